@@ -1,0 +1,75 @@
+"""AutoFI searches which feature interactions a click model should memorize, factorize or leave out.
+
+    table ─► data ─► space (operators) ─► model / supernet ─► search ⇄ evaluation ─► store (SQL)
+                                                                 └─► retrain ─► export ─► predict
+
+`search` runs all of it; `open_study` looks at what was kept; `load` scores rows with what was exported.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autofi.catalog import list_operators, list_spaces
+    from autofi.classifier import AutoFIClassifier
+    from autofi.dashboard import open_dashboard
+    from autofi.data.overrides import SchemaOverrides, load_overrides
+    from autofi.errors import AutoFIError
+    from autofi.export.predictor import Predictor, load
+    from autofi.opening import inspect_table
+    from autofi.progress import RichProgress
+    from autofi.loop import search
+    from autofi.study import Study, list_studies, open_study
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "AutoFIClassifier": "classifier",
+    "AutoFIError": "errors",
+    "Predictor": "export.predictor",
+    "RichProgress": "progress",
+    "SchemaOverrides": "data.overrides",
+    "Study": "study",
+    "inspect_table": "opening",
+    "list_operators": "catalog",
+    "list_spaces": "catalog",
+    "list_studies": "study",
+    "load": "export.predictor",
+    "load_overrides": "data.overrides",
+    "open_dashboard": "dashboard",
+    "open_study": "study",
+    "search": "loop",
+}
+
+__all__ = [
+    "AutoFIClassifier",
+    "AutoFIError",
+    "Predictor",
+    "RichProgress",
+    "SchemaOverrides",
+    "Study",
+    "inspect_table",
+    "list_operators",
+    "list_spaces",
+    "list_studies",
+    "load",
+    "load_overrides",
+    "open_dashboard",
+    "open_study",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: torch alone takes seconds, and `autofi --help` needs none of it.
+    if name not in _WHERE:
+        raise AttributeError(f"module 'autofi' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"autofi.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

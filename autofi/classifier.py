@@ -1,0 +1,296 @@
+"""AutoFI as a scikit-learn estimator: what scikit-learn hands over in, and its conventions out."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    assert_all_finite,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from autofi.data.overrides import SchemaOverrides
+from autofi.data.reading import open_table
+from autofi.errors import ConfigError, nearest
+from autofi.export.bundle import copy_bundle
+from autofi.export.predictor import Predictor, load
+from autofi.loop import search
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+Floats = npt.NDArray[np.float64]
+
+
+class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Searches an architecture for a table of two classes and predicts with the retrained winner.
+
+    `fit` runs `autofi.search` on the rows, less a stratified part that validates, and keeps the exported
+    winner in memory, so that a fitted estimator can be pickled. Tables are pandas or Polars frames, Arrow
+    tables, or arrays of numbers; missing cells are fine in all of them. Columns are read by the rules of
+    `autofi.inspect_table`: numbers with a fraction as numeric, text and whole numbers as categorical.
+
+    space                 name or YAML file of a search space
+    trials, timeout       architectures trained from scratch, and seconds after which no further one begins
+    seeds                 times the winner is retrained; the best by validation predicts
+    baselines             models that `summary_` compares the winner with; none unless named
+    validation_fraction   share of each class that validates
+    storage, study        database to keep the study in, and its name there (a new one unless given); without
+                          a storage the study is forgotten after `fit`
+    categorical, numeric  columns, by name or position, that are to be read so whatever they look like
+    """
+
+    def __init__(
+        self,
+        space: str | Path = "optinter",
+        *,
+        trials: int | None = None,
+        seeds: int = 1,
+        baselines: Sequence[str] = (),
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        timeout: float | None = None,
+        validation_fraction: float = 0.1,
+        storage: str | None = None,
+        study: str | None = None,
+        categorical: Sequence[str | int] = (),
+        numeric: Sequence[str | int] = (),
+    ) -> None:
+        self.space = space
+        self.trials = trials
+        self.seeds = seeds
+        self.baselines = baselines
+        self.device = device
+        self.random_state = random_state
+        self.timeout = timeout
+        self.validation_fraction = validation_fraction
+        self.storage = storage
+        self.study = study
+        self.categorical = categorical
+        self.numeric = numeric
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Search, retrain and keep the winner; rows of weight 0 are left out.
+
+        Sets `classes_`, `n_features_in_`, `feature_names_in_` (where columns are named by text),
+        `architecture_`, and `summary_` (what `autofi search --json` prints).
+        """
+        table, labels = self._checked(X, y)
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(
+                sample_weight, table, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=False
+            )
+            heavy = np.flatnonzero(weights > 0)
+            table, labels, weights = table.take(pa.array(heavy)), labels[heavy], weights[heavy]
+        check_classification_targets(labels)
+        kind = type_of_target(labels, input_name="y")
+        if kind != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        classes, codes = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"A classifier needs two classes: y holds one class only, {classes[0]!r}.")
+        generator = check_random_state(self.random_state)
+        train, valid = _stratified(codes, self.validation_fraction, generator)
+        columns = table.column_names
+        target, weight = _unused("target", columns), _unused("weight", columns)
+        overrides = SchemaOverrides(
+            categorical=_named(self.categorical, columns, "categorical"),
+            numeric=_named(self.numeric, columns, "numeric"),
+            weight=None if weights is None else weight,
+        )
+        table = table.append_column(target, pa.array(codes.astype(np.int8)))
+        if weights is not None:
+            table = table.append_column(weight, pa.array(weights))
+        with _storage(self.storage) as storage, torch.random.fork_rng():
+            study = search(
+                table.take(pa.array(train)),
+                valid=table.take(pa.array(valid)),
+                target=target,
+                overrides=overrides,
+                space=self.space,
+                study=self._study_name(),
+                storage=storage,
+                trials=self.trials,
+                timeout=self.timeout,
+                seeds=self.seeds,
+                device=self.device,
+                seed=int(generator.randint(2**31 - 1)),
+                baselines=tuple(self.baselines),
+            )
+            summary, architecture = study.summary(), study.best
+            with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
+                bundle = _files(study.export(Path(folder) / "bundle"))
+            study.close()
+        self.classes_ = classes
+        self.summary_ = summary if self.storage is not None else summary | {"storage": None}
+        self.architecture_ = architecture
+        self._columns, self._bundle = columns, bundle
+        self._predictor = _load(bundle)
+        return self
+
+    def predict_proba(self, X: Any) -> Floats:
+        """`[N, 2]`: the probability of either class, in the order of `classes_`."""
+        second = self._probabilities(X)
+        return np.column_stack([1.0 - second, second])
+
+    def decision_function(self, X: Any) -> Floats:
+        """`[N]`: the logit of the second class; it is predicted where this is above 0."""
+        second = self._probabilities(X)
+        inside = np.clip(second, np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
+        logits: Floats = np.log(inside) - np.log1p(-inside)
+        return logits
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """`[N]`: the likelier class."""
+        second = self._probabilities(X) > 0.5
+        found: npt.NDArray[Any] = self.classes_[second.astype(np.intp)]
+        return found
+
+    def export(self, path: str | Path) -> Path:
+        """Write the winner as the folder that `autofi.load` and `autofi predict` read.
+
+        It predicts the second of `classes_`, and finds the columns of arrays as x0, x1, ...
+        """
+        check_is_fitted(self)
+        with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
+            _write_files(self._bundle, Path(folder))
+            copy_bundle(folder, path)
+        return Path(path)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_bundle")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_predictor"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_bundle" in state:
+            self._predictor = _load(state["_bundle"])
+
+    def _checked(self, X: Any, y: Any) -> tuple[pa.Table, npt.NDArray[Any]]:
+        """Table and labels, refused with the messages of scikit-learn."""
+        if not _is_frame(X):
+            X, y = validate_data(self, X, y, ensure_all_finite="allow-nan")
+            return _arrow(X), np.asarray(y)
+        validate_data(self, X, y, skip_check_array=True)
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_consistent_length(X, y)
+        return _arrow(X), y
+
+    def _probabilities(self, X: Any) -> Floats:
+        check_is_fitted(self)
+        if _is_frame(X):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        else:
+            X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
+        return self._predictor.predict_proba(_arrow(X).rename_columns(self._columns))
+
+    def _study_name(self) -> str:
+        if self.study is not None and self.storage is None:
+            raise ConfigError(
+                f"A study is kept in a storage: found study='{self.study}' without one; give storage=, such as "
+                "'studies/autofi.db', or leave the name out."
+            )
+        return self.study or f"classifier-{uuid.uuid4().hex[:8]}"
+
+
+def _is_frame(X: Any) -> bool:
+    """Whether columns have names and types of their own: pandas, Polars, Arrow."""
+    return hasattr(X, "__arrow_c_stream__") and hasattr(X, "columns")
+
+
+def _arrow(X: Any) -> pa.Table:
+    if isinstance(X, np.ndarray):
+        return pa.table({f"x{place}": pa.array(column) for place, column in enumerate(X.T)})
+    table = open_table(X)
+    return pa.Table.from_batches(table.batches())
+
+
+def _stratified(
+    codes: npt.NDArray[np.intp], fraction: float, generator: np.random.RandomState
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows that train and rows that validate, some of each class in both: a class of one row is in both."""
+    if not 0.0 < fraction < 1.0:
+        raise ConfigError(f"validation_fraction lies between 0 and 1: found {fraction}; write for example 0.1.")
+    validate = np.zeros(len(codes), dtype=bool)
+    both = []
+    for code in (0, 1):
+        rows = np.flatnonzero(codes == code)
+        if len(rows) == 1:
+            both.append(rows)
+        else:
+            count = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+            validate[generator.permutation(rows)[:count]] = True
+    alone = np.concatenate([np.empty(0, dtype=np.intp), *both])
+    return np.flatnonzero(~validate), np.sort(np.concatenate([np.flatnonzero(validate), alone]))
+
+
+def _unused(name: str, columns: Sequence[str]) -> str:
+    while name in columns:
+        name += "_"
+    return name
+
+
+def _named(chosen: Sequence[str | int], columns: Sequence[str], parameter: str) -> tuple[str, ...]:
+    """The columns of names and positions."""
+    names = []
+    for column in chosen:
+        if isinstance(column, str) and column not in columns:
+            raise ConfigError(f"{parameter} names columns of X: '{column}' is none; {nearest(column, columns)}")
+        if not isinstance(column, str) and not 0 <= column < len(columns):
+            raise ConfigError(f"{parameter} names columns of X: found {column}; X has {len(columns)}.")
+        names.append(column if isinstance(column, str) else columns[column])
+    return tuple(names)
+
+
+@contextmanager
+def _storage(storage: str | None) -> Iterator[str]:
+    """The storage given, or one that is gone afterwards."""
+    if storage is not None:
+        yield storage
+        return
+    with tempfile.TemporaryDirectory(prefix="autofi-", ignore_cleanup_errors=True) as folder:
+        yield str(Path(folder) / "autofi.db")
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def _write_files(files: dict[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def _load(files: dict[str, bytes]) -> Predictor:
+    with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
+        _write_files(files, Path(folder))
+        return load(folder)

@@ -1,0 +1,13 @@
+"""The command line: arguments in, one call of the public API, its answer printed."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Entry point of the `autofi` script."""
+    from autofi.cli.app import app
+
+    app(prog_name="autofi")
+
+
+__all__ = ["main"]

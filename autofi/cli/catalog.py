@@ -1,0 +1,97 @@
+"""The commands that say what there is: `inspect`, `spaces` and `operators`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from autofi.cli import options
+from autofi.cli.output import print_json, working
+
+INSPECT_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi inspect clicks.parquet --target click\n\n"
+    "autofi inspect clicks.csv --target click --categorical hour --multi-valued 'genres:|'"
+)
+SPACES_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi spaces\n\nautofi search clicks.csv --target click --space fm"
+)
+OPERATORS_EXAMPLES = "[bold]Example[/bold]\n\nautofi operators --json"
+
+
+def inspect(
+    data: Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="DATA")],
+    target: options.Target = None,
+    ignore: options.Ignore = None,
+    categorical: options.Categorical = None,
+    numeric: options.Numeric = None,
+    multi_valued: options.MultiValued = None,
+    weight: options.Weight = None,
+    group: options.Group = None,
+    time: options.Time = None,
+    split_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column that says train, valid or test.", rich_help_panel=options.COLUMNS, metavar="C"
+        ),
+    ] = None,
+    schema: options.SchemaFile = None,
+    query: options.Query = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show how a table would be read: kind, distinct values and missing share of every column."""
+    import autofi
+
+    overrides = options.schema_overrides(
+        file=schema,
+        ignore=ignore,
+        categorical=categorical,
+        numeric=numeric,
+        multi_valued=multi_valued,
+        weight=weight,
+        group=group,
+        time=time,
+        split_column=split_column,
+    )
+    with working(quiet=True):
+        found = autofi.inspect_table(data, target=target, overrides=overrides, query=query)
+    if as_json:
+        from dataclasses import asdict
+
+        columns = [asdict(column) for column in found.summaries]
+        print_json({"rows": found.rows, "target": found.schema.target, "columns": columns})
+    else:
+        from autofi.cli.listings import print_columns
+
+        print_columns(found)
+
+
+def spaces(as_json: options.Json = False) -> None:
+    """List the search spaces that come with AutoFI, with their sources."""
+    import autofi
+
+    _print_catalog("spaces", autofi.list_spaces(), as_json=as_json)
+
+
+def operators(as_json: options.Json = False) -> None:
+    """List the operators a search space can name, with their sources."""
+    import autofi
+
+    _print_catalog("operators", autofi.list_operators(), as_json=as_json)
+
+
+def _print_catalog(name: str, records: Any, *, as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({name: [asdict(record) for record in records]})
+    else:
+        from autofi.cli.listings import print_records
+
+        print_records(records)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=INSPECT_EXAMPLES)(inspect)
+    app.command(epilog=SPACES_EXAMPLES)(spaces)
+    app.command(epilog=OPERATORS_EXAMPLES)(operators)

@@ -1,0 +1,121 @@
+"""Plain tables of records, frames and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from autofi.cli.output import console
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autofi.data.inference import InferredSchema
+
+
+def print_records(records: Sequence[Any]) -> None:
+    """One row per dataclass instance (all of one class), one column per field that any of them has."""
+    if not records:
+        return
+    names = [field.name for field in fields(records[0])]
+    rows = [[getattr(record, name) for name in names] for record in records]
+    told = [i for i in range(len(names)) if any(row[i] not in (None, "", ()) for row in rows)]
+    _print_table([names[i] for i in told], [[row[i] for i in told] for row in rows])
+
+
+def print_columns(found: InferredSchema) -> None:
+    """How a table would be read, one row per column of it."""
+    names = ("column", "used as", "kind", "type", "distinct", "missing share", "example", "note")
+    rows = [
+        (
+            column.name,
+            column.role,
+            column.kind if column.role in ("field", "group") else None,
+            column.type,
+            f"{column.distinct:,}+" if column.capped else column.distinct,
+            column.missing_share,
+            column.example,
+            column.note,
+        )
+        for column in found.summaries
+    ]
+    _print_table(names, rows, caption=f"{found.rows:,} rows, target '{found.schema.target}'")
+
+
+def print_frame(frame: pd.DataFrame, *, title: str, limit: int) -> None:
+    """The first `limit` rows; columns that say nothing in them are left out."""
+    if frame.empty:
+        return
+    top = frame.head(limit).dropna(axis="columns", how="all")
+    left = len(frame) - len(top)
+    _print_table(
+        [str(name) for name in top.columns],
+        list(top.itertuples(index=False, name=None)),
+        title=title,
+        caption=f"and {left:,} more" if left else None,
+    )
+
+
+def print_figures(figures: Mapping[str, Any]) -> None:
+    _print_table([], [[name, value] for name, value in figures.items()])
+
+
+def _print_table(
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    title: str | None = None,
+    caption: str | None = None,
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=box.SIMPLE_HEAD if names else None,
+        show_header=bool(names),
+        title=title,
+        title_justify="left",
+        caption=caption,
+        caption_justify="left",
+    )
+    for place in range(len(rows[0])):
+        numbers = all(_is_number(row[place]) or row[place] is None for row in rows)
+        header = names[place].replace("_", " ") if names else ""
+        table.add_column(header, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        # Text, not str: a value may hold brackets that Rich would take for markup.
+        table.add_row(
+            *(Text(text_of(value, name)) for value, name in zip(row, names or [""] * len(row), strict=True))
+        )
+    console().print(table)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def text_of(value: Any, name: str = "") -> str:
+    """A cell: shares as per cent, thousands with commas, local time, nothing for None."""
+    if hasattr(value, "item") and callable(value.item):
+        value = value.item()
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, datetime):
+        return f"{value.astimezone():%Y-%m-%d %H:%M}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.1%}" if name.endswith("share") else f"{value:.4f}"
+    if isinstance(value, tuple | list):
+        return ", ".join(text_of(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={text_of(item)}" for key, item in value.items())
+    return str(value)

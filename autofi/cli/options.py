@@ -1,0 +1,161 @@
+"""Options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autofi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from autofi import SchemaOverrides
+
+DATA_HELP = (
+    "A CSV, TSV, Parquet or libsvm file, a folder or glob of Parquet files, a database URL with --query, "
+    "or [bold]planted[/bold] (generated data with a known truth)."
+)
+COLUMNS = "Columns"
+
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        envvar="AUTOFI_STORAGE",
+        help="Database of the studies, as a URL. [dim]default: sqlite:///studies/autofi.db[/dim]",
+        show_default=False,
+        metavar="URL",
+    ),
+]
+Study = Annotated[
+    str, typer.Argument(help="Name of a study; [bold]autofi studies[/bold] lists them.", metavar="STUDY")
+]
+Bundle = Annotated[Path, typer.Argument(help="Folder written by [bold]autofi export[/bold].", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
+Query = Annotated[
+    str | None,
+    typer.Option(help="SQL to run when DATA is a database URL.", metavar="SQL", show_default=False),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        help="Column with the clicks: 0/1, -1/1 or true/false.", rich_help_panel=COLUMNS, metavar="C"
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(help="Column to leave out. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
+]
+Categorical = Annotated[
+    list[str] | None,
+    typer.Option(help="Column to read as categorical. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
+]
+Numeric = Annotated[
+    list[str] | None,
+    typer.Option(help="Column to read as numeric. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
+]
+MultiValued = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Column with several values per cell, and what separates them. Repeatable.",
+        rich_help_panel=COLUMNS,
+        metavar="C:SEP",
+    ),
+]
+Weight = Annotated[
+    str | None, typer.Option(help="Column with row weights.", rich_help_panel=COLUMNS, metavar="C")
+]
+Group = Annotated[
+    str | None,
+    typer.Option(help="Column whose rows belong together (GAUC).", rich_help_panel=COLUMNS, metavar="C"),
+]
+Time = Annotated[
+    str | None, typer.Option(help="Column with the time of a row.", rich_help_panel=COLUMNS, metavar="C")
+]
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--schema",
+        help="YAML with the same settings; flags win over it.",
+        rich_help_panel=COLUMNS,
+        metavar="FILE",
+    ),
+]
+
+_UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90s`, `10m`, `2h`, `1h30m`, or a bare number of seconds."""
+    compact = text.strip().lower().replace(" ", "")
+    if re.fullmatch(r"\d+(\.\d+)?", compact):
+        seconds = float(compact)
+    elif _DURATION.fullmatch(compact):
+        seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(compact))
+    else:
+        raise ConfigError(f"--timeout must be a length of time, not '{text}': write 90s, 10m or 1h30m")
+    if seconds <= 0:
+        raise ConfigError(f"--timeout must be longer than nothing, not '{text}': write 90s, 10m or 1h30m")
+    return seconds
+
+
+def parse_list(text: str) -> tuple[str, ...]:
+    """`a,b` as ("a", "b"); `none` as nothing."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return () if names == ("none",) else names
+
+
+def parse_multi_valued(texts: list[str]) -> dict[str, str]:
+    """`genres:|` as {"genres": "|"}, divided at the first colon (the YAML file takes any name)."""
+    separators: dict[str, str] = {}
+    for text in texts:
+        column, _, separator = text.partition(":")
+        if not column or not separator:
+            raise ConfigError(
+                f"--multi-valued must be COLUMN:SEPARATOR, not '{text}': such as --multi-valued 'genres:|'"
+            )
+        separators[column] = separator
+    return separators
+
+
+def schema_overrides(
+    *,
+    file: Path | None = None,
+    ignore: list[str] | None = None,
+    categorical: list[str] | None = None,
+    numeric: list[str] | None = None,
+    multi_valued: list[str] | None = None,
+    weight: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    split_column: str | None = None,
+) -> SchemaOverrides | None:
+    """What the YAML file says, changed by the flags; None when neither says anything."""
+    kinds: dict[str, Any] = {
+        "ignore": tuple(ignore or ()),
+        "categorical": tuple(categorical or ()),
+        "numeric": tuple(numeric or ()),
+        "multi_valued": parse_multi_valued(multi_valued or []),
+    }
+    roles = {"weight": weight, "group": group, "time": time, "split_column": split_column}
+    given_roles = {key: name for key, name in roles.items() if name is not None}
+    if file is None and not any(kinds.values()) and not given_roles:
+        return None
+
+    import autofi
+
+    settings: dict[str, Any] = {} if file is None else autofi.load_overrides(file).model_dump()
+    flagged = {column for columns in kinds.values() for column in columns}
+    for key, columns in kinds.items():
+        kept = settings.get(key, ())
+        if isinstance(columns, dict):
+            settings[key] = {c: sep for c, sep in dict(kept).items() if c not in flagged} | columns
+        else:
+            settings[key] = (*(c for c in kept if c not in flagged), *columns)
+    settings["ignore"] = tuple(c for c in settings["ignore"] if c not in given_roles.values())
+    return autofi.SchemaOverrides(**settings | given_roles)

@@ -1,0 +1,96 @@
+"""Where output goes: answers to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autofi.progress import Progress
+
+PIPE_WIDTH = 120
+
+
+def fail(message: str) -> None:
+    """The one line of a user's error."""
+    say(f"autofi: error: {' '.join(message.split())}")
+
+
+def say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A Rich console that does not squeeze tables to 80 columns when its output is not a terminal."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPE_WIDTH
+    return made
+
+
+def print_json(answer: Any) -> None:
+    """One JSON object on standard output; numbers that JSON cannot hold (NaN, infinity) become null."""
+    typer.echo(json.dumps(plain(answer), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """Types that JSON has: NumPy scalars unwrapped, times in ISO 8601, non-finite numbers as None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item") and callable(value.item):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+@contextlib.contextmanager
+def quiet_stdout() -> Iterator[None]:
+    """Work in here that prints to standard output, native code included, prints to standard error instead."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # standard output is closed: there is nothing to keep clean
+        kept = None
+    if kept is not None:
+        os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stderr.flush()
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+@contextlib.contextmanager
+def working(*, quiet: bool = False) -> Iterator[Progress]:
+    """Long work: progress on standard error (none when `quiet`), standard output kept for the answer."""
+    from autofi.progress import RichProgress, SilentProgress
+
+    with quiet_stdout():
+        if quiet:
+            yield SilentProgress()
+        else:
+            with RichProgress() as progress:
+                yield progress

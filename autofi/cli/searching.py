@@ -1,0 +1,187 @@
+"""The commands that train: `search` and `retrain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autofi.cli import options
+from autofi.cli.output import print_json, working
+from autofi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from autofi import Study
+
+SPLIT = "Split"
+SEARCH_EXAMPLES = (
+    "[bold]Examples[/bold]\n\n"
+    "autofi search   [dim]generated data with a known truth, about a minute[/dim]\n\n"
+    "autofi search clicks.parquet --target click\n\n"
+    "autofi search clicks.csv --target click --ignore name --multi-valued 'genres:|' --split time:day\n\n"
+    "autofi search train.csv --valid valid.csv --test test.csv --target label --study mine --timeout 30m\n\n"
+    "autofi search postgresql://host/ads --query 'SELECT * FROM clicks' --target click --json > result.json"
+)
+RETRAIN_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi retrain mine\n\nautofi retrain mine --trial 12 --seeds 5   "
+    "[dim]another architecture of the leaderboard[/dim]"
+)
+
+
+def search(
+    data: Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="[DATA]")] = "planted",
+    target: options.Target = None,
+    space: Annotated[
+        str, typer.Option(help="Name or YAML file of a search space; [bold]autofi spaces[/bold] lists them.")
+    ] = "optinter",
+    study: Annotated[
+        str | None,
+        typer.Option(help="Name to keep the study under; the same name resumes it.", show_default=False),
+    ] = None,
+    storage: options.Storage = None,
+    trials: Annotated[
+        int | None, typer.Option(help="How many architectures to evaluate.", min=1, show_default=False)
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop the search after this long, such as 90s, 10m or 2h; what is finished is kept.",
+            metavar="TIME",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many times the winner is retrained.", min=1)] = 3,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
+    baselines: Annotated[
+        str | None,
+        typer.Option(
+            help="Models to compare with, such as lightgbm,catboost,dnn,fm,lr; or none.",
+            metavar="LIST",
+            show_default=False,
+        ),
+    ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit", help="Retrain on train and valid together, for the number of steps found on train."
+        ),
+    ] = False,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="random:0.8,0.1,0.1, time:COLUMN or group:COLUMN. [dim]default: random:0.8,0.1,0.1[/dim]",
+            rich_help_panel=SPLIT,
+            show_default=False,
+            metavar="RULE",
+        ),
+    ] = None,
+    split_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column that says train, valid or test.",
+            rich_help_panel=SPLIT,
+            show_default=False,
+            metavar="C",
+        ),
+    ] = None,
+    valid: Annotated[
+        Path | None, typer.Option(help="File with the validation rows.", rich_help_panel=SPLIT)
+    ] = None,
+    test: Annotated[Path | None, typer.Option(help="File with the test rows.", rich_help_panel=SPLIT)] = None,
+    ignore: options.Ignore = None,
+    categorical: options.Categorical = None,
+    numeric: options.Numeric = None,
+    multi_valued: options.MultiValued = None,
+    weight: options.Weight = None,
+    group: options.Group = None,
+    time: options.Time = None,
+    schema: options.SchemaFile = None,
+    query: options.Query = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines."""
+    if split is not None and split_column is not None:
+        raise ConfigError(f"--split {split} and --split-column {split_column} exclude each other: give one")
+    settings = _given(
+        trials=trials,
+        timeout=None if timeout is None else options.parse_duration(timeout),
+        split=split,
+        valid=valid,
+        test=test,
+        baselines=None if baselines is None else options.parse_list(baselines),
+        overrides=options.schema_overrides(
+            file=schema,
+            ignore=ignore,
+            categorical=categorical,
+            numeric=numeric,
+            multi_valued=multi_valued,
+            weight=weight,
+            group=group,
+            time=time,
+            split_column=split_column,
+        ),
+    )
+    import autofi
+
+    with working(quiet=quiet) as progress:
+        found = autofi.search(
+            data,
+            target=target,
+            space=space,
+            study=study,
+            storage=storage,
+            seeds=seeds,
+            device=device,
+            seed=seed,
+            query=query,
+            refit=refit,
+            progress=progress,
+            **settings,
+        )
+    _report(found, storage=storage, as_json=as_json, quiet=quiet)
+
+
+def retrain(
+    study: options.Study,
+    trial: Annotated[
+        int | None,
+        typer.Option(help="Number of the trial to retrain. [dim]default: the best one[/dim]", min=0),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="How many times. [dim]default: as in the search[/dim]", min=1)
+    ] = None,
+    storage: options.Storage = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train an architecture of a study from scratch and read its test result."""
+    import autofi
+
+    opened = autofi.open_study(study, storage=storage)
+    with working(quiet=quiet) as progress:
+        opened.retrain(trial=trial, seeds=seeds, progress=progress)
+    _report(opened, storage=storage, as_json=as_json, quiet=quiet)
+
+
+def _report(study: Study, *, storage: str | None, as_json: bool, quiet: bool) -> None:
+    """The summary as a table on standard output; under --json the object there and the table beside it."""
+    from autofi.cli.summary import print_summary
+
+    summary = study.summary()
+    if as_json:
+        print_json(summary)
+    if not quiet:
+        print_summary(summary, storage=storage, stderr=as_json)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Only what was given, so that the library's own defaults hold for the rest."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=SEARCH_EXAMPLES)(search)
+    app.command(epilog=RETRAIN_EXAMPLES)(retrain)

@@ -1,0 +1,86 @@
+"""The commands that look at finished work: `studies`, `show`, `export` and `dashboard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autofi.cli import options
+from autofi.cli.output import print_json, say, working
+
+STUDIES_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi studies\n\nautofi studies --storage postgresql://host/autofi"
+)
+SHOW_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi show planted\n\nautofi show mine --json | jq .winner.test.auc"
+)
+EXPORT_EXAMPLES = "[bold]Example[/bold]\n\nautofi export mine -o model"
+DASHBOARD_EXAMPLES = "[bold]Examples[/bold]\n\nautofi dashboard\n\nautofi dashboard --port 9000"
+
+
+def studies(storage: options.Storage = None, as_json: options.Json = False) -> None:
+    """List the studies of a storage."""
+    import autofi
+
+    found = autofi.list_studies(storage=storage)
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({"studies": [asdict(study) for study in found]})
+    elif not found:
+        say("No studies yet. Next: autofi search")
+    else:
+        from autofi.cli.listings import print_records
+
+        print_records(found)
+
+
+def show(study: options.Study, storage: options.Storage = None, as_json: options.Json = False) -> None:
+    """Show a study: the winner against every baseline, the leaderboard, the choice per pair."""
+    import autofi
+
+    opened = autofi.open_study(study, storage=storage)
+    if as_json:
+        print_json(opened.summary())
+        return
+    from autofi.cli.listings import print_frame
+    from autofi.cli.summary import print_summary
+
+    print_frame(opened.leaderboard(), title="Leaderboard", limit=10)
+    print_summary(opened.summary(), storage=storage, all_pairs=True)
+
+
+def export(
+    study: options.Study,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; must not exist yet.")],
+    storage: options.Storage = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write the retrained winner as one folder that scores raw rows."""
+    import autofi
+    from autofi.cli.summary import command
+
+    opened = autofi.open_study(study, storage=storage)
+    with working(quiet=True):
+        opened.export(output)
+    if not quiet:
+        say(f"Wrote {output}. Next: {command('predict', str(output), 'DATA', '-o', 'scores.csv')}")
+
+
+def dashboard(
+    storage: options.Storage = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.", min=0, max=65535)] = 8080,
+) -> None:
+    """Look at the studies in a browser."""
+    import autofi
+
+    autofi.open_dashboard(storage=storage, port=port)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=STUDIES_EXAMPLES)(studies)
+    app.command(epilog=SHOW_EXAMPLES)(show)
+    app.command(epilog=EXPORT_EXAMPLES)(export)
+    app.command(epilog=DASHBOARD_EXAMPLES)(dashboard)

@@ -1,0 +1,89 @@
+"""Encoded rows as contiguous arrays, and the parts they are split into."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from autofi.data.encoder import Encoder
+
+_BYTES_AT_ONCE = 1 << 26
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedRows:
+    """N rows as a model reads them; labels, weights and groups only where the rows came from a dataset."""
+
+    ids: NDArray[np.int32]
+    """[N, F] code of each field: 0 missing, 1 out of vocabulary, 2.. values or buckets."""
+    numbers: NDArray[np.float32]
+    """[N, Q] position of each field that reads as a number; NaN is missing."""
+    bags: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    """[N, L] token codes of each multi-valued field; -1 is padding, a missing value is the one token 0."""
+    labels: NDArray[np.float32] | None = None
+    weights: NDArray[np.float32] | None = None
+    groups: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedDataset:
+    """A table encoded: rows are stored train, then valid, then test, each part in the order of its table.
+
+    Large arrays are memory maps; `parts["test"]` is an empty slice where there are no test rows.
+    """
+
+    encoder: Encoder
+    ids: NDArray[np.int32]
+    numbers: NDArray[np.float32]
+    bags: Mapping[str, NDArray[np.int32]]
+    labels: NDArray[np.float32]
+    """[N] 0 or 1."""
+    weights: NDArray[np.float32] | None
+    groups: NDArray[np.int64] | None
+    """[N] a hash of the group column's value: only equality means something."""
+    parts: Mapping[str, slice]
+    fingerprint: str
+    """XXH3-128 over the schema, the parts and every array: equal data, equal fingerprint."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, part: str | slice) -> EncodedRows:
+        """A view of the rows of "train", "valid", "test", or any slice of rows; nothing is copied."""
+        chosen = self.parts[part] if isinstance(part, str) else part
+        return EncodedRows(
+            ids=self.ids[chosen],
+            numbers=self.numbers[chosen],
+            bags={name: bag[chosen] for name, bag in self.bags.items()},
+            labels=self.labels[chosen],
+            weights=None if self.weights is None else self.weights[chosen],
+            groups=None if self.groups is None else self.groups[chosen],
+        )
+
+
+def fingerprint(
+    description: Mapping[str, Any], parts: Mapping[str, slice], arrays: Mapping[str, NDArray[Any] | None]
+) -> str:
+    """XXH3-128, in hexadecimal, of a JSON description, the parts, and the arrays with their types."""
+    state = xxhash.xxh3_128()
+    bounds = {name: [part.start, part.stop] for name, part in parts.items()}
+    state.update(json.dumps([description, bounds], sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        if array is None:
+            continue
+        state.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        rows = max(1, _BYTES_AT_ONCE // max(1, array.itemsize * int(np.prod(array.shape[1:]))))
+        for start in range(0, len(array), rows):
+            state.update(np.ascontiguousarray(array[start : start + rows]).tobytes())
+    return state.hexdigest()

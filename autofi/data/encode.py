@@ -1,0 +1,308 @@
+"""Tables to an encoded dataset in two streaming passes: one fits the encoder, one fills the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import DTypeLike, NDArray
+
+from autofi.data.dataset import EncodedDataset, fingerprint
+from autofi.data.encoder import Encoder, large_batches
+from autofi.data.field_fit import FieldFit
+from autofi.data.numbers import Buckets, BucketScale
+from autofi.data.reading import Table
+from autofi.data.roles import located, read_groups, read_labels, read_weights
+from autofi.data.schema import Schema
+from autofi.data.split import (
+    PARTS,
+    TEST,
+    TRAIN,
+    VALID,
+    VALID_SHARE,
+    ConstantSplit,
+    PartCodes,
+    RandomSplit,
+    SplitMethod,
+    SplitSpec,
+    Splitter,
+    make_splitter,
+)
+from autofi.errors import ConfigError, DataError
+
+MEMORY_LIMIT = 1 << 30
+MAX_BUCKETS = 1 << 20
+
+
+def encode(
+    table: Table,
+    schema: Schema,
+    *,
+    split: SplitSpec | None = None,
+    valid: Table | None = None,
+    test: Table | None = None,
+    seed: int = 0,
+    buckets: str = "quantile",
+    num_buckets: int = 32,
+    directory: Path | None = None,
+    memory_limit: int = MEMORY_LIMIT,
+) -> EncodedDataset:
+    """Fit an encoder on the training rows and encode all rows.
+
+    `split` (at random unless given) divides `table`. With a `valid` or `test` table there is nothing else to
+    divide: `table` trains, less a tenth of its rows for validation if there is no `valid`. `num_buckets`
+    bounds the buckets of numeric fields. The arrays are memory maps under `directory` when together they
+    would exceed `memory_limit` bytes, and in memory otherwise or without a directory; of the raw rows some
+    300,000 are held at a time.
+
+    The tables are read twice (a split by time or column reads that column once more before). Raises DataError
+    for rows that cannot be used, and for parts that cannot be trained or validated on.
+    """
+    scale = _scale(buckets, num_buckets)
+    sources = _sources(table, schema, split or SplitSpec(), valid, test, seed)
+    encoder, tally = _fit(sources, schema, scale=scale, num_buckets=num_buckets, seed=seed)
+    tally.check(schema.target)
+    arrays = _Arrays.allocate(encoder, tally.rows, directory, memory_limit)
+    _fill(arrays, sources, encoder, tally)
+    encoder = _with_bucket_counts(encoder, arrays.ids[: tally.rows[TRAIN]])
+    parts = tally.parts()
+    named: dict[str, NDArray[Any] | None] = {
+        "ids": arrays.ids,
+        "numbers": arrays.numbers,
+        "labels": arrays.labels,
+    }
+    named |= {"weights": arrays.weights, "groups": arrays.groups}
+    named |= {f"bag:{name}": bag for name, bag in arrays.bags.items()}
+    return EncodedDataset(
+        encoder=encoder,
+        ids=arrays.ids,
+        numbers=arrays.numbers,
+        bags=arrays.bags,
+        labels=arrays.labels,
+        weights=arrays.weights,
+        groups=arrays.groups,
+        parts=parts,
+        fingerprint=fingerprint(schema.to_json(), parts, named),
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A table and which part each of its rows belongs to."""
+
+    table: Table
+    splitter: Splitter
+    columns: tuple[str, ...]
+
+    def only(self, part: int) -> bool:
+        return isinstance(self.splitter, ConstantSplit) and self.splitter.part == part
+
+
+def _scale(buckets: str, num_buckets: int) -> BucketScale:
+    if not 2 <= num_buckets <= MAX_BUCKETS:
+        raise ConfigError(f"num_buckets lies in 2..{MAX_BUCKETS}: found {num_buckets}.")
+    try:
+        return BucketScale(buckets)
+    except ValueError:
+        raise ConfigError(f"buckets is 'quantile' or 'log': found '{buckets}'.") from None
+
+
+def _sources(
+    table: Table, schema: Schema, spec: SplitSpec, valid: Table | None, test: Table | None, seed: int
+) -> list[_Source]:
+    if valid is None and test is None:
+        spec = spec.resolve(schema)
+        return [_source(table, schema, make_splitter(spec, table, seed=seed))]
+    if spec.method is not SplitMethod.RANDOM:
+        raise ConfigError(
+            f"Separate validation or test tables leave nothing to split: found the split '{spec}'; "
+            "leave out either it or the tables."
+        )
+    main: Splitter = ConstantSplit(TRAIN)
+    if valid is None:
+        main = RandomSplit((1 - VALID_SHARE, VALID_SHARE, 0.0), seed)
+    others = [(valid, VALID), (test, TEST)]
+    return [
+        _source(table, schema, main),
+        *(_source(other, schema, ConstantSplit(part)) for other, part in others if other is not None),
+    ]
+
+
+def _source(table: Table, schema: Schema, splitter: Splitter) -> _Source:
+    roles = (schema.target, schema.weight, schema.group)
+    used = (*schema.names, *(role for role in roles if role is not None), *splitter.columns)
+    return _Source(table, splitter, tuple(dict.fromkeys(used)))
+
+
+class _Tally:
+    """Rows and labels per part, and what is wrong with them."""
+
+    def __init__(self) -> None:
+        self._labels = np.zeros((3, 3), dtype=np.int64)  # part, label + 1
+
+    @property
+    def rows(self) -> tuple[int, int, int]:
+        train, valid, test = (int(rows) for rows in self._labels.sum(axis=1))
+        return train, valid, test
+
+    def add(self, parts: PartCodes, labels: NDArray[np.int8]) -> None:
+        cells = 3 * parts.astype(np.int64) + labels + 1
+        self._labels += np.bincount(cells, minlength=9).reshape(3, 3)
+
+    def parts(self) -> dict[str, slice]:
+        ends = np.cumsum((0, *self.rows)).tolist()
+        return {name: slice(start, end) for name, start, end in zip(PARTS, ends[:-1], ends[1:], strict=True)}
+
+    def check(self, target: str) -> None:
+        """Raise DataError when the labels are mixed or a part cannot be learned from or measured on."""
+        minus, zero = self._labels[:, :2].sum(axis=0)
+        if minus and zero:
+            raise DataError(
+                f"Labels are 0 and 1, or -1 and 1: the target '{target}' has {minus} rows of -1 and "
+                f"{zero} of 0; rewrite one of them."
+            )
+        for part in (TRAIN, VALID):
+            clicked = int(self._labels[part, 2])
+            rows = self.rows[part]
+            if rows == 0:
+                raise DataError(
+                    f"The {PARTS[part]} part needs rows: the split gives it none of {sum(self.rows)}; "
+                    "choose another split or more data."
+                )
+            if clicked in (0, rows):
+                label = 1 if clicked else (-1 if minus else 0)
+                raise DataError(
+                    f"The {PARTS[part]} part needs both labels: all its {rows} rows have {label} in the "
+                    f"target '{target}'; choose another split or more data."
+                )
+
+
+def _fit(
+    sources: Sequence[_Source], schema: Schema, *, scale: BucketScale, num_buckets: int, seed: int
+) -> tuple[Encoder, _Tally]:
+    fits = [FieldFit(field, scale=scale, num_buckets=num_buckets, seed=seed) for field in schema.fields]
+    tally = _Tally()
+    for source in sources:
+        # Rows that only validate or test teach nothing: of them the labels are enough.
+        learns = not (source.only(VALID) or source.only(TEST))
+        first_row = 0
+        for batch in large_batches(source.table, source.columns if learns else (schema.target,)):
+            parts = source.splitter.parts(batch, first_row)
+            tally.add(parts, _labels(batch, schema, source.table, first_row))
+            if learns:
+                chosen = np.flatnonzero(parts == TRAIN)
+                train = batch.take(pa.array(chosen))
+                for fit in fits:
+                    with located(source.table.name, fit.field.name, chosen + first_row):
+                        fit.add(train.column(fit.field.name), chosen + first_row, source.table.name)
+            first_row += batch.num_rows
+    return Encoder(schema, tuple(fit.encoder() for fit in fits)), tally
+
+
+def _labels(batch: pa.RecordBatch, schema: Schema, table: Table, first_row: int) -> NDArray[np.int8]:
+    with located(table.name, schema.target, range(first_row, first_row + batch.num_rows)):
+        return read_labels(batch.column(schema.target))
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """The arrays of a dataset, to be filled."""
+
+    ids: NDArray[np.int32]
+    numbers: NDArray[np.float32]
+    bags: dict[str, NDArray[np.int32]]
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
+    groups: NDArray[np.int64] | None
+
+    @classmethod
+    def allocate(
+        cls, encoder: Encoder, part_rows: Sequence[int], directory: Path | None, memory_limit: int
+    ) -> _Arrays:
+        rows = sum(part_rows)
+        columns = len(encoder.fields) + len(encoder.number_fields) + sum(encoder.bag_widths.values())
+        mapped = directory if 4 * rows * (columns + 4) > memory_limit else None
+        if mapped is not None:
+            mapped.mkdir(parents=True, exist_ok=True)
+
+        def array(name: str, dtype: DTypeLike, *width: int) -> NDArray[Any]:
+            shape = (rows, *width)
+            if mapped is None or 0 in shape:
+                return np.empty(shape, dtype=dtype)
+            return np.lib.format.open_memmap(mapped / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+        schema = encoder.schema
+        return cls(
+            ids=array("ids", np.int32, len(encoder.fields)),
+            numbers=array("numbers", np.float32, len(encoder.number_fields)),
+            bags={
+                name: array(f"bag_{place}", np.int32, width)
+                for place, (name, width) in enumerate(encoder.bag_widths.items())
+            },
+            labels=array("labels", np.float32),
+            weights=None if schema.weight is None else array("weights", np.float32),
+            groups=None if schema.group is None else array("groups", np.int64),
+        )
+
+
+def _fill(arrays: _Arrays, sources: Sequence[_Source], encoder: Encoder, tally: _Tally) -> None:
+    schema = encoder.schema
+    stops = [part.stop for part in tally.parts().values()]
+    places = [part.start for part in tally.parts().values()]
+    for source in sources:
+        first_row = 0
+        for batch in large_batches(source.table, source.columns):
+            numbers = range(first_row, first_row + batch.num_rows)
+            rows = encoder.transform_batch(batch, source=source.table.name, first_row=first_row)
+            labels = _labels(batch, schema, source.table, first_row)
+            weights = groups = None
+            if schema.weight is not None:
+                with located(source.table.name, schema.weight, numbers):
+                    weights = read_weights(batch.column(schema.weight))
+            if schema.group is not None:
+                with located(source.table.name, schema.group, numbers):
+                    groups = read_groups(batch.column(schema.group))
+            parts = source.splitter.parts(batch, first_row)
+            for part in range(3):
+                chosen = np.flatnonzero(parts == part)
+                here = slice(places[part], places[part] + len(chosen))
+                if here.stop > stops[part]:
+                    raise _changed(source.table)
+                places[part] = here.stop
+                arrays.ids[here] = rows.ids[chosen]
+                arrays.numbers[here] = rows.numbers[chosen]
+                arrays.labels[here] = labels[chosen] > 0
+                for name, bag in rows.bags.items():
+                    arrays.bags[name][here] = bag[chosen]
+                if arrays.weights is not None and weights is not None:
+                    arrays.weights[here] = weights[chosen]
+                if arrays.groups is not None and groups is not None:
+                    arrays.groups[here] = groups[chosen]
+            first_row += batch.num_rows
+    if places != stops:
+        raise _changed(sources[0].table)
+    if arrays.weights is not None and not arrays.weights[: stops[TRAIN]].any():
+        raise DataError(
+            f"Some training row needs a weight above 0: column '{schema.weight}' is 0 in all of them."
+        )
+
+
+def _changed(table: Table) -> DataError:
+    return DataError(
+        f"A table must not change while it is read: {table.name} had other rows the second time; "
+        "read from a copy, or order the query's rows."
+    )
+
+
+def _with_bucket_counts(encoder: Encoder, train_ids: NDArray[np.int32]) -> Encoder:
+    fields = [
+        replace(field, counts=np.bincount(train_ids[:, place], minlength=field.cardinality))
+        if isinstance(field.codes, Buckets)
+        else field
+        for place, field in enumerate(encoder.fields)
+    ]
+    return Encoder(encoder.schema, tuple(fields))

@@ -1,0 +1,279 @@
+"""The fitted encoder: raw rows to codes, positions and bags, the same in training and in prediction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from autofi.data.dataset import EncodedRows
+from autofi.data.field_values import FieldValues
+from autofi.data.numbers import Buckets, BucketScale, Positions
+from autofi.data.reading import Table
+from autofi.data.roles import located
+from autofi.data.schema import Field, Schema
+from autofi.data.vocabulary import FIRST_VALUE, MISSING, Vocabulary
+from autofi.errors import DataError, nearest
+
+PADDING = -1
+
+_FORMAT = 1
+# Looking values up costs one pass over the vocabulary per batch, so batches should not be small.
+_ROWS_AT_ONCE = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class FieldEncoder:
+    """What training rows taught about one field."""
+
+    field: Field
+    codes: Vocabulary | Buckets
+    counts: NDArray[np.int64]
+    """Training rows per code."""
+    positions: Positions | None = None
+    tokens: Vocabulary | None = None
+    bag_width: int = 0
+
+    @property
+    def cardinality(self) -> int:
+        """How many codes there are, those of missing and out of vocabulary included."""
+        return self.codes.cardinality
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Codes, positions and bags for the fields of a schema, all learned from training rows only."""
+
+    schema: Schema
+    fields: tuple[FieldEncoder, ...]
+
+    @cached_property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Codes per field: missing and out of vocabulary included."""
+        return tuple(field.cardinality for field in self.fields)
+
+    @cached_property
+    def counts(self) -> tuple[NDArray[np.int64], ...]:
+        """Training rows per code, per field."""
+        return tuple(field.counts for field in self.fields)
+
+    @cached_property
+    def number_fields(self) -> tuple[str, ...]:
+        """The fields behind the columns of `numbers`."""
+        return tuple(field.field.name for field in self.fields if field.positions is not None)
+
+    @cached_property
+    def number_bins(self) -> tuple[int, ...]:
+        """T per column of `numbers`: its positions lie in [0, T]."""
+        return tuple(field.positions.bins for field in self.fields if field.positions is not None)
+
+    @cached_property
+    def bag_cardinalities(self) -> dict[str, int]:
+        """Token codes per multi-valued field."""
+        return {
+            field.field.name: field.tokens.cardinality for field in self.fields if field.tokens is not None
+        }
+
+    @cached_property
+    def bag_widths(self) -> dict[str, int]:
+        """L per multi-valued field."""
+        return {field.field.name: field.bag_width for field in self.fields if field.tokens is not None}
+
+    def transform(self, table: Table) -> Iterator[EncodedRows]:
+        """Encode a table in batches of at most some 300,000 rows; needs the fields' columns only.
+
+        Other columns, and the order of columns, do not matter. Raises DataError for a missing column, and for
+        a value of a numeric field that is not a number.
+        """
+        self._check_columns(table.columns, table.name)
+        first_row = 0
+        for batch in large_batches(table, self.schema.names):
+            yield self.transform_batch(batch, source=table.name, first_row=first_row)
+            first_row += batch.num_rows
+
+    def transform_batch(
+        self,
+        batch: pa.RecordBatch,
+        *,
+        source: str = "the rows given",
+        first_row: int = 0,
+    ) -> EncodedRows:
+        """Encode one batch; `source` and `first_row` are for error messages."""
+        self._check_columns(batch.schema.names, source)
+        rows = batch.num_rows
+        ids = np.empty((rows, len(self.fields)), dtype=np.int32)
+        numbers = np.empty((rows, len(self.number_fields)), dtype=np.float32)
+        bags: dict[str, NDArray[np.int32]] = {}
+        for place, encoder in enumerate(self.fields):
+            field = encoder.field
+            column = batch.column(field.name)
+            with located(source, field.name, range(first_row, first_row + rows)):
+                values = FieldValues(column, field)
+                if isinstance(encoder.codes, Vocabulary):
+                    ids[:, place] = encoder.codes.codes(values.strings())
+                else:
+                    ids[:, place] = encoder.codes.codes(values.numbers())
+                if encoder.positions is not None:
+                    position = self.number_fields.index(field.name)
+                    numbers[:, position] = encoder.positions.positions(values.numbers())
+                if encoder.tokens is not None:
+                    bags[field.name] = _bag(values.tokens(), encoder.tokens, encoder.bag_width)
+        return EncodedRows(ids, numbers, bags)
+
+    def subset(self, names: Sequence[str]) -> Encoder:
+        """The same encoder for some of the fields, in the order given; raises DataError for other names."""
+        encoder_of = {field.field.name: field for field in self.fields}
+        fields = tuple(self.schema.field(name) for name in names)
+        return Encoder(replace(self.schema, fields=fields), tuple(encoder_of[field.name] for field in fields))
+
+    def _check_columns(self, found: Sequence[str], source: str) -> None:
+        present = set(found)
+        for name in self.schema.names:
+            if name not in present:
+                raise DataError(
+                    f"Every field needs its column: '{name}' is missing in {source}; {nearest(name, found)}"
+                )
+
+    def save(self, directory: Path | str) -> None:
+        """Write `schema.json`, `encoder.json` and `vocabulary.parquet`."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "schema.json").write_text(json.dumps(self.schema.to_json(), indent=2))
+        described = {"format": _FORMAT, "fields": [_describe(field) for field in self.fields]}
+        (directory / "encoder.json").write_text(json.dumps(described))
+        tables = [
+            _vocabulary_table(field.field.name, use, vocabulary)
+            for field in self.fields
+            for use, vocabulary in (("value", field.codes), ("token", field.tokens))
+            if isinstance(vocabulary, Vocabulary)
+        ]
+        empty = pa.schema([("field", pa.string()), ("use", pa.string()), *_VALUE_COLUMNS]).empty_table()
+        pq.write_table(pa.concat_tables([empty, *tables]), directory / "vocabulary.parquet")
+
+    @classmethod
+    def load(cls, directory: Path | str) -> Encoder:
+        """Read what `save` wrote; raises DataError when a file is missing or they do not belong together."""
+        directory = Path(directory)
+        try:
+            schema = Schema.from_json(json.loads((directory / "schema.json").read_text()))
+            described = json.loads((directory / "encoder.json").read_text())
+            if described["format"] != _FORMAT:
+                raise ValueError(f"format {described['format']} is not {_FORMAT}")
+            values = _Values(pq.read_table(directory / "vocabulary.parquet"))
+            fields = tuple(
+                _field_encoder(field, description, values)
+                for field, description in zip(schema.fields, described["fields"], strict=True)
+            )
+            values.check_all_taken()
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise DataError(
+                f"a saved encoder cannot be read: {error} ({directory}); save it again"
+            ) from error
+        return cls(schema, fields)
+
+
+def large_batches(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a table in batches of some 300,000 rows, however small the table's own are."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in table.batches(columns):
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= _ROWS_AT_ONCE:
+            yield pa.concat_batches(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
+def _bag(lists: pa.ListArray, tokens: Vocabulary, width: int) -> NDArray[np.int32]:
+    """The first `width` tokens of each row, int32 [N, width]."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    codes = tokens.codes(pc.list_flatten(lists))
+    starts = np.cumsum(lengths) - lengths
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    places = np.arange(len(codes)) - np.repeat(starts, lengths)
+    bag = np.full((len(lists), width), PADDING, dtype=np.int32)
+    inside = places < width
+    bag[rows[inside], places[inside]] = codes[inside]
+    bag[lengths == 0, 0] = MISSING
+    return bag
+
+
+_VALUE_COLUMNS = (("value", pa.large_string()), ("count", pa.int64()))
+
+
+def _vocabulary_table(name: str, use: str, vocabulary: Vocabulary) -> pa.Table:
+    rows = len(vocabulary.values)
+    return pa.table(
+        {
+            "field": pa.array([name] * rows, pa.string()),
+            "use": pa.array([use] * rows, pa.string()),
+            "value": vocabulary.values,
+            "count": vocabulary.counts[FIRST_VALUE:],
+        }
+    )
+
+
+def _describe(encoder: FieldEncoder) -> dict[str, Any]:
+    """The parts of a field's encoder that are not in the vocabulary file; floats survive JSON exactly."""
+    described: dict[str, Any] = {"name": encoder.field.name}
+    if isinstance(encoder.codes, Vocabulary):
+        described |= {"values": len(encoder.codes.values), "missing": int(encoder.codes.counts[MISSING])}
+    else:
+        described |= {"scale": encoder.codes.scale.value, "edges": encoder.codes.edges.tolist()}
+        described |= {"counts": encoder.counts.tolist()}
+    if encoder.positions is not None:
+        described |= {"borders": encoder.positions.borders.tolist()}
+    if encoder.tokens is not None:
+        described |= {"tokens": len(encoder.tokens.values), "bag_width": encoder.bag_width}
+        described |= {"missing_bags": int(encoder.tokens.counts[MISSING])}
+    return described
+
+
+class _Values:
+    """Hands out the rows of a vocabulary file in the order in which they were written."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._next = 0
+
+    def take(self, name: str, use: str, rows: int, missing: int) -> Vocabulary:
+        part = self._table.slice(self._next, rows)
+        self._next += rows
+        if part.num_rows != rows or set(part["field"].unique().to_pylist()) - {name}:
+            raise ValueError(f"vocabulary.parquet does not hold the {rows} {use}s of field '{name}'")
+        counts = np.concatenate(([missing, 0], part["count"].to_numpy())).astype(np.int64)
+        return Vocabulary(pc.cast(part["value"].combine_chunks(), pa.large_string()), counts)
+
+    def check_all_taken(self) -> None:
+        if self._next != self._table.num_rows:
+            raise ValueError("vocabulary.parquet holds more values than encoder.json names")
+
+
+def _field_encoder(field: Field, described: dict[str, Any], values: _Values) -> FieldEncoder:
+    if described["name"] != field.name:
+        raise ValueError(f"encoder.json has field '{described['name']}' where schema.json has '{field.name}'")
+    codes: Vocabulary | Buckets
+    if "values" in described:
+        codes = values.take(field.name, "value", described["values"], described["missing"])
+        counts = codes.counts
+    else:
+        edges = np.array(described["edges"], dtype=np.float64)
+        codes = Buckets(edges, BucketScale(described["scale"]))
+        counts = np.array(described["counts"], dtype=np.int64)
+    borders = described.get("borders")
+    positions = None if borders is None else Positions(np.array(borders, dtype=np.float64))
+    if "tokens" not in described:
+        return FieldEncoder(field, codes, counts, positions)
+    tokens = values.take(field.name, "token", described["tokens"], described["missing_bags"])
+    return FieldEncoder(field, codes, counts, positions, tokens, int(described["bag_width"]))

@@ -1,0 +1,121 @@
+"""From encoded rows to features: the fitted crosses and target statistics of some pairs, looked up beside the codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from autofi.data.crosses import Crosses
+from autofi.data.dataset import EncodedDataset, EncodedRows
+from autofi.data.encoder import Encoder
+from autofi.data.features import Column, Features, Pair
+from autofi.data.statistics import TargetStatistics
+
+#: Of log(1 + count), below which a column's counts are not stretched to unit deviation.
+SMALLEST_DEVIATION = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureBuilder:
+    """What turns encoded rows into the features of a network, all of it fitted on training rows."""
+
+    encoder: Encoder
+    crosses: Crosses
+    statistics: TargetStatistics
+    log_counts: dict[Column, tuple[float, float]]
+    """Mean and deviation of log(1 + count) over the training rows, by statistics column."""
+
+    def of_rows(self, rows: EncodedRows) -> Features:
+        """Features of rows that are not training rows."""
+        return Features(
+            ids=rows.ids,
+            numbers=rows.numbers,
+            bags=dict(rows.bags),
+            pairs=self.crosses.pairs,
+            crosses=self.crosses.transform(rows.ids),
+            columns=self.statistics.columns,
+            statistics=self.statistics.transform(rows.ids),
+        )
+
+    def subset(self, pairs: Sequence[Pair], columns: Sequence[Column]) -> FeatureBuilder:
+        """Only the crosses of `pairs` and the statistics of `columns`: what one network uses."""
+        return FeatureBuilder(
+            self.encoder,
+            self.crosses.subset(pairs),
+            self.statistics.subset(columns),
+            {column: self.log_counts[column] for column in columns},
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write everything under `directory`: JSON, Parquet and plain arrays."""
+        self.encoder.save(directory)
+        self.crosses.save(directory)
+        self.statistics.save(directory)
+        np.savez(
+            directory / "log_counts.npz",
+            values=np.array([self.log_counts[column] for column in self.statistics.columns]).reshape(-1, 2),
+        )
+
+    @classmethod
+    def load(cls, directory: Path) -> FeatureBuilder:
+        """The builder that `save` wrote."""
+        statistics = TargetStatistics.load(directory)
+        with np.load(directory / "log_counts.npz", allow_pickle=False) as stored:
+            values = stored["values"]
+        log_counts = {column: (float(m), float(d)) for column, (m, d) in zip(statistics.columns, values, strict=True)}
+        return cls(Encoder.load(directory), Crosses.load(directory), statistics, log_counts)
+
+
+def build_features(
+    dataset: EncodedDataset,
+    pairs: Sequence[Pair],
+    *,
+    cross_pairs: Sequence[Pair] | None = None,
+    min_count: int = 2,
+    max_rows: int | None = None,
+    folds: int = 10,
+    seed: int = 0,
+) -> tuple[FeatureBuilder, Features]:
+    """Fit crosses (of `cross_pairs`, or `pairs`) and statistics of all fields and `pairs`; features of all rows.
+
+    Training rows get out-of-fold statistics, which never contain their own label; all others those of all training
+    rows.
+    """
+    train = dataset.parts["train"]
+    cardinalities = dataset.encoder.cardinalities
+    crosses = Crosses.fit(
+        dataset.ids[train], cardinalities, pairs if cross_pairs is None else cross_pairs, min_count=min_count, max_rows=max_rows
+    )
+    columns: list[Column] = [(field,) for field in range(len(cardinalities))] + [tuple(pair) for pair in pairs]
+    values = np.empty((len(dataset), len(columns), 2), dtype=np.float32)
+    statistics, _ = TargetStatistics.fit(
+        dataset.ids[train], dataset.labels[train], cardinalities, columns, folds=folds, seed=seed, out=values[train]
+    )
+    # The other folds hold (folds - 1) / folds of a cell's rows: scaled up, or every count would look smaller in
+    # training than it does afterwards.
+    values[train] *= folds / (folds - 1)
+    statistics.transform(dataset.ids[train.stop :], out=values[train.stop :])
+    builder = FeatureBuilder(dataset.encoder, crosses, statistics, _log_counts(values[train], columns))
+    features = Features(
+        ids=dataset.ids,
+        numbers=dataset.numbers,
+        bags=dict(dataset.bags),
+        pairs=crosses.pairs,
+        crosses=crosses.transform(dataset.ids),
+        columns=statistics.columns,
+        statistics=values,
+    )
+    return builder, features
+
+
+def _log_counts(values: npt.NDArray[np.float32], columns: Sequence[Column]) -> dict[Column, tuple[float, float]]:
+    found = {}
+    for number, column in enumerate(columns):
+        logs = np.log1p(values[:, number, 0], dtype=np.float64)
+        # A count that hardly varies says nothing; the floor keeps the chance of the folds from being blown up.
+        found[column] = (float(logs.mean()), max(float(logs.std()), SMALLEST_DEVIATION))
+    return found

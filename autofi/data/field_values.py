@@ -1,0 +1,70 @@
+"""A field's raw column as the texts, numbers and tokens that are fitted and encoded."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from autofi.data.columns import (
+    LIST_SEPARATOR,
+    Column,
+    UnreadableValueError,
+    as_numbers,
+    as_tokens,
+    canonical_strings,
+)
+from autofi.data.schema import Field, FieldKind
+
+
+class FieldValues:
+    """One batch of one field; each reading is made at most once."""
+
+    def __init__(self, column: Column, field: Field) -> None:
+        self._column = column
+        self._field = field
+
+    def strings(self) -> pa.StringArray:
+        """The canonical text of each value; null is missing. Tokens are joined by "|", however they came."""
+        if self._field.kind is FieldKind.MULTI_VALUED:
+            return pc.binary_join(self._tokens, LIST_SEPARATOR)
+        return canonical_strings(self._column)
+
+    def numbers(self) -> NDArray[np.float64]:
+        """The number of each value; NaN is missing.
+
+        In a numeric field other text raises UnreadableValueError. In a categorical field whose training
+        values read as numbers, an unseen text has no place among them and is NaN; its code says so.
+        """
+        return self._numbers
+
+    def tokens(self) -> pa.ListArray:
+        """The canonical texts of each row's tokens; null where there are none."""
+        return self._tokens
+
+    @cached_property
+    def _numbers(self) -> NDArray[np.float64]:
+        try:
+            return as_numbers(self._column)
+        except UnreadableValueError:
+            if self._field.kind is FieldKind.NUMERIC:
+                raise
+        encoded = canonical_strings(self._column).dictionary_encode()
+        of_value = np.array([_number(value) for value in encoded.dictionary.to_pylist()] + [np.nan])
+        of_row = pc.fill_null(encoded.indices, pa.scalar(len(of_value) - 1, pa.int32()))
+        numbers: NDArray[np.float64] = of_value[of_row.to_numpy(zero_copy_only=False)]
+        return numbers
+
+    @cached_property
+    def _tokens(self) -> pa.ListArray:
+        return as_tokens(self._column, self._field.separator)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(as_numbers(pa.array([text]))[0])
+    except UnreadableValueError:
+        return float("nan")

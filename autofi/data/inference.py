@@ -1,0 +1,273 @@
+"""Decides what each column of a table is for, and refuses tables that cannot be learned from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_strings
+from autofi.data.overrides import SchemaOverrides, load_overrides
+from autofi.data.reading import Table
+from autofi.data.roles import read_labels, read_weights
+from autofi.data.schema import Field, FieldKind, Schema
+from autofi.data.summary import (
+    MOST_DISTINCT,
+    ColumnProfile,
+    ColumnSummary,
+    Mask,
+    first_wrong,
+    profile,
+    summarize,
+)
+from autofi.errors import DataError, nearest
+
+__all__ = [
+    "ColumnSummary",
+    "InferredSchema",
+    "SchemaOverrides",
+    "infer_schema",
+    "load_overrides",
+    "summarize",
+]
+
+TARGET_NAMES = ("label", "click", "clicked", "target", "y", "is_click")
+_SPLIT_NAMES = {"train", "valid", "test"}
+_FEW = 10
+Profiles = Mapping[str, ColumnProfile]
+
+
+@dataclass(frozen=True)
+class InferredSchema:
+    """The schema, what every column of the table looks like (in the table's order), and the rows read."""
+
+    schema: Schema
+    summaries: tuple[ColumnSummary, ...]
+    rows: int
+
+
+def infer_schema(
+    table: Table,
+    *,
+    target: str | None = None,
+    overrides: SchemaOverrides | None = None,
+    most_distinct: int = MOST_DISTINCT,
+) -> InferredSchema:
+    """Reads the table once and decides; `target` and `overrides` win over what the values look like.
+
+    The rules: lists are multi-valued; times, dates and numbers of which any has a fraction are numeric; all
+    else is categorical (integers as well: they are mostly ids, and have a position on the number line
+    besides). Columns without values, with one value and none missing, of nested types, or that hold just
+    train, valid and test are ignored, unless the overrides name them. Without a `target` it is the first
+    found of label, click, clicked, target, y and is_click, in any case.
+
+    Raises DataError for unknown columns, a target that is not 0/1, -1/1 or true/false in every row, text or
+    infinite values in numeric columns, and weights that are missing, negative or not finite.
+    """
+    given = overrides or SchemaOverrides()
+    _check_names(table, target, given)
+    target = target or given.target or _guess_target(table)
+    profiles = {column.name: column for column in profile(table, most_distinct=most_distinct)}
+    _check_readable(table, profiles, target, given)
+    _check_target(table, profiles[target])
+    if given.weight is not None:
+        _check_weight(table, profiles[given.weight])
+
+    kinds = _said_kinds(given)
+    roles = {target: "target", given.weight: "weight", given.time: "time", given.split_column: "split"}
+    fields, summaries = [], []
+    for name in table.columns:
+        column = profiles[name]
+        said = kinds.get(name)
+        reason = None if said else _reason_to_ignore(column, given)
+        role = roles.get(name, "field" if reason is None else "ignored")
+        kind = said or column.kind
+        if said or role == "field":
+            fields.append(_field(table, column, kind, given.multi_valued.get(name)))
+        elif role == "ignored" and name == given.group:
+            role = "group"
+        note = reason if role != "field" else _remark(column)
+        found = column.summary()
+        number = found.reads_as_number and kind is not FieldKind.MULTI_VALUED
+        summaries.append(dataclasses.replace(found, kind=kind, reads_as_number=number, role=role, note=note))
+    schema = Schema(
+        fields=tuple(fields),
+        target=target,
+        weight=given.weight,
+        group=given.group,
+        time=given.time,
+        split=given.split_column,
+        ignored=tuple(summary.name for summary in summaries if summary.role == "ignored"),
+    )
+    return InferredSchema(schema, tuple(summaries), profiles[target].rows)
+
+
+def _check_names(table: Table, target: str | None, given: SchemaOverrides) -> None:
+    said = {
+        "target": (target or given.target,),
+        "ignore": given.ignore,
+        "categorical": given.categorical,
+        "numeric": given.numeric,
+        "multi_valued": tuple(given.multi_valued),
+        "weight": (given.weight,),
+        "group": (given.group,),
+        "time": (given.time,),
+        "split_column": (given.split_column,),
+    }
+    for use, names in said.items():
+        for name in names:
+            if name is not None and name not in table.columns:
+                raise DataError(
+                    f"{table.name} has no column '{name}', named as {use}: {nearest(name, table.columns)}"
+                )
+    first_use: dict[str, str] = {}
+    for use in ("ignore", "categorical", "numeric", "multi_valued"):
+        for name in said[use]:
+            if name is not None and first_use.setdefault(name, use) != use:
+                raise DataError(
+                    f"A column is read in one way: '{name}' is in {first_use[name]} and {use}; remove one."
+                )
+    for use in ("target", "weight", "time", "split_column"):
+        (name,) = said[use]
+        if name in given.ignore:
+            raise DataError(f"An ignored column is not used: '{name}' is in ignore and {use}; remove one.")
+
+
+def _said_kinds(given: SchemaOverrides) -> dict[str, FieldKind]:
+    return {
+        **dict.fromkeys(given.categorical, FieldKind.CATEGORICAL),
+        **dict.fromkeys(given.numeric, FieldKind.NUMERIC),
+        **dict.fromkeys(given.multi_valued, FieldKind.MULTI_VALUED),
+    }
+
+
+def _guess_target(table: Table) -> str:
+    by_lower: dict[str, str] = {}
+    for name in table.columns:
+        by_lower.setdefault(name.lower(), name)
+    for name in TARGET_NAMES:
+        if name in by_lower:
+            return by_lower[name]
+    raise DataError(
+        f"A table has a target column: {table.name} has none called {', '.join(TARGET_NAMES)}; name one of "
+        f"its columns as target: {', '.join(table.columns)}."
+    )
+
+
+def _reason_to_ignore(column: ColumnProfile, given: SchemaOverrides) -> str | None:
+    if column.name in given.ignore:
+        return "ignored as asked"
+    if column.unreadable is not None:
+        return f"values of type {column.type} are not read"
+    distinct = len(column.values)
+    if distinct == 0:
+        return "all values are missing"
+    if distinct == 1 and column.missing == 0:
+        return "all values are the same"
+    if distinct <= len(_SPLIT_NAMES) and {"train"} < set(column.values.to_pylist()) <= _SPLIT_NAMES:
+        return "looks like a split: name it as split column to use it"
+    return None
+
+
+def _remark(column: ColumnProfile) -> str | None:
+    if column.capped:
+        return f"more than {len(column.values):,} values"
+    filled = column.rows - column.missing
+    if column.kind is FieldKind.CATEGORICAL and filled > _FEW and len(column.values) == filled:
+        return "every value is different"
+    return None
+
+
+def _field(table: Table, column: ColumnProfile, kind: FieldKind, separator: str | None) -> Field:
+    if kind is FieldKind.NUMERIC:
+        _check_numeric(table, column)
+    number = column.numeric and column.finite and kind is not FieldKind.MULTI_VALUED
+    if kind is FieldKind.MULTI_VALUED and column.kind is FieldKind.MULTI_VALUED:
+        separator = None  # the column holds lists already
+    return Field(column.name, kind, separator, reads_as_number=number)
+
+
+def _check_readable(table: Table, profiles: Profiles, target: str, given: SchemaOverrides) -> None:
+    """A column that the user named must not be dropped in silence."""
+    roles = (target, given.weight, given.group, given.time, given.split_column)
+    for name in (*roles, *_said_kinds(given)):
+        if name is None or (error := profiles[name].unreadable) is None:
+            continue
+        row, value = first_wrong(table, name, _none_once(canonical_strings))
+        raise DataError(
+            f"A column holds text, numbers, times or lists of them: row {row} of column '{name}' of "
+            f"{table.name} is {value!r}, not {error.reason}; convert or ignore it."
+        )
+
+
+def _check_target(table: Table, column: ColumnProfile) -> None:
+    place = f"column '{column.name}' of {table.name}"
+    rule = "A target is 0/1, -1/1 or true/false in every row"
+    if column.missing or column.nan:
+        row, _ = first_wrong(table, column.name, lambda array: _missing(array) | _is_nan(array))
+        raise DataError(f"{rule}: row {row} of {place} is missing; leave such rows out.")
+    texts = column.values.to_pylist()
+    shown = ", ".join(texts[:_FEW]) + (", ..." if len(texts) > _FEW else "")
+    try:
+        labels = read_labels(column.values)
+    except UnreadableValueError:
+        row, value = first_wrong(table, column.name, _none_once(read_labels))
+        raise DataError(
+            f"{rule}: row {row} of {place} is '{value}' (values: {shown}); convert it, or name another "
+            "target."
+        ) from None
+    if {-1, 0} <= set(labels.tolist()):
+        raise DataError(f"{rule}: {place} holds {shown}; convert it to 0 and 1.")
+    if labels.min() == labels.max():
+        raise DataError(
+            f"A target has both clicks and others: all {column.rows:,} rows of {place} are {shown}; name "
+            "another target, or read other rows."
+        )
+
+
+def _check_numeric(table: Table, column: ColumnProfile) -> None:
+    if column.numeric and (column.finite or not column.has_numbers):
+        return
+    row, value = first_wrong(table, column.name, lambda array: np.isinf(as_numbers(array)))
+    raise DataError(
+        f"A numeric column holds finite numbers: row {row} of column '{column.name}' of {table.name} is "
+        f"{value!r}; convert it, leave it empty, or read the column as categorical."
+    )
+
+
+def _check_weight(table: Table, column: ColumnProfile) -> None:
+    place = f"column '{column.name}' of {table.name}"
+    sound = column.numeric and column.finite and column.lowest >= 0
+    if not sound or column.missing or column.nan:
+        row, value = first_wrong(table, column.name, _none_once(read_weights))
+        shown = "missing" if value is None else repr(value)
+        raise DataError(
+            f"A weight is a finite number, 0 or more: row {row} of {place} is {shown}; mend it, or leave the "
+            "row out."
+        )
+    if column.highest == 0:
+        raise DataError(f"Some weight is above 0: every row of {place} is 0; name another weight.")
+
+
+def _none_once(read: Callable[[Column], object]) -> Callable[[Column], Mask]:
+    """No row is wrong once `read` has not raised: it raises at the first row that is."""
+
+    def wrong(array: Column) -> Mask:
+        read(array)
+        return np.zeros(len(array), dtype=bool)
+
+    return wrong
+
+
+def _missing(array: Column) -> Mask:
+    return np.asarray(canonical_strings(array).is_null())
+
+
+def _is_nan(array: Column) -> Mask:
+    """Whether the text is a NaN, in columns that read as numbers (others have no NaN)."""
+    try:
+        return np.isnan(as_numbers(array))
+    except UnreadableValueError:
+        return np.zeros(len(array), dtype=bool)

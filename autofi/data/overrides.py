@@ -1,0 +1,61 @@
+"""What a user says about columns, instead of leaving it to inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from autofi.errors import ConfigError, nearest
+
+
+class SchemaOverrides(BaseModel):
+    """Columns by their use; whatever is not named here is inferred.
+
+    `multi_valued` maps a column to the text between its values. `group` stays a field (a user id mostly
+    is one); `weight`, `time` and `split_column` do not become fields.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str | None = None
+    ignore: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    multi_valued: dict[str, str] = Field(default_factory=dict)
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+    split_column: str | None = None
+
+
+def load_overrides(path: str | Path) -> SchemaOverrides:
+    """The overrides in a YAML file; raises ConfigError naming the file and the key."""
+    path = Path(path)
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"A schema file is YAML in UTF-8: '{path}' cannot be read ({error}).") from None
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"A schema file is YAML: '{path}' is not ({reason}); mend it there.") from None
+    if document is None:
+        return SchemaOverrides()
+    if not isinstance(document, dict):
+        raise ConfigError(
+            f"A schema file maps keys to columns: '{path}' holds a {type(document).__name__}; write lines "
+            "such as 'target: click'."
+        )
+    known = SchemaOverrides.model_fields
+    for key in document:
+        if key not in known:
+            raise ConfigError(f"'{path}' has an unknown key '{key}': {nearest(str(key), known)}")
+    try:
+        return SchemaOverrides.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"'{path}', key '{key}': {first['msg']}, found {first['input']!r}; mend it there."
+        ) from None

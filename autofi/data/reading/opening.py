@@ -1,0 +1,149 @@
+"""Which reader a source gets: by its Python type, its URL or its file ending."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from autofi.data.reading.chained import ChainedTable
+from autofi.data.reading.delimited import DelimitedTable
+from autofi.data.reading.frames import frame_table
+from autofi.data.reading.libsvm import LINE, LibsvmTable
+from autofi.data.reading.parquet import ParquetTable
+from autofi.data.reading.sql import SqlTable, is_database_url
+from autofi.data.reading.table import Table
+from autofi.errors import DataError
+
+# A path, glob or database URL; a pandas or Polars frame; an Arrow table; or a Table, which is returned.
+Source: TypeAlias = Any
+
+_DELIMITED = (".csv", ".tsv", ".tab", ".data")
+_PARQUET = (".parquet", ".pq")
+_LIBSVM = (".libsvm", ".libfm", ".svm", ".svmlight")
+_EITHER = (".txt",)
+_COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
+_KNOWN = (*_DELIMITED, *_EITHER, *_PARQUET, *_LIBSVM)
+
+
+def open_table(source: Source, *, query: str | None = None, header: bool | None = None) -> Table:
+    """The table of a file, folder, glob, SQL query, or pandas, Polars or Arrow table.
+
+    `.csv .tsv .tab .data .txt` hold delimited text (`.txt` also libsvm lines, told by the first),
+    `.parquet .pq` Parquet, `.libsvm .libfm .svm .svmlight` libsvm lines; text may be compressed
+    (`.gz .bz2 .zst .lz4`). `query` goes with a database URL; `header` with delimited text, where None finds
+    out. Raises DataError where the source cannot be read, has no rows, or names a column twice.
+    """
+    if query is not None and not (isinstance(source, str) and is_database_url(source)):
+        raise DataError(
+            "A query goes with a database URL: found one with another source; write sqlite:///clicks.db, "
+            "postgresql+psycopg://..., or leave the query out."
+        )
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, str) and is_database_url(source):
+        if query is None:
+            raise DataError(
+                "A database URL comes with a query: found none; add query='SELECT * FROM ...' (--query)."
+            )
+        _refuse_header(header)
+        return SqlTable(source, query)
+    if isinstance(source, (str, os.PathLike)):
+        return _open_path(Path(source).expanduser(), header)
+    table = frame_table(source)
+    if table is None:
+        raise DataError(
+            "A table is a path, a database URL, or a pandas, Polars or Arrow table: found a "
+            f"{type(source).__name__}; convert it, as with pandas.DataFrame(...)."
+        )
+    _refuse_header(header)
+    return table
+
+
+def _open_path(path: Path, header: bool | None) -> Table:
+    if path.is_dir():
+        return _open_folder(path, header)
+    if path.exists():
+        return _open_file(path, header)
+    if glob.has_magic(str(path)):
+        files = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        files = [file for file in files if file.is_file()]
+        if not files:
+            raise DataError(
+                f"A glob matches at least one file: '{path}' matches none; quote it in the shell."
+            )
+        return _open_files(files, header, name=str(path))
+    raise _missing(path)
+
+
+def _open_folder(path: Path, header: bool | None) -> Table:
+    inside = (file for file in path.rglob("*") if file.is_file())
+    files = sorted(file for file in inside if not _hidden(file.relative_to(path)))
+    files = [file for file in files if _ending(file) in _KNOWN]
+    if not files:
+        raise DataError(
+            f"A folder that is a table holds files: {path} has none ending in {', '.join(_KNOWN)}; "
+            "name another, or a file."
+        )
+    if all(_ending(file) in _PARQUET for file in files):
+        _refuse_header(header)
+        return ParquetTable(files, root=path, name=str(path))
+    return _open_files(files, header, name=str(path))
+
+
+def _open_files(files: list[Path], header: bool | None, *, name: str) -> Table:
+    if all(_ending(file) in _PARQUET for file in files):
+        _refuse_header(header)
+        return ParquetTable(files, name=name)
+    return ChainedTable([_open_file(file, header) for file in files], name=name)
+
+
+def _open_file(path: Path, header: bool | None) -> Table:
+    ending = _ending(path)
+    if ending in _DELIMITED or (ending in _EITHER and not _has_libsvm_lines(path)):
+        return DelimitedTable(path, header=header)
+    _refuse_header(header)
+    if ending in _PARQUET:
+        return ParquetTable([path], name=str(path))
+    if ending in (*_LIBSVM, *_EITHER):
+        return LibsvmTable(path)
+    raise DataError(
+        f"A file's ending says what it holds: '{path}' ends in '{ending}'; rename it to one of "
+        f"{', '.join(_KNOWN)}."
+    )
+
+
+def _ending(path: Path) -> str:
+    """The file's ending in lower case, looking through that of a compression."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix in _COMPRESSED else suffix
+
+
+def _hidden(relative: Path) -> bool:
+    """As _SUCCESS and .crc files, which Spark leaves beside its parts."""
+    return any(part.startswith(("_", ".")) for part in relative.parts)
+
+
+def _has_libsvm_lines(path: Path) -> bool:
+    with pa.input_stream(str(path), compression="detect") as stream:
+        text = stream.read(1 << 16).decode(errors="replace")
+    first = next((line for line in text.splitlines() if line.split("#")[0].strip()), "")
+    return ":" in first and LINE.fullmatch(first) is not None
+
+
+def _refuse_header(header: bool | None) -> None:
+    if header is not None:
+        raise DataError("A header belongs to CSV and TSV: found header= with another source; leave it out.")
+
+
+def _missing(path: Path) -> DataError:
+    folder = path.parent
+    if not folder.is_dir():
+        return DataError(f"A table's file exists: '{path}' does not, nor does its folder; check the path.")
+    close = difflib.get_close_matches(path.name, [file.name for file in folder.iterdir()], n=1)
+    hint = f"did you mean '{folder / close[0]}'?" if close else "check the path."
+    return DataError(f"A table's file exists: '{path}' does not; {hint}")

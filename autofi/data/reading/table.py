@@ -1,0 +1,63 @@
+"""What every kind of table offers its readers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from autofi.errors import DataError, nearest
+
+BATCH_ROWS = 65_536
+
+
+class Table(ABC):
+    """Named columns over rows that can be streamed any number of times, in the same order each time.
+
+    `name` is what errors call the table.
+    """
+
+    def __init__(self, name: str, columns: Sequence[str]) -> None:
+        """Raises DataError where a column is named twice."""
+        self.name = name
+        self.columns = tuple(columns)
+        check_distinct(self.columns, name)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of `columns` (all unless given), in the order asked for, at most 65,536 at a time.
+
+        Raises DataError for a column the table lacks, and where the source turns out to be damaged.
+        """
+        wanted = self.columns if columns is None else tuple(columns)
+        check_distinct(wanted, self.name)
+        for column in wanted:
+            if column not in self.columns:
+                raise DataError(f"{self.name} has no column '{column}': {nearest(column, self.columns)}")
+        return self._slices(wanted)
+
+    def _slices(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        for batch in self._read(columns):
+            for start in range(0, batch.num_rows, BATCH_ROWS):
+                yield batch.slice(start, BATCH_ROWS)
+
+    @abstractmethod
+    def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """All rows of `columns`, in that order, in batches of any size that memory can bear."""
+
+
+def check_distinct(columns: Sequence[str], name: str, *, way_out: str = "rename one") -> None:
+    """Raises DataError where a column is named twice."""
+    for column, count in Counter(columns).items():
+        if count > 1:
+            places = ", ".join(str(i + 1) for i, other in enumerate(columns) if other == column)
+            raise DataError(
+                f"A column has a name of its own: {name} names '{column}' {count} times "
+                f"(columns {places}); {way_out}."
+            )
+
+
+def no_rows(name: str) -> DataError:
+    """The refusal of a table without rows."""
+    return DataError(f"A table has at least one row: {name} has none; check how it was written.")

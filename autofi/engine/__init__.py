@@ -1,0 +1,1 @@
+"""Search engines: from measured trials to the next proposal; they know neither torch nor SQL."""

@@ -1,0 +1,72 @@
+"""The whole exception tree; everything a user's input can cause derives from `AutoFIError`.
+
+AutoFIError
+├── ConfigError               a setting or a settings file (file, key)
+├── DataError                 a table, its columns or rows (source, column, row)
+├── SearchSpaceError          a search space or an operator name
+│   └── InvalidArchitectureError   a point that is not in its space (path of the choice)
+├── StoreError                the studies' database
+│   ├── StudyNotFoundError    also a KeyError
+│   └── StudyMismatchError    resumed with another space or other data
+├── ExportError               a bundle that cannot be written or trusted
+└── MissingDependencyError    an extra that is not installed; also an ImportError
+
+The command line prints one line for any of them and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AutoFIError(Exception):
+    """Base of everything the user can mend; the message is one line: rule, value, place, way out."""
+
+    def __str__(self) -> str:
+        # KeyError, which some of the tree derives from, would print the repr of its argument.
+        return str(self.args[0]) if self.args else ""
+
+
+class ConfigError(AutoFIError):
+    """A setting is wrong."""
+
+
+class DataError(AutoFIError):
+    """A table cannot be used as it is."""
+
+
+class SearchSpaceError(AutoFIError):
+    """A search space or operator is unknown or malformed."""
+
+
+class InvalidArchitectureError(SearchSpaceError):
+    """An architecture does not lie in its search space or does not fit its data."""
+
+
+class StoreError(AutoFIError):
+    """The storage cannot be reached or does not hold what it should."""
+
+
+class StudyNotFoundError(StoreError, KeyError):
+    """No study of that name in the storage."""
+
+
+class StudyMismatchError(StoreError):
+    """A study exists under that name, made with another space or other data."""
+
+
+class ExportError(AutoFIError):
+    """A bundle cannot be written, or must not be loaded."""
+
+
+class MissingDependencyError(AutoFIError, ImportError):
+    """A package of an optional extra is needed and absent."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The tail of an unknown-name message: the nearest known name and the list of all."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}Known: {', '.join(known) or 'none'}."

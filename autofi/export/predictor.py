@@ -1,0 +1,175 @@
+"""Click probabilities of raw rows from a loaded bundle."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from autofi.data.dataset import EncodedRows
+from autofi.data.encoder import large_batches
+from autofi.data.reading import Source, Table, open_table
+from autofi.data.roles import located, read_labels
+from autofi.data.schema import Schema
+from autofi.errors import DataError, nearest
+from autofi.export.bundle import Bundle, load_bundle
+from autofi.export.score_file import ScoreFile
+from autofi.progress import Progress, SilentProgress
+from autofi.space.architecture import Architecture
+from autofi.training.metrics import auc, logloss
+
+Floats = NDArray[np.float64]
+
+# Encoded rows become wide features (one cross row and two statistics per pair): few at a time.
+_ROWS_AT_ONCE = 1 << 14
+
+
+class Predictor:
+    """Scores raw rows of anything that `open_table` reads: files, folders, SQL, pandas, Polars or Arrow.
+
+    Rows are read, encoded and scored in batches, so that only the results grow with the table. Columns are
+    found by name; values that training did not have, missing values and further columns are fine.
+    """
+
+    def __init__(self, bundle: Bundle, *, name: str = "a bundle") -> None:
+        self._bundle = bundle
+        self._name = name
+
+    @property
+    def schema(self) -> Schema:
+        """The columns it reads."""
+        return self._bundle.builder.encoder.schema
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the search chose."""
+        return self._bundle.architecture
+
+    @property
+    def metrics(self) -> dict[str, object]:
+        """What was measured when it was made."""
+        return dict(self._bundle.metrics)
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """Where it came from: study, data fingerprint, versions."""
+        return dict(self._bundle.origin)
+
+    def __repr__(self) -> str:
+        return f"Predictor({self._name!r}: {self.architecture.describe()})"
+
+    def predict_proba(
+        self, table: Source, *, query: str | None = None, progress: Progress | None = None
+    ) -> Floats:
+        """The probability of a click in every row, float64 [N], in the order of the rows."""
+        opened = self._open(table, query)
+        parts = [probabilities for _, probabilities in self._scored(opened, self.schema.names, progress)]
+        return np.concatenate([np.empty(0), *parts])
+
+    def evaluate(
+        self, source: Source, *, query: str | None = None, progress: Progress | None = None
+    ) -> dict[str, float]:
+        """`rows`, `auc` and `logloss` on rows that carry the target.
+
+        Holds 9 bytes per row. Raises DataError without the target, or where it has one class only.
+        """
+        opened = self._open(source, query)
+        target = self.schema.target
+        if target not in opened.columns:
+            raise DataError(
+                f"Evaluating compares with the target: {opened.name} has no column '{target}'; "
+                f"{nearest(target, opened.columns)}"
+            )
+        scores, labels, rows = [np.empty(0)], [np.empty(0, dtype=bool)], 0
+        for batch, probabilities in self._scored(opened, (*self.schema.names, target), progress):
+            with located(opened.name, target, range(rows, rows + batch.num_rows)):
+                labels.append(read_labels(batch.column(target)) > 0)
+            scores.append(probabilities)
+            rows += batch.num_rows
+        clicked, predicted = np.concatenate(labels), np.concatenate(scores)
+        return {"rows": rows, "auc": auc(clicked, predicted), "logloss": logloss(clicked, predicted)}
+
+    def predict_file(
+        self,
+        source: Source,
+        output: Path | str,
+        *,
+        query: str | None = None,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write a `probability` per row as CSV or Parquet, by the ending of `output`; returns the rows.
+
+        An existing output is replaced once the new one is complete. Raises DataError, before any work, for
+        another ending, a missing folder, or an output that is also the source.
+        """
+        file = ScoreFile(output)
+        _refuse_overwriting(source, file.output)
+        opened = self._open(source, query)
+        rows = 0
+        with file:
+            for _, probabilities in self._scored(opened, self.schema.names, progress):
+                file.write(probabilities)
+                rows += len(probabilities)
+        return rows
+
+    def _open(self, source: Source, query: str | None) -> Table:
+        table = open_table(source, query=query)
+        for name in self.schema.names:
+            if name not in table.columns:
+                raise DataError(
+                    f"Every field needs its column: '{name}' is missing in {table.name}; "
+                    f"{nearest(name, table.columns)}"
+                )
+        return table
+
+    def _scored(
+        self, table: Table, columns: tuple[str, ...], progress: Progress | None
+    ) -> Iterator[tuple[pa.RecordBatch, Floats]]:
+        """Raw batches of `columns` with their probabilities."""
+        shown = progress or SilentProgress()
+        shown.phase("score rows")
+        first_row = 0
+        for batch in large_batches(table, columns):
+            encoded = self._bundle.builder.encoder.transform_batch(
+                batch, source=table.name, first_row=first_row
+            )
+            yield batch, self._score(encoded, shown)
+            first_row += batch.num_rows
+
+    @torch.inference_mode()
+    def _score(self, rows: EncodedRows, progress: Progress) -> Floats:
+        network, builder = self._bundle.network, self._bundle.builder
+        probabilities = np.empty(len(rows), dtype=np.float64)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            bags = {name: bag[part] for name, bag in rows.bags.items()}
+            few = EncodedRows(ids=rows.ids[part], numbers=rows.numbers[part], bags=bags)
+            logits = network(network.select(builder.of_rows(few)))
+            probabilities[part] = logits.double().sigmoid().numpy()
+            progress.advance(len(few))
+        return probabilities
+
+
+def load(path: Path | str) -> Predictor:
+    """The predictor of a bundle folder; raises ExportError unless it is whole and unchanged."""
+    return Predictor(load_bundle(path), name=str(path))
+
+
+def _refuse_overwriting(source: Source, output: Path) -> None:
+    """Raise DataError when writing the output would destroy a file of the source."""
+    if not output.exists() or not isinstance(source, (str, os.PathLike)):
+        return
+    path = Path(source).expanduser()
+    if path.is_dir():
+        same = output.is_relative_to(path.resolve())
+    else:
+        files = [path] if path.exists() else [Path(match) for match in glob.glob(str(path), recursive=True)]
+        same = any(file.samefile(output) for file in files)
+    if same:
+        raise DataError(f"The output is not one of the files read: '{output}' is; choose another name.")

@@ -1,0 +1,86 @@
+"""A file of click probabilities that is there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from autofi.errors import DataError
+
+COLUMN = "probability"
+_SCHEMA = pa.schema([(COLUMN, pa.float64())])
+_CSV = (".csv",)
+_PARQUET = (".parquet", ".pq")
+
+
+class ScoreFile:
+    """Writes one column, `probability`, as CSV or Parquet by the file's ending.
+
+    A context manager: the rows go to a hidden file beside the output, which takes its name when the block
+    ends without an error. Raises DataError, before anything is written, for another ending or a missing
+    folder.
+    """
+
+    def __init__(self, output: Path | str) -> None:
+        output = Path(output).expanduser()
+        if output.suffix.lower() not in (*_CSV, *_PARQUET):
+            raise DataError(
+                f"The ending of the output says how it is written: '{output}' ends in '{output.suffix}'; "
+                f"end it in {', '.join((*_CSV, *_PARQUET))}."
+            )
+        if not output.parent.is_dir():
+            raise DataError(
+                f"The folder of the output exists: '{output.parent}' does not; create it or choose another."
+            )
+        if output.is_dir():
+            raise DataError(f"The output is a file: '{output}' is a folder; name a file in it.")
+        self.output = Path(os.path.realpath(output))
+        self._partial = self.output.with_name(f".autofi-scores-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+
+    def __enter__(self) -> Self:
+        with self._refused():
+            if self.output.suffix.lower() in _PARQUET:
+                self._writer: Any = pa.parquet.ParquetWriter(self._partial, _SCHEMA)
+            else:
+                options = pa.csv.WriteOptions(quoting_header="none")
+                self._writer = pa.csv.CSVWriter(self._partial, _SCHEMA, write_options=options)
+        return self
+
+    def write(self, probabilities: NDArray[np.float64]) -> None:
+        """Append rows."""
+        with self._refused():
+            self._writer.write_batch(pa.record_batch([pa.array(probabilities)], schema=_SCHEMA))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with self._refused():
+                self._writer.close()
+                if kind is None:
+                    with self._partial.open("rb+") as file:
+                        os.fsync(file.fileno())
+                    self._partial.replace(self.output)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or " ".join(str(error).split())
+            raise DataError(
+                f"The output '{self.output}' cannot be written: {reason}; mend that or choose another place."
+            ) from error

@@ -1,0 +1,302 @@
+"""The loop: propose, measure, record; then the winner and the baselines under one protocol. Everything resumes."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autofi.data.overrides import SchemaOverrides
+from autofi.engine.tpe import Known
+from autofi.engine.tpe import propose as propose_parameters
+from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
+from autofi.evaluation.from_scratch import Workbench
+from autofi.opening import open_data, source_name
+from autofi.progress import Progress, SilentProgress
+from autofi.retrain import retrain_winner, train_baseline, watch
+from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, TREES, SearchSettings
+from autofi.space.architecture import Architecture
+from autofi.space.builtin import builtin_spaces
+from autofi.space.encoding import decode, defaults, distributions
+from autofi.space.resolve import resolve
+from autofi.space.search_space import SearchSpace, load_space
+from autofi.store import ModelRole, StudyHandle, StudyStore, TrialRecord, TrialState, resolve_storage
+from autofi.study import Study, best_trial
+from autofi.supernet.strategy import Proposal, propose
+
+STAGE = "search"
+#: Draws of a new point before the engine is taken to have run out of architectures.
+DRAWS = 20
+
+
+def search(
+    table: Any,
+    *,
+    target: str | None = None,
+    space: str | Path = "optinter",
+    study: str | None = None,
+    storage: str | None = None,
+    trials: int | None = None,
+    timeout: float | None = None,
+    seeds: int = 3,
+    device: str = "auto",
+    seed: int = 0,
+    split: str = DEFAULT_SPLIT,
+    valid: Any = None,
+    test: Any = None,
+    overrides: SchemaOverrides | None = None,
+    query: str | None = None,
+    baselines: Sequence[str] | None = None,
+    refit: bool = False,
+    progress: Progress | None = None,
+) -> Study:
+    """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines.
+
+    table       a path, a SQLAlchemy URL with `query`, a pandas, Polars or Arrow table, or `planted`
+    trials      architectures trained from scratch, counted over all sittings of the study
+    timeout     seconds after which no further trial begins; what follows the search (retraining) still runs
+    seeds       times the winner is retrained
+
+    The same study name goes on where it stopped; with another space or other data it raises `StudyMismatchError`.
+    Raises `AutoFIError` for anything wrong with the input, before any work.
+    """
+    begun = time.monotonic()
+    progress = progress or SilentProgress()
+    found_space = load_space(space)
+    chosen_device = pick_device(device)
+    settings = SearchSettings(
+        source=source_name(table),
+        target=target,
+        query=query,
+        split=str(split),
+        valid=source_name(valid),
+        test=source_name(test),
+        overrides=(overrides or SchemaOverrides()).model_dump(mode="json", exclude_defaults=True),
+        trials=trials or (1 if found_space.single else SearchSettings.trials),
+        seeds=seeds,
+        seed=seed,
+        baselines=default_baselines(progress) if baselines is None else check_baselines(baselines),
+        refit=refit,
+    )
+    store = StudyStore(resolve_storage(storage))
+    name = study or default_name(settings.source, found_space.name)
+    store.list()  # an unreachable storage is refused before the table is read
+    progress.phase("encode")
+    dataset = open_data(table, settings, valid=valid, test=test)
+    encoded = time.monotonic()
+    handle = store.create_or_resume(
+        name,
+        space_name=found_space.name,
+        space_json=found_space.canonical(),
+        space_fingerprint=found_space.fingerprint,
+        data_source=settings.source or "a table in memory",
+        data_fingerprint=dataset.fingerprint,
+        settings=settings.to_json(),
+    )
+    bench = Workbench(dataset, device=chosen_device, seed=seed)
+    with handle:
+        handle.record_stage("fields", {"names": list(bench.names)})
+        deadline = None if timeout is None else begun + timeout
+        run_search(handle, bench, found_space, trials=settings.trials, seed=seed, deadline=deadline, progress=progress)
+        searched = time.monotonic()
+        best = best_trial(handle)
+        architecture = Architecture.from_json(best.architecture)
+        retrain_winner(handle, bench, architecture, seeds=seeds, seed=seed, refit=refit, progress=progress)
+        run_baselines(handle, bench, settings.baselines, seeds=seeds, seed=seed, progress=progress)
+        ended = time.monotonic()
+        add_seconds(handle, encode=encoded - begun, search=searched - encoded, retrain=ended - searched)
+        handle.record_stage("winner", {"architecture_id": architecture.id, "trial": best.number, "refit": refit})
+    found = Study(store, handle, bench)
+    found.keep_labels()
+    return found
+
+
+def run_search(
+    handle: StudyHandle,
+    bench: Workbench,
+    space: SearchSpace,
+    *,
+    trials: int,
+    seed: int,
+    deadline: float | None,
+    progress: Progress,
+) -> None:
+    """Bring the study to `trials` measured architectures."""
+    proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
+    names = bench.names
+    bench.prepare([(names.index(left), names.index(right)) for left, right in {**proposal.likely, **proposal.pairs}])
+    variants = _variants(space, proposal)
+    dists = distributions(space, variants)
+    first = defaults(space, variants)
+    measured = [trial for trial in handle.trials() if trial.stage == STAGE and trial.state is TrialState.COMPLETE]
+    progress.phase("train candidates from scratch", total=trials)
+    progress.advance(len(measured))
+    seen = {trial.architecture_id for trial in measured}
+    while len(measured) < trials and (deadline is None or time.monotonic() < deadline or not measured):
+        found = _next(space, proposal, dists, first, measured, seen, seed=seed)
+        if found is None:
+            progress.note("Every architecture of the space is measured.")
+            return
+        parameters, architecture = found
+        seen.add(architecture.id)
+        record = _measure(handle, bench, architecture, parameters, dists, seed=seed, progress=progress)
+        if record is not None:
+            measured.append(record)
+        progress.advance(best=round(max(trial.value or 0.0 for trial in measured), 5) if measured else 0.0)
+
+
+def _proposal(handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, progress: Progress) -> Proposal:
+    kept = handle.stage("proposal")
+    if kept is None:
+        started = time.monotonic()
+        proposal = propose(bench.dataset, space, seed=seed, progress=progress)
+        handle.record_stage("proposal", proposal.to_json() | {"seconds": time.monotonic() - started})
+        return proposal
+    return Proposal.from_json(kept)
+
+
+def _variants(space: SearchSpace, proposal: Proposal) -> dict[str, tuple[str, ...]]:
+    """Named alternatives to the proposal that the trials try, the proposal itself first."""
+    variants: dict[str, tuple[str, ...]] = {}
+    if space.fields.search:
+        variants["fields"] = ("selected", "all")
+    if space.pairs.searched:
+        variants["pairs"] = ("selected", *(("likely",) if dict(proposal.likely) != dict(proposal.pairs) else ()))
+    return variants
+
+
+def _next(
+    space: SearchSpace,
+    proposal: Proposal,
+    dists: Mapping[str, Any],
+    first: Mapping[str, Any],
+    measured: Sequence[TrialRecord],
+    seen: set[str],
+    *,
+    seed: int,
+) -> tuple[dict[str, Any], Architecture] | None:
+    known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
+    for draw in range(DRAWS):
+        parameters = propose_parameters(dists, first, known, seed=seed + 7919 * draw)
+        architecture = resolve(
+            space,
+            fields=proposal.all_fields if parameters.get("fields") == "all" else proposal.fields,
+            pairs=proposal.likely if parameters.get("pairs") == "likely" else proposal.pairs,
+            parameters=decode(space, parameters),
+        )
+        if architecture.id not in seen:
+            return parameters, architecture
+    return None
+
+
+def _measure(
+    handle: StudyHandle,
+    bench: Workbench,
+    architecture: Architecture,
+    parameters: Mapping[str, Any],
+    dists: Mapping[str, Any],
+    *,
+    seed: int,
+    progress: Progress,
+) -> TrialRecord | None:
+    number = handle.start_trial(
+        stage=STAGE,
+        architecture_id=architecture.id,
+        architecture=architecture.to_json(),
+        seed=seed,
+        params=parameters,
+        distributions=dists,
+        attrs={"describe": architecture.describe(), "data_fingerprint": handle.record.data_fingerprint,
+               "versions": dict(handle.record.versions)},
+    )  # fmt: skip
+    try:
+        trained = bench.train(architecture, seed=seed, on_evaluation=watch(progress))
+    except (RuntimeError, MemoryError) as error:
+        # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
+        handle.fail_trial(number, error)
+        progress.note(f"Trial {number} failed: {error}")
+        return None
+    except BaseException as error:
+        handle.fail_trial(number, error)
+        raise
+    report = trained.report
+    handle.finish_trial(
+        number,
+        report.auc,
+        attrs={
+            "valid": {"auc": report.auc, "logloss": report.logloss},
+            "parameters": trained.parameters,
+            "table_bytes": trained.table_bytes,
+            "seconds": report.seconds,
+            "evaluations": report.evaluations,
+            "best_evaluation": report.best_evaluation,
+        },
+    )
+    progress.note(f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {architecture.describe()}")
+    return handle.find_trial(STAGE, architecture.id, seed)
+
+
+def run_baselines(
+    handle: StudyHandle, bench: Workbench, names: Sequence[str], *, seeds: int, seed: int, progress: Progress
+) -> None:
+    """Every baseline once; the best of them by validation with as many seeds as the winner."""
+    if not names:
+        return
+    progress.phase("train baselines", total=len(names) + seeds - 1)
+    for name in names:
+        progress.note(f"Baseline {name}")
+        train_baseline(handle, bench, name, seed=seed, progress=progress)
+        progress.advance()
+    best = max(
+        (model for model in handle.models(ModelRole.BASELINE) if model.name in names and "valid" in model.metrics),
+        key=lambda model: model.metrics["valid"]["auc"],
+    )
+    for number in range(1, seeds):
+        train_baseline(handle, bench, best.name, seed=seed + number, progress=progress)
+        progress.advance()
+
+
+def add_seconds(handle: StudyHandle, **seconds: float) -> None:
+    """Add what this sitting took to what earlier ones did."""
+    before = handle.stage("seconds") or {}
+    handle.record_stage("seconds", {name: before.get(name, 0.0) + value for name, value in seconds.items()})
+
+
+def default_baselines(progress: Progress) -> tuple[str, ...]:
+    """The baselines of every search; trees only where they are installed."""
+    missing = [name for name in TREES if importlib.util.find_spec(name) is None]
+    if missing:
+        progress.note(f"Without {' and '.join(missing)} among the baselines: pip install 'autofi[baselines]'.")
+    return tuple(name for name in DEFAULT_BASELINES if name not in missing)
+
+
+def check_baselines(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of trees or of single-point spaces; anything else is refused."""
+    known = {*TREES, *(name for name, path in builtin_spaces().items() if load_space(path).single)}
+    for name in names:
+        if name not in known:
+            raise SearchSpaceError(f"No baseline named '{name}': {nearest(name, known)}")
+        if name in TREES and importlib.util.find_spec(name) is None:
+            raise MissingDependencyError(f"The baseline '{name}' needs a package: pip install 'autofi[baselines]'.")
+    return tuple(dict.fromkeys(names))
+
+
+def default_name(source: str | None, space: str) -> str:
+    """The study's name when none is given: from the source and the space."""
+    if source is None:
+        return f"table-{space}"
+    stem = Path(source.split("?")[0]).stem if not source.startswith("planted") else source.replace(":", "-").replace("=", "").replace(",", "-")
+    return f"{stem}-{space}"
+
+
+def pick_device(text: str) -> torch.device:
+    """auto, cpu or cuda; cuda where there is none is refused."""
+    if text not in {"auto", "cpu", "cuda"}:
+        raise ConfigError(f"A device is auto, cpu or cuda: found '{text}'.")
+    if text == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("The device 'cuda' needs a GPU that torch can use: found none; use --device cpu or auto.")
+    return torch.device("cuda" if text != "cpu" and torch.cuda.is_available() else "cpu")

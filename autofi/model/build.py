@@ -1,0 +1,63 @@
+"""From an architecture and fitted data to a network."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from autofi.data.feature_builder import FeatureBuilder
+from autofi.data.features import Column, Pair
+from autofi.data.schema import FieldKind
+from autofi.model.network import Network
+from autofi.operators.base import Shapes
+from autofi.space.architecture import Architecture
+
+
+def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) -> Shapes:
+    """The sizes operators are built from, with values and cells rarer than the minimum counts left out."""
+    encoder = builder.encoder
+    names = encoder.schema.names
+    kept = []
+    for field, counts in zip(encoder.schema.fields, encoder.counts, strict=True):
+        # Buckets of a number are not values that can be rare.
+        frequent = counts[2:] >= (0 if field.kind is FieldKind.NUMERIC else min_count)
+        kept.append(2 + int(np.sum(frequent)))
+    where = {name: position for position, name in enumerate(names)}
+    return Shapes(
+        names=tuple(names),
+        cardinalities=encoder.cardinalities,
+        kept=tuple(kept),
+        number_fields=tuple(where[name] for name in encoder.number_fields),
+        number_bins=encoder.number_bins,
+        bags={where[name]: (name, rows) for name, rows in encoder.bag_cardinalities.items()},
+        cross_rows=dict(zip(builder.crosses.pairs, builder.crosses.sizes_at(cross_min_count), strict=True)),
+        prior=builder.statistics.prior,
+        log_counts=builder.log_counts,
+    )
+
+
+def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: int) -> Network:
+    """A network with fresh weights; the same seed gives the same weights, whatever was drawn before."""
+    shapes = shapes_of(
+        builder, min_count=architecture.min_count, cross_min_count=architecture.cross_min_count
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(
+            architecture.layout(shapes.names),
+            shapes,
+            architecture.sizes,
+            architecture.readout,
+            field_sum=architecture.field_sum,
+            bias=math.log(shapes.prior / (1 - shapes.prior)),
+        )
+
+
+def used_columns(architecture: Architecture, names: tuple[str, ...]) -> tuple[list[Pair], list[Column]]:
+    """The crosses and the statistics columns that a network of this architecture reads."""
+    layout = architecture.layout(names)
+    crosses = [(slot[0], slot[1]) for slot in layout.get("memorize_embedding", [])]
+    statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", [])]
+    return crosses, statistics

@@ -1,0 +1,88 @@
+"""Read-outs: from the columns of all operators to one logit per row."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+ReadoutName = Literal["sum", "linear", "mlp"]
+
+
+@dataclass(frozen=True)
+class ReadoutSizes:
+    """What a read-out is built from; `hidden`, `dropout` and `batch_norm` matter for the MLP only."""
+
+    name: ReadoutName = "mlp"
+    hidden: tuple[int, ...] = (128, 64)
+    dropout: float = 0.0
+    batch_norm: bool = False
+
+
+class Readout(nn.Module):
+    """`[B, columns] → [B]`: a plain sum, a linear map, or an MLP beside a linear map.
+
+    `first` maps the columns and is the only part that knows how many there are, so that `narrow` can keep the
+    columns of an extracted network and `rest` can finish from a cached `first(x)`.
+    """
+
+    def __init__(self, columns: int, sizes: ReadoutSizes, *, bias: float = 0.0) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.columns = columns
+        self.bias = nn.Parameter(torch.tensor(bias))
+        widths = (*sizes.hidden, 1) if sizes.name == "mlp" else (1,)
+        if sizes.name == "sum":
+            self.first = None
+        else:
+            self.first = nn.Linear(columns, widths[0], bias=sizes.name == "mlp")
+        layers: list[nn.Module] = []
+        if sizes.name == "mlp":
+            for width, following in itertools.pairwise(widths):
+                if sizes.batch_norm:
+                    layers.append(nn.BatchNorm1d(width))
+                layers.append(nn.ReLU())
+                if sizes.dropout:
+                    layers.append(nn.Dropout(sizes.dropout))
+                layers.append(nn.Linear(width, following))
+        self.layers = nn.Sequential(*layers)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_normal_(layer.weight)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    def forward(self, columns: Tensor) -> Tensor:
+        if self.first is None:
+            return columns.sum(1) + self.bias
+        return self.rest(self.first(columns))
+
+    def rest(self, first: Tensor) -> Tensor:
+        """The logit from `first(columns)`."""
+        logits: Tensor = self.layers(first).squeeze(-1) + self.bias
+        return logits
+
+    def first_weight(self) -> Tensor:
+        """The weight that maps the columns, `[H, columns]`; ones where they are only summed."""
+        return self.bias.new_ones(1, self.columns) if self.first is None else self.first.weight
+
+    def first_bias(self) -> Tensor:
+        """What is added to the mapped columns before `rest`, `[H]`."""
+        if self.first is None or self.first.bias is None:
+            return self.bias.new_zeros(len(self.first_weight()))
+        return self.first.bias
+
+    def narrow(self, columns: Sequence[int]) -> Self:
+        """The same read-out over these columns only: exact where the others are zero."""
+        with torch.random.fork_rng(devices=[]):
+            small = type(self)(len(columns), self.sizes).to(self.bias.device, self.bias.dtype)
+        state = self.state_dict()
+        if self.first is not None:
+            state["first.weight"] = state["first.weight"][:, list(columns)]
+        small.load_state_dict(state)
+        small.train(self.training)
+        return small

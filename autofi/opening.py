@@ -1,0 +1,61 @@
+"""From what the user names to encoded data: open, infer, split, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autofi.data.dataset import EncodedDataset
+from autofi.data.encode import encode
+from autofi.data.inference import InferredSchema, infer_schema
+from autofi.data.overrides import SchemaOverrides
+from autofi.data.planted import planted_from_name
+from autofi.data.reading import Table, open_table
+from autofi.data.split import SplitSpec
+from autofi.errors import ConfigError
+from autofi.settings import DEFAULT_SPLIT, SearchSettings
+
+
+def open_source(source: Any, *, query: str | None = None) -> Table:
+    """Anything `open_table` reads, and generated data by name: `planted`, `planted:seed=3,rows=50000`."""
+    if isinstance(source, str) and source.partition(":")[0] == "planted":
+        return open_table(planted_from_name(source).table)
+    return open_table(source, query=query)
+
+
+def source_name(source: Any) -> str | None:
+    """What the study remembers of the source: None for a table in memory, which only its owner can open again."""
+    from pathlib import Path
+
+    if isinstance(source, Path):
+        return str(source)
+    return source if isinstance(source, str) else None
+
+
+def inspect_table(
+    source: Any, *, target: str | None = None, overrides: SchemaOverrides | None = None, query: str | None = None
+) -> InferredSchema:
+    """The schema AutoFI would search with, and what every column looks like; nothing is kept."""
+    return infer_schema(open_source(source, query=query), target=target, overrides=overrides)
+
+
+def open_data(source: Any, settings: SearchSettings, *, valid: Any = None, test: Any = None) -> EncodedDataset:
+    """The encoded data of a search. Raises `DataError` or `ConfigError` before any training."""
+    table = open_source(source, query=settings.query)
+    overrides = settings.schema_overrides()
+    inferred = infer_schema(table, target=settings.target, overrides=overrides)
+    spec = SplitSpec.parse(settings.split)
+    if overrides.split_column is not None:
+        if settings.split != DEFAULT_SPLIT:
+            raise ConfigError(
+                f"A table is split once: found the split '{settings.split}' and the split column "
+                f"'{overrides.split_column}'; give one."
+            )
+        spec = SplitSpec.parse(f"column:{overrides.split_column}")
+    return encode(
+        table,
+        inferred.schema,
+        split=spec,
+        valid=None if valid is None else open_source(valid),
+        test=None if test is None else open_source(test),
+        seed=settings.seed,
+    )

@@ -1,0 +1,73 @@
+"""The pooled embedding of a multi-valued field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from autofi.data.features import Column, Features
+from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up
+from autofi.operators.registry import register
+from autofi.operators.tables import INITIAL_DEVIATION
+
+
+@register
+class Bag(Operator):
+    """The mean of the embeddings of a list's tokens; an empty list gives zeros."""
+
+    name = "bag"
+    choice = "field"
+    arity = 1
+    summary = "the mean of the learned vectors of a list's values"
+    formula = "y = mean over t in x_f of E_f[t]"
+    source = "https://doi.org/10.1145/2959100.2959190"
+
+    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
+        super().__init__(slots, shapes, sizes)
+        self.slot_rows = tuple(shapes.bags[slot[0]][1] for slot in self.slots)
+        self.table = nn.Parameter(torch.randn(sum(self.slot_rows), sizes.embedding_dim) * INITIAL_DEVIATION)
+
+    @classmethod
+    def applies(cls, slot: Column, shapes: Shapes) -> bool:
+        return slot[0] in shapes.bags
+
+    @classmethod
+    def width(cls, slot: Column, shapes: Shapes, sizes: Sizes) -> int:
+        return sizes.embedding_dim
+
+    @classmethod
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+        return sum(shapes.bags[slot[0]][1] for slot in slots)
+
+    @classmethod
+    def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
+        return cls.table_rows(slots, shapes) * sizes.embedding_dim
+
+    def select(self, features: Features) -> Tensor:
+        """Rows of the shared table, int32 `[N, S, L]`; -1 beyond a list's end."""
+        bags = [features.bags[self.shapes.bags[slot[0]][0]] for slot in self.slots]
+        length = max(bag.shape[1] for bag in bags)
+        tokens = np.full((len(features), len(bags), length), -1, dtype=np.int32)
+        start = 0
+        for position, (bag, rows) in enumerate(zip(bags, self.slot_rows, strict=True)):
+            tokens[:, position, : bag.shape[1]] = np.where(bag < 0, -1, bag + start)
+            start += rows
+        return torch.from_numpy(tokens)
+
+    def forward(self, selected: Tensor) -> Tensor:
+        present = (selected >= 0).unsqueeze(-1)  # [B, S, L, 1]
+        vectors = look_up(self.table, selected.clamp(min=0)) * present
+        return (vectors.sum(2) / present.sum(2).clamp(min=1)).flatten(1)
+
+    def subset(self, positions: Sequence[int]) -> Self:
+        with torch.random.fork_rng(devices=[]):
+            small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
+        small.table = nn.Parameter(gather_rows(self.table, self.slot_rows, positions))
+        return small.to(self.table.device)
+
+    def tables(self) -> tuple[nn.Parameter, ...]:
+        return (self.table,)

@@ -1,0 +1,138 @@
+"""The contract of an operator: what it is built for, what it reads, what it gives, what it costs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from autofi.data.features import Column, Features
+
+#: Tables with more numbers than this get sparse gradients and are updated by row; below it, one fused pass
+#: over the whole table is faster.
+LARGE_TABLE = 64_000_000
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The sizes of an encoded table that operators are built from; nothing else of the data reaches them.
+
+    cardinalities   codes of every field, missing and out of vocabulary among them
+    kept            codes of every field that are frequent enough; those from there on are out of vocabulary
+    number_fields   field of every number column
+    number_bins     bins of every number column
+    bags            by field: (name, token codes)
+    cross_rows      by pair: rows of its cross, out of vocabulary among them
+    prior           click rate of the training rows
+    log_counts      by statistics column: mean and deviation of log(1 + count) over the training rows
+    """
+
+    names: tuple[str, ...]
+    cardinalities: tuple[int, ...]
+    kept: tuple[int, ...]
+    number_fields: tuple[int, ...]
+    number_bins: tuple[int, ...]
+    bags: dict[int, tuple[str, int]]
+    cross_rows: dict[tuple[int, int], int]
+    prior: float
+    log_counts: dict[Column, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Widths an architecture chooses for its operators."""
+
+    embedding_dim: int = 8
+    cross_dim: int = 8
+    factor_dim: int = 8
+
+
+class Operator(nn.Module, ABC):
+    """One candidate for some slots (fields or pairs), all computed at once.
+
+    An operator is built for a tuple of *slots*, each a tuple of field indices: `(f,)` or `(i, j)`. `select`
+    takes what it reads out of the features of a whole data set, once; `forward` gets rows of that selection
+    and returns one vector per slot. Vectors of different widths lie end to end, in the order of the slots.
+
+    Rows never see each other. The same generator gives the same weights.
+    """
+
+    name: ClassVar[str]
+    #: "memorize", "factorize" or "field": the choice this operator is a form of.
+    choice: ClassVar[str]
+    #: 1 for operators of a field, 2 for operators of a pair.
+    arity: ClassVar[int]
+    summary: ClassVar[str]
+    formula: ClassVar[str]
+    source: ClassVar[str]
+
+    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
+        super().__init__()
+        self.slots = tuple(slots)
+        self.shapes = shapes
+        self.sizes = sizes
+
+    @classmethod
+    @abstractmethod
+    def applies(cls, slot: Column, shapes: Shapes) -> bool:
+        """Whether the slot has what this operator reads (a number column, a bag, a cross)."""
+
+    @classmethod
+    @abstractmethod
+    def width(cls, slot: Column, shapes: Shapes, sizes: Sizes) -> int:
+        """Columns this operator gives for `slot`."""
+
+    @classmethod
+    @abstractmethod
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+        """Rows of the lookup tables it holds for `slots`, over all of them."""
+
+    @classmethod
+    @abstractmethod
+    def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
+        """Trained numbers for `slots`; equal to those of the built module."""
+
+    @abstractmethod
+    def select(self, features: Features) -> Tensor:
+        """The tensor `[N, ...]` that `forward` reads, for all rows of `features`."""
+
+    @abstractmethod
+    def forward(self, selected: Tensor) -> Tensor:
+        """Rows of the selection → `[B, sum of widths]`."""
+
+    @abstractmethod
+    def subset(self, positions: Sequence[int]) -> Self:
+        """A new operator for the slots at these positions, with copies of exactly their weights."""
+
+    def tables(self) -> tuple[nn.Parameter, ...]:
+        """The parameters that are lookup tables: embedding L2 applies to them, and to nothing else."""
+        return ()
+
+    def widths(self) -> tuple[int, ...]:
+        """Columns of every slot, in order."""
+        return tuple(self.width(slot, self.shapes, self.sizes) for slot in self.slots)
+
+
+def updated_by_row(table: Tensor) -> bool:
+    """Whether a lookup table is too large for a pass over all of it at every step."""
+    return table.numel() > LARGE_TABLE
+
+
+def look_up(table: Tensor, rows: Tensor) -> Tensor:
+    """Rows of a table, `[...] → [..., D]`; the gradient of a large table is sparse."""
+    return nn.functional.embedding(rows, table, sparse=updated_by_row(table))
+
+
+def table_offsets(rows: Sequence[int]) -> Tensor:
+    """Where each slot's rows begin in one shared table, int32 `[len(rows)]`."""
+    return torch.tensor([0, *rows[:-1]], dtype=torch.int64).cumsum(0).to(torch.int32)
+
+
+def gather_rows(table: Tensor, rows: Sequence[int], positions: Sequence[int]) -> Tensor:
+    """The blocks of a shared table that belong to the slots at `positions`, copied end to end."""
+    blocks = table.detach().split(list(rows))
+    return torch.cat([blocks[position] for position in positions])

@@ -1,0 +1,47 @@
+"""Memorizing a pair by an embedding of its cross."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autofi.data.features import Column, Features
+from autofi.operators.base import Shapes, Sizes
+from autofi.operators.registry import register
+from autofi.operators.tables import TableOperator
+
+
+@register
+class MemorizeEmbedding(TableOperator):
+    """One learned vector per cell of the cross that training saw often enough; all others share one row.
+
+    Departs from the public code: each pair is encoded with its own dictionary (the code reads another pair's
+    for all but the first), cells are counted on training rows, and the out-of-vocabulary row is trained,
+    because a cell seen once belongs to it.
+    """
+
+    name = "memorize_embedding"
+    choice = "memorize"
+    arity = 2
+    summary = "a learned vector per frequent cell of the cross"
+    formula = "y = C_ij[(x_i, x_j)]"
+    source = "https://arxiv.org/abs/2105.10484"
+
+    @classmethod
+    def applies(cls, slot: Column, shapes: Shapes) -> bool:
+        return slot in shapes.cross_rows
+
+    @classmethod
+    def width(cls, slot: Column, shapes: Shapes, sizes: Sizes) -> int:
+        return sizes.cross_dim
+
+    @classmethod
+    def rows(cls, slot: Column, shapes: Shapes) -> int:
+        return shapes.cross_rows[(slot[0], slot[1])]
+
+    def select(self, features: Features) -> Tensor:
+        rows = features.cross_columns([(slot[0], slot[1]) for slot in self.slots])
+        # Cells lie by falling count: those beyond the kept ones are too rare for a higher minimum count.
+        kept = np.array(self.slot_rows, dtype=np.int32)
+        return torch.from_numpy(np.where(rows < kept, rows, np.int32(0)))

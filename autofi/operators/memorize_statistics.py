@@ -1,0 +1,16 @@
+"""Memorizing a pair by the target statistics of its cross."""
+
+from __future__ import annotations
+
+from autofi.operators.rates import Statistics
+from autofi.operators.registry import register
+
+
+@register
+class MemorizeStatistics(Statistics):
+    """Out-of-fold click rate and count of a cross's cell: memorizing for cells too rare for an embedding."""
+
+    name = "memorize_statistics"
+    choice = "memorize"
+    arity = 2
+    summary = "the smoothed out-of-fold click rate of the cross's cell, and its count"

@@ -1,0 +1,66 @@
+"""Operators that multiply two embeddings: the common half of every factorized form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from autofi.data.features import Column, Features
+from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up, table_offsets
+from autofi.operators.embedding import frequent_codes
+
+#: A product of two small vectors is smaller still: factors begin larger than embeddings, or never start to
+#: learn.
+INITIAL_DEVIATION = 0.1
+
+
+class Factorize(Operator):
+    """A product of a second embedding of both fields, kept apart from the fields' own, as in OptInter."""
+
+    choice = "factorize"
+    arity = 2
+    ends: Tensor
+    offsets: Tensor
+
+    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
+        super().__init__(slots, shapes, sizes)
+        self.fields = sorted({field for slot in self.slots for field in slot})
+        self.field_rows = tuple(shapes.kept[field] for field in self.fields)
+        self.table = nn.Parameter(torch.randn(sum(self.field_rows), sizes.factor_dim) * INITIAL_DEVIATION)
+        where = {field: position for position, field in enumerate(self.fields)}
+        ends = torch.tensor([[where[slot[end]] for slot in self.slots] for end in (0, 1)])
+        self.register_buffer("ends", ends, persistent=False)
+        self.register_buffer("offsets", table_offsets(self.field_rows), persistent=False)
+
+    @classmethod
+    def applies(cls, slot: Column, shapes: Shapes) -> bool:
+        return len(slot) == 2
+
+    @classmethod
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+        return sum(shapes.kept[field] for field in {field for slot in slots for field in slot})
+
+    @classmethod
+    def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
+        return cls.table_rows(slots, shapes) * sizes.factor_dim
+
+    def select(self, features: Features) -> Tensor:
+        return frequent_codes(features, self.fields, self.shapes)
+
+    def factors(self, selected: Tensor) -> tuple[Tensor, Tensor]:
+        """Left and right vectors of every pair, each `[B, P, D]`."""
+        vectors = look_up(self.table, selected + self.offsets)
+        return vectors.index_select(1, self.ends[0]), vectors.index_select(1, self.ends[1])
+
+    def subset(self, positions: Sequence[int]) -> Self:
+        with torch.random.fork_rng(devices=[]):
+            small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
+        where = [self.fields.index(field) for field in small.fields]
+        small.table = nn.Parameter(gather_rows(self.table, self.field_rows, where))
+        return small.to(self.table.device)
+
+    def tables(self) -> tuple[nn.Parameter, ...]:
+        return (self.table,)

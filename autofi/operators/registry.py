@@ -1,0 +1,58 @@
+"""Operators by name: registering one class is enough for it to be listed, searched, tested and documented."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+from autofi.errors import SearchSpaceError, nearest
+from autofi.operators.base import Operator
+
+_OPERATORS: dict[str, type[Operator]] = {}
+Registered = TypeVar("Registered", bound=type[Operator])
+
+
+def register(operator: Registered) -> Registered:
+    """Class decorator: make the operator known under its `name`; a name taken twice is an error."""
+    known = _OPERATORS.get(operator.name)
+    if known is not None and _path(known) != _path(operator):
+        raise SearchSpaceError(
+            f"Operator names must be unique, but '{operator.name}' is claimed by {_path(known)} "
+            f"and {_path(operator)}; rename one of them."
+        )
+    _OPERATORS[operator.name] = operator
+    return operator
+
+
+def operators() -> dict[str, type[Operator]]:
+    """Every registered operator by name, in alphabetical order."""
+    _import_all()
+    return dict(sorted(_OPERATORS.items()))
+
+
+def get_operator(name: str) -> type[Operator]:
+    """The class of that name; an unknown one raises `SearchSpaceError` with the nearest."""
+    known = operators()
+    if name not in known:
+        raise SearchSpaceError(f"No operator named '{name}': {nearest(name, known)}")
+    return known[name]
+
+
+def applying(choice: str) -> Callable[[], tuple[str, ...]]:
+    """Names of the operators that are forms of a choice ("field", "memorize", "factorize"), when called."""
+    return lambda: tuple(name for name, operator in operators().items() if operator.choice == choice)
+
+
+def _path(operator: type[Operator]) -> str:
+    return f"{operator.__module__}.{operator.__qualname__}"
+
+
+@cache
+def _import_all() -> None:
+    # Importing every file of this folder runs its decorators; nothing else needs to know the list.
+    package = importlib.import_module("autofi.operators")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"autofi.operators.{module.name}")

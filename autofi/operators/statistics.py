@@ -1,0 +1,16 @@
+"""The target statistics of a field's value."""
+
+from __future__ import annotations
+
+from autofi.operators.rates import Statistics
+from autofi.operators.registry import register
+
+
+@register
+class FieldStatistics(Statistics):
+    """Out-of-fold click rate and count of a field's value."""
+
+    name = "statistics"
+    choice = "field"
+    arity = 1
+    summary = "the smoothed out-of-fold click rate of the value, and its count"

@@ -1,0 +1,54 @@
+"""Operators that look up one row per slot in a shared table: the common half of embedding and memorizing."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from autofi.data.features import Column
+from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up, table_offsets
+
+#: Embeddings begin small, so that a row says nothing until its clicks do.
+INITIAL_DEVIATION = 1e-2
+
+
+class TableOperator(Operator):
+    """`y[s] = table[offset[s] + code[s]]`: one gather for all slots, `[B, S] → [B, S·D]`."""
+
+    offsets: Tensor
+
+    @classmethod
+    @abstractmethod
+    def rows(cls, slot: Column, shapes: Shapes) -> int:
+        """Rows this slot needs in the shared table."""
+
+    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
+        super().__init__(slots, shapes, sizes)
+        self.dim = self.width(self.slots[0], shapes, sizes)
+        self.slot_rows = tuple(self.rows(slot, shapes) for slot in self.slots)
+        self.table = nn.Parameter(torch.randn(sum(self.slot_rows), self.dim) * INITIAL_DEVIATION)
+        self.register_buffer("offsets", table_offsets(self.slot_rows), persistent=False)
+
+    @classmethod
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+        return sum(cls.rows(slot, shapes) for slot in slots)
+
+    @classmethod
+    def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
+        return sum(cls.rows(slot, shapes) * cls.width(slot, shapes, sizes) for slot in slots)
+
+    def forward(self, selected: Tensor) -> Tensor:
+        return look_up(self.table, selected + self.offsets).flatten(1)
+
+    def subset(self, positions: Sequence[int]) -> Self:
+        with torch.random.fork_rng(devices=[]):
+            small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
+        small.table = nn.Parameter(gather_rows(self.table, self.slot_rows, positions))
+        return small.to(self.table.device)
+
+    def tables(self) -> tuple[nn.Parameter, ...]:
+        return (self.table,)

@@ -1,0 +1,178 @@
+"""Final trainings: an architecture or a baseline from fresh weights, several seeds, test read, results kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autofi.evaluation.from_scratch import Trained, Workbench
+from autofi.evaluation.trees import fit_trees
+from autofi.export.bundle import write_bundle
+from autofi.progress import Progress
+from autofi.settings import TREES
+from autofi.space.architecture import Architecture
+from autofi.space.resolve import resolve
+from autofi.space.search_space import load_space
+from autofi.store import ModelRecord, ModelRole, StudyHandle
+from autofi.training.metrics import auc, logloss
+
+Predictions = npt.NDArray[np.float64]
+#: Seconds one tree baseline may take.
+TREE_SECONDS = 240.0
+
+
+def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
+    """AUC and logloss of every part that was scored and has both classes."""
+    found = {}
+    for part, scores in predictions.items():
+        labels = np.asarray(bench.dataset.labels[bench.dataset.parts[part]])
+        if len(labels) and 0 < labels.mean() < 1:
+            found[part] = {"auc": auc(labels, scores), "logloss": logloss(labels, scores)}
+    return found
+
+
+def retrain_winner(
+    handle: StudyHandle, bench: Workbench, architecture: Architecture, *, seeds: int, seed: int, refit: bool, progress: Progress
+) -> None:
+    """Train the architecture with `seeds` seeds that are not recorded yet; each becomes a bundle and a record.
+
+    With `refit` every seed is trained once more on training and validation rows together, for as many evaluation
+    periods as its first training found best; that second model is the one that is kept.
+    """
+    progress.phase("retrain winner", total=seeds)
+    known = recorded(handle, ModelRole.WINNER, "winner", architecture.id, refit=refit)
+    for number in range(seeds):
+        if seed + number not in known:
+            _retrain_seed(handle, bench, architecture, seed=seed + number, refit=refit, progress=progress)
+        progress.advance()
+
+
+def _retrain_seed(
+    handle: StudyHandle, bench: Workbench, architecture: Architecture, *, seed: int, refit: bool, progress: Progress
+) -> None:
+    trained = bench.train(architecture, seed=seed, parts=("valid", "test"), on_evaluation=watch(progress))
+    metrics: dict[str, Any] = figures(bench, trained.predictions)
+    if refit:
+        whole = bench.with_validation()
+        trained = whole.train(architecture, seed=seed, parts=("test",), evaluations=trained.report.best_evaluation)
+        metrics["test"] = figures(bench, trained.predictions).get("test")
+    name = f"winner-{architecture.id}-{seed}{'-refit' if refit else ''}"
+    path = handle.artifacts / "models" / name
+    write_bundle(
+        path,
+        architecture=architecture,
+        builder=trained.builder,
+        network=trained.network.cpu(),
+        metrics=metrics,
+        origin=origin(handle, seed),
+    )
+    _save_predictions(handle, name, trained.predictions)
+    handle.record_model(
+        role=ModelRole.WINNER,
+        name="winner",
+        seed=seed,
+        metrics=metrics,
+        architecture_id=architecture.id,
+        refit=refit,
+        parameters=trained.parameters,
+        table_bytes=trained.table_bytes,
+        seconds=trained.report.seconds,
+        path=path,
+    )
+
+
+def train_baseline(handle: StudyHandle, bench: Workbench, name: str, *, seed: int, progress: Progress) -> None:
+    """One baseline with one seed, unless it is recorded already; test is read, so call it when the winner is chosen."""
+    if seed in recorded(handle, ModelRole.BASELINE, name, None, refit=False):
+        return
+    key = f"baseline-{name}-{seed}"
+    if name in TREES:
+        result = fit_trees(name, bench.dataset, seed=seed, time_limit=TREE_SECONDS, threads=2)
+        _save_predictions(handle, key, result.predictions)
+        handle.record_model(
+            role=ModelRole.BASELINE,
+            name=name,
+            seed=seed,
+            metrics=figures(bench, result.predictions),
+            table_bytes=result.size_bytes,
+            seconds=result.seconds,
+        )
+        return
+    trained = bench.train(baseline(name, bench), seed=seed, parts=("valid", "test"), on_evaluation=watch(progress))
+    _save_predictions(handle, key, trained.predictions)
+    handle.record_model(
+        role=ModelRole.BASELINE,
+        name=name,
+        seed=seed,
+        metrics=figures(bench, trained.predictions),
+        architecture_id=trained.architecture.id,
+        parameters=trained.parameters,
+        table_bytes=trained.table_bytes,
+        seconds=trained.report.seconds,
+    )
+
+
+def baseline(name: str, bench: Workbench) -> Architecture:
+    """The one point of a named space, for this data."""
+    space = load_space(name)
+    names = bench.names
+    options = space.pairs.options[0]
+    pairs = {pair: options for pair in space.pair_names(names)} if options else {}
+    return resolve(space, fields={field: space.fields.forms for field in names}, pairs=pairs)
+
+
+def recorded(handle: StudyHandle, role: ModelRole, name: str, architecture_id: str | None, *, refit: bool) -> dict[int, ModelRecord]:
+    """Records of one model by seed."""
+    return {
+        model.seed: model
+        for model in handle.models(role)
+        if model.name == name and model.refit == refit and architecture_id in (None, model.architecture_id)
+    }
+
+
+def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
+    """Predictions kept of a model, by part; empty when the file is gone."""
+    path = handle.artifacts / "predictions" / f"{key}.npz"
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        return {part: stored[part] for part in stored.files}
+
+
+def _save_predictions(handle: StudyHandle, key: str, predictions: Mapping[str, Predictions]) -> None:
+    path = handle.artifacts / "predictions" / f"{key}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **{name: np.asarray(scores, dtype=np.float64) for name, scores in predictions.items()})
+    part.replace(path)
+
+
+def origin(handle: StudyHandle, seed: int) -> dict[str, Any]:
+    """Where a bundle comes from."""
+    record = handle.record
+    return {
+        "study": record.name,
+        "space": record.space_name,
+        "space_fingerprint": record.space_fingerprint,
+        "data_source": record.data_source,
+        "data_fingerprint": record.data_fingerprint,
+        "versions": dict(record.versions),
+        "seed": seed,
+    }
+
+
+def watch(progress: Progress) -> Callable[[int, float, float, float], None]:
+    """Shows every evaluation of a training."""
+
+    def show(number: int, valid_auc: float, valid_logloss: float, speed: float) -> None:
+        progress.advance(0, evaluation=number, auc=round(valid_auc, 5), rows_per_second=int(speed))
+
+    return show
+
+
+__all__ = ["Trained", "baseline", "figures", "load_predictions", "recorded", "retrain_winner", "train_baseline"]

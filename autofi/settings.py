@@ -1,0 +1,45 @@
+"""What a search was asked for: everything a resume or a later retrain needs to open the same data the same way."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autofi.data.overrides import SchemaOverrides
+
+DEFAULT_BASELINES = ("lr", "fm", "dnn", "all-memorize", "all-factorize", "lightgbm", "catboost")
+TREES = ("lightgbm", "catboost")
+DEFAULT_SPLIT = "random:0.8,0.1,0.1"
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """The arguments of `autofi.search` that are kept with the study; `source` is None for a table in memory."""
+
+    source: str | None
+    target: str | None = None
+    query: str | None = None
+    split: str = DEFAULT_SPLIT
+    valid: str | None = None
+    test: str | None = None
+    overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    trials: int = 8
+    seeds: int = 3
+    seed: int = 0
+    baselines: tuple[str, ...] = DEFAULT_BASELINES
+    refit: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return dataclasses.asdict(self) | {"baselines": list(self.baselines)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SearchSettings:
+        """The settings of `to_json`."""
+        return cls(**{**value, "baselines": tuple(value["baselines"])})
+
+    def schema_overrides(self) -> SchemaOverrides:
+        """The overrides as the schema's inference takes them."""
+        return SchemaOverrides.model_validate(dict(self.overrides))

@@ -1,0 +1,138 @@
+"""One point of a search space: forms of every field, operators of every pair, sizes, read-out and training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import xxhash
+
+from autofi.data.features import Column
+from autofi.errors import InvalidArchitectureError, nearest
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
+from autofi.operators.registry import get_operator
+from autofi.training.settings import TrainingSettings
+
+#: Operators active in one slot; () is naive for a pair, and a field left out for a field.
+Forms = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What to build and how to train it; canonical once made.
+
+    Pairs that are naive and fields without a form are not listed. Choices that nothing uses (the width of memorized
+    crosses when no pair is memorized) are set back to their defaults, so they do not change `id`.
+    """
+
+    fields: Mapping[str, Forms]
+    pairs: Mapping[tuple[str, str], Forms] = field(default_factory=dict)
+    sizes: Sizes = Sizes()
+    readout: ReadoutSizes = ReadoutSizes()
+    field_sum: bool = False
+    min_count: int = 2
+    cross_min_count: int = 2
+    training: TrainingSettings = TrainingSettings()
+
+    def __post_init__(self) -> None:
+        fields = {name: tuple(sorted(forms)) for name, forms in sorted(self.fields.items()) if forms}
+        pairs = {pair: tuple(sorted(forms)) for pair, forms in sorted(self.pairs.items()) if forms}
+        if not fields and not pairs:
+            raise InvalidArchitectureError("An architecture needs a field or a pair: found none; give a field a form.")
+        used = {get_operator(name).name: get_operator(name) for forms in (*fields.values(), *pairs.values()) for name in forms}
+        for what, slots, arity in (("field", fields, 1), ("pair", pairs, 2)):
+            for slot, forms in slots.items():
+                for name in forms:
+                    if used[name].arity != arity:
+                        raise InvalidArchitectureError(f"A {what} takes operators of a {what}: found '{name}' at {slot}.")
+        defaults = Sizes()
+        choices = {operator.choice for operator in used.values()}
+        sizes = dataclasses.replace(
+            self.sizes,
+            embedding_dim=self.sizes.embedding_dim if used.keys() & {"embedding", "bag", "periodic"} else defaults.embedding_dim,
+            cross_dim=self.sizes.cross_dim if "memorize_embedding" in used else defaults.cross_dim,
+            factor_dim=self.sizes.factor_dim if "factorize" in choices else defaults.factor_dim,
+        )
+        readout = self.readout if self.readout.name == "mlp" else ReadoutSizes(name=self.readout.name, hidden=())
+        cross_min_count = self.cross_min_count if "memorize_embedding" in used else 2
+        for name, value in (
+            ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
+            ("cross_min_count", cross_min_count), ("field_sum", self.field_sum and bool(pairs)),
+        ):  # fmt: skip
+            object.__setattr__(self, name, value)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits of its canonical JSON: equal architectures, equal ids, in every process."""
+        return xxhash.xxh3_64_hexdigest(json.dumps(self.to_json(), sort_keys=True).encode())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, canonical."""
+        return {
+            "fields": {name: list(forms) for name, forms in self.fields.items()},
+            "pairs": [{"left": left, "right": right, "forms": list(forms)} for (left, right), forms in self.pairs.items()],
+            "sizes": dataclasses.asdict(self.sizes),
+            "readout": {**dataclasses.asdict(self.readout), "hidden": list(self.readout.hidden)},
+            "field_sum": self.field_sum,
+            "min_count": self.min_count,
+            "cross_min_count": self.cross_min_count,
+            "training": dataclasses.asdict(self.training),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Architecture:
+        """The architecture of `to_json`; anything malformed raises `InvalidArchitectureError`."""
+        try:
+            return cls(
+                fields={name: tuple(forms) for name, forms in value["fields"].items()},
+                pairs={(pair["left"], pair["right"]): tuple(pair["forms"]) for pair in value["pairs"]},
+                sizes=Sizes(**value["sizes"]),
+                readout=ReadoutSizes(**{**value["readout"], "hidden": tuple(value["readout"]["hidden"])}),
+                field_sum=bool(value["field_sum"]),
+                min_count=int(value["min_count"]),
+                cross_min_count=int(value["cross_min_count"]),
+                training=TrainingSettings(**value["training"]),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InvalidArchitectureError(
+                f"An architecture is the JSON that AutoFI wrote: found {type(error).__name__} {error}; restore the file."
+            ) from error
+
+    def choice(self, left: str, right: str) -> tuple[str, str]:
+        """("memorize" | "factorize" | "naive", its form) of a pair; two choices side by side join with a plus."""
+        forms = self.pairs.get((left, right)) or self.pairs.get((right, left)) or ()
+        if not forms:
+            return "naive", ""
+        choices = sorted({get_operator(name).choice for name in forms}, reverse=True)
+        return "+".join(choices), "+".join(name.split("_", 1)[1] for name in forms)
+
+    def layout(self, names: Sequence[str]) -> dict[str, list[Column]]:
+        """By operator, the slots it is built for, as positions in `names`."""
+        where = {name: position for position, name in enumerate(names)}
+        layout: dict[str, list[Column]] = {}
+        slots: list[tuple[tuple[str, ...], Forms]] = [((name,), forms) for name, forms in self.fields.items()]
+        slots += [(pair, forms) for pair, forms in self.pairs.items()]
+        for slot, forms in slots:
+            for name in slot:
+                if name not in where:
+                    raise InvalidArchitectureError(f"The architecture uses a field '{name}' the data has not: {nearest(name, names)}")
+            for operator in forms:
+                layout.setdefault(operator, []).append(tuple(sorted(where[name] for name in slot)))
+        return {operator: sorted(slots) for operator, slots in sorted(layout.items())}
+
+    def describe(self) -> str:
+        """One line for people."""
+        counts: dict[str, int] = {}
+        for left, right in self.pairs:
+            choice = self.choice(left, right)[0]
+            counts[choice] = counts.get(choice, 0) + 1
+        pairs = ", ".join(f"{count} {choice}d" for choice, count in sorted(counts.items())) or "no pair"
+        network = "-".join(map(str, self.readout.hidden)) if self.readout.name == "mlp" else self.readout.name
+        return f"{len(self.fields)} fields, {pairs}, {network}"

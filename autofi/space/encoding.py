@@ -1,0 +1,50 @@
+"""The parameters of a space as Optuna sees them: distributions, and labels for values that are not scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from autofi.space.search_space import Choices, FloatRange, SearchSpace, default_of
+
+
+def distributions(space: SearchSpace, variants: Mapping[str, tuple[str, ...]]) -> dict[str, BaseDistribution]:
+    """One distribution per parameter of the space, and per named variant with more than one value."""
+    found: dict[str, BaseDistribution] = {}
+    for key, value in space.parameters().items():
+        if isinstance(value, FloatRange):
+            found[key] = FloatDistribution(value.low, value.high, log=value.log)
+        else:
+            found[key] = CategoricalDistribution([label(choice) for choice in value.choices])
+    for key, names in variants.items():
+        if len(names) > 1:
+            found[key] = CategoricalDistribution(list(names))
+    return found
+
+
+def defaults(space: SearchSpace, variants: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """What is proposed first."""
+    found = {key: label(default_of(value)) for key, value in space.parameters().items()}
+    return found | {key: names[0] for key, names in variants.items() if len(names) > 1}
+
+
+def decode(space: SearchSpace, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels back to the values they stand for; variants are left out."""
+    found: dict[str, Any] = {}
+    for key, value in space.parameters().items():
+        if key not in parameters:
+            continue
+        if isinstance(value, Choices):
+            found[key] = next(choice for choice in value.choices if label(choice) == parameters[key])
+            if isinstance(found[key], list):
+                found[key] = tuple(found[key])
+        else:
+            found[key] = parameters[key]
+    return found
+
+
+def label(value: Any) -> Any:
+    """A scalar for Optuna: a list of widths reads 256-128."""
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else value

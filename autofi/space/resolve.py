@@ -1,0 +1,40 @@
+"""From a space, chosen parameters and chosen options to an architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
+from autofi.space.architecture import Architecture, Forms
+from autofi.space.search_space import SearchSpace
+from autofi.training.settings import TrainingSettings
+
+
+def resolve(
+    space: SearchSpace,
+    *,
+    fields: Mapping[str, Forms],
+    pairs: Mapping[tuple[str, str], Forms],
+    parameters: Mapping[str, Any] | None = None,
+) -> Architecture:
+    """The architecture with these forms and options, parameters not given at their defaults."""
+    chosen = parameters or {}
+
+    def section(name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+        values = {key: space.value(f"{name}.{key}", chosen) for key in keys}
+        if isinstance(values.get("hidden"), list):
+            values["hidden"] = tuple(values["hidden"])
+        return values
+
+    return Architecture(
+        fields=fields,
+        pairs=pairs,
+        sizes=Sizes(**section("sizes", space.sizes)),
+        readout=ReadoutSizes(**section("readout", space.readout)),
+        field_sum=space.field_sum,
+        min_count=int(space.value("min_count", chosen)),
+        cross_min_count=int(space.value("cross_min_count", chosen)),
+        training=TrainingSettings(**section("training", space.training)),
+    )

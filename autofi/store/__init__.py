@@ -1,0 +1,30 @@
+"""Studies in SQL: Optuna's tables for trials, a few of ours beside them, a folder of artifacts per study."""
+
+from autofi.store.location import StorageURL, artifact_root, mask_password, resolve_storage
+from autofi.store.records import (
+    ExportRecord,
+    ModelRecord,
+    ModelRole,
+    StudyRecord,
+    StudySummary,
+    TrialRecord,
+    TrialState,
+)
+from autofi.store.study_handle import StudyHandle
+from autofi.store.study_store import StudyStore
+
+__all__ = [
+    "ExportRecord",
+    "ModelRecord",
+    "ModelRole",
+    "StorageURL",
+    "StudyHandle",
+    "StudyRecord",
+    "StudyStore",
+    "StudySummary",
+    "TrialRecord",
+    "TrialState",
+    "artifact_root",
+    "mask_password",
+    "resolve_storage",
+]

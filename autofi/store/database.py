@@ -1,0 +1,172 @@
+"""Opens the studies' database: the engine, Optuna's schema, ours, and every failure as one line."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from autofi.errors import StoreError
+from autofi.store import migrations
+from autofi.store.location import StorageURL
+
+BUSY_SECONDS = 60
+CONNECT_SECONDS = 10
+_ATTEMPTS = 8
+# Any constants that no other program locks.
+_LOCK_NUMBER = 0x6175746F6669
+_LOCK_NAME = "autofi_schema"
+# What a database says when another process creates the same tables, or switches to WAL, at this moment.
+_RACES = ("already exists", "is locked", "duplicate key", "duplicate entry", "unique constraint")
+
+
+class Database:
+    """One open database; `optuna` and `engine` are the same connections, seen by Optuna and by us."""
+
+    def __init__(self, url: StorageURL) -> None:
+        """Create the parent folder, the file and the tables where they are missing; raises StoreError."""
+        self.url = url
+        self.optuna = self._open()
+        self.engine: Engine = self.optuna.engine
+        self._finalizer = weakref.finalize(self, _dispose, self.optuna, os.getpid())
+
+    def close(self) -> None:
+        """Give the connections back; a second call does nothing."""
+        self._finalizer()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction over our tables, committed at the end; raises StoreError."""
+        with self.errors(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn whatever the database raises inside into one StoreError line without the password."""
+        try:
+            yield
+        except (SQLAlchemyError, StorageInternalError, OSError) as error:
+            raise StoreError(_explain(self.url, error)) from error
+
+    def _open(self) -> RDBStorage:
+        with self.errors():
+            if self.url.file is not None:
+                self.url.file.parent.mkdir(parents=True, exist_ok=True)
+            began = time.monotonic()
+            for attempt in range(_ATTEMPTS):
+                try:
+                    return _prepare(self.url)
+                except (SQLAlchemyError, StorageInternalError) as error:
+                    waited = time.monotonic() - began
+                    if attempt == _ATTEMPTS - 1 or waited >= BUSY_SECONDS or not _is_race(error):
+                        raise
+                    time.sleep(random.uniform(0.5, 1.0) * 0.05 * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _prepare(url: StorageURL) -> RDBStorage:
+    arguments = _engine_arguments(url)
+    # Optuna runs str.format over the URL: braces in a path or password must survive it.
+    literal = url.url.replace("{", "{{").replace("}", "}}")
+    probe = create_engine(url.url, poolclass=NullPool, connect_args=arguments["connect_args"])
+    with probe.connect() as connection, _alone(connection):
+        if url.backend == "sqlite" and connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+            # Kept in the file, so once; a dashboard then reads while a search writes.
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        # Its own check raises without giving the connections back.
+        storage = RDBStorage(literal, engine_kwargs=arguments, skip_compatibility_check=True)
+        try:
+            _check_optuna(storage, url)
+            migrations.upgrade(storage.engine)
+        except BaseException:
+            storage.engine.dispose()
+            raise
+    return storage
+
+
+def _check_optuna(storage: RDBStorage, url: StorageURL) -> None:
+    found, known = storage.get_current_version(), storage.get_head_version()
+    if found == known:
+        return
+    if found in storage.get_all_versions():
+        way_out = f"optuna storage upgrade --storage {url}"
+    else:
+        way_out = "pip install -U optuna"
+    raise StoreError(
+        f"the studies in {url} were written by another Optuna (tables at revision '{found}', this one "
+        f"knows '{known}'); {way_out}."
+    )
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Two processes that start together must not both create the tables; on SQLite one tries again."""
+    match connection.dialect.name:
+        case "sqlite":
+            yield
+        case "postgresql":
+            # Of the transaction, not the session: a connection pooler may hand the session to someone else.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+            yield
+            connection.commit()
+        case _:
+            connection.execute(text("SELECT GET_LOCK(:name, 60)"), {"name": _LOCK_NAME})
+            yield
+            connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
+
+
+def _engine_arguments(url: StorageURL) -> dict[str, Any]:
+    match url.backend:
+        case "sqlite":
+            return {"connect_args": {"timeout": BUSY_SECONDS}}
+        case _:
+            # A search outlives idle connections, and a wrong host must not hang for minutes.
+            return {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+
+
+def _is_race(error: Exception) -> bool:
+    text = f"{error} {error.__cause__}".lower()
+    return any(sign in text for sign in _RACES)
+
+
+def _explain(url: StorageURL, error: Exception) -> str:
+    cause: BaseException = error
+    if isinstance(error, StorageInternalError) and error.__cause__ is not None:
+        cause = error.__cause__
+    cause = getattr(cause, "orig", None) or cause
+    reason = _one_line(str(cause))
+    for password in url.passwords:
+        reason = reason.replace(password, "***")
+    if url.backend != "sqlite":
+        way_out = "check that the server runs, and host, port, user and database (--storage URL)"
+    elif "is locked" in reason:
+        way_out = f"another program has been writing to it for {BUSY_SECONDS} s: let it finish, or stop it"
+    elif "not a database" in reason:
+        way_out = "the file is something else: name another one with --storage PATH.db"
+    else:
+        way_out = (
+            "make its folder writable and the disk not full, or name another file with --storage PATH.db"
+        )
+    return f"the studies in {url} cannot be used: {reason}; {way_out}."
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split()).rstrip(".;")
+    return line if len(line) <= 400 else f"{line[:397]}..."
+
+
+def _dispose(storage: RDBStorage, pid: int) -> None:
+    # A forked child shares its parent's sockets: closing them there would end the parent's session.
+    if os.getpid() == pid:
+        storage.remove_session()
+        storage.engine.dispose()

@@ -1,0 +1,20 @@
+"""What Alembic runs for every command: our metadata, our version table, the caller's connection."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from autofi.store.tables import PREFIX, VERSION_TABLE, Base
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    version_table=VERSION_TABLE,
+    # Optuna's tables live in the same database and are none of our business.
+    include_name=lambda name, kind, parents: kind != "table" or (name or "").startswith(PREFIX),
+    # Alembic assumes that SQLite cannot undo CREATE TABLE; inside an explicit BEGIN it can.
+    transactional_ddl=True if connection.dialect.name == "sqlite" else None,
+)
+with context.begin_transaction():
+    context.run_migrations()

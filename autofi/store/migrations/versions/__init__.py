@@ -1,0 +1,1 @@
+"""One script per revision of our tables; a published script never changes."""

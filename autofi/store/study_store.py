@@ -1,0 +1,261 @@
+"""All studies of one database: creates, resumes, opens and lists them."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from types import TracebackType
+from typing import Any, Self
+
+import optuna
+from sqlalchemy import Integer, String, and_, cast, column, delete, exists, func, select, table
+from sqlalchemy.exc import IntegrityError
+
+from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError, nearest
+from autofi.store.database import Database
+from autofi.store.location import StorageURL
+from autofi.store.payload import to_text
+from autofi.store.records import ModelRole, StudySummary
+from autofi.store.study_handle import StudyHandle
+from autofi.store.tables import ArchitectureRow, ExportRow, ModelRow, StageRow, StudyRow
+from autofi.store.trial_log import METRIC_NAME, quiet_optuna
+
+# A study's name is also the name of its folder.
+_NAME = re.compile(r"\w(?:[\w .+-]{0,118}[\w+-])?")
+_PACKAGES = ("torch", "numpy", "pyarrow", "pandas", "optuna", "sqlalchemy")
+
+# Of Optuna's schema, what a list of studies needs: loading every trial takes minutes at thousands.
+_STUDIES = table("studies", column("study_id", Integer), column("study_name", String))
+_TRIALS = table("trials", column("trial_id", Integer), column("study_id", Integer), column("state"))
+_VALUES = table("trial_values", column("trial_id", Integer), column("value"))
+
+
+class StudyStore:
+    """The studies at `url`; the database is opened, and created, when it is first needed."""
+
+    def __init__(self, url: StorageURL) -> None:
+        self.url = url
+        self._opened: Database | None = None
+
+    def create_or_resume(
+        self,
+        name: str,
+        *,
+        space_name: str,
+        space_json: str,
+        space_fingerprint: str,
+        data_source: str,
+        data_fingerprint: str,
+        settings: Mapping[str, Any],
+    ) -> StudyHandle:
+        """A claimed handle on the study of that name, new or made with the same space and data.
+
+        A resume keeps the space and settings stored when the study was created.
+        Raises StudyMismatchError when space or data differ, StoreError while another process searches the
+        study or when another tool made it, ConfigError for a name that cannot be a folder.
+        """
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"study '{name}': a study's name has 1 to 120 letters, digits, spaces or . _ + - and begins "
+                f"with a letter, digit or _; choose another (--study)."
+            )
+        row = self._row(name)
+        if row is None:
+            row = self._create(
+                name,
+                StudyRow(
+                    name=name,
+                    space_name=space_name,
+                    space=space_json,
+                    space_fingerprint=space_fingerprint,
+                    data_source=data_source,
+                    data_fingerprint=data_fingerprint,
+                    settings=to_text(settings),
+                    created_at=datetime.now(UTC),
+                    versions=to_text(_versions()),
+                    package_version=_version("autofi") or "unknown",
+                ),
+            )
+        _check_same(
+            row,
+            space_name=space_name,
+            space_fingerprint=space_fingerprint,
+            data_source=data_source,
+            data_fingerprint=data_fingerprint,
+        )
+        handle = StudyHandle(self._database, row)
+        handle.claim()
+        return handle
+
+    def open(self, name: str) -> StudyHandle:
+        """A handle on an existing study that does not claim it; raises StudyNotFoundError."""
+        row = self._row(name) if self._exists() else None
+        if row is None:
+            known = [summary.name for summary in self.list()]
+            raise StudyNotFoundError(f"no study '{name}' in {self.url}; {nearest(name, known)}")
+        return StudyHandle(self._database, row)
+
+    def list(self) -> tuple[StudySummary, ...]:
+        """All studies that AutoFI made, oldest first; none when there is no database yet."""
+        if not self._exists():
+            return ()
+        measured = (
+            select(
+                _STUDIES.c.study_name,
+                func.count(_TRIALS.c.trial_id).label("trials"),
+                func.max(_VALUES.c.value).label("best"),
+            )
+            .select_from(_STUDIES)
+            .outerjoin(
+                _TRIALS,
+                and_(
+                    _TRIALS.c.study_id == _STUDIES.c.study_id,
+                    # An enumeration type on PostgreSQL.
+                    cast(_TRIALS.c.state, String(16)) == optuna.trial.TrialState.COMPLETE.name,
+                ),
+            )
+            .outerjoin(_VALUES, _VALUES.c.trial_id == _TRIALS.c.trial_id)
+            .group_by(_STUDIES.c.study_name)
+            .subquery()
+        )
+        winners = (
+            select(ModelRow.study_id, ModelRow.architecture_id)
+            .where(ModelRow.role == ModelRole.WINNER.value)
+            .order_by(ModelRow.created_at, ModelRow.id)
+        )
+        studies = (
+            select(StudyRow, measured.c.trials, measured.c.best)
+            .join(measured, measured.c.study_name == StudyRow.name)
+            .order_by(StudyRow.created_at, StudyRow.id)
+        )
+        with self._database.session() as session:
+            winner = {row.study_id: row.architecture_id for row in session.execute(winners)}
+            return tuple(
+                StudySummary(
+                    name=row.name,
+                    trials=trials,
+                    best_valid_auc=best,
+                    winner=winner.get(row.id),
+                    created_at=row.created_at,
+                    data_source=row.data_source,
+                    space_name=row.space_name,
+                )
+                for row, trials, best in session.execute(studies)
+            )
+
+    def close(self) -> None:
+        """Give the connections back, after the handles have been closed; using the store opens it again."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _database(self) -> Database:
+        if self._opened is None:
+            self._opened = Database(self.url)
+        return self._opened
+
+    def _exists(self) -> bool:
+        # Looking for a study must not leave an empty database behind.
+        return self.url.file is None or self.url.file.exists()
+
+    def _row(self, name: str) -> StudyRow | None:
+        """Our row of a study that Optuna still has."""
+        query = (
+            select(StudyRow)
+            .join(_STUDIES, _STUDIES.c.study_name == StudyRow.name)
+            .where(StudyRow.name == name)
+        )
+        with self._database.session() as session:
+            return session.scalar(query)
+
+    def _create(self, name: str, row: StudyRow) -> StudyRow:
+        self._forget_deleted(name)
+        self._create_in_optuna(name, row)
+        try:
+            with self._database.session() as session:
+                session.add(row)
+        except StoreError as error:
+            existing = self._row(name) if isinstance(error.__cause__, IntegrityError) else None
+            if existing is None:
+                raise
+            # Another process created it at the same moment; who claims it first searches it.
+            return existing
+        return row
+
+    def _forget_deleted(self, name: str) -> None:
+        """Drop what a study deleted in the dashboard left here, before the next one takes its name."""
+        deleted = and_(
+            StudyRow.name == name, ~exists().where(_STUDIES.c.study_name == StudyRow.name).correlate(StudyRow)
+        )
+        orphans = select(StudyRow.id).where(deleted)
+        with self._database.session() as session:
+            # SQLite cascades only when asked at every connection.
+            for child in (ArchitectureRow, ModelRow, ExportRow, StageRow):
+                session.execute(delete(child).where(child.study_id.in_(orphans)))
+            session.execute(delete(StudyRow).where(deleted))
+
+    def _create_in_optuna(self, name: str, row: StudyRow) -> None:
+        with quiet_optuna(), self._database.errors():
+            study = optuna.create_study(
+                study_name=name, storage=self._database.optuna, direction="maximize", load_if_exists=True
+            )
+            # Ours comes second: an empty one without it is what a kill between the two leaves behind.
+            if study.get_trials(deepcopy=False) or study.directions != [optuna.study.StudyDirection.MAXIMIZE]:
+                raise StoreError(
+                    f"study '{name}' in {self.url} was made by another Optuna program, not by AutoFI; "
+                    f"choose another name (--study)."
+                )
+            study.set_metric_names([METRIC_NAME])
+            for key, value in {
+                "autofi_space": row.space_name,
+                "autofi_space_fingerprint": row.space_fingerprint,
+                "autofi_data": row.data_source,
+                "autofi_data_fingerprint": row.data_fingerprint,
+                "autofi_version": row.package_version,
+            }.items():
+                study.set_user_attr(key, value)
+
+
+def _check_same(
+    row: StudyRow, *, space_name: str, space_fingerprint: str, data_source: str, data_fingerprint: str
+) -> None:
+    differences = []
+    if row.space_fingerprint != space_fingerprint:
+        differences.append(
+            f"another search space ('{row.space_name}' {row.space_fingerprint[:12]}, "
+            f"now '{space_name}' {space_fingerprint[:12]})"
+        )
+    if row.data_fingerprint != data_fingerprint:
+        differences.append(
+            f"other data ('{row.data_source}' {row.data_fingerprint[:12]}, "
+            f"now '{data_source}' {data_fingerprint[:12]})"
+        )
+    if differences:
+        raise StudyMismatchError(
+            f"study '{row.name}' was made with {' and '.join(differences)}; "
+            f"give the new search another name (--study)."
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {package: _version(package) for package in _PACKAGES}
+    return {"python": platform.python_version(), **{name: text for name, text in found.items() if text}}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

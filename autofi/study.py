@@ -1,0 +1,301 @@
+"""A study as its user holds it: what was measured, which architecture won, and what to do with it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autofi.errors import DataError, ExportError, StoreError, nearest
+from autofi.evaluation.from_scratch import Workbench
+from autofi.export.bundle import copy_bundle
+from autofi.opening import open_data
+from autofi.progress import Progress, SilentProgress
+from autofi.retrain import load_predictions, retrain_winner
+from autofi.settings import SearchSettings
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, StudySummary, TrialRecord, TrialState, resolve_storage
+from autofi.training.metrics import auc_interval, delong
+
+if TYPE_CHECKING:
+    import pandas
+
+#: Of a normal distribution: half the width of a 95 % interval in standard errors.
+NORMAL_95 = 1.959964
+
+
+class Study:
+    """What `autofi.search` returns and `autofi.open_study` opens."""
+
+    def __init__(self, store: StudyStore, handle: StudyHandle, bench: Workbench | None = None) -> None:
+        self._store, self._handle, self._bench = store, handle, bench
+
+    def __repr__(self) -> str:
+        return f"Study({self.name!r}, storage={self.storage!r})"
+
+    def close(self) -> None:
+        """Give the database's connections back; using the study opens it again."""
+        self._handle.close()
+        self._store.close()
+
+    @property
+    def name(self) -> str:
+        return self._handle.name
+
+    @property
+    def storage(self) -> str:
+        """The storage's URL, passwords masked."""
+        return str(self._store.url)
+
+    @property
+    def best(self) -> Architecture:
+        """The architecture with the highest validation AUC."""
+        return Architecture.from_json(best_trial(self._handle).architecture)
+
+    def leaderboard(self) -> pandas.DataFrame:
+        """Every measured architecture, best first: one row per complete trial."""
+        import pandas
+
+        rows = [
+            {
+                "trial": trial.number,
+                "valid_auc": trial.value,
+                "valid_logloss": (trial.valid or {}).get("logloss"),
+                "parameters": trial.parameters,
+                "table_bytes": trial.table_bytes,
+                "seconds": trial.seconds,
+                "architecture": trial.attrs.get("describe"),
+                "architecture_id": trial.architecture_id,
+                **{key: value for key, value in trial.params.items()},
+            }
+            for trial in complete_trials(self._handle)
+        ]
+        frame = pandas.DataFrame(rows)
+        return frame.sort_values("valid_auc", ascending=False, ignore_index=True) if rows else frame
+
+    def summary(self) -> dict[str, Any]:
+        """Everything `autofi search --json` prints; what is not known yet is None."""
+        trials = complete_trials(self._handle)
+        if not trials:
+            return {"study": self.name, "storage": self.storage, "best": None, "winner": None, "baselines": [],
+                    "comparison": None, "pairs": [], "fields": [], "seconds": self._seconds()}  # fmt: skip
+        best = best_trial(self._handle)
+        won = self._handle.stage("winner") or {}
+        winner_id, refit = won.get("architecture_id", best.architecture_id), bool(won.get("refit"))
+        winners = [m for m in self._handle.models(ModelRole.WINNER) if m.architecture_id == winner_id and m.refit == refit]
+        architecture = next(
+            (Architecture.from_json(trial.architecture) for trial in trials if trial.architecture_id == winner_id), self.best
+        )
+        baselines = self._baselines()
+        return {
+            "study": self.name,
+            "storage": self.storage,
+            "best": {"trial": best.number, "architecture_id": best.architecture_id, "valid": dict(best.valid or {})},
+            "winner": self._model("winner", winners, "winner-{id}-{seed}" + ("-refit" if refit else "")) if winners else None,
+            "baselines": [self._model(name, models, "baseline-{name}-{seed}") for name, models in baselines.items()],
+            "comparison": self._comparison(winners, baselines, refit=refit),
+            "pairs": self._pairs(architecture),
+            "fields": [{"name": name, "forms": list(forms)} for name, forms in architecture.fields.items()],
+            "seconds": self._seconds(),
+        }
+
+    def retrain(self, trial: int | None = None, seeds: int | None = None, *, progress: Progress | None = None) -> Study:
+        """Train an architecture from fresh weights (the best, or that of a trial) and read its test result.
+
+        Seeds that are recorded already are not repeated. The data is opened again as the search opened it; a study
+        of a table in memory can be retrained only by the process that searched it.
+        """
+        progress = progress or SilentProgress()
+        settings = SearchSettings.from_json(self._handle.record.settings)
+        record = best_trial(self._handle) if trial is None else self._trial(trial)
+        bench = self._bench or self._open_bench(settings, progress)
+        architecture = Architecture.from_json(record.architecture)
+        with self._handle as handle:
+            handle.claim()
+            retrain_winner(
+                handle, bench, architecture, seeds=seeds or settings.seeds, seed=settings.seed, refit=settings.refit, progress=progress
+            )
+            handle.record_stage(
+                "winner", {"architecture_id": architecture.id, "trial": record.number, "refit": settings.refit}
+            )
+        return self
+
+    def export(self, path: str | Path) -> Path:
+        """Copy the bundle of the retrained winner (of its seeds, the best by validation) to a new folder."""
+        won = self._handle.stage("winner")
+        models = [
+            model
+            for model in self._handle.models(ModelRole.WINNER)
+            if won and model.architecture_id == won["architecture_id"] and model.refit == bool(won.get("refit"))
+        ]
+        if not models:
+            raise ExportError(f"A study is exported once its winner is retrained: '{self.name}' has none; run autofi retrain {self.name}.")
+        model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
+        assert model.path is not None
+        target = Path(path)
+        copy_bundle(model.path, target)
+        self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
+        return target
+
+    def _trial(self, number: int) -> TrialRecord:
+        found = {trial.number: trial for trial in complete_trials(self._handle)}
+        if number not in found:
+            known = nearest(str(number), [str(other) for other in found])
+            raise StoreError(f"Study '{self.name}' has no finished trial {number}: {known}")
+        return found[number]
+
+    def _open_bench(self, settings: SearchSettings, progress: Progress) -> Workbench:
+        import torch
+
+        if settings.source is None:
+            raise DataError(
+                f"Study '{self.name}' was searched on a table in memory, which is gone: call retrain on the Study that "
+                "autofi.search returned, or search a file."
+            )
+        progress.phase("encode")
+        dataset = open_data(settings.source, settings, valid=settings.valid, test=settings.test)
+        if dataset.fingerprint != self._handle.record.data_fingerprint:
+            raise DataError(
+                f"A study is retrained on the data it was searched on: '{settings.source}' has the fingerprint "
+                f"{dataset.fingerprint[:12]}, the study {self._handle.record.data_fingerprint[:12]}; restore the data."
+            )
+        return Workbench(dataset, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"), seed=settings.seed)
+
+    def _baselines(self) -> dict[str, list[ModelRecord]]:
+        found: dict[str, list[ModelRecord]] = {}
+        for model in self._handle.models(ModelRole.BASELINE):
+            found.setdefault(model.name, []).append(model)
+        return found
+
+    def _model(self, name: str, models: Sequence[ModelRecord], key: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "valid": mean_figures(models, "valid"),
+            "test": self._test_figures(models, key),
+            "seeds": len(models),
+            "parameters": models[0].parameters,
+            "table_bytes": models[0].table_bytes,
+            "seconds": statistics.fmean(model.seconds or 0.0 for model in models),
+        }
+
+    def _test_figures(self, models: Sequence[ModelRecord], key: str) -> dict[str, Any] | None:
+        figures = mean_figures(models, "test")
+        if figures is None:
+            return None
+        aucs = [model.metrics["test"]["auc"] for model in models if model.metrics.get("test")]
+        spread = statistics.stdev(aucs) if len(aucs) > 1 else None
+        interval = None
+        scores = self._predictions(models[0], key, "test")
+        labels = self._labels("test")
+        if scores is not None and labels is not None and len(scores) == len(labels):
+            error = auc_interval(labels, scores).standard_error
+            half = NORMAL_95 * math.sqrt(error**2 + (spread or 0.0) ** 2 / len(aucs))
+            interval = [figures["auc"] - half, figures["auc"] + half]
+        return figures | {"auc_std": spread, "auc_interval": interval}
+
+    def _comparison(
+        self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]], *, refit: bool
+    ) -> dict[str, Any] | None:
+        """The winner against the baseline with the best test AUC: paired over test rows and over seeds."""
+        rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
+        mine = mean_figures(winners, "test") if winners else None
+        labels = self._labels("test")
+        if not rivals or mine is None or labels is None:
+            return None
+        name = max(rivals, key=lambda name: mean_figures(rivals[name], "test")["auc"])  # type: ignore[index]
+        theirs = mean_figures(rivals[name], "test")
+        assert theirs is not None
+        suffix = "-refit" if refit else ""
+        a = self._predictions(winners[0], "winner-{id}-{seed}" + suffix, "test")
+        b = self._predictions(rivals[name][0], "baseline-{name}-{seed}", "test")
+        if a is None or b is None:
+            return None
+        variance = delong(labels, a, b).standard_error ** 2
+        for models in (winners, rivals[name]):
+            aucs = [model.metrics["test"]["auc"] for model in models]
+            variance += statistics.variance(aucs) / len(aucs) if len(aucs) > 1 else 0.0
+        difference, half = mine["auc"] - theirs["auc"], NORMAL_95 * math.sqrt(variance)
+        low, high = difference - half, difference + half
+        verdict = "better" if low > 0 else "worse" if high < 0 else "tie"
+        return {"baseline": name, "difference": difference, "interval": [low, high], "verdict": verdict}
+
+    def _predictions(self, model: ModelRecord, key: str, part: str) -> np.ndarray[Any, Any] | None:
+        return load_predictions(
+            self._handle, key.format(id=model.architecture_id, seed=model.seed, name=model.name)
+        ).get(part)
+
+    def keep_labels(self) -> None:
+        """Keep the labels of every part beside the predictions, so that intervals can be told without the data."""
+        if self._bench is None or self._labels_path.exists():
+            return
+        dataset, path = self._bench.dataset, self._labels_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            np.savez_compressed(file, **{name: np.asarray(dataset.labels[rows]) for name, rows in dataset.parts.items()})
+        part.replace(path)
+
+    @property
+    def _labels_path(self) -> Path:
+        return self._handle.artifacts / "predictions" / "labels.npz"
+
+    def _labels(self, part: str) -> np.ndarray[Any, Any] | None:
+        if not self._labels_path.exists():
+            return None
+        with np.load(self._labels_path, allow_pickle=False) as stored:
+            labels = stored[part]
+        return labels if len(labels) and 0 < labels.mean() < 1 else None
+
+    def _pairs(self, architecture: Architecture) -> list[dict[str, Any]]:
+        names = (self._handle.stage("fields") or {}).get("names") or list(architecture.fields)
+        found = []
+        for left, right in combinations(names, 2):
+            choice, form = architecture.choice(left, right)
+            found.append({"left": left, "right": right, "choice": choice, "form": form})
+        return found
+
+    def _seconds(self) -> dict[str, float | None]:
+        seconds = self._handle.stage("seconds") or {}
+        found: dict[str, float | None] = {name: seconds.get(name) for name in ("encode", "search", "retrain")}
+        return found | {"total": sum(seconds.values()) if seconds else None}
+
+
+def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
+    """The finished trials of the search, in order."""
+    return [trial for trial in handle.trials() if trial.state is TrialState.COMPLETE and trial.value is not None]
+
+
+def best_trial(handle: StudyHandle) -> TrialRecord:
+    """The trial with the highest validation AUC; of equal ones the first."""
+    trials = complete_trials(handle)
+    if not trials:
+        raise StoreError(f"Study '{handle.name}' has no finished trial yet: run autofi search again to resume it.")
+    return max(trials, key=lambda trial: (trial.value or 0.0, -trial.number))
+
+
+def mean_figures(models: Sequence[ModelRecord], part: str) -> dict[str, float] | None:
+    """Mean AUC and logloss of a part over seeds; None where it was not measured."""
+    found = [model.metrics[part] for model in models if model.metrics.get(part)]
+    if not found:
+        return None
+    return {key: statistics.fmean(figures[key] for figures in found) for key in ("auc", "logloss")}
+
+
+def open_study(name: str, storage: str | None = None) -> Study:
+    """The study of that name; `StudyNotFoundError` with the nearest name where there is none."""
+    store = StudyStore(resolve_storage(storage))
+    return Study(store, store.open(name))
+
+
+def list_studies(storage: str | None = None) -> tuple[StudySummary, ...]:
+    """The studies of a storage, in the order they were created."""
+    with StudyStore(resolve_storage(storage)) as store:
+        return store.list()
+
+
+__all__ = ["Study", "best_trial", "complete_trials", "list_studies", "open_study"]

@@ -1,0 +1,82 @@
+"""Training a supernet by random paths: every few rows of a batch draw an option of their own per slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from autofi.supernet.supernet import Supernet
+from autofi.training.fit import Rows, batches
+from autofi.training.optimizers import make_optimizers
+
+#: Rows that share a drawn path: small enough for many paths a step, large enough for the mask to stay cheap.
+GROUP_ROWS = 16
+
+#: Share of the paths that leave a slot at its cheapest option: often enough to be learned without, seldom
+#: enough for a product of two embeddings, which starts slowly, to start at all.
+NAIVE_SHARE = 0.25
+
+
+def train_by_paths(
+    supernet: Supernet,
+    rows: Rows,
+    *,
+    index: Tensor,
+    epochs: int,
+    learning_rate: float,
+    embedding_l2: float,
+    batch_size: int,
+    generator: torch.Generator,
+    on_epoch: Callable[[int], None] | None = None,
+) -> None:
+    """Train `supernet` on `rows[index]` for some epochs; Adam's learning rate falls to a hundredth, linearly.
+
+    Uniform paths: no option is preferred while weights are learned, so the differences between options that
+    are read off afterwards do not depend on what the training came to believe early.
+    """
+    optimizers = make_optimizers(supernet, learning_rate, embedding_l2)
+    shares = option_shares(supernet)
+    steps = epochs * -(-len(index) // batch_size)
+    adam = optimizers[0]
+    taken = 0
+    supernet.train()
+    for epoch in range(epochs):
+        order = index[torch.randperm(len(index), generator=generator)]
+        for part in batches(order.to(rows.labels.device), batch_size):
+            batch = rows.take(part)
+            groups = -(-len(part) // GROUP_ROWS)
+            options = torch.multinomial(shares, groups, replacement=True, generator=generator).T
+            mask = supernet.path_mask(options, len(part))
+            loss = nn.functional.binary_cross_entropy_with_logits(
+                supernet(batch.selected, mask), batch.labels, batch.weights
+            )
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            loss.backward()
+            for optimizer in optimizers:
+                optimizer.step()
+            taken += 1
+            # Adagrad's steps shrink by themselves.
+            adam.scale_learning_rate(_rate(taken / steps) / _rate((taken - 1) / steps))
+        if on_epoch is not None:
+            on_epoch(epoch + 1)
+    for optimizer in optimizers:
+        optimizer.settle()
+
+
+def _rate(progress: float) -> float:
+    return 1.0 - 0.99 * progress
+
+
+def option_shares(supernet: Supernet) -> Tensor:
+    """How often every option of every slot is drawn, `[slots, most options]`: the cheapest `NAIVE_SHARE`."""
+    most = max(len(slot.options) for slot in supernet.choices)
+    shares = torch.zeros(len(supernet.choices), most)
+    for row, slot in enumerate(supernet.choices):
+        others = len(slot.options) - 1
+        shares[row, : len(slot.options)] = (1 - NAIVE_SHARE) / others if others else 1.0
+        if others:
+            shares[row, 0] = NAIVE_SHARE
+    return shares

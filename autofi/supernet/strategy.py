@@ -1,0 +1,313 @@
+"""Which forms and options to propose: screen the pairs, train a supernet over what is left, judge on held-out rows.
+
+Three procedures, chosen by the space's `search.method`:
+
+- **paths** (default). A network without pairs is cross-fitted; a pair is opened when the rest it leaves is explained,
+  on rows nobody fitted, by the pair's cells or by a low-rank product, whichever does so better (`screen`). A supernet
+  over the open pairs and the forms of the fields is trained by random paths (`paths`). Every option must then earn its
+  place on held-out rows by more than its own uncertainty (`selection`).
+- **gumbel**. Choice weights by Gumbel-softmax, learned on rows the network weights do not train on (`gradient`).
+- **joint**. The published OptInter procedure: choice weights and network weights on the same rows (`gradient`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autofi.data.dataset import EncodedDataset
+from autofi.data.feature_builder import FeatureBuilder, build_features
+from autofi.data.features import Features, Pair
+from autofi.model.build import shapes_of
+from autofi.model.network import Network
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Shapes, Sizes
+from autofi.operators.registry import get_operator
+from autofi.progress import Progress
+from autofi.space.architecture import Forms
+from autofi.space.search_space import SearchSettings, SearchSpace, subsets
+from autofi.supernet.paths import train_by_paths
+from autofi.supernet.screen import PairScore, screen_pairs
+from autofi.supernet.selection import HeldOut, Move, select
+from autofi.supernet.supernet import Slot, Supernet
+from autofi.training.fit import Rows, fit, predict
+from autofi.training.settings import TrainingSettings
+
+#: The supernet's read-out: small, so that a path is trained soon and a change is scored soon.
+HIDDEN = (128, 64)
+#: With fewer held-out rows than this, differences are pooled over folds of the training rows instead.
+ENOUGH_ROWS = 15_000
+FOLDS = 3
+#: Rows that judge at most: beyond, the standard error is small enough for any difference worth having.
+MOST_ROWS = 60_000
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Forms of every field and options of every pair, by name, with the evidence.
+
+    pairs       options whose gain is sure by the space's threshold
+    likely      options sure by one standard error only: tried beside the others, never instead of them
+    """
+
+    fields: Mapping[str, Forms]
+    all_fields: Mapping[str, Forms]
+    pairs: Mapping[tuple[str, str], Forms]
+    likely: Mapping[tuple[str, str], Forms]
+    opened: tuple[tuple[str, str], ...] = ()
+    evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "fields": {name: list(forms) for name, forms in self.fields.items()},
+            "all_fields": {name: list(forms) for name, forms in self.all_fields.items()},
+            "pairs": [[*pair, list(forms)] for pair, forms in self.pairs.items()],
+            "likely": [[*pair, list(forms)] for pair, forms in self.likely.items()],
+            "opened": [list(pair) for pair in self.opened],
+            "evidence": [dict(move) for move in self.evidence],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Proposal:
+        """The proposal of `to_json`."""
+        return cls(
+            fields={name: tuple(forms) for name, forms in value["fields"].items()},
+            all_fields={name: tuple(forms) for name, forms in value["all_fields"].items()},
+            pairs={(left, right): tuple(forms) for left, right, forms in value["pairs"]},
+            likely={(left, right): tuple(forms) for left, right, forms in value["likely"]},
+            opened=tuple((left, right) for left, right in value["opened"]),
+            evidence=tuple(value["evidence"]),
+        )
+
+
+def applicable_forms(space: SearchSpace, shapes: Shapes) -> dict[str, Forms]:
+    """By field, the space's forms that the field has what they read for."""
+    return {
+        name: tuple(form for form in space.fields.forms if get_operator(form).applies((position,), shapes))
+        for position, name in enumerate(shapes.names)
+    }
+
+
+def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress: Progress) -> Proposal:
+    """Choose the forms of the fields and the options of the pairs, reading training and validation rows only."""
+    names = tuple(dataset.encoder.schema.names)
+    pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
+    settings = space.search
+    generator = np.random.default_rng(seed)
+    opened: dict[Pair, PairScore | None] = {}
+    if space.pairs.searched and pairs:
+        if settings.method == "paths" or isinstance(space.pairs.among, dict):
+            opened = _open_pairs(dataset, space, pairs, generator, seed, progress)
+        else:
+            opened = dict.fromkeys(pairs)
+    builder, features = build_features(dataset, list(opened), seed=seed)
+    shapes = shapes_of(builder, min_count=2, cross_min_count=2)
+    forms = applicable_forms(space, shapes)
+    slots = _slots(space, forms, opened, shapes)
+    if all(len(slot.options) == 1 for slot in slots):
+        options = space.pairs.options[0]
+        fixed = {(names[left], names[right]): options for left, right in pairs if options}
+        return Proposal(forms, forms, fixed, fixed)
+    if settings.method == "paths":
+        proposal = _by_paths(dataset, features, shapes, slots, settings, generator, seed, progress)
+    else:
+        proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress)
+    return dataclasses.replace(proposal, all_fields=forms)
+
+
+def _open_pairs(
+    dataset: EncodedDataset, space: SearchSpace, pairs: Sequence[Pair], generator: np.random.Generator, seed: int, progress: Progress
+) -> dict[Pair, PairScore | None]:
+    """The pairs worth a place in the supernet, best first, with their scores."""
+    progress.phase("screen pairs", total=3)
+    residuals, folds = cross_fitted_residuals(dataset, space, generator=generator, seed=seed, progress=progress)
+    train = dataset.parts["train"]
+    scores = screen_pairs(dataset.ids[train], dataset.encoder.cardinalities, residuals, folds, pairs)
+    progress.advance()
+    ranked = sorted(scores, key=lambda score: -score.best)
+    most = space.pairs.among["top"] if isinstance(space.pairs.among, dict) else len(pairs)
+    most = min(most, space.search.open_pairs)
+    return {score.pair: score for score in ranked[:most] if score.best > space.search.screen}
+
+
+def cross_fitted_residuals(
+    dataset: EncodedDataset, space: SearchSpace, *, generator: np.random.Generator, seed: int, progress: Progress
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Label minus the probability of a network without pairs that did not see the row, and the row's fold."""
+    builder, features = build_features(dataset, [], seed=seed)
+    shapes = shapes_of(builder, min_count=2, cross_min_count=2)
+    layout: dict[str, list[tuple[int, ...]]] = {}
+    for position, forms in enumerate(applicable_forms(space, shapes).values()):
+        for form in forms:
+            layout.setdefault(form, []).append((position,))
+    train = dataset.parts["train"]
+    labels = torch.from_numpy(np.asarray(dataset.labels))
+    folds = generator.integers(0, 2, train.stop)
+    residuals = np.zeros(train.stop)
+    rows: Rows | None = None
+    for fold in (0, 1):
+        network = _fresh(lambda: Network(layout, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed + fold)
+        if rows is None:
+            rows = Rows(network.select(features.rows(train)), labels[train])
+        seen, unseen = (torch.from_numpy(np.flatnonzero(folds == fold) if held else np.flatnonzero(folds != fold)) for held in (0, 1))
+        batch_size = batch_for(len(seen))
+        training = TrainingSettings(learning_rate=2e-3, embedding_l2=1e-5, batch_size=batch_size)
+        fit(network, rows.take(seen), None, training, generator=torch.Generator().manual_seed(seed), evaluations=1)
+        held_out = rows.take(unseen)
+        residuals[unseen.numpy()] = held_out.labels.numpy() - predict(network, held_out)
+        progress.advance()
+    return residuals, folds
+
+
+def batch_for(rows: int) -> int:
+    """A batch small enough for at least a hundred steps an epoch, in 256..1024."""
+    return int(min(1024, max(256, 2 ** int(math.log2(max(rows / 100, 1))))))
+
+
+def _bias(shapes: Shapes) -> float:
+    return math.log(shapes.prior / (1 - shapes.prior))
+
+
+def _fresh(make, seed: int):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def _slots(space: SearchSpace, forms: Mapping[str, Forms], opened: Mapping[Pair, PairScore | None], shapes: Shapes) -> list[Slot]:
+    slots = [
+        Slot((position,), subsets(chosen) if space.fields.search else (chosen,))
+        for position, chosen in enumerate(forms.values())
+    ]
+    for pair, score in opened.items():
+        slots.append(Slot(pair, tuple(option for option in space.pairs.options if _offered(option, score))))
+    return slots
+
+
+def _offered(option: Forms, score: PairScore | None) -> bool:
+    """Whether the screen leaves an option in: it says which kind explains the pair better, and only that is trained."""
+    if score is None or not option:
+        return True
+    kinds = {get_operator(name).choice for name in option}
+    return kinds == {"factorize" if score.factorize > score.memorize else "memorize"}
+
+
+def _folds(dataset: EncodedDataset, generator: np.random.Generator) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """(rows that train, rows that judge), disjoint: validation when it is large, else folds of training rows too."""
+    train, valid = dataset.parts["train"], dataset.parts["valid"]
+    judges = np.arange(valid.start, valid.stop)
+    if len(judges) >= ENOUGH_ROWS:
+        return [(np.arange(train.stop), generator.permutation(judges)[:MOST_ROWS])]
+    fold = generator.integers(0, FOLDS, train.stop)
+    return [(np.flatnonzero(fold != k), np.concatenate([np.flatnonzero(fold == k), judges[k::FOLDS]])) for k in range(FOLDS)]
+
+
+def _by_paths(
+    dataset: EncodedDataset,
+    features: Features,
+    shapes: Shapes,
+    slots: Sequence[Slot],
+    settings: SearchSettings,
+    generator: np.random.Generator,
+    seed: int,
+    progress: Progress,
+) -> Proposal:
+    folds = _folds(dataset, generator)
+    progress.phase("train supernet by paths", total=settings.epochs * len(folds))
+    labels = torch.from_numpy(np.asarray(dataset.labels))
+    held_out = []
+    rows: Rows | None = None
+    for number, (training, judging) in enumerate(folds):
+        supernet = _fresh(lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed + number)
+        if rows is None:
+            rows = Rows(supernet.select(features), labels)
+        train_by_paths(
+            supernet,
+            rows,
+            index=torch.from_numpy(training),
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            embedding_l2=settings.embedding_l2,
+            batch_size=min(settings.batch_size, batch_for(len(training))),
+            generator=torch.Generator().manual_seed(seed + number),
+            on_epoch=lambda epoch: progress.advance(epoch=epoch),
+        )
+        held_out.append(HeldOut(supernet, rows.take(torch.from_numpy(judging))))
+    progress.phase("judge options on held-out rows")
+    start = [len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in slots]
+    options, moves = select(held_out, start, threshold=settings.threshold)
+    likely, more = select(held_out, options, threshold=min(1.0, settings.threshold))
+    return _proposal(slots, shapes, options, likely, [*moves, *more])
+
+
+def _by_gradient(
+    dataset: EncodedDataset,
+    features: Features,
+    shapes: Shapes,
+    slots: Sequence[Slot],
+    settings: SearchSettings,
+    seed: int,
+    progress: Progress,
+) -> Proposal:
+    from autofi.supernet.gradient import train_by_gradient
+
+    progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
+    supernet = _fresh(lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed)
+    rows = Rows(supernet.select(features), torch.from_numpy(np.asarray(dataset.labels)))
+    train, valid = dataset.parts["train"], dataset.parts["valid"]
+    learned = train_by_gradient(
+        supernet,
+        rows,
+        weight_index=torch.arange(train.stop),
+        choice_index=torch.arange(valid.start, valid.stop) if settings.method == "gumbel" else torch.arange(train.stop),
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        embedding_l2=settings.embedding_l2,
+        batch_size=settings.batch_size,
+        method=settings.method,
+        generator=torch.Generator().manual_seed(seed),
+        on_epoch=lambda epoch: progress.advance(epoch=epoch),
+    )
+    options = list(learned.options)
+    return _proposal(slots, shapes, options, options, [])
+
+
+def _proposal(
+    slots: Sequence[Slot], shapes: Shapes, options: Sequence[int], likely: Sequence[int], moves: Sequence[Move]
+) -> Proposal:
+    fields: dict[str, Forms] = {}
+    sure: dict[tuple[str, str], Forms] = {}
+    possible: dict[tuple[str, str], Forms] = {}
+    opened = []
+    for slot, option, other in zip(slots, options, likely, strict=True):
+        if len(slot.column) == 1:
+            fields[shapes.names[slot.column[0]]] = slot.options[option]
+            continue
+        names = (shapes.names[slot.column[0]], shapes.names[slot.column[1]])
+        opened.append(names)
+        if slot.options[option]:
+            sure[names] = slot.options[option]
+        if slot.options[other]:
+            possible[names] = slot.options[other]
+    where = {slot.column: slot for slot in slots}
+    evidence = tuple(
+        {
+            "slot": [shapes.names[f] for f in move.column],
+            "forms": list(where[move.column].options[move.option]),
+            "gain": move.gain,
+            "standard_error": move.standard_error,
+        }
+        for move in moves
+    )
+    return Proposal(fields, fields, sure, possible, tuple(opened), evidence)
+
+
+__all__ = ["FeatureBuilder", "Proposal", "applicable_forms", "propose"]

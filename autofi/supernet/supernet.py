@@ -1,0 +1,118 @@
+"""The supernet: a network over every candidate of a space; any architecture can be activated or extracted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autofi.data.features import Column
+from autofi.model.network import Layout, Mask, Network
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Shapes, Sizes
+
+#: Operators that are active together in one slot; () is naive.
+Forms = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place where the space offers a choice: a field or a pair, and its options from cheap to dear."""
+
+    column: Column
+    options: tuple[Forms, ...]
+
+
+class Supernet(Network):
+    """All candidates of all slots with shared weights.
+
+    `activate` chooses one option per slot, `reset` makes everything active again, `extract` copies the active
+    part out. A path is an option per slot; its mask multiplies the vectors of everything else by zero.
+    """
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        shapes: Shapes,
+        sizes: Sizes,
+        readout: ReadoutSizes,
+        *,
+        field_sum: bool = False,
+        bias: float = 0.0,
+    ) -> None:
+        self.choices = tuple(slots)
+        super().__init__(candidates(slots), shapes, sizes, readout, field_sum=field_sum, bias=bias)
+        self._active: dict[str, Tensor] | None = None
+        # Which of its options switch an operator on in a slot: [slots of the operator, most options].
+        most = max(len(slot.options) for slot in self.choices)
+        where = {slot.column: position for position, slot in enumerate(self.choices)}
+        for name, operator in self._operators():
+            rows = torch.tensor([where[column] for column in operator.slots])
+            table = torch.zeros(len(rows), most)
+            for position, row in enumerate(rows.tolist()):
+                for number, forms in enumerate(self.choices[row].options):
+                    table[position, number] = float(name in forms)
+            self.register_buffer(f"{name}_slots", rows, persistent=False)
+            self.register_buffer(f"{name}_switches", table, persistent=False)
+
+    def _switches(self) -> Iterator[tuple[str, Tensor, Tensor]]:
+        for name, _ in self._operators():
+            yield name, self.get_buffer(f"{name}_slots"), self.get_buffer(f"{name}_switches")
+
+    def forward(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
+        return super().forward(selected, mask if mask is not None else self._active)
+
+    def activate(self, layout: Layout) -> None:
+        """Make exactly these slots of these operators active; one it has not is an error."""
+        self._check_within(layout)
+        self._active = {}
+        for name, operator in self._operators():
+            wanted = set(layout.get(name, ()))
+            active = [float(slot in wanted) for slot in operator.slots]
+            self._active[name] = torch.tensor(active, device=self.readout.bias.device)
+
+    def reset(self) -> None:
+        """Make every candidate active."""
+        self._active = None
+
+    def extract(self, layout: Layout) -> Network:
+        """A network of its own with copies of exactly the weights that `layout` uses."""
+        return self.keep(layout)
+
+    def path_mask(self, options: Tensor, rows: int) -> Mask:
+        """The mask of one path per group of rows.
+
+        options   int64 [G, slots]: the option of every slot in every group of consecutive rows
+        return    by operator, float [rows, S]
+        """
+        groups = len(options)
+        options = options.to(self.readout.bias.device)
+        mask = {}
+        for name, where, table in self._switches():
+            active = table.expand(groups, -1, -1).gather(2, options[:, where].unsqueeze(-1)).squeeze(-1)
+            mask[name] = active.repeat_interleave(-(-rows // groups), dim=0)[:rows]
+        return mask
+
+    def weighted_mask(self, weights: Tensor) -> Mask:
+        """The mask of a mixture: `weights` float [slots, most options] → by operator, `[S]`."""
+        return {name: (weights[where] * table).sum(1) for name, where, table in self._switches()}
+
+
+def candidates(slots: Sequence[Slot]) -> dict[str, list[Column]]:
+    """Every operator with the slots that offer it."""
+    layout: dict[str, list[Column]] = {}
+    for slot in slots:
+        for name in dict.fromkeys(name for forms in slot.options for name in forms):
+            layout.setdefault(name, []).append(slot.column)
+    return layout
+
+
+def chosen(slots: Sequence[Slot], options: Sequence[int]) -> dict[str, list[Column]]:
+    """The layout of one option per slot."""
+    layout: dict[str, list[Column]] = {}
+    for slot, option in zip(slots, options, strict=True):
+        for name in slot.options[option]:
+            layout.setdefault(name, []).append(slot.column)
+    return layout

@@ -1,0 +1,28 @@
+"""How a network is trained: the hyper-parameters that belong to an architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What the training loop is given.
+
+    embedding_l2   lambda of lambda/2 * sum of squares over the whole tables, added to a batch's mean logloss
+    weight_decay   the same for every other weight matrix
+    decay          the learning rate is multiplied by it after an evaluation that is no better than the best
+    patience       evaluations in a row without a better one that end the training
+    evaluations    evaluations per epoch
+    """
+
+    learning_rate: float = 1e-3
+    embedding_l2: float = 1e-5
+    weight_decay: float = 0.0
+    batch_size: int = 4096
+    epochs: int = 30
+    patience: int = 2
+    decay: float = 0.1
+    monitor: Literal["auc", "logloss"] = "auc"
+    evaluations: int = 1

@@ -1,0 +1,34 @@
+"""What every test shares: one thread, and the folder of real data sets."""
+
+from __future__ import annotations
+
+import os
+
+# Read when torch, LightGBM or CatBoost load OpenMP: two test workers must not fight for two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A storage of the developer's own must not be written to by tests.
+os.environ.pop("AUTOFI_STORAGE", None)
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+REAL_DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """A folder with one sub-folder per real data set; not all may be redistributed, so it may be absent."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"real data sets are not at {REAL_DATA.resolve()}")
+    return REAL_DATA.resolve()

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from autofi.data.dataset import EncodedDataset
+from autofi.data.encode import encode
+from autofi.data.reading import Table, open_table
+from autofi.data.schema import Field, FieldKind, Schema
+from autofi.data.split import SplitSpec
+from autofi.errors import ConfigError, DataError
+from tests.data.clicks import COLUMN, FRAME, SCHEMA, assert_same_rows, in_part_order, make_frame, slow_codes
+
+
+@pytest.fixture(scope="module")
+def dataset() -> EncodedDataset:
+    return encode(open_table(FRAME), SCHEMA, split=COLUMN)
+
+
+def text(value: object) -> str | None:
+    missing = value is None or value == "" or value != value
+    return None if missing else str(value)
+
+
+def test_codes_equal_a_dictionary_of_the_training_rows(dataset: EncodedDataset) -> None:
+    ordered = in_part_order(FRAME)
+    train = dataset.parts["train"]
+    for place, name in enumerate(["site", "user", None, "tags"]):
+        if name is None:
+            continue
+        values = [text(value) for value in ordered[name]]
+        if name == "tags":
+            values = [value.replace(" ", "|") if value else None for value in values]
+        assert dataset.ids[:, place].tolist() == slow_codes(values, values[train])
+    assert dataset.ids.dtype == np.int32
+    assert (dataset.ids.max(axis=0) < dataset.encoder.cardinalities).all()
+
+
+def test_counts_are_those_of_the_training_codes(dataset: EncodedDataset) -> None:
+    train = dataset.rows("train").ids
+    for place, cardinality in enumerate(dataset.encoder.cardinalities):
+        counts = dataset.encoder.counts[place]
+        assert counts.tolist() == np.bincount(train[:, place], minlength=cardinality).tolist()
+        assert counts[1] == 0
+
+
+def test_numbers_are_positions_and_missing_prices_stay_missing(dataset: EncodedDataset) -> None:
+    encoder = dataset.encoder
+    assert encoder.number_fields == ("user", "price")
+    price = in_part_order(FRAME)["price"].to_numpy()
+    assert (np.isnan(dataset.numbers[:, 1]) == np.isnan(price)).all()
+    assert ((dataset.ids[:, 2] == 0) == np.isnan(price)).all()
+    for column, bins in enumerate(encoder.number_bins):
+        values = dataset.numbers[:, column]
+        assert np.nanmin(values) == 0
+        assert np.nanmax(values) == bins == 32
+    order = np.argsort(price)
+    assert (np.diff(dataset.numbers[order, 1])[: np.isfinite(price).sum() - 1] >= 0).all()
+
+
+def test_bags_hold_the_tokens_codes(dataset: EncodedDataset) -> None:
+    ordered = in_part_order(FRAME)
+    lists = [value.split() for value in ordered["tags"]]
+    train = [token for tokens in lists[dataset.parts["train"]] for token in tokens]
+    width = max(len(tokens) for tokens in lists[dataset.parts["train"]])
+    assert dataset.encoder.bag_widths == {"tags": width}
+    assert dataset.encoder.bag_cardinalities == {"tags": 10}
+    expected = []
+    for tokens in lists:
+        codes = slow_codes(tokens, train)[:width] or [0]
+        expected.append(codes + [-1] * (width - len(codes)))
+    assert dataset.bags["tags"].tolist() == expected
+
+
+def test_long_bags_are_cut() -> None:
+    frame = pd.DataFrame({"tags": ["a " * 100, "b"] * 20, "click": [1, 0, 0, 1] * 10})
+    schema = Schema((SCHEMA.field("tags"),), "click")
+    made = encode(open_table(frame), schema)
+    assert made.bags["tags"].shape == (40, 64)
+    longer = next(made.encoder.transform(open_table(pd.DataFrame({"tags": ["b " * 70]}))))
+    assert (longer.bags["tags"] == made.encoder.fields[0].tokens.codes(pa.array(["b"]))[0]).all()
+
+
+def test_nothing_is_learned_from_rows_that_do_not_train() -> None:
+    other = FRAME.copy()
+    kept = (other["part"] == "train").to_numpy()
+    other.loc[~kept, "site"] = "never trained on"
+    other.loc[~kept, "price"] = 1e9
+    other.loc[~kept, "user"] = 123456
+    other.loc[~kept, "tags"] = "z"
+    before, after = (encode(open_table(frame), SCHEMA, split=COLUMN) for frame in (FRAME, other))
+    assert_same_rows(before.rows("train"), after.rows("train"))
+    assert before.encoder.cardinalities == after.encoder.cardinalities
+    for part in ("valid", "test"):
+        rows = after.rows(part)
+        assert (rows.ids == [1, 1, after.encoder.cardinalities[2] - 1, 1]).all()
+        assert (rows.numbers == after.encoder.number_bins).all()
+        assert (rows.bags["tags"][:, 0] == 1).all()
+
+
+def test_csv_and_frames_give_the_same_codes(tmp_path: Path, dataset: EncodedDataset) -> None:
+    FRAME.to_csv(tmp_path / "rows.csv", index=False)
+    from_csv = encode(open_table(tmp_path / "rows.csv"), SCHEMA, split=COLUMN)
+    assert_same_rows(from_csv, dataset)
+    assert from_csv.fingerprint == dataset.fingerprint
+
+
+def test_large_arrays_are_memory_maps(tmp_path: Path, dataset: EncodedDataset) -> None:
+    mapped = encode(open_table(FRAME), SCHEMA, split=COLUMN, directory=tmp_path / "arrays", memory_limit=1000)
+    assert isinstance(mapped.ids, np.memmap)
+    assert isinstance(mapped.labels, np.memmap)
+    assert isinstance(mapped.rows("valid").bags["tags"], np.memmap)
+    assert_same_rows(mapped, dataset)
+    assert mapped.fingerprint == dataset.fingerprint
+    in_memory = encode(open_table(FRAME), SCHEMA, split=COLUMN, directory=tmp_path / "none")
+    assert not isinstance(in_memory.ids, np.memmap)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "rows"),
+    [({"valid", "test"}, (600, 100, 80)), ({"test"}, None), ({"valid"}, (600, 100, 0))],
+)
+def test_separate_tables_are_the_parts(given: set[str], rows: tuple[int, int, int] | None) -> None:
+    others = {"valid": make_frame(100, seed=1), "test": make_frame(80, seed=2)}
+    tables = {name: open_table(others[name]) for name in given}
+    made = encode(open_table(FRAME), SCHEMA, **tables)
+    sizes = tuple(part.stop - part.start for part in made.parts.values())
+    if rows is None:
+        assert sizes[0] + sizes[1] == 600
+        assert sizes[1] == pytest.approx(60, abs=25)
+        assert sizes[2] == 80
+    else:
+        assert sizes == rows
+    for name in given:
+        assert made.rows(name).labels.tolist() == others[name]["click"].tolist()
+    with pytest.raises(ConfigError, match="found the split 'time:day:0.8,0.1,0.1'"):
+        encode(open_table(FRAME), SCHEMA, split=SplitSpec.parse("time:day"), **tables)
+
+
+def small(click: list[object], part: list[str], **more: list[object]) -> tuple[Table, Schema]:
+    frame = pd.DataFrame({"x": ["a"] * len(click), "click": click, "part": part, **more})
+    fields = (Field("x", FieldKind.CATEGORICAL), *(Field(name, FieldKind.NUMERIC) for name in more))
+    return open_table(frame), Schema(fields, "click", split="part")
+
+
+THREE = ["train"] * 4 + ["valid"] * 2
+
+
+@pytest.mark.parametrize(
+    ("click", "part", "message"),
+    [
+        (
+            [1, 1, 1, 1, 0, 1],
+            THREE,
+            "train part needs both labels: all its 4 rows have 1 in the target 'click'",
+        ),
+        ([0, 1, 0, 1, 0, 0], THREE, "valid part needs both labels: all its 2 rows have 0"),
+        ([-1, 1, 0, 1, 0, 1], THREE, "1 rows of -1 and 2 of 0"),
+        ([0, 1, 0, 1, 0, 3], THREE, r"column 'click' must be a label .*found '3' in row 6"),
+        ([0, 1, None, 1, 0, 1], THREE, r"column 'click' must be a label .*found None in row 3"),
+    ],
+)
+def test_unusable_labels_are_refused(click: list[object], part: list[str], message: str) -> None:
+    table, schema = small(click, part)
+    with pytest.raises(DataError, match=message):
+        encode(table, schema, split=COLUMN)
+
+
+def test_empty_parts_are_refused() -> None:
+    table, schema = small([0, 1], ["train", "train"])
+    with pytest.raises(DataError, match="The valid part needs rows: the split gives it none of 2"):
+        encode(table, schema, split=SplitSpec.parse("random:0.9999998,0.0000001,0.0000001"))
+
+
+@pytest.mark.parametrize("labels", [["-1", "1"], ["False", "True"], [False, True], [-1.0, 1.0]])
+def test_every_spelling_of_labels_is_zero_and_one(labels: list[object]) -> None:
+    table, schema = small(labels * 3, THREE)
+    made = encode(table, schema, split=COLUMN)
+    assert made.labels.tolist() == [0, 1] * 3
+    assert made.labels.dtype == np.float32
+    assert made.weights is None
+    assert made.groups is None
+    assert made.parts["test"] == slice(6, 6)
+    assert len(made.rows("test")) == 0
+
+
+def test_infinite_training_numbers_are_refused_by_place() -> None:
+    table, schema = small([0, 1] * 3, THREE, price=[1.0, 2.0, 3.0, np.inf, 5.0, 6.0])
+    with pytest.raises(DataError, match=r"column 'price' has inf in row 4"):
+        encode(table, schema, split=COLUMN)
+    table, schema = small([0, 1] * 3, THREE, price=[1.0, 2.0, 3.0, 4.0, 5.0, np.inf])
+    assert encode(table, schema, split=COLUMN).numbers[5, 0] == 3
+
+
+def test_weights_are_checked() -> None:
+    for weights, message in (
+        ([1.0, -1.0, 1, 1, 1, 1], "column 'w' must be a finite weight of at least 0: found -1.0 in row 2"),
+        ([0.0, 0, 0, 0, 1, 1], "column 'w' is 0 in all of them"),
+    ):
+        frame = pd.DataFrame({"x": list("abcabc"), "click": [0, 1] * 3, "part": THREE, "w": weights})
+        schema = Schema((Field("x", FieldKind.CATEGORICAL),), "click", weight="w", split="part")
+        with pytest.raises(DataError, match=message):
+            encode(open_table(frame), schema, split=COLUMN)
+
+
+def test_a_table_that_changes_between_the_passes_is_refused() -> None:
+    class Shrinking(Table):
+        reads = 0
+
+        def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+            self.reads += 1
+            rows = 500 if self.reads > 1 else 600
+            yield pa.RecordBatch.from_pandas(FRAME).select(list(columns)).slice(0, rows)
+
+    with pytest.raises(DataError, match="other rows the second time"):
+        encode(Shrinking("shrinking", tuple(FRAME)), SCHEMA)
+
+
+@pytest.mark.parametrize("buckets", ["quantile", "log"])
+def test_buckets_bound_the_codes_of_numeric_fields(buckets: str) -> None:
+    made = encode(open_table(FRAME), SCHEMA, split=COLUMN, buckets=buckets, num_buckets=5)
+    assert made.encoder.cardinalities[2] <= 7
+    price = in_part_order(FRAME)["price"].to_numpy()
+    codes = made.ids[np.argsort(price), 2][: np.isfinite(price).sum()]
+    assert (np.diff(codes) >= 0).all()
+
+
+def test_unknown_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="buckets is 'quantile' or 'log': found 'tree'"):
+        encode(open_table(FRAME), SCHEMA, buckets="tree")
+    with pytest.raises(ConfigError, match="num_buckets"):
+        encode(open_table(FRAME), SCHEMA, num_buckets=1)
+
+
+def test_a_field_without_any_training_value_is_missing_throughout() -> None:
+    frame = FRAME.assign(site=None, price=np.nan, tags="")
+    made = encode(open_table(frame), SCHEMA, split=COLUMN)
+    assert (made.ids[:, [0, 2, 3]] == 0).all()
+    assert [made.encoder.cardinalities[place] for place in (0, 2, 3)] == [2, 2, 2]
+    assert np.isnan(made.numbers[:, 1]).all()
+    assert made.bags["tags"].tolist() == [[0]] * len(frame)
+    (rows,) = made.encoder.transform(open_table(FRAME[:1].assign(price=3.0)))
+    assert rows.ids[0, 2] == 1
+
+
+def test_a_published_dataset_has_its_known_sizes(real_data: Path) -> None:
+    table = open_table(real_data / "frappe_x1" / "data.parquet")
+    names = (
+        "user",
+        "item",
+        "daytime",
+        "weekday",
+        "isweekend",
+        "homework",
+        "cost",
+        "weather",
+        "country",
+        "city",
+    )
+    schema = Schema(tuple(Field(name, FieldKind.CATEGORICAL) for name in names), "label", split="split")
+    made = encode(table, schema, split=COLUMN)
+    assert [part.stop - part.start for part in made.parts.values()] == [202_027, 57_722, 28_860]
+    assert made.labels.mean(dtype=np.float64) == pytest.approx(1 / 3, abs=0.001)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from autofi.data.schema import Field, FieldKind, Schema
+from autofi.errors import DataError
+
+CITY = Field("city", FieldKind.CATEGORICAL)
+USER = Field("user", FieldKind.CATEGORICAL, reads_as_number=True)
+GENRES = Field("genres", FieldKind.MULTI_VALUED, "|")
+
+
+def test_json_round_trip() -> None:
+    schema = Schema(
+        (CITY, USER, GENRES, Field("price", FieldKind.NUMERIC)),
+        target="click",
+        weight="w",
+        group="user",
+        time="at",
+        split="part",
+        ignored=("note",),
+    )
+    assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+    assert schema.names == ("city", "user", "genres", "price")
+    assert schema.columns == ("city", "user", "genres", "price", "click", "w", "at", "part")
+    assert schema.field("price").reads_as_number
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target": "city"}, "'city' is both"),
+        ({"fields": (CITY, CITY)}, "'city' is there 2 times"),
+        ({"fields": ()}, "at least one field"),
+        ({"weight": "city"}, "The weight column is not a field: 'city'"),
+        ({"weight": "click"}, "'click' is both target and weight"),
+        ({"group": "click"}, "'click' is both target and group"),
+        ({"time": "w", "weight": "w"}, "'w' is both weight and time"),
+        ({"ignored": ("city",)}, "'city' is both"),
+        ({"group": "u", "ignored": ("u",)}, "'u' is both"),
+    ],
+)
+def test_a_schema_that_contradicts_itself_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Schema(**{"fields": (CITY,), "target": "click", **settings})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "categorical", "separator": "|"}, "field 'x' is categorical"),
+        ({"kind": "multi_valued", "separator": ""}, "field 'x' has an empty one"),
+        ({"kind": "multi_valued", "reads_as_number": True}, "field 'x'"),
+        ({"kind": "numerical"}, "did you mean 'numeric'"),
+    ],
+)
+def test_a_field_that_contradicts_itself_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Field("x", **settings)  # type: ignore[arg-type]
+
+
+def test_unknown_fields_and_documents_are_refused() -> None:
+    schema = Schema((CITY,), target="click")
+    with pytest.raises(DataError, match="did you mean 'city'"):
+        schema.field("citi")
+    with pytest.raises(DataError, match="target"):
+        Schema.from_json({"fields": schema.to_json()["fields"]})
+    with pytest.raises(DataError, match="colour"):
+        Schema.from_json(schema.to_json() | {"colour": "red"})

@@ -1,0 +1,139 @@
+"""A small table with every kind of field, and a network with every operator for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+
+from autofi.data.encode import encode
+from autofi.data.feature_builder import FeatureBuilder, build_features
+from autofi.data.features import Column
+from autofi.data.inference import SchemaOverrides, infer_schema
+from autofi.data.planted import PlantedSpec, generate
+from autofi.data.reading import open_table
+from autofi.export.bundle import write_bundle
+from autofi.model.build import build_network, shapes_of
+from autofi.model.network import Network
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
+from autofi.operators.registry import operators
+from autofi.space.architecture import Architecture
+
+METRICS = {"valid": {"auc": np.float64(0.75), "logloss": 0.5}, "refit": float("nan")}
+ORIGIN = {"study": "mine", "source": "postgresql://me:s3cret@host/ads"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that goes into a bundle; the builder has the crosses and statistics of all pairs."""
+
+    architecture: Architecture
+    builder: FeatureBuilder
+    network: Network
+
+    def write(self, directory: Path, **metrics: object) -> None:
+        write_bundle(
+            directory,
+            architecture=self.architecture,
+            builder=self.builder,
+            network=self.network,
+            metrics=metrics or METRICS,
+            origin=ORIGIN,
+        )
+
+    def probabilities(self, table: pa.Table) -> npt.NDArray[np.float64]:
+        """The network in memory, all rows at once."""
+        (encoded,) = self.builder.encoder.transform(open_table(table))
+        with torch.no_grad():
+            logits = self.network(self.network.select(self.builder.of_rows(encoded)))
+        return 1.0 / (1.0 + np.exp(-logits.numpy().astype(np.float64)))
+
+
+def make_table(rows: int, *, seed: int) -> pa.Table:
+    generator = np.random.default_rng(seed)
+    table = generate(PlantedSpec(rows=rows, seed=seed, missing_share=0.05)).table
+    price = generator.lognormal(size=rows).round(2)
+    tags = ["|".join(generator.choice(list("abcdefg"), size)) for size in generator.integers(0, 4, rows)]
+    table = table.append_column("price", pa.array(price, mask=generator.random(rows) < 0.1))
+    return table.append_column("tags", pa.array(tags))
+
+
+def make_model() -> Model:
+    table = open_table(make_table(6000, seed=1))
+    schema = infer_schema(table, target="click", overrides=SchemaOverrides(multi_valued={"tags": "|"})).schema
+    dataset = encode(table, schema)
+    names = schema.names
+    pairs = [(left, right) for right in range(len(names)) for left in range(right)]
+    builder, _ = build_features(dataset, pairs)
+    architecture = _every_operator(builder, names, pairs[:12])
+    network = build_network(architecture, builder, seed=3)
+    generator = torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                drawn = torch.randn(value.shape, generator=generator)
+                value.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else 0.6 * drawn)
+    return Model(architecture, builder, network.eval())
+
+
+def make_unseen(rows: int) -> pa.Table:
+    """Rows with values that training did not have, missing ones, another column order and more columns."""
+    generator = np.random.default_rng(7)
+    columns = {name: column.to_numpy(zero_copy_only=False) for name, column in _columns(rows)}
+    for name, values in columns.items():
+        values = columns[name] = values.copy()
+        values[generator.random(rows) < 0.1] = None if values.dtype == object else np.nan
+        if values.dtype == object:
+            fresh = generator.random(rows) < 0.1
+            values[fresh] = "99" if name == "hour" else f"never seen {name}"
+    columns["another"] = np.arange(rows)
+    order = generator.permutation(list(columns))
+    return pa.table({name: pa.array(columns[name], from_pandas=True) for name in order})
+
+
+def seal(folder: Path, **changes: object) -> None:
+    """Edit the manifest as a program would that knows how its checksum is made."""
+    import xxhash
+
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text()) | changes
+    del content["checksum"]
+    checksum = xxhash.xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
+    path.write_text(json.dumps(content | {"checksum": checksum}, indent=2) + "\n")
+
+
+def _columns(rows: int) -> list[tuple[str, pa.ChunkedArray]]:
+    table = make_table(rows, seed=2).drop_columns(["click"])
+    return list(zip(table.column_names, table.columns, strict=True))
+
+
+def _every_operator(
+    builder: FeatureBuilder, names: tuple[str, ...], pairs: list[tuple[int, int]]
+) -> Architecture:
+    shapes = shapes_of(builder, min_count=3, cross_min_count=4)
+
+    def applying(slot: Column) -> tuple[str, ...]:
+        return tuple(
+            name
+            for name, operator in operators().items()
+            if operator.arity == len(slot) and operator.applies(slot, shapes)
+        )
+
+    return Architecture(
+        fields={name: applying((place,)) for place, name in enumerate(names)},
+        # Each form, then two at a time and three, so that operators have different slots.
+        pairs={
+            (names[left], names[right]): applying((left, right))[number % 4 :][: 1 + number // 4]
+            for number, (left, right) in enumerate(pairs)
+        },
+        sizes=Sizes(embedding_dim=6, cross_dim=3, factor_dim=5),
+        readout=ReadoutSizes(hidden=(16, 8), batch_norm=True),
+        min_count=3,
+        cross_min_count=4,
+    )

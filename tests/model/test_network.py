@@ -1,0 +1,210 @@
+"""A network is its operators side by side and a read-out over them."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from autofi.data.features import Column
+from autofi.errors import InvalidArchitectureError
+from autofi.model.network import Network
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
+from autofi.operators.registry import operators
+from tests.operators.examples import KEPT, SIZES, random_features, shapes_for, slots_of
+
+FEATURES = random_features(50)
+SHAPES = shapes_for(FEATURES)
+READOUTS = [
+    ReadoutSizes("sum", hidden=()),
+    ReadoutSizes("linear", hidden=()),
+    ReadoutSizes("mlp", hidden=(6,)),
+    ReadoutSizes("mlp", hidden=(6, 4), dropout=0.3, batch_norm=True),
+]
+every_readout = pytest.mark.parametrize("readout", READOUTS, ids=lambda r: f"{r.name}{len(r.hidden)}")
+field_sums = pytest.mark.parametrize("field_sum", [False, True])
+
+Layout = dict[str, list[Column]]
+
+
+def everything() -> Layout:
+    return {name: slots_of(name, SHAPES) for name in operators()}
+
+
+def random_layout(seed: int) -> Layout:
+    rng = np.random.default_rng(seed)
+    layout = {name: [slot for slot in slots if rng.random() < 0.4] for name, slots in everything().items()}
+    return layout if any(layout.values()) else {"embedding": [(0,)]}
+
+
+def randomise(network: Network, seed: int) -> None:
+    """Weights and running statistics as after a training, in double precision."""
+    generator = torch.Generator().manual_seed(seed)
+    network.double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                assert module.running_mean is not None and module.running_var is not None
+                module.running_mean.normal_(generator=generator)
+                module.running_var.uniform_(0.5, 2.0, generator=generator)
+
+
+def make(layout: Layout, readout: ReadoutSizes, *, field_sum: bool, seed: int = 0) -> Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Network(layout, SHAPES, SIZES, readout, field_sum=field_sum, bias=-1.0)
+    randomise(network, seed)
+    return network.eval()
+
+
+def mask_of(network: Network, layout: Layout) -> dict[str, Tensor]:
+    return {
+        name: torch.tensor([float(slot in layout.get(name, [])) for slot in operator.slots])
+        for name, operator in network._operators()
+    }
+
+
+@every_readout
+@field_sums
+@pytest.mark.parametrize("seed", range(4))
+def test_keeping_slots_equals_masking_the_others(readout: ReadoutSizes, field_sum: bool, seed: int) -> None:
+    network = make(everything(), readout, field_sum=field_sum, seed=seed)
+    layout = random_layout(seed)
+    small = network.keep(layout).double()
+    masked = network(network.select(FEATURES), mask_of(network, layout))
+    torch.testing.assert_close(small(small.select(FEATURES)), masked, rtol=1e-10, atol=1e-10)
+    assert not small.training
+    assert {name: sorted(op.slots) for name, op in small._operators()} == {
+        n: s for n, s in layout.items() if s
+    }
+
+
+@field_sums
+def test_what_is_kept_is_a_copy_of_exactly_its_weights(field_sum: bool) -> None:
+    network = make(everything(), READOUTS[3], field_sum=field_sum)
+    layout = random_layout(1)
+    small = network.keep(layout)
+    built = make(layout, READOUTS[3], field_sum=field_sum)
+    assert {name: tuple(p.shape) for name, p in small.state_dict().items()} == {
+        name: tuple(p.shape) for name, p in built.state_dict().items()
+    }
+    assert small.num_parameters() == built.num_parameters() < network.num_parameters()
+    before = network(network.select(FEATURES))
+    with torch.no_grad():
+        for parameter in small.parameters():
+            parameter.zero_()
+    assert torch.equal(network(network.select(FEATURES)), before)
+
+
+@field_sums
+def test_a_kept_network_can_be_narrowed_again(field_sum: bool) -> None:
+    network = make(everything(), READOUTS[2], field_sum=field_sum)
+    middle = {name: slots[:3] for name, slots in everything().items()}
+    inner = {name: slots[1:2] for name, slots in middle.items()}
+    twice, once = network.keep(middle).keep(inner).double(), network.keep(inner).double()
+    selected = once.select(FEATURES)
+    torch.testing.assert_close(twice(selected), once(selected), rtol=1e-10, atol=1e-10)
+
+
+def test_the_order_of_the_wanted_slots_does_not_matter() -> None:
+    network = make(everything(), READOUTS[2], field_sum=False)
+    layout = random_layout(2)
+    turned = {name: slots[::-1] for name, slots in reversed(layout.items())}
+    one, other = network.keep(layout), network.keep(turned)
+    assert torch.equal(one(one.select(FEATURES)), other(other.select(FEATURES)))
+
+
+def test_slots_it_has_not_cannot_be_kept() -> None:
+    network = make({"embedding": [(0,), (1,)], "factorize_inner": [(0, 1)]}, READOUTS[2], field_sum=False)
+    with pytest.raises(InvalidArchitectureError, match=r"no 'embedding' at \(2,\)"):
+        network.keep({"embedding": [(0,), (2,)]})
+    with pytest.raises(InvalidArchitectureError, match="did you mean 'factorize_inner'"):
+        network.keep({"factorize_iner": [(0, 1)]})
+
+
+def test_field_sum_adds_pair_vectors_to_both_fields() -> None:
+    layout = everything()
+    side_by_side = make(layout, READOUTS[2], field_sum=False)
+    summed = make(layout, READOUTS[2], field_sum=True)
+    summed.operators.load_state_dict(side_by_side.operators.state_dict())
+    wide = side_by_side.columns(side_by_side.select(FEATURES))
+    narrow = summed.columns(summed.select(FEATURES))
+    wide_start = narrow_start = 0
+    for _, operator in summed._operators():
+        pieces = wide[:, wide_start : wide_start + sum(operator.widths())]
+        wide_start += pieces.shape[1]
+        if operator.arity == 1:
+            expected = pieces
+        else:
+            width = operator.widths()[0]
+            expected = torch.zeros(len(FEATURES), 5 * width, dtype=wide.dtype)
+            for slot, vector in zip(operator.slots, pieces.split(width, 1), strict=True):
+                for field in slot:
+                    expected[:, field * width : (field + 1) * width] += vector
+        torch.testing.assert_close(narrow[:, narrow_start : narrow_start + expected.shape[1]], expected)
+        narrow_start += expected.shape[1]
+    assert (wide_start, narrow_start) == (wide.shape[1], narrow.shape[1])
+    assert summed.num_parameters() < side_by_side.num_parameters()
+
+
+@every_readout
+@field_sums
+def test_the_first_layer_is_the_sum_of_what_operators_bring(readout: ReadoutSizes, field_sum: bool) -> None:
+    network = make(everything(), readout, field_sum=field_sum)
+    selected = network.select(FEATURES)
+    columns = network.columns(selected)
+    first = columns.sum(1, keepdim=True) if network.readout.first is None else network.readout.first(columns)
+    total = network.readout.first_bias().expand_as(first)
+    for name, operator in network._operators():
+        weight = network.first_weight(name)
+        assert weight.shape == (first.shape[1], sum(operator.widths()))
+        total = total + operator(selected[name]).double() @ weight.T
+    torch.testing.assert_close(total, first, rtol=1e-9, atol=1e-9)
+
+
+@every_readout
+@field_sums
+def test_the_rest_finishes_from_the_first_layer(readout: ReadoutSizes, field_sum: bool) -> None:
+    network = make(everything(), readout, field_sum=field_sum)
+    selected = network.select(FEATURES)
+    first = network.columns(selected) @ network.readout.first_weight().T + network.readout.first_bias()
+    torch.testing.assert_close(network.readout.rest(first), network(selected), rtol=1e-9, atol=1e-9)
+
+
+def test_with_inner_products_and_a_sum_it_is_the_factorization_machine() -> None:
+    pairs = list(combinations(range(5), 2))
+    layout: Layout = {"embedding": [(f,) for f in range(5)], "factorize_inner": [*pairs]}
+    network = Network(
+        layout, SHAPES, Sizes(embedding_dim=1, factor_dim=3), ReadoutSizes("sum", hidden=()), bias=0.7
+    )
+    with torch.no_grad():
+        for table in network.tables():
+            table.normal_(generator=torch.Generator().manual_seed(3))
+    linear, factors = (table.detach().double().numpy() for table in network.tables())
+    out = network(network.select(FEATURES)).detach().numpy()
+    starts = np.cumsum([0, *KEPT[:-1]])
+    for row, ids in enumerate(FEATURES.ids):
+        rows = [
+            start + (code if code < kept else 1) for start, code, kept in zip(starts, ids, KEPT, strict=True)
+        ]
+        # Rendle's identity: half of (square of the sum minus sum of the squares).
+        vectors = factors[rows]
+        products = 0.5 * (vectors.sum(0) ** 2 - (vectors**2).sum(0)).sum()
+        assert out[row] == pytest.approx(0.7 + linear[rows].sum() + products, rel=1e-4, abs=1e-5)
+
+
+def test_tables_are_counted_in_bytes() -> None:
+    network = Network({"embedding": [(0,)], "statistics": [(1,)]}, SHAPES, SIZES, READOUTS[1])
+    assert network.table_bytes() == 4 * KEPT[0] * SIZES.embedding_dim
+    assert network.num_parameters() == KEPT[0] * SIZES.embedding_dim + 1 + SIZES.embedding_dim + 2 + 1
+
+
+def test_no_rows_give_no_logits() -> None:
+    network = make(everything(), READOUTS[3], field_sum=True)
+    assert network(network.select(FEATURES.rows(slice(0, 0)))).shape == (0,)

