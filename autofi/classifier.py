@@ -214,8 +214,8 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _study_name(self) -> str:
         if self.study is not None and self.storage is None:
             raise ConfigError(
-                f"A study is kept in a storage: found study='{self.study}' without one; give storage=, such as "
-                "'studies/autofi.db', or leave the name out."
+                f"A study is kept in a storage: found study='{self.study}' without one; give storage=, such "
+                "as 'studies/autofi.db', or leave the name out."
             )
         return self.study or f"classifier-{uuid.uuid4().hex[:8]}"
 
@@ -237,7 +237,9 @@ def _stratified(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Rows that train and rows that validate, some of each class in both: a class of one row is in both."""
     if not 0.0 < fraction < 1.0:
-        raise ConfigError(f"validation_fraction lies between 0 and 1: found {fraction}; write for example 0.1.")
+        raise ConfigError(
+            f"validation_fraction lies between 0 and 1: found {fraction}; write for example 0.1."
+        )
     validate = np.zeros(len(codes), dtype=bool)
     both = []
     for code in (0, 1):
@@ -262,7 +264,9 @@ def _named(chosen: Sequence[str | int], columns: Sequence[str], parameter: str) 
     names = []
     for column in chosen:
         if isinstance(column, str) and column not in columns:
-            raise ConfigError(f"{parameter} names columns of X: '{column}' is none; {nearest(column, columns)}")
+            raise ConfigError(
+                f"{parameter} names columns of X: '{column}' is none; {nearest(column, columns)}"
+            )
         if not isinstance(column, str) and not 0 <= column < len(columns):
             raise ConfigError(f"{parameter} names columns of X: found {column}; X has {len(columns)}.")
         names.append(column if isinstance(column, str) else columns[column])

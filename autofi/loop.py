@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError,
 from autofi.evaluation.from_scratch import Workbench
 from autofi.opening import open_data, source_name
 from autofi.progress import Progress, SilentProgress
-from autofi.retrain import retrain_winner, train_baseline, watch
+from autofi.retrain import retrain_winner, save_predictions, train_baseline, watch
 from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, TREES, SearchSettings
-from autofi.space.architecture import Architecture
+from autofi.space.architecture import Architecture, Forms
 from autofi.space.builtin import builtin_spaces
-from autofi.space.encoding import decode, defaults, distributions
+from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace, load_space
 from autofi.store import ModelRole, StudyHandle, StudyStore, TrialRecord, TrialState, resolve_storage
@@ -29,6 +29,8 @@ from autofi.study import Study, best_trial
 from autofi.supernet.strategy import Proposal, propose
 
 STAGE = "search"
+#: Forms of a field that learn a vector per value.
+EMBEDDINGS = ("embedding", "bag")
 #: Draws of a new point before the engine is taken to have run out of architectures.
 DRAWS = 20
 
@@ -128,7 +130,8 @@ def run_search(
     """Bring the study to `trials` measured architectures."""
     proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
     names = bench.names
-    bench.prepare([(names.index(left), names.index(right)) for left, right in {**proposal.likely, **proposal.pairs}])
+    pairs = {**proposal.likely, **proposal.pairs, **proposal.rates}
+    bench.prepare([(names.index(left), names.index(right)) for left, right in pairs])
     variants = _variants(space, proposal)
     dists = distributions(space, variants)
     first = defaults(space, variants)
@@ -143,7 +146,8 @@ def run_search(
             return
         parameters, architecture = found
         seen.add(architecture.id)
-        record = _measure(handle, bench, architecture, parameters, dists, seed=seed, progress=progress)
+        to_beat = max((trial.value or 0.0 for trial in measured), default=None)
+        record = _measure(handle, bench, architecture, parameters, dists, to_beat=to_beat, seed=seed, progress=progress)
         if record is not None:
             measured.append(record)
         progress.advance(best=round(max(trial.value or 0.0 for trial in measured), 5) if measured else 0.0)
@@ -163,10 +167,32 @@ def _variants(space: SearchSpace, proposal: Proposal) -> dict[str, tuple[str, ..
     """Named alternatives to the proposal that the trials try, the proposal itself first."""
     variants: dict[str, tuple[str, ...]] = {}
     if space.fields.search:
-        variants["fields"] = ("selected", "all")
+        variants["fields"] = tuple(field_variants(proposal))
     if space.pairs.searched:
-        variants["pairs"] = ("selected", *(("likely",) if dict(proposal.likely) != dict(proposal.pairs) else ()))
+        variants["pairs"] = tuple(pair_variants(proposal))
     return variants
+
+
+def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
+    """Forms of all fields: as selected, all that apply, embeddings by themselves, everything but embeddings."""
+    every = proposal.all_fields
+    found: dict[str, Mapping[str, Forms]] = {"selected": proposal.fields, "all": every}
+    found["embeddings"] = {name: tuple(form for form in forms if form in EMBEDDINGS) or forms for name, forms in every.items()}
+    found["codes"] = {name: tuple(form for form in forms if form not in EMBEDDINGS) or forms for name, forms in every.items()}
+    return _distinct(found)
+
+
+def pair_variants(proposal: Proposal) -> dict[str, Mapping[tuple[str, str], Forms]]:
+    """Options of all pairs: the sure ones, the likely ones too, and target statistics of many pairs beside them."""
+    return _distinct({"selected": proposal.pairs, "likely": proposal.likely, "rates": proposal.rates})
+
+
+def _distinct(variants: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, variant in variants.items():
+        if dict(variant) not in [dict(other) for other in found.values()]:
+            found[name] = variant
+    return found
 
 
 def _next(
@@ -180,17 +206,37 @@ def _next(
     seed: int,
 ) -> tuple[dict[str, Any], Architecture] | None:
     known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
-    for draw in range(DRAWS):
-        parameters = propose_parameters(dists, first, known, seed=seed + 7919 * draw)
-        architecture = resolve(
+    fields, pairs = field_variants(proposal), pair_variants(proposal)
+
+    def built(parameters: Mapping[str, Any]) -> Architecture:
+        return resolve(
             space,
-            fields=proposal.all_fields if parameters.get("fields") == "all" else proposal.fields,
-            pairs=proposal.likely if parameters.get("pairs") == "likely" else proposal.pairs,
+            fields=fields[parameters.get("fields", "selected")],
+            pairs=pairs[parameters.get("pairs", "selected")],
             parameters=decode(space, parameters),
         )
+
+    planned = [first, *({**first, **start} for start in starts(space, fields, pairs))]
+    for parameters in planned:
+        architecture = built(parameters)
+        if architecture.id not in seen:
+            return dict(parameters), architecture
+    for draw in range(DRAWS):
+        parameters = propose_parameters(dists, first, known, seed=seed + 7919 * draw)
+        architecture = built(parameters)
         if architecture.id not in seen:
             return parameters, architecture
     return None
+
+
+def starts(space: SearchSpace, fields: Collection[str], pairs: Collection[str]) -> list[dict[str, Any]]:
+    """What is tried after the defaults and before the engine proposes: the space's own starts, then each variant.
+
+    A variant that does not exist for this data (there is no likely pair, say) is left out of its start.
+    """
+    offered = {"fields": fields, "pairs": pairs}
+    found = [{key: label(value) for key, value in start.items()} for start in space.starts]
+    return [{key: value for key, value in start.items() if value in offered.get(key, [value])} for start in found]
 
 
 def _measure(
@@ -200,6 +246,7 @@ def _measure(
     parameters: Mapping[str, Any],
     dists: Mapping[str, Any],
     *,
+    to_beat: float | None,
     seed: int,
     progress: Progress,
 ) -> TrialRecord | None:
@@ -214,7 +261,7 @@ def _measure(
                "versions": dict(handle.record.versions)},
     )  # fmt: skip
     try:
-        trained = bench.train(architecture, seed=seed, on_evaluation=watch(progress))
+        trained = bench.train(architecture, seed=seed, to_beat=to_beat, on_evaluation=watch(progress))
     except (RuntimeError, MemoryError) as error:
         # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
         handle.fail_trial(number, error)
@@ -224,6 +271,7 @@ def _measure(
         handle.fail_trial(number, error)
         raise
     report = trained.report
+    save_predictions(handle, f"trial-{number}", trained.predictions)
     handle.finish_trial(
         number,
         report.auc,

@@ -58,7 +58,7 @@ def _retrain_seed(
     metrics: dict[str, Any] = figures(bench, trained.predictions)
     if refit:
         whole = bench.with_validation()
-        trained = whole.train(architecture, seed=seed, parts=("test",), evaluations=trained.report.best_evaluation)
+        trained = whole.train(architecture, seed=seed, parts=("test",), repeat=trained.report)
         metrics["test"] = figures(bench, trained.predictions).get("test")
     name = f"winner-{architecture.id}-{seed}{'-refit' if refit else ''}"
     path = handle.artifacts / "models" / name
@@ -70,7 +70,7 @@ def _retrain_seed(
         metrics=metrics,
         origin=origin(handle, seed),
     )
-    _save_predictions(handle, name, trained.predictions)
+    save_predictions(handle, name, trained.predictions)
     handle.record_model(
         role=ModelRole.WINNER,
         name="winner",
@@ -92,7 +92,7 @@ def train_baseline(handle: StudyHandle, bench: Workbench, name: str, *, seed: in
     key = f"baseline-{name}-{seed}"
     if name in TREES:
         result = fit_trees(name, bench.dataset, seed=seed, time_limit=TREE_SECONDS, threads=2)
-        _save_predictions(handle, key, result.predictions)
+        save_predictions(handle, key, result.predictions)
         handle.record_model(
             role=ModelRole.BASELINE,
             name=name,
@@ -103,7 +103,7 @@ def train_baseline(handle: StudyHandle, bench: Workbench, name: str, *, seed: in
         )
         return
     trained = bench.train(baseline(name, bench), seed=seed, parts=("valid", "test"), on_evaluation=watch(progress))
-    _save_predictions(handle, key, trained.predictions)
+    save_predictions(handle, key, trained.predictions)
     handle.record_model(
         role=ModelRole.BASELINE,
         name=name,
@@ -143,7 +143,8 @@ def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
         return {part: stored[part] for part in stored.files}
 
 
-def _save_predictions(handle: StudyHandle, key: str, predictions: Mapping[str, Predictions]) -> None:
+def save_predictions(handle: StudyHandle, key: str, predictions: Mapping[str, Predictions]) -> None:
+    """Keep the predictions of a model, by part, beside the study."""
     path = handle.artifacts / "predictions" / f"{key}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

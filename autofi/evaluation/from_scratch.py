@@ -86,13 +86,14 @@ class Workbench:
         *,
         seed: int,
         parts: tuple[str, ...] = ("valid",),
-        evaluations: int | None = None,
-        deadline: float | None = None,
+        repeat: FitReport | None = None,
+        to_beat: float | None = None,
         on_evaluation: OnEvaluation | None = None,
     ) -> Trained:
         """Train from fresh weights on the training rows, stopping by validation, and score `parts`.
 
-        With `evaluations` the training runs exactly that long and validation is not read: the refit.
+        With `repeat` the training runs as that one did and validation is not read: the refit. With `to_beat` a
+        training that cannot reach that AUC ends early.
         """
         builder, features = self.features(architecture)
         network = build_network(architecture, builder, seed=seed).to(self.device)
@@ -101,12 +102,12 @@ class Workbench:
         report = fit(
             network,
             pieces["train"],
-            None if evaluations is not None else pieces["valid"],
+            None if repeat is not None else pieces["valid"],
             architecture.training,
             generator=torch.Generator().manual_seed(seed),
-            evaluations=evaluations,
+            repeat=repeat,
             on_evaluation=on_evaluation,
-            deadline=deadline,
+            to_beat=to_beat,
         )
         predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
         used = builder.subset(*used_columns(architecture, self.names))

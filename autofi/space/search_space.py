@@ -115,6 +115,8 @@ class SearchSpace(_Strict):
         Choosable,
     ] = {}
     search: SearchSettings = SearchSettings()
+    #: Parameters to try after the defaults: by dotted key, and `fields` / `pairs` by the name of a variant.
+    starts: tuple[dict[str, Any], ...] = ()
 
     def parameters(self) -> dict[str, FloatRange | Choices]:
         """Everything numeric or named that has a choice, by dotted key, in the order of the file."""

@@ -42,9 +42,14 @@ from autofi.training.settings import TrainingSettings
 
 #: The supernet's read-out: small, so that a path is trained soon and a change is scored soon.
 HIDDEN = (128, 64)
+#: Epochs of the network without pairs whose residuals the screen reads: enough for the fields' own effects.
+BASE_EPOCHS = 2
 #: With fewer held-out rows than this, differences are pooled over folds of the training rows instead.
 ENOUGH_ROWS = 15_000
 FOLDS = 3
+#: The option of a pair's target statistics by themselves, and how many pairs get them together.
+RATES: Forms = ("memorize_statistics",)
+MOST_RATES = 60
 #: Rows that judge at most: beyond, the standard error is small enough for any difference worth having.
 MOST_ROWS = 60_000
 
@@ -54,13 +59,16 @@ class Proposal:
     """Forms of every field and options of every pair, by name, with the evidence.
 
     pairs       options whose gain is sure by the space's threshold
-    likely      options sure by one standard error only: tried beside the others, never instead of them
+    likely      options sure by one standard error only
+    rates       the pairs, and beside them the target statistics of as many other pairs as may be opened: on sparse
+                data many crosses together say what none of them says surely
     """
 
     fields: Mapping[str, Forms]
     all_fields: Mapping[str, Forms]
     pairs: Mapping[tuple[str, str], Forms]
     likely: Mapping[tuple[str, str], Forms]
+    rates: Mapping[tuple[str, str], Forms]
     opened: tuple[tuple[str, str], ...] = ()
     evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
 
@@ -71,6 +79,7 @@ class Proposal:
             "all_fields": {name: list(forms) for name, forms in self.all_fields.items()},
             "pairs": [[*pair, list(forms)] for pair, forms in self.pairs.items()],
             "likely": [[*pair, list(forms)] for pair, forms in self.likely.items()],
+            "rates": [[*pair, list(forms)] for pair, forms in self.rates.items()],
             "opened": [list(pair) for pair in self.opened],
             "evidence": [dict(move) for move in self.evidence],
         }
@@ -83,6 +92,7 @@ class Proposal:
             all_fields={name: tuple(forms) for name, forms in value["all_fields"].items()},
             pairs={(left, right): tuple(forms) for left, right, forms in value["pairs"]},
             likely={(left, right): tuple(forms) for left, right, forms in value["likely"]},
+            rates={(left, right): tuple(forms) for left, right, forms in value["rates"]},
             opened=tuple((left, right) for left, right in value["opened"]),
             evidence=tuple(value["evidence"]),
         )
@@ -103,9 +113,11 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
     settings = space.search
     generator = np.random.default_rng(seed)
     opened: dict[Pair, PairScore | None] = {}
+    ranked: list[PairScore] = []
     if space.pairs.searched and pairs:
         if settings.method == "paths" or isinstance(space.pairs.among, dict):
-            opened = _open_pairs(dataset, space, pairs, generator, seed, progress)
+            ranked = _rank_pairs(dataset, space, pairs, generator, seed, progress)
+            opened = {score.pair: score for score in ranked[: settings.open_pairs] if score.best > settings.screen}
         else:
             opened = dict.fromkeys(pairs)
     builder, features = build_features(dataset, list(opened), seed=seed)
@@ -115,27 +127,38 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
     if all(len(slot.options) == 1 for slot in slots):
         options = space.pairs.options[0]
         fixed = {(names[left], names[right]): options for left, right in pairs if options}
-        return Proposal(forms, forms, fixed, fixed)
+        return Proposal(forms, forms, fixed, fixed, fixed)
     if settings.method == "paths":
         proposal = _by_paths(dataset, features, shapes, slots, settings, generator, seed, progress)
     else:
         proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress)
-    return dataclasses.replace(proposal, all_fields=forms)
+    return dataclasses.replace(proposal, all_fields=forms, rates=_with_rates(space, names, ranked, proposal.pairs))
 
 
-def _open_pairs(
+def _with_rates(
+    space: SearchSpace, names: tuple[str, ...], ranked: Sequence[PairScore], pairs: Mapping[tuple[str, str], Forms]
+) -> dict[tuple[str, str], Forms]:
+    """The chosen pairs, and the target statistics of the best others by the screen's memorizing score."""
+    found = dict(pairs)
+    if RATES not in space.pairs.options:
+        return found
+    others = [(names[score.pair[0]], names[score.pair[1]]) for score in sorted(ranked, key=lambda score: -score.memorize)]
+    for pair in others[:MOST_RATES]:
+        found.setdefault(pair, RATES)
+    return found
+
+
+def _rank_pairs(
     dataset: EncodedDataset, space: SearchSpace, pairs: Sequence[Pair], generator: np.random.Generator, seed: int, progress: Progress
-) -> dict[Pair, PairScore | None]:
-    """The pairs worth a place in the supernet, best first, with their scores."""
+) -> list[PairScore]:
+    """The pairs by how much of the residuals they explain, best first; of a wide table only the space's top."""
     progress.phase("screen pairs", total=3)
     residuals, folds = cross_fitted_residuals(dataset, space, generator=generator, seed=seed, progress=progress)
     train = dataset.parts["train"]
     scores = screen_pairs(dataset.ids[train], dataset.encoder.cardinalities, residuals, folds, pairs)
     progress.advance()
     ranked = sorted(scores, key=lambda score: -score.best)
-    most = space.pairs.among["top"] if isinstance(space.pairs.among, dict) else len(pairs)
-    most = min(most, space.search.open_pairs)
-    return {score.pair: score for score in ranked[:most] if score.best > space.search.screen}
+    return ranked[: space.pairs.among["top"]] if isinstance(space.pairs.among, dict) else ranked
 
 
 def cross_fitted_residuals(
@@ -159,8 +182,8 @@ def cross_fitted_residuals(
             rows = Rows(network.select(features.rows(train)), labels[train])
         seen, unseen = (torch.from_numpy(np.flatnonzero(folds == fold) if held else np.flatnonzero(folds != fold)) for held in (0, 1))
         batch_size = batch_for(len(seen))
-        training = TrainingSettings(learning_rate=2e-3, embedding_l2=1e-5, batch_size=batch_size)
-        fit(network, rows.take(seen), None, training, generator=torch.Generator().manual_seed(seed), evaluations=1)
+        training = TrainingSettings(learning_rate=2e-3, embedding_l2=1e-4, batch_size=batch_size, epochs=BASE_EPOCHS)
+        fit(network, rows.take(seen), None, training, generator=torch.Generator().manual_seed(seed))
         held_out = rows.take(unseen)
         residuals[unseen.numpy()] = held_out.labels.numpy() - predict(network, held_out)
         progress.advance()
@@ -307,7 +330,7 @@ def _proposal(
         }
         for move in moves
     )
-    return Proposal(fields, fields, sure, possible, tuple(opened), evidence)
+    return Proposal(fields, fields, sure, possible, {}, tuple(opened), evidence)
 
 
 __all__ = ["FeatureBuilder", "Proposal", "applicable_forms", "propose"]

@@ -18,6 +18,9 @@ from autofi.training.settings import TrainingSettings
 
 #: Rows scored at once when no gradient is needed.
 SCORING_ROWS = 16_384
+#: Evaluations by which a candidate's pace is judged, and for how many more it is given credit.
+PACE_BEHIND = 3
+PACE_AHEAD = 10
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class FitReport:
     steps: int
     seconds: float
     history: tuple[tuple[float, float], ...]
+    decayed: tuple[int, ...] = ()
 
 
 def fit(
@@ -72,15 +76,16 @@ def fit(
     settings: TrainingSettings,
     *,
     generator: torch.Generator,
-    evaluations: int | None = None,
+    repeat: FitReport | None = None,
     on_evaluation: Callable[[int, float, float, float], None] | None = None,
-    deadline: float | None = None,
+    to_beat: float | None = None,
 ) -> FitReport:
     """Train `network` in place and leave it with the weights of its best evaluation.
 
-    With `evaluations` the training runs for exactly that many evaluation periods and reads no validation
-    rows: the refit on more rows. `on_evaluation(number, auc, logloss, rows per second)` is called after each.
-    Training stops at `deadline` (of `time.monotonic`), after at least one evaluation.
+    With `repeat` validation is not read: the training runs as long as that report's did until its best
+    evaluation and decays its rate where that did, which is the refit on more rows.
+    `on_evaluation(number, auc, logloss, rows per second)` is called after each evaluation. With `to_beat`, an AUC,
+    a training that cannot reach it at its present pace ends early.
     """
     begun = time.monotonic()
     optimizers = make_optimizers(
@@ -90,14 +95,17 @@ def fit(
     best_value, best_at, bad = -np.inf, 0, 0
     history: list[tuple[float, float]] = []
     steps = 0
-    planned = evaluations if evaluations is not None else settings.epochs * settings.evaluations
+    planned = repeat.best_evaluation if repeat is not None else settings.epochs * settings.evaluations
+    decayed: list[int] = []
     for number, index in enumerate(_periods(len(train), settings, planned, generator), start=1):
         started = time.monotonic()
         steps += train_rows(network, train, index.to(train.labels.device), settings.batch_size, optimizers)
         speed = len(index) / max(time.monotonic() - started, 1e-9)
         for optimizer in optimizers:
             optimizer.settle()
-        if valid is None or evaluations is not None:
+        if valid is None or repeat is not None:
+            if repeat is not None and number in repeat.decayed:
+                _decay(optimizers, settings)
             continue
         scores = predict(network, valid)
         labels = valid.labels.cpu().numpy()
@@ -110,16 +118,30 @@ def fit(
             best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         else:
             bad += 1
-            for optimizer in optimizers:
-                optimizer.scale_learning_rate(settings.decay)
-        if bad >= settings.patience or (deadline is not None and time.monotonic() > deadline):
+            decayed.append(number)
+            _decay(optimizers, settings)
+        if bad >= settings.patience or (to_beat is not None and _hopeless(history, to_beat)):
             break
     if best:
         network.load_state_dict(best)
     figures = history[best_at - 1] if history else (float("nan"), float("nan"))
+    seconds = time.monotonic() - begun
     return FitReport(
-        *figures, best_at or planned, len(history) or planned, steps, time.monotonic() - begun, tuple(history)
+        *figures, best_at or planned, len(history) or planned, steps, seconds, tuple(history), tuple(decayed)
     )
+
+
+def _decay(optimizers: Sequence[TableTrainer], settings: TrainingSettings) -> None:
+    for optimizer in optimizers:
+        optimizer.scale_learning_rate(settings.decay)
+
+
+def _hopeless(history: Sequence[tuple[float, float]], to_beat: float) -> bool:
+    """Whether PACE_AHEAD more evaluations as good as the last PACE_BEHIND would still not reach `to_beat`."""
+    if len(history) <= PACE_BEHIND:
+        return False
+    gained = history[-1][0] - history[-1 - PACE_BEHIND][0]
+    return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD < to_beat
 
 
 def batches(index: Tensor, batch_size: int) -> Sequence[Tensor]:
