@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from autofi.data.overrides import SchemaOverrides, load_overrides
     from autofi.errors import AutoFIError
     from autofi.export.predictor import Predictor, load
+    from autofi.loop import search
     from autofi.opening import inspect_table
     from autofi.progress import RichProgress
-    from autofi.loop import search
     from autofi.study import Study, list_studies, open_study
 
 __version__ = "0.1.0"

@@ -34,7 +34,8 @@ def list_spaces() -> tuple[SpaceInfo, ...]:
     """Every built-in search space."""
     found = [load_space(path) for path in builtin_spaces().values()]
     return tuple(
-        SpaceInfo(space.name, "one point" if space.single else "search", space.summary, space.source) for space in found
+        SpaceInfo(space.name, "one point" if space.single else "search", space.summary, space.source)
+        for space in found
     )
 
 

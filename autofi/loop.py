@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,20 +12,30 @@ from typing import Any
 import torch
 
 from autofi.data.overrides import SchemaOverrides
+from autofi.data.reading.sql import is_database_url
 from autofi.engine.tpe import Known
 from autofi.engine.tpe import propose as propose_parameters
 from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.opening import open_data, source_name
+from autofi.predictions import save_labels, save_predictions
 from autofi.progress import Progress, SilentProgress
-from autofi.retrain import retrain_winner, save_predictions, train_baseline, watch
+from autofi.retrain import retrain_winner, train_baseline, watch
 from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, TREES, SearchSettings
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.builtin import builtin_spaces
 from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace, load_space
-from autofi.store import ModelRole, StudyHandle, StudyStore, TrialRecord, TrialState, resolve_storage
+from autofi.store import (
+    ModelRole,
+    StudyHandle,
+    StudyStore,
+    TrialRecord,
+    TrialState,
+    mask_password,
+    resolve_storage,
+)
 from autofi.study import Study, best_trial
 from autofi.supernet.strategy import Proposal, propose
 
@@ -95,26 +106,38 @@ def search(
         space_name=found_space.name,
         space_json=found_space.canonical(),
         space_fingerprint=found_space.fingerprint,
-        data_source=settings.source or "a table in memory",
+        data_source=shown_source(settings.source),
         data_fingerprint=dataset.fingerprint,
         settings=settings.to_json(),
     )
     bench = Workbench(dataset, device=chosen_device, seed=seed)
     with handle:
         handle.record_stage("fields", {"names": list(bench.names)})
+        save_labels(handle, dataset)
         deadline = None if timeout is None else begun + timeout
-        run_search(handle, bench, found_space, trials=settings.trials, seed=seed, deadline=deadline, progress=progress)
+        run_search(
+            handle,
+            bench,
+            found_space,
+            trials=settings.trials,
+            seed=seed,
+            deadline=deadline,
+            progress=progress,
+        )
         searched = time.monotonic()
         best = best_trial(handle)
         architecture = Architecture.from_json(best.architecture)
         retrain_winner(handle, bench, architecture, seeds=seeds, seed=seed, refit=refit, progress=progress)
-        run_baselines(handle, bench, settings.baselines, seeds=seeds, seed=seed, progress=progress)
+        spent = searched - encoded + (handle.stage("seconds") or {}).get("search", 0.0)
+        run_baselines(
+            handle, bench, settings.baselines, seeds=seeds, seed=seed, seconds=spent, progress=progress
+        )
         ended = time.monotonic()
         add_seconds(handle, encode=encoded - begun, search=searched - encoded, retrain=ended - searched)
-        handle.record_stage("winner", {"architecture_id": architecture.id, "trial": best.number, "refit": refit})
-    found = Study(store, handle, bench)
-    found.keep_labels()
-    return found
+        handle.record_stage(
+            "winner", {"architecture_id": architecture.id, "trial": best.number, "refit": refit}
+        )
+    return Study(store, handle, bench)
 
 
 def run_search(
@@ -135,7 +158,9 @@ def run_search(
     variants = _variants(space, proposal)
     dists = distributions(space, variants)
     first = defaults(space, variants)
-    measured = [trial for trial in handle.trials() if trial.stage == STAGE and trial.state is TrialState.COMPLETE]
+    measured = [
+        trial for trial in handle.trials() if trial.stage == STAGE and trial.state is TrialState.COMPLETE
+    ]
     progress.phase("train candidates from scratch", total=trials)
     progress.advance(len(measured))
     seen = {trial.architecture_id for trial in measured}
@@ -147,13 +172,17 @@ def run_search(
         parameters, architecture = found
         seen.add(architecture.id)
         to_beat = max((trial.value or 0.0 for trial in measured), default=None)
-        record = _measure(handle, bench, architecture, parameters, dists, to_beat=to_beat, seed=seed, progress=progress)
+        record = _measure(
+            handle, bench, architecture, parameters, dists, to_beat=to_beat, seed=seed, progress=progress
+        )
         if record is not None:
             measured.append(record)
         progress.advance(best=round(max(trial.value or 0.0 for trial in measured), 5) if measured else 0.0)
 
 
-def _proposal(handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, progress: Progress) -> Proposal:
+def _proposal(
+    handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, progress: Progress
+) -> Proposal:
     kept = handle.stage("proposal")
     if kept is None:
         started = time.monotonic()
@@ -177,8 +206,13 @@ def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
     """Forms of all fields: as selected, all that apply, embeddings by themselves, everything but embeddings."""
     every = proposal.all_fields
     found: dict[str, Mapping[str, Forms]] = {"selected": proposal.fields, "all": every}
-    found["embeddings"] = {name: tuple(form for form in forms if form in EMBEDDINGS) or forms for name, forms in every.items()}
-    found["codes"] = {name: tuple(form for form in forms if form not in EMBEDDINGS) or forms for name, forms in every.items()}
+    found["embeddings"] = {
+        name: tuple(form for form in forms if form in EMBEDDINGS) or forms for name, forms in every.items()
+    }
+    found["codes"] = {
+        name: tuple(form for form in forms if form not in EMBEDDINGS) or forms
+        for name, forms in every.items()
+    }
     return _distinct(found)
 
 
@@ -236,7 +270,9 @@ def starts(space: SearchSpace, fields: Collection[str], pairs: Collection[str]) 
     """
     offered = {"fields": fields, "pairs": pairs}
     found = [{key: label(value) for key, value in start.items()} for start in space.starts]
-    return [{key: value for key, value in start.items() if value in offered.get(key, [value])} for start in found]
+    return [
+        {key: value for key, value in start.items() if value in offered.get(key, [value])} for start in found
+    ]
 
 
 def _measure(
@@ -284,12 +320,21 @@ def _measure(
             "best_evaluation": report.best_evaluation,
         },
     )
-    progress.note(f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {architecture.describe()}")
+    progress.note(
+        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {architecture.describe()}"
+    )
     return handle.find_trial(STAGE, architecture.id, seed)
 
 
 def run_baselines(
-    handle: StudyHandle, bench: Workbench, names: Sequence[str], *, seeds: int, seed: int, progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    names: Sequence[str],
+    *,
+    seeds: int,
+    seed: int,
+    seconds: float,
+    progress: Progress,
 ) -> None:
     """Every baseline once; the best of them by validation with as many seeds as the winner."""
     if not names:
@@ -297,14 +342,18 @@ def run_baselines(
     progress.phase("train baselines", total=len(names) + seeds - 1)
     for name in names:
         progress.note(f"Baseline {name}")
-        train_baseline(handle, bench, name, seed=seed, progress=progress)
+        train_baseline(handle, bench, name, seed=seed, seconds=seconds, progress=progress)
         progress.advance()
     best = max(
-        (model for model in handle.models(ModelRole.BASELINE) if model.name in names and "valid" in model.metrics),
+        (
+            model
+            for model in handle.models(ModelRole.BASELINE)
+            if model.name in names and "valid" in model.metrics
+        ),
         key=lambda model: model.metrics["valid"]["auc"],
     )
     for number in range(1, seeds):
-        train_baseline(handle, bench, best.name, seed=seed + number, progress=progress)
+        train_baseline(handle, bench, best.name, seed=seed + number, seconds=seconds, progress=progress)
         progress.advance()
 
 
@@ -318,7 +367,9 @@ def default_baselines(progress: Progress) -> tuple[str, ...]:
     """The baselines of every search; trees only where they are installed."""
     missing = [name for name in TREES if importlib.util.find_spec(name) is None]
     if missing:
-        progress.note(f"Without {' and '.join(missing)} among the baselines: pip install 'autofi[baselines]'.")
+        progress.note(
+            f"Without {' and '.join(missing)} among the baselines: pip install 'autofi[baselines]'."
+        )
     return tuple(name for name in DEFAULT_BASELINES if name not in missing)
 
 
@@ -329,7 +380,9 @@ def check_baselines(names: Sequence[str]) -> tuple[str, ...]:
         if name not in known:
             raise SearchSpaceError(f"No baseline named '{name}': {nearest(name, known)}")
         if name in TREES and importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(f"The baseline '{name}' needs a package: pip install 'autofi[baselines]'.")
+            raise MissingDependencyError(
+                f"The baseline '{name}' needs a package: pip install 'autofi[baselines]'."
+            )
     return tuple(dict.fromkeys(names))
 
 
@@ -337,8 +390,19 @@ def default_name(source: str | None, space: str) -> str:
     """The study's name when none is given: from the source and the space."""
     if source is None:
         return f"table-{space}"
-    stem = Path(source.split("?")[0]).stem if not source.startswith("planted") else source.replace(":", "-").replace("=", "").replace(",", "-")
+    path = Path(source.split("?")[0])
+    stem = source if source.startswith("planted") else path.stem
+    # Of a glob such as logs/*.parquet the folder says more; what a study's name cannot hold becomes a hyphen.
+    named = (re.sub(r"[^\w.+-]+", "-", text).strip("-.") for text in (stem, path.parent.name, "table"))
+    stem = next(text for text in named if text)[:80]
     return f"{stem}-{space}"
+
+
+def shown_source(source: str | None) -> str:
+    """What the study and its bundles call the data: a database's URL without its password."""
+    if source is None:
+        return "a table in memory"
+    return mask_password(source) if is_database_url(source) else source
 
 
 def pick_device(text: str) -> torch.device:
@@ -346,5 +410,7 @@ def pick_device(text: str) -> torch.device:
     if text not in {"auto", "cpu", "cuda"}:
         raise ConfigError(f"A device is auto, cpu or cuda: found '{text}'.")
     if text == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("The device 'cuda' needs a GPU that torch can use: found none; use --device cpu or auto.")
+        raise ConfigError(
+            "The device 'cuda' needs a GPU that torch can use: found none; use --device cpu or auto."
+        )
     return torch.device("cuda" if text != "cpu" and torch.cuda.is_available() else "cpu")

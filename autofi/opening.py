@@ -32,13 +32,19 @@ def source_name(source: Any) -> str | None:
 
 
 def inspect_table(
-    source: Any, *, target: str | None = None, overrides: SchemaOverrides | None = None, query: str | None = None
+    source: Any,
+    *,
+    target: str | None = None,
+    overrides: SchemaOverrides | None = None,
+    query: str | None = None,
 ) -> InferredSchema:
     """The schema AutoFI would search with, and what every column looks like; nothing is kept."""
     return infer_schema(open_source(source, query=query), target=target, overrides=overrides)
 
 
-def open_data(source: Any, settings: SearchSettings, *, valid: Any = None, test: Any = None) -> EncodedDataset:
+def open_data(
+    source: Any, settings: SearchSettings, *, valid: Any = None, test: Any = None
+) -> EncodedDataset:
     """The encoded data of a search. Raises `DataError` or `ConfigError` before any training."""
     table = open_source(source, query=settings.query)
     overrides = settings.schema_overrides()

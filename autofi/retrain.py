@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from autofi.evaluation.from_scratch import Trained, Workbench
 from autofi.evaluation.trees import fit_trees
 from autofi.export.bundle import write_bundle
+from autofi.predictions import Predictions, save_predictions
 from autofi.progress import Progress
 from autofi.settings import TREES
 from autofi.space.architecture import Architecture
@@ -20,9 +19,8 @@ from autofi.space.search_space import load_space
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 from autofi.training.metrics import auc, logloss
 
-Predictions = npt.NDArray[np.float64]
-#: Seconds one tree baseline may take.
-TREE_SECONDS = 240.0
+#: Seconds a tree baseline may take: as long as the whole search took, within these bounds.
+TREE_SECONDS = (20.0, 120.0)
 
 
 def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
@@ -36,7 +34,14 @@ def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[st
 
 
 def retrain_winner(
-    handle: StudyHandle, bench: Workbench, architecture: Architecture, *, seeds: int, seed: int, refit: bool, progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    architecture: Architecture,
+    *,
+    seeds: int,
+    seed: int,
+    refit: bool,
+    progress: Progress,
 ) -> None:
     """Train the architecture with `seeds` seeds that are not recorded yet; each becomes a bundle and a record.
 
@@ -52,7 +57,13 @@ def retrain_winner(
 
 
 def _retrain_seed(
-    handle: StudyHandle, bench: Workbench, architecture: Architecture, *, seed: int, refit: bool, progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    architecture: Architecture,
+    *,
+    seed: int,
+    refit: bool,
+    progress: Progress,
 ) -> None:
     trained = bench.train(architecture, seed=seed, parts=("valid", "test"), on_evaluation=watch(progress))
     metrics: dict[str, Any] = figures(bench, trained.predictions)
@@ -85,13 +96,24 @@ def _retrain_seed(
     )
 
 
-def train_baseline(handle: StudyHandle, bench: Workbench, name: str, *, seed: int, progress: Progress) -> None:
-    """One baseline with one seed, unless it is recorded already; test is read, so call it when the winner is chosen."""
+def train_baseline(
+    handle: StudyHandle, bench: Workbench, name: str, *, seed: int, seconds: float, progress: Progress
+) -> None:
+    """One baseline with one seed, unless it is recorded already; test is read, so call it when the winner is chosen.
+
+    `seconds` is what the search took: trees, which try several forms of their own, may take as long.
+    """
     if seed in recorded(handle, ModelRole.BASELINE, name, None, refit=False):
         return
     key = f"baseline-{name}-{seed}"
     if name in TREES:
-        result = fit_trees(name, bench.dataset, seed=seed, time_limit=TREE_SECONDS, threads=2)
+        result = fit_trees(
+            name,
+            bench.dataset,
+            seed=seed,
+            time_limit=min(max(seconds, TREE_SECONDS[0]), TREE_SECONDS[1]),
+            threads=2,
+        )
         save_predictions(handle, key, result.predictions)
         handle.record_model(
             role=ModelRole.BASELINE,
@@ -102,7 +124,9 @@ def train_baseline(handle: StudyHandle, bench: Workbench, name: str, *, seed: in
             seconds=result.seconds,
         )
         return
-    trained = bench.train(baseline(name, bench), seed=seed, parts=("valid", "test"), on_evaluation=watch(progress))
+    trained = bench.train(
+        baseline(name, bench), seed=seed, parts=("valid", "test"), on_evaluation=watch(progress)
+    )
     save_predictions(handle, key, trained.predictions)
     handle.record_model(
         role=ModelRole.BASELINE,
@@ -121,36 +145,19 @@ def baseline(name: str, bench: Workbench) -> Architecture:
     space = load_space(name)
     names = bench.names
     options = space.pairs.options[0]
-    pairs = {pair: options for pair in space.pair_names(names)} if options else {}
-    return resolve(space, fields={field: space.fields.forms for field in names}, pairs=pairs)
+    pairs = dict.fromkeys(space.pair_names(names), options) if options else {}
+    return resolve(space, fields=dict.fromkeys(names, space.fields.forms), pairs=pairs)
 
 
-def recorded(handle: StudyHandle, role: ModelRole, name: str, architecture_id: str | None, *, refit: bool) -> dict[int, ModelRecord]:
+def recorded(
+    handle: StudyHandle, role: ModelRole, name: str, architecture_id: str | None, *, refit: bool
+) -> dict[int, ModelRecord]:
     """Records of one model by seed."""
     return {
         model.seed: model
         for model in handle.models(role)
         if model.name == name and model.refit == refit and architecture_id in (None, model.architecture_id)
     }
-
-
-def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
-    """Predictions kept of a model, by part; empty when the file is gone."""
-    path = handle.artifacts / "predictions" / f"{key}.npz"
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as stored:
-        return {part: stored[part] for part in stored.files}
-
-
-def save_predictions(handle: StudyHandle, key: str, predictions: Mapping[str, Predictions]) -> None:
-    """Keep the predictions of a model, by part, beside the study."""
-    path = handle.artifacts / "predictions" / f"{key}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez_compressed(file, **{name: np.asarray(scores, dtype=np.float64) for name, scores in predictions.items()})
-    part.replace(path)
 
 
 def origin(handle: StudyHandle, seed: int) -> dict[str, Any]:
@@ -176,4 +183,4 @@ def watch(progress: Progress) -> Callable[[int, float, float, float], None]:
     return show
 
 
-__all__ = ["Trained", "baseline", "figures", "load_predictions", "recorded", "retrain_winner", "train_baseline"]
+__all__ = ["Trained", "baseline", "figures", "recorded", "retrain_winner", "train_baseline"]

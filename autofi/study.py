@@ -15,11 +15,21 @@ from autofi.errors import DataError, ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.export.bundle import copy_bundle
 from autofi.opening import open_data
+from autofi.predictions import load_labels, load_predictions
 from autofi.progress import Progress, SilentProgress
-from autofi.retrain import load_predictions, retrain_winner
+from autofi.retrain import retrain_winner
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, StudySummary, TrialRecord, TrialState, resolve_storage
+from autofi.store import (
+    ModelRecord,
+    ModelRole,
+    StudyHandle,
+    StudyStore,
+    StudySummary,
+    TrialRecord,
+    TrialState,
+    resolve_storage,
+)
 from autofi.training.metrics import auc_interval, delong
 
 if TYPE_CHECKING:
@@ -87,24 +97,43 @@ class Study:
         best = best_trial(self._handle)
         won = self._handle.stage("winner") or {}
         winner_id, refit = won.get("architecture_id", best.architecture_id), bool(won.get("refit"))
-        winners = [m for m in self._handle.models(ModelRole.WINNER) if m.architecture_id == winner_id and m.refit == refit]
+        winners = [
+            m
+            for m in self._handle.models(ModelRole.WINNER)
+            if m.architecture_id == winner_id and m.refit == refit
+        ]
         architecture = next(
-            (Architecture.from_json(trial.architecture) for trial in trials if trial.architecture_id == winner_id), self.best
+            (
+                Architecture.from_json(trial.architecture)
+                for trial in trials
+                if trial.architecture_id == winner_id
+            ),
+            self.best,
         )
         baselines = self._baselines()
         return {
             "study": self.name,
             "storage": self.storage,
-            "best": {"trial": best.number, "architecture_id": best.architecture_id, "valid": dict(best.valid or {})},
-            "winner": self._model("winner", winners, "winner-{id}-{seed}" + ("-refit" if refit else "")) if winners else None,
-            "baselines": [self._model(name, models, "baseline-{name}-{seed}") for name, models in baselines.items()],
+            "best": {
+                "trial": best.number,
+                "architecture_id": best.architecture_id,
+                "valid": dict(best.valid or {}),
+            },
+            "winner": self._model("winner", winners, "winner-{id}-{seed}" + ("-refit" if refit else ""))
+            if winners
+            else None,
+            "baselines": [
+                self._model(name, models, "baseline-{name}-{seed}") for name, models in baselines.items()
+            ],
             "comparison": self._comparison(winners, baselines, refit=refit),
             "pairs": self._pairs(architecture),
             "fields": [{"name": name, "forms": list(forms)} for name, forms in architecture.fields.items()],
             "seconds": self._seconds(),
         }
 
-    def retrain(self, trial: int | None = None, seeds: int | None = None, *, progress: Progress | None = None) -> Study:
+    def retrain(
+        self, trial: int | None = None, seeds: int | None = None, *, progress: Progress | None = None
+    ) -> Study:
         """Train an architecture from fresh weights (the best, or that of a trial) and read its test result.
 
         Seeds that are recorded already are not repeated. The data is opened again as the search opened it; a study
@@ -118,10 +147,17 @@ class Study:
         with self._handle as handle:
             handle.claim()
             retrain_winner(
-                handle, bench, architecture, seeds=seeds or settings.seeds, seed=settings.seed, refit=settings.refit, progress=progress
+                handle,
+                bench,
+                architecture,
+                seeds=seeds or settings.seeds,
+                seed=settings.seed,
+                refit=settings.refit,
+                progress=progress,
             )
             handle.record_stage(
-                "winner", {"architecture_id": architecture.id, "trial": record.number, "refit": settings.refit}
+                "winner",
+                {"architecture_id": architecture.id, "trial": record.number, "refit": settings.refit},
             )
         return self
 
@@ -131,10 +167,14 @@ class Study:
         models = [
             model
             for model in self._handle.models(ModelRole.WINNER)
-            if won and model.architecture_id == won["architecture_id"] and model.refit == bool(won.get("refit"))
+            if won
+            and model.architecture_id == won["architecture_id"]
+            and model.refit == bool(won.get("refit"))
         ]
         if not models:
-            raise ExportError(f"A study is exported once its winner is retrained: '{self.name}' has none; run autofi retrain {self.name}.")
+            raise ExportError(
+                f"A study is exported once its winner is retrained: '{self.name}' has none; run autofi retrain {self.name}."
+            )
         model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
         assert model.path is not None
         target = Path(path)
@@ -164,7 +204,9 @@ class Study:
                 f"A study is retrained on the data it was searched on: '{settings.source}' has the fingerprint "
                 f"{dataset.fingerprint[:12]}, the study {self._handle.record.data_fingerprint[:12]}; restore the data."
             )
-        return Workbench(dataset, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"), seed=settings.seed)
+        return Workbench(
+            dataset, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"), seed=settings.seed
+        )
 
     def _baselines(self) -> dict[str, list[ModelRecord]]:
         found: dict[str, list[ModelRecord]] = {}
@@ -191,7 +233,7 @@ class Study:
         spread = statistics.stdev(aucs) if len(aucs) > 1 else None
         interval = None
         scores = self._predictions(models[0], key, "test")
-        labels = self._labels("test")
+        labels = load_labels(self._handle, "test")
         if scores is not None and labels is not None and len(scores) == len(labels):
             error = auc_interval(labels, scores).standard_error
             half = NORMAL_95 * math.sqrt(error**2 + (spread or 0.0) ** 2 / len(aucs))
@@ -204,7 +246,7 @@ class Study:
         """The winner against the baseline with the best test AUC: paired over test rows and over seeds."""
         rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
         mine = mean_figures(winners, "test") if winners else None
-        labels = self._labels("test")
+        labels = load_labels(self._handle, "test")
         if not rivals or mine is None or labels is None:
             return None
         name = max(rivals, key=lambda name: mean_figures(rivals[name], "test")["auc"])  # type: ignore[index]
@@ -229,28 +271,6 @@ class Study:
             self._handle, key.format(id=model.architecture_id, seed=model.seed, name=model.name)
         ).get(part)
 
-    def keep_labels(self) -> None:
-        """Keep the labels of every part beside the predictions, so that intervals can be told without the data."""
-        if self._bench is None or self._labels_path.exists():
-            return
-        dataset, path = self._bench.dataset, self._labels_path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez_compressed(file, **{name: np.asarray(dataset.labels[rows]) for name, rows in dataset.parts.items()})
-        part.replace(path)
-
-    @property
-    def _labels_path(self) -> Path:
-        return self._handle.artifacts / "predictions" / "labels.npz"
-
-    def _labels(self, part: str) -> np.ndarray[Any, Any] | None:
-        if not self._labels_path.exists():
-            return None
-        with np.load(self._labels_path, allow_pickle=False) as stored:
-            labels = stored[part]
-        return labels if len(labels) and 0 < labels.mean() < 1 else None
-
     def _pairs(self, architecture: Architecture) -> list[dict[str, Any]]:
         names = (self._handle.stage("fields") or {}).get("names") or list(architecture.fields)
         found = []
@@ -267,15 +287,35 @@ class Study:
 
 def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
     """The finished trials of the search, in order."""
-    return [trial for trial in handle.trials() if trial.state is TrialState.COMPLETE and trial.value is not None]
+    return [
+        trial for trial in handle.trials() if trial.state is TrialState.COMPLETE and trial.value is not None
+    ]
 
 
 def best_trial(handle: StudyHandle) -> TrialRecord:
-    """The trial with the highest validation AUC; of equal ones the first."""
+    """The trial that wins by validation AUC; of equal ones the first.
+
+    Trials with more pairs than the sure ones (`pairs` other than "selected") win only when their lead over the best
+    trial without them exceeds its own standard error (DeLong, paired by validation row): ties go to fewer pairs.
+    """
     trials = complete_trials(handle)
     if not trials:
-        raise StoreError(f"Study '{handle.name}' has no finished trial yet: run autofi search again to resume it.")
-    return max(trials, key=lambda trial: (trial.value or 0.0, -trial.number))
+        raise StoreError(
+            f"Study '{handle.name}' has no finished trial yet: run autofi search again to resume it."
+        )
+
+    def best(among: Sequence[TrialRecord]) -> TrialRecord:
+        return max(among, key=lambda trial: (trial.value or 0.0, -trial.number))
+
+    modest = [trial for trial in trials if trial.params.get("pairs", "selected") == "selected"]
+    first, leader = best(modest or trials), best(trials)
+    labels = load_labels(handle, "valid")
+    if first.number == leader.number or labels is None:
+        return leader
+    scores = [load_predictions(handle, f"trial-{trial.number}").get("valid") for trial in (leader, first)]
+    if scores[0] is None or scores[1] is None:
+        return leader
+    return leader if delong(labels, scores[0], scores[1]).z > 1.0 else first
 
 
 def mean_figures(models: Sequence[ModelRecord], part: str) -> dict[str, float] | None:

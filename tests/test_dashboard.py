@@ -62,7 +62,7 @@ def test_studies_have_their_names_and_values(storage: str) -> None:
     assert [trial["values"] for trial in shown["trials"]] == [[0.71], [0.79]]
     assert [trial["state"] for trial in shown["trials"]] == ["Complete", "Complete"]
     assert shown["best_trials"][0]["number"] == 1
-    assert shown["metric_names"] == ["valid AUC"]
+    assert shown["objective_names"] == ["valid AUC"]
     assert {param["name"] for param in shown["trials"][0]["params"]} == set(PARAMS)
     attributes = {attr["key"]: attr["value"] for attr in study["user_attrs"]}
     assert attributes["autofi_space"] == CREATED["space_name"]

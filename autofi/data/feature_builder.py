@@ -66,7 +66,9 @@ class FeatureBuilder:
         statistics = TargetStatistics.load(directory)
         with np.load(directory / "log_counts.npz", allow_pickle=False) as stored:
             values = stored["values"]
-        log_counts = {column: (float(m), float(d)) for column, (m, d) in zip(statistics.columns, values, strict=True)}
+        log_counts = {
+            column: (float(m), float(d)) for column, (m, d) in zip(statistics.columns, values, strict=True)
+        }
         return cls(Encoder.load(directory), Crosses.load(directory), statistics, log_counts)
 
 
@@ -88,12 +90,24 @@ def build_features(
     train = dataset.parts["train"]
     cardinalities = dataset.encoder.cardinalities
     crosses = Crosses.fit(
-        dataset.ids[train], cardinalities, pairs if cross_pairs is None else cross_pairs, min_count=min_count, max_rows=max_rows
+        dataset.ids[train],
+        cardinalities,
+        pairs if cross_pairs is None else cross_pairs,
+        min_count=min_count,
+        max_rows=max_rows,
     )
-    columns: list[Column] = [(field,) for field in range(len(cardinalities))] + [tuple(pair) for pair in pairs]
+    columns: list[Column] = [(field,) for field in range(len(cardinalities))] + [
+        tuple(pair) for pair in pairs
+    ]
     values = np.empty((len(dataset), len(columns), 2), dtype=np.float32)
     statistics, _ = TargetStatistics.fit(
-        dataset.ids[train], dataset.labels[train], cardinalities, columns, folds=folds, seed=seed, out=values[train]
+        dataset.ids[train],
+        dataset.labels[train],
+        cardinalities,
+        columns,
+        folds=folds,
+        seed=seed,
+        out=values[train],
     )
     # The other folds hold (folds - 1) / folds of a cell's rows: scaled up, or every count would look smaller in
     # training than it does afterwards.
@@ -112,7 +126,9 @@ def build_features(
     return builder, features
 
 
-def _log_counts(values: npt.NDArray[np.float32], columns: Sequence[Column]) -> dict[Column, tuple[float, float]]:
+def _log_counts(
+    values: npt.NDArray[np.float32], columns: Sequence[Column]
+) -> dict[Column, tuple[float, float]]:
     found = {}
     for number, column in enumerate(columns):
         logs = np.log1p(values[:, number, 0], dtype=np.float64)

@@ -37,7 +37,7 @@ class PlantedSpec:
     Raises DataError on values out of range.
     """
 
-    rows: int = 200_000
+    rows: int = 120_000
     cardinalities: tuple[int, ...] = (24, 60, 32, 48, 400, 300, 250, 12)
     names: tuple[str, ...] = _NAMES
     memorize_pairs: tuple[Pair, ...] = ((0, 1), (2, 3))

@@ -40,7 +40,9 @@ def propose(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         # Seeds derive from how much is known, or every resume would begin with the same random points.
-        sampler = optuna.samplers.TPESampler(n_startup_trials=RANDOM_TRIALS, seed=(seed * 1_000_003 + len(known)) % 2**32)
+        sampler = optuna.samplers.TPESampler(
+            n_startup_trials=RANDOM_TRIALS, seed=(seed * 1_000_003 + len(known)) % 2**32
+        )
         study = optuna.create_study(direction="maximize", sampler=sampler)
         for trial in known:
             study.add_trial(

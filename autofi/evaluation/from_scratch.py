@@ -51,7 +51,9 @@ class Workbench:
     def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int) -> None:
         self.dataset, self.device, self.seed = dataset, device, seed
         self.labels = torch.from_numpy(np.array(dataset.labels, dtype=np.float32))
-        self.weights = None if dataset.weights is None else torch.from_numpy(np.array(dataset.weights, dtype=np.float32))
+        self.weights = (
+            None if dataset.weights is None else torch.from_numpy(np.array(dataset.weights, dtype=np.float32))
+        )
         self._kept: tuple[FeatureBuilder, Features] | None = None
 
     @property
@@ -77,7 +79,10 @@ class Workbench:
     def with_validation(self) -> Workbench:
         """The same data with validation rows counted as training rows: crosses and statistics are fitted on both."""
         parts = dict(self.dataset.parts)
-        parts["train"], parts["valid"] = slice(0, parts["valid"].stop), slice(parts["valid"].stop, parts["valid"].stop)
+        parts["train"], parts["valid"] = (
+            slice(0, parts["valid"].stop),
+            slice(parts["valid"].stop, parts["valid"].stop),
+        )
         return Workbench(dataclasses.replace(self.dataset, parts=parts), device=self.device, seed=self.seed)
 
     def train(

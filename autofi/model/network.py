@@ -152,7 +152,11 @@ class Network(nn.Module):
 
     def tables(self) -> list[nn.Parameter]:
         """Every lookup table: what embedding L2 applies to."""
-        return [table for _, operator in self._operators() for table in operator.tables()]
+        return [table for _, table in self.tables_by_choice()]
+
+    def tables_by_choice(self) -> list[tuple[str, nn.Parameter]]:
+        """Every lookup table beside the choice its operator is a form of."""
+        return [(operator.choice, table) for _, operator in self._operators() for table in operator.tables()]
 
     def table_bytes(self) -> int:
         """Bytes of the lookup tables."""

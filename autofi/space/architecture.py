@@ -42,22 +42,34 @@ class Architecture:
         fields = {name: tuple(sorted(forms)) for name, forms in sorted(self.fields.items()) if forms}
         pairs = {pair: tuple(sorted(forms)) for pair, forms in sorted(self.pairs.items()) if forms}
         if not fields and not pairs:
-            raise InvalidArchitectureError("An architecture needs a field or a pair: found none; give a field a form.")
-        used = {get_operator(name).name: get_operator(name) for forms in (*fields.values(), *pairs.values()) for name in forms}
+            raise InvalidArchitectureError(
+                "An architecture needs a field or a pair: found none; give a field a form."
+            )
+        used = {
+            get_operator(name).name: get_operator(name)
+            for forms in (*fields.values(), *pairs.values())
+            for name in forms
+        }
         for what, slots, arity in (("field", fields, 1), ("pair", pairs, 2)):
             for slot, forms in slots.items():
                 for name in forms:
                     if used[name].arity != arity:
-                        raise InvalidArchitectureError(f"A {what} takes operators of a {what}: found '{name}' at {slot}.")
+                        raise InvalidArchitectureError(
+                            f"A {what} takes operators of a {what}: found '{name}' at {slot}."
+                        )
         defaults = Sizes()
         choices = {operator.choice for operator in used.values()}
         sizes = dataclasses.replace(
             self.sizes,
-            embedding_dim=self.sizes.embedding_dim if used.keys() & {"embedding", "bag", "periodic"} else defaults.embedding_dim,
+            embedding_dim=self.sizes.embedding_dim
+            if used.keys() & {"embedding", "bag", "periodic"}
+            else defaults.embedding_dim,
             cross_dim=self.sizes.cross_dim if "memorize_embedding" in used else defaults.cross_dim,
             factor_dim=self.sizes.factor_dim if "factorize" in choices else defaults.factor_dim,
         )
-        readout = self.readout if self.readout.name == "mlp" else ReadoutSizes(name=self.readout.name, hidden=())
+        readout = (
+            self.readout if self.readout.name == "mlp" else ReadoutSizes(name=self.readout.name, hidden=())
+        )
         cross_min_count = self.cross_min_count if "memorize_embedding" in used else 2
         for name, value in (
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
@@ -77,7 +89,10 @@ class Architecture:
         """Plain JSON, canonical."""
         return {
             "fields": {name: list(forms) for name, forms in self.fields.items()},
-            "pairs": [{"left": left, "right": right, "forms": list(forms)} for (left, right), forms in self.pairs.items()],
+            "pairs": [
+                {"left": left, "right": right, "forms": list(forms)}
+                for (left, right), forms in self.pairs.items()
+            ],
             "sizes": dataclasses.asdict(self.sizes),
             "readout": {**dataclasses.asdict(self.readout), "hidden": list(self.readout.hidden)},
             "field_sum": self.field_sum,
@@ -122,7 +137,9 @@ class Architecture:
         for slot, forms in slots:
             for name in slot:
                 if name not in where:
-                    raise InvalidArchitectureError(f"The architecture uses a field '{name}' the data has not: {nearest(name, names)}")
+                    raise InvalidArchitectureError(
+                        f"The architecture uses a field '{name}' the data has not: {nearest(name, names)}"
+                    )
             for operator in forms:
                 layout.setdefault(operator, []).append(tuple(sorted(where[name] for name in slot)))
         return {operator: sorted(slots) for operator, slots in sorted(layout.items())}

@@ -32,7 +32,9 @@ class FloatRange(_Strict):
     @model_validator(mode="after")
     def _ordered(self) -> FloatRange:
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(f"a range needs low < high, and low > 0 on a log scale: found {self.low}, {self.high}")
+            raise ValueError(
+                f"a range needs low < high, and low > 0 on a log scale: found {self.low}, {self.high}"
+            )
         return self
 
 
@@ -110,7 +112,16 @@ class SearchSpace(_Strict):
     cross_min_count: Choosable = 2
     training: dict[
         Literal[
-            "learning_rate", "embedding_l2", "weight_decay", "batch_size", "epochs", "patience", "decay", "monitor", "evaluations"
+            "learning_rate",
+            "embedding_l2",
+            "factor_l2",
+            "weight_decay",
+            "batch_size",
+            "epochs",
+            "patience",
+            "decay",
+            "monitor",
+            "evaluations",
         ],
         Choosable,
     ] = {}
@@ -165,7 +176,9 @@ class SearchSpace(_Strict):
         for pair in self.pairs.among:
             for name in pair:
                 if name not in where:
-                    raise SearchSpaceError(f"Space '{self.name}' lists a pair with '{name}', not a field: {nearest(name, names)}")
+                    raise SearchSpaceError(
+                        f"Space '{self.name}' lists a pair with '{name}', not a field: {nearest(name, names)}"
+                    )
         return [tuple(sorted(pair, key=where.__getitem__)) for pair in self.pairs.among]  # type: ignore[misc]
 
 
@@ -181,7 +194,10 @@ def default_of(value: FloatRange | Choices) -> Any:
 
 def subsets(forms: Forms) -> tuple[Forms, ...]:
     """Every non-empty subset, small ones first."""
-    chosen = [tuple(f for f, use in zip(forms, uses, strict=True) if use) for uses in product((0, 1), repeat=len(forms))]
+    chosen = [
+        tuple(f for f, use in zip(forms, uses, strict=True) if use)
+        for uses in product((0, 1), repeat=len(forms))
+    ]
     return tuple(sorted((subset for subset in chosen if subset), key=len))
 
 
@@ -192,22 +208,30 @@ def load_space(text: str | Path) -> SearchSpace:
     path = Path(text)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
-            raise SearchSpaceError(f"A search space file must exist: found none at '{path}'; check the path or name a space.")
+            raise SearchSpaceError(
+                f"A search space file must exist: found none at '{path}'; check the path or name a space."
+            )
     else:
         known = builtin_spaces()
         if str(text) not in known:
-            raise SearchSpaceError(f"No search space named '{text}': {nearest(str(text), known)} A file ends in .yaml.")
+            raise SearchSpaceError(
+                f"No search space named '{text}': {nearest(str(text), known)} A file ends in .yaml."
+            )
         path = known[str(text)]
     try:
         return SearchSpace.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
-        raise SearchSpaceError(f"A search space is YAML: '{path}' is not ({' '.join(str(error).split())}).") from error
+        raise SearchSpaceError(
+            f"A search space is YAML: '{path}' is not ({' '.join(str(error).split())})."
+        ) from error
     except SearchSpaceError as error:
         raise type(error)(f"Search space '{path}': {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise SearchSpaceError(f"Search space '{path}', key '{key}': {first['msg']}; found {first['input']!r:.80}.") from error
+        raise SearchSpaceError(
+            f"Search space '{path}', key '{key}': {first['msg']}; found {first['input']!r:.80}."
+        ) from error
 
 
 def _operator(name: str, *, arity: int) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.fit import Rows, batches
 from autofi.training.optimizers import DenseAdam, TableTrainer, make_optimizers
+from autofi.training.randomness import own_randomness
 
 Method = Literal["gumbel", "joint"]
 
@@ -40,6 +41,7 @@ class ChoiceWeights:
         return self.alpha.softmax(1)
 
 
+@own_randomness
 def train_by_gradient(
     supernet: Supernet,
     rows: Rows,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from autofi.supernet.supernet import Supernet
 from autofi.training.fit import Rows, batches
 from autofi.training.optimizers import make_optimizers
+from autofi.training.randomness import own_randomness
 
 #: Rows that share a drawn path: small enough for many paths a step, large enough for the mask to stay cheap.
 GROUP_ROWS = 16
@@ -19,6 +20,7 @@ GROUP_ROWS = 16
 NAIVE_SHARE = 0.25
 
 
+@own_randomness
 def train_by_paths(
     supernet: Supernet,
     rows: Rows,

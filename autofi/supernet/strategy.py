@@ -117,7 +117,9 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
     if space.pairs.searched and pairs:
         if settings.method == "paths" or isinstance(space.pairs.among, dict):
             ranked = _rank_pairs(dataset, space, pairs, generator, seed, progress)
-            opened = {score.pair: score for score in ranked[: settings.open_pairs] if score.best > settings.screen}
+            opened = {
+                score.pair: score for score in ranked[: settings.open_pairs] if score.best > settings.screen
+            }
         else:
             opened = dict.fromkeys(pairs)
     builder, features = build_features(dataset, list(opened), seed=seed)
@@ -132,28 +134,43 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
         proposal = _by_paths(dataset, features, shapes, slots, settings, generator, seed, progress)
     else:
         proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress)
-    return dataclasses.replace(proposal, all_fields=forms, rates=_with_rates(space, names, ranked, proposal.pairs))
+    return dataclasses.replace(
+        proposal, all_fields=forms, rates=_with_rates(space, names, ranked, proposal.pairs)
+    )
 
 
 def _with_rates(
-    space: SearchSpace, names: tuple[str, ...], ranked: Sequence[PairScore], pairs: Mapping[tuple[str, str], Forms]
+    space: SearchSpace,
+    names: tuple[str, ...],
+    ranked: Sequence[PairScore],
+    pairs: Mapping[tuple[str, str], Forms],
 ) -> dict[tuple[str, str], Forms]:
     """The chosen pairs, and the target statistics of the best others by the screen's memorizing score."""
     found = dict(pairs)
     if RATES not in space.pairs.options:
         return found
-    others = [(names[score.pair[0]], names[score.pair[1]]) for score in sorted(ranked, key=lambda score: -score.memorize)]
+    others = [
+        (names[score.pair[0]], names[score.pair[1]])
+        for score in sorted(ranked, key=lambda score: -score.memorize)
+    ]
     for pair in others[:MOST_RATES]:
         found.setdefault(pair, RATES)
     return found
 
 
 def _rank_pairs(
-    dataset: EncodedDataset, space: SearchSpace, pairs: Sequence[Pair], generator: np.random.Generator, seed: int, progress: Progress
+    dataset: EncodedDataset,
+    space: SearchSpace,
+    pairs: Sequence[Pair],
+    generator: np.random.Generator,
+    seed: int,
+    progress: Progress,
 ) -> list[PairScore]:
     """The pairs by how much of the residuals they explain, best first; of a wide table only the space's top."""
     progress.phase("screen pairs", total=3)
-    residuals, folds = cross_fitted_residuals(dataset, space, generator=generator, seed=seed, progress=progress)
+    residuals, folds = cross_fitted_residuals(
+        dataset, space, generator=generator, seed=seed, progress=progress
+    )
     train = dataset.parts["train"]
     scores = screen_pairs(dataset.ids[train], dataset.encoder.cardinalities, residuals, folds, pairs)
     progress.advance()
@@ -162,7 +179,12 @@ def _rank_pairs(
 
 
 def cross_fitted_residuals(
-    dataset: EncodedDataset, space: SearchSpace, *, generator: np.random.Generator, seed: int, progress: Progress
+    dataset: EncodedDataset,
+    space: SearchSpace,
+    *,
+    generator: np.random.Generator,
+    seed: int,
+    progress: Progress,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Label minus the probability of a network without pairs that did not see the row, and the row's fold."""
     builder, features = build_features(dataset, [], seed=seed)
@@ -177,12 +199,20 @@ def cross_fitted_residuals(
     residuals = np.zeros(train.stop)
     rows: Rows | None = None
     for fold in (0, 1):
-        network = _fresh(lambda: Network(layout, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed + fold)
+        network = _fresh(
+            lambda: Network(layout, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)),
+            seed + fold,
+        )
         if rows is None:
             rows = Rows(network.select(features.rows(train)), labels[train])
-        seen, unseen = (torch.from_numpy(np.flatnonzero(folds == fold) if held else np.flatnonzero(folds != fold)) for held in (0, 1))
+        seen, unseen = (
+            torch.from_numpy(np.flatnonzero(folds == fold) if held else np.flatnonzero(folds != fold))
+            for held in (0, 1)
+        )
         batch_size = batch_for(len(seen))
-        training = TrainingSettings(learning_rate=2e-3, embedding_l2=1e-4, batch_size=batch_size, epochs=BASE_EPOCHS)
+        training = TrainingSettings(
+            learning_rate=2e-3, embedding_l2=1e-4, batch_size=batch_size, epochs=BASE_EPOCHS
+        )
         fit(network, rows.take(seen), None, training, generator=torch.Generator().manual_seed(seed))
         held_out = rows.take(unseen)
         residuals[unseen.numpy()] = held_out.labels.numpy() - predict(network, held_out)
@@ -205,7 +235,9 @@ def _fresh(make, seed: int):
         return make()
 
 
-def _slots(space: SearchSpace, forms: Mapping[str, Forms], opened: Mapping[Pair, PairScore | None], shapes: Shapes) -> list[Slot]:
+def _slots(
+    space: SearchSpace, forms: Mapping[str, Forms], opened: Mapping[Pair, PairScore | None], shapes: Shapes
+) -> list[Slot]:
     slots = [
         Slot((position,), subsets(chosen) if space.fields.search else (chosen,))
         for position, chosen in enumerate(forms.values())
@@ -223,14 +255,19 @@ def _offered(option: Forms, score: PairScore | None) -> bool:
     return kinds == {"factorize" if score.factorize > score.memorize else "memorize"}
 
 
-def _folds(dataset: EncodedDataset, generator: np.random.Generator) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+def _folds(
+    dataset: EncodedDataset, generator: np.random.Generator
+) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """(rows that train, rows that judge), disjoint: validation when it is large, else folds of training rows too."""
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     judges = np.arange(valid.start, valid.stop)
     if len(judges) >= ENOUGH_ROWS:
         return [(np.arange(train.stop), generator.permutation(judges)[:MOST_ROWS])]
     fold = generator.integers(0, FOLDS, train.stop)
-    return [(np.flatnonzero(fold != k), np.concatenate([np.flatnonzero(fold == k), judges[k::FOLDS]])) for k in range(FOLDS)]
+    return [
+        (np.flatnonzero(fold != k), np.concatenate([np.flatnonzero(fold == k), judges[k::FOLDS]]))
+        for k in range(FOLDS)
+    ]
 
 
 def _by_paths(
@@ -249,7 +286,10 @@ def _by_paths(
     held_out = []
     rows: Rows | None = None
     for number, (training, judging) in enumerate(folds):
-        supernet = _fresh(lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed + number)
+        supernet = _fresh(
+            lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)),
+            seed + number,
+        )
         if rows is None:
             rows = Rows(supernet.select(features), labels)
         train_by_paths(
@@ -283,14 +323,18 @@ def _by_gradient(
     from autofi.supernet.gradient import train_by_gradient
 
     progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
-    supernet = _fresh(lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed)
+    supernet = _fresh(
+        lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed
+    )
     rows = Rows(supernet.select(features), torch.from_numpy(np.asarray(dataset.labels)))
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     learned = train_by_gradient(
         supernet,
         rows,
         weight_index=torch.arange(train.stop),
-        choice_index=torch.arange(valid.start, valid.stop) if settings.method == "gumbel" else torch.arange(train.stop),
+        choice_index=torch.arange(valid.start, valid.stop)
+        if settings.method == "gumbel"
+        else torch.arange(train.stop),
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         embedding_l2=settings.embedding_l2,
@@ -304,7 +348,11 @@ def _by_gradient(
 
 
 def _proposal(
-    slots: Sequence[Slot], shapes: Shapes, options: Sequence[int], likely: Sequence[int], moves: Sequence[Move]
+    slots: Sequence[Slot],
+    shapes: Shapes,
+    options: Sequence[int],
+    likely: Sequence[int],
+    moves: Sequence[Move],
 ) -> Proposal:
     fields: dict[str, Forms] = {}
     sure: dict[tuple[str, str], Forms] = {}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from autofi.model.network import Network
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, make_optimizers
+from autofi.training.randomness import own_randomness
 from autofi.training.settings import TrainingSettings
 
 #: Rows scored at once when no gradient is needed.
@@ -69,6 +70,7 @@ class FitReport:
     decayed: tuple[int, ...] = ()
 
 
+@own_randomness
 def fit(
     network: Network,
     train: Rows,
@@ -89,7 +91,11 @@ def fit(
     """
     begun = time.monotonic()
     optimizers = make_optimizers(
-        network, settings.learning_rate, settings.embedding_l2, settings.weight_decay
+        network,
+        settings.learning_rate,
+        settings.embedding_l2,
+        settings.weight_decay,
+        factor_l2=settings.factor_l2,
     )
     best: dict[str, Tensor] = {}
     best_value, best_at, bad = -np.inf, 0, 0

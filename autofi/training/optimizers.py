@@ -102,21 +102,26 @@ class RowAdagrad:
 
 
 def make_optimizers(
-    network: Network, learning_rate: float, embedding_l2: float, weight_decay: float = 0.0
+    network: Network,
+    learning_rate: float,
+    embedding_l2: float,
+    weight_decay: float = 0.0,
+    *,
+    factor_l2: float | None = None,
 ) -> list[TableTrainer]:
-    """Optimizers for a network: its large tables by row, everything else by one fused Adam."""
-    tables = network.tables()
-    large = [table for table in tables if updated_by_row(table)]
-    small = [table for table in tables if not updated_by_row(table)]
-    known = {id(table) for table in tables}
+    """Optimizers for a network: its large tables by row, everything else by one fused Adam.
+
+    Tables whose vectors are multiplied take `factor_l2` (as much as the others where it is None).
+    """
+    decay = {"factorize": embedding_l2 if factor_l2 is None else factor_l2}
+    tables = [(table, decay.get(choice, embedding_l2)) for choice, table in network.tables_by_choice()]
+    known = {id(table) for table, _ in tables}
     others = [parameter for parameter in network.parameters() if id(parameter) not in known]
-    matrices = [parameter for parameter in others if parameter.ndim >= 2]
-    rest = [parameter for parameter in others if parameter.ndim < 2]
-    groups: list[dict[str, Any]] = [{"params": rest}, {"params": matrices, "weight_decay": weight_decay}]
-    if small:
-        groups.append({"params": small, "weight_decay": embedding_l2})
-    # Adagrad's steps shrink by themselves, so it begins with a larger rate than Adam's.
-    return [
-        DenseAdam(groups, learning_rate),
-        *(RowAdagrad(table, 10 * learning_rate, embedding_l2) for table in large),
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in others if parameter.ndim < 2]},
+        {"params": [parameter for parameter in others if parameter.ndim >= 2], "weight_decay": weight_decay},
     ]
+    groups += [{"params": [table], "weight_decay": l2} for table, l2 in tables if not updated_by_row(table)]
+    # Adagrad's steps shrink by themselves, so it begins with a larger rate than Adam's.
+    rows = [RowAdagrad(table, 10 * learning_rate, l2) for table, l2 in tables if updated_by_row(table)]
+    return [DenseAdam(groups, learning_rate), *rows]

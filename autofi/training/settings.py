@@ -11,6 +11,8 @@ class TrainingSettings:
     """What the training loop is given.
 
     embedding_l2   lambda of lambda/2 * sum of squares over the whole tables, added to a batch's mean logloss
+    factor_l2      the same for tables whose vectors are multiplied with each other: a product of two small vectors
+                   has hardly a gradient, and shrunk as hard as embeddings it never starts
     weight_decay   the same for every other weight matrix
     decay          the learning rate is multiplied by it after an evaluation that is no better than the best
     patience       evaluations in a row without a better one that end the training
@@ -19,6 +21,7 @@ class TrainingSettings:
 
     learning_rate: float = 1e-3
     embedding_l2: float = 1e-5
+    factor_l2: float = 1e-5
     weight_decay: float = 0.0
     batch_size: int = 4096
     epochs: int = 30

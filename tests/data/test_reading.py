@@ -65,6 +65,13 @@ def test_frames_read_like_the_arrow_table() -> None:
     assert open_table(table) is table
 
 
+def test_rows_of_a_polars_table_can_be_taken() -> None:
+    """Polars gives its texts as views, of which Arrow takes no rows."""
+    frame = pl.DataFrame({"city": ["Rome", None], "tags": [["a", "b"], None], "raw": [b"x", b"y"]})
+    (batch,) = open_table(frame).batches()
+    assert batch.take(pa.array([1, 0])).to_pylist() == frame.to_dicts()[::-1]
+
+
 def test_batches_are_bounded_and_complete(tmp_path: Path) -> None:
     count = 2 * BATCH_ROWS + 3
     numbers = pa.table({"n": np.arange(count), "constant": np.zeros(count)})

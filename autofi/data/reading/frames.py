@@ -19,7 +19,7 @@ class FrameTable(Table):
         super().__init__(name, table.column_names)
         if table.num_rows == 0:
             raise no_rows(name)
-        self._table = table
+        self._table = table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
 
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         yield from self._table.select(list(columns)).to_batches(max_chunksize=BATCH_ROWS)
@@ -57,3 +57,16 @@ def _from_pandas(frame: pd.DataFrame) -> pa.Table:
                 f"convert it, as with frame['{name}'].astype(str)."
             ) from None
     return pa.table(columns, names=names)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type without views, in which Polars gives its texts: Arrow cannot take rows of those."""
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_plain(kind.value_type))
+    if pa.types.is_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind

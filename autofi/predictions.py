@@ -1,0 +1,55 @@
+"""Predictions kept beside a study, one file per model, and the labels they are measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from autofi.data.dataset import EncodedDataset
+from autofi.store import StudyHandle
+
+Predictions = npt.NDArray[np.float64]
+LABELS = "labels"
+
+
+def save_predictions(
+    handle: StudyHandle, key: str, predictions: Mapping[str, npt.NDArray[np.floating]]
+) -> None:
+    """Keep the predictions of a model by part; whole or not at all."""
+    path = _path(handle, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    arrays = {name: np.asarray(scores, dtype=np.float64) for name, scores in predictions.items()}
+    with part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    part.replace(path)
+
+
+def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
+    """Predictions kept of a model, by part; empty when the file is gone."""
+    path = _path(handle, key)
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        return {part: stored[part] for part in stored.files}
+
+
+def save_labels(handle: StudyHandle, dataset: EncodedDataset) -> None:
+    """Keep the labels of the held-out parts, so that intervals can be told without the data."""
+    if not _path(handle, LABELS).exists():
+        save_predictions(
+            handle, LABELS, {part: dataset.labels[dataset.parts[part]] for part in ("valid", "test")}
+        )
+
+
+def load_labels(handle: StudyHandle, part: str) -> Predictions | None:
+    """Labels of a part; None where they are gone or of one class only."""
+    labels = load_predictions(handle, LABELS).get(part)
+    return labels if labels is not None and len(labels) and 0 < labels.mean() < 1 else None
+
+
+def _path(handle: StudyHandle, key: str) -> Path:
+    return handle.artifacts / "predictions" / f"{key}.npz"
