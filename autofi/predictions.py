@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,9 @@ def save_predictions(
     path = _path(handle, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    arrays = {name: np.asarray(scores, dtype=np.float64) for name, scores in predictions.items()}
+    arrays: dict[str, Any] = {
+        name: np.asarray(scores, dtype=np.float64) for name, scores in predictions.items()
+    }
     with part.open("wb") as file:
         np.savez_compressed(file, **arrays)
     part.replace(path)

@@ -17,6 +17,7 @@ from autofi.export.bundle import copy_bundle
 from autofi.opening import open_data
 from autofi.predictions import load_labels, load_predictions
 from autofi.progress import Progress, SilentProgress
+from autofi.report.markdown import write_report
 from autofi.retrain import retrain_winner
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
@@ -81,7 +82,7 @@ class Study:
                 "seconds": trial.seconds,
                 "architecture": trial.attrs.get("describe"),
                 "architecture_id": trial.architecture_id,
-                **{key: value for key, value in trial.params.items()},
+                **trial.params,
             }
             for trial in complete_trials(self._handle)
         ]
@@ -127,7 +128,9 @@ class Study:
             ],
             "comparison": self._comparison(winners, baselines, refit=refit),
             "pairs": self._pairs(architecture),
-            "fields": [{"name": name, "forms": list(forms)} for name, forms in architecture.fields.items()],
+            "fields": [
+                {"name": name, "forms": list(architecture.fields[name])} for name in self._names(architecture)
+            ],
             "seconds": self._seconds(),
         }
 
@@ -173,13 +176,23 @@ class Study:
         ]
         if not models:
             raise ExportError(
-                f"A study is exported once its winner is retrained: '{self.name}' has none; run autofi retrain {self.name}."
+                f"A study is exported once its winner is retrained: '{self.name}' has none; "
+                f"run autofi retrain {self.name}."
             )
         model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
         assert model.path is not None
         target = Path(path)
         copy_bundle(model.path, target)
         self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
+        return target
+
+    def report(self, directory: str | Path | None = None) -> Path:
+        """Write `study.yaml` and `report.md` into a folder, by default `studies/<name>` under the working directory."""
+        target = Path(directory) if directory is not None else Path("studies") / self.name
+        trials = [
+            {str(key): value for key, value in row.items()} for row in self.leaderboard().to_dict("records")
+        ]
+        write_report(target, self._handle.record, self.summary(), trials)
         return target
 
     def _trial(self, number: int) -> TrialRecord:
@@ -271,10 +284,14 @@ class Study:
             self._handle, key.format(id=model.architecture_id, seed=model.seed, name=model.name)
         ).get(part)
 
+    def _names(self, architecture: Architecture) -> list[str]:
+        """The fields in the order of the data; an architecture that was stored has lost it."""
+        names = (self._handle.stage("fields") or {}).get("names") or architecture.fields
+        return [name for name in names if name in architecture.fields]
+
     def _pairs(self, architecture: Architecture) -> list[dict[str, Any]]:
-        names = (self._handle.stage("fields") or {}).get("names") or list(architecture.fields)
         found = []
-        for left, right in combinations(names, 2):
+        for left, right in combinations(self._names(architecture), 2):
             choice, form = architecture.choice(left, right)
             found.append({"left": left, "right": right, "choice": choice, "form": form})
         return found

@@ -1,8 +1,9 @@
-"""Runs `autofi export` again and again, each time killed before one operation on files later than before.
+"""Runs `autofi export` again and again, each time killed a few operations on files later than before.
 
     python kill_while_exporting.py DATABASE STUDY FOLDER
 
-leaves FOLDER/N for each operation N, with whatever of the bundle `model` there is; the last was not killed.
+leaves FOLDER/N for each operation N of those, with whatever of the bundle `model` there is; the last one
+was not killed.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ import autofi.study
 from autofi.cli.app import app
 
 OPERATIONS = ("open", "os.", "shutil.")
+STRIDE = 4
 
 
 def main(database: str, study: str, folder: Path) -> None:
     torch.set_num_threads(1)
     assert autofi.study  # imported once, for all children
-    number, finished = 0, False
+    number, finished = 1 - STRIDE, False
     while not finished:
-        number += 1
+        number += STRIDE
         place = folder / str(number)
         place.mkdir()
         child = os.fork()

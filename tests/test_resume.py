@@ -204,7 +204,7 @@ def test_killed_in_the_retrain_command(tmp_path: Path) -> None:
 
 
 def test_killed_while_exporting(undisturbed: Path, tmp_path: Path) -> None:
-    """At every operation on files that an export makes: the bundle is whole or it is not there."""
+    """Wherever among its operations on files an export is killed: the bundle is whole or it is not there."""
     subprocess.run(
         [
             sys.executable,
@@ -217,7 +217,7 @@ def test_killed_while_exporting(undisturbed: Path, tmp_path: Path) -> None:
         check=True,
     )
     places = sorted(tmp_path.iterdir(), key=lambda place: int(place.name))
-    assert len(places) > 20
+    assert len(places) > 10
     table = pd.read_csv(undisturbed / "clicks.csv").head(50)
     study = autofi.open_study("s", storage=str(undisturbed / "a.db"))
     expected = None

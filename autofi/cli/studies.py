@@ -1,4 +1,4 @@
-"""The commands that look at finished work: `studies`, `show`, `export` and `dashboard`."""
+"""The commands that look at finished work: `studies`, `show`, `export`, `report` and `dashboard`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ SHOW_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi show planted\n\nautofi show mine --json | jq .winner.test.auc"
 )
 EXPORT_EXAMPLES = "[bold]Example[/bold]\n\nautofi export mine -o model"
+REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
 DASHBOARD_EXAMPLES = "[bold]Examples[/bold]\n\nautofi dashboard\n\nautofi dashboard --port 9000"
 
 
@@ -69,6 +70,25 @@ def export(
         say(f"Wrote {output}. Next: {command('predict', str(output), 'DATA', '-o', 'scores.csv')}")
 
 
+def report(
+    study: options.Study,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder to write. [dim]default: studies/STUDY[/dim]", show_default=False
+        ),
+    ] = None,
+    storage: options.Storage = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a study as study.yaml and report.md, to be read and committed."""
+    import autofi
+
+    written = autofi.open_study(study, storage=storage).report(output)
+    if not quiet:
+        say(f"Wrote {written / 'study.yaml'} and {written / 'report.md'}.")
+
+
 def dashboard(
     storage: options.Storage = None,
     port: Annotated[int, typer.Option(help="Port on this machine.", min=0, max=65535)] = 8080,
@@ -83,4 +103,5 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=STUDIES_EXAMPLES)(studies)
     app.command(epilog=SHOW_EXAMPLES)(show)
     app.command(epilog=EXPORT_EXAMPLES)(export)
+    app.command(epilog=REPORT_EXAMPLES)(report)
     app.command(epilog=DASHBOARD_EXAMPLES)(dashboard)

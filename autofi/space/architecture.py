@@ -117,7 +117,8 @@ class Architecture:
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InvalidArchitectureError(
-                f"An architecture is the JSON that AutoFI wrote: found {type(error).__name__} {error}; restore the file."
+                f"An architecture is the JSON that AutoFI wrote: found {type(error).__name__} {error}; "
+                "restore the file."
             ) from error
 
     def choice(self, left: str, right: str) -> tuple[str, str]:

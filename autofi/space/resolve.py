@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autofi.model.readout import ReadoutSizes
@@ -22,7 +22,7 @@ def resolve(
     """The architecture with these forms and options, parameters not given at their defaults."""
     chosen = parameters or {}
 
-    def section(name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    def section(name: str, keys: Iterable[str]) -> dict[str, Any]:
         values = {key: space.value(f"{name}.{key}", chosen) for key in keys}
         if isinstance(values.get("hidden"), list):
             values["hidden"] = tuple(values["hidden"])

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from autofi.data.dataset import EncodedDataset
-from autofi.data.feature_builder import FeatureBuilder, build_features
+from autofi.data.feature_builder import build_features
 from autofi.data.features import Features, Pair
 from autofi.model.build import shapes_of
 from autofi.model.network import Network
@@ -39,6 +39,8 @@ from autofi.supernet.selection import HeldOut, Move, select
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.fit import Rows, fit, predict
 from autofi.training.settings import TrainingSettings
+
+Built = TypeVar("Built", bound=Network)
 
 #: The supernet's read-out: small, so that a path is trained soon and a change is scored soon.
 HIDDEN = (128, 64)
@@ -229,7 +231,7 @@ def _bias(shapes: Shapes) -> float:
     return math.log(shapes.prior / (1 - shapes.prior))
 
 
-def _fresh(make, seed: int):
+def _fresh(make: Callable[[], Built], seed: int) -> Built:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
@@ -339,7 +341,7 @@ def _by_gradient(
         learning_rate=settings.learning_rate,
         embedding_l2=settings.embedding_l2,
         batch_size=settings.batch_size,
-        method=settings.method,
+        method="gumbel" if settings.method == "gumbel" else "joint",
         generator=torch.Generator().manual_seed(seed),
         on_epoch=lambda epoch: progress.advance(epoch=epoch),
     )
@@ -379,6 +381,3 @@ def _proposal(
         for move in moves
     )
     return Proposal(fields, fields, sure, possible, {}, tuple(opened), evidence)
-
-
-__all__ = ["FeatureBuilder", "Proposal", "applicable_forms", "propose"]

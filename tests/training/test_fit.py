@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -88,8 +87,8 @@ def test_it_stops_after_so_many_bad_evaluations() -> None:
 def test_the_learning_rate_falls_on_bad_evaluations_only(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
 
-    def remember(*arguments: Any) -> Any:
-        made.extend(make_optimizers(*arguments))
+    def remember(*arguments: Any, **settings: Any) -> Any:
+        made.extend(make_optimizers(*arguments, **settings))
         return made
 
     monkeypatch.setattr(module, "make_optimizers", remember)
@@ -122,10 +121,10 @@ def test_it_leaves_the_global_generator_alone() -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_a_deadline_in_the_past_leaves_one_evaluation() -> None:
-    report = run(make(), deadline=time.monotonic() - 1.0)
-    assert report.evaluations == report.best_evaluation == 1
-    assert report.steps == 10
+def test_a_training_that_cannot_catch_up_ends_early() -> None:
+    long = replace(SETTINGS, epochs=12, patience=12, learning_rate=1e-6)
+    assert run(make(), long).evaluations == 12
+    assert run(make(), long, to_beat=0.999).evaluations == module.PACE_BEHIND + 1
 
 
 def test_several_evaluations_an_epoch_cut_it_evenly() -> None:
@@ -135,9 +134,12 @@ def test_several_evaluations_an_epoch_cut_it_evenly() -> None:
 
 
 @pytest.mark.parametrize("with_valid", [True, False])
-def test_a_given_number_of_evaluations_reads_no_validation_rows(with_valid: bool) -> None:
+def test_a_repeat_lasts_as_long_and_decays_where_the_first_did_without_validation(with_valid: bool) -> None:
     network = make()
-    report = run(network, evaluations=3, **({} if with_valid else {"valid": None}))
+    first = FitReport(
+        0.7, 0.5, best_evaluation=3, evaluations=5, steps=50, seconds=1.0, history=(), decayed=(2, 4)
+    )
+    report = run(network, repeat=first, **({} if with_valid else {"valid": None}))
     assert (report.evaluations, report.best_evaluation, report.steps) == (3, 3, 30)
     assert report.history == ()
     assert np.isnan(report.auc)
@@ -145,8 +147,11 @@ def test_a_given_number_of_evaluations_reads_no_validation_rows(with_valid: bool
     train, _ = rows_of(twin)
     optimizers = make_optimizers(twin, SETTINGS.learning_rate, SETTINGS.embedding_l2)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(3):
+    for number in (1, 2, 3):
         train_rows(twin, train, torch.randperm(2000, generator=generator), 200, optimizers)
+        if number == 2:
+            for optimizer in optimizers:
+                optimizer.scale_learning_rate(SETTINGS.decay)
     for left, right in zip(network.parameters(), twin.parameters(), strict=True):
         assert torch.equal(left, right)
 
@@ -226,7 +231,7 @@ def test_large_tables_are_trained_by_row(monkeypatch: pytest.MonkeyPatch) -> Non
         None,
         SETTINGS,
         generator=torch.Generator().manual_seed(0),
-        evaluations=2,
+        repeat=FitReport(0.7, 0.5, 2, 2, 2, 1.0, ()),
     )
     after = network.operators["memorize_embedding"].table.detach()
     touched = torch.zeros(len(after), dtype=torch.bool)

@@ -1,0 +1,1 @@
+"""What a study found, for people: reads the store only."""

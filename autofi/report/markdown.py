@@ -1,0 +1,181 @@
+"""A study as Markdown tables, and the settings that repeat it as YAML: what is committed under `studies/<name>/`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autofi.store import StudyRecord
+
+Summary = Mapping[str, Any]
+#: Trials shown, best first.
+SHOWN_TRIALS = 20
+
+
+def study_yaml(record: StudyRecord) -> str:
+    """Space, data and settings of a study, with the fingerprints that tell whether a repeat is the same."""
+    settings = {key: value for key, value in dict(record.settings).items() if value not in (None, {}, [])}
+    if settings.get("source"):
+        # A path says where the file was on one machine; its name says which file it was.
+        settings["source"] = _name(str(settings["source"]))
+    text: str = yaml.safe_dump(
+        {
+            "study": record.name,
+            "space": record.space_name,
+            "space_fingerprint": record.space_fingerprint,
+            "data_fingerprint": record.data_fingerprint,
+            "settings": settings,
+            "versions": dict(record.versions),
+        },
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    return text
+
+
+def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapping[str, Any]]) -> str:
+    """The report; `summary` and `trials` as `Study.summary()` and the rows of `Study.leaderboard()` give them."""
+    sections = [
+        f"# {record.name}",
+        f"Data `{_name(record.data_source)}` (fingerprint `{record.data_fingerprint[:12]}`), "
+        f"space `{record.space_name}` (fingerprint `{record.space_fingerprint[:12]}`), "
+        f"{len(trials)} architectures trained from scratch.",
+        verdict(summary),
+        "## Winner against the baselines",
+        "Means over seeds. The interval is the 95 % interval of the test AUC, over test rows and seeds; "
+        "seconds are those of one training.",
+        _models(summary),
+        "## Pairs",
+        _pairs(summary.get("pairs") or []),
+        "## Fields",
+        _table(
+            ("field", "represented by"),
+            ((f["name"], " + ".join(f["forms"])) for f in summary.get("fields") or []),
+        ),
+        "## Architectures tried",
+        _trials(trials),
+        "## Time and versions",
+        ", ".join(
+            f"{name} {value:.0f} s"
+            for name, value in (summary.get("seconds") or {}).items()
+            if value is not None
+        )
+        + ". "
+        + ", ".join(f"{name} {version}" for name, version in record.versions.items())
+        + ".",
+        f"Made by `autofi report {shlex.quote(record.name)}`.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def write_report(
+    directory: Path, record: StudyRecord, summary: Summary, trials: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write `study.yaml` and `report.md` into a folder, which is made if need be."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "study.yaml").write_text(study_yaml(record), encoding="utf-8")
+    (directory / "report.md").write_text(report_markdown(record, summary, trials), encoding="utf-8")
+
+
+def verdict(summary: Summary) -> str:
+    """What the comparison with the best baseline says, in one sentence."""
+    comparison = summary.get("comparison")
+    if not comparison:
+        return "No baseline was measured on test rows, so there is nothing to compare the winner with."
+    low, high = comparison["interval"]
+    figures = f"{comparison['difference']:+.4f} test AUC, 95 % interval {low:+.4f} to {high:+.4f}"
+    told = {
+        "better": "The winner is better than {}, the best baseline",
+        "tie": "The winner and {}, the best baseline, cannot be told apart",
+        "worse": "A baseline won: {} is better than what the search found",
+    }
+    return f"**{told[comparison['verdict']].format(comparison['baseline'])}** ({figures})."
+
+
+def _models(summary: Summary) -> str:
+    rows = []
+    models = [summary["winner"]] if summary.get("winner") else []
+    models += sorted(
+        summary.get("baselines") or [], key=lambda model: -((model.get("test") or {}).get("auc") or 0.0)
+    )
+    for model in models:
+        valid, test = model.get("valid") or {}, model.get("test") or {}
+        interval = test.get("auc_interval")
+        rows.append(
+            (
+                model["name"],
+                model["seeds"],
+                _figure(valid.get("auc")),
+                _figure(test.get("auc"))
+                + (f" ± {test['auc_std']:.4f}" if test.get("auc_std") is not None else ""),
+                f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
+                _figure(test.get("logloss")),
+                _count(model.get("parameters")),
+                _count(model.get("table_bytes")),
+                "" if model.get("seconds") is None else f"{model['seconds']:.1f}",
+            )
+        )
+    heading = (
+        "model",
+        "seeds",
+        "valid AUC",
+        "test AUC",
+        "interval",
+        "test logloss",
+        "parameters",
+        "table bytes",
+        "seconds",
+    )
+    return _table(heading, rows)
+
+
+def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
+    chosen = [pair for pair in pairs if pair["choice"] != "naive"]
+    told = f"{len(pairs) - len(chosen)} of {len(pairs)} pairs are naive."
+    if not chosen:
+        return told
+    rows = ((f"{pair['left']} × {pair['right']}", pair["choice"], pair["form"]) for pair in chosen)
+    return told + "\n\n" + _table(("pair", "choice", "form"), rows)
+
+
+def _trials(trials: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            trial["trial"],
+            _figure(trial["valid_auc"], 5),
+            _figure(trial["valid_logloss"], 5),
+            _count(trial["parameters"]),
+            f"{trial['seconds']:.1f}",
+            trial["architecture"],
+        )
+        for trial in trials[:SHOWN_TRIALS]
+    ]
+    return _table(("trial", "valid AUC", "valid logloss", "parameters", "seconds", "architecture"), rows)
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    def line(cells: Iterable[Any]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(heading), line("---" for _ in heading), *(line(row) for row in rows)])
+
+
+def _listed(items: Iterable[tuple[str, Any]], form: str) -> str:
+    return ", ".join(form.format(name, value) for name, value in items if value is not None) + "."
+
+
+def _figure(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _count(value: float | None) -> str:
+    return "" if value is None or value != value else f"{int(value):,}"
+
+
+def _name(source: str) -> str:
+    """The last two parts of a path: enough to know the file by; anything else as it is."""
+    return source if "://" in source or "/" not in source else "/".join(Path(source).parts[-2:])

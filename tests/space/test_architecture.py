@@ -1,0 +1,88 @@
+"""An architecture is canonical: what does not matter does not change its identity."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from autofi.errors import InvalidArchitectureError
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
+from autofi.space.architecture import Architecture
+
+PLAIN = Architecture(
+    fields={"ad": ("statistics", "embedding"), "site": ("embedding",)},
+    pairs={("ad", "site"): ("memorize_embedding",), ("ad", "hour"): ()},
+)
+
+
+def test_json_round_trip() -> None:
+    again = Architecture.from_json(json.loads(json.dumps(PLAIN.to_json())))
+    assert again == PLAIN
+    assert again.id == PLAIN.id
+
+
+def test_order_and_naive_pairs_do_not_change_the_id() -> None:
+    other = Architecture(
+        fields={"site": ("embedding",), "ad": ("embedding", "statistics"), "hour": ()},
+        pairs={("ad", "site"): ("memorize_embedding",)},
+    )
+    assert other.id == PLAIN.id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": Sizes(factor_dim=99)},  # nothing is factorized
+        {"field_sum": False},
+    ],
+)
+def test_unused_choices_do_not_change_the_id(changes: dict[str, object]) -> None:
+    assert dataclasses.replace(PLAIN, **changes).id == PLAIN.id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": Sizes(cross_dim=99)},
+        {"min_count": 5},
+        {"cross_min_count": 5},
+        {"readout": ReadoutSizes(hidden=(7,))},
+        {"pairs": {("ad", "site"): ("memorize_statistics",)}},
+    ],
+)
+def test_used_choices_do(changes: dict[str, object]) -> None:
+    assert dataclasses.replace(PLAIN, **changes).id != PLAIN.id
+
+
+def test_hidden_layers_matter_only_to_an_mlp() -> None:
+    linear = [dataclasses.replace(PLAIN, readout=ReadoutSizes("linear", hidden=(width,))) for width in (8, 16)]
+    assert linear[0].id == linear[1].id
+
+
+def test_a_choice_is_told_in_either_order() -> None:
+    assert PLAIN.choice("site", "ad") == ("memorize", "embedding")
+    assert PLAIN.choice("ad", "hour") == ("naive", "")
+    both = dataclasses.replace(PLAIN, pairs={("ad", "site"): ("memorize_statistics", "memorize_embedding")})
+    assert both.choice("ad", "site") == ("memorize", "embedding+statistics")
+
+
+def test_layout_names_the_slots_of_each_operator() -> None:
+    assert PLAIN.layout(("site", "hour", "ad")) == {
+        "embedding": [(0,), (2,)],
+        "memorize_embedding": [(0, 2)],
+        "statistics": [(2,)],
+    }
+
+
+def test_what_cannot_be_built_is_refused() -> None:
+    with pytest.raises(InvalidArchitectureError, match="found none"):
+        Architecture(fields={})
+    with pytest.raises(InvalidArchitectureError, match="'memorize_embedding' at ad"):
+        Architecture(fields={"ad": ("memorize_embedding",)})
+    with pytest.raises(InvalidArchitectureError, match="did you mean 'sites'"):
+        PLAIN.layout(("ad", "sites"))
+    with pytest.raises(InvalidArchitectureError, match="restore the file"):
+        Architecture.from_json({"fields": {}})

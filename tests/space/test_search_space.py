@@ -1,0 +1,104 @@
+"""Spaces: every built-in one loads, a wrong one names its key, a point of a space is what the space says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from autofi.errors import SearchSpaceError
+from autofi.space.builtin import builtin_spaces
+from autofi.space.encoding import decode, defaults, distributions, label
+from autofi.space.resolve import resolve
+from autofi.space.search_space import load_space, subsets
+
+FIXED = {"lr", "fm", "dnn", "all-memorize", "all-factorize", "all-naive"}
+MINIMAL = {"name": "mine", "summary": "a test", "fields": {"forms": ["embedding"]}}
+
+
+def write(folder: Path, **changes: object) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({**MINIMAL, **changes}))
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(builtin_spaces()))
+def test_every_built_in_space_loads_under_its_own_name(name: str) -> None:
+    space = load_space(name)
+    assert space.name == name
+    assert space.summary and space.source.startswith("http")
+    assert space.single == (name in FIXED)
+
+
+def test_the_published_fixed_points_are_there() -> None:
+    assert set(builtin_spaces()) >= FIXED | {"optinter"}
+
+
+def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
+    first = load_space(write(tmp_path, min_count=2)).fingerprint
+    assert first == load_space(write(tmp_path)).fingerprint
+    assert first != load_space(write(tmp_path, min_count=3)).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fields": {"forms": ["embeding"]}}, "did you mean 'embedding'"),
+        ({"fields": {"forms": ["memorize_embedding"]}}, "no operator of a field"),
+        ({"pairs": {"options": [["embedding"]]}}, "no operator of a pair"),
+        ({"trainings": {}}, "key 'trainings'"),
+        ({"min_count": {"low": 3.0, "high": 2.0}}, "low < high"),
+        ({"pairs": {"among": {"top": "many"}}}, "key 'pairs.among"),
+    ],
+)
+def test_a_wrong_file_names_the_key(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SearchSpaceError, match=message):
+        load_space(write(tmp_path, **changes))
+
+
+def test_unknown_names_and_files_say_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(SearchSpaceError, match="did you mean 'optinter'"):
+        load_space("optintr")
+    with pytest.raises(SearchSpaceError, match="found none at"):
+        load_space(tmp_path / "absent.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: [")
+    with pytest.raises(SearchSpaceError, match="is YAML"):
+        load_space(broken)
+
+
+def test_listed_pairs_must_be_fields(tmp_path: Path) -> None:
+    space = load_space(write(tmp_path, pairs={"among": [["b", "a"]], "options": [[], ["memorize_embedding"]]}))
+    assert space.pair_names(("a", "b", "c")) == [("a", "b")]
+    with pytest.raises(SearchSpaceError, match="'b', not a field"):
+        space.pair_names(("a", "c"))
+
+
+def test_labels_decode_to_the_values_they_stand_for() -> None:
+    space = load_space("optinter")
+    encoded = defaults(space, {})
+    assert encoded.keys() == distributions(space, {}).keys() == space.parameters().keys()
+    assert decode(space, encoded) == space.defaults()
+    assert label([256, 128]) == "256-128"
+
+
+def test_variants_are_parameters_only_where_there_is_a_choice() -> None:
+    space = load_space("dnn")
+    assert set(distributions(space, {"pairs": ("selected", "likely"), "fields": ("selected",)})) == {"pairs"}
+
+
+def test_a_point_has_the_values_of_the_file() -> None:
+    found = resolve(load_space("dnn"), fields={"ad": ("embedding",)}, pairs={})
+    assert found.training.embedding_l2 == 0.05
+    assert found.readout.hidden == (400, 400, 400) and found.readout.batch_norm and found.readout.dropout == 0.2
+    assert found.sizes.embedding_dim == 10
+    changed = resolve(
+        load_space("optinter"), fields={"ad": ("embedding",)}, pairs={}, parameters={"readout.dropout": 0.4}
+    )
+    assert changed.readout.dropout == 0.4
+
+
+def test_subsets_are_small_first_and_never_empty() -> None:
+    assert subsets(("a", "b")) == (("b",), ("a",), ("a", "b"))
+    assert len(subsets(("a", "b", "c", "d"))) == 15
