@@ -129,7 +129,9 @@ class Study:
             "comparison": self._comparison(winners, baselines, refit=refit),
             "pairs": self._pairs(architecture),
             "fields": [
-                {"name": name, "forms": list(architecture.fields[name])} for name in self._names(architecture)
+                {"name": name, "forms": list(architecture.fields[name])}
+                for name in self._names(architecture)
+                if name in architecture.fields
             ],
             "seconds": self._seconds(),
         }
@@ -286,8 +288,7 @@ class Study:
 
     def _names(self, architecture: Architecture) -> list[str]:
         """The fields in the order of the data; an architecture that was stored has lost it."""
-        names = (self._handle.stage("fields") or {}).get("names") or architecture.fields
-        return [name for name in names if name in architecture.fields]
+        return list((self._handle.stage("fields") or {}).get("names") or architecture.fields)
 
     def _pairs(self, architecture: Architecture) -> list[dict[str, Any]]:
         found = []

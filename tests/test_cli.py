@@ -167,9 +167,16 @@ def test_search_without_arguments_is_planted_with_the_default_space(runner: CliR
     assert runner.invoke(app, ["search"]).exit_code == 0
     call = calls[0]
     assert call["args"] == ("planted",)
-    assert (call["space"], call["device"], call["seeds"], call["seed"]) == ("optinter", "auto", 3, 0)
+    assert (call["space"], call["device"], call["seed"]) == ("optinter", "auto", 0)
     # What was not given is not passed, so the library's defaults hold.
-    assert {"trials", "timeout", "split", "valid", "test", "baselines", "overrides"}.isdisjoint(call)
+    assert {"timeout", "split", "valid", "test", "overrides"}.isdisjoint(call)
+    assert (call["trials"], call["seeds"]) == (3, 2)
+
+
+def test_a_table_of_ones_own_is_searched_with_the_defaults_of_the_library(runner: CliRunner, api: Any) -> None:
+    calls = api("search", FakeStudy(SUMMARY))
+    assert runner.invoke(app, ["search", "clicks.csv"]).exit_code == 0
+    assert {"trials", "seeds", "baselines"}.isdisjoint(calls[0])
 
 
 def test_search_hands_over_what_was_given(runner: CliRunner, api: Any) -> None:

@@ -23,6 +23,12 @@ SEARCH_EXAMPLES = (
     "autofi search train.csv --valid valid.csv --test test.csv --target label --study mine --timeout 30m\n\n"
     "autofi search postgresql://host/ads --query 'SELECT * FROM clicks' --target click --json > result.json"
 )
+#: What `autofi search` without a table does: enough to see every part at work in about a minute.
+DEMONSTRATION: dict[str, Any] = {
+    "trials": 3,
+    "seeds": 2,
+    "baselines": ("dnn", "all-memorize", "all-factorize", "lightgbm"),
+}
 RETRAIN_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi retrain mine\n\nautofi retrain mine --trial 12 --seeds 5   "
     "[dim]another architecture of the leaderboard[/dim]"
@@ -51,7 +57,10 @@ def search(
             show_default=False,
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many times the winner is retrained.", min=1)] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="How many times the winner is retrained. [dim]default: 3[/dim]", min=1, show_default=False),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
     baselines: Annotated[
@@ -105,8 +114,9 @@ def search(
     """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines."""
     if split is not None and split_column is not None:
         raise ConfigError(f"--split {split} and --split-column {split_column} exclude each other: give one")
-    settings = _given(
+    settings = (DEMONSTRATION if data == "planted" else {}) | _given(
         trials=trials,
+        seeds=seeds,
         timeout=None if timeout is None else options.parse_duration(timeout),
         split=split,
         valid=valid,
@@ -133,7 +143,6 @@ def search(
             space=space,
             study=study,
             storage=storage,
-            seeds=seeds,
             device=device,
             seed=seed,
             query=query,

@@ -136,27 +136,25 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
         proposal = _by_paths(dataset, features, shapes, slots, settings, generator, seed, progress)
     else:
         proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress)
-    return dataclasses.replace(
-        proposal, all_fields=forms, rates=_with_rates(space, names, ranked, proposal.pairs)
-    )
+    return dataclasses.replace(proposal, all_fields=forms, rates=_with_rates(space, names, ranked, proposal))
 
 
 def _with_rates(
-    space: SearchSpace,
-    names: tuple[str, ...],
-    ranked: Sequence[PairScore],
-    pairs: Mapping[tuple[str, str], Forms],
+    space: SearchSpace, names: tuple[str, ...], ranked: Sequence[PairScore], proposal: Proposal
 ) -> dict[tuple[str, str], Forms]:
-    """The chosen pairs, and the target statistics of the best others by the screen's memorizing score."""
-    found = dict(pairs)
+    """The likely pairs, and the target statistics of the best others by the screen's memorizing score.
+
+    A pair that was opened and gained nothing on held-out rows stays out: it had its hearing.
+    """
+    found = dict(proposal.likely)
     if RATES not in space.pairs.options:
         return found
     others = [
         (names[score.pair[0]], names[score.pair[1]])
         for score in sorted(ranked, key=lambda score: -score.memorize)
     ]
-    for pair in others[:MOST_RATES]:
-        found.setdefault(pair, RATES)
+    for pair in [pair for pair in others if pair not in proposal.opened][:MOST_RATES]:
+        found[pair] = RATES
     return found
 
 
