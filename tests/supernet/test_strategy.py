@@ -1,0 +1,114 @@
+"""The proposal: planted pairs are found and of the right kind, noise is left out, nothing but what is offered is chosen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from autofi.data.dataset import EncodedDataset
+from autofi.data.planted import PlantedSpec, generate
+from autofi.opening import open_data
+from autofi.progress import SilentProgress
+from autofi.settings import SearchSettings
+from autofi.space.search_space import SearchSpace, load_space
+from autofi.supernet.screen import PairScore
+from autofi.supernet.strategy import MOST_RATES, RATES, Proposal, _with_rates, batch_for, propose
+
+# Fewer rows than a real table, so stronger effects: each planted pair is beyond doubt.
+SPEC = PlantedSpec(
+    rows=30_000,
+    cardinalities=(10, 12, 14, 80, 60, 8),
+    names=("hour", "city", "device", "site", "ad", "slot"),
+    memorize_pairs=((0, 1),),
+    factorize_pairs=((3, 4),),
+    memorize=1.5,
+    factorize=2.0,
+)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> EncodedDataset:
+    return open_data(generate(SPEC).table, SearchSettings(source=None, target="click"))
+
+
+@pytest.fixture(scope="module")
+def proposal(dataset: EncodedDataset) -> Proposal:
+    return propose(dataset, load_space("optinter"), seed=0, progress=SilentProgress())
+
+
+def kind(forms: tuple[str, ...]) -> str:
+    return forms[0].split("_")[0] if forms else "naive"
+
+
+def test_planted_pairs_are_found_and_noise_is_not(proposal: Proposal) -> None:
+    truth = {pair: choice for pair, choice in SPEC.truth.items() if choice != "naive"}
+    assert {pair: kind(forms) for pair, forms in proposal.pairs.items()} == truth
+
+
+def test_the_same_seed_proposes_the_same(dataset: EncodedDataset, proposal: Proposal) -> None:
+    again = propose(dataset, load_space("optinter"), seed=0, progress=SilentProgress())
+    assert again.to_json() == proposal.to_json()
+
+
+def test_a_proposal_survives_json(proposal: Proposal) -> None:
+    assert Proposal.from_json(json.loads(json.dumps(proposal.to_json()))) == proposal
+
+
+def test_every_accepted_move_to_a_dearer_option_is_sure(proposal: Proposal) -> None:
+    sure = [move for move in proposal.evidence if tuple(move["slot"]) in proposal.pairs]
+    assert sure
+    assert all(move["gain"] > 1.0 * move["standard_error"] for move in sure)
+
+
+def test_every_field_keeps_a_form_that_it_can_have(dataset: EncodedDataset, proposal: Proposal) -> None:
+    assert set(proposal.fields) == set(dataset.encoder.schema.names)
+    for name, forms in proposal.fields.items():
+        assert forms and set(forms) <= set(proposal.all_fields[name])
+
+
+def test_a_space_with_one_point_has_nothing_to_learn(dataset: EncodedDataset) -> None:
+    found = propose(dataset, load_space("all-memorize"), seed=0, progress=SilentProgress())
+    assert len(found.pairs) == 15
+    assert set(found.pairs.values()) == {("memorize_embedding",)}
+    assert found.evidence == ()
+
+
+@pytest.mark.parametrize("method", ["gumbel", "joint"])
+def test_the_gradient_procedures_choose_among_what_the_space_offers(
+    dataset: EncodedDataset, method: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "space.yaml"
+    described = {
+        "name": method,
+        "summary": "a test",
+        "fields": {"forms": ["embedding"]},
+        "pairs": {"among": [["hour", "city"], ["city", "slot"]], "options": [[], ["memorize_embedding"]]},
+        "search": {"method": method, "epochs": 2},
+    }
+    path.write_text(yaml.safe_dump(described))
+    found = propose(dataset, load_space(path), seed=0, progress=SilentProgress())
+    assert found.pairs[("hour", "city")] == ("memorize_embedding",)
+    assert set(found.opened) == {("hour", "city"), ("city", "slot")}
+
+
+def test_a_pair_that_was_heard_and_refused_gets_no_statistics_either() -> None:
+    names = ("a", "b", "c", "d")
+    ranked = [PairScore((0, 1), 9.0, 0.0), PairScore((0, 2), 2.0, 0.0), PairScore((1, 2), 8.0, 0.0)]
+    heard = Proposal({}, {}, {("a", "b"): ("memorize_embedding",)}, {("a", "b"): ("memorize_embedding",)}, {},
+                     opened=(("a", "b"), ("b", "c")))  # fmt: skip
+    space: SearchSpace = load_space("optinter")
+    found = _with_rates(space, names, ranked, heard)
+    assert found == {("a", "b"): ("memorize_embedding",), ("a", "c"): RATES}
+    many = [PairScore((0, number), float(number), 0.0) for number in range(1, MOST_RATES + 20)]
+    wide = _with_rates(space, tuple(map(str, range(MOST_RATES + 20))), many, Proposal({}, {}, {}, {}, {}))
+    assert len(wide) == MOST_RATES
+
+
+@pytest.mark.parametrize(("rows", "size"), [(10, 256), (30_000, 256), (60_000, 512), (10**7, 1024)])
+def test_batches_leave_a_hundred_steps_to_an_epoch(rows: int, size: int) -> None:
+    assert batch_for(rows) == size
+    assert np.log2(size).is_integer()
