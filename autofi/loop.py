@@ -5,16 +5,17 @@ from __future__ import annotations
 import importlib.util
 import re
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from optuna.distributions import BaseDistribution
 
+from autofi.candidates import Candidates
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
 from autofi.engine.tpe import Known
-from autofi.engine.tpe import propose as propose_parameters
 from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.opening import open_data, source_name
@@ -22,10 +23,8 @@ from autofi.predictions import save_labels, save_predictions
 from autofi.progress import Progress, SilentProgress
 from autofi.retrain import retrain_winner, train_baseline, watch
 from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, TREES, SearchSettings
-from autofi.space.architecture import Architecture, Forms
+from autofi.space.architecture import Architecture
 from autofi.space.builtin import builtin_spaces
-from autofi.space.encoding import decode, defaults, distributions, label
-from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace, load_space
 from autofi.store import (
     ModelRole,
@@ -37,13 +36,10 @@ from autofi.store import (
     resolve_storage,
 )
 from autofi.study import Study, best_trial
-from autofi.supernet.strategy import Proposal, propose
+from autofi.supernet.proposal import Proposal
+from autofi.supernet.strategy import propose
 
 STAGE = "search"
-#: Forms of a field that learn a vector per value.
-EMBEDDINGS = ("embedding", "bag")
-#: Draws of a new point before the engine is taken to have run out of architectures.
-DRAWS = 20
 
 
 def search(
@@ -155,9 +151,7 @@ def run_search(
     names = bench.names
     pairs = {**proposal.likely, **proposal.pairs, **proposal.rates}
     bench.prepare([(names.index(left), names.index(right)) for left, right in pairs])
-    variants = _variants(space, proposal)
-    dists = distributions(space, variants)
-    first = defaults(space, variants)
+    candidates = Candidates(space, proposal)
     measured = [
         trial for trial in handle.trials() if trial.stage == STAGE and trial.state is TrialState.COMPLETE
     ]
@@ -165,7 +159,8 @@ def run_search(
     progress.advance(len(measured))
     seen = {trial.architecture_id for trial in measured}
     while len(measured) < trials and (deadline is None or time.monotonic() < deadline or not measured):
-        found = _next(space, proposal, dists, first, measured, seen, seed=seed)
+        known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
+        found = candidates.next(known, seen, seed=seed)
         if found is None:
             progress.note("Every architecture of the space is measured.")
             return
@@ -173,7 +168,14 @@ def run_search(
         seen.add(architecture.id)
         to_beat = max((trial.value or 0.0 for trial in measured), default=None)
         record = _measure(
-            handle, bench, architecture, parameters, dists, to_beat=to_beat, seed=seed, progress=progress
+            handle,
+            bench,
+            architecture,
+            parameters,
+            candidates.distributions,
+            to_beat=to_beat,
+            seed=seed,
+            progress=progress,
         )
         if record is not None:
             measured.append(record)
@@ -192,95 +194,12 @@ def _proposal(
     return Proposal.from_json(kept)
 
 
-def _variants(space: SearchSpace, proposal: Proposal) -> dict[str, tuple[str, ...]]:
-    """Named alternatives to the proposal that the trials try, the proposal itself first."""
-    variants: dict[str, tuple[str, ...]] = {}
-    if space.fields.search:
-        variants["fields"] = tuple(field_variants(proposal))
-    if space.pairs.searched:
-        variants["pairs"] = tuple(pair_variants(proposal))
-    return variants
-
-
-def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
-    """Forms of all fields: as selected, all that apply, embeddings by themselves, everything but embeddings."""
-    every = proposal.all_fields
-    found: dict[str, Mapping[str, Forms]] = {"selected": proposal.fields, "all": every}
-    found["embeddings"] = {
-        name: tuple(form for form in forms if form in EMBEDDINGS) or forms for name, forms in every.items()
-    }
-    found["codes"] = {
-        name: tuple(form for form in forms if form not in EMBEDDINGS) or forms
-        for name, forms in every.items()
-    }
-    return _distinct(found)
-
-
-def pair_variants(proposal: Proposal) -> dict[str, Mapping[tuple[str, str], Forms]]:
-    """Options of all pairs: the sure ones, the likely ones too, and target statistics of many pairs beside them."""
-    return _distinct({"selected": proposal.pairs, "likely": proposal.likely, "rates": proposal.rates})
-
-
-def _distinct(variants: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, variant in variants.items():
-        if dict(variant) not in [dict(other) for other in found.values()]:
-            found[name] = variant
-    return found
-
-
-def _next(
-    space: SearchSpace,
-    proposal: Proposal,
-    dists: Mapping[str, Any],
-    first: Mapping[str, Any],
-    measured: Sequence[TrialRecord],
-    seen: set[str],
-    *,
-    seed: int,
-) -> tuple[dict[str, Any], Architecture] | None:
-    known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
-    fields, pairs = field_variants(proposal), pair_variants(proposal)
-
-    def built(parameters: Mapping[str, Any]) -> Architecture:
-        return resolve(
-            space,
-            fields=fields[parameters.get("fields", "selected")],
-            pairs=pairs[parameters.get("pairs", "selected")],
-            parameters=decode(space, parameters),
-        )
-
-    planned = [first, *({**first, **start} for start in starts(space, fields, pairs))]
-    for parameters in planned:
-        architecture = built(parameters)
-        if architecture.id not in seen:
-            return dict(parameters), architecture
-    for draw in range(DRAWS):
-        parameters = propose_parameters(dists, first, known, seed=seed + 7919 * draw)
-        architecture = built(parameters)
-        if architecture.id not in seen:
-            return parameters, architecture
-    return None
-
-
-def starts(space: SearchSpace, fields: Collection[str], pairs: Collection[str]) -> list[dict[str, Any]]:
-    """What is tried after the defaults and before the engine proposes: the space's own starts, then each variant.
-
-    A variant that does not exist for this data (there is no likely pair, say) is left out of its start.
-    """
-    offered = {"fields": fields, "pairs": pairs}
-    found = [{key: label(value) for key, value in start.items()} for start in space.starts]
-    return [
-        {key: value for key, value in start.items() if value in offered.get(key, [value])} for start in found
-    ]
-
-
 def _measure(
     handle: StudyHandle,
     bench: Workbench,
     architecture: Architecture,
     parameters: Mapping[str, Any],
-    dists: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
     *,
     to_beat: float | None,
     seed: int,
@@ -292,7 +211,7 @@ def _measure(
         architecture=architecture.to_json(),
         seed=seed,
         params=parameters,
-        distributions=dists,
+        distributions=distributions,
         attrs={"describe": architecture.describe(), "data_fingerprint": handle.record.data_fingerprint,
                "versions": dict(handle.record.versions)},
     )  # fmt: skip

@@ -173,7 +173,9 @@ def test_search_without_arguments_is_planted_with_the_default_space(runner: CliR
     assert (call["trials"], call["seeds"]) == (3, 2)
 
 
-def test_a_table_of_ones_own_is_searched_with_the_defaults_of_the_library(runner: CliRunner, api: Any) -> None:
+def test_a_table_of_ones_own_is_searched_with_the_defaults_of_the_library(
+    runner: CliRunner, api: Any
+) -> None:
     calls = api("search", FakeStudy(SUMMARY))
     assert runner.invoke(app, ["search", "clicks.csv"]).exit_code == 0
     assert {"trials", "seeds", "baselines"}.isdisjoint(calls[0])

@@ -59,7 +59,9 @@ def search(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="How many times the winner is retrained. [dim]default: 3[/dim]", min=1, show_default=False),
+        typer.Option(
+            help="How many times the winner is retrained. [dim]default: 3[/dim]", min=1, show_default=False
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autofi.data.features import Column, Features
-from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up
+from autofi.operators.base import Shapes, Sizes, look_up
 from autofi.operators.registry import register
-from autofi.operators.tables import INITIAL_DEVIATION
+from autofi.operators.tables import TableOperator
 
 
 @register
-class Bag(Operator):
+class Bag(TableOperator):
     """The mean of the embeddings of a list's tokens; an empty list gives zeros."""
 
     name = "bag"
@@ -25,11 +22,6 @@ class Bag(Operator):
     summary = "the mean of the learned vectors of a list's values"
     formula = "y = mean over t in x_f of E_f[t]"
     source = "https://doi.org/10.1145/2959100.2959190"
-
-    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
-        super().__init__(slots, shapes, sizes)
-        self.slot_rows = tuple(shapes.bags[slot[0]][1] for slot in self.slots)
-        self.table = nn.Parameter(torch.randn(sum(self.slot_rows), sizes.embedding_dim) * INITIAL_DEVIATION)
 
     @classmethod
     def applies(cls, slot: Column, shapes: Shapes) -> bool:
@@ -40,12 +32,8 @@ class Bag(Operator):
         return sizes.embedding_dim
 
     @classmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
-        return sum(shapes.bags[slot[0]][1] for slot in slots)
-
-    @classmethod
-    def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
-        return cls.table_rows(slots, shapes) * sizes.embedding_dim
+    def rows(cls, slot: Column, shapes: Shapes) -> int:
+        return shapes.bags[slot[0]][1]
 
     def select(self, features: Features) -> Tensor:
         """Rows of the shared table, int32 `[N, S, L]`; -1 beyond a list's end."""
@@ -62,12 +50,3 @@ class Bag(Operator):
         present = (selected >= 0).unsqueeze(-1)  # [B, S, L, 1]
         vectors = look_up(self.table, selected.clamp(min=0)) * present
         return (vectors.sum(2) / present.sum(2).clamp(min=1)).flatten(1)
-
-    def subset(self, positions: Sequence[int]) -> Self:
-        with torch.random.fork_rng(devices=[]):
-            small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
-        small.table = nn.Parameter(gather_rows(self.table, self.slot_rows, positions))
-        return small.to(self.table.device)
-
-    def tables(self) -> tuple[nn.Parameter, ...]:
-        return (self.table,)

@@ -15,8 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +33,7 @@ from autofi.progress import Progress
 from autofi.space.architecture import Forms
 from autofi.space.search_space import SearchSettings, SearchSpace, subsets
 from autofi.supernet.paths import train_by_paths
+from autofi.supernet.proposal import Proposal
 from autofi.supernet.screen import PairScore, screen_pairs
 from autofi.supernet.selection import HeldOut, Move, select
 from autofi.supernet.supernet import Slot, Supernet
@@ -54,50 +54,6 @@ RATES: Forms = ("memorize_statistics",)
 MOST_RATES = 60
 #: Rows that judge at most: beyond, the standard error is small enough for any difference worth having.
 MOST_ROWS = 60_000
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """Forms of every field and options of every pair, by name, with the evidence.
-
-    pairs       options whose gain is sure by the space's threshold
-    likely      options sure by one standard error only
-    rates       the pairs, and beside them the target statistics of as many other pairs as may be opened: on sparse
-                data many crosses together say what none of them says surely
-    """
-
-    fields: Mapping[str, Forms]
-    all_fields: Mapping[str, Forms]
-    pairs: Mapping[tuple[str, str], Forms]
-    likely: Mapping[tuple[str, str], Forms]
-    rates: Mapping[tuple[str, str], Forms]
-    opened: tuple[tuple[str, str], ...] = ()
-    evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {
-            "fields": {name: list(forms) for name, forms in self.fields.items()},
-            "all_fields": {name: list(forms) for name, forms in self.all_fields.items()},
-            "pairs": [[*pair, list(forms)] for pair, forms in self.pairs.items()],
-            "likely": [[*pair, list(forms)] for pair, forms in self.likely.items()],
-            "rates": [[*pair, list(forms)] for pair, forms in self.rates.items()],
-            "opened": [list(pair) for pair in self.opened],
-            "evidence": [dict(move) for move in self.evidence],
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Proposal:
-        """The proposal of `to_json`."""
-        return cls(
-            fields={name: tuple(forms) for name, forms in value["fields"].items()},
-            all_fields={name: tuple(forms) for name, forms in value["all_fields"].items()},
-            pairs={(left, right): tuple(forms) for left, right, forms in value["pairs"]},
-            likely={(left, right): tuple(forms) for left, right, forms in value["likely"]},
-            rates={(left, right): tuple(forms) for left, right, forms in value["rates"]},
-            opened=tuple((left, right) for left, right in value["opened"]),
-            evidence=tuple(value["evidence"]),
-        )
 
 
 def applicable_forms(space: SearchSpace, shapes: Shapes) -> dict[str, Forms]:

@@ -6,7 +6,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from autofi.engine.tpe import Known, propose
 
-DISTRIBUTIONS = {"rate": FloatDistribution(1e-4, 1e-1, log=True), "kind": CategoricalDistribution(["a", "b", "c"])}
+DISTRIBUTIONS = {
+    "rate": FloatDistribution(1e-4, 1e-1, log=True),
+    "kind": CategoricalDistribution(["a", "b", "c"]),
+}
 DEFAULTS = {"rate": 1e-3, "kind": "a"}
 
 

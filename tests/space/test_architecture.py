@@ -58,7 +58,9 @@ def test_used_choices_do(changes: dict[str, object]) -> None:
 
 
 def test_hidden_layers_matter_only_to_an_mlp() -> None:
-    linear = [dataclasses.replace(PLAIN, readout=ReadoutSizes("linear", hidden=(width,))) for width in (8, 16)]
+    linear = [
+        dataclasses.replace(PLAIN, readout=ReadoutSizes("linear", hidden=(width,))) for width in (8, 16)
+    ]
     assert linear[0].id == linear[1].id
 
 

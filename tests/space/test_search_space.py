@@ -69,7 +69,9 @@ def test_unknown_names_and_files_say_what_there_is(tmp_path: Path) -> None:
 
 
 def test_listed_pairs_must_be_fields(tmp_path: Path) -> None:
-    space = load_space(write(tmp_path, pairs={"among": [["b", "a"]], "options": [[], ["memorize_embedding"]]}))
+    space = load_space(
+        write(tmp_path, pairs={"among": [["b", "a"]], "options": [[], ["memorize_embedding"]]})
+    )
     assert space.pair_names(("a", "b", "c")) == [("a", "b")]
     with pytest.raises(SearchSpaceError, match="'b', not a field"):
         space.pair_names(("a", "c"))
@@ -91,7 +93,9 @@ def test_variants_are_parameters_only_where_there_is_a_choice() -> None:
 def test_a_point_has_the_values_of_the_file() -> None:
     found = resolve(load_space("dnn"), fields={"ad": ("embedding",)}, pairs={})
     assert found.training.embedding_l2 == 0.05
-    assert found.readout.hidden == (400, 400, 400) and found.readout.batch_norm and found.readout.dropout == 0.2
+    assert (
+        found.readout.hidden == (400, 400, 400) and found.readout.batch_norm and found.readout.dropout == 0.2
+    )
     assert found.sizes.embedding_dim == 10
     changed = resolve(
         load_space("optinter"), fields={"ad": ("embedding",)}, pairs={}, parameters={"readout.dropout": 0.4}

@@ -1,4 +1,4 @@
-"""The proposal: planted pairs are found and of the right kind, noise is left out, nothing but what is offered is chosen."""
+"""The proposal: planted pairs are found and of the right kind, noise is left out, only what is offered is chosen."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
 from autofi.space.search_space import SearchSpace, load_space
+from autofi.supernet.proposal import Proposal
 from autofi.supernet.screen import PairScore
-from autofi.supernet.strategy import MOST_RATES, RATES, Proposal, _with_rates, batch_for, propose
+from autofi.supernet.strategy import MOST_RATES, RATES, _with_rates, batch_for, propose
 
 # Fewer rows than a real table, so stronger effects: each planted pair is beyond doubt.
 SPEC = PlantedSpec(

@@ -1,0 +1,99 @@
+"""The candidates of a study: from a proposal, and what is measured so far, to the next architecture to train."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from autofi.engine.tpe import Known, propose
+from autofi.space.architecture import Architecture, Forms
+from autofi.space.encoding import decode, defaults, distributions, label
+from autofi.space.resolve import resolve
+from autofi.space.search_space import SearchSpace
+from autofi.supernet.proposal import Proposal
+
+#: Forms of a field that learn a vector per value.
+EMBEDDINGS = ("embedding", "bag")
+#: Draws of a new point before the engine is taken to have run out of architectures.
+DRAWS = 20
+
+
+class Candidates:
+    """Architectures around a proposal: the parameters of the space, and named variants of fields and of pairs.
+
+    A variant is one parameter (`fields`, `pairs`) of the study, whatever number of choices it stands for, so that a
+    study of a wide table stays readable.
+    """
+
+    def __init__(self, space: SearchSpace, proposal: Proposal) -> None:
+        self.space = space
+        self.fields = field_variants(proposal) if space.fields.search else {"selected": proposal.fields}
+        self.pairs = pair_variants(proposal) if space.pairs.searched else {"selected": proposal.pairs}
+        variants = {"fields": tuple(self.fields), "pairs": tuple(self.pairs)}
+        self.distributions = distributions(space, variants)
+        self.defaults = defaults(space, variants)
+
+    def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
+        """The architecture of some parameters; variants not named are the proposal itself."""
+        return resolve(
+            self.space,
+            fields=self.fields[parameters.get("fields", "selected")],
+            pairs=self.pairs[parameters.get("pairs", "selected")],
+            parameters=decode(self.space, parameters),
+        )
+
+    def starts(self) -> list[dict[str, Any]]:
+        """What is tried before the engine proposes: the defaults, then the space's own starts on top of them.
+
+        A variant that this data does not have (no pair is likely, say) is left out of its start.
+        """
+        offered: dict[str, Collection[Any]] = {"fields": self.fields, "pairs": self.pairs}
+        found = [self.defaults]
+        for start in self.space.starts:
+            named = {key: label(value) for key, value in start.items() if key in self.defaults}
+            kept = {key: value for key, value in named.items() if value in offered.get(key, [value])}
+            found.append({**self.defaults, **kept})
+        return found
+
+    def next(
+        self, known: Sequence[Known], seen: set[str], *, seed: int
+    ) -> tuple[dict[str, Any], Architecture] | None:
+        """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
+        for parameters in self.starts():
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return dict(parameters), architecture
+        for draw in range(DRAWS):
+            parameters = propose(self.distributions, self.defaults, known, seed=seed + 7919 * draw)
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return parameters, architecture
+        return None
+
+
+def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
+    """Forms of all fields: as selected, all that apply, embeddings by themselves, everything but embeddings."""
+    every = proposal.all_fields
+
+    def only(embeddings: bool) -> dict[str, Forms]:
+        return {
+            name: tuple(form for form in forms if (form in EMBEDDINGS) == embeddings) or forms
+            for name, forms in every.items()
+        }
+
+    return _distinct(
+        {"selected": proposal.fields, "all": every, "embeddings": only(True), "codes": only(False)}
+    )
+
+
+def pair_variants(proposal: Proposal) -> dict[str, Mapping[tuple[str, str], Forms]]:
+    """Options of all pairs: the sure ones, the likely ones too, and target statistics of many pairs beside them."""
+    return _distinct({"selected": proposal.pairs, "likely": proposal.likely, "rates": proposal.rates})
+
+
+def _distinct(variants: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, variant in variants.items():
+        if dict(variant) not in [dict(other) for other in found.values()]:
+            found[name] = variant
+    return found

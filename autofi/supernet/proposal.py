@@ -1,0 +1,53 @@
+"""What a search proposes before anything is trained from scratch, with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from autofi.space.architecture import Forms
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Forms of every field and options of every pair, by name, with the evidence.
+
+    pairs       options whose gain is sure by the space's threshold
+    likely      options sure by one standard error only
+    rates       the pairs, and beside them the target statistics of as many other pairs as may be opened: on sparse
+                data many crosses together say what none of them says surely
+    """
+
+    fields: Mapping[str, Forms]
+    all_fields: Mapping[str, Forms]
+    pairs: Mapping[tuple[str, str], Forms]
+    likely: Mapping[tuple[str, str], Forms]
+    rates: Mapping[tuple[str, str], Forms]
+    opened: tuple[tuple[str, str], ...] = ()
+    evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "fields": {name: list(forms) for name, forms in self.fields.items()},
+            "all_fields": {name: list(forms) for name, forms in self.all_fields.items()},
+            "pairs": [[*pair, list(forms)] for pair, forms in self.pairs.items()],
+            "likely": [[*pair, list(forms)] for pair, forms in self.likely.items()],
+            "rates": [[*pair, list(forms)] for pair, forms in self.rates.items()],
+            "opened": [list(pair) for pair in self.opened],
+            "evidence": [dict(move) for move in self.evidence],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Proposal:
+        """The proposal of `to_json`."""
+        return cls(
+            fields={name: tuple(forms) for name, forms in value["fields"].items()},
+            all_fields={name: tuple(forms) for name, forms in value["all_fields"].items()},
+            pairs={(left, right): tuple(forms) for left, right, forms in value["pairs"]},
+            likely={(left, right): tuple(forms) for left, right, forms in value["likely"]},
+            rates={(left, right): tuple(forms) for left, right, forms in value["rates"]},
+            opened=tuple((left, right) for left, right in value["opened"]),
+            evidence=tuple(value["evidence"]),
+        )

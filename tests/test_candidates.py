@@ -1,0 +1,65 @@
+"""Candidates: the defaults first, the starts next, never one twice, variants only where they differ."""
+
+from __future__ import annotations
+
+from autofi.candidates import Candidates, field_variants, pair_variants
+from autofi.engine.tpe import Known
+from autofi.space.search_space import load_space
+from autofi.supernet.proposal import Proposal
+
+PAIR = ("ad", "site")
+PROPOSAL = Proposal(
+    fields={"ad": ("statistics",), "site": ("embedding",)},
+    all_fields={"ad": ("embedding", "statistics"), "site": ("embedding", "statistics")},
+    pairs={},
+    likely={PAIR: ("factorize_hadamard",)},
+    rates={PAIR: ("memorize_statistics",)},
+)
+
+
+def test_variants_that_are_the_same_are_offered_once() -> None:
+    assert set(field_variants(PROPOSAL)) == {"selected", "all", "embeddings", "codes"}
+    assert set(pair_variants(PROPOSAL)) == {"selected", "likely", "rates"}
+    certain = Proposal(PROPOSAL.all_fields, PROPOSAL.all_fields, {}, {}, {})
+    assert "all" not in field_variants(certain)
+    assert set(pair_variants(certain)) == {"selected"}
+
+
+def test_a_field_whose_only_form_is_left_out_keeps_it() -> None:
+    single = Proposal({"ad": ("embedding",)}, {"ad": ("embedding",)}, {}, {}, {})
+    assert set(field_variants(single)) == {"selected"}
+
+
+def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -> None:
+    candidates = Candidates(load_space("optinter"), PROPOSAL)
+    known: list[Known] = []
+    seen: set[str] = set()
+    for number in range(9):
+        found = candidates.next(known, seen, seed=0)
+        assert found is not None
+        parameters, architecture = found
+        assert architecture.id not in seen
+        # The store refuses a parameter without a distribution and a distribution without its parameter.
+        assert parameters.keys() == candidates.distributions.keys()
+        assert candidates.architecture(parameters).id == architecture.id
+        if number < len(candidates.starts()):
+            assert parameters == candidates.starts()[number]
+        seen.add(architecture.id)
+        known.append(Known(parameters, 0.7 + 0.01 * number))
+
+
+def test_a_start_without_its_variant_falls_back_to_the_proposal() -> None:
+    certain = Proposal(PROPOSAL.fields, PROPOSAL.fields, {}, {}, {})
+    candidates = Candidates(load_space("optinter"), certain)
+    assert "pairs" not in candidates.distributions
+    for start in candidates.starts():
+        assert start.keys() == candidates.distributions.keys()
+
+
+def test_a_space_with_one_point_runs_out() -> None:
+    candidates = Candidates(
+        load_space("lr"), Proposal({"ad": ("embedding",)}, {"ad": ("embedding",)}, {}, {}, {})
+    )
+    found = candidates.next([], set(), seed=0)
+    assert found is not None
+    assert candidates.next([Known(found[0], 0.5)], {found[1].id}, seed=0) is None
