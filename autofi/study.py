@@ -65,7 +65,7 @@ class Study:
 
     @property
     def best(self) -> Architecture:
-        """The architecture with the highest validation AUC."""
+        """The architecture that wins on validation rows; see `best_trial`."""
         return Architecture.from_json(best_trial(self._handle).architecture)
 
     def leaderboard(self) -> pandas.DataFrame:
@@ -311,29 +311,34 @@ def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
 
 
 def best_trial(handle: StudyHandle) -> TrialRecord:
-    """The trial that wins by validation AUC; of equal ones the first.
+    """The trial that wins on validation rows.
 
-    Trials with more pairs than the sure ones (`pairs` other than "selected") win only when their lead over the best
-    trial without them exceeds its own standard error (DeLong, paired by validation row): ties go to fewer pairs.
+    The highest AUC leads. Trials with more pairs than the sure ones (`pairs` other than "selected") may lead only
+    when they are ahead of the best trial without them by more than the standard error of that difference (DeLong,
+    paired by row): ties go to fewer pairs. Of the trials that the leader is not ahead of by one standard error, the
+    one with the lowest logloss wins: among equals in ranking it is the less noisy figure.
     """
     trials = complete_trials(handle)
     if not trials:
         raise StoreError(
             f"Study '{handle.name}' has no finished trial yet: run autofi search again to resume it."
         )
-
-    def best(among: Sequence[TrialRecord]) -> TrialRecord:
-        return max(among, key=lambda trial: (trial.value or 0.0, -trial.number))
-
-    modest = [trial for trial in trials if trial.params.get("pairs", "selected") == "selected"]
-    first, leader = best(modest or trials), best(trials)
+    ranked = sorted(trials, key=lambda trial: (-(trial.value or 0.0), trial.number))
     labels = load_labels(handle, "valid")
-    if first.number == leader.number or labels is None:
-        return leader
-    scores = [load_predictions(handle, f"trial-{trial.number}").get("valid") for trial in (leader, first)]
-    if scores[0] is None or scores[1] is None:
-        return leader
-    return leader if delong(labels, scores[0], scores[1]).z > 1.0 else first
+    if labels is None:
+        return ranked[0]
+
+    def ahead(leader: TrialRecord, other: TrialRecord) -> bool:
+        scores = [load_predictions(handle, f"trial-{trial.number}").get("valid") for trial in (leader, other)]
+        if leader.number == other.number or scores[0] is None or scores[1] is None:
+            return leader.number != other.number
+        return delong(labels, scores[0], scores[1]).z > 1.0
+
+    modest = [trial for trial in ranked if trial.params.get("pairs", "selected") == "selected"]
+    if modest and not ahead(ranked[0], modest[0]):
+        ranked = modest
+    equals = [trial for trial in ranked if not ahead(ranked[0], trial)]
+    return min(equals, key=lambda trial: ((trial.valid or {}).get("logloss") or 0.0, trial.number))
 
 
 def mean_figures(models: Sequence[ModelRecord], part: str) -> dict[str, float] | None:

@@ -55,7 +55,9 @@ def show(study: options.Study, storage: options.Storage = None, as_json: options
 
 def export(
     study: options.Study,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; must not exist yet.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write: new, empty, or a bundle to replace.")
+    ],
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
