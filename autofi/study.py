@@ -315,8 +315,9 @@ def best_trial(handle: StudyHandle) -> TrialRecord:
 
     The highest AUC leads. Trials with more pairs than the sure ones (`pairs` other than "selected") may lead only
     when they are ahead of the best trial without them by more than the standard error of that difference (DeLong,
-    paired by row): ties go to fewer pairs. Of the trials that the leader is not ahead of by one standard error, the
-    one with the lowest logloss wins: among equals in ranking it is the less noisy figure.
+    paired by row). Of the trials that the leader is not ahead of by one standard error, the one with the fewest
+    parameters wins: ties go to the cheaper choice, and a large network that leads a small validation part by a hair
+    has mostly fitted that part.
     """
     trials = complete_trials(handle)
     if not trials:
@@ -338,7 +339,7 @@ def best_trial(handle: StudyHandle) -> TrialRecord:
     if modest and not ahead(ranked[0], modest[0]):
         ranked = modest
     equals = [trial for trial in ranked if not ahead(ranked[0], trial)]
-    return min(equals, key=lambda trial: ((trial.valid or {}).get("logloss") or 0.0, trial.number))
+    return min(equals, key=lambda trial: (trial.parameters or 0, trial.number))
 
 
 def mean_figures(models: Sequence[ModelRecord], part: str) -> dict[str, float] | None:

@@ -52,8 +52,10 @@ FOLDS = 3
 #: The option of a pair's target statistics by themselves, and how many pairs get them together.
 RATES: Forms = ("memorize_statistics",)
 MOST_RATES = 60
-#: Rows that judge at most: beyond, the standard error is small enough for any difference worth having.
+#: Rows that judge at most: beyond, the standard error is small enough for any difference worth having. With many
+#: candidates fewer rows judge, down to ENOUGH_ROWS, so that judging a wide table takes no longer than training it.
 MOST_ROWS = 60_000
+JUDGED = 6_000_000
 
 
 def applicable_forms(space: SearchSpace, shapes: Shapes) -> dict[str, Forms]:
@@ -212,17 +214,18 @@ def _offered(option: Forms, score: PairScore | None) -> bool:
 
 
 def _folds(
-    dataset: EncodedDataset, generator: np.random.Generator
+    dataset: EncodedDataset, candidates: int, generator: np.random.Generator
 ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """(rows that train, rows that judge), disjoint: validation when it is large, else folds of training rows too."""
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     judges = np.arange(valid.start, valid.stop)
+    most = min(MOST_ROWS, max(ENOUGH_ROWS, JUDGED // max(candidates, 1)))
     if len(judges) >= ENOUGH_ROWS:
-        return [(np.arange(train.stop), generator.permutation(judges)[:MOST_ROWS])]
+        return [(np.arange(train.stop), generator.permutation(judges)[:most])]
     fold = generator.integers(0, FOLDS, train.stop)
+    unseen = [np.concatenate([np.flatnonzero(fold == k), judges[k::FOLDS]]) for k in range(FOLDS)]
     return [
-        (np.flatnonzero(fold != k), np.concatenate([np.flatnonzero(fold == k), judges[k::FOLDS]]))
-        for k in range(FOLDS)
+        (np.flatnonzero(fold != k), generator.permutation(unseen[k])[: most // FOLDS]) for k in range(FOLDS)
     ]
 
 
@@ -236,7 +239,7 @@ def _by_paths(
     seed: int,
     progress: Progress,
 ) -> Proposal:
-    folds = _folds(dataset, generator)
+    folds = _folds(dataset, sum(len(slot.options) for slot in slots), generator)
     progress.phase("train supernet by paths", total=settings.epochs * len(folds))
     labels = torch.from_numpy(np.asarray(dataset.labels))
     held_out = []
