@@ -27,7 +27,7 @@ SEARCH_EXAMPLES = (
 DEMONSTRATION: dict[str, Any] = {
     "trials": 3,
     "seeds": 2,
-    "baselines": ("dnn", "all-memorize", "all-factorize", "lightgbm"),
+    "baselines": ("all-naive", "all-memorize", "all-factorize", "lightgbm"),
 }
 RETRAIN_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi retrain mine\n\nautofi retrain mine --trial 12 --seeds 5   "
