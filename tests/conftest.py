@@ -14,6 +14,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+
+# A test says what holds, never how fast: on a busy machine any example may take long.
+settings.register_profile("autofi", deadline=None)
+settings.load_profile("autofi")
 
 REAL_DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
 

@@ -164,7 +164,8 @@ def test_show_prints_the_same_object(searched: Searched) -> None:
     shown = CliRunner().invoke(app, ["show", "mine", "--json", "--storage", searched.storage])
     assert shown.exit_code == 0, shown.output
     assert json.loads(shown.stdout) == searched.study.summary()
-    table = CliRunner().invoke(app, ["show", "mine", "--storage", searched.storage])
+    wide = CliRunner(env={"COLUMNS": "140"})  # a narrow terminal folds names
+    table = wide.invoke(app, ["show", "mine", "--storage", searched.storage])
     assert table.exit_code == 0, table.output
     for part in (
         "Leaderboard",
