@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from optuna.distributions import BaseDistribution
 
 from autofi.candidates import Candidates
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
+from autofi.device import pick_device
 from autofi.engine.tpe import Known
-from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
+from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels, save_predictions
@@ -322,14 +322,3 @@ def shown_source(source: str | None) -> str:
     if source is None:
         return "a table in memory"
     return mask_password(source) if is_database_url(source) else source
-
-
-def pick_device(text: str) -> torch.device:
-    """auto, cpu or cuda; cuda where there is none is refused."""
-    if text not in {"auto", "cpu", "cuda"}:
-        raise ConfigError(f"A device is auto, cpu or cuda: found '{text}'.")
-    if text == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "The device 'cuda' needs a GPU that torch can use: found none; use --device cpu or auto."
-        )
-    return torch.device("cuda" if text != "cpu" and torch.cuda.is_available() else "cpu")

@@ -10,10 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from autofi.data.dataset import EncodedDataset
-from autofi.store import StudyHandle
+from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 Predictions = npt.NDArray[np.float64]
 LABELS = "labels"
+
+
+def winner_key(architecture_id: str, seed: int, *, refit: bool) -> str:
+    """What a retrained architecture is kept under, its bundle as well."""
+    return f"winner-{architecture_id}-{seed}{'-refit' if refit else ''}"
+
+
+def baseline_key(name: str, seed: int) -> str:
+    """What a baseline is kept under."""
+    return f"baseline-{name}-{seed}"
+
+
+def model_key(model: ModelRecord) -> str:
+    """What a recorded model is kept under."""
+    if model.role is ModelRole.WINNER:
+        return winner_key(model.architecture_id, model.seed, refit=model.refit)
+    return baseline_key(model.name, model.seed)
 
 
 def save_predictions(

@@ -10,7 +10,7 @@ import numpy as np
 from autofi.evaluation.from_scratch import Trained, Workbench
 from autofi.evaluation.trees import fit_trees
 from autofi.export.bundle import write_bundle
-from autofi.predictions import Predictions, save_predictions
+from autofi.predictions import Predictions, baseline_key, save_predictions, winner_key
 from autofi.progress import Progress
 from autofi.settings import TREES
 from autofi.space.architecture import Architecture
@@ -71,7 +71,7 @@ def _retrain_seed(
         whole = bench.with_validation()
         trained = whole.train(architecture, seed=seed, parts=("test",), repeat=trained.report)
         metrics["test"] = figures(bench, trained.predictions).get("test")
-    name = f"winner-{architecture.id}-{seed}{'-refit' if refit else ''}"
+    name = winner_key(architecture.id, seed, refit=refit)
     path = handle.artifacts / "models" / name
     write_bundle(
         path,
@@ -105,7 +105,7 @@ def train_baseline(
     """
     if seed in recorded(handle, ModelRole.BASELINE, name, None, refit=False):
         return
-    key = f"baseline-{name}-{seed}"
+    key = baseline_key(name, seed)
     if name in TREES:
         result = fit_trees(
             name,

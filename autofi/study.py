@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autofi.device import pick_device
 from autofi.errors import DataError, ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.export.bundle import copy_bundle
 from autofi.opening import open_data
-from autofi.predictions import load_labels, load_predictions
+from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress
 from autofi.report.markdown import write_report
 from autofi.retrain import retrain_winner
@@ -97,20 +98,10 @@ class Study:
                     "comparison": None, "pairs": [], "fields": [], "seconds": self._seconds()}  # fmt: skip
         best = best_trial(self._handle)
         won = self._handle.stage("winner") or {}
-        winner_id, refit = won.get("architecture_id", best.architecture_id), bool(won.get("refit"))
-        winners = [
-            m
-            for m in self._handle.models(ModelRole.WINNER)
-            if m.architecture_id == winner_id and m.refit == refit
-        ]
-        architecture = next(
-            (
-                Architecture.from_json(trial.architecture)
-                for trial in trials
-                if trial.architecture_id == winner_id
-            ),
-            self.best,
-        )
+        winner_id = won.get("architecture_id", best.architecture_id)
+        winners = self._winners(winner_id, refit=bool(won.get("refit")))
+        winner = next((trial for trial in trials if trial.architecture_id == winner_id), best)
+        architecture = Architecture.from_json(winner.architecture)
         baselines = self._baselines()
         return {
             "study": self.name,
@@ -120,13 +111,9 @@ class Study:
                 "architecture_id": best.architecture_id,
                 "valid": dict(best.valid or {}),
             },
-            "winner": self._model("winner", winners, "winner-{id}-{seed}" + ("-refit" if refit else ""))
-            if winners
-            else None,
-            "baselines": [
-                self._model(name, models, "baseline-{name}-{seed}") for name, models in baselines.items()
-            ],
-            "comparison": self._comparison(winners, baselines, refit=refit),
+            "winner": self._model("winner", winners) if winners else None,
+            "baselines": [self._model(name, models) for name, models in baselines.items()],
+            "comparison": self._comparison(winners, baselines),
             "pairs": self._pairs(architecture),
             "fields": [
                 {"name": name, "forms": list(architecture.fields[name])}
@@ -169,13 +156,7 @@ class Study:
     def export(self, path: str | Path) -> Path:
         """Copy the bundle of the retrained winner (of its seeds, the best by validation) to a new folder."""
         won = self._handle.stage("winner")
-        models = [
-            model
-            for model in self._handle.models(ModelRole.WINNER)
-            if won
-            and model.architecture_id == won["architecture_id"]
-            and model.refit == bool(won.get("refit"))
-        ]
+        models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
         if not models:
             raise ExportError(
                 f"A study is exported once its winner is retrained: '{self.name}' has none; "
@@ -205,8 +186,6 @@ class Study:
         return found[number]
 
     def _open_bench(self, settings: SearchSettings, progress: Progress) -> Workbench:
-        import torch
-
         if settings.source is None:
             raise DataError(
                 f"Study '{self.name}' was searched on a table in memory, which is gone: call retrain on the Study that "
@@ -219,9 +198,15 @@ class Study:
                 f"A study is retrained on the data it was searched on: '{settings.source}' has the fingerprint "
                 f"{dataset.fingerprint[:12]}, the study {self._handle.record.data_fingerprint[:12]}; restore the data."
             )
-        return Workbench(
-            dataset, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"), seed=settings.seed
-        )
+        return Workbench(dataset, device=pick_device("auto"), seed=settings.seed)
+
+    def _winners(self, architecture_id: str, *, refit: bool) -> list[ModelRecord]:
+        """The seeds of a retrained architecture."""
+        return [
+            model
+            for model in self._handle.models(ModelRole.WINNER)
+            if model.architecture_id == architecture_id and model.refit == refit
+        ]
 
     def _baselines(self) -> dict[str, list[ModelRecord]]:
         found: dict[str, list[ModelRecord]] = {}
@@ -229,25 +214,25 @@ class Study:
             found.setdefault(model.name, []).append(model)
         return found
 
-    def _model(self, name: str, models: Sequence[ModelRecord], key: str) -> dict[str, Any]:
+    def _model(self, name: str, models: Sequence[ModelRecord]) -> dict[str, Any]:
         return {
             "name": name,
             "valid": mean_figures(models, "valid"),
-            "test": self._test_figures(models, key),
+            "test": self._test_figures(models),
             "seeds": len(models),
             "parameters": models[0].parameters,
             "table_bytes": models[0].table_bytes,
             "seconds": statistics.fmean(model.seconds or 0.0 for model in models),
         }
 
-    def _test_figures(self, models: Sequence[ModelRecord], key: str) -> dict[str, Any] | None:
+    def _test_figures(self, models: Sequence[ModelRecord]) -> dict[str, Any] | None:
         figures = mean_figures(models, "test")
         if figures is None:
             return None
         aucs = [model.metrics["test"]["auc"] for model in models if model.metrics.get("test")]
         spread = statistics.stdev(aucs) if len(aucs) > 1 else None
         interval = None
-        scores = self._predictions(models[0], key, "test")
+        scores = self._predictions(models[0], "test")
         labels = load_labels(self._handle, "test")
         if scores is not None and labels is not None and len(scores) == len(labels):
             error = auc_interval(labels, scores).standard_error
@@ -256,7 +241,7 @@ class Study:
         return figures | {"auc_std": spread, "auc_interval": interval}
 
     def _comparison(
-        self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]], *, refit: bool
+        self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
     ) -> dict[str, Any] | None:
         """The winner against the baseline with the best test AUC: paired over test rows and over seeds."""
         rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
@@ -267,9 +252,8 @@ class Study:
         name = max(rivals, key=lambda name: mean_figures(rivals[name], "test")["auc"])  # type: ignore[index]
         theirs = mean_figures(rivals[name], "test")
         assert theirs is not None
-        suffix = "-refit" if refit else ""
-        a = self._predictions(winners[0], "winner-{id}-{seed}" + suffix, "test")
-        b = self._predictions(rivals[name][0], "baseline-{name}-{seed}", "test")
+        a = self._predictions(winners[0], "test")
+        b = self._predictions(rivals[name][0], "test")
         if a is None or b is None:
             return None
         variance = delong(labels, a, b).standard_error ** 2
@@ -281,10 +265,8 @@ class Study:
         verdict = "better" if low > 0 else "worse" if high < 0 else "tie"
         return {"baseline": name, "difference": difference, "interval": [low, high], "verdict": verdict}
 
-    def _predictions(self, model: ModelRecord, key: str, part: str) -> np.ndarray[Any, Any] | None:
-        return load_predictions(
-            self._handle, key.format(id=model.architecture_id, seed=model.seed, name=model.name)
-        ).get(part)
+    def _predictions(self, model: ModelRecord, part: str) -> np.ndarray[Any, Any] | None:
+        return load_predictions(self._handle, model_key(model)).get(part)
 
     def _names(self, architecture: Architecture) -> list[str]:
         """The fields in the order of the data; an architecture that was stored has lost it."""

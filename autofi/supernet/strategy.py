@@ -32,6 +32,7 @@ from autofi.operators.registry import get_operator
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
 from autofi.space.search_space import SearchSettings, SearchSpace, subsets
+from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.paths import train_by_paths
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.screen import PairScore, screen_pairs
@@ -193,6 +194,12 @@ def _fresh(make: Callable[[], Built], seed: int) -> Built:
         return make()
 
 
+def _supernet(slots: Sequence[Slot], shapes: Shapes, seed: int) -> Supernet:
+    return _fresh(
+        lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed
+    )
+
+
 def _slots(
     space: SearchSpace, forms: Mapping[str, Forms], opened: Mapping[Pair, PairScore | None], shapes: Shapes
 ) -> list[Slot]:
@@ -245,10 +252,7 @@ def _by_paths(
     held_out = []
     rows: Rows | None = None
     for number, (training, judging) in enumerate(folds):
-        supernet = _fresh(
-            lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)),
-            seed + number,
-        )
+        supernet = _supernet(slots, shapes, seed + number)
         if rows is None:
             rows = Rows(supernet.select(features), labels)
         train_by_paths(
@@ -279,12 +283,8 @@ def _by_gradient(
     seed: int,
     progress: Progress,
 ) -> Proposal:
-    from autofi.supernet.gradient import train_by_gradient
-
     progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
-    supernet = _fresh(
-        lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed
-    )
+    supernet = _supernet(slots, shapes, seed)
     rows = Rows(supernet.select(features), torch.from_numpy(np.asarray(dataset.labels)))
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     learned = train_by_gradient(
