@@ -12,6 +12,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from autofi.candidates import Candidates
+from autofi.data.dataset import EncodedDataset
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
 from autofi.device import pick_device
@@ -108,7 +109,12 @@ def search(
     )
     bench = Workbench(dataset, device=chosen_device, seed=seed)
     with handle:
-        handle.record_stage("fields", {"names": list(bench.names)})
+        apart = kept_apart(dataset)
+        handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
+        if apart is not None:
+            progress.note(
+                f"No validation row shares {' × '.join(apart)} with training rows: folds keep it apart too."
+            )
         save_labels(handle, dataset)
         deadline = None if timeout is None else begun + timeout
         run_search(
@@ -274,6 +280,14 @@ def run_baselines(
     for number in range(1, seeds):
         train_baseline(handle, bench, best.name, seed=seed + number, seconds=seconds, progress=progress)
         progress.advance()
+
+
+def kept_apart(dataset: EncodedDataset) -> list[str] | None:
+    """Names of what the split keeps apart: one or two fields, the group column, or None."""
+    if dataset.apart is None:
+        return None
+    schema = dataset.encoder.schema
+    return [schema.names[field] for field in dataset.apart] or [str(schema.group)]
 
 
 def add_seconds(handle: StudyHandle, **seconds: float) -> None:

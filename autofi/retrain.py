@@ -17,19 +17,29 @@ from autofi.space.architecture import Architecture
 from autofi.space.resolve import resolve
 from autofi.space.search_space import load_space
 from autofi.store import ModelRecord, ModelRole, StudyHandle
-from autofi.training.metrics import auc, logloss
+from autofi.training.metrics import auc, gauc, has_mixed_group, logloss
 
 #: Seconds a tree baseline may take: as long as the whole search took, within these bounds.
 TREE_SECONDS = (20.0, 120.0)
 
 
 def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
-    """AUC and logloss of every part that was scored and has both classes."""
+    """AUC and logloss of every part that was scored and has both classes, rows weighed as in training.
+
+    With groups also GAUC, where a group holds both classes.
+    """
     found = {}
     for part, scores in predictions.items():
-        labels = np.asarray(bench.dataset.labels[bench.dataset.parts[part]])
-        if len(labels) and 0 < labels.mean() < 1:
-            found[part] = {"auc": auc(labels, scores), "logloss": logloss(labels, scores)}
+        rows = bench.dataset.rows(part)
+        labels = np.asarray(rows.labels)
+        if not len(labels) or not 0 < labels.mean() < 1:
+            continue
+        found[part] = {
+            "auc": auc(labels, scores, rows.weights),
+            "logloss": logloss(labels, scores, rows.weights),
+        }
+        if rows.groups is not None and has_mixed_group(labels, rows.groups):
+            found[part]["gauc"] = gauc(labels, scores, rows.groups)
     return found
 
 

@@ -95,7 +95,8 @@ class Study:
         trials = complete_trials(self._handle)
         if not trials:
             return {"study": self.name, "storage": self.storage, "best": None, "winner": None, "baselines": [],
-                    "comparison": None, "pairs": [], "fields": [], "seconds": self._seconds()}  # fmt: skip
+                    "comparison": None, "apart": None, "pairs": [], "fields": [],
+                    "seconds": self._seconds()}  # fmt: skip
         best = best_trial(self._handle)
         won = self._handle.stage("winner") or {}
         winner_id = won.get("architecture_id", best.architecture_id)
@@ -114,6 +115,7 @@ class Study:
             "winner": self._model("winner", winners) if winners else None,
             "baselines": [self._model(name, models) for name, models in baselines.items()],
             "comparison": self._comparison(winners, baselines),
+            "apart": (self._handle.stage("fields") or {}).get("apart"),
             "pairs": self._pairs(architecture),
             "fields": [
                 {"name": name, "forms": list(architecture.fields[name])}
@@ -297,9 +299,8 @@ def best_trial(handle: StudyHandle) -> TrialRecord:
 
     The highest AUC leads. Trials with more pairs than the sure ones (`pairs` other than "selected") may lead only
     when they are ahead of the best trial without them by more than the standard error of that difference (DeLong,
-    paired by row). Of the trials that the leader is not ahead of by one standard error, the one with the fewest
-    parameters wins: ties go to the cheaper choice, and a large network that leads a small validation part by a hair
-    has mostly fitted that part.
+    paired by row): ties go to the cheaper choice. Of the trials that the leader is not ahead of by one standard
+    error, the one with the lowest logloss wins, which tells more from few rows than their order by AUC does.
     """
     trials = complete_trials(handle)
     if not trials:
@@ -321,15 +322,15 @@ def best_trial(handle: StudyHandle) -> TrialRecord:
     if modest and not ahead(ranked[0], modest[0]):
         ranked = modest
     equals = [trial for trial in ranked if not ahead(ranked[0], trial)]
-    return min(equals, key=lambda trial: (trial.parameters or 0, trial.number))
+    return min(equals, key=lambda trial: ((trial.valid or {}).get("logloss", math.inf), trial.number))
 
 
 def mean_figures(models: Sequence[ModelRecord], part: str) -> dict[str, float] | None:
-    """Mean AUC and logloss of a part over seeds; None where it was not measured."""
+    """Mean AUC, logloss and, with groups, GAUC of a part over seeds; None where it was not measured."""
     found = [model.metrics[part] for model in models if model.metrics.get(part)]
     if not found:
         return None
-    return {key: statistics.fmean(figures[key] for figures in found) for key in ("auc", "logloss")}
+    return {key: statistics.fmean(figures[key] for figures in found) for key in found[0]}
 
 
 def open_study(name: str, storage: str | None = None) -> Study:

@@ -40,8 +40,12 @@ def print_summary(
     if pairs:
         _print_pairs(out, pairs, limit=None if all_pairs else SHOWN_PAIRS)
     out.print(_models_table(summary))
-    for line in verdict(summary):
+    for line in (*verdict(summary), *_gaucs(summary)):
         out.print(line, markup=False, soft_wrap=True)
+    if summary.get("apart"):
+        _print_line(
+            out, "Apart:   ", f"no validation row shares {' × '.join(summary['apart'])} with training rows"
+        )
     _print_line(out, "Seconds: ", _seconds(summary.get("seconds") or {}))
     _print_line(out, "Kept as: ", f"{summary['study']} in {summary['storage']}")
     _print_line(out, "Next:    ", next_command(summary, storage))
@@ -65,6 +69,17 @@ def verdict(summary: Summary) -> list[str]:
             f"Take {baseline} for this table, or search longer (--trials, --timeout) or in another --space.",
         ]
     return [f"A tie: the winner and {baseline}, the best baseline, cannot be told apart ({figures})."]
+
+
+def _gaucs(summary: Summary) -> list[str]:
+    """One line with every model's GAUC on test rows, where the table has groups."""
+    models = [model for model in (summary.get("winner"), *(summary.get("baselines") or [])) if model]
+    told = [
+        f"{model['name']} {model['test']['gauc']:.4f}"
+        for model in models
+        if (model.get("test") or {}).get("gauc") is not None
+    ]
+    return [f"Test GAUC: {', '.join(told)}."] if told else []
 
 
 def next_command(summary: Summary, storage: str | None) -> str:

@@ -130,6 +130,18 @@ class Crosses:
             int(np.searchsorted(-cells.counts[1:], -min_count, side="right")) + 1 for cells in self.cells
         )
 
+    def min_count_within(self, max_rows: int | None) -> int:
+        """The smallest minimum count, from the fitted one on, at which all pairs together have at most `max_rows`.
+
+        Rows of the unknown do not count as cells: every pair keeps its own, whatever the cap. None is no cap.
+        """
+        if max_rows is None or not self.cells:
+            return self.min_count
+        counts = np.sort(np.concatenate([cells.counts[1:] for cells in self.cells]))
+        surplus = min(len(counts) + len(self.pairs) - max_rows, len(counts))
+        # Cells as frequent as the last that must go, go with it: which of equals stays would be chance.
+        return self.min_count if surplus <= 0 else max(self.min_count, int(counts[surplus - 1]) + 1)
+
     def at_least(self, min_count: int) -> Crosses:
         """The crosses that fitting with this higher minimum count would have given, but for a cap on rows."""
         if min_count < self.min_count:

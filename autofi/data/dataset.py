@@ -11,6 +11,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from autofi.data.features import Column
+from autofi.data.folds import cells_together
+
 if TYPE_CHECKING:
     from autofi.data.encoder import Encoder
 
@@ -54,9 +57,19 @@ class EncodedDataset:
     parts: Mapping[str, slice]
     fingerprint: str
     """XXH3-128 over the schema, the parts and every array: equal data, equal fingerprint."""
+    apart: Column | None = None
+    """The fields whose cells, together, no validation row shares with training; `()` is the group column."""
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def together(self) -> NDArray[np.int64] | None:
+        """Which training rows must share a fold, a number per row; None where the split keeps nothing apart."""
+        if self.apart is None:
+            return None
+        train = self.parts["train"]
+        groups = None if self.groups is None else self.groups[train]
+        return cells_together(self.ids[train], self.encoder.cardinalities, self.apart, groups)
 
     def rows(self, part: str | slice) -> EncodedRows:
         """A view of the rows of "train", "valid", "test", or any slice of rows; nothing is copied."""

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from autofi.data.dataset import EncodedDataset, fingerprint
 from autofi.data.encoder import Encoder, large_batches
 from autofi.data.field_fit import FieldFit
+from autofi.data.folds import kept_apart
 from autofi.data.numbers import Buckets, BucketScale
 from autofi.data.reading import Table
 from autofi.data.roles import located, read_groups, read_labels, read_weights
@@ -87,6 +88,7 @@ def encode(
         groups=arrays.groups,
         parts=parts,
         fingerprint=fingerprint(schema.to_json(), parts, named),
+        apart=kept_apart(arrays.ids, encoder.cardinalities, parts, arrays.groups, seed=seed),
     )
 
 

@@ -13,6 +13,7 @@ from autofi.data.crosses import Crosses
 from autofi.data.dataset import EncodedDataset, EncodedRows
 from autofi.data.encoder import Encoder
 from autofi.data.features import Column, Features, Pair
+from autofi.data.folds import deal_folds
 from autofi.data.statistics import TargetStatistics
 
 #: Of log(1 + count), below which a column's counts are not stretched to unit deviation.
@@ -85,7 +86,8 @@ def build_features(
     """Fit crosses (of `cross_pairs`, or `pairs`) and statistics of all fields and `pairs`; features of all rows.
 
     Training rows get out-of-fold statistics, which never contain their own label; all others those of all training
-    rows.
+    rows. What the split keeps apart the folds keep apart too: otherwise a training row's statistics would hold rows
+    of its own cell, as those of a validation row never do.
     """
     train = dataset.parts["train"]
     cardinalities = dataset.encoder.cardinalities
@@ -100,18 +102,19 @@ def build_features(
         tuple(pair) for pair in pairs
     ]
     values = np.empty((len(dataset), len(columns), 2), dtype=np.float32)
+    fold_of_row = deal_folds(train.stop, folds, np.random.default_rng(seed), dataset.together())
     statistics, _ = TargetStatistics.fit(
         dataset.ids[train],
         dataset.labels[train],
         cardinalities,
         columns,
-        folds=folds,
-        seed=seed,
+        folds=fold_of_row,
         out=values[train],
     )
-    # The other folds hold (folds - 1) / folds of a cell's rows: scaled up, or every count would look smaller in
-    # training than it does afterwards.
-    values[train] *= folds / (folds - 1)
+    # The other folds hold only a share of a cell's rows: scaled up, or every count would look smaller in training
+    # than it does afterwards.
+    others = train.stop - np.bincount(fold_of_row)[fold_of_row, None, None]
+    values[train] *= train.stop / np.maximum(others, 1)
     statistics.transform(dataset.ids[train.stop :], out=values[train.stop :])
     builder = FeatureBuilder(dataset.encoder, crosses, statistics, _log_counts(values[train], columns))
     features = Features(

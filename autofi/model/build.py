@@ -40,8 +40,13 @@ def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) 
 
 def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: int) -> Network:
     """A network with fresh weights; the same seed gives the same weights, whatever was drawn before."""
+    crosses = builder.crosses.subset(used_columns(architecture, tuple(builder.encoder.schema.names))[0])
     shapes = shapes_of(
-        builder, min_count=architecture.min_count, cross_min_count=architecture.cross_min_count
+        builder,
+        min_count=architecture.min_count,
+        cross_min_count=max(
+            architecture.cross_min_count, crosses.min_count_within(architecture.cross_max_rows)
+        ),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

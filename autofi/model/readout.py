@@ -10,21 +10,28 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
+from autofi.model.members import Members, mean_logit
+
 ReadoutName = Literal["sum", "linear", "mlp"]
 
 
 @dataclass(frozen=True)
 class ReadoutSizes:
-    """What a read-out is built from; `hidden`, `dropout` and `batch_norm` matter for the MLP only."""
+    """What a read-out is built from; all but `name` matters for the MLP only.
+
+    members     networks behind the first hidden layer, trained side by side and averaged (`model.members`); dropout
+                and batch normalisation then act on that shared layer
+    """
 
     name: ReadoutName = "mlp"
     hidden: tuple[int, ...] = (128, 64)
     dropout: float = 0.0
     batch_norm: bool = False
+    members: int = 1
 
 
 class Readout(nn.Module):
-    """`[B, columns] → [B]`: a plain sum, a linear map, or an MLP beside a linear map.
+    """`[B, columns] → [B]`: a plain sum, a linear map, or an MLP. With members, `[B, members]` while training.
 
     `first` maps the columns and is the only part that knows how many there are, so that `narrow` can keep the
     columns of an extracted network and `rest` can finish from a cached `first(x)`.
@@ -40,16 +47,7 @@ class Readout(nn.Module):
             self.first = None
         else:
             self.first = nn.Linear(columns, widths[0], bias=sizes.name == "mlp")
-        layers: list[nn.Module] = []
-        if sizes.name == "mlp":
-            for width, following in itertools.pairwise(widths):
-                if sizes.batch_norm:
-                    layers.append(nn.BatchNorm1d(width))
-                layers.append(nn.ReLU())
-                if sizes.dropout:
-                    layers.append(nn.Dropout(sizes.dropout))
-                layers.append(nn.Linear(width, following))
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*(_after_first(widths, sizes) if sizes.name == "mlp" else ()))
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.xavier_normal_(layer.weight)
@@ -62,9 +60,9 @@ class Readout(nn.Module):
         return self.rest(self.first(columns))
 
     def rest(self, first: Tensor) -> Tensor:
-        """The logit from `first(columns)`."""
+        """The logit from `first(columns)`; with members that of their mean probability, or all while training."""
         logits: Tensor = self.layers(first).squeeze(-1) + self.bias
-        return logits
+        return mean_logit(logits) if logits.dim() > 1 and not self.training else logits
 
     def first_weight(self) -> Tensor:
         """The weight that maps the columns, `[H, columns]`; ones where they are only summed."""
@@ -86,3 +84,18 @@ class Readout(nn.Module):
         small.load_state_dict(state)
         small.train(self.training)
         return small
+
+
+def _after_first(widths: Sequence[int], sizes: ReadoutSizes) -> list[nn.Module]:
+    """What follows the first layer, whose outputs are `widths[0]` wide."""
+    layers: list[nn.Module] = []
+    for width, following in itertools.pairwise(widths):
+        if sizes.batch_norm:
+            layers.append(nn.BatchNorm1d(width))
+        if sizes.members > 1:
+            return [*layers, nn.Dropout(sizes.dropout), Members(widths, sizes.members)]
+        layers.append(nn.ReLU())
+        if sizes.dropout:
+            layers.append(nn.Dropout(sizes.dropout))
+        layers.append(nn.Linear(width, following))
+    return layers

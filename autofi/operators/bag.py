@@ -9,12 +9,15 @@ from torch import Tensor
 from autofi.data.features import Column, Features
 from autofi.operators.base import Shapes, Sizes, look_up
 from autofi.operators.registry import register
-from autofi.operators.tables import TableOperator
+from autofi.operators.tables import OUT_OF_VOCABULARY, UNKNOWN_SHARE, TableOperator, some_unknown
 
 
 @register
 class Bag(TableOperator):
-    """The mean of the embeddings of a list's tokens; an empty list gives zeros."""
+    """The mean of the embeddings of a list's tokens; an empty list gives zeros.
+
+    While training, `UNKNOWN_SHARE` of the tokens are taken for unseen, so that the row of those is trained.
+    """
 
     name = "bag"
     choice = "field"
@@ -47,6 +50,9 @@ class Bag(TableOperator):
         return torch.from_numpy(tokens)
 
     def forward(self, selected: Tensor) -> Tensor:
+        if self.training:
+            unknown = some_unknown(selected, UNKNOWN_SHARE, (self.offsets + OUT_OF_VOCABULARY).unsqueeze(-1))
+            selected = torch.where(selected >= 0, unknown, selected)
         present = (selected >= 0).unsqueeze(-1)  # [B, S, L, 1]
         vectors = look_up(self.table, selected.clamp(min=0)) * present
         return (vectors.sum(2) / present.sum(2).clamp(min=1)).flatten(1)

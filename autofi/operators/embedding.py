@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from autofi.data.features import Column, Features
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import register
-from autofi.operators.tables import TableOperator
+from autofi.operators.tables import OUT_OF_VOCABULARY, UNKNOWN_SHARE, TableOperator, some_unknown
 
 
 @register
@@ -17,7 +19,12 @@ class Embedding(TableOperator):
     """One learned vector per value; a value rarer than the minimum count shares the out-of-vocabulary row.
 
     Numeric fields embed their bucket, multi-valued ones the whole list as one value.
+
+    Where no training value is rare, that row would stay at its start and an unseen value would be scored by noise:
+    while training, `UNKNOWN_SHARE` of such a field's codes are taken for unseen, drawn anew at every step.
     """
+
+    unknown_share: Tensor
 
     name = "embedding"
     choice = "field"
@@ -38,12 +45,22 @@ class Embedding(TableOperator):
     def rows(cls, slot: Column, shapes: Shapes) -> int:
         return shapes.kept[slot[0]]
 
+    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
+        super().__init__(slots, shapes, sizes)
+        complete = [shapes.kept[slot[0]] == shapes.cardinalities[slot[0]] for slot in self.slots]
+        self.register_buffer("unknown_share", torch.tensor(complete) * UNKNOWN_SHARE, persistent=False)
+
     def select(self, features: Features) -> Tensor:
         return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
+
+    def forward(self, selected: Tensor) -> Tensor:
+        if self.training:
+            selected = some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY)
+        return super().forward(selected)
 
 
 def frequent_codes(features: Features, fields: list[int], shapes: Shapes) -> Tensor:
     """Codes of `fields`, int32 `[N, len(fields)]`; rarer ones become out of vocabulary."""
     codes = features.ids[:, fields]
     kept = np.array([shapes.kept[field] for field in fields], dtype=np.int32)
-    return torch.from_numpy(np.where(codes < kept, codes, np.int32(1)))
+    return torch.from_numpy(np.where(codes < kept, codes, np.int32(OUT_OF_VOCABULARY)))

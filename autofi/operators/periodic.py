@@ -72,4 +72,4 @@ class Periodic(Operator):
         with torch.random.fork_rng(devices=[]):
             small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
         small.frequencies = nn.Parameter(self.frequencies.detach()[list(positions)].clone())
-        return small.to(self.frequencies.device)
+        return small.to(self.frequencies.device).train(self.training)

@@ -81,4 +81,4 @@ class PiecewiseLinear(Operator):
 
     def subset(self, positions: Sequence[int]) -> Self:
         small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
-        return small.to(self.reads.device)
+        return small.to(self.reads.device).train(self.training)

@@ -60,7 +60,7 @@ class Factorize(Operator):
             small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
         where = [self.fields.index(field) for field in small.fields]
         small.table = nn.Parameter(gather_rows(self.table, self.field_rows, where))
-        return small.to(self.table.device)
+        return small.to(self.table.device).train(self.training)
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         return (self.table,)

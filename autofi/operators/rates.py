@@ -66,4 +66,4 @@ class Statistics(Operator):
     def subset(self, positions: Sequence[int]) -> Self:
         small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
         small.log_strength = nn.Parameter(self.log_strength.detach()[list(positions)].clone())
-        return small.to(self.log_strength.device)
+        return small.to(self.log_strength.device).train(self.training)

@@ -14,6 +14,10 @@ from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up,
 
 #: Embeddings begin small, so that a row says nothing until its clicks do.
 INITIAL_DEVIATION = 1e-2
+#: The code of a value that training has not seen, or too rarely.
+OUT_OF_VOCABULARY = 1
+#: Of the codes of a field without rare values, taken for unseen while training: enough that the row is trained.
+UNKNOWN_SHARE = 0.002
 
 
 class TableOperator(Operator):
@@ -48,7 +52,12 @@ class TableOperator(Operator):
         with torch.random.fork_rng(devices=[]):
             small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
         small.table = nn.Parameter(gather_rows(self.table, self.slot_rows, positions))
-        return small.to(self.table.device)
+        return small.to(self.table.device).train(self.training)
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         return (self.table,)
+
+
+def some_unknown(codes: Tensor, share: Tensor | float, unknown: Tensor | int) -> Tensor:
+    """`codes` with a random `share` of them replaced by `unknown`; both broadcast."""
+    return torch.where(torch.rand(codes.shape, device=codes.device) < share, unknown, codes)

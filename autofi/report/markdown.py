@@ -45,6 +45,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         f"space `{record.space_name}` (fingerprint `{record.space_fingerprint[:12]}`), "
         f"{len(trials)} architectures trained from scratch.",
         verdict(summary),
+        _apart(summary.get("apart")),
         "## Winner against the baselines",
         "Means over seeds. The interval is the 95 % interval of the test AUC, over test rows and seeds; "
         "seconds are those of one training.",
@@ -96,6 +97,12 @@ def verdict(summary: Summary) -> str:
     return f"**{told[comparison['verdict']].format(comparison['baseline'])}** ({figures})."
 
 
+def _apart(names: Sequence[str] | None) -> str:
+    if names is None:
+        return ""
+    return f"No validation row shares {' × '.join(names)} with training rows; folds of training rows keep it apart too."
+
+
 def _models(summary: Summary) -> str:
     rows = []
     models = [summary["winner"]] if summary.get("winner") else []
@@ -130,7 +137,10 @@ def _models(summary: Summary) -> str:
         "table bytes",
         "seconds",
     )
-    return _table(heading, rows)
+    if not any((model.get("test") or {}).get("gauc") is not None for model in models):
+        return _table(heading, rows)
+    gaucs = [_figure((model.get("test") or {}).get("gauc")) for model in models]
+    return _table((*heading, "test GAUC"), [(*row, gauc) for row, gauc in zip(rows, gaucs, strict=True)])
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:

@@ -36,6 +36,7 @@ class Architecture:
     field_sum: bool = False
     min_count: int = 2
     cross_min_count: int = 2
+    cross_max_rows: int | None = None
     training: TrainingSettings = TrainingSettings()
 
     def __post_init__(self) -> None:
@@ -70,10 +71,13 @@ class Architecture:
         readout = (
             self.readout if self.readout.name == "mlp" else ReadoutSizes(name=self.readout.name, hidden=())
         )
-        cross_min_count = self.cross_min_count if "memorize_embedding" in used else 2
+        cross_min_count, cross_max_rows = self.cross_min_count, self.cross_max_rows
+        if "memorize_embedding" not in used:
+            cross_min_count, cross_max_rows = 2, None
         for name, value in (
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
-            ("cross_min_count", cross_min_count), ("field_sum", self.field_sum and bool(pairs)),
+            ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
+            ("field_sum", self.field_sum and bool(pairs)),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
 
@@ -98,6 +102,7 @@ class Architecture:
             "field_sum": self.field_sum,
             "min_count": self.min_count,
             "cross_min_count": self.cross_min_count,
+            "cross_max_rows": self.cross_max_rows,
             "training": dataclasses.asdict(self.training),
         }
 
@@ -113,6 +118,7 @@ class Architecture:
                 field_sum=bool(value["field_sum"]),
                 min_count=int(value["min_count"]),
                 cross_min_count=int(value["cross_min_count"]),
+                cross_max_rows=value.get("cross_max_rows"),
                 training=TrainingSettings(**value["training"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -153,4 +159,6 @@ class Architecture:
             counts[choice] = counts.get(choice, 0) + 1
         pairs = ", ".join(f"{count} {choice}d" for choice, count in sorted(counts.items())) or "no pair"
         network = "-".join(map(str, self.readout.hidden)) if self.readout.name == "mlp" else self.readout.name
+        if self.readout.name == "mlp" and self.readout.members > 1:
+            network += f" by {self.readout.members} members"
         return f"{len(self.fields)} fields, {pairs}, {network}"

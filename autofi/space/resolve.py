@@ -36,5 +36,6 @@ def resolve(
         field_sum=space.field_sum,
         min_count=int(space.value("min_count", chosen)),
         cross_min_count=int(space.value("cross_min_count", chosen)),
+        cross_max_rows=space.cross_max_rows,
         training=TrainingSettings(**section("training", space.training)),
     )

@@ -106,10 +106,12 @@ class SearchSpace(_Strict):
     fields: FieldSpace
     pairs: PairSpace = PairSpace()
     sizes: dict[Literal["embedding_dim", "cross_dim", "factor_dim"], Choosable] = {}
-    readout: dict[Literal["name", "hidden", "dropout", "batch_norm"], Choosable] = {}
+    readout: dict[Literal["name", "hidden", "dropout", "batch_norm", "members"], Choosable] = {}
     field_sum: bool = False
     min_count: Choosable = 2
     cross_min_count: Choosable = 2
+    #: Rows of all memorized crosses together: above it, the least frequent cells share their pair's row of the unknown.
+    cross_max_rows: Annotated[int, Field(ge=1)] | None = None
     training: dict[
         Literal[
             "learning_rate",

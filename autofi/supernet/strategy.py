@@ -24,6 +24,7 @@ import torch
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import build_features
 from autofi.data.features import Features, Pair
+from autofi.data.folds import deal_folds
 from autofi.model.build import shapes_of
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
@@ -71,6 +72,9 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
     """Choose the forms of the fields and the options of the pairs, reading training and validation rows only."""
     names = tuple(dataset.encoder.schema.names)
     pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
+    if dataset.apart and space.pairs.searched:
+        # No validation row has a cell of such a pair that training has seen: there is nothing to memorize.
+        pairs = [pair for pair in pairs if not set(dataset.apart) <= set(pair)]
     settings = space.search
     generator = np.random.default_rng(seed)
     opened: dict[Pair, PairScore | None] = {}
@@ -84,7 +88,8 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
         else:
             opened = dict.fromkeys(pairs)
     builder, features = build_features(dataset, list(opened), seed=seed)
-    shapes = shapes_of(builder, min_count=2, cross_min_count=2)
+    cross_min_count = max(2, builder.crosses.min_count_within(space.cross_max_rows))
+    shapes = shapes_of(builder, min_count=2, cross_min_count=cross_min_count)
     forms = applicable_forms(space, shapes)
     slots = _slots(space, forms, opened, shapes)
     if all(len(slot.options) == 1 for slot in slots):
@@ -154,7 +159,7 @@ def cross_fitted_residuals(
             layout.setdefault(form, []).append((position,))
     train = dataset.parts["train"]
     labels = torch.from_numpy(np.asarray(dataset.labels))
-    folds = generator.integers(0, 2, train.stop)
+    folds = deal_folds(train.stop, 2, generator, dataset.together())
     residuals = np.zeros(train.stop)
     rows: Rows | None = None
     for fold in (0, 1):
@@ -229,7 +234,7 @@ def _folds(
     most = min(MOST_ROWS, max(ENOUGH_ROWS, JUDGED // max(candidates, 1)))
     if len(judges) >= ENOUGH_ROWS:
         return [(np.arange(train.stop), generator.permutation(judges)[:most])]
-    fold = generator.integers(0, FOLDS, train.stop)
+    fold = deal_folds(train.stop, FOLDS, generator, dataset.together())
     unseen = [np.concatenate([np.flatnonzero(fold == k), judges[k::FOLDS]]) for k in range(FOLDS)]
     return [
         (np.flatnonzero(fold != k), generator.permutation(unseen[k])[: most // FOLDS]) for k in range(FOLDS)

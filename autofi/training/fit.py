@@ -115,7 +115,8 @@ def fit(
             continue
         scores = predict(network, valid)
         labels = valid.labels.cpu().numpy()
-        history.append((auc(labels, scores), logloss(labels, scores)))
+        weights = None if valid.weights is None else valid.weights.cpu().numpy()
+        history.append((auc(labels, scores, weights), logloss(labels, scores, weights)))
         if on_evaluation is not None:
             on_evaluation(number, *history[-1], speed)
         value = history[-1][0] if settings.monitor == "auc" else -history[-1][1]
@@ -168,7 +169,7 @@ def train_rows(
     for chosen in batches(index, batch_size):
         batch = rows.take(chosen)
         logits = network(batch.selected)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, batch.labels, batch.weights)
+        loss = mean_loss(logits, batch.labels, batch.weights)
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss.backward()
@@ -176,6 +177,14 @@ def train_rows(
             optimizer.step()
         steps += 1
     return steps
+
+
+def mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean logloss of a batch; of logits `[B, members]` over the members too, each on its own."""
+    if logits.dim() > 1:
+        labels = labels.unsqueeze(1).expand_as(logits)
+        weights = None if weights is None else weights.unsqueeze(1)
+    return nn.functional.binary_cross_entropy_with_logits(logits, labels, weights)
 
 
 @torch.no_grad()

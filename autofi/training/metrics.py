@@ -109,6 +109,13 @@ def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) ->
     return float(np.average(each, weights=sizes[mixed]))
 
 
+def has_mixed_group(labels: npt.ArrayLike, groups: npt.ArrayLike) -> bool:
+    """Whether any group holds both classes, so that `gauc` has something to average."""
+    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
+    positives = np.bincount(codes, weights=_binary(labels))
+    return bool(((positives > 0) & (positives < np.bincount(codes))).any())
+
+
 def delong(
     labels: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike, *, confidence: float = 0.95
 ) -> PairedDifference:

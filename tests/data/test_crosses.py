@@ -180,3 +180,21 @@ def test_impossible_limits_are_refused() -> None:
         Crosses.fit(draw_ids(10), CARDINALITIES, PAIRS, min_count=0)
     with pytest.raises(ValueError, match="max_rows=5 is less than the 6 pairs"):
         Crosses.fit(draw_ids(10), CARDINALITIES, PAIRS, max_rows=5)
+
+
+@pytest.mark.parametrize("max_rows", [3, 10, 40, 100, 10_000])
+def test_a_cap_on_rows_is_the_smallest_minimum_count_that_fits(max_rows: int) -> None:
+    generator = np.random.default_rng(0)
+    ids = (generator.zipf(1.5, (3000, 3)) % 12).astype(np.int32)
+    crosses = Crosses.fit(ids, (12, 12, 12), [(0, 1), (0, 2), (1, 2)])
+    chosen = crosses.min_count_within(max_rows)
+    assert sum(crosses.sizes_at(chosen)) <= max_rows
+    assert chosen == 2 or sum(crosses.sizes_at(chosen - 1)) > max_rows
+
+
+def test_without_a_cap_or_below_a_row_per_pair_the_unknown_stay() -> None:
+    ids = np.zeros((10, 2), dtype=np.int32)
+    crosses = Crosses.fit(ids, (3, 3), [(0, 1)])
+    assert crosses.min_count_within(None) == 2
+    assert crosses.sizes_at(crosses.min_count_within(1)) == (1,)
+    assert Crosses.fit(ids, (3, 3), []).min_count_within(5) == 2

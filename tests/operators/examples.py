@@ -71,14 +71,14 @@ def slots_of(name: str, shapes: Shapes) -> list[Column]:
 
 
 def build(name: str, slots: list[Column], shapes: Shapes, *, seed: int = 0, sizes: Sizes = SIZES) -> Operator:
-    """The operator with seeded weights, every parameter moved away from its initial value."""
+    """The operator with seeded weights, every parameter moved away from its initial value, as it scores rows."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         operator = get_operator(name)(slots, shapes, sizes)
         with torch.no_grad():
             for parameter in operator.parameters():
                 parameter += 0.3 * torch.randn_like(parameter)
-    return operator
+    return operator.eval()
 
 
 def with_rows(features: Features, order: np.ndarray) -> Features:

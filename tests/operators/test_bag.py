@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
+import torch
 
+from autofi.operators.tables import UNKNOWN_SHARE
 from tests.operators.examples import BAGS, build, random_features, shapes_for
 
 FEATURES = random_features(60)
@@ -44,3 +47,15 @@ def test_bags_of_different_length_lie_side_by_side() -> None:
     for position, piece in enumerate(out):
         one = both.subset([position])
         np.testing.assert_allclose(piece.detach(), one(one.select(features)).detach(), rtol=1e-6)
+
+
+def test_the_row_of_unseen_tokens_is_trained() -> None:
+    operator = build("bag", [(3,)], SHAPES).train()
+    tokens = torch.full((200_000, 1, 3), -1, dtype=torch.int32)
+    tokens[:, 0, 0] = 2
+    operator(tokens).sum().backward()
+    gradient = operator.tables()[0].grad
+    assert gradient is not None
+    trained = gradient[:, 0].nonzero().flatten().tolist()
+    assert trained == [1, 2]
+    assert gradient[1, 0].item() == pytest.approx(UNKNOWN_SHARE * len(tokens), rel=0.3)

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from autofi.errors import DataError
-from autofi.training.metrics import auc, auc_interval, delong, gauc, logloss
+from autofi.training.metrics import auc, auc_interval, delong, gauc, has_mixed_group, logloss
 
 SEEDS = range(6)
 
@@ -177,3 +177,8 @@ def test_unusable_weights_are_refused() -> None:
     for weights in ([1.0, -1.0], [0.0, 0.0], [1.0], [1.0, math.inf]):
         with pytest.raises(DataError, match="eights must"):
             logloss([0, 1], [0.4, 0.6], weights)
+
+
+def test_a_group_is_mixed_when_it_holds_both_classes() -> None:
+    assert has_mixed_group([0, 1, 1, 1], ["a", "a", "b", "b"])
+    assert not has_mixed_group([0, 0, 1, 1], ["a", "a", "b", "b"])

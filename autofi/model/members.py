@@ -1,0 +1,45 @@
+"""Many small networks behind one shared layer, trained side by side: an ensemble at a fraction of its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class Members(nn.Module):
+    """`[B, H] → [B, K]`: K networks that see the same hidden layer, each with its own signs, shifts and weights.
+
+    A member multiplies the shared layer by its own factors, +1 or -1 at first, so that members begin with other
+    halves of it behind the ReLU; every later layer is its own. Each member is trained on its own loss and their
+    probabilities are averaged: on small tables that is worth as much as an ensemble of whole networks.
+
+    Source: TabM, https://arxiv.org/abs/2410.24210, after BatchEnsemble, https://arxiv.org/abs/2002.06715. There the
+    input is multiplied and later layers share a matrix; here the wide first layer is computed once, which is most of
+    the cost, and the small later ones are batched products.
+    """
+
+    def __init__(self, widths: Sequence[int], members: int) -> None:
+        super().__init__()
+        signs = torch.randint(0, 2, (members, widths[0])).float() * 2 - 1
+        self.factors = nn.Parameter(signs)
+        self.shifts = nn.ParameterList(torch.zeros(members, 1, width) for width in widths)
+        self.weights = nn.ParameterList(
+            torch.randn(members, width, following) * (2.0 / (width + following)) ** 0.5
+            for width, following in pairwise(widths)
+        )
+
+    def forward(self, first: Tensor) -> Tensor:
+        hidden = torch.addcmul(self.shifts[0], first.unsqueeze(0), self.factors.unsqueeze(1))  # [K, B, H]
+        for weight, shift in zip(self.weights, list(self.shifts)[1:], strict=True):
+            hidden = torch.baddbmm(shift, hidden.relu(), weight)
+        return hidden.squeeze(-1).t()
+
+
+def mean_logit(logits: Tensor) -> Tensor:
+    """The logit of the members' mean probability, `[B, K] → [B]`; exact for large logits of either sign."""
+    clicked = torch.logsumexp(nn.functional.logsigmoid(logits), 1)
+    passed = torch.logsumexp(nn.functional.logsigmoid(-logits), 1)
+    return clicked - passed

@@ -1,0 +1,155 @@
+"""What a study says of its trials and models: which one wins, and by which figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from optuna.distributions import CategoricalDistribution
+
+import autofi
+from autofi.predictions import LABELS, load_predictions, save_predictions
+from autofi.report.markdown import report_markdown
+from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
+from autofi.study import best_trial
+from autofi.training.metrics import auc, gauc, logloss
+from tests.store.examples import CREATED, start
+
+TINY = Path(__file__).parent / "spaces" / "tiny.yaml"
+ROWS = 2000
+
+
+@pytest.fixture
+def handle(tmp_path: Path) -> Iterator[StudyHandle]:
+    with (
+        StudyStore(resolve_storage(str(tmp_path / "a.db"))) as store,
+        store.create_or_resume("mine", **CREATED) as opened,
+    ):
+        yield opened
+
+
+def logits(noise: float, *, sharpness: float = 1.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and a probability that knows them but for its noise; sharper ones are surer, not better."""
+    truth = np.random.default_rng(0).standard_normal(ROWS)
+    labels = (np.random.default_rng(9).random(ROWS) < 1 / (1 + np.exp(-truth))).astype(float)
+    seen = truth + noise * np.random.default_rng(seed).standard_normal(ROWS)
+    return labels, 1 / (1 + np.exp(-sharpness * seen))
+
+
+def add(handle: StudyHandle, scores: np.ndarray, labels: np.ndarray, *, pairs: str = "selected") -> int:
+    number = start(
+        handle,
+        architecture_id=f"a{len(handle.trials())}",
+        params={"pairs": pairs},
+        distributions={"pairs": CategoricalDistribution(("selected", "rates"))},
+    )
+    save_predictions(handle, LABELS, {"valid": labels})
+    save_predictions(handle, f"trial-{number}", {"valid": scores})
+    valid = {"auc": auc(labels, scores), "logloss": logloss(labels, scores)}
+    handle.finish_trial(
+        number,
+        valid["auc"],
+        attrs={"valid": valid, "parameters": 10, "table_bytes": 40, "seconds": 1.0},
+    )
+    return number
+
+
+def test_a_clear_lead_in_auc_wins_whatever_the_logloss(handle: StudyHandle) -> None:
+    labels, best = logits(0.1, sharpness=4.0)
+    _, worse = logits(1.5)
+    first = add(handle, best, labels)
+    add(handle, worse, labels)
+    assert logloss(labels, worse) < logloss(labels, best)
+    assert best_trial(handle).number == first
+
+
+def test_among_equals_by_auc_the_lowest_logloss_wins(handle: StudyHandle) -> None:
+    labels, sure = logits(0.20, sharpness=3.0)
+    _, calibrated = logits(0.19, seed=3)
+    add(handle, sure, labels)
+    second = add(handle, calibrated, labels)
+    assert auc(labels, sure) > auc(labels, calibrated)
+    assert best_trial(handle).number == second
+
+
+def test_more_pairs_must_earn_a_standard_error(handle: StudyHandle) -> None:
+    labels, modest = logits(0.20, seed=3)
+    _, more = logits(0.20)
+    first = add(handle, modest, labels)
+    add(handle, more, labels, pairs="rates")
+    assert auc(labels, more) > auc(labels, modest)
+    assert best_trial(handle).number == first
+    third = add(handle, (more + labels) / 2, labels, pairs="rates")
+    assert best_trial(handle).number == third
+
+
+def clicks(rows: int = 3000, seed: int = 0) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "user": generator.integers(0, 50, rows),
+            "item": generator.integers(0, 20, rows),
+            "visit": generator.integers(0, 100, rows),
+            "weight": generator.integers(1, 5, rows),
+        }
+    )
+    rate = generator.normal(size=50)[frame["user"]] + generator.normal(size=20)[frame["item"]]
+    frame["click"] = (generator.random(rows) < 1 / (1 + np.exp(-rate))).astype(int)
+    frame["user"] = "u" + frame["user"].astype(str)
+    frame["item"] = "i" + frame["item"].astype(str)
+    return frame
+
+
+def search(frame: pd.DataFrame, tmp_path: Path, **overrides: str) -> autofi.Study:
+    return autofi.search(
+        frame,
+        target="click",
+        space=TINY,
+        study="mine",
+        storage=str(tmp_path / "a.db"),
+        trials=1,
+        seeds=1,
+        baselines=("lr",),
+        device="cpu",
+        overrides=autofi.SchemaOverrides(**overrides),
+    )
+
+
+def test_figures_are_weighed_and_grouped_as_the_table_says(tmp_path: Path) -> None:
+    frame = clicks().assign(part=np.random.default_rng(1).choice(["train", "valid", "test"], 3000))
+    study = search(frame, tmp_path, weight="weight", group="visit", split_column="part")
+    try:
+        test = frame[frame["part"] == "test"]
+        (model,) = study._handle.models(ModelRole.WINNER)
+        (name,) = (path.stem for path in (study._handle.artifacts / "predictions").glob("winner-*.npz"))
+        scores = load_predictions(study._handle, name)["test"]
+        summary = study.summary()
+        shown = summary["winner"]["test"]
+        assert shown["auc"] == pytest.approx(auc(test["click"], scores, test["weight"]), abs=1e-12)
+        assert shown["logloss"] == pytest.approx(logloss(test["click"], scores, test["weight"]), abs=1e-12)
+        assert shown["gauc"] == pytest.approx(gauc(test["click"], scores, test["visit"]), abs=1e-12)
+        assert shown["auc"] != pytest.approx(auc(test["click"], scores), abs=1e-6)
+        assert model.metrics["test"]["gauc"] == shown["gauc"]
+        assert "gauc" in summary["baselines"][0]["test"]
+        assert "test GAUC" in report_markdown(study._handle.record, summary, [])
+    finally:
+        study.close()
+
+
+def test_what_the_split_keeps_apart_is_told(tmp_path: Path) -> None:
+    frame = clicks()
+    cells = frame.groupby(["user", "item"]).ngroup().to_numpy()
+    parts = np.random.default_rng(2).choice(["train", "valid", "test"], cells.max() + 1, p=[0.6, 0.2, 0.2])
+    study = search(
+        frame.drop(columns=["weight", "visit"]).assign(part=parts[cells]), tmp_path, split_column="part"
+    )
+    try:
+        summary = study.summary()
+        assert summary["apart"] == ["user", "item"]
+        assert [pair["choice"] for pair in summary["pairs"]] == ["naive"]
+        assert "shares user × item with training" in report_markdown(study._handle.record, summary, [])
+    finally:
+        study.close()
