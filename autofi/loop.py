@@ -94,7 +94,8 @@ def search(
     )
     store = StudyStore(resolve_storage(storage))
     name = study or default_name(settings.source, found_space.name)
-    store.list()  # an unreachable storage is refused before the table is read
+    # An unreachable storage and another space are refused before the table is read.
+    store.check_space(name, space_name=found_space.name, space_fingerprint=found_space.fingerprint)
     progress.phase("encode")
     dataset = open_data(table, settings, valid=valid, test=test)
     encoded = time.monotonic()

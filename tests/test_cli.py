@@ -400,6 +400,26 @@ def test_a_users_error_is_one_line_and_exit_code_2(runner: CliRunner, api: Any, 
     assert result.stderr == f"autofi: error: {' '.join(str(error).split())}\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("search", "x.csv", "--trials", "many"), "Invalid value for '--trials'"),
+        (("search", "--colour"), "No such option: --colour"),
+        (("serch",), "Did you mean 'search'?; see autofi --help"),
+        (("predict",), "Missing argument 'DIR'; see autofi predict --help"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_too(
+    runner: CliRunner, arguments: tuple[str, ...], told: str
+) -> None:
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("autofi: error: ")
+    assert told in line
+
+
 @pytest.mark.parametrize("text", ["soon", "10x", "0m", "-5", ""])
 def test_a_wrong_timeout_is_a_users_error(runner: CliRunner, text: str) -> None:
     result = runner.invoke(app, ["search", f"--timeout={text}"])

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from autofi.cli import bundles, catalog, searching, studies
 from autofi.cli.output import fail, say
@@ -26,6 +27,9 @@ class Commands(TyperGroup):
         except AutoFIError as error:
             fail(str(error))
             raise typer.Exit(USER_ERROR) from error
+        except TyperException as error:
+            fail(f"{error.format_message().rstrip('.')}; {_help_of(ctx)}")
+            raise typer.Exit(USER_ERROR) from error
         except KeyboardInterrupt as stop:
             if ctx.invoked_subcommand in RESUMABLE:
                 say("autofi: interrupted; finished work is kept; run the same command again to resume")
@@ -43,6 +47,11 @@ app = typer.Typer(
     epilog="Try it on generated data: [bold]autofi search[/bold]\n\n"
     "Then on a table of yours: [bold]autofi search clicks.parquet --target click[/bold]",
 )
+
+
+def _help_of(ctx: Any) -> str:
+    named = (ctx.invoked_subcommand,) if ctx.invoked_subcommand else ()
+    return f"see {' '.join(('autofi', *named))} --help"
 
 
 def _version(asked: bool) -> None:

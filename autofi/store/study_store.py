@@ -90,6 +90,12 @@ class StudyStore:
         handle.claim()
         return handle
 
+    def check_space(self, name: str, *, space_name: str, space_fingerprint: str) -> None:
+        """Raise StudyMismatchError when the study of that name exists with another space: before data is read."""
+        row = self._row(name) if self._exists() else None
+        if row is not None:
+            _check_same(row, space_name=space_name, space_fingerprint=space_fingerprint)
+
     def open(self, name: str) -> StudyHandle:
         """A handle on an existing study that does not claim it; raises StudyNotFoundError."""
         row = self._row(name) if self._exists() else None
@@ -229,15 +235,21 @@ class StudyStore:
 
 
 def _check_same(
-    row: StudyRow, *, space_name: str, space_fingerprint: str, data_source: str, data_fingerprint: str
+    row: StudyRow,
+    *,
+    space_name: str,
+    space_fingerprint: str,
+    data_source: str | None = None,
+    data_fingerprint: str | None = None,
 ) -> None:
+    """Without a data fingerprint only the space is compared."""
     differences = []
     if row.space_fingerprint != space_fingerprint:
         differences.append(
             f"another search space ('{row.space_name}' {row.space_fingerprint[:12]}, "
             f"now '{space_name}' {space_fingerprint[:12]})"
         )
-    if row.data_fingerprint != data_fingerprint:
+    if data_fingerprint is not None and row.data_fingerprint != data_fingerprint:
         differences.append(
             f"other data ('{row.data_source}' {row.data_fingerprint[:12]}, "
             f"now '{data_source}' {data_fingerprint[:12]})"
