@@ -12,6 +12,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from autofi.candidates import Candidates
+from autofi.choice import best_trial
 from autofi.data.dataset import EncodedDataset
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
@@ -19,8 +20,9 @@ from autofi.device import pick_device
 from autofi.engine.tpe import Known
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
+from autofi.finals import run_finals
 from autofi.opening import open_data, source_name
-from autofi.predictions import save_labels, save_predictions
+from autofi.predictions import save_labels, save_predictions, trial_key
 from autofi.progress import Progress, SilentProgress
 from autofi.retrain import retrain_winner, train_baseline, watch
 from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, TREES, SearchSettings
@@ -36,7 +38,7 @@ from autofi.store import (
     mask_password,
     resolve_storage,
 )
-from autofi.study import Study, best_trial
+from autofi.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.strategy import propose
 
@@ -127,6 +129,7 @@ def search(
             deadline=deadline,
             progress=progress,
         )
+        run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
         searched = time.monotonic()
         best = best_trial(handle)
         architecture = Architecture.from_json(best.architecture)
@@ -233,7 +236,7 @@ def _measure(
         handle.fail_trial(number, error)
         raise
     report = trained.report
-    save_predictions(handle, f"trial-{number}", trained.predictions)
+    save_predictions(handle, trial_key(number), trained.predictions)
     handle.finish_trial(
         number,
         report.auc,

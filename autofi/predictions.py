@@ -16,6 +16,11 @@ Predictions = npt.NDArray[np.float64]
 LABELS = "labels"
 
 
+def trial_key(number: int) -> str:
+    """What a trial of the search is kept under."""
+    return f"trial-{number}"
+
+
 def winner_key(architecture_id: str, seed: int, *, refit: bool) -> str:
     """What a retrained architecture is kept under, its bundle as well."""
     return f"winner-{architecture_id}-{seed}{'-refit' if refit else ''}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autofi.choice import best_trial, complete_trials
 from autofi.device import pick_device
 from autofi.errors import DataError, ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
@@ -29,7 +30,6 @@ from autofi.store import (
     StudyStore,
     StudySummary,
     TrialRecord,
-    TrialState,
     resolve_storage,
 )
 from autofi.training.metrics import auc_interval, delong
@@ -287,44 +287,6 @@ class Study:
         return found | {"total": sum(seconds.values()) if seconds else None}
 
 
-def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
-    """The finished trials of the search, in order."""
-    return [
-        trial for trial in handle.trials() if trial.state is TrialState.COMPLETE and trial.value is not None
-    ]
-
-
-def best_trial(handle: StudyHandle) -> TrialRecord:
-    """The trial that wins on validation rows.
-
-    The highest AUC leads. Trials with more pairs than the sure ones (`pairs` other than "selected") may lead only
-    when they are ahead of the best trial without them by more than the standard error of that difference (DeLong,
-    paired by row): ties go to the cheaper choice. Of the trials that the leader is not ahead of by one standard
-    error, the one with the lowest logloss wins, which tells more from few rows than their order by AUC does.
-    """
-    trials = complete_trials(handle)
-    if not trials:
-        raise StoreError(
-            f"Study '{handle.name}' has no finished trial yet: run autofi search again to resume it."
-        )
-    ranked = sorted(trials, key=lambda trial: (-(trial.value or 0.0), trial.number))
-    labels = load_labels(handle, "valid")
-    if labels is None:
-        return ranked[0]
-
-    def ahead(leader: TrialRecord, other: TrialRecord) -> bool:
-        scores = [load_predictions(handle, f"trial-{trial.number}").get("valid") for trial in (leader, other)]
-        if leader.number == other.number or scores[0] is None or scores[1] is None:
-            return leader.number != other.number
-        return delong(labels, scores[0], scores[1]).z > 1.0
-
-    modest = [trial for trial in ranked if trial.params.get("pairs", "selected") == "selected"]
-    if modest and not ahead(ranked[0], modest[0]):
-        ranked = modest
-    equals = [trial for trial in ranked if not ahead(ranked[0], trial)]
-    return min(equals, key=lambda trial: ((trial.valid or {}).get("logloss", math.inf), trial.number))
-
-
 def mean_figures(models: Sequence[ModelRecord], part: str) -> dict[str, float] | None:
     """Mean AUC, logloss and, with groups, GAUC of a part over seeds; None where it was not measured."""
     found = [model.metrics[part] for model in models if model.metrics.get(part)]
@@ -345,4 +307,4 @@ def list_studies(storage: str | None = None) -> tuple[StudySummary, ...]:
         return store.list()
 
 
-__all__ = ["Study", "best_trial", "complete_trials", "list_studies", "open_study"]
+__all__ = ["Study", "list_studies", "open_study"]

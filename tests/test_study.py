@@ -11,10 +11,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 import autofi
-from autofi.predictions import LABELS, load_predictions, save_predictions
+from autofi.choice import best_trial, finalists
+from autofi.predictions import LABELS, load_predictions, save_predictions, trial_key
 from autofi.report.markdown import report_markdown
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
-from autofi.study import best_trial
 from autofi.training.metrics import auc, gauc, logloss
 from tests.store.examples import CREATED, start
 
@@ -47,7 +47,7 @@ def add(handle: StudyHandle, scores: np.ndarray, labels: np.ndarray, *, pairs: s
         distributions={"pairs": CategoricalDistribution(("selected", "rates"))},
     )
     save_predictions(handle, LABELS, {"valid": labels})
-    save_predictions(handle, f"trial-{number}", {"valid": scores})
+    save_predictions(handle, trial_key(number), {"valid": scores})
     valid = {"auc": auc(labels, scores), "logloss": logloss(labels, scores)}
     handle.finish_trial(
         number,
@@ -84,6 +84,24 @@ def test_more_pairs_must_earn_a_standard_error(handle: StudyHandle) -> None:
     assert best_trial(handle).number == first
     third = add(handle, (more + labels) / 2, labels, pairs="rates")
     assert best_trial(handle).number == third
+
+
+def test_more_seeds_decide_between_equals(handle: StudyHandle) -> None:
+    labels, lucky = logits(0.19, seed=3)
+    _, other = logits(0.20, sharpness=1.5)
+    numbers = [add(handle, scores, labels) for scores in (lucky, other)]
+    assert [trial.number for trial in finalists(handle)] == numbers
+    assert best_trial(handle).number == numbers[0]
+    for seed in (1, 2):
+        for architecture, value in (("a0", 0.70), ("a1", 0.55)):
+            handle.record_model(
+                role=ModelRole.FINALIST,
+                name="finalist",
+                seed=seed,
+                metrics={"valid": {"auc": 0.7, "logloss": value}},
+                architecture_id=architecture,
+            )
+    assert best_trial(handle).number == numbers[1]
 
 
 def clicks(rows: int = 3000, seed: int = 0) -> pd.DataFrame:

@@ -28,6 +28,7 @@ class ModelRole(StrEnum):
 
     WINNER = "winner"
     BASELINE = "baseline"
+    FINALIST = "finalist"
 
 
 @dataclass(frozen=True)

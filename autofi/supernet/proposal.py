@@ -24,7 +24,6 @@ class Proposal:
     pairs: Mapping[tuple[str, str], Forms]
     likely: Mapping[tuple[str, str], Forms]
     rates: Mapping[tuple[str, str], Forms]
-    opened: tuple[tuple[str, str], ...] = ()
     evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
 
     def to_json(self) -> dict[str, Any]:
@@ -35,7 +34,6 @@ class Proposal:
             "pairs": [[*pair, list(forms)] for pair, forms in self.pairs.items()],
             "likely": [[*pair, list(forms)] for pair, forms in self.likely.items()],
             "rates": [[*pair, list(forms)] for pair, forms in self.rates.items()],
-            "opened": [list(pair) for pair in self.opened],
             "evidence": [dict(move) for move in self.evidence],
         }
 
@@ -48,6 +46,5 @@ class Proposal:
             pairs={(left, right): tuple(forms) for left, right, forms in value["pairs"]},
             likely={(left, right): tuple(forms) for left, right, forms in value["likely"]},
             rates={(left, right): tuple(forms) for left, right, forms in value["rates"]},
-            opened=tuple((left, right) for left, right in value["opened"]),
             evidence=tuple(value["evidence"]),
         )

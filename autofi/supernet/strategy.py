@@ -108,7 +108,7 @@ def _with_rates(
 ) -> dict[tuple[str, str], Forms]:
     """The likely pairs, and the target statistics of the best others by the screen's memorizing score.
 
-    A pair that was opened and gained nothing on held-out rows stays out: it had its hearing.
+    Pairs that gained nothing by themselves are among them: they are judged together, by a candidate of their own.
     """
     found = dict(proposal.likely)
     if RATES not in space.pairs.options:
@@ -117,7 +117,7 @@ def _with_rates(
         (names[score.pair[0]], names[score.pair[1]])
         for score in sorted(ranked, key=lambda score: -score.memorize)
     ]
-    for pair in [pair for pair in others if pair not in proposal.opened][:MOST_RATES]:
+    for pair in [pair for pair in others if pair not in found][:MOST_RATES]:
         found[pair] = RATES
     return found
 
@@ -321,13 +321,11 @@ def _proposal(
     fields: dict[str, Forms] = {}
     sure: dict[tuple[str, str], Forms] = {}
     possible: dict[tuple[str, str], Forms] = {}
-    opened = []
     for slot, option, other in zip(slots, options, likely, strict=True):
         if len(slot.column) == 1:
             fields[shapes.names[slot.column[0]]] = slot.options[option]
             continue
         names = (shapes.names[slot.column[0]], shapes.names[slot.column[1]])
-        opened.append(names)
         if slot.options[option]:
             sure[names] = slot.options[option]
         if slot.options[other]:
@@ -342,4 +340,4 @@ def _proposal(
         }
         for move in moves
     )
-    return Proposal(fields, fields, sure, possible, {}, tuple(opened), evidence)
+    return Proposal(fields, fields, sure, possible, {}, evidence)

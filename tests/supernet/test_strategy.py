@@ -93,17 +93,16 @@ def test_the_gradient_procedures_choose_among_what_the_space_offers(
     path.write_text(yaml.safe_dump(described))
     found = propose(dataset, load_space(path), seed=0, progress=SilentProgress())
     assert found.pairs[("hour", "city")] == ("memorize_embedding",)
-    assert set(found.opened) == {("hour", "city"), ("city", "slot")}
+    assert set(found.pairs) <= {("hour", "city"), ("city", "slot")}
 
 
-def test_a_pair_that_was_heard_and_refused_gets_no_statistics_either() -> None:
+def test_statistics_of_many_pairs_are_offered_beside_the_likely_ones() -> None:
     names = ("a", "b", "c", "d")
     ranked = [PairScore((0, 1), 9.0, 0.0), PairScore((0, 2), 2.0, 0.0), PairScore((1, 2), 8.0, 0.0)]
-    heard = Proposal({}, {}, {("a", "b"): ("memorize_embedding",)}, {("a", "b"): ("memorize_embedding",)}, {},
-                     opened=(("a", "b"), ("b", "c")))  # fmt: skip
+    likely = {("a", "b"): ("memorize_embedding",)}
     space: SearchSpace = load_space("optinter")
-    found = _with_rates(space, names, ranked, heard)
-    assert found == {("a", "b"): ("memorize_embedding",), ("a", "c"): RATES}
+    found = _with_rates(space, names, ranked, Proposal({}, {}, likely, likely, {}))
+    assert found == {**likely, ("b", "c"): RATES, ("a", "c"): RATES}
     many = [PairScore((0, number), float(number), 0.0) for number in range(1, MOST_RATES + 20)]
     wide = _with_rates(space, tuple(map(str, range(MOST_RATES + 20))), many, Proposal({}, {}, {}, {}, {}))
     assert len(wide) == MOST_RATES

@@ -1,0 +1,54 @@
+"""Finals: architectures that one training cannot tell apart are trained with more seeds, and judged by their mean."""
+
+from __future__ import annotations
+
+import time
+
+from autofi.choice import finalists
+from autofi.evaluation.from_scratch import Workbench
+from autofi.progress import Progress
+from autofi.retrain import figures, recorded, watch
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRole, StudyHandle
+
+#: Trainings a finalist is judged by, its trial among them.
+SEEDS = 3
+
+
+def run_finals(
+    handle: StudyHandle, bench: Workbench, *, seed: int, deadline: float | None, progress: Progress
+) -> None:
+    """Train every finalist with SEEDS - 1 further seeds that are not recorded yet; test is not read.
+
+    A small validation part picks, among architectures that differ by less than chance, the one with the luckiest
+    seed. Nothing is trained when the leader has no equal, nor after `deadline`.
+    """
+    found = finalists(handle)
+    if len(found) < 2:
+        return
+    progress.phase("train finalists with more seeds", total=len(found) * (SEEDS - 1))
+    # Seed by seed, so that a deadline leaves all finalists judged by the same seeds as far as it can.
+    for number in range(1, SEEDS):
+        for trial in found:
+            if deadline is not None and time.monotonic() >= deadline:
+                return
+            known = recorded(handle, ModelRole.FINALIST, "finalist", trial.architecture_id, refit=False)
+            if seed + number not in known:
+                _train(handle, bench, Architecture.from_json(trial.architecture), seed + number, progress)
+            progress.advance()
+
+
+def _train(
+    handle: StudyHandle, bench: Workbench, architecture: Architecture, seed: int, progress: Progress
+) -> None:
+    trained = bench.train(architecture, seed=seed, on_evaluation=watch(progress))
+    handle.record_model(
+        role=ModelRole.FINALIST,
+        name="finalist",
+        seed=seed,
+        metrics=figures(bench, trained.predictions),
+        architecture_id=architecture.id,
+        parameters=trained.parameters,
+        table_bytes=trained.table_bytes,
+        seconds=trained.report.seconds,
+    )

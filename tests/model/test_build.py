@@ -1,0 +1,37 @@
+"""A cap on the rows of memorized crosses holds over all pairs of a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from autofi.data.feature_builder import build_features
+from autofi.model.build import build_network
+from autofi.space.architecture import Architecture
+from tests.data.test_folds import encoded, split_by, table
+
+PAIRS = {("user", "hour"): ("memorize_embedding",), ("item", "hour"): ("memorize_embedding",)}
+
+
+@pytest.mark.parametrize("cap", [2, 100, 1000, None])
+def test_the_least_frequent_cells_share_the_row_of_the_unknown(cap: int | None) -> None:
+    dataset = encoded(split_by(table()))
+    builder, features = build_features(dataset, [(0, 1), (0, 2), (1, 2)])
+    architecture = Architecture(fields={"user": ("embedding",)}, pairs=PAIRS, cross_max_rows=cap)
+    network = build_network(architecture, builder, seed=0)
+    memorize = network.operators["memorize_embedding"]
+    rows = memorize.slot_rows
+    free = build_network(Architecture(fields=architecture.fields, pairs=PAIRS), builder, seed=0)
+    full = free.operators["memorize_embedding"].slot_rows
+    assert sum(full) > 1000
+    assert sum(rows) <= (cap or sum(full))
+    assert (rows == full) == (cap is None)
+    chosen = memorize.select(features).numpy()
+    counts = [builder.crosses.counts(pair) for pair in memorize.slots]
+    seen = free.operators["memorize_embedding"].select(features).numpy()
+    for slot, size in enumerate(rows):
+        assert chosen[:, slot].max() == size - 1
+        # What was merged into the unknown is never more frequent than what stayed.
+        merged = counts[slot][np.unique(seen[(chosen[:, slot] == 0) & (seen[:, slot] > 0), slot])]
+        kept = counts[slot][1:size]
+        assert not len(merged) or not len(kept) or merged.max() < kept.min()

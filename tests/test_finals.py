@@ -1,0 +1,65 @@
+"""Architectures that one training cannot tell apart are trained with more seeds, and test is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import autofi
+from autofi.choice import finalists
+from autofi.finals import SEEDS
+from autofi.store import ModelRole
+from tests.test_study import clicks
+
+SEVERAL = Path(__file__).parent / "spaces" / "several.yaml"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[autofi.Study]:
+    found = search(tmp_path_factory.mktemp("finals"), trials=3)
+    yield found
+    found.close()
+
+
+def search(folder: Path, *, trials: int) -> autofi.Study:
+    return autofi.search(
+        clicks().drop(columns=["weight", "visit"]),
+        target="click",
+        space=SEVERAL,
+        study="mine",
+        storage=str(folder / "a.db"),
+        trials=trials,
+        seeds=1,
+        baselines=(),
+        device="cpu",
+    )
+
+
+def test_every_finalist_is_judged_by_the_same_seeds(study: autofi.Study) -> None:
+    found = finalists(study._handle)
+    assert len(found) > 1  # a small validation part cannot tell three random networks apart
+    models = study._handle.models(ModelRole.FINALIST)
+    expected = {(trial.architecture_id, seed) for trial in found for seed in range(1, SEEDS)}
+    assert {(model.architecture_id, model.seed) for model in models} == expected
+    for model in models:
+        assert set(model.metrics) == {"valid"}
+
+
+def test_the_winner_is_the_finalist_with_the_lowest_mean_logloss(study: autofi.Study) -> None:
+    means = {}
+    for trial in finalists(study._handle):
+        values = [trial.valid["logloss"]] + [
+            model.metrics["valid"]["logloss"]
+            for model in study._handle.models(ModelRole.FINALIST)
+            if model.architecture_id == trial.architecture_id
+        ]
+        means[trial.architecture_id] = sum(values) / len(values)
+    assert study.best.id == min(means, key=means.__getitem__)
+
+
+def test_one_architecture_needs_no_finals(tmp_path: Path) -> None:
+    alone = search(tmp_path, trials=1)
+    assert alone._handle.models(ModelRole.FINALIST) == ()
+    alone.close()
