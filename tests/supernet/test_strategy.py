@@ -99,10 +99,11 @@ def test_the_gradient_procedures_choose_among_what_the_space_offers(
 def test_statistics_of_many_pairs_are_offered_beside_the_likely_ones() -> None:
     names = ("a", "b", "c", "d")
     ranked = [PairScore((0, 1), 9.0, 0.0), PairScore((0, 2), 2.0, 0.0), PairScore((1, 2), 8.0, 0.0)]
-    likely = {("a", "b"): ("memorize_embedding",)}
+    likely = {("a", "b"): ("memorize_embedding",), ("b", "c"): ("factorize_hadamard",)}
     space: SearchSpace = load_space("optinter")
     found = _with_rates(space, names, ranked, Proposal({}, {}, likely, likely, {}))
-    assert found == {**likely, ("b", "c"): RATES, ("a", "c"): RATES}
+    both = ("memorize_embedding", "memorize_statistics")
+    assert found == {("a", "b"): both, ("b", "c"): RATES, ("a", "c"): RATES}
     many = [PairScore((0, number), float(number), 0.0) for number in range(1, MOST_RATES + 20)]
     wide = _with_rates(space, tuple(map(str, range(MOST_RATES + 20))), many, Proposal({}, {}, {}, {}, {}))
     assert len(wide) == MOST_RATES
