@@ -71,6 +71,17 @@ def canonical_strings(column: Column) -> pa.StringArray:
     raise _unreadable_type(array)
 
 
+def canonical_codes(column: Column) -> pa.DictionaryArray:
+    """`canonical_strings` as codes of a dictionary, each distinct text written once; missing values are null.
+
+    Two entries of the dictionary may have the same text, and entries may be null or unused.
+    """
+    array = _one_array(column)
+    if pa.types.is_dictionary(array.type):
+        return pa.DictionaryArray.from_arrays(array.indices, canonical_strings(array.dictionary))
+    return canonical_strings(array).dictionary_encode()
+
+
 def as_numbers(column: Column) -> NDArray[np.float64]:
     """Each value as a float64; missing values are NaN. Infinite values are returned as they are.
 

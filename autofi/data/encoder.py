@@ -119,7 +119,7 @@ class Encoder:
             with located(source, field.name, range(first_row, first_row + rows)):
                 values = FieldValues(column, field)
                 if isinstance(encoder.codes, Vocabulary):
-                    ids[:, place] = encoder.codes.codes(values.strings())
+                    ids[:, place] = encoder.codes.codes(values.codes())
                 else:
                     ids[:, place] = encoder.codes.codes(values.numbers())
                 if encoder.positions is not None:
@@ -189,10 +189,10 @@ def large_batches(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBat
         waiting.append(batch)
         rows += batch.num_rows
         if rows >= _ROWS_AT_ONCE:
-            yield pa.concat_batches(waiting)
+            yield waiting[0] if len(waiting) == 1 else pa.concat_batches(waiting)
             waiting, rows = [], 0
     if waiting:
-        yield pa.concat_batches(waiting)
+        yield waiting[0] if len(waiting) == 1 else pa.concat_batches(waiting)
 
 
 def _bag(lists: pa.ListArray, tokens: Vocabulary, width: int) -> NDArray[np.int32]:

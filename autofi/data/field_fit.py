@@ -35,7 +35,7 @@ class FieldFit:
         """
         values = FieldValues(column, self.field)
         if self._values is not None:
-            self._values.add(values.strings())
+            self._values.add(values.codes())
         if self._sample is not None:
             numbers = values.numbers()
             infinite = np.isinf(numbers)

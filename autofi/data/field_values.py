@@ -15,7 +15,7 @@ from autofi.data.columns import (
     UnreadableValueError,
     as_numbers,
     as_tokens,
-    canonical_strings,
+    canonical_codes,
 )
 from autofi.data.schema import Field, FieldKind
 
@@ -27,11 +27,14 @@ class FieldValues:
         self._column = column
         self._field = field
 
-    def strings(self) -> pa.StringArray:
-        """The canonical text of each value; null is missing. Tokens are joined by "|", however they came."""
+    def codes(self) -> pa.DictionaryArray:
+        """The canonical text of each value, as codes of a dictionary; null is missing.
+
+        Tokens are joined by "|", however they came.
+        """
         if self._field.kind is FieldKind.MULTI_VALUED:
-            return pc.binary_join(self._tokens, LIST_SEPARATOR)
-        return canonical_strings(self._column)
+            return pc.binary_join(self._tokens, LIST_SEPARATOR).dictionary_encode()
+        return canonical_codes(self._column)
 
     def numbers(self) -> NDArray[np.float64]:
         """The number of each value; NaN is missing.
@@ -52,7 +55,7 @@ class FieldValues:
         except UnreadableValueError:
             if self._field.kind is FieldKind.NUMERIC:
                 raise
-        encoded = canonical_strings(self._column).dictionary_encode()
+        encoded = canonical_codes(self._column)
         of_value = np.array([_number(value) for value in encoded.dictionary.to_pylist()] + [np.nan])
         of_row = pc.fill_null(encoded.indices, pa.scalar(len(of_value) - 1, pa.int32()))
         numbers: NDArray[np.float64] = of_value[of_row.to_numpy(zero_copy_only=False)]
@@ -63,7 +66,9 @@ class FieldValues:
         return as_tokens(self._column, self._field.separator)
 
 
-def _number(text: str) -> float:
+def _number(text: str | None) -> float:
+    if text is None:
+        return float("nan")
     try:
         return float(as_numbers(pa.array([text]))[0])
     except UnreadableValueError:

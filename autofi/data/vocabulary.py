@@ -32,7 +32,11 @@ class Vocabulary:
         return len(self.values) + FIRST_VALUE
 
     def codes(self, values: pa.Array) -> NDArray[np.int32]:
-        """The code of each canonical string; null is missing."""
+        """The code of each canonical string, plain or dictionary-encoded; null is missing."""
+        if pa.types.is_dictionary(values.type):
+            of_entry = np.append(self.codes(values.dictionary), np.int32(MISSING))
+            of_row: NDArray[np.int32] = of_entry[_entries(values)]
+            return of_row
         values = values.cast(pa.large_string())
         if len(values) < len(self.values) * _FEW_VALUES:
             known = self._code_of_value
@@ -66,12 +70,20 @@ class ValueCounter:
         self._missing = 0
 
     def add(self, values: pa.Array) -> None:
-        """Count one batch; null is missing."""
-        values = values.cast(pa.large_string())
-        self._missing += values.null_count
-        counted = pc.value_counts(values.drop_null())
-        self._pending.append(_count_table(counted.field("values"), counted.field("counts")))
-        self._pending_rows += len(counted)
+        """Count one batch, plain or dictionary-encoded; null is missing."""
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        texts = values.dictionary.cast(pa.large_string())
+        counts = np.bincount(_entries(values), minlength=len(texts) + 1)
+        self._missing += int(counts[-1])
+        seen = counts[:-1] > 0
+        if texts.null_count:
+            null = pc.is_null(texts).to_numpy(zero_copy_only=False)
+            self._missing += int(counts[:-1][null].sum())
+            seen &= ~null
+        places = np.flatnonzero(seen)
+        self._pending.append(_count_table(texts.take(pa.array(places)), pa.array(counts[places])))
+        self._pending_rows += len(places)
         if self._pending_rows > max(1_000_000, self._merged.num_rows):
             self._merge()
 
@@ -97,6 +109,14 @@ class ValueCounter:
             .select(["value", "count"])
         )
         self._pending, self._pending_rows = [], 0
+
+
+def _entries(values: pa.DictionaryArray) -> NDArray[np.int64]:
+    """The dictionary entry of each row; that of a null is one past the last."""
+    beyond = len(values.dictionary)
+    indices = pc.fill_null(pc.cast(values.indices, pa.int64()), beyond)
+    entries: NDArray[np.int64] = indices.to_numpy(zero_copy_only=False)
+    return entries
 
 
 def _count_table(values: pa.Array, counts: pa.Array) -> pa.Table:

@@ -12,8 +12,8 @@ from autofi.data.schema import Field, FieldKind
 def test_tokens_are_one_text_however_they_came() -> None:
     text = FieldValues(pa.array(["a;b", "a", None]), Field("x", FieldKind.MULTI_VALUED, separator=";"))
     lists = FieldValues(pa.array([["a", "b"], ["a"], []]), Field("x", FieldKind.MULTI_VALUED))
-    assert text.strings().to_pylist() == ["a|b", "a", None]
-    assert lists.strings().to_pylist() == ["a|b", "a", None]
+    assert text.codes().to_pylist() == ["a|b", "a", None]
+    assert lists.codes().to_pylist() == ["a|b", "a", None]
     assert text.tokens().to_pylist() == lists.tokens().to_pylist() == [["a", "b"], ["a"], None]
 
 
