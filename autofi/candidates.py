@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from autofi.engine.tpe import Known, propose
+from autofi.operators.registry import get_operator
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
@@ -28,7 +29,11 @@ class Candidates:
     def __init__(self, space: SearchSpace, proposal: Proposal) -> None:
         self.space = space
         self.fields = field_variants(proposal) if space.fields.search else {"selected": proposal.fields}
-        self.pairs = pair_variants(proposal) if space.pairs.searched else {"selected": proposal.pairs}
+        self.pairs = (
+            pair_variants(proposal, space.pairs.options)
+            if space.pairs.searched
+            else {"selected": proposal.pairs}
+        )
         variants = {"fields": tuple(self.fields), "pairs": tuple(self.pairs)}
         self.distributions = distributions(space, variants)
         self.defaults = defaults(space, variants)
@@ -86,9 +91,18 @@ def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
     )
 
 
-def pair_variants(proposal: Proposal) -> dict[str, Mapping[tuple[str, str], Forms]]:
-    """Options of all pairs: the sure ones, the likely ones too, and target statistics of many pairs beside them."""
-    return _distinct({"selected": proposal.pairs, "likely": proposal.likely, "rates": proposal.rates})
+def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Mapping[tuple[str, str], Forms]]:
+    """Options of all pairs: the sure ones, the same memorized in every form the space offers, the likely ones too,
+    and target statistics of many pairs beside them."""
+    fullest = max(filter(_memorizes, options), key=len, default=())
+    full = {pair: fullest if _memorizes(forms) else forms for pair, forms in proposal.pairs.items()}
+    return _distinct(
+        {"selected": proposal.pairs, "full": full, "likely": proposal.likely, "rates": proposal.rates}
+    )
+
+
+def _memorizes(forms: Forms) -> bool:
+    return bool(forms) and all(get_operator(form).choice == "memorize" for form in forms)
 
 
 def _distinct(variants: dict[str, Any]) -> dict[str, Any]:

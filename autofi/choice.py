@@ -12,6 +12,8 @@ from autofi.training.metrics import delong
 
 #: Architectures that cannot be told apart by one training, of which more seeds decide.
 FINALISTS = 3
+#: Variants of the pairs (`candidates.pair_variants`) that hold no pair but the sure ones.
+SURE_PAIRS = ("selected", "full")
 
 
 def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
@@ -24,10 +26,10 @@ def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
 def finalists(handle: StudyHandle) -> list[TrialRecord]:
     """The trials that may win, at most FINALISTS, by rising logloss.
 
-    The highest AUC leads. Trials with more pairs than the sure ones (`pairs` other than "selected") may lead only
-    when they are ahead of the best trial without them by more than the standard error of that difference (DeLong,
-    paired by row): ties go to the cheaper choice. Whatever the leader is not ahead of by one standard error is its
-    equal; among equals the logloss tells more from few rows than their order by AUC does.
+    The highest AUC leads. Trials with more pairs than the sure ones (`pairs` not among SURE_PAIRS) may lead only when
+    they are ahead of the best trial without them by more than the standard error of that difference (DeLong, paired
+    by row): ties go to the cheaper choice. Whatever the leader is not ahead of by one standard error is its equal;
+    among equals the logloss tells more from few rows than their order by AUC does.
     """
     trials = complete_trials(handle)
     if not trials:
@@ -45,7 +47,7 @@ def finalists(handle: StudyHandle) -> list[TrialRecord]:
             return leader.number != other.number
         return delong(labels, scores[0], scores[1]).z > 1.0
 
-    modest = [trial for trial in ranked if trial.params.get("pairs", "selected") == "selected"]
+    modest = [trial for trial in ranked if trial.params.get("pairs", "selected") in SURE_PAIRS]
     if modest and not ahead(ranked[0], modest[0]):
         ranked = modest
     equals = [trial for trial in ranked if not ahead(ranked[0], trial)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from autofi.candidates import Candidates, field_variants, pair_variants
 from autofi.engine.tpe import Known
 from autofi.space.search_space import load_space
 from autofi.supernet.proposal import Proposal
 
 PAIR = ("ad", "site")
+OPTIONS = load_space("optinter").pairs.options
 PROPOSAL = Proposal(
     fields={"ad": ("statistics",), "site": ("embedding",)},
     all_fields={"ad": ("embedding", "statistics"), "site": ("embedding", "statistics")},
@@ -19,10 +22,20 @@ PROPOSAL = Proposal(
 
 def test_variants_that_are_the_same_are_offered_once() -> None:
     assert set(field_variants(PROPOSAL)) == {"selected", "all", "embeddings", "codes"}
-    assert set(pair_variants(PROPOSAL)) == {"selected", "likely", "rates"}
+    assert set(pair_variants(PROPOSAL, OPTIONS)) == {"selected", "likely", "rates"}
     certain = Proposal(PROPOSAL.all_fields, PROPOSAL.all_fields, {}, {}, {})
     assert "all" not in field_variants(certain)
-    assert set(pair_variants(certain)) == {"selected"}
+    assert set(pair_variants(certain, OPTIONS)) == {"selected"}
+
+
+def test_what_is_memorized_is_offered_in_every_form_of_the_space() -> None:
+    pairs = {PAIR: ("memorize_statistics",), ("ad", "hour"): ("factorize_hadamard",)}
+    sure = Proposal(PROPOSAL.fields, PROPOSAL.all_fields, pairs, pairs, pairs)
+    variants = pair_variants(sure, OPTIONS)
+    assert set(variants) == {"selected", "full"}
+    assert variants["full"] == {**pairs, PAIR: ("memorize_embedding", "memorize_statistics")}
+    only_products = [(), ("factorize_hadamard",)]
+    assert set(pair_variants(replace(sure, pairs={}, likely={}, rates={}), only_products)) == {"selected"}
 
 
 def test_a_field_whose_only_form_is_left_out_keeps_it() -> None:
