@@ -57,7 +57,9 @@ class Candidates:
         for start in self.space.starts:
             named = {key: label(value) for key, value in start.items() if key in self.defaults}
             kept = {key: value for key, value in named.items() if value in offered.get(key, [value])}
-            found.append({**self.defaults, **kept})
+            chosen = {**self.defaults, **kept}
+            if chosen not in found:
+                found.append(chosen)
         return found
 
     def next(
