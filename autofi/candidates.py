@@ -15,6 +15,8 @@ from autofi.supernet.proposal import Proposal
 
 #: Forms of a field that learn a vector per value.
 EMBEDDINGS = ("embedding", "bag")
+#: The option of a pair whose cells learn a vector each, and nothing beside it.
+EMBEDDED_CROSS: Forms = ("memorize_embedding",)
 #: Draws of a new point before the engine is taken to have run out of architectures.
 DRAWS = 20
 
@@ -94,12 +96,23 @@ def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
 
 
 def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Mapping[tuple[str, str], Forms]]:
-    """Options of all pairs: the sure ones, the same memorized in every form the space offers, the likely ones too,
-    and target statistics of many pairs beside them."""
-    fullest = max(filter(_memorizes, options), key=len, default=())
-    full = {pair: fullest if _memorizes(forms) else forms for pair, forms in proposal.pairs.items()}
+    """Options of all pairs: the sure ones, the same with whatever is memorized by embeddings alone, the likely ones
+    too, and target statistics of many pairs.
+
+    A supernet, where no path is trained for long, finds statistics as good as embeddings and takes the cheaper;
+    trained from scratch, embeddings of cells that are seen often come out ahead.
+    """
+    embedded = {
+        pair: EMBEDDED_CROSS if _memorizes(forms) and EMBEDDED_CROSS in options else forms
+        for pair, forms in proposal.pairs.items()
+    }
     return _distinct(
-        {"selected": proposal.pairs, "full": full, "likely": proposal.likely, "rates": proposal.rates}
+        {
+            "selected": proposal.pairs,
+            "embeddings": embedded,
+            "likely": proposal.likely,
+            "rates": proposal.rates,
+        }
     )
 
 

@@ -13,7 +13,7 @@ from autofi.training.metrics import delong
 #: Architectures that cannot be told apart by one training, of which more seeds decide.
 FINALISTS = 3
 #: Variants of the pairs (`candidates.pair_variants`) that hold no pair but the sure ones.
-SURE_PAIRS = ("selected", "full")
+SURE_PAIRS = ("selected", "embeddings")
 
 
 def complete_trials(handle: StudyHandle) -> list[TrialRecord]:

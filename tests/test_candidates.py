@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from autofi.candidates import Candidates, field_variants, pair_variants
 from autofi.engine.tpe import Known
 from autofi.space.search_space import load_space
@@ -28,14 +26,13 @@ def test_variants_that_are_the_same_are_offered_once() -> None:
     assert set(pair_variants(certain, OPTIONS)) == {"selected"}
 
 
-def test_what_is_memorized_is_offered_in_every_form_of_the_space() -> None:
+def test_what_is_memorized_is_offered_by_embeddings_alone() -> None:
     pairs = {PAIR: ("memorize_statistics",), ("ad", "hour"): ("factorize_hadamard",)}
     sure = Proposal(PROPOSAL.fields, PROPOSAL.all_fields, pairs, pairs, pairs)
     variants = pair_variants(sure, OPTIONS)
-    assert set(variants) == {"selected", "full"}
-    assert variants["full"] == {**pairs, PAIR: ("memorize_embedding", "memorize_statistics")}
-    only_products = [(), ("factorize_hadamard",)]
-    assert set(pair_variants(replace(sure, pairs={}, likely={}, rates={}), only_products)) == {"selected"}
+    assert set(variants) == {"selected", "embeddings"}
+    assert variants["embeddings"] == {**pairs, PAIR: ("memorize_embedding",)}
+    assert set(pair_variants(sure, [(), ("memorize_statistics",)])) == {"selected"}
 
 
 def test_a_field_whose_only_form_is_left_out_keeps_it() -> None:
