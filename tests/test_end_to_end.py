@@ -140,7 +140,8 @@ def test_the_leaderboard_has_every_trial_best_first(searched: Searched) -> None:
     assert sorted(board["trial"]) == list(range(TRIALS))
     assert board["valid_auc"].is_monotonic_decreasing
     assert board["architecture_id"].is_unique
-    assert board.loc[0, "architecture_id"] == searched.study.best.id
+    # The finals may prefer one that its first seed did not put first.
+    assert searched.study.best.id in set(board["architecture_id"])
 
 
 def test_the_bundle_predicts_what_the_network_in_memory_did(searched: Searched, tmp_path: Path) -> None:
@@ -235,11 +236,11 @@ def test_more_seeds_and_more_trials_add_to_what_is_there(searched: Searched, tmp
 def test_another_trial_can_be_made_the_winner(searched: Searched, tmp_path: Path) -> None:
     opened = autofi.open_study("mine", storage=searched.storage)
     board = opened.leaderboard()
-    last = board.iloc[-1]
-    opened.retrain(trial=int(last["trial"]), seeds=1)
+    other = board[board["architecture_id"] != opened.best.id].iloc[0]
+    opened.retrain(trial=int(other["trial"]), seeds=1)
     assert opened.summary()["winner"]["seeds"] == 1
     exported = autofi.load(opened.export(tmp_path / "other"))
-    assert exported.architecture.id == last["architecture_id"] != opened.best.id
+    assert exported.architecture.id == other["architecture_id"] != opened.best.id
     opened.close()
 
 
