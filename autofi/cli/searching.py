@@ -25,7 +25,7 @@ SEARCH_EXAMPLES = (
 )
 #: What `autofi search` without a table does: enough to see every part at work in about a minute.
 DEMONSTRATION: dict[str, Any] = {
-    "trials": 3,
+    "trials": 2,
     "seeds": 2,
     "baselines": ("all-naive", "all-memorize", "all-factorize", "lightgbm"),
 }
