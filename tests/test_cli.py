@@ -170,7 +170,7 @@ def test_search_without_arguments_is_planted_with_the_default_space(runner: CliR
     assert (call["space"], call["device"], call["seed"]) == ("optinter", "auto", 0)
     # What was not given is not passed, so the library's defaults hold.
     assert {"timeout", "split", "valid", "test", "overrides"}.isdisjoint(call)
-    assert (call["trials"], call["seeds"]) == (3, 2)
+    assert (call["trials"], call["seeds"]) == (2, 2)
 
 
 def test_a_table_of_ones_own_is_searched_with_the_defaults_of_the_library(
