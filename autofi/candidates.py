@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from autofi.engine.tpe import Known, propose
-from autofi.operators.registry import get_operator
+from autofi.operators.registry import choices_of
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
@@ -17,6 +17,8 @@ from autofi.supernet.proposal import Proposal
 EMBEDDINGS = ("embedding", "bag")
 #: The option of a pair whose cells learn a vector each, and nothing beside it.
 EMBEDDED_CROSS: Forms = ("memorize_embedding",)
+#: Variants of the pairs that hold no pair but the sure ones.
+SURE_PAIRS = ("selected", "embeddings")
 #: Draws of a new point before the engine is taken to have run out of architectures.
 DRAWS = 20
 
@@ -103,7 +105,7 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
     trained from scratch, embeddings of cells that are seen often come out ahead.
     """
     embedded = {
-        pair: EMBEDDED_CROSS if _memorizes(forms) and EMBEDDED_CROSS in options else forms
+        pair: EMBEDDED_CROSS if choices_of(forms) == {"memorize"} and EMBEDDED_CROSS in options else forms
         for pair, forms in proposal.pairs.items()
     }
     return _distinct(
@@ -114,10 +116,6 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
             "rates": proposal.rates,
         }
     )
-
-
-def _memorizes(forms: Forms) -> bool:
-    return bool(forms) and all(get_operator(form).choice == "memorize" for form in forms)
 
 
 def _distinct(variants: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
+from autofi.candidates import SURE_PAIRS
 from autofi.errors import StoreError
 from autofi.predictions import load_labels, load_predictions, trial_key
 from autofi.store import ModelRecord, ModelRole, StudyHandle, TrialRecord, TrialState
@@ -12,8 +13,6 @@ from autofi.training.metrics import delong
 
 #: Architectures that cannot be told apart by one training, of which more seeds decide.
 FINALISTS = 3
-#: Variants of the pairs (`candidates.pair_variants`) that hold no pair but the sure ones.
-SURE_PAIRS = ("selected", "embeddings")
 
 
 def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
@@ -41,11 +40,15 @@ def finalists(handle: StudyHandle) -> list[TrialRecord]:
     if labels is None:
         return ranked[:1]
 
+    scores = {
+        trial.number: load_predictions(handle, trial_key(trial.number)).get("valid") for trial in ranked
+    }
+
     def ahead(leader: TrialRecord, other: TrialRecord) -> bool:
-        scores = [load_predictions(handle, trial_key(trial.number)).get("valid") for trial in (leader, other)]
-        if leader.number == other.number or scores[0] is None or scores[1] is None:
+        mine, theirs = scores[leader.number], scores[other.number]
+        if leader.number == other.number or mine is None or theirs is None:
             return leader.number != other.number
-        return delong(labels, scores[0], scores[1]).z > 1.0
+        return delong(labels, mine, theirs).z > 1.0
 
     modest = [trial for trial in ranked if trial.params.get("pairs", "selected") in SURE_PAIRS]
     if modest and not ahead(ranked[0], modest[0]):

@@ -27,13 +27,16 @@ def run_finals(
     if len(found) < 2:
         return
     progress.phase("train finalists with more seeds", total=len(found) * (SEEDS - 1))
+    known = {
+        trial.number: recorded(handle, ModelRole.FINALIST, "finalist", trial.architecture_id, refit=False)
+        for trial in found
+    }
     # Seed by seed, so that a deadline leaves all finalists judged by the same seeds as far as it can.
     for number in range(1, SEEDS):
         for trial in found:
             if deadline is not None and time.monotonic() >= deadline:
                 return
-            known = recorded(handle, ModelRole.FINALIST, "finalist", trial.architecture_id, refit=False)
-            if seed + number not in known:
+            if seed + number not in known[trial.number]:
                 _train(handle, bench, Architecture.from_json(trial.architecture), seed + number, progress)
             progress.advance()
 

@@ -13,7 +13,6 @@ from optuna.distributions import BaseDistribution
 
 from autofi.candidates import Candidates
 from autofi.choice import best_trial
-from autofi.data.dataset import EncodedDataset
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
 from autofi.device import pick_device
@@ -112,7 +111,7 @@ def search(
     )
     bench = Workbench(dataset, device=chosen_device, seed=seed)
     with handle:
-        apart = kept_apart(dataset)
+        apart = dataset.apart_names
         handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
         if apart is not None:
             progress.note(
@@ -284,14 +283,6 @@ def run_baselines(
     for number in range(1, seeds):
         train_baseline(handle, bench, best.name, seed=seed + number, seconds=seconds, progress=progress)
         progress.advance()
-
-
-def kept_apart(dataset: EncodedDataset) -> list[str] | None:
-    """Names of what the split keeps apart: one or two fields, the group column, or None."""
-    if dataset.apart is None:
-        return None
-    schema = dataset.encoder.schema
-    return [schema.names[field] for field in dataset.apart] or [str(schema.group)]
 
 
 def add_seconds(handle: StudyHandle, **seconds: float) -> None:

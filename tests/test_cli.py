@@ -20,7 +20,7 @@ import autofi
 from autofi.cli.app import app
 from autofi.cli.options import parse_duration, parse_list, parse_multi_valued
 from autofi.cli.output import plain, quiet_stdout
-from autofi.cli.summary import next_command, verdict
+from autofi.cli.summary import next_command, sentences
 from autofi.data.inference import infer_schema
 from autofi.data.overrides import SchemaOverrides, load_overrides
 from autofi.data.reading import open_table
@@ -284,10 +284,10 @@ def test_search_ends_with_winner_baselines_choices_and_the_next_command(runner: 
 
 def test_a_baseline_that_won_is_named_plainly() -> None:
     comparison = {"baseline": "catboost", "difference": -0.02, "interval": [-0.03, -0.01], "verdict": "worse"}
-    assert verdict(SUMMARY | {"comparison": comparison})[0].startswith("A baseline won: catboost")
+    assert sentences(SUMMARY | {"comparison": comparison})[0].startswith("A baseline won: catboost")
     tie = comparison | {"difference": 0.0, "interval": [-0.01, 0.01], "verdict": "tie"}
-    assert verdict(SUMMARY | {"comparison": tie})[0].startswith("A tie")
-    assert "Not retrained" in verdict(SUMMARY | {"winner": None})[0]
+    assert sentences(SUMMARY | {"comparison": tie})[0].startswith("A tie")
+    assert "Not retrained" in sentences(SUMMARY | {"winner": None})[0]
 
 
 def test_a_study_that_was_not_retrained_is_shown_with_what_to_do(runner: CliRunner, api: Any) -> None:

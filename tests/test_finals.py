@@ -11,7 +11,7 @@ import autofi
 from autofi.choice import finalists
 from autofi.finals import SEEDS
 from autofi.store import ModelRole
-from tests.test_study import clicks
+from tests.visits import visits
 
 SEVERAL = Path(__file__).parent / "spaces" / "several.yaml"
 
@@ -25,7 +25,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[autofi.Study]:
 
 def search(folder: Path, *, trials: int) -> autofi.Study:
     return autofi.search(
-        clicks().drop(columns=["weight", "visit"]),
+        visits(3000).drop(columns=["hour", "weight", "visit"]),
         target="click",
         space=SEVERAL,
         study="mine",

@@ -17,9 +17,10 @@ from autofi.report.markdown import report_markdown
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
 from autofi.training.metrics import auc, gauc, logloss
 from tests.store.examples import CREATED, start
+from tests.visits import visits
 
 TINY = Path(__file__).parent / "spaces" / "tiny.yaml"
-ROWS = 2000
+ROWS, VISITS = 2000, 3000
 
 
 @pytest.fixture
@@ -104,23 +105,6 @@ def test_more_seeds_decide_between_equals(handle: StudyHandle) -> None:
     assert best_trial(handle).number == numbers[1]
 
 
-def clicks(rows: int = 3000, seed: int = 0) -> pd.DataFrame:
-    generator = np.random.default_rng(seed)
-    frame = pd.DataFrame(
-        {
-            "user": generator.integers(0, 50, rows),
-            "item": generator.integers(0, 20, rows),
-            "visit": generator.integers(0, 100, rows),
-            "weight": generator.integers(1, 5, rows),
-        }
-    )
-    rate = generator.normal(size=50)[frame["user"]] + generator.normal(size=20)[frame["item"]]
-    frame["click"] = (generator.random(rows) < 1 / (1 + np.exp(-rate))).astype(int)
-    frame["user"] = "u" + frame["user"].astype(str)
-    frame["item"] = "i" + frame["item"].astype(str)
-    return frame
-
-
 def search(frame: pd.DataFrame, tmp_path: Path, **overrides: str) -> autofi.Study:
     return autofi.search(
         frame,
@@ -137,7 +121,7 @@ def search(frame: pd.DataFrame, tmp_path: Path, **overrides: str) -> autofi.Stud
 
 
 def test_figures_are_weighed_and_grouped_as_the_table_says(tmp_path: Path) -> None:
-    frame = clicks().assign(part=np.random.default_rng(1).choice(["train", "valid", "test"], 3000))
+    frame = visits(VISITS).assign(part=np.random.default_rng(1).choice(["train", "valid", "test"], VISITS))
     study = search(frame, tmp_path, weight="weight", group="visit", split_column="part")
     try:
         test = frame[frame["part"] == "test"]
@@ -158,11 +142,13 @@ def test_figures_are_weighed_and_grouped_as_the_table_says(tmp_path: Path) -> No
 
 
 def test_what_the_split_keeps_apart_is_told(tmp_path: Path) -> None:
-    frame = clicks()
+    frame = visits(VISITS)
     cells = frame.groupby(["user", "item"]).ngroup().to_numpy()
     parts = np.random.default_rng(2).choice(["train", "valid", "test"], cells.max() + 1, p=[0.6, 0.2, 0.2])
     study = search(
-        frame.drop(columns=["weight", "visit"]).assign(part=parts[cells]), tmp_path, split_column="part"
+        frame.drop(columns=["hour", "weight", "visit"]).assign(part=parts[cells]),
+        tmp_path,
+        split_column="part",
     )
     try:
         summary = study.summary()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autofi.cli.output import console
 from autofi.progress import describe_seconds
+from autofi.report.verdict import verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,7 +41,7 @@ def print_summary(
     if pairs:
         _print_pairs(out, pairs, limit=None if all_pairs else SHOWN_PAIRS)
     out.print(_models_table(summary))
-    for line in (*verdict(summary), *_gaucs(summary)):
+    for line in (*sentences(summary), *_gaucs(summary)):
         out.print(line, markup=False, soft_wrap=True)
     if summary.get("apart"):
         _print_line(
@@ -51,24 +52,19 @@ def print_summary(
     _print_line(out, "Next:    ", next_command(summary, storage))
 
 
-def verdict(summary: Summary) -> list[str]:
-    """What the comparison says, in sentences; plainly so when a baseline won."""
+def sentences(summary: Summary) -> list[str]:
+    """What the comparison says; plainly so when a baseline won, and then what to do."""
     winner, comparison = summary.get("winner"), summary.get("comparison")
     if not winner or not (winner.get("test") or winner.get("valid")):
         return ["Not retrained yet: the figures are those of the search."]
     if not comparison:
         return ["No baseline was trained, so there is nothing to compare the winner with."]
-    baseline, difference = comparison["baseline"], comparison["difference"]
-    low, high = comparison["interval"]
-    figures = f"{difference:+.4f} test AUC, 95 % interval {low:+.4f} to {high:+.4f}"
-    if comparison["verdict"] == "better":
-        return [f"The winner is better than {baseline}, the best baseline: {figures}."]
-    if comparison["verdict"] == "worse":
-        return [
-            f"A baseline won: {baseline} is better than what the search found ({figures}).",
-            f"Take {baseline} for this table, or search longer (--trials, --timeout) or in another --space.",
-        ]
-    return [f"A tie: the winner and {baseline}, the best baseline, cannot be told apart ({figures})."]
+    said, figures = verdict(comparison)
+    way_out = (
+        f"Take {comparison['baseline']} for this table, or search longer (--trials, --timeout) "
+        "or in another --space."
+    )
+    return [f"{said} ({figures}).", *([way_out] if comparison["verdict"] == "worse" else [])]
 
 
 def _gaucs(summary: Summary) -> list[str]:

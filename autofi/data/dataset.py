@@ -63,6 +63,14 @@ class EncodedDataset:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def apart_names(self) -> list[str] | None:
+        """`apart` by name: one or two fields, the group column, or None."""
+        if self.apart is None:
+            return None
+        schema = self.encoder.schema
+        return [schema.names[field] for field in self.apart] or [str(schema.group)]
+
     def together(self) -> NDArray[np.int64] | None:
         """Which training rows must share a fold, a number per row; None where the split keeps nothing apart."""
         if self.apart is None:

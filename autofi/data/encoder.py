@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from autofi.data.dataset import EncodedRows
 from autofi.data.field_values import FieldValues
 from autofi.data.numbers import Buckets, BucketScale, Positions
-from autofi.data.reading import Table
+from autofi.data.reading import LARGE_BATCH_ROWS, Table
 from autofi.data.roles import located
 from autofi.data.schema import Field, Schema
 from autofi.data.vocabulary import FIRST_VALUE, MISSING, Vocabulary
@@ -27,8 +27,6 @@ from autofi.errors import DataError, nearest
 PADDING = -1
 
 _FORMAT = 1
-# Looking values up costs one pass over the vocabulary per batch, so batches should not be small.
-_ROWS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +180,16 @@ class Encoder:
 
 
 def large_batches(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of a table in batches of some 300,000 rows, however small the table's own are."""
+    """The rows of a table in batches of some 300,000 rows, however small the table's own are.
+
+    A batch that is large enough already is passed on as it is.
+    """
     waiting: list[pa.RecordBatch] = []
     rows = 0
-    for batch in table.batches(columns):
+    for batch in table.batches(columns, most=LARGE_BATCH_ROWS):
         waiting.append(batch)
         rows += batch.num_rows
-        if rows >= _ROWS_AT_ONCE:
+        if rows >= LARGE_BATCH_ROWS:
             yield waiting[0] if len(waiting) == 1 else pa.concat_batches(waiting)
             waiting, rows = [], 0
     if waiting:

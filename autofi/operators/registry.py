@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TypeVar
 
@@ -44,6 +44,11 @@ def get_operator(name: str) -> type[Operator]:
 def applying(choice: str) -> Callable[[], tuple[str, ...]]:
     """Names of the operators that are forms of a choice ("field", "memorize", "factorize"), when called."""
     return lambda: tuple(name for name, operator in operators().items() if operator.choice == choice)
+
+
+def choices_of(forms: Iterable[str]) -> set[str]:
+    """The choices that operators are forms of: of a pair's option {"memorize"}, {"factorize"}, both, or none."""
+    return {get_operator(form).choice for form in forms}
 
 
 def _path(operator: type[Operator]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from autofi.report.verdict import verdict
 from autofi.store import StudyRecord
 
 Summary = Mapping[str, Any]
@@ -44,7 +45,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         f"Data `{_name(record.data_source)}` (fingerprint `{record.data_fingerprint[:12]}`), "
         f"space `{record.space_name}` (fingerprint `{record.space_fingerprint[:12]}`), "
         f"{len(trials)} architectures trained from scratch.",
-        verdict(summary),
+        _verdict(summary.get("comparison")),
         _apart(summary.get("apart")),
         "## Winner against the baselines",
         "Means over seeds. The interval is the 95 % interval of the test AUC, over test rows and seeds; "
@@ -82,19 +83,11 @@ def write_report(
     (directory / "report.md").write_text(report_markdown(record, summary, trials), encoding="utf-8")
 
 
-def verdict(summary: Summary) -> str:
-    """What the comparison with the best baseline says, in one sentence."""
-    comparison = summary.get("comparison")
+def _verdict(comparison: Mapping[str, Any] | None) -> str:
     if not comparison:
         return "No baseline was measured on test rows, so there is nothing to compare the winner with."
-    low, high = comparison["interval"]
-    figures = f"{comparison['difference']:+.4f} test AUC, 95 % interval {low:+.4f} to {high:+.4f}"
-    told = {
-        "better": "The winner is better than {}, the best baseline",
-        "tie": "The winner and {}, the best baseline, cannot be told apart",
-        "worse": "A baseline won: {} is better than what the search found",
-    }
-    return f"**{told[comparison['verdict']].format(comparison['baseline'])}** ({figures})."
+    said, figures = verdict(comparison)
+    return f"**{said}** ({figures})."
 
 
 def _apart(names: Sequence[str] | None) -> str:

@@ -14,7 +14,7 @@ from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
-from autofi.operators.registry import get_operator
+from autofi.operators.registry import choices_of, get_operator
 from autofi.training.settings import TrainingSettings
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
@@ -132,7 +132,7 @@ class Architecture:
         forms = self.pairs.get((left, right)) or self.pairs.get((right, left)) or ()
         if not forms:
             return "naive", ""
-        choices = sorted({get_operator(name).choice for name in forms}, reverse=True)
+        choices = sorted(choices_of(forms), reverse=True)
         return "+".join(choices), "+".join(name.split("_", 1)[1] for name in forms)
 
     def layout(self, names: Sequence[str]) -> dict[str, list[Column]]:

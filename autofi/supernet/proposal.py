@@ -15,8 +15,8 @@ class Proposal:
 
     pairs       options whose gain is sure by the space's threshold
     likely      options sure by one standard error only
-    rates       the pairs, and beside them the target statistics of as many other pairs as may be opened: on sparse
-                data many crosses together say what none of them says surely
+    rates       target statistics of the pairs that the screen ranks best, and likely embeddings beside theirs, but no
+                products: on sparse data many crosses together say what none of them says surely
     """
 
     fields: Mapping[str, Forms]

@@ -29,7 +29,7 @@ from autofi.model.build import shapes_of
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.operators.registry import get_operator
+from autofi.operators.registry import choices_of, get_operator
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
 from autofi.space.search_space import SearchSettings, SearchSpace, subsets
@@ -116,7 +116,7 @@ def _with_rates(
     chosen = [score.pair for score in sorted(ranked, key=lambda score: -score.memorize)[:MOST_RATES]]
     found = {(names[left], names[right]): RATES for left, right in chosen}
     for pair, forms in proposal.likely.items():
-        if all(get_operator(form).choice == "memorize" for form in forms):
+        if choices_of(forms) == {"memorize"}:
             found[pair] = tuple(sorted({*forms, *RATES}))
     return found
 
@@ -220,7 +220,7 @@ def _offered(option: Forms, score: PairScore | None) -> bool:
     """Whether the screen leaves an option in: it says which kind explains the pair better, and only that is trained."""
     if score is None or not option:
         return True
-    kinds = {get_operator(name).choice for name in option}
+    kinds = choices_of(option)
     return kinds == {"factorize" if score.factorize > score.memorize else "memorize"}
 
 

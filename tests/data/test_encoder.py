@@ -86,7 +86,7 @@ def test_small_batches_change_nothing(monkeypatch: pytest.MonkeyPatch, dataset: 
             for start in range(0, len(FRAME), 13):
                 yield whole.slice(start, 13)
 
-    monkeypatch.setattr(encoder_module, "_ROWS_AT_ONCE", 40)
+    monkeypatch.setattr(encoder_module, "LARGE_BATCH_ROWS", 40)
     made = encode(Crumbs("crumbs", tuple(FRAME)), SCHEMA, split=COLUMN)
     assert_same_rows(made, dataset)
     assert made.fingerprint == dataset.fingerprint

@@ -12,24 +12,10 @@ from autofi.data.folds import deal_folds, kept_apart
 from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.split import SplitSpec
+from tests.visits import visits
 
 ROWS = 4000
 FIELDS = ("user", "item", "hour")
-
-
-def table(seed: int = 0) -> pd.DataFrame:
-    generator = np.random.default_rng(seed)
-    frame = pd.DataFrame(
-        {
-            "user": generator.integers(0, 60, ROWS),
-            "item": generator.integers(0, 30, ROWS),
-            "hour": generator.integers(0, 24, ROWS),
-            "visit": generator.integers(0, 300, ROWS),
-            "click": generator.integers(0, 2, ROWS),
-        }
-    )
-    frame.loc[generator.random(ROWS) < 0.05, "hour"] = np.nan
-    return frame
 
 
 def split_by(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -59,29 +45,29 @@ def encoded(frame: pd.DataFrame, *, group: str | None = None):
 def test_what_a_split_keeps_apart_is_found(
     columns: tuple[str, ...], group: str | None, apart: tuple[int, ...] | None
 ) -> None:
-    assert encoded(split_by(table(), *columns), group=group).apart == apart
+    assert encoded(split_by(visits(ROWS), *columns), group=group).apart == apart
 
 
 def test_labels_are_not_read() -> None:
-    frame = split_by(table(), "user")
+    frame = split_by(visits(ROWS), "user")
     flipped = frame.assign(click=1 - frame["click"])
     assert encoded(frame).apart == encoded(flipped).apart == (0,)
 
 
 def test_of_fields_kept_apart_together_the_coarser_is_told() -> None:
-    frame = table()
-    frame["item"] = frame["user"] * 10 + frame["item"] % 10  # every item belongs to one user
+    frame = visits(ROWS)
+    frame["item"] = frame["user"] + frame["item"]  # every item belongs to one user
     assert encoded(split_by(frame, "user")).apart == (0,)
 
 
 def test_a_missing_value_keeps_nothing_apart() -> None:
-    frame = split_by(table(), "user")
+    frame = split_by(visits(ROWS), "user")
     frame.loc[np.random.default_rng(2).random(ROWS) < 0.1, "user"] = np.nan
     assert encoded(frame).apart == (0,)
 
 
 def test_values_too_rare_to_be_shared_by_a_random_split_say_nothing() -> None:
-    frame = table().assign(user=np.arange(ROWS))
+    frame = visits(ROWS).assign(user=np.arange(ROWS))
     assert encoded(split_by(frame)).apart is None
 
 
@@ -107,7 +93,7 @@ def test_rows_that_belong_together_share_a_fold() -> None:
 
 
 def test_out_of_fold_statistics_never_hold_the_cell_that_is_kept_apart() -> None:
-    dataset = encoded(split_by(table(), "user", "item"))
+    dataset = encoded(split_by(visits(ROWS), "user", "item"))
     builder, features = build_features(dataset, [(0, 1), (0, 2)])
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     pair = features.columns.index((0, 1))
@@ -126,7 +112,7 @@ def test_out_of_fold_statistics_never_hold_the_cell_that_is_kept_apart() -> None
 
 
 def test_a_random_split_deals_rows_one_by_one() -> None:
-    dataset = encoded(split_by(table()))
+    dataset = encoded(split_by(visits(ROWS)))
     assert dataset.together() is None
     _, features = build_features(dataset, [(0, 1)])
     assert features.statistics[dataset.parts["train"], 3, 0].any()

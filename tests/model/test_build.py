@@ -8,14 +8,15 @@ import pytest
 from autofi.data.feature_builder import build_features
 from autofi.model.build import build_network
 from autofi.space.architecture import Architecture
-from tests.data.test_folds import encoded, split_by, table
+from tests.data.test_folds import ROWS, encoded, split_by
+from tests.visits import visits
 
 PAIRS = {("user", "hour"): ("memorize_embedding",), ("item", "hour"): ("memorize_embedding",)}
 
 
 @pytest.mark.parametrize("cap", [2, 100, 1000, None])
 def test_the_least_frequent_cells_share_the_row_of_the_unknown(cap: int | None) -> None:
-    dataset = encoded(split_by(table()))
+    dataset = encoded(split_by(visits(ROWS)))
     builder, features = build_features(dataset, [(0, 1), (0, 2), (1, 2)])
     architecture = Architecture(fields={"user": ("embedding",)}, pairs=PAIRS, cross_max_rows=cap)
     network = build_network(architecture, builder, seed=0)

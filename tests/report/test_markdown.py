@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autofi.report.markdown import report_markdown, study_yaml, verdict, write_report
+from autofi.report.markdown import report_markdown, study_yaml, write_report
 from autofi.store import StudyRecord
 
 RECORD = StudyRecord(
@@ -95,8 +95,9 @@ def test_naive_pairs_are_counted_and_chosen_ones_listed() -> None:
     [("better", "is better than dnn"), ("tie", "cannot be told apart"), ("worse", "A baseline won")],
 )
 def test_the_verdict_is_said_plainly(told: str, words: str) -> None:
-    assert words in verdict({"comparison": {**SUMMARY["comparison"], "verdict": told}})
-    assert "nothing to compare" in verdict({"comparison": None})
+    summary = SUMMARY | {"comparison": SUMMARY["comparison"] | {"verdict": told}}
+    assert words in report_markdown(RECORD, summary, TRIALS)
+    assert "nothing to compare" in report_markdown(RECORD, SUMMARY | {"comparison": None}, TRIALS)
 
 
 def test_written_files_repeat_the_study_and_hide_where_it_ran(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from autofi.data.reading.table import BATCH_ROWS, Table, check_distinct, no_rows
+from autofi.data.reading.table import LARGE_BATCH_ROWS, Table, check_distinct, no_rows
 from autofi.errors import DataError
 
 
@@ -22,7 +22,7 @@ class FrameTable(Table):
         self._table = table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
 
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        yield from self._table.select(list(columns)).to_batches(max_chunksize=BATCH_ROWS)
+        yield from self._table.select(list(columns)).to_batches(max_chunksize=LARGE_BATCH_ROWS)
 
 
 def frame_table(source: Any) -> FrameTable | None:

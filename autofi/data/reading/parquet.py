@@ -9,11 +9,8 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 
-from autofi.data.reading.table import Table, check_distinct, no_rows
+from autofi.data.reading.table import LARGE_BATCH_ROWS, Table, check_distinct, no_rows
 from autofi.errors import DataError
-
-#: Rows of a batch: every batch brings the whole dictionary of its text columns, so that fewer are quicker.
-DICTIONARY_ROWS = 1 << 18
 
 
 class ParquetTable(Table):
@@ -32,9 +29,10 @@ class ParquetTable(Table):
             raise no_rows(name)
 
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        # Every batch brings the whole dictionary of its text columns, so that few large ones are quicker.
         # Arrow reads ahead 16 batches of 4 files unless told; two are enough to keep decoding busy.
         batches = self._dataset.to_batches(
-            columns=list(columns), batch_size=DICTIONARY_ROWS, batch_readahead=2, fragment_readahead=1
+            columns=list(columns), batch_size=LARGE_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
         )
         try:
             yield from batches

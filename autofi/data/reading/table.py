@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from autofi.errors import DataError, nearest
 
-BATCH_ROWS = 65_536
+#: Rows of a batch, and of one that is worth the fixed cost of every column and batch (a dictionary, a look-up).
+BATCH_ROWS = 1 << 16
+LARGE_BATCH_ROWS = 1 << 18
 
 
 class Table(ABC):
@@ -25,8 +27,10 @@ class Table(ABC):
         self.columns = tuple(columns)
         check_distinct(self.columns, name)
 
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows of `columns` (all unless given), in the order asked for, at most 65,536 at a time.
+    def batches(
+        self, columns: Sequence[str] | None = None, *, most: int = BATCH_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of `columns` (all unless given), in the order asked for, at most `most` at a time.
 
         Raises DataError for a column the table lacks, and where the source turns out to be damaged.
         """
@@ -35,12 +39,12 @@ class Table(ABC):
         for column in wanted:
             if column not in self.columns:
                 raise DataError(f"{self.name} has no column '{column}': {nearest(column, self.columns)}")
-        return self._slices(wanted)
+        return self._slices(wanted, most)
 
-    def _slices(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    def _slices(self, columns: tuple[str, ...], most: int) -> Iterator[pa.RecordBatch]:
         for batch in self._read(columns):
-            for start in range(0, batch.num_rows, BATCH_ROWS):
-                yield batch.slice(start, BATCH_ROWS)
+            for start in range(0, batch.num_rows, most):
+                yield batch.slice(start, most)
 
     @abstractmethod
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

@@ -1,0 +1,21 @@
+"""What the comparison of the winner with the best baseline says, in words: the same in a terminal and on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SENTENCES = {
+    "better": "The winner is better than {}, the best baseline",
+    "tie": "A tie: the winner and {}, the best baseline, cannot be told apart",
+    "worse": "A baseline won: {} is better than what the search found",
+}
+
+
+def verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
+    """A sentence without its full stop, and the figures it rests on; `comparison` as `Study.summary()` gives it."""
+    low, high = comparison["interval"]
+    return (
+        _SENTENCES[comparison["verdict"]].format(comparison["baseline"]),
+        f"{comparison['difference']:+.4f} test AUC, 95 % interval {low:+.4f} to {high:+.4f}",
+    )
