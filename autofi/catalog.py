@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autofi.operators.registry import operators
+from autofi.operators.base import Candidate
+from autofi.operators.registry import operators, streams
 from autofi.space.builtin import builtin_spaces
 from autofi.space.search_space import load_space
 
@@ -40,8 +41,9 @@ def list_spaces() -> tuple[SpaceInfo, ...]:
 
 
 def list_operators() -> tuple[OperatorInfo, ...]:
-    """Every registered operator."""
+    """Every registered operator, and every stream."""
+    known: dict[str, type[Candidate]] = {**operators(), **streams()}
     return tuple(
         OperatorInfo(name, operator.choice, operator.summary, operator.formula, operator.source)
-        for name, operator in operators().items()
+        for name, operator in known.items()
     )

@@ -55,6 +55,7 @@ def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: 
             shapes,
             architecture.sizes,
             architecture.readout,
+            streams=architecture.streams,
             field_sum=architecture.field_sum,
             bias=math.log(shapes.prior / (1 - shapes.prior)),
         )

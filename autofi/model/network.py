@@ -1,8 +1,10 @@
-"""A network: operators side by side over their slots, and one read-out over everything they give."""
+"""A network: operators side by side over their slots, one read-out over everything they give, streams beside it."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +13,24 @@ from autofi.data.features import Column, Features
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Operator, Shapes, Sizes
-from autofi.operators.registry import get_operator
+from autofi.operators.embedding import Embedding
+from autofi.operators.registry import get_operator, get_stream
+from autofi.operators.streams import Stream, StreamInputs
 
 #: Operator name → the slots it is built for.
 Layout = Mapping[str, Sequence[Column]]
+#: Stream name → its settings.
+Streams = Mapping[str, Mapping[str, Any]]
+#: Operators whose vectors streams read: as wide as each other, a field each.
+VECTORS = ("embedding", "bag")
 #: Operator name → a weight per slot, `[S]` or `[B, S]`: 0 leaves the slot out.
 Mask = Mapping[str, Tensor]
 
 
 class Network(nn.Module):
-    """Logits from selected features: `readout(cat(operator(selected) for every operator))`.
+    """Logits from selected features: `readout(cat(operator(selected) for every operator)) + sum of streams`.
+
+    Streams read the vectors of the operators in VECTORS, all of them.
 
     With `field_sum` the vectors of a pair operator are added up per field instead of laid end to end: `F·D`
     columns instead of `P·D`, ten times fewer at 741 pairs.
@@ -33,6 +43,7 @@ class Network(nn.Module):
         sizes: Sizes,
         readout: ReadoutSizes,
         *,
+        streams: Streams | None = None,
         field_sum: bool = False,
         bias: float = 0.0,
     ) -> None:
@@ -45,6 +56,25 @@ class Network(nn.Module):
                 self._add(name, get_operator(name)(slots, shapes, sizes))
         columns = sum(self._columns(operator) for _, operator in self._operators())
         self.readout = Readout(columns, readout, bias=bias)
+        self.streams = nn.ModuleDict()
+        for name, settings in (streams or {}).items():
+            kind = get_stream(name)
+            self.streams[name] = kind(self._stream_inputs(shapes, sizes), kind.settings_of(settings))
+
+    def _stream_inputs(self, shapes: Shapes, sizes: Sizes) -> StreamInputs:
+        fields: list[str] = []
+        rows: list[int] = []
+        for name, operator in self._operators():
+            if name in VECTORS:
+                fields += [shapes.names[slot[0]] for slot in operator.slots]
+                rows += (
+                    list(operator.slot_rows) if isinstance(operator, Embedding) else [0] * len(operator.slots)
+                )
+        if not fields:
+            raise InvalidArchitectureError(
+                "A stream reads the vectors of fields: no field has an embedding; give one the form 'embedding'."
+            )
+        return StreamInputs(tuple(fields), tuple(rows), sizes.embedding_dim)
 
     def _add(self, name: str, operator: Operator) -> None:
         self.operators[name] = operator
@@ -73,20 +103,34 @@ class Network(nn.Module):
         return {name: operator.select(features) for name, operator in self._operators()}
 
     def forward(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
-        logits: Tensor = self.readout(self.columns(selected, mask))
+        parts = self._parts(selected, mask)
+        logits: Tensor = self.readout(_beside(list(parts.values())), self._stream_logits(parts, selected))
         return logits
 
     def columns(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
         """Everything the read-out sees, `[B, columns]`, slots weighed by `mask`."""
-        parts = []
+        return _beside(list(self._parts(selected, mask).values()))
+
+    def _stream_logits(self, parts: Mapping[str, Tensor], selected: Mapping[str, Tensor]) -> Tensor | None:
+        if not self.streams:
+            return None
+        found = [parts[name] for name in self.operators if name in VECTORS]
+        first: Stream = next(iter(self.streams.values()))  # type: ignore[assignment]
+        vectors = _beside(found).unflatten(1, (-1, first.inputs.dim))
+        logits: Tensor = sum(stream(vectors, selected.get("embedding")) for stream in self.streams.values())
+        return logits
+
+    def _parts(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> dict[str, Tensor]:
+        """What every operator gives the read-out, `[B, its columns]`."""
+        parts = {}
         for name, operator in self._operators():
             part = operator(selected[name])
             if mask is not None:
                 part = part * mask[name].index_select(-1, self.get_buffer(f"{name}_repeats"))
             if self._sums(operator):
                 part = self._sum_per_field(name, operator, part)
-            parts.append(part)
-        return torch.cat(parts, dim=1)
+            parts[name] = part
+        return parts
 
     def _sum_per_field(self, name: str, operator: Operator, part: Tensor) -> Tensor:
         width = operator.widths()[0]
@@ -113,7 +157,8 @@ class Network(nn.Module):
     def keep(self, layout: Layout) -> Network:
         """A new network with only these slots and copies of exactly their weights: equal to masking the rest.
 
-        A slot that this network has not raises `InvalidArchitectureError`.
+        Streams read all fields they were built for. A slot that this network has not, or a field that a stream would
+        miss, raises `InvalidArchitectureError`.
         """
         self._check_within(layout)
         device = self.readout.bias.device
@@ -136,11 +181,16 @@ class Network(nn.Module):
                     kept.extend((start + chosen.nonzero().flatten()).tolist())
             start += count
         small.readout = self.readout.narrow(kept)
+        small.streams = copy.deepcopy(self.streams)
         small.train(self.training)
         return small.to(device)
 
     def _check_within(self, layout: Layout) -> None:
         known = {name: set(operator.slots) for name, operator in self._operators()}
+        if self.streams and any(known[name] - set(layout.get(name, ())) for name in VECTORS if name in known):
+            raise InvalidArchitectureError(
+                f"The streams {', '.join(self.streams)} read every field: keep the embeddings of all of them."
+            )
         for name, slots in layout.items():
             if slots and name not in known:
                 raise InvalidArchitectureError(f"The network holds no '{name}': {nearest(name, known)}")
@@ -156,7 +206,11 @@ class Network(nn.Module):
 
     def tables_by_choice(self) -> list[tuple[str, nn.Parameter]]:
         """Every lookup table beside the choice its operator is a form of."""
-        return [(operator.choice, table) for _, operator in self._operators() for table in operator.tables()]
+        found = [(operator.choice, table) for _, operator in self._operators() for table in operator.tables()]
+        for stream in self.streams.values():
+            assert isinstance(stream, Stream)
+            found += [(stream.choice, table) for table in stream.tables()]
+        return found
 
     def table_bytes(self) -> int:
         """Bytes of the lookup tables."""
@@ -165,3 +219,8 @@ class Network(nn.Module):
     def num_parameters(self) -> int:
         """Trained numbers."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _beside(parts: Sequence[Tensor]) -> Tensor:
+    """The parts laid end to end; a single one as it is, without a copy."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from autofi.model.members import Members, mean_logit
 
-ReadoutName = Literal["sum", "linear", "mlp"]
+ReadoutName = Literal["none", "sum", "linear", "mlp"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ReadoutSizes:
 
 
 class Readout(nn.Module):
-    """`[B, columns] → [B]`: a plain sum, a linear map, or an MLP. With members, `[B, members]` while training.
+    """`[B, columns] → [B]`: nothing, a plain sum, a linear map, or an MLP. With members, `[B, members]` while training.
 
     `first` maps the columns and is the only part that knows how many there are, so that `narrow` can keep the
     columns of an extracted network and `rest` can finish from a cached `first(x)`.
@@ -43,7 +43,7 @@ class Readout(nn.Module):
         self.columns = columns
         self.bias = nn.Parameter(torch.tensor(bias))
         widths = (*sizes.hidden, 1) if sizes.name == "mlp" else (1,)
-        if sizes.name == "sum":
+        if sizes.name in ("none", "sum"):
             self.first = None
         else:
             self.first = nn.Linear(columns, widths[0], bias=sizes.name == "mlp")
@@ -54,14 +54,20 @@ class Readout(nn.Module):
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
 
-    def forward(self, columns: Tensor) -> Tensor:
+    def forward(self, columns: Tensor, beside: Tensor | None = None) -> Tensor:
+        """The logit, with the logits `beside` it `[B]` added."""
         if self.first is None:
-            return columns.sum(1) + self.bias
-        return self.rest(self.first(columns))
+            logits = (
+                self.bias.expand(len(columns)) if self.sizes.name == "none" else columns.sum(1) + self.bias
+            )
+            return logits if beside is None else logits + beside
+        return self.rest(self.first(columns), beside)
 
-    def rest(self, first: Tensor) -> Tensor:
+    def rest(self, first: Tensor, beside: Tensor | None = None) -> Tensor:
         """The logit from `first(columns)`; with members that of their mean probability, or all while training."""
         logits: Tensor = self.layers(first).squeeze(-1) + self.bias
+        if beside is not None:
+            logits = logits + (beside.unsqueeze(1) if logits.dim() > 1 else beside)
         return mean_logit(logits) if logits.dim() > 1 and not self.training else logits
 
     def first_weight(self) -> Tensor:

@@ -51,7 +51,22 @@ class Sizes:
     factor_dim: int = 8
 
 
-class Operator(nn.Module, ABC):
+class Candidate(nn.Module, ABC):
+    """What a search space can name: an operator of a field or a pair, or a stream over all fields."""
+
+    name: ClassVar[str]
+    #: What it is a form of: "memorize", "factorize", "field" or "stream".
+    choice: ClassVar[str]
+    summary: ClassVar[str]
+    formula: ClassVar[str]
+    source: ClassVar[str]
+
+    def tables(self) -> tuple[nn.Parameter, ...]:
+        """The parameters that are lookup tables: embedding L2 applies to them, and to nothing else."""
+        return ()
+
+
+class Operator(Candidate):
     """One candidate for some slots (fields or pairs), all computed at once.
 
     An operator is built for a tuple of *slots*, each a tuple of field indices: `(f,)` or `(i, j)`. `select`
@@ -61,14 +76,8 @@ class Operator(nn.Module, ABC):
     Rows never see each other. The same generator gives the same weights.
     """
 
-    name: ClassVar[str]
-    #: "memorize", "factorize" or "field": the choice this operator is a form of.
-    choice: ClassVar[str]
     #: 1 for operators of a field, 2 for operators of a pair.
     arity: ClassVar[int]
-    summary: ClassVar[str]
-    formula: ClassVar[str]
-    source: ClassVar[str]
 
     def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
         super().__init__()
@@ -107,10 +116,6 @@ class Operator(nn.Module, ABC):
     @abstractmethod
     def subset(self, positions: Sequence[int]) -> Self:
         """A new operator for the slots at these positions, with copies of exactly their weights."""
-
-    def tables(self) -> tuple[nn.Parameter, ...]:
-        """The parameters that are lookup tables: embedding L2 applies to them, and to nothing else."""
-        return ()
 
     def widths(self) -> tuple[int, ...]:
         """Columns of every slot, in order."""

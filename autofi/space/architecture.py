@@ -14,7 +14,7 @@ from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
-from autofi.operators.registry import choices_of, get_operator
+from autofi.operators.registry import choices_of, get_operator, get_stream
 from autofi.training.settings import TrainingSettings
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
@@ -33,6 +33,8 @@ class Architecture:
     pairs: Mapping[tuple[str, str], Forms] = field(default_factory=dict)
     sizes: Sizes = Sizes()
     readout: ReadoutSizes = ReadoutSizes()
+    #: Stream name → its settings.
+    streams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     field_sum: bool = False
     min_count: int = 2
     cross_min_count: int = 2
@@ -76,6 +78,7 @@ class Architecture:
             cross_min_count, cross_max_rows = 2, None
         for name, value in (
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
+            ("streams", _with_all_settings(self.streams) if used.keys() & {"embedding", "bag"} else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
             ("field_sum", self.field_sum and bool(pairs)),
         ):  # fmt: skip
@@ -99,6 +102,7 @@ class Architecture:
             ],
             "sizes": dataclasses.asdict(self.sizes),
             "readout": {**dataclasses.asdict(self.readout), "hidden": list(self.readout.hidden)},
+            "streams": {name: _listed(settings) for name, settings in self.streams.items()},
             "field_sum": self.field_sum,
             "min_count": self.min_count,
             "cross_min_count": self.cross_min_count,
@@ -115,6 +119,7 @@ class Architecture:
                 pairs={(pair["left"], pair["right"]): tuple(pair["forms"]) for pair in value["pairs"]},
                 sizes=Sizes(**value["sizes"]),
                 readout=ReadoutSizes(**{**value["readout"], "hidden": tuple(value["readout"]["hidden"])}),
+                streams=value["streams"],
                 field_sum=bool(value["field_sum"]),
                 min_count=int(value["min_count"]),
                 cross_min_count=int(value["cross_min_count"]),
@@ -161,4 +166,17 @@ class Architecture:
         network = "-".join(map(str, self.readout.hidden)) if self.readout.name == "mlp" else self.readout.name
         if self.readout.name == "mlp" and self.readout.members > 1:
             network += f" by {self.readout.members} members"
-        return f"{len(self.fields)} fields, {pairs}, {network}"
+        return ", ".join([f"{len(self.fields)} fields", pairs, network, *self.streams])
+
+
+def _with_all_settings(streams: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every stream with all its settings, those not given at their defaults."""
+    return {
+        name: dataclasses.asdict(get_stream(name).settings_of(settings))
+        for name, settings in sorted(streams.items())
+    }
+
+
+def _listed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as JSON has them: no tuples."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}

@@ -46,5 +46,11 @@ def decode(space: SearchSpace, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def label(value: Any) -> Any:
-    """A scalar for Optuna: a list of widths reads 256-128."""
+    """A scalar for Optuna: a list of widths reads 256-128, a set of streams fm+cross_network(layers=2)."""
+    if isinstance(value, Mapping):
+        return "+".join(name + _settings(settings) for name, settings in value.items()) or "none"
     return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return f"({', '.join(f'{key}={label(value)}' for key, value in settings.items())})" if settings else ""

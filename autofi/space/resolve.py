@@ -33,6 +33,7 @@ def resolve(
         pairs=pairs,
         sizes=Sizes(**section("sizes", space.sizes)),
         readout=ReadoutSizes(**section("readout", space.readout)),
+        streams=space.value("streams", chosen),
         field_sum=space.field_sum,
         min_count=int(space.value("min_count", chosen)),
         cross_min_count=int(space.value("cross_min_count", chosen)),

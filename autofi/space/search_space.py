@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from autofi.errors import SearchSpaceError, nearest
-from autofi.operators.registry import get_operator, operators
+from autofi.operators.registry import get_operator, get_stream, operators
 from autofi.space.architecture import Forms
 
 
@@ -46,6 +46,16 @@ class Choices(_Strict):
 
 #: A fixed value, or what to choose it from.
 Choosable = FloatRange | Choices | float | int | str | bool | tuple[int, ...]
+
+
+#: Streams by name, each with its settings.
+Streams = dict[str, dict[str, Any]]
+
+
+class StreamSets(Choices):
+    """One of some sets of streams; the first is tried first."""
+
+    choices: tuple[Streams, ...] = Field(min_length=1)
 
 
 class FieldSpace(_Strict):
@@ -107,6 +117,8 @@ class SearchSpace(_Strict):
     pairs: PairSpace = PairSpace()
     sizes: dict[Literal["embedding_dim", "cross_dim", "factor_dim"], Choosable] = {}
     readout: dict[Literal["name", "hidden", "dropout", "batch_norm", "members"], Choosable] = {}
+    #: Streams beside the read-out; or `{choices: [...]}` of several such. The supernet that chooses pairs has none.
+    streams: StreamSets | Streams = {}
     field_sum: bool = False
     min_count: Choosable = 2
     cross_min_count: Choosable = 2
@@ -131,6 +143,22 @@ class SearchSpace(_Strict):
     #: Parameters to try after the defaults: by dotted key, and `fields` / `pairs` by the name of a variant.
     starts: tuple[dict[str, Any], ...] = ()
 
+    @field_validator("streams")
+    @classmethod
+    def _known(cls, given: StreamSets | Streams) -> StreamSets | Streams:
+        for streams in given.choices if isinstance(given, StreamSets) else (given,):
+            for name, settings in streams.items():
+                get_stream(name).settings_of(settings)
+        return given
+
+    @model_validator(mode="after")
+    def _readable(self) -> SearchSpace:
+        if self.streams and not {"embedding", "bag"} & set(self.fields.forms):
+            raise ValueError("streams read the vectors of fields: add 'embedding' to fields.forms")
+        if self.readout.get("name") == "none" and not self.streams:
+            raise ValueError("readout 'none' leaves the logit to streams: name some, or another read-out")
+        return self
+
     def parameters(self) -> dict[str, FloatRange | Choices]:
         """Everything numeric or named that has a choice, by dotted key, in the order of the file."""
         found: dict[str, FloatRange | Choices] = {}
@@ -138,7 +166,7 @@ class SearchSpace(_Strict):
             for key, value in getattr(self, section).items():
                 if isinstance(value, FloatRange | Choices):
                     found[f"{section}.{key}"] = value
-        for key in ("min_count", "cross_min_count"):
+        for key in ("streams", "min_count", "cross_min_count"):
             value = getattr(self, key)
             if isinstance(value, FloatRange | Choices):
                 found[key] = value

@@ -22,7 +22,7 @@ from autofi.model.build import build_network, shapes_of
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
-from autofi.operators.registry import operators
+from autofi.operators.registry import operators, streams
 from autofi.space.architecture import Architecture
 
 METRICS = {"valid": {"auc": np.float64(0.75), "logloss": 0.5}, "refit": float("nan")}
@@ -77,8 +77,10 @@ def make_model() -> Model:
     with torch.no_grad():
         for name, value in network.state_dict().items():
             if value.is_floating_point():
-                drawn = torch.randn(value.shape, generator=generator)
-                value.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else 0.6 * drawn)
+                # Streams multiply over and over: with larger weights every probability would be 0 or 1.
+                scale = 0.08 if name.startswith("streams.") else 0.6
+                drawn = scale * torch.randn(value.shape, generator=generator)
+                value.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
     return Model(architecture, builder, network.eval())
 
 
@@ -134,6 +136,7 @@ def _every_operator(
         },
         sizes=Sizes(embedding_dim=6, cross_dim=3, factor_dim=5),
         readout=ReadoutSizes(hidden=(16, 8), batch_norm=True),
+        streams={name: {} for name in streams()},
         min_count=3,
         cross_min_count=4,
     )

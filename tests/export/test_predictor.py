@@ -153,7 +153,7 @@ class Lag(SilentProgress):
 def test_rows_are_scored_as_they_are_read(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autofi.data.encoder._ROWS_AT_ONCE", 2000)
+    monkeypatch.setattr("autofi.data.encoder.LARGE_BATCH_ROWS", 2000)
     stream = Stream(40)
     lag = Lag(stream)
     assert predictor.predict_file(stream, tmp_path / "scores.parquet", progress=lag) == 20_000
@@ -167,7 +167,7 @@ def test_rows_are_scored_as_they_are_read(
 def test_a_source_that_breaks_leaves_the_old_file_and_no_other(
     predictor: Predictor, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autofi.data.encoder._ROWS_AT_ONCE", 2000)
+    monkeypatch.setattr("autofi.data.encoder.LARGE_BATCH_ROWS", 2000)
     output = tmp_path / name
     output.write_text("old")
     with pytest.raises(DataError, match="the stream broke"):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError
-from autofi.model.network import Network
+from autofi.model.network import Network, Streams
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import operators
@@ -55,10 +55,17 @@ def randomise(network: Network, seed: int) -> None:
                 module.running_var.uniform_(0.5, 2.0, generator=generator)
 
 
-def make(layout: Layout, readout: ReadoutSizes, *, field_sum: bool, seed: int = 0) -> Network:
+def make(
+    layout: Layout,
+    readout: ReadoutSizes,
+    *,
+    streams: Streams | None = None,
+    field_sum: bool = False,
+    seed: int = 0,
+) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(layout, SHAPES, SIZES, readout, field_sum=field_sum, bias=-1.0)
+        network = Network(layout, SHAPES, SIZES, readout, streams=streams, field_sum=field_sum, bias=-1.0)
     randomise(network, seed)
     return network.eval()
 
@@ -187,7 +194,7 @@ def test_with_inner_products_and_a_sum_it_is_the_factorization_machine() -> None
         for table in network.tables():
             table.normal_(generator=torch.Generator().manual_seed(3))
     linear, factors = (table.detach().double().numpy() for table in network.tables())
-    out = network(network.select(FEATURES)).detach().numpy()
+    out = network.eval()(network.select(FEATURES)).detach().numpy()
     starts = np.cumsum([0, *KEPT[:-1]])
     for row, ids in enumerate(FEATURES.ids):
         rows = [
@@ -208,3 +215,45 @@ def test_tables_are_counted_in_bytes() -> None:
 def test_no_rows_give_no_logits() -> None:
     network = make(everything(), READOUTS[3], field_sum=True)
     assert network(network.select(FEATURES.rows(slice(0, 0)))).shape == (0,)
+
+
+@pytest.mark.parametrize("readout", [ReadoutSizes("none", hidden=()), *READOUTS], ids=lambda r: r.name)
+def test_streams_add_their_logits(readout: ReadoutSizes) -> None:
+    layout = {"embedding": slots_of("embedding", SHAPES), "bag": [(3,)], "statistics": [(1,)]}
+    network = make(layout, readout, streams={"fm": {}, "linear": {}})
+    selected = network.select(FEATURES)
+    codes, table = selected["embedding"], network.operators["embedding"].tables()[0]
+    rows = table[codes + network.operators["embedding"].offsets]
+    vectors = torch.cat([rows, network.operators["bag"](selected["bag"]).unsqueeze(1)], 1)
+    beside = network.streams["fm"](vectors, codes) + network.streams["linear"](vectors, codes)
+    expected = network.readout(network.columns(selected)) + beside
+    torch.testing.assert_close(network(selected), expected)
+    if readout.name == "none":
+        torch.testing.assert_close(expected, beside + network.readout.bias)
+
+
+def test_streams_join_every_member() -> None:
+    layout = {"embedding": slots_of("embedding", SHAPES)}
+    network = make(layout, ReadoutSizes(hidden=(6,), members=3), streams={"fm": {}})
+    selected = network.select(FEATURES)
+    vectors = network.columns(selected).unflatten(1, (-1, SIZES.embedding_dim))
+    beside = network.streams["fm"](vectors, selected["embedding"])
+    members = network.readout.train()(network.columns(selected)) + beside.unsqueeze(1)
+    network.readout.eval()
+    torch.testing.assert_close(network(selected).sigmoid(), members.sigmoid().mean(1))
+
+
+def test_what_is_kept_keeps_its_streams_and_every_field_they_read() -> None:
+    network = make(everything(), READOUTS[3], streams={"cross_network": {"layers": 1}, "linear": {}})
+    vectors = {name: slots_of(name, SHAPES) for name in ("embedding", "bag")}
+    small = network.keep(vectors).double()
+    masked = network(network.select(FEATURES), mask_of(network, vectors))
+    torch.testing.assert_close(small(small.select(FEATURES)), masked, rtol=1e-10, atol=1e-10)
+    assert set(small.state_dict()) <= set(network.state_dict())
+    with pytest.raises(InvalidArchitectureError, match="cross_network, linear read every field"):
+        network.keep({"embedding": [(0,)], "bag": vectors["bag"]})
+
+
+def test_streams_need_vectors() -> None:
+    with pytest.raises(InvalidArchitectureError, match="no field has an embedding"):
+        make({"statistics": [(1,)]}, READOUTS[0], streams={"fm": {}})

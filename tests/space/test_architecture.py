@@ -37,6 +37,7 @@ def test_order_and_naive_pairs_do_not_change_the_id() -> None:
     [
         {"sizes": Sizes(factor_dim=99)},  # nothing is factorized
         {"field_sum": False},
+        {"streams": {}},
     ],
 )
 def test_unused_choices_do_not_change_the_id(changes: dict[str, object]) -> None:
@@ -50,11 +51,26 @@ def test_unused_choices_do_not_change_the_id(changes: dict[str, object]) -> None
         {"min_count": 5},
         {"cross_min_count": 5},
         {"readout": ReadoutSizes(hidden=(7,))},
+        {"streams": {"fm": {}}},
         {"pairs": {("ad", "site"): ("memorize_statistics",)}},
     ],
 )
 def test_used_choices_do(changes: dict[str, object]) -> None:
     assert dataclasses.replace(PLAIN, **changes).id != PLAIN.id
+
+
+def test_settings_of_streams_are_all_told() -> None:
+    short = dataclasses.replace(PLAIN, streams={"fm": {}, "two_streams": {"first": [8, 4]}})
+    full = dataclasses.replace(PLAIN, streams={"two_streams": {"heads": 1, "first": (8, 4)}, "fm": {}})
+    assert short.id == full.id
+    assert short.to_json()["streams"]["two_streams"]["second"] == [400]
+    assert Architecture.from_json(json.loads(json.dumps(short.to_json()))) == short
+    assert short.describe().endswith("fm, two_streams")
+
+
+def test_without_embeddings_there_is_nothing_for_streams_to_read() -> None:
+    codes = Architecture(fields={"ad": ("statistics",)}, streams={"fm": {}})
+    assert codes.id == Architecture(fields={"ad": ("statistics",)}).id
 
 
 def test_hidden_layers_matter_only_to_an_mlp() -> None:

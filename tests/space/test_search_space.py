@@ -13,7 +13,7 @@ from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import load_space, subsets
 
-FIXED = {"lr", "fm", "dnn", "all-memorize", "all-factorize", "all-naive"}
+SEARCHED = {"optinter"}
 MINIMAL = {"name": "mine", "summary": "a test", "fields": {"forms": ["embedding"]}}
 
 
@@ -28,11 +28,19 @@ def test_every_built_in_space_loads_under_its_own_name(name: str) -> None:
     space = load_space(name)
     assert space.name == name
     assert space.summary and space.source.startswith("http")
-    assert space.single == (name in FIXED)
+    assert space.single == (name not in SEARCHED)
 
 
 def test_the_published_fixed_points_are_there() -> None:
-    assert set(builtin_spaces()) >= FIXED | {"optinter"}
+    assert set(builtin_spaces()) >= {
+        "lr",
+        "fm",
+        "dnn",
+        "all-memorize",
+        "all-factorize",
+        "all-naive",
+        *SEARCHED,
+    }
 
 
 def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
@@ -50,6 +58,10 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
         ({"trainings": {}}, "key 'trainings'"),
         ({"min_count": {"low": 3.0, "high": 2.0}}, "low < high"),
         ({"pairs": {"among": {"top": "many"}}}, "key 'pairs.among"),
+        ({"streams": {"cross": {}}}, "No stream named 'cross'"),
+        ({"streams": {"choices": [{}, {"fm": {"layers": 2}}]}}, "'fm' has no setting 'layers'"),
+        ({"streams": {"fm": {}}, "fields": {"forms": ["statistics"]}}, "add 'embedding' to fields.forms"),
+        ({"readout": {"name": "none"}}, "leaves the logit to streams"),
     ],
 )
 def test_a_wrong_file_names_the_key(tmp_path: Path, changes: dict[str, object], message: str) -> None:
@@ -83,6 +95,17 @@ def test_labels_decode_to_the_values_they_stand_for() -> None:
     assert encoded.keys() == distributions(space, {}).keys() == space.parameters().keys()
     assert decode(space, encoded) == space.defaults()
     assert label([256, 128]) == "256-128"
+
+
+def test_sets_of_streams_are_chosen_by_label(tmp_path: Path) -> None:
+    sets = [{}, {"fm": {}}, {"fm": {}, "cross_network": {"layers": 2, "rank": 4}}]
+    space = load_space(write(tmp_path, streams={"choices": sets}))
+    assert not space.single
+    assert [label(choice) for choice in sets] == ["none", "fm", "fm+cross_network(layers=2, rank=4)"]
+    assert defaults(space, {})["streams"] == "none"
+    chosen = decode(space, {"streams": "fm"})
+    found = resolve(space, fields={"ad": ("embedding",)}, pairs={}, parameters=chosen)
+    assert found.streams == {"fm": {}}
 
 
 def test_variants_are_parameters_only_where_there_is_a_choice() -> None:

@@ -1,0 +1,58 @@
+"""Crosses of bounded order over the whole row: the cross network of DCNv2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from autofi.operators.registry import register
+from autofi.operators.streams import Count, Stream, StreamInputs, initialize
+
+
+@dataclass(frozen=True)
+class CrossNetworkSettings:
+    """layers   crosses of orders up to `layers + 1`
+    rank     columns of the factors `U V` that stand for a full matrix; 0 keeps it full
+    """
+
+    layers: Count = 3
+    rank: Annotated[int, Field(ge=0)] = 0
+
+
+@register
+class CrossNetwork(Stream):
+    """DCNv2's cross layers over the concatenated vectors, then a linear map.
+
+    `C = F·D`: a full layer costs `C²` weights and products a row, a factored one `2·C·rank`. The paper's stacked
+    form feeds the crosses to the MLP; this is the parallel one, whose logit stands beside the MLP's.
+    """
+
+    name = "cross_network"
+    summary = "DCNv2: every layer multiplies the row by a linear map of the last layer"
+    formula = "y = w·x_L, x_{l+1} = x_0 ∘ (W_l x_l + b_l) + x_l"
+    source = "https://arxiv.org/abs/2008.13535"
+    Settings = CrossNetworkSettings
+
+    def __init__(self, inputs: StreamInputs, settings: CrossNetworkSettings) -> None:
+        super().__init__(inputs, settings)
+        width = len(inputs.fields) * inputs.dim
+        self.layers = nn.ModuleList(_map(width, settings.rank) for _ in range(settings.layers))
+        self.last = nn.Linear(width, 1, bias=False)
+        initialize(self)
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        row = crossed = vectors.flatten(1)
+        for layer in self.layers:
+            crossed = torch.addcmul(crossed, row, layer(crossed))
+        logit: Tensor = self.last(crossed).squeeze(1)
+        return logit
+
+
+def _map(width: int, rank: int) -> nn.Module:
+    if not rank:
+        return nn.Linear(width, width)
+    return nn.Sequential(nn.Linear(width, rank, bias=False), nn.Linear(rank, width))

@@ -1,0 +1,80 @@
+"""Fields that attend to each other: the interacting layers of AutoInt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from autofi.errors import SearchSpaceError
+from autofi.operators.registry import register
+from autofi.operators.streams import Count, Share, Stream, StreamInputs, initialize
+
+
+@dataclass(frozen=True)
+class SelfAttentionSettings:
+    """layers   interacting layers
+    width    columns of a field after every layer, all heads together
+    heads    heads of a layer; they divide `width`
+    scaled   whether scores are divided by the root of a head's width
+    dropout  of the attention's weights
+    """
+
+    layers: Count = 3
+    width: Count = 64
+    heads: Count = 2
+    scaled: bool = True
+    dropout: Share = 0.0
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise SearchSpaceError(
+                f"The heads of self_attention divide its width: found width {self.width} and {self.heads} heads; "
+                "change one of them."
+            )
+
+
+@register
+class SelfAttention(Stream):
+    """AutoInt's interacting layers over the fields, then a linear map of all their outputs.
+
+    As in the paper's equations: no ReLU on queries, keys and values, no layer normalisation (its public code has
+    both). Costs `F·D·4·width + 2·F²·width` products a row and layer.
+    """
+
+    name = "self_attention"
+    summary = "AutoInt: multi-head self-attention of the fields with a residual"
+    formula = "y = w·[e_1, ..., e_F], e_i = ReLU(‖_h Σ_j softmax_j(<Q_h v_i, K_h v_j>) V_h v_j + R v_i)"
+    source = "https://arxiv.org/abs/1810.11921"
+    Settings = SelfAttentionSettings
+
+    def __init__(self, inputs: StreamInputs, settings: SelfAttentionSettings) -> None:
+        super().__init__(inputs, settings)
+        widths = [inputs.dim] + [settings.width] * (settings.layers - 1)
+        # Queries, keys, values and the residual are one product.
+        layers = [nn.Linear(width, 4 * settings.width, bias=False) for width in widths]
+        self.layers = nn.ModuleList(layers)
+        self.last = nn.Linear(len(inputs.fields) * settings.width, 1, bias=False)
+        initialize(self)
+        for layer in layers:
+            # Every quarter is a map of its own, and begins as one.
+            for quarter in layer.weight.chunk(4):
+                nn.init.xavier_normal_(quarter)
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        settings = self.settings
+        for layer in self.layers:
+            projected = layer(vectors)
+            heads, residual = projected.split([3 * settings.width, settings.width], -1)
+            query, key, value = heads.unflatten(-1, (3, settings.heads, -1)).permute(2, 0, 3, 1, 4)
+            found = nn.functional.scaled_dot_product_attention(
+                query,
+                key,
+                value,
+                dropout_p=settings.dropout if self.training else 0.0,
+                scale=None if settings.scaled else 1.0,
+            )
+            vectors = torch.relu(found.transpose(1, 2).flatten(2) + residual)
+        logit: Tensor = self.last(vectors.flatten(1)).squeeze(1)
+        return logit

@@ -1,0 +1,113 @@
+"""The contract of a stream: what reads the vectors of all fields together and adds a logit of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+from torch import Tensor, nn
+
+from autofi.errors import SearchSpaceError, nearest
+from autofi.operators.base import Candidate
+
+#: A number of layers, heads or columns.
+Count = Annotated[int, Field(ge=1)]
+#: A share of what is left out while training.
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class StreamInputs:
+    """What a stream is built from.
+
+    fields   names of the fields that have a vector, in the order of the vectors
+    rows     rows of the embedding table by field; 0 for a field whose vector is pooled from a list
+    dim      width of every vector
+    """
+
+    fields: tuple[str, ...]
+    rows: tuple[int, ...]
+    dim: int
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """The settings of a stream that has none."""
+
+
+class Stream(Candidate):
+    """One interaction of all fields: `[B, F, D]` field vectors → logit `[B]`, added to the read-out's.
+
+    Most published interaction networks end in a linear map next to that of an MLP, so that a sum of logits is what
+    they compute. `codes` are the rows of the fields that have an embedding, int32 `[B, E]`, for a stream with a
+    table of its own.
+
+    Rows never see each other, but for batch normalisation while training. The same generator gives the same weights.
+    """
+
+    choice = "stream"
+    #: A frozen dataclass whose fields all have defaults: what a space may set.
+    Settings: ClassVar[type] = NoSettings
+
+    def __init__(self, inputs: StreamInputs, settings: Any) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.settings = settings
+
+    @abstractmethod
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        """The logit `[B]`."""
+
+    @classmethod
+    def settings_of(cls, given: Mapping[str, Any]) -> Any:
+        """The settings a space gives, the others at their defaults; a wrong one raises `SearchSpaceError`."""
+        known = {field.name: field for field in dataclasses.fields(cls.Settings)}
+        for key in given:
+            if key not in known:
+                way_out = nearest(key, known) if known else "it has none."
+                raise SearchSpaceError(f"The stream '{cls.name}' has no setting '{key}': {way_out}")
+        try:
+            return TypeAdapter(cls.Settings).validate_python(dict(given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise SearchSpaceError(
+                f"The stream '{cls.name}', setting '{'.'.join(map(str, first['loc']))}': {first['msg']}; "
+                f"found {first['input']!r:.80}."
+            ) from error
+
+
+def mlp(
+    width: int,
+    hidden: tuple[int, ...],
+    *,
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    last: int | None = None,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+) -> nn.Sequential:
+    """Hidden layers, each normalised, activated and thinned; then a linear map to `last` columns where it is given."""
+    layers: list[nn.Module] = []
+    for following in hidden:
+        layers.append(nn.Linear(width, following))
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(following))
+        layers.append(activation())
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        width = following
+    if last is not None:
+        layers.append(nn.Linear(width, last))
+    return nn.Sequential(*layers)
+
+
+def initialize(module: nn.Module) -> None:
+    """Xavier weights and zero shifts in every linear map."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -1,0 +1,116 @@
+"""Two MLPs whose outputs are multiplied: FinalMLP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from autofi.errors import SearchSpaceError, nearest
+from autofi.operators.registry import register
+from autofi.operators.streams import Count, Share, Stream, StreamInputs, initialize, mlp
+
+#: Widths of hidden layers, at least one.
+Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class TwoStreamsSettings:
+    """first, second                   widths of the two MLPs
+    first_dropout, second_dropout   of their hidden layers
+    batch_norm                      in their hidden layers
+    heads                           of the bilinear fusion; they divide both last widths
+    gates                           widths of the hidden layers of the feature gates; () leaves gates out
+    first_context, second_context   fields whose vectors set the gates of each MLP; () is one learned vector
+    """
+
+    first: Widths = (400,)
+    second: Widths = (400,)
+    first_dropout: Share = 0.0
+    second_dropout: Share = 0.0
+    batch_norm: bool = False
+    heads: Count = 1
+    gates: tuple[Count, ...] = ()
+    first_context: tuple[str, ...] = ()
+    second_context: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for width in (self.first[-1], self.second[-1]):
+            if width % self.heads:
+                raise SearchSpaceError(
+                    f"The heads of two_streams divide both last widths: found {self.heads} heads and a width of "
+                    f"{width}; change one of them."
+                )
+
+
+@register
+class TwoStreams(Stream):
+    """FinalMLP: two MLPs over the field vectors, each behind gates of its own, fused by a bilinear form per head.
+
+    The bilinear form of every head is one matrix product `[B, d1] x [d1, d2]`, never a product per row.
+    """
+
+    name = "two_streams"
+    summary = "FinalMLP: two MLPs behind feature gates, fused by a bilinear form"
+    formula = "y = w_1·o_1 + w_2·o_2 + Σ_h o_1hᵀ W_h o_2h"
+    source = "https://arxiv.org/abs/2304.00902"
+    Settings = TwoStreamsSettings
+
+    def __init__(self, inputs: StreamInputs, settings: TwoStreamsSettings) -> None:
+        super().__init__(inputs, settings)
+        width = len(inputs.fields) * inputs.dim
+        self.gates = nn.ModuleList(
+            _Gates(inputs, context, settings.gates)
+            for context in (settings.first_context, settings.second_context)
+            if settings.gates
+        )
+        self.mlps = nn.ModuleList(
+            mlp(width, hidden, dropout=dropout, batch_norm=settings.batch_norm)
+            for hidden, dropout in (
+                (settings.first, settings.first_dropout),
+                (settings.second, settings.second_dropout),
+            )
+        )
+        first, second = settings.first[-1], settings.second[-1]
+        self.linear = nn.ModuleList((nn.Linear(first, 1, bias=False), nn.Linear(second, 1, bias=False)))
+        shape = (settings.heads, first // settings.heads, second // settings.heads)
+        initialize(self)
+        self.fusion = nn.Parameter(torch.randn(shape) * (2.0 / (first + second)) ** 0.5)
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        row = vectors.flatten(1)
+        gated = [row * gates(vectors) for gates in self.gates] or [row, row]
+        left, right = (layers(columns) for layers, columns in zip(self.mlps, gated, strict=True))
+        # [H, B, d1] x [H, d1, d2] → [H, B, d2], laid beside the second output.
+        heads = left.unflatten(1, (self.settings.heads, -1)).transpose(0, 1)
+        fused = torch.bmm(heads, self.fusion).transpose(0, 1).flatten(1)
+        first, second = self.linear
+        logit: Tensor = (first(left) + second(right)).squeeze(1) + (fused * right).sum(1)
+        return logit
+
+
+class _Gates(nn.Module):
+    """A factor in (0, 2) per column, from the vectors of context fields or from one learned vector."""
+
+    where: Tensor
+
+    def __init__(self, inputs: StreamInputs, context: tuple[str, ...], hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        for name in context:
+            if name not in inputs.fields:
+                raise SearchSpaceError(
+                    f"A context of two_streams is a field with an embedding: '{name}' is none, "
+                    f"{nearest(name, inputs.fields)}"
+                )
+        self.register_buffer(
+            "where", torch.tensor([inputs.fields.index(name) for name in context]), persistent=False
+        )
+        self.learned = None if context else nn.Parameter(torch.zeros(1, inputs.dim))
+        self.layers = mlp(inputs.dim * max(len(context), 1), hidden, last=len(inputs.fields) * inputs.dim)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        seen = vectors.index_select(1, self.where).flatten(1) if self.learned is None else self.learned
+        return 2 * torch.sigmoid(self.layers(seen))

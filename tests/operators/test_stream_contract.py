@@ -1,0 +1,75 @@
+"""Every registered stream keeps the contract, whatever it computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from autofi.errors import SearchSpaceError
+from autofi.operators.registry import get_stream, streams
+from tests.operators.stream_examples import ROWS, build, codes, vectors
+
+every_stream = pytest.mark.parametrize("name", list(streams()))
+
+
+@every_stream
+@pytest.mark.parametrize("rows", [0, 1, ROWS])
+def test_one_logit_per_row(name: str, rows: int) -> None:
+    logit = build(name)(vectors()[:rows], codes()[:rows])
+    assert logit.shape == (rows,)
+    assert logit.dtype == torch.float32
+
+
+@every_stream
+def test_rows_do_not_see_each_other(name: str) -> None:
+    stream = build(name)
+    order = torch.arange(ROWS)
+    order[3] = 9
+    before, after = stream(vectors(), codes()), stream(vectors()[order], codes()[order])
+    torch.testing.assert_close(after, before[order])
+    assert before[3] != before[9]
+
+
+@every_stream
+def test_gradient_reaches_every_parameter_and_some_input(name: str) -> None:
+    stream = build(name).train()
+    read = vectors().requires_grad_()
+    stream(read, codes()).square().sum().backward()
+    for parameter in stream.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+        assert parameter.grad.any()
+    assert (read.grad is not None and bool(read.grad.any())) or stream.tables()
+
+
+@every_stream
+def test_same_seed_same_weights(name: str) -> None:
+    first, second, other = build(name, seed=3), build(name, seed=3), build(name, seed=4)
+    for key, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[key])
+        assert not torch.equal(value, other.state_dict()[key])
+
+
+@every_stream
+def test_an_unknown_setting_is_refused(name: str) -> None:
+    with pytest.raises(SearchSpaceError, match=f"The stream '{name}' has no setting 'colour'"):
+        get_stream(name).settings_of({"colour": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("cross_network", {"layers": "many"}, "setting 'layers'.*valid integer.*found 'many'"),
+        ("cross_network", {"layers": 0}, "greater than or equal to 1; found 0"),
+        ("self_attention", {"dropout": 1.0}, "setting 'dropout'.*less than 1"),
+        ("two_streams", {"first": []}, "setting 'first'.*at least 1 item"),
+    ],
+)
+def test_a_wrong_setting_names_the_key(name: str, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(SearchSpaceError, match=message):
+        get_stream(name).settings_of(settings)
+
+
+def test_an_unknown_stream_gives_the_nearest() -> None:
+    with pytest.raises(SearchSpaceError, match="No stream named 'cross_netwrok'.*cross_network"):
+        get_stream("cross_netwrok")
