@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
 
-#: Tables with more numbers than this get sparse gradients and are updated by row; below it, one fused pass
-#: over the whole table is faster.
-LARGE_TABLE = 64_000_000
+#: Tables with more numbers than this get sparse gradients and are updated by row; below it, one fused pass over the
+#: whole table is faster (`python -m benchmarks.optimizers` measures where they meet).
+LARGE_TABLE = 500_000
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,13 @@ def updated_by_row(table: Tensor) -> bool:
 
 
 def look_up(table: Tensor, rows: Tensor) -> Tensor:
-    """Rows of a table, `[...] → [..., D]`; the gradient of a large table is sparse."""
+    """Rows of a table, `[...] → [..., D]`; the gradient of a large table is sparse.
+
+    An optimizer that puts steps off is told which rows are about to be read (`training.row_adam`).
+    """
+    before_read = getattr(table, "before_read", None)
+    if before_read is not None and torch.is_grad_enabled():
+        before_read(rows)
     return nn.functional.embedding(rows, table, sparse=updated_by_row(table))
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import Rows, batches
+from autofi.training.fit import Rows, batches, mean_loss
 from autofi.training.optimizers import DenseAdam, TableTrainer, make_optimizers
+from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
 
 Method = Literal["gumbel", "joint"]
@@ -118,7 +119,7 @@ def train_by_gradient(
         if on_epoch is not None:
             on_epoch(epoch + 1)
     for optimizer in optimizers:
-        optimizer.settle()
+        optimizer.release()
     return ChoiceWeights(alpha.detach().cpu())
 
 
@@ -148,8 +149,9 @@ def _offered(slots: Sequence[Slot], most: int) -> Tensor:
 
 def _loss(supernet: Supernet, rows: Rows, part: Tensor, mixture: Tensor) -> Tensor:
     batch = rows.take(part.to(rows.labels.device))
-    logits = supernet(batch.selected, supernet.weighted_mask(mixture))
-    return nn.functional.binary_cross_entropy_with_logits(logits, batch.labels, batch.weights)
+    with fast_products(batch.labels.device):
+        logits = supernet(batch.selected, supernet.weighted_mask(mixture))
+    return mean_loss(logits.float(), batch.labels, batch.weights)
 
 
 def _step(loss: Tensor, optimizers: Sequence[TableTrainer]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autofi.supernet.supernet import Supernet
-from autofi.training.fit import Rows, batches
+from autofi.training.fit import Rows, batches, mean_loss
 from autofi.training.optimizers import make_optimizers
+from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
 
 #: Rows that share a drawn path: small enough for many paths a step, large enough for the mask to stay cheap.
@@ -41,7 +42,6 @@ def train_by_paths(
     optimizers = make_optimizers(supernet, learning_rate, embedding_l2)
     shares = option_shares(supernet)
     steps = epochs * -(-len(index) // batch_size)
-    adam = optimizers[0]
     taken = 0
     supernet.train()
     for epoch in range(epochs):
@@ -51,21 +51,21 @@ def train_by_paths(
             groups = -(-len(part) // GROUP_ROWS)
             options = torch.multinomial(shares, groups, replacement=True, generator=generator).T
             mask = supernet.path_mask(options, len(part))
-            loss = nn.functional.binary_cross_entropy_with_logits(
-                supernet(batch.selected, mask), batch.labels, batch.weights
-            )
+            with fast_products(batch.labels.device):
+                logits = supernet(batch.selected, mask)
+            loss = mean_loss(logits.float(), batch.labels, batch.weights)
             for optimizer in optimizers:
                 optimizer.zero_grad()
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
             taken += 1
-            # Adagrad's steps shrink by themselves.
-            adam.scale_learning_rate(_rate(taken / steps) / _rate((taken - 1) / steps))
+            for optimizer in optimizers:
+                optimizer.scale_learning_rate(_rate(taken / steps) / _rate((taken - 1) / steps))
         if on_epoch is not None:
             on_epoch(epoch + 1)
     for optimizer in optimizers:
-        optimizer.settle()
+        optimizer.release()
 
 
 def _rate(progress: float) -> float:

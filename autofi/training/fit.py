@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from autofi.model.network import Network
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, make_optimizers
+from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
 from autofi.training.settings import TrainingSettings
 
@@ -129,6 +130,8 @@ def fit(
             _decay(optimizers, settings)
         if bad >= settings.patience or (to_beat is not None and _hopeless(history, to_beat)):
             break
+    for optimizer in optimizers:
+        optimizer.release()
     if best:
         network.load_state_dict(best)
     figures = history[best_at - 1] if history else (float("nan"), float("nan"))
@@ -168,8 +171,9 @@ def train_rows(
     steps = 0
     for chosen in batches(index, batch_size):
         batch = rows.take(chosen)
-        logits = network(batch.selected)
-        loss = mean_loss(logits, batch.labels, batch.weights)
+        with fast_products(batch.labels.device):
+            logits = network(batch.selected)
+        loss = mean_loss(logits.float(), batch.labels, batch.weights)
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss.backward()

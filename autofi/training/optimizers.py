@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
 
 from autofi.model.network import Network
 from autofi.operators.base import updated_by_row
+from autofi.training.row_adam import RowAdam
 
 
 class TableTrainer(Protocol):
@@ -19,6 +18,9 @@ class TableTrainer(Protocol):
     def step(self) -> object: ...
     def settle(self) -> None:
         """Bring every row up to date before the weights are read."""
+
+    def release(self) -> None:
+        """Settle, and let go of the network."""
 
     def scale_learning_rate(self, factor: float) -> None: ...
 
@@ -43,62 +45,12 @@ class DenseAdam:
     def settle(self) -> None:
         """Nothing is owed: every step touches every row."""
 
+    def release(self) -> None:
+        """Nothing of the network knows this optimizer."""
+
     def scale_learning_rate(self, factor: float) -> None:
         for group in self.adam.param_groups:
             group["lr"] *= factor
-
-
-class RowAdagrad:
-    """Row-wise Adagrad with plain decay, both applied to a row only when a batch touches it.
-
-    A row that missed k steps owes `(1 - lr * l2) ** k`, paid when it is next touched and at `settle`: for the
-    same gradients exactly what decaying the whole table at every step gives, without its pass over memory.
-    The forward pass that touches a row still reads it unpaid, so the gradients differ by that factor.
-
-    Source: Duchi et al., JMLR 2011; one accumulator per row as in Gupta et al., "Training Recommender Systems
-    at Scale", 2020.
-    """
-
-    def __init__(self, table: nn.Parameter, learning_rate: float, l2: float, eps: float = 1e-8) -> None:
-        self.table, self.learning_rate, self.l2, self.eps = table, learning_rate, l2, eps
-        self.squares = torch.zeros(len(table), device=table.device)
-        self.log_decay = torch.zeros(len(table), dtype=torch.float64, device=table.device)
-        self.owed = 0.0  # the log of the decay every row should have had by now
-
-    def zero_grad(self) -> None:
-        self.table.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        gradient = self.table.grad
-        if gradient is None:
-            return
-        if gradient.is_sparse:
-            gradient = gradient.coalesce()
-            rows, values = gradient.indices()[0], gradient.values()
-        else:
-            rows = gradient.abs().sum(1).nonzero().flatten()
-            values = gradient[rows]
-        self.owed += math.log1p(-self.learning_rate * self.l2)
-        self._decay(rows)
-        self.squares[rows] += values.square().mean(1)
-        self.table[rows] -= self.learning_rate * values / (self.squares[rows].sqrt() + self.eps).unsqueeze(1)
-
-    @torch.no_grad()
-    def settle(self) -> None:
-        """Every row pays what it owes; in place, because a copy of the table may not fit."""
-        self.table.mul_(self._factors(self.log_decay).unsqueeze(1))
-        self.log_decay.fill_(self.owed)
-
-    def _decay(self, rows: Tensor) -> None:
-        self.table[rows] *= self._factors(self.log_decay[rows]).unsqueeze(1)
-        self.log_decay[rows] = self.owed
-
-    def _factors(self, paid: Tensor) -> Tensor:
-        return (self.owed - paid).exp().to(self.table.dtype)
-
-    def scale_learning_rate(self, factor: float) -> None:
-        self.learning_rate *= factor
 
 
 def make_optimizers(
@@ -122,6 +74,5 @@ def make_optimizers(
         {"params": [parameter for parameter in others if parameter.ndim >= 2], "weight_decay": weight_decay},
     ]
     groups += [{"params": [table], "weight_decay": l2} for table, l2 in tables if not updated_by_row(table)]
-    # Adagrad's steps shrink by themselves, so it begins with a larger rate than Adam's.
-    rows = [RowAdagrad(table, 10 * learning_rate, l2) for table, l2 in tables if updated_by_row(table)]
+    rows = [RowAdam(table, learning_rate, l2) for table, l2 in tables if updated_by_row(table)]
     return [DenseAdam(groups, learning_rate), *rows]

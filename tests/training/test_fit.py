@@ -16,7 +16,8 @@ from autofi.operators.base import Sizes
 from autofi.training import fit as module
 from autofi.training.fit import FitReport, Rows, batches, fit, predict, train_rows
 from autofi.training.metrics import auc, logloss
-from autofi.training.optimizers import RowAdagrad, make_optimizers
+from autofi.training.optimizers import make_optimizers
+from autofi.training.row_adam import RowAdam
 from autofi.training.settings import TrainingSettings
 from tests.supernet.tables import FIELDS, PAIRS, cell_table
 
@@ -223,7 +224,7 @@ def test_rows_are_taken_together() -> None:
 def test_large_tables_are_trained_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "LARGE_TABLE", 10)
     network = make()
-    assert sum(isinstance(optimizer, RowAdagrad) for optimizer in make_optimizers(network, 1e-2, 0.0)) == 2
+    assert sum(isinstance(optimizer, RowAdam) for optimizer in make_optimizers(network, 1e-2, 0.0)) == 2
     train, valid = rows_of(network)
     seen = train.selected["memorize_embedding"][:300]
     before = network.operators["memorize_embedding"].table.detach().clone()
@@ -243,3 +244,15 @@ def test_large_tables_are_trained_by_row(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = make()
     assert run(whole, replace(SETTINGS, embedding_l2=1e-3)).auc > 0.6
     assert np.isfinite(predict(whole, valid)).all()
+
+
+@pytest.mark.parametrize("l2", [1e-5, 1e-2])
+def test_training_by_row_is_as_good_as_training_whole_tables(
+    monkeypatch: pytest.MonkeyPatch, l2: float
+) -> None:
+    settings = replace(SETTINGS, embedding_l2=l2, epochs=10, patience=10)
+    whole = run(make(), settings)
+    monkeypatch.setattr(base, "LARGE_TABLE", 10)
+    by_row = run(make(), settings)
+    assert by_row.auc == pytest.approx(whole.auc, abs=0.002)
+    assert by_row.logloss == pytest.approx(whole.logloss, abs=0.002)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,8 @@ from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators import base
 from autofi.operators.base import Sizes
-from autofi.training.optimizers import DenseAdam, RowAdagrad, make_optimizers
+from autofi.training.optimizers import DenseAdam, make_optimizers
+from autofi.training.row_adam import RowAdam
 from tests.operators.examples import random_features, shapes_for
 
 ROWS, DIM = 9, 3
@@ -35,68 +34,6 @@ def gradients(steps: int, seed: int = 1) -> list[tuple[Tensor, Tensor]]:
         )
         for _ in range(steps)
     ]
-
-
-def give(parameter: nn.Parameter, rows: Tensor, values: Tensor, *, sparse: bool) -> None:
-    gradient = torch.sparse_coo_tensor(rows.unsqueeze(0), values, (ROWS, DIM), check_invariants=True)
-    parameter.grad = gradient if sparse else gradient.to_dense()
-
-
-@pytest.mark.parametrize("sparse", [True, False])
-@pytest.mark.parametrize("l2", [0.0, 0.3])
-def test_row_adagrad_equals_a_loop_that_decays_the_whole_table(sparse: bool, l2: float) -> None:
-    parameter = table()
-    optimizer = RowAdagrad(parameter, 0.1, l2)
-    expected = parameter.detach().numpy().copy()
-    squares = np.zeros(ROWS)
-    rate = 0.1
-    for number, (rows, values) in enumerate(gradients(12)):
-        give(parameter, rows, values, sparse=sparse)
-        optimizer.step()
-        optimizer.zero_grad()
-        expected *= 1 - rate * l2
-        for row in sorted(set(rows.tolist())):
-            total = sum(value for r, value in zip(rows.tolist(), values.numpy(), strict=True) if r == row)
-            squares[row] += np.mean(total**2)
-            expected[row] -= rate * total / (math.sqrt(squares[row]) + 1e-8)
-        if number == 5:
-            optimizer.scale_learning_rate(0.5)
-            rate *= 0.5
-        if number in (3, 4, 8, 11):
-            optimizer.settle()
-            np.testing.assert_allclose(parameter.detach().numpy(), expected, rtol=1e-6)
-
-
-def test_between_settlements_only_touched_rows_change() -> None:
-    parameter = table()
-    optimizer = RowAdagrad(parameter, 0.1, 0.5)
-    before = parameter.detach().clone()
-    give(parameter, torch.tensor([2, 2, 5]), torch.ones(3, DIM, dtype=torch.float64), sparse=True)
-    optimizer.step()
-    changed = (parameter != before).any(1).nonzero().flatten().tolist()
-    assert changed == [2, 5]
-    optimizer.settle()
-    torch.testing.assert_close(parameter[0], before[0] * (1 - 0.1 * 0.5))
-
-
-def test_settling_twice_pays_once() -> None:
-    parameter = table()
-    optimizer = RowAdagrad(parameter, 0.1, 0.5)
-    give(parameter, torch.tensor([1]), torch.ones(1, DIM, dtype=torch.float64), sparse=True)
-    optimizer.step()
-    optimizer.settle()
-    once = parameter.detach().clone()
-    optimizer.settle()
-    assert torch.equal(parameter, once)
-
-
-def test_a_step_without_a_gradient_is_none() -> None:
-    parameter = table()
-    optimizer = RowAdagrad(parameter, 0.1, 0.5)
-    before = parameter.detach().clone()
-    optimizer.step()
-    optimizer.settle()
-    assert torch.equal(parameter, before)
 
 
 def test_coupled_l2_is_half_lambda_times_the_squared_norm_in_the_loss() -> None:
@@ -123,7 +60,7 @@ def test_adam_equals_a_slow_loop() -> None:
     expected = parameter.detach().numpy().copy()
     first, second = np.zeros_like(expected), np.zeros_like(expected)
     for step, (rows, values) in enumerate(gradients(6), start=1):
-        give(parameter, rows, values, sparse=False)
+        parameter.grad = torch.zeros_like(parameter).index_add_(0, rows, values)
         gradient = parameter.grad.numpy().copy()
         optimizer.step()
         first = 0.9 * first + 0.1 * gradient
@@ -149,7 +86,7 @@ def test_every_parameter_has_one_optimizer_and_its_own_decay(monkeypatch: pytest
     assert embedding.numel() < memorize.numel()
     monkeypatch.setattr(base, "LARGE_TABLE", embedding.numel())
     dense, by_row = make_optimizers(made, 1e-3, embedding_l2=0.1, weight_decay=0.01)
-    assert isinstance(dense, DenseAdam) and isinstance(by_row, RowAdagrad)
+    assert isinstance(dense, DenseAdam) and isinstance(by_row, RowAdam)
     assert by_row.table is memorize and by_row.l2 == 0.1
     decays = {
         id(parameter): group["weight_decay"]

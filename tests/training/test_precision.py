@@ -1,0 +1,51 @@
+"""Products in bfloat16 change no figure by more than seeds do, and nothing but products is in bfloat16."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from autofi.errors import ConfigError
+from autofi.training.fit import FitReport
+from autofi.training.precision import VARIABLE, fast_products
+from tests.training.test_fit import SETTINGS, make, run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["bf16", "fp32"])
+def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv(VARIABLE, request.param)
+    yield request.param
+
+
+def test_products_are_as_asked_and_parameters_stay_whole(asked: str) -> None:
+    layer = nn.Linear(4, 3)
+    with fast_products(CPU):
+        out = layer(torch.ones(2, 4))
+    out.float().sum().backward()
+    assert out.dtype == (torch.bfloat16 if asked == "bf16" else torch.float32)
+    assert layer.weight.dtype == torch.float32
+    assert layer.weight.grad is not None and layer.weight.grad.dtype == torch.float32
+    assert layer(torch.ones(2, 4)).dtype == torch.float32
+
+
+def test_figures_differ_by_less_than_seeds_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(precision: str, seed: int) -> FitReport:
+        monkeypatch.setenv(VARIABLE, precision)
+        return run(make(seed=seed), SETTINGS)
+
+    aucs = {p: [trained(p, seed).auc for seed in range(4)] for p in ("fp32", "bf16")}
+    assert aucs["fp32"] != aucs["bf16"]
+    spread = np.std(aucs["fp32"], ddof=1)
+    assert abs(np.mean(aucs["fp32"]) - np.mean(aucs["bf16"])) < spread
+
+
+def test_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "fp16")
+    with pytest.raises(ConfigError, match="AUTOFI_PRECISION is one of auto, bf16, fp32: found 'fp16'"):
+        fast_products(CPU)
