@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 FIELDS = 39
 #: How skewed values are: the share of the r-th most frequent value falls as r to this power.
 SKEW = 1.05
+SEED = 20260101
+#: Log-odds of a row: deviation of every field's effect, and of the product of two neighbouring fields'.
+FIELD_EFFECT, PAIR_EFFECT = 0.2, 0.4
 
 
 def cardinalities(fields: int = FIELDS) -> list[int]:
@@ -18,17 +22,32 @@ def cardinalities(fields: int = FIELDS) -> list[int]:
     return [int(size) for size in np.geomspace(4, 300_000, fields)]
 
 
-def wide_table(rows: int, *, fields: int = FIELDS, seed: int = 20260101) -> pa.Table:
-    """`click` and `fields` columns of strings with Zipf frequencies and one per cent of missing cells."""
+def wide_codes(
+    rows: int, *, fields: int = FIELDS, seed: int = SEED
+) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    """Codes `[rows, fields]` with Zipf frequencies from 0, and clicks that follow every field and some products."""
     generator = np.random.default_rng(seed)
-    columns: dict[str, pa.Array] = {"click": pa.array((generator.random(rows) < 0.33).astype(np.int8))}
-    for number, size in enumerate(cardinalities(fields)):
+    codes = np.empty((rows, fields), dtype=np.int32)
+    effects = np.empty((rows, fields), dtype=np.float32)
+    for field, size in enumerate(cardinalities(fields)):
         shares = np.arange(1, size + 1, dtype=float) ** -SKEW
-        codes = np.searchsorted(np.cumsum(shares / shares.sum()), generator.random(rows)).astype(np.int32)
-        names = pa.array([f"{number:x}{value:07x}" for value in range(size)])
-        absent = generator.random(rows) < 0.01
-        indices = pa.array(np.minimum(codes, size - 1), mask=absent)
-        columns[f"f{number:02d}"] = pa.DictionaryArray.from_arrays(indices, names).cast(pa.string())
+        drawn = np.searchsorted(np.cumsum(shares / shares.sum()), generator.random(rows))
+        codes[:, field] = np.minimum(drawn, size - 1)
+        effects[:, field] = generator.standard_normal(size)[codes[:, field]]
+    products = effects[:, :-1:3] * effects[:, 1::3]
+    logits = FIELD_EFFECT * effects.sum(1) + PAIR_EFFECT * products.sum(1) - 1.0
+    return codes, (generator.random(rows) < 1 / (1 + np.exp(-logits))).astype(np.int8)
+
+
+def wide_table(rows: int, *, fields: int = FIELDS, seed: int = SEED) -> pa.Table:
+    """`click` and `fields` columns of strings, one per cent of them missing."""
+    codes, clicks = wide_codes(rows, fields=fields, seed=seed)
+    generator = np.random.default_rng(seed + 1)
+    columns: dict[str, pa.Array] = {"click": pa.array(clicks)}
+    for field, size in enumerate(cardinalities(fields)):
+        names = pa.array([f"{field:x}{value:07x}" for value in range(size)])
+        indices = pa.array(codes[:, field], mask=generator.random(rows) < 0.01)
+        columns[f"f{field:02d}"] = pa.DictionaryArray.from_arrays(indices, names).cast(pa.string())
     return pa.table(columns)
 
 
@@ -40,3 +59,21 @@ def wide_parquet(folder: Path, rows: int, *, fields: int = FIELDS) -> Path:
         pq.write_table(wide_table(rows, fields=fields), part)
         part.replace(path)
     return path
+
+
+def encoded_parts(folder: Path, rows: int, *, test_rows: int, fields: int = FIELDS) -> list[int]:
+    """Write `train.npz` and `test.npz`, a column per field and `click`; returns the codes of every field.
+
+    1 is a value seen less than twice in training, 0 (missing) never occurs: what encoders of both sides give.
+    """
+    codes, clicks = wide_codes(rows + test_rows, fields=fields)
+    sizes = []
+    for field in range(fields):
+        counts = np.bincount(codes[:rows, field], minlength=codes[:, field].max() + 1)
+        known = np.cumsum(counts >= 2) + 1
+        codes[:, field] = np.where(counts >= 2, known, 1)[codes[:, field]]
+        sizes.append(int(known[-1]) + 1)
+    for part, chosen in (("train", slice(0, rows)), ("test", slice(rows, None))):
+        columns = {f"f{field:02d}": codes[chosen, field].astype(np.int64) for field in range(fields)}
+        np.savez(folder / f"{part}.npz", click=clicks[chosen].astype(np.int64), **columns)
+    return sizes

@@ -38,5 +38,5 @@ def _use_bfloat16(kind: str, asked: str) -> bool:
     if asked != "auto":
         return asked == "bf16"
     if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

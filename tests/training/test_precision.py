@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -18,9 +16,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(params=["bf16", "fp32"])
-def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv(VARIABLE, request.param)
-    yield request.param
+    return str(request.param)
 
 
 def test_products_are_as_asked_and_parameters_stay_whole(asked: str) -> None:

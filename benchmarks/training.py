@@ -1,0 +1,122 @@
+"""Training throughput against FuxiCTR, and AUC after as many steps: `python -m benchmarks.training dcnv2`.
+
+Both sides are processes of their own, pinned to one core with one thread, that take the same number of steps on the
+same rows in turn. FuxiCTR needs an older Polars and gets an environment of its own, made on the first run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from autofi.training.metrics import auc
+from benchmarks.paired import Timing, print_timings
+from benchmarks.tables import encoded_parts
+
+PEER_PACKAGES = ("torch==2.13.0", "fuxictr==2.3.10", "polars<2", "pyarrow", "tqdm", "scikit-learn", "h5py")
+WORKERS = Path(__file__).parent / "workers"
+BATCH = 4096
+WARM_STEPS = 3
+
+
+class Worker:
+    """A process that answers one request at a time."""
+
+    def __init__(self, command: list[str], cores: set[int]) -> None:
+        threads = {f"{name}_NUM_THREADS": str(len(cores)) for name in ("OMP", "MKL", "NUMBA")}
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **threads},
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"A worker ended: {' '.join(map(str, self.process.args))}")
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def peer_python(folder: Path) -> Path:
+    """The interpreter of FuxiCTR's environment, made and filled where it is not there."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        # torch first and by itself, so that no other package asks for a build with CUDA.
+        for packages in (PEER_PACKAGES[:1], PEER_PACKAGES[1:]):
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+    return python
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="dnn, deepfm, dcnv2, autoint or finalmlp.")] = "dcnv2",
+    rows: Annotated[int, typer.Option(help="Training rows.")] = 800_000,
+    steps: Annotated[int, typer.Option(help="Steps of a timed round.")] = 15,
+    rounds: Annotated[int, typer.Option(help="Timed rounds of each side.")] = 5,
+    dim: Annotated[int, typer.Option(help="Width of an embedding.")] = 16,
+    core: Annotated[list[int], typer.Option(help="Core to run on; give it twice for two.")] = [0],  # noqa: B006
+    seed: Annotated[int, typer.Option(help="Seed of both sides.")] = 0,
+    environment: Annotated[Path, typer.Option(help="Where FuxiCTR's environment is kept.")] = Path(
+        ".benchmarks/fuxictr"
+    ),
+) -> None:
+    """Print seconds of a round, samples a second, their ratio, peak memory, and both AUCs after the last round."""
+    peer = peer_python(environment.absolute())
+    with tempfile.TemporaryDirectory() as work:
+        sizes = encoded_parts(Path(work), rows, test_rows=100_000)
+        print(f"{len(sizes)} fields, {sum(sizes):,} codes, {rows:,} rows, batches of {BATCH}, width {dim}")
+        sides = {
+            "FuxiCTR": Worker([str(peer), str(WORKERS / "fuxictr_worker.py")], set(core)),
+            "AutoFI": Worker([sys.executable, "-m", "benchmarks.workers.autofi_worker"], set(core)),
+        }
+        request = {
+            "do": "make", "model": model, "work": work, "cardinalities": sizes, "dim": dim,
+            "batch_size": BATCH, "threads": len(core), "seed": seed,
+        }  # fmt: skip
+        for worker in sides.values():
+            worker.ask(**request)
+            worker.ask(do="steps", count=WARM_STEPS)
+        seconds: dict[str, list[float]] = {name: [] for name in sides}
+        peaks: dict[str, float] = {}
+        for _ in range(rounds):
+            for name, worker in sides.items():
+                answer = worker.ask(do="steps", count=steps)
+                seconds[name].append(answer["seconds"])
+                peaks[name] = answer["peak_mb"]
+        print_timings(
+            f"{model}: {steps} steps", [Timing(name, tuple(found)) for name, found in seconds.items()]
+        )
+        with np.load(Path(work) / "test.npz") as stored:
+            labels = stored["click"]
+        for name, worker in sides.items():
+            speed = steps * BATCH / float(np.median(seconds[name]))
+            found = auc(labels, np.array(worker.ask(do="score")["probabilities"]))
+            print(f"{name}: {speed:,.0f} samples/s, peak {peaks[name]:,.0f} MB, test AUC {found:.5f}")
+            worker.close()
+        ratio = float(np.median(seconds["FuxiCTR"])) / float(np.median(seconds["AutoFI"]))
+        print(f"AutoFI takes {ratio:.2f} times as many samples a second")
+
+
+if __name__ == "__main__":
+    typer.run(main)
