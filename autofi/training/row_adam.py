@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autofi.training import row_kernels
-from autofi.training.row_kernels import CROSSING_STEPS, MOMENTUM_STEPS
-
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
+#: Steps after which a momentum that nothing renews is gone: 0.9 ** 256 is 2e-12.
+MOMENTUM_STEPS = 256
+#: In blocks of this length and longer a weight decays to zero and not beyond.
+CROSSING_STEPS = 16
 
 
 class RowAdam:
@@ -32,8 +33,13 @@ class RowAdam:
         self.first, self.second = torch.zeros_like(table), torch.zeros_like(table)
         self.done = torch.zeros(len(table), dtype=torch.int32, device=table.device)
         self.steps = 0
-        self._compiled = table.device.type == "cpu" and table.dtype == torch.float32
-        self._slots = np.full(len(table), -1, dtype=np.int32) if self._compiled else np.empty(0, np.int32)
+        self._kernels: Any = None
+        if table.device.type == "cpu" and table.dtype == torch.float32:
+            # Numba takes a second to import: only where a table is large.
+            from autofi.training import row_kernels
+
+            self._kernels = row_kernels
+            self._slots = np.full(len(table), -1, dtype=np.int32)
         self._room: Any = None
         # `operators.base.look_up` calls it with the rows a forward pass is about to read.
         table.before_read = self.catch_up  # type: ignore[attr-defined]
@@ -46,8 +52,8 @@ class RowAdam:
         """Bring these rows up to the present step."""
         if not self.steps:
             return
-        if self._compiled:
-            row_kernels.catch_up(  # type: ignore[call-arg]  # several in a tuple
+        if self._kernels is not None:
+            self._kernels.catch_up(
                 rows.reshape(-1).to(torch.int32).numpy(), *self._arrays(), self.steps, *self._numbers()
             )
         else:
@@ -65,13 +71,13 @@ class RowAdam:
             values = gradient[rows]
         self.catch_up(rows)
         self.steps += 1
-        if self._compiled:
+        if self._kernels is not None:
             if self._room is None or len(self._room[0]) < len(rows):
                 self._room = (
                     np.empty(len(rows), np.int32),
                     np.empty((len(rows), self.table.shape[1]), np.float32),
                 )
-            row_kernels.update(  # type: ignore[call-arg]  # several in a tuple
+            self._kernels.update(
                 rows.numpy(), values.contiguous().numpy(), *self._arrays(), self._slots, *self._room, self.steps,
                 *self._numbers(),
             )  # fmt: skip

@@ -6,21 +6,32 @@ Torch has no fused update of some rows; put together from its operations it is s
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from autofi.training.row_adam import CROSSING_STEPS, MOMENTUM_STEPS
+
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
 
-#: Steps after which a momentum that nothing renews is gone: 0.9 ** 256 is 2e-12.
-MOMENTUM_STEPS = 256
-#: In blocks of this length and longer a weight decays to zero and not beyond.
-CROSSING_STEPS = 16
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
-@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def compiled(function: Function) -> Function:
+    """Compile on the first call; kept for later processes where there is a folder to keep it in."""
+    options: dict[str, Any] = {"fastmath": True, "error_model": "numpy"}
+    try:
+        kept: Function = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder that Numba may write to
+        kept = numba.njit(**options)(function)
+    return kept
+
+
+@compiled
 def catch_up(
     rows: Integers,
     table: Floats,
@@ -88,7 +99,7 @@ def catch_up(
                 length = passed
 
 
-@numba.njit(cache=True, fastmath=True, error_model="numpy")
+@compiled
 def update(
     rows: NDArray[np.int64],
     gradients: Floats,
