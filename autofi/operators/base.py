@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
 
-#: Tables with more numbers than this get sparse gradients and are updated by row; below it, one fused pass over the
-#: whole table is faster (`python -m benchmarks.optimizers` measures where they meet).
+#: Tables with more numbers than this get sparse gradients and are updated by row, which is faster at every size
+#: (`python -m benchmarks.optimizers`). Below it a pass over the whole table costs little and owes no row anything.
 LARGE_TABLE = 500_000
 
 

@@ -20,7 +20,7 @@ def fast_products(device: torch.device) -> AbstractContextManager[object]:
 
     Tables, normalisation, sums and losses stay float32, and so does scoring: what is measured and exported is float32
     arithmetic on float32 weights. On a processor with AVX512-BF16 or AMX a step takes a third to two thirds of its
-    time; AUC differs by less than seeds do (`python -m benchmarks.training`). The variable AUTOFI_PRECISION = fp32
+    time; AUC differs by less than seeds do. The variable AUTOFI_PRECISION = fp32
     turns it off, bf16 on; any other value raises `ConfigError`.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=_use_bfloat16(device.type, _asked()))
