@@ -7,14 +7,13 @@ from typing import Any
 
 from autofi.engine.tpe import Known, propose
 from autofi.operators.registry import choices_of
+from autofi.operators.streams import VECTORS
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.supernet.proposal import Proposal
 
-#: Forms of a field that learn a vector per value.
-EMBEDDINGS = ("embedding", "bag")
 #: The option of a pair whose cells learn a vector each, and nothing beside it.
 EMBEDDED_CROSS: Forms = ("memorize_embedding",)
 #: Variants of the pairs that hold no pair but the sure ones.
@@ -88,7 +87,7 @@ def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
 
     def only(embeddings: bool) -> dict[str, Forms]:
         return {
-            name: tuple(form for form in forms if (form in EMBEDDINGS) == embeddings) or forms
+            name: tuple(form for form in forms if (form in VECTORS) == embeddings) or forms
             for name, forms in every.items()
         }
 

@@ -15,14 +15,12 @@ from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Operator, Shapes, Sizes
 from autofi.operators.embedding import Embedding
 from autofi.operators.registry import get_operator, get_stream
-from autofi.operators.streams import Stream, StreamInputs
+from autofi.operators.streams import VECTORS, Stream, StreamInputs
 
 #: Operator name → the slots it is built for.
 Layout = Mapping[str, Sequence[Column]]
 #: Stream name → its settings.
 Streams = Mapping[str, Mapping[str, Any]]
-#: Operators whose vectors streams read: as wide as each other, a field each.
-VECTORS = ("embedding", "bag")
 #: Operator name → a weight per slot, `[S]` or `[B, S]`: 0 leaves the slot out.
 Mask = Mapping[str, Tensor]
 
@@ -56,12 +54,15 @@ class Network(nn.Module):
                 self._add(name, get_operator(name)(slots, shapes, sizes))
         columns = sum(self._columns(operator) for _, operator in self._operators())
         self.readout = Readout(columns, readout, bias=bias)
+        self.vector_width = sizes.embedding_dim
         self.streams = nn.ModuleDict()
-        for name, settings in (streams or {}).items():
-            kind = get_stream(name)
-            self.streams[name] = kind(self._stream_inputs(shapes, sizes), kind.settings_of(settings))
+        if streams:
+            inputs = self._stream_inputs(shapes)
+            for name, settings in streams.items():
+                kind = get_stream(name)
+                self.streams[name] = kind(inputs, kind.settings_of(settings))
 
-    def _stream_inputs(self, shapes: Shapes, sizes: Sizes) -> StreamInputs:
+    def _stream_inputs(self, shapes: Shapes) -> StreamInputs:
         fields: list[str] = []
         rows: list[int] = []
         for name, operator in self._operators():
@@ -74,7 +75,7 @@ class Network(nn.Module):
             raise InvalidArchitectureError(
                 "A stream reads the vectors of fields: no field has an embedding; give one the form 'embedding'."
             )
-        return StreamInputs(tuple(fields), tuple(rows), sizes.embedding_dim)
+        return StreamInputs(tuple(fields), tuple(rows), self.vector_width)
 
     def _add(self, name: str, operator: Operator) -> None:
         self.operators[name] = operator
@@ -104,7 +105,10 @@ class Network(nn.Module):
 
     def forward(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
         parts = self._parts(selected, mask)
-        logits: Tensor = self.readout(_beside(list(parts.values())), self._stream_logits(parts, selected))
+        columns = list(parts.values())
+        if not self.readout.reads_columns:
+            columns = columns[:1]  # it asks for the number of rows only
+        logits: Tensor = self.readout(_beside(columns), self._stream_logits(parts, selected))
         return logits
 
     def columns(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
@@ -115,8 +119,7 @@ class Network(nn.Module):
         if not self.streams:
             return None
         found = [parts[name] for name in self.operators if name in VECTORS]
-        first: Stream = next(iter(self.streams.values()))  # type: ignore[assignment]
-        vectors = _beside(found).unflatten(1, (-1, first.inputs.dim))
+        vectors = _beside(found).unflatten(1, (-1, self.vector_width))
         logits: Tensor = sum(stream(vectors, selected.get("embedding")) for stream in self.streams.values())
         return logits
 
@@ -165,6 +168,7 @@ class Network(nn.Module):
         small = Network.__new__(Network)
         nn.Module.__init__(small)
         small.field_sum, small.num_fields = self.field_sum, self.num_fields
+        small.vector_width = self.vector_width
         small.operators = nn.ModuleDict()
         kept: list[int] = []
         start = 0

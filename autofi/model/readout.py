@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.model.members import Members, mean_logit
+from autofi.operators.layers import initialize
 
 ReadoutName = Literal["none", "sum", "linear", "mlp"]
 
@@ -48,18 +49,17 @@ class Readout(nn.Module):
         else:
             self.first = nn.Linear(columns, widths[0], bias=sizes.name == "mlp")
         self.layers = nn.Sequential(*(_after_first(widths, sizes) if sizes.name == "mlp" else ()))
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_normal_(layer.weight)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+        initialize(self)
+
+    @property
+    def reads_columns(self) -> bool:
+        """Whether the logit depends on the columns at all: not with "none", which leaves it to what is beside."""
+        return self.sizes.name != "none"
 
     def forward(self, columns: Tensor, beside: Tensor | None = None) -> Tensor:
         """The logit, with the logits `beside` it `[B]` added."""
         if self.first is None:
-            logits = (
-                self.bias.expand(len(columns)) if self.sizes.name == "none" else columns.sum(1) + self.bias
-            )
+            logits = columns.sum(1) + self.bias if self.reads_columns else self.bias.expand(len(columns))
             return logits if beside is None else logits + beside
         return self.rest(self.first(columns), beside)
 

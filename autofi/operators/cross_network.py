@@ -9,8 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Stream, StreamInputs, initialize
+from autofi.operators.streams import Count, Stream, StreamInputs
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
+from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs, initialize
+from autofi.operators.streams import Count, Share, Stream, StreamInputs
 
 
 @dataclass(frozen=True)

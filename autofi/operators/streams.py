@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, TypeAdapter, ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import Candidate
 
+#: Operators whose vectors streams read: a learned vector per value, all of one width.
+VECTORS = ("embedding", "bag")
 #: A number of layers, heads or columns.
 Count = Annotated[int, Field(ge=1)]
 #: A share of what is left out while training.
@@ -78,36 +80,3 @@ class Stream(Candidate):
                 f"The stream '{cls.name}', setting '{'.'.join(map(str, first['loc']))}': {first['msg']}; "
                 f"found {first['input']!r:.80}."
             ) from error
-
-
-def mlp(
-    width: int,
-    hidden: tuple[int, ...],
-    *,
-    dropout: float = 0.0,
-    batch_norm: bool = False,
-    last: int | None = None,
-    activation: Callable[[], nn.Module] = nn.ReLU,
-) -> nn.Sequential:
-    """Hidden layers, each normalised, activated and thinned; then a linear map to `last` columns where it is given."""
-    layers: list[nn.Module] = []
-    for following in hidden:
-        layers.append(nn.Linear(width, following))
-        if batch_norm:
-            layers.append(nn.BatchNorm1d(following))
-        layers.append(activation())
-        if dropout:
-            layers.append(nn.Dropout(dropout))
-        width = following
-    if last is not None:
-        layers.append(nn.Linear(width, last))
-    return nn.Sequential(*layers)
-
-
-def initialize(module: nn.Module) -> None:
-    """Xavier weights and zero shifts in every linear map."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.xavier_normal_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)

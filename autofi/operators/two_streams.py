@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError, nearest
+from autofi.operators.layers import initialize, mlp
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs, initialize, mlp
+from autofi.operators.streams import Count, Share, Stream, StreamInputs
 
 #: Widths of hidden layers, at least one.
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]

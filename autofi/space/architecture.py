@@ -15,6 +15,7 @@ from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import choices_of, get_operator, get_stream
+from autofi.operators.streams import VECTORS
 from autofi.training.settings import TrainingSettings
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
@@ -65,7 +66,7 @@ class Architecture:
         sizes = dataclasses.replace(
             self.sizes,
             embedding_dim=self.sizes.embedding_dim
-            if used.keys() & {"embedding", "bag", "periodic"}
+            if used.keys() & {*VECTORS, "periodic"}
             else defaults.embedding_dim,
             cross_dim=self.sizes.cross_dim if "memorize_embedding" in used else defaults.cross_dim,
             factor_dim=self.sizes.factor_dim if "factorize" in choices else defaults.factor_dim,
@@ -78,7 +79,7 @@ class Architecture:
             cross_min_count, cross_max_rows = 2, None
         for name, value in (
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
-            ("streams", _with_all_settings(self.streams) if used.keys() & {"embedding", "bag"} else {}),
+            ("streams", _with_all_settings(self.streams) if used.keys() & set(VECTORS) else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
             ("field_sum", self.field_sum and bool(pairs)),
         ):  # fmt: skip

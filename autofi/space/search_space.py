@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.registry import get_operator, get_stream, operators
+from autofi.operators.streams import VECTORS
 from autofi.space.architecture import Forms
 
 
@@ -153,7 +154,7 @@ class SearchSpace(_Strict):
 
     @model_validator(mode="after")
     def _readable(self) -> SearchSpace:
-        if self.streams and not {"embedding", "bag"} & set(self.fields.forms):
+        if self.streams and not set(VECTORS) & set(self.fields.forms):
             raise ValueError("streams read the vectors of fields: add 'embedding' to fields.forms")
         if self.readout.get("name") == "none" and not self.streams:
             raise ValueError("readout 'none' leaves the logit to streams: name some, or another read-out")

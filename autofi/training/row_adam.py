@@ -87,8 +87,9 @@ class RowAdam:
     @torch.no_grad()
     def settle(self) -> None:
         """Bring every row up to the present step."""
-        if bool((self.done < self.steps).any()):
-            self.catch_up((self.done < self.steps).nonzero().flatten())
+        behind = (self.done < self.steps).nonzero().flatten()
+        if len(behind):
+            self.catch_up(behind)
 
     def scale_learning_rate(self, factor: float) -> None:
         """Steps not made up yet are made at the new rate: settle first where that matters."""
@@ -104,7 +105,7 @@ class RowAdam:
         return tuple(part.detach().numpy() for part in (self.table, self.first, self.second, self.done))
 
     def _numbers(self) -> Any:
-        return self.learning_rate, self.l2, BETA1, BETA2, EPS
+        return self.learning_rate, self.l2
 
     def _catch_up_apart(self, rows: Tensor) -> None:
         """`row_kernels.catch_up` for rows named once each, every row in the same block at the same time."""

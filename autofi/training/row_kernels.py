@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from autofi.training.row_adam import CROSSING_STEPS, MOMENTUM_STEPS
+from autofi.training.row_adam import BETA1, BETA2, CROSSING_STEPS, EPS, MOMENTUM_STEPS
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
@@ -41,9 +41,6 @@ def catch_up(
     step: int,
     rate: float,
     l2: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
 ) -> None:
     """Give `rows` the steps from `done` to `step` in which they had no gradient but that of their decay.
 
@@ -65,24 +62,24 @@ def catch_up(
         passed = 0
         while left > 0:
             if l2 == 0.0 and passed >= MOMENTUM_STEPS:
-                remaining = beta2**left
+                remaining = BETA2**left
                 for d in range(width):
                     first[row, d] = 0.0
                     second[row, d] *= remaining
                 break
             taken = min(length, left)
-            fade1 = beta1**taken
-            series = beta1 * (1.0 - fade1) / (1.0 - beta1)
-            half = beta2 ** (0.5 * (taken + 1))
-            whole = beta2**taken
+            fade1 = BETA1**taken
+            series = BETA1 * (1.0 - fade1) / (1.0 - BETA1)
+            half = BETA2 ** (0.5 * (taken + 1))
+            whole = BETA2**taken
             middle = at + 0.5 * (taken + 1)
-            scale = rate / (1.0 - beta1**middle)
-            root = 1.0 / math.sqrt(1.0 - beta2**middle)
+            scale = rate / (1.0 - BETA1**middle)
+            root = 1.0 / math.sqrt(1.0 - BETA2**middle)
             for d in range(width):
                 weight = table[row, d]
                 pull = l2 * weight
                 squared = second[row, d]
-                pace = scale / (math.sqrt(half * squared + (1.0 - half) * pull * pull) * root + eps)
+                pace = scale / (math.sqrt(half * squared + (1.0 - half) * pull * pull) * root + EPS)
                 moved = weight - pace * (first[row, d] * series + pull * (taken - series))
                 momentum = fade1 * first[row, d] + (1.0 - fade1) * pull
                 if taken >= CROSSING_STEPS and l2 > 0.0 and moved * weight <= 0.0:
@@ -113,11 +110,8 @@ def update(
     step: int,
     rate: float,
     l2: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-) -> int:
-    """One step of Adam for the rows named in `rows`, whose gradients are first added up; returns how many there are.
+) -> None:
+    """One step of Adam for the rows named in `rows`, whose gradients are first added up.
 
     slots    int32 [V], -1 everywhere, and again when it returns
     unique   int32 [N], sums float32 [N, D]: room to work in
@@ -136,17 +130,16 @@ def update(
         else:
             for d in range(width):
                 sums[slot, d] += gradients[place, d]
-    scale = rate / (1.0 - beta1**step)
-    root = 1.0 / math.sqrt(1.0 - beta2**step)
+    scale = rate / (1.0 - BETA1**step)
+    root = 1.0 / math.sqrt(1.0 - BETA2**step)
     for slot in range(found):
         row = unique[slot]
         slots[row] = -1
         done[row] = step
         for d in range(width):
             gradient = sums[slot, d] + l2 * table[row, d]
-            momentum = beta1 * first[row, d] + (1.0 - beta1) * gradient
-            squared = beta2 * second[row, d] + (1.0 - beta2) * gradient * gradient
+            momentum = BETA1 * first[row, d] + (1.0 - BETA1) * gradient
+            squared = BETA2 * second[row, d] + (1.0 - BETA2) * gradient * gradient
             first[row, d] = momentum
             second[row, d] = squared
-            table[row, d] -= scale * momentum / (math.sqrt(squared) * root + eps)
-    return found
+            table[row, d] -= scale * momentum / (math.sqrt(squared) * root + EPS)

@@ -1,0 +1,37 @@
+"""Layers that operators and read-outs are put together from."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def mlp(
+    width: int,
+    hidden: tuple[int, ...],
+    *,
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    last: int | None = None,
+) -> nn.Sequential:
+    """Hidden layers, each normalised, rectified and thinned; then a linear map to `last` columns where it is given."""
+    layers: list[nn.Module] = []
+    for following in hidden:
+        layers.append(nn.Linear(width, following))
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(following))
+        layers.append(nn.ReLU())
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        width = following
+    if last is not None:
+        layers.append(nn.Linear(width, last))
+    return nn.Sequential(*layers)
+
+
+def initialize(module: nn.Module) -> None:
+    """Xavier weights and zero shifts in every linear map."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
