@@ -6,14 +6,12 @@ same rows in turn. FuxiCTR needs an older Polars and gets an environment of its 
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 import tempfile
 import venv
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -21,41 +19,11 @@ import typer
 from autofi.training.metrics import auc
 from benchmarks.paired import Timing, print_timings
 from benchmarks.tables import encoded_parts
+from benchmarks.workers.process import WORKERS, Worker
 
 PEER_PACKAGES = ("torch==2.13.0", "fuxictr==2.3.10", "polars<2", "pyarrow", "tqdm", "scikit-learn", "h5py")
-WORKERS = Path(__file__).parent / "workers"
 BATCH = 4096
 WARM_STEPS = 3
-
-
-class Worker:
-    """A process that answers one request at a time."""
-
-    def __init__(self, command: list[str], cores: set[int]) -> None:
-        threads = {f"{name}_NUM_THREADS": str(len(cores)) for name in ("OMP", "MKL", "NUMBA")}
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **threads},
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        )
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"A worker ended: {' '.join(map(str, self.process.args))}")
-        found: dict[str, Any] = json.loads(answer)
-        return found
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def peer_python(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
 from autofi.errors import InvalidArchitectureError, nearest
+from autofi.model.mixture import mix
 from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Operator, Shapes, Sizes
 from autofi.operators.embedding import Embedding
@@ -31,7 +32,8 @@ class Network(nn.Module):
     Streams read the vectors of the operators in VECTORS, all of them.
 
     With `field_sum` the vectors of a pair operator are added up per field instead of laid end to end: `F·D`
-    columns instead of `P·D`, ten times fewer at 741 pairs.
+    columns instead of `P·D`, ten times fewer at 741 pairs. With `shared` the pair operators that have the same slots
+    and widths are added up, weighed by the mask, on the same columns: as many columns fewer as a slot has forms.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Network(nn.Module):
         *,
         streams: Streams | None = None,
         field_sum: bool = False,
+        shared: bool = False,
         bias: float = 0.0,
     ) -> None:
         super().__init__()
@@ -52,7 +55,9 @@ class Network(nn.Module):
         for name, slots in layout.items():
             if slots:
                 self._add(name, get_operator(name)(slots, shapes, sizes))
-        columns = sum(self._columns(operator) for _, operator in self._operators())
+        #: Operators by the columns they are laid on: those of one entry share them.
+        self.blocks = self._shared_blocks() if shared else tuple((name,) for name in self.operators)
+        columns = sum(self._columns(self._operator(block[0])) for block in self.blocks)
         self.readout = Readout(columns, readout, bias=bias)
         self.vector_width = sizes.embedding_dim
         self.streams = nn.ModuleDict()
@@ -88,9 +93,29 @@ class Network(nn.Module):
             self.register_buffer(f"{name}_{what}", tensor, persistent=False)
 
     def _operators(self) -> Iterator[tuple[str, Operator]]:
-        for name, operator in self.operators.items():
-            assert isinstance(operator, Operator)
-            yield name, operator
+        for name in self.operators:
+            yield name, self._operator(name)
+
+    def _operator(self, name: str) -> Operator:
+        operator = self.operators[name]
+        assert isinstance(operator, Operator)
+        return operator
+
+    def _shared_blocks(self) -> tuple[tuple[str, ...], ...]:
+        blocks: dict[Any, list[str]] = {}
+        for name, operator in self._operators():
+            alike = (operator.slots, operator.widths()) if operator.arity == 2 else name
+            blocks.setdefault(alike, []).append(name)
+        return tuple(tuple(names) for names in blocks.values())
+
+    def _starts(self) -> dict[str, int]:
+        """Where the columns of every operator begin."""
+        starts: dict[str, int] = {}
+        start = 0
+        for block in self.blocks:
+            starts |= dict.fromkeys(block, start)
+            start += self._columns(self._operator(block[0]))
+        return starts
 
     def _sums(self, operator: Operator) -> bool:
         return self.field_sum and operator.arity == 2
@@ -124,12 +149,16 @@ class Network(nn.Module):
         return logits
 
     def _parts(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> dict[str, Tensor]:
-        """What every operator gives the read-out, `[B, its columns]`."""
+        """What every block gives the read-out, `[B, its columns]`, by its first operator."""
         parts = {}
-        for name, operator in self._operators():
-            part = operator(selected[name])
-            if mask is not None:
-                part = part * mask[name].index_select(-1, self.get_buffer(f"{name}_repeats"))
+        for name, *others in self.blocks:
+            operator = self._operator(name)
+            if others:
+                part = mix([operator, *map(self._operator, others)], selected, mask)
+            else:
+                part = operator(selected[name])
+                if mask is not None:
+                    part = part * mask[name].index_select(-1, self.get_buffer(f"{name}_repeats"))
             if self._sums(operator):
                 part = self._sum_per_field(name, operator, part)
             parts[name] = part
@@ -144,13 +173,8 @@ class Network(nn.Module):
 
     def first_weight(self, name: str) -> Tensor:
         """The read-out's first weight as one operator's vectors meet it, `[H, sum of widths]`."""
-        start = 0
-        for other, operator in self._operators():
-            count = self._columns(operator)
-            if other == name:
-                break
-            start += count
-        weight = self.readout.first_weight()[:, start : start + count]
+        start, operator = self._starts()[name], self._operator(name)
+        weight = self.readout.first_weight()[:, start : start + self._columns(operator)]
         if not self._sums(operator):
             return weight
         blocks = weight.reshape(len(weight), self.num_fields, -1)
@@ -171,19 +195,19 @@ class Network(nn.Module):
         small.vector_width = self.vector_width
         small.operators = nn.ModuleDict()
         kept: list[int] = []
-        start = 0
+        starts = self._starts()
         for name, operator in self._operators():
+            start = starts[name]
             wanted = set(layout.get(name, ()))
             positions = [position for position, slot in enumerate(operator.slots) if slot in wanted]
-            count = self._columns(operator)
             if positions:
                 small._add(name, operator.subset(positions))
                 if self._sums(operator):
-                    kept.extend(range(start, start + count))
+                    kept.extend(range(start, start + self._columns(operator)))
                 else:
                     chosen = torch.isin(self.get_buffer(f"{name}_repeats").cpu(), torch.tensor(positions))
                     kept.extend((start + chosen.nonzero().flatten()).tolist())
-            start += count
+        small.blocks = tuple((name,) for name in small.operators)
         small.readout = self.readout.narrow(kept)
         small.streams = copy.deepcopy(self.streams)
         small.train(self.training)

@@ -128,14 +128,16 @@ def updated_by_row(table: Tensor) -> bool:
 
 
 def look_up(table: Tensor, rows: Tensor) -> Tensor:
-    """Rows of a table, `[...] → [..., D]`; the gradient of a large table is sparse.
+    """Rows of a table, `[...] → [..., D]`; the gradient of a large table is sparse."""
+    announce(table, rows)
+    return nn.functional.embedding(rows, table, sparse=updated_by_row(table))
 
-    An optimizer that puts steps off is told which rows are about to be read (`training.row_adam`).
-    """
+
+def announce(table: Tensor, rows: Tensor) -> None:
+    """Tell an optimizer that puts steps off (`training.row_adam`) which rows are about to be read and trained."""
     before_read = getattr(table, "before_read", None)
     if before_read is not None and torch.is_grad_enabled():
         before_read(rows)
-    return nn.functional.embedding(rows, table, sparse=updated_by_row(table))
 
 
 def table_offsets(rows: Sequence[int]) -> Tensor:

@@ -50,9 +50,13 @@ class Factorize(Operator):
     def select(self, features: Features) -> Tensor:
         return frequent_codes(features, self.fields, self.shapes)
 
+    def vectors(self, selected: Tensor) -> Tensor:
+        """The second embeddings of `fields`, `[B, len(fields), D]`."""
+        return look_up(self.table, selected + self.offsets)
+
     def factors(self, selected: Tensor) -> tuple[Tensor, Tensor]:
         """Left and right vectors of every pair, each `[B, P, D]`."""
-        vectors = look_up(self.table, selected + self.offsets)
+        vectors = self.vectors(selected)
         return vectors.index_select(1, self.ends[0]), vectors.index_select(1, self.ends[1])
 
     def subset(self, positions: Sequence[int]) -> Self:

@@ -198,10 +198,9 @@ def _fresh(make: Callable[[], Built], seed: int) -> Built:
         return make()
 
 
-def _supernet(slots: Sequence[Slot], shapes: Shapes, seed: int) -> Supernet:
-    return _fresh(
-        lambda: Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)), seed
-    )
+def _supernet(slots: Sequence[Slot], shapes: Shapes, seed: int, *, shared: bool = False) -> Supernet:
+    readout = ReadoutSizes(hidden=HIDDEN)
+    return _fresh(lambda: Supernet(slots, shapes, Sizes(), readout, shared=shared, bias=_bias(shapes)), seed)
 
 
 def _slots(
@@ -288,7 +287,8 @@ def _by_gradient(
     progress: Progress,
 ) -> Proposal:
     progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
-    supernet = _supernet(slots, shapes, seed)
+    # As published, the forms of a pair are mixed into the same columns.
+    supernet = _supernet(slots, shapes, seed, shared=True)
     rows = Rows(supernet.select(features), torch.from_numpy(np.asarray(dataset.labels)))
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     learned = train_by_gradient(

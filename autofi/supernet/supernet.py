@@ -40,10 +40,13 @@ class Supernet(Network):
         readout: ReadoutSizes,
         *,
         field_sum: bool = False,
+        shared: bool = False,
         bias: float = 0.0,
     ) -> None:
         self.choices = tuple(slots)
-        super().__init__(candidates(slots), shapes, sizes, readout, field_sum=field_sum, bias=bias)
+        super().__init__(
+            candidates(slots), shapes, sizes, readout, field_sum=field_sum, shared=shared, bias=bias
+        )
         self._active: dict[str, Tensor] | None = None
         # Which of its options switch an operator on in a slot: [slots of the operator, most options].
         most = max(len(slot.options) for slot in self.choices)

@@ -8,11 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from autofi.huge_pages import in_huge_pages
+
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 #: Steps after which a momentum that nothing renews is gone: 0.9 ** 256 is 2e-12.
 MOMENTUM_STEPS = 256
 #: In blocks of this length and longer a weight decays to zero and not beyond.
 CROSSING_STEPS = 16
+#: Steps for which powers of the betas are at hand at first.
+FIRST_POWERS = 4096
 
 
 class RowAdam:
@@ -36,10 +40,12 @@ class RowAdam:
         self._kernels: Any = None
         if table.device.type == "cpu" and table.dtype == torch.float32:
             # Numba takes a second to import: only where a table is large.
-            from autofi.training import row_kernels
+            from autofi.training.row_kernels import powers_to, row_kernels
 
-            self._kernels = row_kernels
+            self._kernels, self._powers_to = row_kernels(table.shape[1]), powers_to
+            self._powers = powers_to(FIRST_POWERS)
             self._slots = np.full(len(table), -1, dtype=np.int32)
+            in_huge_pages(table, self.first, self.second, self.done)
         self._room: Any = None
         # `operators.base.look_up` calls it with the rows a forward pass is about to read.
         table.before_read = self.catch_up  # type: ignore[attr-defined]
@@ -54,13 +60,15 @@ class RowAdam:
             return
         if self._kernels is not None:
             self._kernels.catch_up(
-                rows.reshape(-1).to(torch.int32).numpy(), *self._arrays(), self.steps, *self._numbers()
-            )
+                rows.reshape(-1).to(torch.int32).numpy(), *self._arrays(), *self._powers, self.steps,
+                *self._numbers(),
+            )  # fmt: skip
         else:
             self._catch_up_apart(rows.reshape(-1).unique())
 
     @torch.no_grad()
     def step(self) -> None:
+        """One step for the rows with a gradient; they were brought up to date when they were read."""
         gradient = self.table.grad
         if gradient is None:
             return
@@ -69,8 +77,9 @@ class RowAdam:
         else:
             rows = gradient.abs().sum(1).nonzero().flatten()
             values = gradient[rows]
-        self.catch_up(rows)
         self.steps += 1
+        if self._kernels is not None and 2 * self.steps >= len(self._powers[0]):
+            self._powers = self._powers_to(2 * self.steps)
         if self._kernels is not None:
             if self._room is None or len(self._room[0]) < len(rows):
                 self._room = (

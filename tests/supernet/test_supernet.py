@@ -10,11 +10,14 @@ from torch import nn
 from autofi.errors import InvalidArchitectureError
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
 from autofi.supernet.supernet import Slot, Supernet, candidates, chosen
-from tests.operators.examples import PAIRS, SIZES, random_features, shapes_for
+from tests.operators.examples import PAIRS, random_features, shapes_for
 
 FEATURES = random_features(60)
 SHAPES = shapes_for(FEATURES)
+#: Crosses and factors equally wide, so that they can share columns.
+SIZES = Sizes(embedding_dim=4, cross_dim=5, factor_dim=5)
 SLOTS = [
     Slot((0,), (("embedding",), ("embedding", "statistics"))),
     Slot((1,), (("embedding",),)),
@@ -43,11 +46,13 @@ READOUTS = [
 ]
 
 
-def supernet(readout: ReadoutSizes = READOUTS[2], *, field_sum: bool = False) -> Supernet:
+def supernet(
+    readout: ReadoutSizes = READOUTS[2], *, field_sum: bool = False, shared: bool = False
+) -> Supernet:
     """Random weights and running statistics, ready to be read."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        made = Supernet(SLOTS, SHAPES, SIZES, readout, field_sum=field_sum, bias=0.3)
+        made = Supernet(SLOTS, SHAPES, SIZES, readout, field_sum=field_sum, shared=shared, bias=0.3)
         with torch.no_grad():
             for parameter in made.parameters():
                 parameter += 0.3 * torch.randn_like(parameter)
@@ -66,8 +71,11 @@ def random_options(seed: int) -> list[int]:
 
 @pytest.mark.parametrize("readout", READOUTS, ids=lambda r: r.name)
 @pytest.mark.parametrize("field_sum", [False, True])
-def test_extracted_equals_activated_for_random_architectures(readout: ReadoutSizes, field_sum: bool) -> None:
-    whole = supernet(readout, field_sum=field_sum)
+@pytest.mark.parametrize("shared", [False, True])
+def test_extracted_equals_activated_for_random_architectures(
+    readout: ReadoutSizes, field_sum: bool, shared: bool
+) -> None:
+    whole = supernet(readout, field_sum=field_sum, shared=shared)
     selected = whole.select(FEATURES)
     everything = whole(selected)
     for seed in range(8):
@@ -134,8 +142,9 @@ def test_every_row_has_a_path(rows: int, groups: int) -> None:
         assert mask.shape == (rows, len(whole.operators[name].slots))
 
 
-def test_a_mixture_with_all_weight_on_one_option_is_that_path() -> None:
-    whole = supernet()
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_mixture_with_all_weight_on_one_option_is_that_path(shared: bool) -> None:
+    whole = supernet(shared=shared)
     selected = whole.select(FEATURES)
     options = random_options(3)
     weights = torch.nn.functional.one_hot(torch.tensor(options), 6).float()
