@@ -23,7 +23,12 @@ def fast_products(device: torch.device) -> AbstractContextManager[object]:
     time; AUC differs by less than seeds do. The variable AUTOFI_PRECISION = fp32
     turns it off, bf16 on; any other value raises `ConfigError`.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=_use_bfloat16(device.type, _asked()))
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16)
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """What `fast_products` multiplies in; also what candidates of a supernet are compared in (`supernet.scoring`)."""
+    return torch.bfloat16 if _use_bfloat16(device.type, _asked()) else torch.float32
 
 
 def _asked() -> str:
