@@ -43,7 +43,11 @@ class FirstLayer:
         self._weight = torch.cat(weights).to(dtype)
         if supernet.readout.sizes.name == "none":
             self._weight.zero_()
-        self._bias = supernet.readout.first_bias().detach().to(dtype)
+        self.bias = supernet.readout.first_bias().detach().to(dtype)
+        # Columns that are always used together: their place among the shares [C], and the share as a column.
+        kinds = torch.cat([self._slot.unsqueeze(1), self._used], 1)
+        kinds, self._share = kinds.unique(dim=0, return_inverse=True)
+        self._share_slot, self._share_used = kinds[:, 0], kinds[:, 1:].bool()
 
     def bytes(self, rows: int) -> int:
         """What `activations` of so many rows take."""
@@ -51,7 +55,7 @@ class FirstLayer:
 
     def output_bytes(self, rows: int) -> int:
         """What an `output` of so many rows takes."""
-        return rows * len(self._bias) * self._bias.element_size()
+        return rows * len(self.bias) * self.bias.element_size()
 
     def activations(self, rows: Rows) -> Tensor:
         """The vectors of every candidate `[C, N]`, column by column: those in use are gathered in whole lines."""
@@ -84,5 +88,21 @@ class FirstLayer:
 
     def output(self, activations: Tensor, columns: Tensor, weight: Tensor, base: Tensor | None) -> Tensor:
         """`base` (None: the bias) and the product over these columns, `[N, H]`."""
-        added = self._bias if base is None else base
+        added = self.bias if base is None else base
         return torch.addmm(added, activations.index_select(0, columns).T, weight)
+
+    def shares(self, activations: Tensor, slope: Tensor) -> Tensor:
+        """What every slot's vectors add where the layers above are linear, float `[shares, N]`.
+
+        slope   by row, what a unit of the first layer's output adds, `[N, H]`
+        """
+        added = torch.mm(self._weight, slope.T.to(self._weight.dtype)).mul_(activations)
+        found = torch.zeros(len(self._share_slot), added.shape[1], device=added.device)
+        return found.index_add_(0, self._share.to(added.device), added.float())
+
+    def shares_of(self, candidates: Sequence[Sequence[int]]) -> Tensor:
+        """Which shares every candidate has, float `[candidates, shares]`."""
+        options = torch.tensor([list(chosen) for chosen in candidates])[:, self._share_slot]
+        return (
+            self._share_used.expand(len(options), -1, -1).gather(2, options.unsqueeze(2)).squeeze(2).float()
+        )

@@ -78,22 +78,24 @@ class Scorer:
         readout = supernet.readout
         hidden = len(readout.layers) > 0
         dtype = (dtype or fast_dtype(readout.bias.device)) if hidden else torch.float32
-        self._layer = FirstLayer(supernet, dtype)
-        self._rest = _rest_in(readout, dtype) if hidden else readout.rest
+        self.layer = FirstLayer(supernet, dtype)
+        #: The logits from the first layer's output, `[N, H] → [N]`.
+        self.rest = _rest_in(readout, dtype) if hidden else readout.rest
         #: Where the scorer's own rows lie in `rows`.
         self.order = torch.randperm(len(rows), generator=generator)
         self.rows = rows.take(self.order.to(rows.labels.device))
-        self._parts = [
+        #: Which rows every block holds.
+        self.parts = [
             slice(start, min(start + block_rows, len(rows))) for start in range(0, len(rows), block_rows)
         ]
         self._output_bytes = int(budget * OUTPUT_SHARE)
         left = budget - self._output_bytes
         self._kept: list[Tensor] = []
-        for part in self._parts:
-            left -= self._layer.bytes(part.stop - part.start)
+        for part in self.parts:
+            left -= self.layer.bytes(part.stop - part.start)
             if left < 0:
                 break
-            self._kept.append(self._layer.activations(self.rows.take(part)))
+            self._kept.append(self.layer.activations(self.rows.take(part)))
         self._outputs: OrderedDict[Options, _Output] = OrderedDict()
 
     def __len__(self) -> int:
@@ -102,38 +104,37 @@ class Scorer:
     @property
     def blocks(self) -> range:
         """All blocks of rows, by number."""
-        return range(len(self._parts))
+        return range(len(self.parts))
 
     @torch.no_grad()
     def logits(self, candidates: Sequence[Sequence[int]], blocks: range | None = None) -> Tensor:
         """The logits of every candidate on the rows of some consecutive blocks (all by default), `[candidates, N]`."""
         blocks = self.blocks if blocks is None else blocks
-        span = self._span(blocks)
+        span = self.span(blocks)
         found = self.rows.labels.new_empty(len(candidates), span.stop - span.start)
-        for group in self._activations(blocks):
+        for group in self.activations(blocks):
             for row, options in enumerate(candidates):
                 base, _, columns, weight = self._plan(options)
                 for number, activations in group.items():
-                    part = self._parts[number]
-                    first = self._layer.output(
+                    part = self.parts[number]
+                    first = self.layer.output(
                         activations, columns, weight, None if base is None else base.blocks[number]
                     )
-                    found[row, part.start - span.start : part.stop - span.start] = self._rest(first)
+                    found[row, part.start - span.start : part.stop - span.start] = self.rest(first)
         return found
 
     @torch.no_grad()
     def losses(self, candidates: Sequence[Sequence[int]], blocks: range | None = None) -> Tensor:
         """Logloss of every candidate on every row of some blocks, `[candidates, N]`; a row's weight multiplies it."""
         blocks = self.blocks if blocks is None else blocks
-        logits = self.logits(candidates, blocks)
-        return self._losses(logits, self._span(blocks))
+        return self.row_losses(self.logits(candidates, blocks), self.span(blocks))
 
     def score(self, options: Sequence[int]) -> Score:
         """AUC and logloss of one architecture on all rows."""
         logits = self.logits([options])
         labels, values = self.rows.labels.cpu().numpy(), logits[0].cpu().numpy()
         weights = None if self.rows.weights is None else self.rows.weights.cpu().numpy()
-        loss = self._losses(logits, self._span(self.blocks)).double().mean()
+        loss = self.row_losses(logits, self.span(self.blocks)).double().mean()
         return Score(auc(labels, values, weights), float(loss))
 
     @torch.no_grad()
@@ -148,42 +149,41 @@ class Scorer:
             return
         base, active, columns, weight = self._plan(options)
         blocks = tuple(
-            self._layer.output(activations, columns, weight, None if base is None else base.blocks[number])
-            for group in self._activations(self.blocks)
+            self.layer.output(activations, columns, weight, None if base is None else base.blocks[number])
+            for group in self.activations(self.blocks)
             for number, activations in group.items()
         )
         self._outputs[options] = _Output(active, blocks, 0 if base is None else base.derived + 1)
-        while len(self._outputs) * self._layer.output_bytes(len(self)) > self._output_bytes:
+        while len(self._outputs) * self.layer.output_bytes(len(self)) > self._output_bytes:
             self._outputs.popitem(last=False)
 
     def _plan(self, options: Sequence[int]) -> tuple[_Output | None, Tensor, Tensor, Tensor]:
         """What to derive an architecture's output from, the columns it uses, those to multiply and their weights."""
-        active = self._layer.active(options)
+        active = self.layer.active(options)
         base = None
         if self._outputs:
             names, outputs = zip(*self._outputs.items(), strict=True)
             changed = (torch.stack([output.active for output in outputs]) ^ active).sum(1)
             nearest = int(changed.argmin())
-            if (
-                changed[nearest] <= WORTH_DERIVING * active.sum()
-                and outputs[nearest].derived < MOST_DERIVED
-            ):
+            if changed[nearest] <= WORTH_DERIVING * active.sum() and outputs[nearest].derived < MOST_DERIVED:
                 base = outputs[nearest]
                 self._outputs.move_to_end(names[nearest])
-        return base, active, *self._layer.between(None if base is None else base.active, active)
+        return base, active, *self.layer.between(None if base is None else base.active, active)
 
-    def _activations(self, blocks: range) -> Iterator[dict[int, Tensor]]:
+    def activations(self, blocks: range) -> Iterator[dict[int, Tensor]]:
         """The vectors of these blocks: the kept ones together, then one at a time."""
         kept = {number: self._kept[number] for number in blocks if number < len(self._kept)}
         if kept:
             yield kept
         for number in blocks[len(kept) :]:
-            yield {number: self._layer.activations(self.rows.take(self._parts[number]))}
+            yield {number: self.layer.activations(self.rows.take(self.parts[number]))}
 
-    def _span(self, blocks: range) -> slice:
-        return slice(self._parts[blocks[0]].start, self._parts[blocks[-1]].stop)
+    def span(self, blocks: range) -> slice:
+        """The rows of consecutive blocks."""
+        return slice(self.parts[blocks[0]].start, self.parts[blocks[-1]].stop)
 
-    def _losses(self, logits: Tensor, span: slice) -> Tensor:
+    def row_losses(self, logits: Tensor, span: slice) -> Tensor:
+        """Logloss of every row from logits `[candidates, N]` of these rows."""
         labels = self.rows.labels[span].expand_as(logits)
         losses = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         weights = self.rows.weights
@@ -193,7 +193,7 @@ class Scorer:
 def _rest_in(readout: Readout, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     """`readout.rest` with its inner layers in `dtype` and the last in float32: a rounded logit would tie rows."""
     # The first layer is not needed here, and one column of it is not worth a way around.
-    quick = readout.narrow([0])
+    quick = readout.narrow([0]).requires_grad_(False)
     inner, last = list(quick.layers)[:-1], quick.layers[-1]
     for layer in inner:
         if isinstance(layer, nn.Linear):
