@@ -202,10 +202,10 @@ def run_race(scorer: Scorer, candidates: list[Options], rounds: int) -> None:
     order = means.argsort()
     ranks = [order.tolist().index(number) + 1 for number in found.best]
     print("rows (candidates): " + ", ".join(f"{s.rows:,} ({s.candidates:,})" for s in found.stages))
-    print(
-        f"{found.cost:.1%} of the rows scored; {sum(rank <= BEST for rank in ranks)} of the {BEST} best found, in "
-        f"order of their true ranks {ranks} (rank correlation {spearmanr(found.losses, means[list(found.best)]).statistic:.3f})"
-    )
+    overlap = sum(rank <= BEST for rank in ranks)
+    correlation = spearmanr(found.losses, means[list(found.best)]).statistic
+    print(f"{found.cost:.1%} of the rows scored; {overlap} of the {BEST} best found")
+    print(f"in order of their true ranks {ranks}, rank correlation {correlation:.3f}")
     print(
         f"loglosses: best {float(means.min()):.5f}, {BEST}th {float(means[order[BEST - 1]]):.5f}, next "
         f"{float(means[order[BEST]]):.5f}, median {float(means.median()):.5f}"

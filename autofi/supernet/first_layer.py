@@ -74,6 +74,10 @@ class FirstLayer:
         """Which columns an architecture uses, bool `[C]`."""
         return self._used[self._every, torch.tensor(options)[self._slot]]
 
+    def active_at(self, slot: int, option: int) -> Tensor:
+        """Which columns one option of one slot uses, bool `[C]`."""
+        return (self._slot == slot) & self._used[:, option]
+
     def between(self, before: Tensor | None, after: Tensor) -> tuple[Tensor, Tensor]:
         """The columns that change from one architecture to another, `[D]`, and their signed weights, `[D, H]`.
 
@@ -103,6 +107,5 @@ class FirstLayer:
     def shares_of(self, candidates: Sequence[Sequence[int]]) -> Tensor:
         """Which shares every candidate has, float `[candidates, shares]`."""
         options = torch.tensor([list(chosen) for chosen in candidates])[:, self._share_slot]
-        return (
-            self._share_used.expand(len(options), -1, -1).gather(2, options.unsqueeze(2)).squeeze(2).float()
-        )
+        used: Tensor = self._share_used.expand(len(options), -1, -1).gather(2, options.unsqueeze(2))
+        return used.squeeze(2).float()
