@@ -61,8 +61,8 @@ def race(
     from these rows, not from all there could be: it shrinks to nothing as the sample grows to all of them.
 
     What is averaged over a sample is not the loss but how far it is from that of a linearised supernet (`surrogate`),
-    whose mean over all rows is known: a control variate, which makes a sample worth as much as one a hundred times
-    as large. Needs 2 bytes per candidate and row.
+    whose mean over all rows is known: a control variate, with which a sample says as much as one many times as large
+    without. Needs 2 bytes per candidate and row.
     """
     alive = torch.arange(len(candidates))
     seen = torch.empty(len(candidates), 0)
