@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.data.features import Column
+from autofi.supernet.first_layer import FirstLayer
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.fit import Rows
 
@@ -27,43 +28,30 @@ class Move:
 class HeldOut:
     """One trained supernet with the held-out rows it judges, the vectors of every candidate computed once.
 
-    The first layer is linear, so the shares of all slots and operators add up to its output: a changed choice
-    is one subtraction and one addition, and only the layers above are computed again.
+    The first layer is linear: a changed choice is one product over the columns it changes, and only the layers above
+    are computed again. Everything is float32: a move is judged by differences as small as its rounding would be.
     """
 
     @torch.no_grad()
     def __init__(self, supernet: Supernet, rows: Rows) -> None:
         supernet.eval()
         self.supernet, self.labels = supernet, rows.labels
-        #: By slot and operator: its vectors [N, D], and the first layer's weight as they meet it [D, H].
-        self.vectors: dict[tuple[Column, str], tuple[Tensor, Tensor]] = {}
-        for name, operator in supernet._operators():
-            widths = list(operator.widths())
-            vectors = operator(rows.selected[name]).split(widths, 1)
-            blocks = supernet.first_weight(name).split(widths, 1)
-            for slot, vector, block in zip(operator.slots, vectors, blocks, strict=True):
-                self.vectors[(slot, name)] = (vector, block.T)
-        self.bias = supernet.readout.first_bias().expand(len(rows), -1)
-
-    @torch.no_grad()
-    def share(self, column: Column, forms: Sequence[str]) -> Tensor | float:
-        """What these operators of a slot add to the first layer's output, `[N, H]`; 0 for none."""
-        pieces = [self.vectors[(column, name)] for name in forms]
-        return sum((vector @ block for vector, block in pieces), start=0.0)
+        self._layer = FirstLayer(supernet, torch.float32)
+        self._activations = self._layer.activations(rows)
+        self._position = {slot.column: position for position, slot in enumerate(supernet.choices)}
 
     @torch.no_grad()
     def first(self, options: Sequence[int]) -> Tensor:
         """The first layer's output `[N, H]` when every slot has its option."""
-        total = self.bias.clone()
-        for slot, option in zip(self.supernet.choices, options, strict=True):
-            total = total + self.share(slot.column, slot.options[option])
-        return total
+        layer = self._layer
+        return layer.output(self._activations, *layer.between(None, layer.active(options)), None)
 
     @torch.no_grad()
     def changed(self, first: Tensor, slot: Slot, now: int, option: int) -> Tensor:
         """The first layer's output after one slot goes from option `now` to `option`."""
-        left, entered = (self.share(slot.column, slot.options[n]) for n in (now, option))
-        return first - left + entered
+        layer, position = self._layer, self._position[slot.column]
+        before, after = (layer.active_at(position, number) for number in (now, option))
+        return layer.output(self._activations, *layer.between(before, after), first)
 
     @torch.no_grad()
     def losses(self, first: Tensor) -> Tensor:

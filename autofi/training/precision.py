@@ -18,12 +18,17 @@ PRECISIONS = ("auto", "bf16", "fp32")
 def fast_products(device: torch.device) -> AbstractContextManager[object]:
     """The context of a forward pass: its matrix products in bfloat16 where that pays, everything else in float32.
 
-    Tables, normalisation, sums and losses stay float32, and so does scoring: what is measured and exported is float32
+    Tables, normalisation, sums and losses stay float32, and so does what is measured and exported: float32
     arithmetic on float32 weights. On a processor with AVX512-BF16 or AMX a step takes a third to two thirds of its
     time; AUC differs by less than seeds do. The variable AUTOFI_PRECISION = fp32
     turns it off, bf16 on; any other value raises `ConfigError`.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=_use_bfloat16(device.type, _asked()))
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16)
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """What `fast_products` multiplies in; also what candidates of a supernet are compared in (`supernet.scoring`)."""
+    return torch.bfloat16 if _use_bfloat16(device.type, _asked()) else torch.float32
 
 
 def _asked() -> str:
