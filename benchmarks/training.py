@@ -6,67 +6,21 @@ same rows in turn. FuxiCTR needs an older Polars and gets an environment of its 
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
 from autofi.training.metrics import auc
 from benchmarks.paired import Timing, print_timings
+from benchmarks.peer import ENVIRONMENT, WORKERS, Worker, peer_python
 from benchmarks.tables import encoded_parts
 
-PEER_PACKAGES = ("torch==2.13.0", "fuxictr==2.3.10", "polars<2", "pyarrow", "tqdm", "scikit-learn", "h5py")
-WORKERS = Path(__file__).parent / "workers"
 BATCH = 4096
 WARM_STEPS = 3
-
-
-class Worker:
-    """A process that answers one request at a time."""
-
-    def __init__(self, command: list[str], cores: set[int]) -> None:
-        threads = {f"{name}_NUM_THREADS": str(len(cores)) for name in ("OMP", "MKL", "NUMBA")}
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **threads},
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        )
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"A worker ended: {' '.join(map(str, self.process.args))}")
-        found: dict[str, Any] = json.loads(answer)
-        return found
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def peer_python(folder: Path) -> Path:
-    """The interpreter of FuxiCTR's environment, made and filled where it is not there."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        # torch first and by itself, so that no other package asks for a build with CUDA.
-        for packages in (PEER_PACKAGES[:1], PEER_PACKAGES[1:]):
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-    return python
 
 
 def main(
@@ -77,9 +31,7 @@ def main(
     dim: Annotated[int, typer.Option(help="Width of an embedding.")] = 16,
     core: Annotated[list[int], typer.Option(help="Core to run on; give it twice for two.")] = [0],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Seed of both sides.")] = 0,
-    environment: Annotated[Path, typer.Option(help="Where FuxiCTR's environment is kept.")] = Path(
-        ".benchmarks/fuxictr"
-    ),
+    environment: Annotated[Path, typer.Option(help="Where FuxiCTR's environment is kept.")] = ENVIRONMENT,
 ) -> None:
     """Print seconds of a round, samples a second, their ratio, peak memory, and both AUCs after the last round."""
     peer = peer_python(environment.absolute())
