@@ -14,7 +14,7 @@ from autofi.data.features import Column
 #: Sampled rows by which a split is judged: enough for any column worth keeping apart.
 TRAINING_SAMPLE = 200_000
 HELD_OUT_SAMPLE = 20_000
-FIRST_ROWS = 2_000
+FIRST_ROWS = 500
 #: Held-out rows that a random split would share with training, below which sharing none is no evidence: by chance
 #: it happens with probability exp(-30).
 EXPECTED_ROWS = 30.0

@@ -17,6 +17,7 @@ from autofi.data.reading import Table
 from autofi.data.schema import FieldKind
 
 MOST_DISTINCT = 1_000_000
+_FIRST_VALUES = 64
 Mask: TypeAlias = NDArray[np.bool_]
 
 
@@ -99,7 +100,10 @@ class ColumnProfile:
             self.numeric = False
             return
         try:
-            numbers = as_numbers(pc.unique(column) if self.is_time else values)
+            read = pc.unique(column) if self.is_time else values
+            # Where a column is no numbers, its first values mostly say so, and at a fraction of the cost.
+            as_numbers(read[:_FIRST_VALUES])
+            numbers = as_numbers(read)
         except UnreadableValueError:
             self.numeric = False
             return

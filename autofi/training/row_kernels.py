@@ -6,29 +6,15 @@ Torch has no fused update of some rows; put together from its operations it is s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from autofi.compiling import compiled
 from autofi.training.row_adam import CROSSING_STEPS, MOMENTUM_STEPS
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
-
-Function = TypeVar("Function", bound=Callable[..., object])
-
-
-def compiled(function: Function) -> Function:
-    """Compile on the first call; kept for later processes where there is a folder to keep it in."""
-    options: dict[str, Any] = {"fastmath": True, "error_model": "numpy"}
-    try:
-        kept: Function = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder that Numba may write to
-        kept = numba.njit(**options)(function)
-    return kept
 
 
 @compiled
