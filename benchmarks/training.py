@@ -6,10 +6,8 @@ same rows in turn. FuxiCTR needs an older Polars and gets an environment of its 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Annotated
 
@@ -18,23 +16,12 @@ import typer
 
 from autofi.training.metrics import auc
 from benchmarks.paired import Timing, print_timings
+from benchmarks.peer import ENVIRONMENT, peer_python
 from benchmarks.tables import encoded_parts
 from benchmarks.workers.process import WORKERS, Worker
 
-PEER_PACKAGES = ("torch==2.13.0", "fuxictr==2.3.10", "polars<2", "pyarrow", "tqdm", "scikit-learn", "h5py")
 BATCH = 4096
 WARM_STEPS = 3
-
-
-def peer_python(folder: Path) -> Path:
-    """The interpreter of FuxiCTR's environment, made and filled where it is not there."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        # torch first and by itself, so that no other package asks for a build with CUDA.
-        for packages in (PEER_PACKAGES[:1], PEER_PACKAGES[1:]):
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-    return python
 
 
 def main(
@@ -45,9 +32,7 @@ def main(
     dim: Annotated[int, typer.Option(help="Width of an embedding.")] = 16,
     core: Annotated[list[int], typer.Option(help="Core to run on; give it twice for two.")] = [0],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Seed of both sides.")] = 0,
-    environment: Annotated[Path, typer.Option(help="Where FuxiCTR's environment is kept.")] = Path(
-        ".benchmarks/fuxictr"
-    ),
+    environment: Annotated[Path, typer.Option(help="Where FuxiCTR's environment is kept.")] = ENVIRONMENT,
 ) -> None:
     """Print seconds of a round, samples a second, their ratio, peak memory, and both AUCs after the last round."""
     peer = peer_python(environment.absolute())

@@ -77,6 +77,8 @@ def canonical_codes(column: Column) -> pa.DictionaryArray:
     Two entries of the dictionary may have the same text, and entries may be null or unused.
     """
     array = _one_array(column)
+    if pa.types.is_primitive(array.type):  # far fewer numbers to write than rows
+        array = array.dictionary_encode()
     if pa.types.is_dictionary(array.type):
         return pa.DictionaryArray.from_arrays(array.indices, canonical_strings(array.dictionary))
     return canonical_strings(array).dictionary_encode()

@@ -29,6 +29,8 @@ Pair = tuple[int, int]
 _FORMAT = 1
 _ROWS_AT_ONCE = 1 << 19
 _PAIRS_AT_ONCE = 16
+#: Rows times pairs that take about as long to count as Numba to import.
+_WORTH_COMPILING = 1 << 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +95,16 @@ class Crosses:
                 f"max_rows={max_rows} is less than the {len(pairs)} pairs, and each has a row of its own"
             )
         columns = _columns(ids, pairs)
+        # Compiled loops know no hashed codes.
+        direct = all(cell_space((cardinalities[a], cardinalities[b])) is not None for a, b in pairs)
+        frequent = _frequent_cells
+        if len(ids) * len(pairs) > _WORTH_COMPILING and direct:
+            from autofi.data.cell_kernels import frequent_cells as frequent
 
         def count(pair: Pair) -> PairCells:
             left, right = pair
             cards = (cardinalities[left], cardinalities[right])
-            codes, counts = count_cells(cell_codes((columns[left], columns[right]), cards), cell_space(cards))
-            kept = counts >= min_count
-            codes, counts = codes[kept], counts[kept]
+            codes, counts = frequent(columns[left], columns[right], cards, min_count)
             order = np.argsort(-counts, kind="stable")
             local_rows = np.zeros(len(codes) + 1, dtype=np.int32)
             local_rows[order] = np.arange(1, len(codes) + 1, dtype=np.int32)
@@ -252,6 +257,15 @@ class Crosses:
             raise DataError(
                 f"saved crosses cannot be read: {error} ({directory}); save them again"
             ) from error
+
+
+def _frequent_cells(
+    left: Ids, right: Ids, cardinalities: tuple[int, int], min_count: int
+) -> tuple[Codes, NDArray[np.int64]]:
+    """As `cell_kernels.frequent_cells`, without a compiler."""
+    codes, counts = count_cells(cell_codes((left, right), cardinalities), cell_space(cardinalities))
+    kept = counts >= min_count
+    return codes[kept], counts[kept]
 
 
 def _check_pairs(pairs: Sequence[Pair], fields: int) -> None:

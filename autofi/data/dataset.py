@@ -106,5 +106,5 @@ def fingerprint(
         state.update(json.dumps([name, array.dtype.str, array.shape]).encode())
         rows = max(1, _BYTES_AT_ONCE // max(1, array.itemsize * int(np.prod(array.shape[1:]))))
         for start in range(0, len(array), rows):
-            state.update(np.ascontiguousarray(array[start : start + rows]).tobytes())
+            state.update(np.ascontiguousarray(array[start : start + rows]).data)
     return state.hexdigest()

@@ -1,19 +1,20 @@
-"""Tables to an encoded dataset in two streaming passes: one fits the encoder, one fills the arrays."""
+"""Tables to an encoded dataset in two passes: one fits the encoder, one fills the arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
-from autofi.data.dataset import EncodedDataset, fingerprint
+from autofi.data.dataset import EncodedDataset, EncodedRows, fingerprint
 from autofi.data.encoder import Encoder, large_batches
+from autofi.data.entries import Dictionaries
 from autofi.data.field_fit import FieldFit
+from autofi.data.field_values import FieldValues
 from autofi.data.folds import kept_apart
 from autofi.data.numbers import Buckets, BucketScale
 from autofi.data.reading import Table
@@ -60,15 +61,17 @@ def encode(
     would exceed `memory_limit` bytes, and in memory otherwise or without a directory; of the raw rows some
     300,000 are held at a time.
 
-    The tables are read twice (a split by time or column reads that column once more before). Raises DataError
-    for rows that cannot be used, and for parts that cannot be trained or validated on.
+    The tables are read once where their rows, texts as numbers of a dictionary, fit `memory_limit` bytes
+    beside the arrays, and else twice (a split by time or column reads that column once more before). Raises
+    DataError for rows that cannot be used, and for parts that cannot be trained or validated on.
     """
     scale = _scale(buckets, num_buckets)
     sources = _sources(table, schema, split or SplitSpec(), valid, test, seed)
-    encoder, tally = _fit(sources, schema, scale=scale, num_buckets=num_buckets, seed=seed)
+    kept = _Kept(sources, schema, memory_limit)
+    encoder, tally = _fit(sources, schema, kept, scale=scale, num_buckets=num_buckets, seed=seed)
     tally.check(schema.target)
     arrays = _Arrays.allocate(encoder, tally.rows, directory, memory_limit)
-    _fill(arrays, sources, encoder, tally)
+    _fill(arrays, sources, kept, encoder, tally)
     encoder = _with_bucket_counts(encoder, arrays.ids[: tally.rows[TRAIN]])
     parts = tally.parts()
     named: dict[str, NDArray[Any] | None] = {
@@ -183,31 +186,96 @@ class _Tally:
                 )
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """One batch of a table, read as what its columns are used for."""
+
+    first_row: int
+    parts: PartCodes
+    labels: NDArray[np.int8]
+    weights: NDArray[np.float32] | None
+    groups: NDArray[np.int64] | None
+    fields: list[FieldValues]
+
+    @property
+    def nbytes(self) -> int:
+        others = (self.parts, self.labels, self.weights, self.groups)
+        held = sum(array.nbytes for array in others if array is not None)
+        return held + sum(values.nbytes for values in self.fields)
+
+
+def _read(source: _Source, schema: Schema) -> Iterator[_Rows]:
+    name = source.table.name
+    dictionaries = [Dictionaries() for _ in schema.fields]
+    first_row = 0
+    for batch in large_batches(source.table, source.columns):
+        numbers = range(first_row, first_row + batch.num_rows)
+        parts = source.splitter.parts(batch, first_row)
+        with located(name, schema.target, numbers):
+            labels = read_labels(batch.column(schema.target))
+        weights = groups = None
+        if schema.weight is not None:
+            with located(name, schema.weight, numbers):
+                weights = read_weights(batch.column(schema.weight))
+        if schema.group is not None:
+            with located(name, schema.group, numbers):
+                groups = read_groups(batch.column(schema.group))
+        fields = []
+        for field, known in zip(schema.fields, dictionaries, strict=True):
+            with located(name, field.name, numbers):
+                fields.append(FieldValues(batch.column(field.name), field, known))
+                fields[-1].read()
+        yield _Rows(first_row, parts, labels, weights, groups, fields)
+        first_row += batch.num_rows
+
+
+class _Kept:
+    """The batches of the first reading, which spare the second one where together they are small enough."""
+
+    def __init__(self, sources: Sequence[_Source], schema: Schema, most_bytes: int) -> None:
+        self._sources = sources
+        self._schema = schema
+        self._left = most_bytes
+        self._rows: list[list[_Rows]] | None = [[] for _ in sources]
+
+    def first(self, place: int) -> Iterator[_Rows]:
+        """Read a source for the first time."""
+        for rows in _read(self._sources[place], self._schema):
+            self._left -= rows.nbytes
+            if self._left < 0:
+                self._rows = None
+            if self._rows is not None:
+                self._rows[place].append(rows)
+            yield rows
+
+    def second(self, place: int) -> Iterator[_Rows]:
+        """The same rows again."""
+        if self._rows is None:
+            yield from _read(self._sources[place], self._schema)
+        else:
+            while self._rows[place]:
+                yield self._rows[place].pop(0)
+
+
 def _fit(
-    sources: Sequence[_Source], schema: Schema, *, scale: BucketScale, num_buckets: int, seed: int
+    sources: Sequence[_Source],
+    schema: Schema,
+    kept: _Kept,
+    *,
+    scale: BucketScale,
+    num_buckets: int,
+    seed: int,
 ) -> tuple[Encoder, _Tally]:
     fits = [FieldFit(field, scale=scale, num_buckets=num_buckets, seed=seed) for field in schema.fields]
     tally = _Tally()
-    for source in sources:
-        # Rows that only validate or test teach nothing: of them the labels are enough.
-        learns = not (source.only(VALID) or source.only(TEST))
-        first_row = 0
-        for batch in large_batches(source.table, source.columns if learns else (schema.target,)):
-            parts = source.splitter.parts(batch, first_row)
-            tally.add(parts, _labels(batch, schema, source.table, first_row))
-            if learns:
-                chosen = np.flatnonzero(parts == TRAIN)
-                train = batch.take(pa.array(chosen))
-                for fit in fits:
-                    with located(source.table.name, fit.field.name, chosen + first_row):
-                        fit.add(train.column(fit.field.name), chosen + first_row, source.table.name)
-            first_row += batch.num_rows
+    for place, source in enumerate(sources):
+        for rows in kept.first(place):
+            tally.add(rows.parts, rows.labels)
+            chosen = np.flatnonzero(rows.parts == TRAIN)
+            if len(chosen):
+                for fit, values in zip(fits, rows.fields, strict=True):
+                    fit.add(values, chosen, rows.first_row, source.table.name)
     return Encoder(schema, tuple(fit.encoder() for fit in fits)), tally
-
-
-def _labels(batch: pa.RecordBatch, schema: Schema, table: Table, first_row: int) -> NDArray[np.int8]:
-    with located(table.name, schema.target, range(first_row, first_row + batch.num_rows)):
-        return read_labels(batch.column(schema.target))
 
 
 @dataclass(frozen=True)
@@ -251,40 +319,26 @@ class _Arrays:
         )
 
 
-def _fill(arrays: _Arrays, sources: Sequence[_Source], encoder: Encoder, tally: _Tally) -> None:
+def _fill(arrays: _Arrays, sources: Sequence[_Source], kept: _Kept, encoder: Encoder, tally: _Tally) -> None:
     schema = encoder.schema
     stops = [part.stop for part in tally.parts().values()]
     places = [part.start for part in tally.parts().values()]
-    for source in sources:
-        first_row = 0
-        for batch in large_batches(source.table, source.columns):
-            numbers = range(first_row, first_row + batch.num_rows)
-            rows = encoder.transform_batch(batch, source=source.table.name, first_row=first_row)
-            labels = _labels(batch, schema, source.table, first_row)
-            weights = groups = None
-            if schema.weight is not None:
-                with located(source.table.name, schema.weight, numbers):
-                    weights = read_weights(batch.column(schema.weight))
-            if schema.group is not None:
-                with located(source.table.name, schema.group, numbers):
-                    groups = read_groups(batch.column(schema.group))
-            parts = source.splitter.parts(batch, first_row)
+    target = EncodedRows(arrays.ids, arrays.numbers, arrays.bags)
+    for number, source in enumerate(sources):
+        for rows in kept.second(number):
+            place_of_row = np.empty(len(rows.parts), dtype=np.int64)
             for part in range(3):
-                chosen = np.flatnonzero(parts == part)
-                here = slice(places[part], places[part] + len(chosen))
-                if here.stop > stops[part]:
+                chosen = np.flatnonzero(rows.parts == part)
+                place_of_row[chosen] = np.arange(places[part], places[part] + len(chosen))
+                places[part] += len(chosen)
+                if places[part] > stops[part]:
                     raise _changed(source.table)
-                places[part] = here.stop
-                arrays.ids[here] = rows.ids[chosen]
-                arrays.numbers[here] = rows.numbers[chosen]
-                arrays.labels[here] = labels[chosen] > 0
-                for name, bag in rows.bags.items():
-                    arrays.bags[name][here] = bag[chosen]
-                if arrays.weights is not None and weights is not None:
-                    arrays.weights[here] = weights[chosen]
-                if arrays.groups is not None and groups is not None:
-                    arrays.groups[here] = groups[chosen]
-            first_row += batch.num_rows
+            encoder.write(rows.fields, target, place_of_row)
+            arrays.labels[place_of_row] = rows.labels > 0
+            if arrays.weights is not None and rows.weights is not None:
+                arrays.weights[place_of_row] = rows.weights
+            if arrays.groups is not None and rows.groups is not None:
+                arrays.groups[place_of_row] = rows.groups
     if places != stops:
         raise _changed(sources[0].table)
     if arrays.weights is not None and not arrays.weights[: stops[TRAIN]].any():

@@ -27,6 +27,7 @@ from autofi.errors import DataError, nearest
 PADDING = -1
 
 _FORMAT = 1
+_ROWS_AT_ONCE = 1 << 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,24 +109,43 @@ class Encoder:
         """Encode one batch; `source` and `first_row` are for error messages."""
         self._check_columns(batch.schema.names, source)
         rows = batch.num_rows
-        ids = np.empty((rows, len(self.fields)), dtype=np.int32)
-        numbers = np.empty((rows, len(self.number_fields)), dtype=np.float32)
-        bags: dict[str, NDArray[np.int32]] = {}
-        for place, encoder in enumerate(self.fields):
-            field = encoder.field
-            column = batch.column(field.name)
+        values = []
+        for field in self.schema.fields:
             with located(source, field.name, range(first_row, first_row + rows)):
-                values = FieldValues(column, field)
-                if isinstance(encoder.codes, Vocabulary):
-                    ids[:, place] = encoder.codes.codes(values.codes())
-                else:
-                    ids[:, place] = encoder.codes.codes(values.numbers())
-                if encoder.positions is not None:
-                    position = self.number_fields.index(field.name)
-                    numbers[:, position] = encoder.positions.positions(values.numbers())
-                if encoder.tokens is not None:
-                    bags[field.name] = _bag(values.tokens(), encoder.tokens, encoder.bag_width)
-        return EncodedRows(ids, numbers, bags)
+                values.append(FieldValues(batch.column(field.name), field))
+                values[-1].read()
+        encoded = EncodedRows(
+            ids=np.empty((rows, len(self.fields)), dtype=np.int32),
+            numbers=np.empty((rows, len(self.number_fields)), dtype=np.float32),
+            bags={name: np.empty((rows, width), dtype=np.int32) for name, width in self.bag_widths.items()},
+        )
+        self.write(values, encoded, np.arange(rows))
+        return encoded
+
+    def write(self, batch: Sequence[FieldValues], rows: EncodedRows, places: NDArray[np.int64]) -> None:
+        """Write a batch, read field by field, to the rows at `places`, a place per row of the batch."""
+        columns = []
+        for encoder, values in zip(self.fields, batch, strict=True):
+            name = encoder.field.name
+            if isinstance(encoder.codes, Vocabulary):
+                entries = values.entries()
+                columns.append((encoder.codes.entry_codes(entries), entries.of_row))
+            else:
+                codes = np.arange(encoder.cardinality, dtype=np.int32)
+                columns.append((codes, encoder.codes.codes(values.numbers())))
+            if encoder.positions is not None:
+                position = self.number_fields.index(name)
+                rows.numbers[places, position] = encoder.positions.positions(values.numbers())
+            if encoder.tokens is not None:
+                rows.bags[name][places] = _bag(values.tokens(), encoder.tokens, encoder.bag_width)
+        # Some rows of all columns at a time: column by column, every value would wait for a line of memory.
+        for start in range(0, len(places), _ROWS_AT_ONCE):
+            block = places[start : start + _ROWS_AT_ONCE]
+            lines = np.empty((len(columns), len(block)), dtype=np.int32)
+            for line, (of_entry, of_row) in zip(lines, columns, strict=True):
+                # No entry is out of range, and only with a mode other than "raise" is nothing copied first.
+                np.take(of_entry, of_row[start : start + len(block)], out=line, mode="clip")
+            rows.ids[block] = lines.T
 
     def subset(self, names: Sequence[str]) -> Encoder:
         """The same encoder for some of the fields, in the order given; raises DataError for other names."""
@@ -190,10 +210,22 @@ def large_batches(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBat
         waiting.append(batch)
         rows += batch.num_rows
         if rows >= LARGE_BATCH_ROWS:
-            yield waiting[0] if len(waiting) == 1 else pa.concat_batches(waiting)
+            yield _joined(waiting)
             waiting, rows = [], 0
     if waiting:
-        yield waiting[0] if len(waiting) == 1 else pa.concat_batches(waiting)
+        yield _joined(waiting)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """One batch; texts become codes of a dictionary first, which are quicker to join than texts."""
+    if len(batches) == 1:
+        return batches[0]
+    columns = []
+    for column in pa.Table.from_batches(batches).columns:
+        texts = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        joined = (column.dictionary_encode() if texts else column).combine_chunks()
+        columns.append(joined)
+    return pa.RecordBatch.from_arrays(columns, names=batches[0].schema.names)
 
 
 def _bag(lists: pa.ListArray, tokens: Vocabulary, width: int) -> NDArray[np.int32]:

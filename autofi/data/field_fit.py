@@ -28,26 +28,25 @@ class FieldFit:
         self._tokens = ValueCounter() if field.kind is FieldKind.MULTI_VALUED else None
         self._longest = 1
 
-    def add(self, column: pa.Array, rows: NDArray[np.int64], table: str) -> None:
-        """Learn from one batch of training rows; `rows` are their numbers in the table, from 0, for errors.
+    def add(self, values: FieldValues, chosen: NDArray[np.int64], first_row: int, table: str) -> None:
+        """Learn from the rows of a batch that train; the batch's first row has the number `first_row`, from 0.
 
         Raises DataError for an infinite number in a numeric field, UnreadableValueError for what is none.
         """
-        values = FieldValues(column, self.field)
         if self._values is not None:
-            self._values.add(values.codes())
+            self._values.add_entries(values.entries(), chosen)
         if self._sample is not None:
-            numbers = values.numbers()
+            numbers = values.numbers()[chosen]
             infinite = np.isinf(numbers)
             if infinite.any() and self.field.kind is FieldKind.NUMERIC:
                 raise DataError(
                     f"A numeric field is trained on finite numbers: column '{self.field.name}' has "
-                    f"{numbers[infinite][0]} in row {rows[int(infinite.argmax())] + 1} of {table}; "
+                    f"{numbers[infinite][0]} in row {first_row + chosen[infinite.argmax()] + 1} of {table}; "
                     "correct the value or make the field categorical."
                 )
             self._sample.add(numbers[~infinite])
         if self._tokens is not None:
-            lists = values.tokens()
+            lists = values.tokens().take(pa.array(chosen))
             self._tokens.add(lists.flatten())
             self._tokens.add_missing(lists.null_count)
             lengths = np.diff(lists.offsets.to_numpy())

@@ -14,7 +14,7 @@ from autofi.data.features import Column
 #: Sampled rows by which a split is judged: enough for any column worth keeping apart.
 TRAINING_SAMPLE = 200_000
 HELD_OUT_SAMPLE = 20_000
-FIRST_ROWS = 2_000
+FIRST_ROWS = 500
 #: Held-out rows that a random split would share with training, below which sharing none is no evidence: by chance
 #: it happens with probability exp(-30).
 EXPECTED_ROWS = 30.0
@@ -49,10 +49,15 @@ def kept_apart(
         return ()
     # By column, contiguous: every pair reads two of them.
     sampled = [np.asfortranarray(ids[rows]) for rows in (rest, alike, judged)]
+    first = [rows[:FIRST_ROWS] for rows in (sampled[0], sampled[2])]
     for order in (1, 2):
         found: dict[Column, int] = {}
         for column in combinations(range(len(cardinalities)), order):
             cards = [cardinalities[field] for field in column]
+            # One shared cell settles it, and nearly always it lies among the first rows.
+            few, asked = (_known_cells([rows[:, f] for f in column], cards) for rows in first)
+            if (find_cells(np.sort(few), asked, None) < len(few)).any():
+                continue
             known, others, unseen = (_known_cells([rows[:, f] for f in column], cards) for rows in sampled)
             if _apart(known, others, unseen, cell_space(cards)):
                 found[column] = len(count_cells(known, cell_space(cards))[0])
@@ -95,9 +100,6 @@ def _known_cells(columns: Sequence[Ids], cardinalities: Sequence[int]) -> Codes:
 
 
 def _apart(rest: Codes, alike: Codes, judged: Codes, space: int | None) -> bool:
-    # One shared cell settles it, and nearly always it lies among the first rows.
-    if np.isin(judged[:FIRST_ROWS], rest[:FIRST_ROWS]).any():
-        return False
     known, _ = count_cells(rest, space)
     if len(known) < FEWEST_CELLS or not len(alike) or not len(judged):
         return False

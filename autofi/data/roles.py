@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_strings
+from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_codes
 from autofi.errors import DataError
 
 _WORDS = {"true": 1, "false": 0}
@@ -35,16 +34,17 @@ def read_labels(column: Column) -> NDArray[np.int8]:
 
     Raises UnreadableValueError at the first other or missing value.
     """
-    encoded = canonical_strings(column).dictionary_encode(null_encoding="encode")
-    labels = [_label(value) for value in encoded.dictionary.to_pylist()]
-    of_row = encoded.indices.to_numpy(zero_copy_only=False)
-    wrong = np.array([label is None for label in labels], dtype=bool)
+    encoded = canonical_codes(column)
+    texts = [*encoded.dictionary.to_pylist(), None]
+    labels = [_label(text) for text in texts]
+    of_row = pc.fill_null(encoded.indices, len(texts) - 1).to_numpy(zero_copy_only=False)
+    wrong = np.array([label is None for label in labels])[of_row]
     if wrong.any():
-        position = int(wrong[of_row].argmax())
-        value = encoded.dictionary[int(of_row[position])].as_py()
+        position = int(wrong.argmax())
+        value = texts[of_row[position]]
         raise UnreadableValueError(value, position, "a label (0 and 1, -1 and 1, or true and false)")
     known = np.array([label or 0 for label in labels], dtype=np.int8)
-    read: NDArray[np.int8] = known[of_row] if len(of_row) else np.empty(0, dtype=np.int8)
+    read: NDArray[np.int8] = known[of_row]
     return read
 
 
@@ -65,13 +65,15 @@ def read_groups(column: Column) -> NDArray[np.int64]:
 
 def hash_values(column: Column, *, seed: int) -> NDArray[np.uint64]:
     """XXH3 of each canonical value's UTF-8 bytes; 0 for missing values."""
-    encoded = canonical_strings(column).dictionary_encode()
+    encoded = canonical_codes(column)
     hashes = np.array(
-        [xxhash.xxh3_64_intdigest(value.encode(), seed=seed) for value in encoded.dictionary.to_pylist()]
-        + [0],
+        [
+            0 if value is None else xxhash.xxh3_64_intdigest(value.encode(), seed=seed)
+            for value in [*encoded.dictionary.to_pylist(), None]
+        ],
         dtype=np.uint64,
     )
-    of_row = pc.fill_null(encoded.indices, pa.scalar(len(hashes) - 1, pa.int32()))
+    of_row = pc.fill_null(encoded.indices, len(hashes) - 1)
     hashed: NDArray[np.uint64] = hashes[of_row.to_numpy(zero_copy_only=False)]
     return hashed
 

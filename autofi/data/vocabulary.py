@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from autofi.data.entries import Dictionaries, Entries, Texts
 
 MISSING = 0
 OUT_OF_VOCABULARY = 1
@@ -34,9 +37,8 @@ class Vocabulary:
     def codes(self, values: pa.Array) -> NDArray[np.int32]:
         """The code of each canonical string, plain or dictionary-encoded; null is missing."""
         if pa.types.is_dictionary(values.type):
-            of_entry = np.append(self.codes(values.dictionary), np.int32(MISSING))
-            of_row: NDArray[np.int32] = of_entry[_entries(values)]
-            return of_row
+            entries = Dictionaries().entries(values)
+            return self.entry_codes(entries).take(entries.of_row)
         values = values.cast(pa.large_string())
         if len(values) < len(self.values) * _FEW_VALUES:
             known = self._code_of_value
@@ -52,6 +54,14 @@ class Vocabulary:
         result: NDArray[np.int32] = codes.astype(np.int32, copy=False)
         return result
 
+    def entry_codes(self, entries: Entries) -> NDArray[np.int32]:
+        """The code of each entry and, last, of a missing value; what was looked up before is not again."""
+        texts = entries.texts
+        if len(texts.codes) < entries.size:
+            new = texts.values.slice(len(texts.codes), entries.size - len(texts.codes))
+            texts.codes = np.concatenate([texts.codes, self.codes(new)])
+        return np.append(texts.codes[: entries.size], np.int32(MISSING))
+
     @cached_property
     def _code_of_value(self) -> dict[str | None, int]:
         codes: dict[str | None, int] = dict(
@@ -64,60 +74,74 @@ class ValueCounter:
     """Counts canonical strings batch by batch; holds each distinct value about twice."""
 
     def __init__(self) -> None:
-        self._merged = _count_table(pa.array([], pa.large_string()), pa.array([], pa.int64()))
-        self._pending: list[pa.Table] = []
-        self._pending_rows = 0
+        self._dictionaries = Dictionaries()
+        self._values = pa.array([], pa.large_string())  # in the order of appearance: their places are numbers
+        self._counts = np.zeros(0, dtype=np.int64)
         self._missing = 0
+        self._pending: list[tuple[Texts, NDArray[np.int64]]] = []
+        self._numbers: WeakKeyDictionary[Texts, NDArray[np.int32]] = WeakKeyDictionary()
 
     def add(self, values: pa.Array) -> None:
         """Count one batch, plain or dictionary-encoded; null is missing."""
-        if not pa.types.is_dictionary(values.type):
-            values = values.dictionary_encode()
-        texts = values.dictionary.cast(pa.large_string())
-        counts = np.bincount(_entries(values), minlength=len(texts) + 1)
+        self.add_entries(self._dictionaries.entries(values))
+
+    def add_entries(self, entries: Entries, rows: NDArray[np.int64] | None = None) -> None:
+        """Count some rows of one batch, all unless given."""
+        of_row = entries.of_row if rows is None else entries.of_row.take(rows)
+        counts = np.bincount(of_row, minlength=entries.size + 1)
         self._missing += int(counts[-1])
-        seen = counts[:-1] > 0
-        if texts.null_count:
-            null = pc.is_null(texts).to_numpy(zero_copy_only=False)
-            self._missing += int(counts[:-1][null].sum())
-            seen &= ~null
-        places = np.flatnonzero(seen)
-        self._pending.append(_count_table(texts.take(pa.array(places)), pa.array(counts[places])))
-        self._pending_rows += len(places)
-        if self._pending_rows > max(1_000_000, self._merged.num_rows):
+        counts = counts[:-1]
+        if self._pending and self._pending[-1][0] is entries.texts:
+            _, before = self._pending.pop()
+            counts[: len(before)] += before
+        elif sum(len(counts) for _, counts in self._pending) > max(1_000_000, len(self._values)):
             self._merge()
+        self._pending.append((entries.texts, counts))
 
     def add_missing(self, rows: int) -> None:
         """Count rows that are missing besides those that `add` is given as null."""
         self._missing += rows
 
     def vocabulary(self) -> Vocabulary:
-        """The values counted so far, by falling count and, among equals, by rising value."""
+        """The values counted so far, by falling count and, among equals, by rising value.
+
+        Dictionaries that are still referred to are told their codes, so that they need not be looked up.
+        """
         self._merge()
-        order = pc.sort_indices(self._merged, sort_keys=[("count", "descending"), ("value", "ascending")])
-        ordered = self._merged.take(order)
-        values = ordered.column("value").combine_chunks()
-        counts = ordered.column("count").to_numpy()
-        return Vocabulary(values, np.concatenate(([self._missing, 0], counts)).astype(np.int64))
+        seen = np.flatnonzero(self._counts)
+        counts = self._counts[seen]
+        values = self._values.take(pa.array(seen))
+        together = pa.table({"value": values, "count": counts})
+        order = pc.sort_indices(together, sort_keys=[("count", "descending"), ("value", "ascending")])
+        ranks = order.to_numpy()
+        code_of_number = np.full(len(self._values) + 1, OUT_OF_VOCABULARY, dtype=np.int32)
+        code_of_number[seen[ranks]] = np.arange(FIRST_VALUE, len(seen) + FIRST_VALUE, dtype=np.int32)
+        code_of_number[-1] = MISSING
+        for texts, numbers in self._numbers.items():
+            texts.codes = code_of_number[numbers]
+        counts = np.concatenate(([self._missing, 0], counts[ranks]))
+        return Vocabulary(values.take(order), counts.astype(np.int64))
 
     def _merge(self) -> None:
-        together = pa.concat_tables([self._merged, *self._pending])
-        self._merged = (
-            together.group_by("value")
-            .aggregate([("count", "sum")])
-            .rename_columns({"value": "value", "count_sum": "count"})
-            .select(["value", "count"])
-        )
-        self._pending, self._pending_rows = [], 0
-
-
-def _entries(values: pa.DictionaryArray) -> NDArray[np.int64]:
-    """The dictionary entry of each row; that of a null is one past the last."""
-    beyond = len(values.dictionary)
-    indices = pc.fill_null(pc.cast(values.indices, pa.int64()), beyond)
-    entries: NDArray[np.int64] = indices.to_numpy(zero_copy_only=False)
-    return entries
-
-
-def _count_table(values: pa.Array, counts: pa.Array) -> pa.Table:
-    return pa.table({"value": values, "count": counts})
+        if not self._pending:
+            return
+        parts = [
+            texts.values.slice(0, len(counts)).cast(pa.large_string()) for texts, counts in self._pending
+        ]
+        encoded = pa.concat_arrays([self._values, *parts]).dictionary_encode()
+        known = len(self._values)
+        self._values = encoded.dictionary
+        beyond = len(self._values)
+        numbers = pc.fill_null(encoded.indices, beyond).to_numpy()[known:]
+        # Sums of whole numbers as float64: exact up to 2^53 rows.
+        counts = np.concatenate([counts for _, counts in self._pending])
+        summed = np.bincount(numbers, weights=counts, minlength=beyond + 1).astype(np.int64)
+        self._missing += int(summed[-1])
+        summed[:known] += self._counts
+        self._counts = summed[:-1]
+        ends = np.cumsum([len(counts) for _, counts in self._pending])
+        for (texts, _), own in zip(self._pending, np.split(numbers, ends[:-1]), strict=True):
+            before = self._numbers.get(texts)
+            # A dictionary that grew after a merge comes again, whole.
+            self._numbers[texts] = own if before is None or len(own) > len(before) else before
+        self._pending = []

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autofi.compiled import compiled
+from autofi.compiling import compiled
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from autofi.compiled import compiled
+from autofi.compiling import compiled
 from autofi.training.row_adam import BETA1, BETA2, CROSSING_STEPS, EPS, MOMENTUM_STEPS
 
 Floats = NDArray[np.float32]

@@ -16,6 +16,7 @@ class Worker:
 
     def __init__(self, command: list[str], cores: set[int]) -> None:
         threads = {f"{name}_NUM_THREADS": str(len(cores)) for name in ("OMP", "MKL", "NUMBA")}
+        self.command = command
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -31,7 +32,7 @@ class Worker:
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"A worker ended: {' '.join(map(str, self.process.args))}")
+            raise RuntimeError(f"A worker ended: {' '.join(self.command)}")
         found: dict[str, Any] = json.loads(answer)
         return found
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autofi.data import crosses as crosses_module
 from autofi.data.crosses import Crosses
 from autofi.errors import DataError
 
@@ -44,6 +45,23 @@ def test_local_rows_equal_a_dictionary(min_count: int) -> None:
         assert rows.shape == (len(ids), len(PAIRS))
         for place, pair in enumerate(PAIRS):
             assert rows[:, place].tolist() == slow_local_rows(train, ids, pair, min_count=min_count)
+
+
+@pytest.mark.parametrize("min_count", [1, 2, 3, 300])
+@pytest.mark.parametrize("cardinalities", [CARDINALITIES, (70_000, 9, 60_000, 2_000)])
+def test_compiled_loops_count_the_same_cells(
+    monkeypatch: pytest.MonkeyPatch, cardinalities: tuple[int, ...], min_count: int
+) -> None:
+    skewed = draw_ids(3000, cardinalities=(40, 3, 30, 20))
+    train = np.concatenate([skewed, draw_ids(1000, cardinalities=cardinalities)]) % cardinalities
+    slow = Crosses.fit(train, cardinalities, PAIRS, min_count=min_count)
+    monkeypatch.setattr(crosses_module, "_WORTH_COMPILING", 0)
+    for _ in range(2):  # the room that pairs work in is used again
+        quick = Crosses.fit(train, cardinalities, PAIRS, min_count=min_count)
+        for one, other in zip(slow.cells, quick.cells, strict=True):
+            assert one.codes.tolist() == other.codes.tolist()
+            assert one.local_rows.tolist() == other.local_rows.tolist()
+            assert one.counts.tolist() == other.counts.tolist()
 
 
 def test_counts_are_those_of_the_training_rows_and_fall() -> None:

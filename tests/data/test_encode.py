@@ -219,7 +219,7 @@ def test_a_table_that_changes_between_the_passes_is_refused() -> None:
             yield pa.RecordBatch.from_pandas(FRAME).select(list(columns)).slice(0, rows)
 
     with pytest.raises(DataError, match="other rows the second time"):
-        encode(Shrinking("shrinking", tuple(FRAME)), SCHEMA)
+        encode(Shrinking("shrinking", tuple(FRAME)), SCHEMA, memory_limit=0)
 
 
 @pytest.mark.parametrize("buckets", ["quantile", "log"])

@@ -1,4 +1,4 @@
-"""Loops compiled to machine code by Numba, for work that torch has no single operation for."""
+"""Loops over rows, compiled by Numba: to be imported only where there is enough work to be worth the import."""
 
 from __future__ import annotations
 

@@ -1,0 +1,99 @@
+"""Columns of text as entries of dictionaries, which the batches of a column share where they can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+_FIRST_ROWS = 1 << 12
+
+
+@dataclass(eq=False)
+class Texts:
+    """The dictionary of one or more batches of a column; later batches may have added to its end."""
+
+    values: pa.Array
+    codes: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    """The codes of its first entries in the vocabulary of the column, as far as they are known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """One batch of a column: the dictionary entry of each row."""
+
+    of_row: NDArray[np.integer[Any]]
+    """[N], in as few bytes as it takes; `size` is a missing value."""
+    size: int
+    """How many entries the dictionary had with this batch."""
+    texts: Texts
+    added_bytes: int
+    """Bytes of the entries that this batch brought."""
+
+
+class Dictionaries:
+    """Notices where a batch of a column brings the dictionary of the batch before, as it was or longer.
+
+    The batches of a Parquet row group do: comparing is far quicker than looking every text up again.
+    """
+
+    def __init__(self) -> None:
+        self._last: Texts | None = None
+
+    def entries(self, values: pa.Array) -> Entries:
+        """The next batch of the column, plain or dictionary-encoded; null is missing."""
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        dictionary = values.dictionary
+        size = len(dictionary)
+        last, before = self._last, 0
+        if last is not None and _continues(dictionary, last.values):
+            before = last.values.nbytes
+            last.values = dictionary
+        else:
+            self._last = last = Texts(dictionary)
+        return Entries(_of_row(values, np.min_scalar_type(size)), size, last, dictionary.nbytes - before)
+
+
+class FirstUses:
+    """Which values of a dictionary-encoded column appear first in which batch.
+
+    A value comes again where a batch brings another dictionary, not one that continues the last.
+    """
+
+    def __init__(self) -> None:
+        self._dictionary: pa.Array | None = None
+        self._used = np.zeros(0, dtype=bool)
+
+    def new(self, column: pa.DictionaryArray) -> pa.Array:
+        """The values that this batch is the first to use, in the order of appearance, without null."""
+        dictionary = column.dictionary
+        known = self._used
+        if self._dictionary is None or not _continues(dictionary, self._dictionary):
+            known = known[:0]
+        self._dictionary = dictionary
+        self._used = used = np.concatenate([known, np.zeros(len(dictionary) - len(known), dtype=bool)])
+        found = [np.zeros(0, dtype=np.int64)]
+        start, rows = 0, _FIRST_ROWS
+        # Most values appear among the first rows: often there is no need to look at the others.
+        while start < len(column) and not used.all():
+            entries = pc.drop_null(column.indices.slice(start, rows)).to_numpy()
+            fresh, places = np.unique(entries[~used[entries]], return_index=True)
+            used[fresh] = True
+            found.append(fresh[np.argsort(places)].astype(np.int64))
+            start, rows = start + rows, 4 * rows
+        return dictionary.take(pa.array(np.concatenate(found)))
+
+
+def _continues(dictionary: pa.Array, before: pa.Array) -> bool:
+    return bool(dictionary.slice(0, len(before)).equals(before))
+
+
+def _of_row(values: pa.DictionaryArray, kind: np.dtype[Any]) -> NDArray[np.integer[Any]]:
+    of_row = pc.fill_null(pc.cast(values.indices, pa.int64()), len(values.dictionary))
+    entries: NDArray[np.integer[Any]] = of_row.to_numpy(zero_copy_only=False).astype(kind)
+    return entries
