@@ -11,6 +11,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from autofi.data.arrays import release
 from autofi.data.features import Column
 from autofi.data.folds import cells_together
 
@@ -107,4 +108,5 @@ def fingerprint(
         rows = max(1, _BYTES_AT_ONCE // max(1, array.itemsize * int(np.prod(array.shape[1:]))))
         for start in range(0, len(array), rows):
             state.update(np.ascontiguousarray(array[start : start + rows]).tobytes())
+            release(array)
     return state.hexdigest()

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
+from autofi.data.arrays import release
 from autofi.data.dataset import EncodedDataset, fingerprint
 from autofi.data.encoder import Encoder, large_batches
 from autofi.data.field_fit import FieldFit
@@ -235,7 +236,10 @@ class _Arrays:
             shape = (rows, *width)
             if mapped is None or 0 in shape:
                 return np.empty(shape, dtype=dtype)
-            return np.lib.format.open_memmap(mapped / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+            # By column, as crosses and statistics are counted; a slice of rows is a run per column.
+            return np.lib.format.open_memmap(
+                mapped / f"{name}.npy", mode="w+", dtype=dtype, shape=shape, fortran_order=True
+            )
 
         schema = encoder.schema
         return cls(
@@ -249,6 +253,10 @@ class _Arrays:
             weights=None if schema.weight is None else array("weights", np.float32),
             groups=None if schema.group is None else array("groups", np.int64),
         )
+
+    def release(self) -> None:
+        """Let go of what was written to mapped arrays."""
+        release(self.ids, self.numbers, *self.bags.values(), self.labels, self.weights, self.groups)
 
 
 def _fill(arrays: _Arrays, sources: Sequence[_Source], encoder: Encoder, tally: _Tally) -> None:
@@ -284,6 +292,7 @@ def _fill(arrays: _Arrays, sources: Sequence[_Source], encoder: Encoder, tally: 
                     arrays.weights[here] = weights[chosen]
                 if arrays.groups is not None and groups is not None:
                     arrays.groups[here] = groups[chosen]
+            arrays.release()
             first_row += batch.num_rows
     if places != stops:
         raise _changed(sources[0].table)

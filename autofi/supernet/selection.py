@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import Rows
+from autofi.training.rows import Rows
 
 
 @dataclass(frozen=True)
