@@ -155,8 +155,13 @@ def mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
 def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> npt.NDArray[np.float64]:
     """Click probabilities of all rows, or those of `index`, float64 `[N]`."""
     network.eval()
-    parts = [network(piece.selected) for piece in on_device(rows.pieces(SCORING_ROWS, index), network.device)]
-    return torch.cat(parts).double().sigmoid().cpu().numpy() if parts else np.empty(0)
+    count = len(rows) if index is None else len(index)
+    logits = torch.empty(count, dtype=network.readout.bias.dtype, device=network.device)
+    done = 0
+    for piece in on_device(rows.pieces(SCORING_ROWS, index), network.device):
+        logits[done : done + len(piece)] = network(piece.selected)
+        done += len(piece)
+    return logits.double().sigmoid().cpu().numpy()
 
 
 def _periods(

@@ -17,8 +17,6 @@ from autofi.training.rows import Period, Rows, cut, whole_periods
 #: Blocks of consecutive rows that a window is put together from: so many, that rows that lie together in a sorted
 #: table are trained on among rows from elsewhere.
 BLOCKS = 32
-#: Rows that operators select from at once.
-SELECTED_ROWS = 1 << 16
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -78,7 +76,8 @@ class WindowedRows:
 
     def pieces(self, most: int, index: Tensor | None = None) -> Iterator[Rows]:
         index = torch.arange(len(self)) if index is None else index
-        for rows, order in read_ahead(self._read, index.split(self.window)):
+        windows = index.split(self.window) if len(index) else ()
+        for rows, order in read_ahead(self._read, windows):
             yield from map(rows.take, order.split(most))
             del rows
 
@@ -89,7 +88,8 @@ class WindowedRows:
         order[places] = torch.arange(len(places))
         selected: dict[str, Tensor] = {}
         done = 0
-        ends = (wanted // SELECTED_ROWS).diff().nonzero().flatten() + 1
+        # About a block at a time, so that what operators select on the way is small beside the window.
+        ends = (wanted // (self.window // BLOCKS + 1)).diff().nonzero().flatten() + 1
         for part in wanted.tensor_split(ends):
             first, last = (int(part[0]), int(part[-1]) + 1) if len(part) else (0, 0)
             for name, tensor in self.select(self.features.rows(slice(first, last))).items():
