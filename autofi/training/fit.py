@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.model.network import Network
+from autofi.training.best import BestWeights
 from autofi.training.copies import on_device
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, make_optimizers
@@ -70,7 +71,7 @@ def fit(
         settings.weight_decay,
         factor_l2=settings.factor_l2,
     )
-    best: dict[str, Tensor] = {}
+    best = BestWeights()
     best_value, best_at, bad = -np.inf, 0, 0
     history: list[tuple[float, float]] = []
     steps = 0
@@ -95,7 +96,7 @@ def fit(
         value = history[-1][0] if settings.monitor == "auc" else -history[-1][1]
         if value > best_value + 1e-6:
             best_value, best_at, bad = value, number, 0
-            best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+            best.keep(network)
         else:
             bad += 1
             decayed.append(number)
@@ -104,8 +105,7 @@ def fit(
             break
     for optimizer in optimizers:
         optimizer.release()
-    if best:
-        network.load_state_dict(best)
+    best.restore(network)
     figures = history[best_at - 1] if history else (float("nan"), float("nan"))
     seconds = time.monotonic() - begun
     return FitReport(
