@@ -65,6 +65,11 @@ class EncodedDataset:
         return len(self.ids)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the codes, positions and tokens."""
+        return sum(array.nbytes for array in (self.ids, self.numbers, *self.bags.values()))
+
+    @property
     def apart_names(self) -> list[str] | None:
         """`apart` by name: one or two fields, the group column, or None."""
         if self.apart is None:

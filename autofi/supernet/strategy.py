@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from autofi.data.arrays import release
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import build_features
 from autofi.data.features import Features, Pair
@@ -138,6 +139,7 @@ def _rank_pairs(
     )
     train = dataset.parts["train"]
     scores = screen_pairs(dataset.ids[train], dataset.encoder.cardinalities, residuals, folds, pairs)
+    release(dataset.ids)
     progress.advance()
     ranked = sorted(scores, key=lambda score: -score.best)
     return ranked[: space.pairs.among["top"]] if isinstance(space.pairs.among, dict) else ranked
