@@ -24,6 +24,7 @@ from rich.table import Table
 
 from autofi.data.arrays import VARIABLE
 from autofi.data.planted import PlantedSpec, generate
+from autofi.data.reading import LARGE_BATCH_ROWS
 from benchmarks.paired import machine
 
 PIECES = ("encode", "features", "supernet", "scratch")
@@ -54,9 +55,18 @@ def measure(size: Size | None, folder: Path, memory: str | None) -> dict[str, An
     arguments = []
     if size is not None:
         path = folder / "table.parquet"
-        pq.write_table(generate(size.spec()).table, path)
-        arguments.append(str(path))
-    environment = dict(os.environ) if memory is None else {**os.environ, VARIABLE: memory}
+        table = generate(size.spec()).table
+        pq.write_table(table, path)
+        # Of raw rows one batch is held, and the next is put together.
+        arguments = [str(path), str(2 * table.nbytes * min(1.0, LARGE_BATCH_ROWS / size.rows))]
+    # What is freed goes back to the system at once, so that a peak is what is held, not what is kept for later.
+    environment = {
+        **os.environ,
+        "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 20),
+    }
+    if memory is not None:
+        environment[VARIABLE] = memory
     finished = subprocess.run(
         [sys.executable, "-m", "benchmarks.workers.growth_worker", *arguments],
         env=environment,
@@ -75,7 +85,7 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
 
 def show(axis: str, sizes: list[Size], found: list[dict[str, Any]], base: int) -> None:
     """Seconds, and megabytes beside their bound, of every point; below, how seconds grow along the axis."""
-    table = Table(title=f"{axis}: seconds, and peak MB of the bound", caption=machine())
+    table = Table(title=f"{axis}: seconds of processor time, and peak MB of the bound", caption=machine())
     for heading in ("rows", "pairs", "values", *PIECES):
         table.add_column(heading, justify="right")
     for size, point in zip(sizes, found, strict=True):
@@ -112,15 +122,15 @@ def main(
         "pairs",
         "values",
     ],
-    rows: Annotated[int, typer.Option(help="Rows of the smallest table.")] = 50_000,
+    rows: Annotated[int, typer.Option(help="Rows of the smallest table.")] = 40_000,
     fields: Annotated[int, typer.Option(help="Fields of the smallest table.")] = 8,
     values: Annotated[int, typer.Option(help="Values of its wide fields.")] = 1_000,
-    points: Annotated[int, typer.Option(help="Tables per axis, each twice as large as the one before.")] = 4,
+    points: Annotated[int, typer.Option(help="Tables per axis, each twice as large as the one before.")] = 3,
     memory: Annotated[
         str | None, typer.Option(help="What rows may take in memory, as AUTOFI_MEMORY.")
     ] = None,
 ) -> None:
-    """Print seconds and peak memory of every piece of a search on growing tables, and how fast they grow."""
+    """Print processor time and peak memory of every piece of a search on growing tables, and how fast they grow."""
     with tempfile.TemporaryDirectory() as folder:
         base = measure(None, Path(folder), memory)["base"]
         print(f"A process by itself: {base >> 20} MB")

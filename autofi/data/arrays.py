@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
-from autofi.errors import ConfigError
+from autofi.errors import ConfigError, DataError
 
 #: "4GiB", "500MB" or a number of bytes.
 VARIABLE = "AUTOFI_MEMORY"
@@ -63,7 +65,24 @@ def empty_rows(shape: tuple[int, ...], dtype: DTypeLike, *, mapped: bool) -> NDA
         return np.empty(shape, dtype=dtype)
     rows, columns, *rest = shape
     with tempfile.TemporaryFile(dir=scratch_folder()) as file:
+        reserve(file.fileno(), math.prod(shape) * np.dtype(dtype).itemsize)
         return np.memmap(file, dtype=dtype, mode="w+", shape=(columns, rows, *rest)).swapaxes(0, 1)
+
+
+def reserve(file: int, size: int) -> None:
+    """Take the space of an open file now: where a map finds none later, the process ends without a word.
+
+    Raises DataError on a full disk.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        raise DataError(
+            f"Rows that do not fit in memory need room on disk: {size >> 20} MB more than there are in "
+            f"{scratch_folder()} ({error.strerror}); free some, or name another folder in TMPDIR."
+        ) from error
 
 
 def release(*arrays: NDArray[Any] | None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autofi.data.arrays import release
 from autofi.data.cells import (
     Codes,
     Ids,
@@ -98,6 +99,7 @@ class Crosses:
             left, right = pair
             cards = (cardinalities[left], cardinalities[right])
             codes, counts = count_cells(cell_codes((columns[left], columns[right]), cards), cell_space(cards))
+            release(ids)
             kept = counts >= min_count
             codes, counts = codes[kept], counts[kept]
             order = np.argsort(-counts, kind="stable")
@@ -196,6 +198,7 @@ class Crosses:
 
                 # list() raises what a thread raised.
                 list(pool.map(fill, _blocks(len(self.pairs), _PAIRS_AT_ONCE)))
+                release(ids, out)
         return out
 
     def _local_rows(self, pair: Pair, cells: PairCells, columns: dict[int, Ids]) -> NDArray[np.int32]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
-from autofi.data.arrays import release
+from autofi.data.arrays import release, reserve
 from autofi.data.dataset import EncodedDataset, fingerprint
 from autofi.data.encoder import Encoder, large_batches
 from autofi.data.field_fit import FieldFit
@@ -237,9 +237,11 @@ class _Arrays:
             if mapped is None or 0 in shape:
                 return np.empty(shape, dtype=dtype)
             # By column, as crosses and statistics are counted; a slice of rows is a run per column.
-            return np.lib.format.open_memmap(
-                mapped / f"{name}.npy", mode="w+", dtype=dtype, shape=shape, fortran_order=True
-            )
+            path = mapped / f"{name}.npy"
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape, fortran_order=True)
+            with path.open("r+b") as file:
+                reserve(file.fileno(), path.stat().st_size)
+            return array
 
         schema = encoder.schema
         return cls(

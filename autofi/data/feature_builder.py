@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from autofi.data.arrays import empty_rows, memory_limit
+from autofi.data.arrays import empty_rows, memory_limit, release
 from autofi.data.cells import default_threads
 from autofi.data.crosses import Crosses
 from autofi.data.dataset import EncodedDataset, EncodedRows
@@ -21,7 +21,8 @@ from autofi.data.statistics import TargetStatistics
 #: Of log(1 + count), below which a column's counts are not stretched to unit deviation.
 SMALLEST_DEVIATION = 0.1
 #: What counting the cells of one column or pair holds while it runs.
-_BYTES_PER_SORTED_ROW = 64
+BYTES_PER_SORTED_ROW = 64
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ def build_features(
     """
     train = dataset.parts["train"]
     cardinalities = dataset.encoder.cardinalities
-    threads = _threads(len(dataset))
+    threads = threads_for(len(dataset))
     crosses = Crosses.fit(
         dataset.ids[train],
         cardinalities,
@@ -109,7 +110,7 @@ def build_features(
     ]
     mapped = 4 * len(dataset) * (len(crosses.pairs) + 2 * len(columns)) > memory_limit()
     values = empty_rows((len(dataset), len(columns), 2), np.float32, mapped=mapped)
-    rows = empty_rows((len(dataset), len(crosses.pairs)), np.int32, mapped=mapped)
+    cross_rows = empty_rows((len(dataset), len(crosses.pairs)), np.int32, mapped=mapped)
     fold_of_row = deal_folds(train.stop, folds, np.random.default_rng(seed), dataset.together())
     statistics, _ = TargetStatistics.fit(
         dataset.ids[train],
@@ -122,8 +123,11 @@ def build_features(
     )
     # The other folds hold only a share of a cell's rows: scaled up, or every count would look smaller in training
     # than it does afterwards.
-    others = train.stop - np.bincount(fold_of_row)[fold_of_row, None, None]
-    values[train] *= train.stop / np.maximum(others, 1)
+    scales = train.stop / np.maximum(train.stop - np.bincount(fold_of_row), 1)
+    for start in range(0, train.stop, _ROWS_AT_ONCE):
+        rows = slice(start, min(start + _ROWS_AT_ONCE, train.stop))
+        values[rows] *= scales[fold_of_row[rows], None, None]
+        release(values)
     statistics.transform(dataset.ids[train.stop :], out=values[train.stop :], threads=threads)
     builder = FeatureBuilder(dataset.encoder, crosses, statistics, _log_counts(values[train], columns))
     features = Features(
@@ -131,17 +135,16 @@ def build_features(
         numbers=dataset.numbers,
         bags=dict(dataset.bags),
         pairs=crosses.pairs,
-        crosses=crosses.transform(dataset.ids, out=rows, threads=threads),
+        crosses=crosses.transform(dataset.ids, out=cross_rows, threads=threads),
         columns=statistics.columns,
         statistics=values,
     )
-    features.release()
     return builder, features
 
 
-def _threads(rows: int) -> int:
+def threads_for(rows: int) -> int:
     """As many as have room for the sorts of a column or pair at once."""
-    return int(np.clip(memory_limit() // (_BYTES_PER_SORTED_ROW * max(rows, 1)), 1, default_threads()))
+    return int(np.clip(memory_limit() // (BYTES_PER_SORTED_ROW * max(rows, 1)), 1, default_threads()))
 
 
 def _log_counts(
@@ -152,4 +155,5 @@ def _log_counts(
         logs = np.log1p(values[:, number, 0], dtype=np.float64)
         # A count that hardly varies says nothing; the floor keeps the chance of the folds from being blown up.
         found[column] = (float(logs.mean()), max(float(logs.std()), SMALLEST_DEVIATION))
+        release(values)
     return found

@@ -1,6 +1,7 @@
 """One point of `benchmarks.growth` in a process of its own: seconds and peak memory of every piece, as one JSON object.
 
-The first argument is a Parquet file, or nothing for what a process takes before it has any rows.
+The arguments are a Parquet file and the bytes of its rows that are held while it is read, or nothing for what a
+process takes before it has any rows.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any, TypeVar
 import torch
 
 from autofi.data.arrays import memory_limit
+from autofi.data.cells import DIRECT_CELLS
 from autofi.data.dataset import EncodedDataset
-from autofi.data.feature_builder import FeatureBuilder
+from autofi.data.feature_builder import BYTES_PER_SORTED_ROW, FeatureBuilder, threads_for
 from autofi.data.features import Features
 from autofi.data.planted import PlantedSpec, generate
 from autofi.device import pick_device
@@ -62,7 +64,7 @@ def peak() -> int:
     return int(line.split()[1]) << 10
 
 
-def pieces(path: str) -> dict[str, Any]:
+def pieces(path: str, raw: int) -> dict[str, Any]:
     """Everything that a search does with rows, once: encode, build features, train both kinds of networks."""
     points: dict[str, Any] = {}
     dataset = measured(points, "encode", lambda: open_data(path, SearchSettings(path, target="click")))
@@ -75,13 +77,13 @@ def pieces(path: str) -> dict[str, Any]:
     architecture = dataclasses.replace(architecture, training=once)
     builder, features = bench.features(architecture)
     assert features.crosses is not None and features.statistics is not None
-    points["encode"]["bound"] = _in_memory(encoded)
+    points["encode"]["bound"] = _in_memory(encoded) + raw
     together = (
         _in_memory(encoded)
         + _in_memory(features.crosses.nbytes + features.statistics.nbytes)
         + cells(builder)
     )
-    points["features"]["bound"] = together
+    points["features"]["bound"] = together + counting(len(dataset))
 
     shapes = shapes_of(builder, min_count=2, cross_min_count=2)
     slots = [Slot((field,), (("embedding",),)) for field in range(len(shapes.names))]
@@ -112,14 +114,18 @@ def train_supernet(supernet: Supernet, features: Features, dataset: EncodedDatas
 
 def needed(network: Network, features: Features) -> int:
     """What training may take beside encoded rows: rows as operators read them, three times the tables, one batch."""
-    selected = bytes_per_row(network, features) * len(features)
-    # Of windows two are held, and a part of the next is on its way through the operators.
+    # While an operator selects, what it reads is there twice.
+    selected = 2 * bytes_per_row(network, features) * len(features)
+    # Of windows two are held, and blocks of the next are on their way through the operators.
     window = int(3 * WINDOW_SHARE * memory_limit())
-    return (
-        (selected if selected <= memory_limit() else window)
-        + 3 * network.table_bytes()
-        + batch(network, features)
-    )
+    tables = 3 * network.table_bytes()
+    return (selected if selected <= 2 * memory_limit() else window) + tables + batch(network, features)
+
+
+def counting(rows: int) -> int:
+    """What counting the cells of a column holds, in every thread, beside what each fold needs once."""
+    tables = 12 * DIRECT_CELLS
+    return threads_for(rows) * (BYTES_PER_SORTED_ROW * rows + tables) + 32 * rows
 
 
 def cells(builder: FeatureBuilder) -> int:
@@ -175,5 +181,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     warm_up()
     base = peak()
-    found = pieces(sys.argv[1]) if len(sys.argv) > 1 else {}
+    found = pieces(sys.argv[1], int(float(sys.argv[2]))) if len(sys.argv) > 1 else {}
     print(json.dumps(found | {"base": base}))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from autofi.data.arrays import VARIABLE, empty_rows, memory_limit, release, scra
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
 from autofi.data.reading import open_table
-from autofi.errors import ConfigError
+from autofi.errors import ConfigError, DataError
 from autofi.opening import open_data
 from autofi.settings import SearchSettings
 from tests.data.clicks import COLUMN, FRAME, SCHEMA
@@ -57,6 +60,20 @@ def test_values_stay_and_no_file_is_seen(scratch: Path, shape: tuple[int, ...], 
     if mapped and values.size:
         assert isinstance(array, np.memmap)
         assert all(array[:, column].flags.c_contiguous for column in range(shape[1]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes the space of a file beforehand")
+def test_a_full_disk_is_told_before_anything_is_written(
+    scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(DataError, match=f"in {scratch} .No space left on device.; free some"):
+        empty_rows((50, 3), np.float32, mapped=True)
+    with pytest.raises(DataError, match="need room on disk"):
+        encode(open_table(FRAME), SCHEMA, split=COLUMN, directory=tmp_path / "arrays", memory_limit=1000)
 
 
 def test_mapped_features_equal_those_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
