@@ -207,7 +207,7 @@ def test_training_needs_no_more_memory_than_its_windows(limit: str, ends: int) -
         env={**os.environ, VARIABLE: limit},
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=170,
     )
     assert finished.returncode == ends, finished.stderr
     assert ends == 0 or "alloc" in finished.stderr
