@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution
 
 from autofi.candidates import Candidates
 from autofi.choice import best_trial
+from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
 from autofi.device import pick_device
@@ -264,7 +265,15 @@ def run_baselines(
     seconds: float,
     progress: Progress,
 ) -> None:
-    """Every baseline once; the best of them by validation with as many seeds as the winner."""
+    """Every baseline once; the best of them by validation with as many seeds as the winner.
+
+    Trees read a whole table at once: where rows are kept in files, they are left out.
+    """
+    if bench.dataset.nbytes > memory_limit() and set(names) & set(TREES):
+        progress.note(
+            f"Without {' and '.join(TREES)} among the baselines: the rows do not fit in {VARIABLE}."
+        )
+        names = [name for name in names if name not in TREES]
     if not names:
         return
     progress.phase("train baselines", total=len(names) + seeds - 1)

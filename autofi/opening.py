@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
+from autofi.data.arrays import memory_limit, scratch_folder
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
 from autofi.data.inference import InferredSchema, infer_schema
@@ -24,8 +27,6 @@ def open_source(source: Any, *, query: str | None = None) -> Table:
 
 def source_name(source: Any) -> str | None:
     """What the study remembers of the source: None for a table in memory, which only its owner can open again."""
-    from pathlib import Path
-
     if isinstance(source, Path):
         return str(source)
     return source if isinstance(source, str) else None
@@ -57,11 +58,15 @@ def open_data(
                 f"'{overrides.split_column}'; give one."
             )
         spec = SplitSpec.parse(f"column:{overrides.split_column}")
-    return encode(
-        table,
-        inferred.schema,
-        split=spec,
-        valid=None if valid is None else open_source(valid),
-        test=None if test is None else open_source(test),
-        seed=settings.seed,
-    )
+    # The folder is gone when the arrays are filled; what they are mapped to stays as long as they do.
+    with tempfile.TemporaryDirectory(prefix="autofi-", dir=scratch_folder()) as folder:
+        return encode(
+            table,
+            inferred.schema,
+            split=spec,
+            valid=None if valid is None else open_source(valid),
+            test=None if test is None else open_source(test),
+            seed=settings.seed,
+            directory=Path(folder),
+            memory_limit=memory_limit(),
+        )

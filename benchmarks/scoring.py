@@ -118,7 +118,7 @@ def trained(
         f"{fields} fields, {len(pairs)} pairs, {sum(crosses.sizes):,} cross rows, hidden {hidden}; "
         f"trained {epochs} epochs on {train_rows:,} rows in {time.perf_counter() - begun:.0f} s"
     )
-    return supernet, table.take(slice(train_rows, None))
+    return supernet, table.part(slice(train_rows, None))
 
 
 def random_options(supernet: Supernet, rng: np.random.Generator) -> Options:
@@ -174,7 +174,7 @@ def masked_losses(supernet: Supernet, rows: Rows, options: Options, *, fast: boo
     path = torch.tensor([options])
     logits = []
     for start in range(0, len(rows), SCORING_ROWS):
-        part = rows.take(slice(start, start + SCORING_ROWS))
+        part = rows.part(slice(start, start + SCORING_ROWS))
         mask = {name: weights[0] for name, weights in supernet.path_mask(path, 1).items()}
         if fast:
             with fast_products(rows.labels.device):

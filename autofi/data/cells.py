@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autofi.data.arrays import release
+
 Codes = NDArray[np.int64]
 Ids = NDArray[np.integer[Any]]
 
 # Up to this many possible cells, one array indexed by the code is quicker than sorting (16 MB of int32).
 DIRECT_CELLS = 1 << 22
 _CODE_LIMIT = 1 << 63
+_ROWS_AT_ONCE = 1 << 18
 
 
 def cell_space(cardinalities: Sequence[int]) -> int | None:
@@ -140,7 +143,12 @@ def check_ids(ids: Ids, cardinalities: Sequence[int]) -> None:
         raise ValueError(f"ids must be integers [N, {len(cardinalities)}], not {ids.dtype} {ids.shape}")
     if len(ids) == 0:
         return
-    lowest, highest = ids.min(axis=0), ids.max(axis=0)
+    lowest, highest = ids[0], ids[0]
+    # By blocks, so that a memory map is not held as a whole.
+    for start in range(0, len(ids), _ROWS_AT_ONCE):
+        block = ids[start : start + _ROWS_AT_ONCE]
+        lowest, highest = np.minimum(lowest, block.min(axis=0)), np.maximum(highest, block.max(axis=0))
+        release(ids)
     wrong = (lowest < 0) | (highest >= np.asarray(cardinalities, dtype=np.int64))
     if wrong.any():
         field = int(wrong.argmax())

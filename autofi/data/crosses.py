@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autofi.data.arrays import release
 from autofi.data.cells import (
     Codes,
     Ids,
@@ -105,6 +106,7 @@ class Crosses:
             left, right = pair
             cards = (cardinalities[left], cardinalities[right])
             codes, counts = frequent(columns[left], columns[right], cards, min_count)
+            release(ids)
             order = np.argsort(-counts, kind="stable")
             local_rows = np.zeros(len(codes) + 1, dtype=np.int32)
             local_rows[order] = np.arange(1, len(codes) + 1, dtype=np.int32)
@@ -201,6 +203,7 @@ class Crosses:
 
                 # list() raises what a thread raised.
                 list(pool.map(fill, _blocks(len(self.pairs), _PAIRS_AT_ONCE)))
+                release(ids, out)
         return out
 
     def _local_rows(self, pair: Pair, cells: PairCells, columns: dict[int, Ids]) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from autofi.data.arrays import release
 from autofi.data.features import Column
 from autofi.data.folds import cells_together
 
@@ -64,6 +65,11 @@ class EncodedDataset:
         return len(self.ids)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the codes, positions and tokens."""
+        return sum(array.nbytes for array in (self.ids, self.numbers, *self.bags.values()))
+
+    @property
     def apart_names(self) -> list[str] | None:
         """`apart` by name: one or two fields, the group column, or None."""
         if self.apart is None:
@@ -107,4 +113,5 @@ def fingerprint(
         rows = max(1, _BYTES_AT_ONCE // max(1, array.itemsize * int(np.prod(array.shape[1:]))))
         for start in range(0, len(array), rows):
             state.update(np.ascontiguousarray(array[start : start + rows]).data)
+            release(array)
     return state.hexdigest()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from autofi.data.arrays import release, reserve
 from autofi.data.dataset import EncodedDataset, EncodedRows, fingerprint
 from autofi.data.encoder import Encoder, large_batches
 from autofi.data.entries import Dictionaries
@@ -303,7 +304,12 @@ class _Arrays:
             shape = (rows, *width)
             if mapped is None or 0 in shape:
                 return np.empty(shape, dtype=dtype)
-            return np.lib.format.open_memmap(mapped / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+            # By column, as crosses and statistics are counted; a slice of rows is a run per column.
+            path = mapped / f"{name}.npy"
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape, fortran_order=True)
+            with path.open("r+b") as file:
+                reserve(file.fileno(), path.stat().st_size)
+            return array
 
         schema = encoder.schema
         return cls(
@@ -317,6 +323,10 @@ class _Arrays:
             weights=None if schema.weight is None else array("weights", np.float32),
             groups=None if schema.group is None else array("groups", np.int64),
         )
+
+    def release(self) -> None:
+        """Let go of what was written to mapped arrays."""
+        release(self.ids, self.numbers, *self.bags.values(), self.labels, self.weights, self.groups)
 
 
 def _fill(arrays: _Arrays, sources: Sequence[_Source], kept: _Kept, encoder: Encoder, tally: _Tally) -> None:
@@ -339,6 +349,7 @@ def _fill(arrays: _Arrays, sources: Sequence[_Source], kept: _Kept, encoder: Enc
                 arrays.weights[place_of_row] = rows.weights
             if arrays.groups is not None and rows.groups is not None:
                 arrays.groups[place_of_row] = rows.groups
+            arrays.release()
     if places != stops:
         raise _changed(sources[0].table)
     if arrays.weights is not None and not arrays.weights[: stops[TRAIN]].any():

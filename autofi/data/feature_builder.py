@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from autofi.data.arrays import empty_rows, memory_limit, release
+from autofi.data.cells import default_threads
 from autofi.data.crosses import Crosses
 from autofi.data.dataset import EncodedDataset, EncodedRows
 from autofi.data.encoder import Encoder
@@ -18,6 +20,9 @@ from autofi.data.statistics import TargetStatistics
 
 #: Of log(1 + count), below which a column's counts are not stretched to unit deviation.
 SMALLEST_DEVIATION = 0.1
+#: What counting the cells of one column or pair holds while it runs.
+BYTES_PER_SORTED_ROW = 64
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,17 +96,21 @@ def build_features(
     """
     train = dataset.parts["train"]
     cardinalities = dataset.encoder.cardinalities
+    threads = threads_for(len(dataset))
     crosses = Crosses.fit(
         dataset.ids[train],
         cardinalities,
         pairs if cross_pairs is None else cross_pairs,
         min_count=min_count,
         max_rows=max_rows,
+        threads=threads,
     )
     columns: list[Column] = [(field,) for field in range(len(cardinalities))] + [
         tuple(pair) for pair in pairs
     ]
-    values = np.empty((len(dataset), len(columns), 2), dtype=np.float32)
+    mapped = 4 * len(dataset) * (len(crosses.pairs) + 2 * len(columns)) > memory_limit()
+    values = empty_rows((len(dataset), len(columns), 2), np.float32, mapped=mapped)
+    cross_rows = empty_rows((len(dataset), len(crosses.pairs)), np.int32, mapped=mapped)
     fold_of_row = deal_folds(train.stop, folds, np.random.default_rng(seed), dataset.together())
     statistics, _ = TargetStatistics.fit(
         dataset.ids[train],
@@ -110,23 +119,32 @@ def build_features(
         columns,
         folds=fold_of_row,
         out=values[train],
+        threads=threads,
     )
     # The other folds hold only a share of a cell's rows: scaled up, or every count would look smaller in training
     # than it does afterwards.
-    others = train.stop - np.bincount(fold_of_row)[fold_of_row, None, None]
-    values[train] *= train.stop / np.maximum(others, 1)
-    statistics.transform(dataset.ids[train.stop :], out=values[train.stop :])
+    scales = train.stop / np.maximum(train.stop - np.bincount(fold_of_row), 1)
+    for start in range(0, train.stop, _ROWS_AT_ONCE):
+        rows = slice(start, min(start + _ROWS_AT_ONCE, train.stop))
+        values[rows] *= scales[fold_of_row[rows], None, None]
+        release(values)
+    statistics.transform(dataset.ids[train.stop :], out=values[train.stop :], threads=threads)
     builder = FeatureBuilder(dataset.encoder, crosses, statistics, _log_counts(values[train], columns))
     features = Features(
         ids=dataset.ids,
         numbers=dataset.numbers,
         bags=dict(dataset.bags),
         pairs=crosses.pairs,
-        crosses=crosses.transform(dataset.ids),
+        crosses=crosses.transform(dataset.ids, out=cross_rows, threads=threads),
         columns=statistics.columns,
         statistics=values,
     )
     return builder, features
+
+
+def threads_for(rows: int) -> int:
+    """As many as have room for the sorts of a column or pair at once."""
+    return int(np.clip(memory_limit() // (BYTES_PER_SORTED_ROW * max(rows, 1)), 1, default_threads()))
 
 
 def _log_counts(
@@ -137,4 +155,5 @@ def _log_counts(
         logs = np.log1p(values[:, number, 0], dtype=np.float64)
         # A count that hardly varies says nothing; the floor keeps the chance of the folds from being blown up.
         found[column] = (float(logs.mean()), max(float(logs.std()), SMALLEST_DEVIATION))
+        release(values)
     return found

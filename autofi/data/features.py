@@ -9,6 +9,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from autofi.data.arrays import release
+
 Pair = tuple[int, int]
 Column = tuple[int, ...]
 Number = TypeVar("Number", np.int32, np.float32)
@@ -57,6 +59,10 @@ class Features:
             columns=self.columns,
             statistics=None if self.statistics is None else self.statistics[part],
         )
+
+    def release(self) -> None:
+        """Let go of what was read of mapped arrays."""
+        release(self.ids, self.numbers, *self.bags.values(), self.crosses, self.statistics)
 
 
 def _take(array: npt.NDArray[Number], chosen: list[int]) -> npt.NDArray[Number]:

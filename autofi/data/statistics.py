@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from autofi.data.arrays import release
 from autofi.data.cells import (
     Codes,
     Ids,
@@ -91,6 +92,7 @@ class TargetStatistics:
                 outside = (per_cell - inside)[ranks[rows]]
                 out_of_fold[rows, number, 0] = outside.sum(axis=1)
                 out_of_fold[rows, number, 1] = outside[:, 1]
+            release(ids, out_of_fold)
             return CellClicks(known, per_cell.sum(axis=1), per_cell[:, 1].copy())
 
         with ThreadPoolExecutor(threads or default_threads()) as pool:
@@ -112,6 +114,7 @@ class TargetStatistics:
             found = find_cells(cells.codes, *_codes(ids, self.cardinalities, self.columns[number]))
             for slot, known in enumerate((cells.counts, cells.clicks)):
                 values[:, number, slot] = np.append(known, 0)[found]
+            release(ids, values)
 
         with ThreadPoolExecutor(threads or default_threads()) as pool:
             # list() raises what a thread raised.

@@ -16,7 +16,8 @@ from autofi.data.features import Features
 from autofi.model.build import build_network, used_columns
 from autofi.model.network import Network
 from autofi.space.architecture import Architecture
-from autofi.training.fit import FitReport, Rows, fit, predict
+from autofi.training.fit import FitReport, fit, predict
+from autofi.training.source import rows_for
 
 #: Called after every evaluation with its number, AUC, logloss and rows per second.
 OnEvaluation = Callable[[int, float, float, float], None]
@@ -50,10 +51,6 @@ class Workbench:
 
     def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int) -> None:
         self.dataset, self.device, self.seed = dataset, device, seed
-        self.labels = torch.from_numpy(np.array(dataset.labels, dtype=np.float32))
-        self.weights = (
-            None if dataset.weights is None else torch.from_numpy(np.array(dataset.weights, dtype=np.float32))
-        )
         self._kept: tuple[FeatureBuilder, Features] | None = None
 
     @property
@@ -69,11 +66,13 @@ class Workbench:
             builder, _ = self._kept
             if set(crosses) <= set(builder.crosses.pairs) and set(columns) <= set(builder.statistics.columns):
                 return self._kept
+        self._kept = None  # before others are built: two sets of features are never held
         self._kept = build_features(self.dataset, pairs, cross_pairs=crosses, seed=self.seed)
         return self._kept
 
     def prepare(self, pairs: list[tuple[int, int]]) -> None:
         """Fit crosses and statistics of all these pairs at once, for architectures that choose among them."""
+        self._kept = None
         self._kept = build_features(self.dataset, pairs, seed=self.seed)
 
     def with_validation(self) -> Workbench:
@@ -102,8 +101,8 @@ class Workbench:
         """
         builder, features = self.features(architecture)
         network = build_network(architecture, builder, seed=seed).to(self.device)
-        rows = Rows(network.select(features), self.labels, self.weights).to(self.device)
-        pieces = {part: rows.take(self.dataset.parts[part]) for part in ("train", "valid", *parts)}
+        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights)
+        pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid", *parts)}
         report = fit(
             network,
             pieces["train"],

@@ -124,6 +124,11 @@ class Network(nn.Module):
         widths = operator.widths()
         return self.num_fields * widths[0] if self._sums(operator) else sum(widths)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.readout.bias.device
+
     def select(self, features: Features) -> dict[str, Tensor]:
         """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
         return {name: operator.select(features) for name, operator in self._operators()}

@@ -70,8 +70,8 @@ class Operator(Candidate):
     """One candidate for some slots (fields or pairs), all computed at once.
 
     An operator is built for a tuple of *slots*, each a tuple of field indices: `(f,)` or `(i, j)`. `select`
-    takes what it reads out of the features of a whole data set, once; `forward` gets rows of that selection
-    and returns one vector per slot. Vectors of different widths lie end to end, in the order of the slots.
+    takes what it reads out of the features of all rows, once, or of a window of them; `forward` gets rows of that
+    selection and returns one vector per slot. Vectors of different widths lie end to end, in the order of the slots.
 
     Rows never see each other. The same generator gives the same weights.
     """

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autofi.supernet.supernet import Supernet
-from autofi.training.fit import Rows
+from autofi.training.rows import Rows
 
 #: Rows whose vectors are computed at once: some 100 MB of them at 741 pairs of two operators.
 BUILD_ROWS = 1024
@@ -62,7 +62,7 @@ class FirstLayer:
         found = self._weight.new_empty(len(self._slot), len(rows))
         for start in range(0, len(rows), BUILD_ROWS):
             part = slice(start, min(start + BUILD_ROWS, len(rows)))
-            selected = rows.take(part).selected
+            selected = rows.part(part).selected
             first = 0
             for name, operator in self._supernet._operators():
                 vectors = operator(selected[name])

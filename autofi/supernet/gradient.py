@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import Rows, batches, mean_loss
+from autofi.training.copies import on_device
+from autofi.training.fit import mean_loss
 from autofi.training.optimizers import DenseAdam, TableTrainer, make_optimizers
 from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
+from autofi.training.rows import Rows, RowSource, steps_in
 
 Method = Literal["gumbel", "joint"]
 
@@ -45,7 +47,7 @@ class ChoiceWeights:
 @own_randomness
 def train_by_gradient(
     supernet: Supernet,
-    rows: Rows,
+    rows: RowSource,
     *,
     weight_index: Tensor,
     choice_index: Tensor | None = None,
@@ -91,31 +93,31 @@ def train_by_gradient(
     """
     if method == "gumbel" and (choice_index is None or not len(choice_index)):
         raise ValueError('"gumbel" learns the choices on rows of their own: give it a choice_index.')
-    steps = epochs * len(batches(weight_index, batch_size))
     alpha = _begin(supernet, method, generator).to(supernet.readout.bias.device).requires_grad_()
     default_rate = 3e-2 if method == "gumbel" else 1e-3
     rate = default_rate if choice_learning_rate is None else choice_learning_rate
     chooser = DenseAdam([{"params": [alpha]}], rate)
     optimizers = make_optimizers(supernet, learning_rate, embedding_l2)
-    choosing = _endless(weight_index if choice_index is None else choice_index, batch_size, generator)
+    choices = weight_index if choice_index is None else choice_index
+    choosing = on_device(_endless(rows, choices, batch_size, generator), supernet.device)
     supernet.train()
-    step = 0
     for epoch in range(epochs):
-        order = weight_index[torch.randperm(len(weight_index), generator=generator)]
-        for part in batches(order, batch_size):
+        (period,) = rows.shuffled(generator, index=weight_index)
+        steps = steps_in(period, batch_size)
+        batches = on_device(rows.batches(period, batch_size), supernet.device)
+        for step, batch in enumerate(batches, start=epoch * steps):
             if method == "joint":
                 mixture = (alpha / max(JOINT_COLD, 1.0 - tau * step)).softmax(1)
-                _step(_loss(supernet, rows, part, mixture), [chooser, *optimizers])
+                _step(_loss(supernet, batch, mixture), [chooser, *optimizers])
             else:
-                temperature = gumbel_temperature(step, steps)
+                temperature = gumbel_temperature(step, epochs * steps)
                 with torch.no_grad():
                     mixture = gumbel_softmax(alpha, temperature, generator)
-                _step(_loss(supernet, rows, part, mixture), optimizers)
+                _step(_loss(supernet, batch, mixture), optimizers)
                 mixture = gumbel_softmax(alpha, temperature, generator)
                 # Of alpha only: the network's gradients are neither needed nor left behind.
-                (alpha.grad,) = torch.autograd.grad(_loss(supernet, rows, next(choosing), mixture), [alpha])
+                (alpha.grad,) = torch.autograd.grad(_loss(supernet, next(choosing), mixture), [alpha])
                 chooser.step()
-            step += 1
         if on_epoch is not None:
             on_epoch(epoch + 1)
     for optimizer in optimizers:
@@ -147,8 +149,7 @@ def _offered(slots: Sequence[Slot], most: int) -> Tensor:
     return torch.tensor([[option < len(slot.options) for option in range(most)] for slot in slots])
 
 
-def _loss(supernet: Supernet, rows: Rows, part: Tensor, mixture: Tensor) -> Tensor:
-    batch = rows.take(part.to(rows.labels.device))
+def _loss(supernet: Supernet, batch: Rows, mixture: Tensor) -> Tensor:
     with fast_products(batch.labels.device):
         logits = supernet(batch.selected, supernet.weighted_mask(mixture))
     return mean_loss(logits.float(), batch.labels, batch.weights)
@@ -162,6 +163,7 @@ def _step(loss: Tensor, optimizers: Sequence[TableTrainer]) -> None:
         optimizer.step()
 
 
-def _endless(index: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+def _endless(rows: RowSource, index: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Rows]:
     while True:
-        yield from batches(index[torch.randperm(len(index), generator=generator)], batch_size)
+        (period,) = rows.shuffled(generator, index=index)
+        yield from rows.batches(period, batch_size)

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from autofi.supernet.supernet import Supernet
-from autofi.training.fit import Rows, batches, mean_loss
+from autofi.training.copies import on_device
+from autofi.training.fit import mean_loss
 from autofi.training.optimizers import make_optimizers
 from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
+from autofi.training.rows import RowSource, steps_in
 
 #: Rows that share a drawn path: small enough for many paths a step, large enough for the mask to stay cheap.
 GROUP_ROWS = 16
@@ -24,7 +26,7 @@ NAIVE_SHARE = 0.25
 @own_randomness
 def train_by_paths(
     supernet: Supernet,
-    rows: Rows,
+    rows: RowSource,
     *,
     index: Tensor,
     epochs: int,
@@ -34,23 +36,22 @@ def train_by_paths(
     generator: torch.Generator,
     on_epoch: Callable[[int], None] | None = None,
 ) -> None:
-    """Train `supernet` on `rows[index]` for some epochs; Adam's learning rate falls to a hundredth, linearly.
+    """Train `supernet` on the rows of `index` for some epochs; Adam's learning rate falls to a hundredth, linearly.
 
     Uniform paths: no option is preferred while weights are learned, so the differences between options that
     are read off afterwards do not depend on what the training came to believe early.
     """
     optimizers = make_optimizers(supernet, learning_rate, embedding_l2)
     shares = option_shares(supernet)
-    steps = epochs * -(-len(index) // batch_size)
-    taken = 0
     supernet.train()
     for epoch in range(epochs):
-        order = index[torch.randperm(len(index), generator=generator)]
-        for part in batches(order.to(rows.labels.device), batch_size):
-            batch = rows.take(part)
-            groups = -(-len(part) // GROUP_ROWS)
+        (period,) = rows.shuffled(generator, index=index)
+        steps = steps_in(period, batch_size)
+        taken = epoch * steps
+        for batch in on_device(rows.batches(period, batch_size), supernet.device):
+            groups = -(-len(batch) // GROUP_ROWS)
             options = torch.multinomial(shares, groups, replacement=True, generator=generator).T
-            mask = supernet.path_mask(options, len(part))
+            mask = supernet.path_mask(options, len(batch))
             with fast_products(batch.labels.device):
                 logits = supernet(batch.selected, mask)
             loss = mean_loss(logits.float(), batch.labels, batch.weights)
@@ -61,7 +62,9 @@ def train_by_paths(
                 optimizer.step()
             taken += 1
             for optimizer in optimizers:
-                optimizer.scale_learning_rate(_rate(taken / steps) / _rate((taken - 1) / steps))
+                optimizer.scale_learning_rate(
+                    _rate(taken / (epochs * steps)) / _rate((taken - 1) / (epochs * steps))
+                )
         if on_epoch is not None:
             on_epoch(epoch + 1)
     for optimizer in optimizers:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from autofi.model.readout import Readout
 from autofi.supernet.first_layer import FirstLayer
 from autofi.supernet.supernet import Supernet
-from autofi.training.fit import Rows
 from autofi.training.metrics import auc
 from autofi.training.precision import fast_dtype
+from autofi.training.rows import Rows
 
 #: Bytes a scorer keeps: vectors of candidates, and in this share of them the first layer's outputs it remembers.
 BUDGET = 4 << 30
@@ -95,7 +95,7 @@ class Scorer:
             left -= self.layer.bytes(part.stop - part.start)
             if left < 0:
                 break
-            self._kept.append(self.layer.activations(self.rows.take(part)))
+            self._kept.append(self.layer.activations(self.rows.part(part)))
         self._outputs: OrderedDict[Options, _Output] = OrderedDict()
 
     def __len__(self) -> int:
@@ -176,7 +176,7 @@ class Scorer:
         if kept:
             yield kept
         for number in blocks[len(kept) :]:
-            yield {number: self.layer.activations(self.rows.take(self.parts[number]))}
+            yield {number: self.layer.activations(self.rows.part(self.parts[number]))}
 
     def span(self, blocks: range) -> slice:
         """The rows of consecutive blocks."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from autofi.data.features import Column
 from autofi.supernet.first_layer import FirstLayer
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import Rows
+from autofi.training.rows import Rows
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from autofi.data.arrays import release
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import build_features
 from autofi.data.features import Features, Pair
@@ -39,8 +40,10 @@ from autofi.supernet.proposal import Proposal
 from autofi.supernet.screen import PairScore, screen_pairs
 from autofi.supernet.selection import HeldOut, Move, select
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import Rows, fit, predict
+from autofi.training.fit import fit, predict
+from autofi.training.rows import RowSource
 from autofi.training.settings import TrainingSettings
+from autofi.training.source import rows_for
 
 Built = TypeVar("Built", bound=Network)
 
@@ -136,6 +139,7 @@ def _rank_pairs(
     )
     train = dataset.parts["train"]
     scores = screen_pairs(dataset.ids[train], dataset.encoder.cardinalities, residuals, folds, pairs)
+    release(dataset.ids)
     progress.advance()
     ranked = sorted(scores, key=lambda score: -score.best)
     return ranked[: space.pairs.among["top"]] if isinstance(space.pairs.among, dict) else ranked
@@ -157,17 +161,16 @@ def cross_fitted_residuals(
         for form in forms:
             layout.setdefault(form, []).append((position,))
     train = dataset.parts["train"]
-    labels = torch.from_numpy(np.asarray(dataset.labels))
     folds = deal_folds(train.stop, 2, generator, dataset.together())
     residuals = np.zeros(train.stop)
-    rows: Rows | None = None
+    rows: RowSource | None = None
     for fold in (0, 1):
         network = _fresh(
             lambda: Network(layout, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)),
             seed + fold,
         )
         if rows is None:
-            rows = Rows(network.select(features.rows(train)), labels[train])
+            rows = rows_for(network, features.rows(train), dataset.labels[train])
         seen, unseen = (
             torch.from_numpy(np.flatnonzero(folds == fold) if held else np.flatnonzero(folds != fold))
             for held in (0, 1)
@@ -176,9 +179,8 @@ def cross_fitted_residuals(
         training = TrainingSettings(
             learning_rate=2e-3, embedding_l2=1e-4, batch_size=batch_size, epochs=BASE_EPOCHS
         )
-        fit(network, rows.take(seen), None, training, generator=torch.Generator().manual_seed(seed))
-        held_out = rows.take(unseen)
-        residuals[unseen.numpy()] = held_out.labels.numpy() - predict(network, held_out)
+        fit(network, rows, None, training, generator=torch.Generator().manual_seed(seed), index=seen)
+        residuals[unseen.numpy()] = rows.labels[unseen].numpy() - predict(network, rows, unseen)
         progress.advance()
     return residuals, folds
 
@@ -251,13 +253,12 @@ def _by_paths(
 ) -> Proposal:
     folds = _folds(dataset, sum(len(slot.options) for slot in slots), generator)
     progress.phase("train supernet by paths", total=settings.epochs * len(folds))
-    labels = torch.from_numpy(np.asarray(dataset.labels))
     held_out = []
-    rows: Rows | None = None
+    rows: RowSource | None = None
     for number, (training, judging) in enumerate(folds):
         supernet = _supernet(slots, shapes, seed + number)
         if rows is None:
-            rows = Rows(supernet.select(features), labels)
+            rows = rows_for(supernet, features, dataset.labels)
         train_by_paths(
             supernet,
             rows,
@@ -289,7 +290,7 @@ def _by_gradient(
     progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
     # As published, the forms of a pair are mixed into the same columns.
     supernet = _supernet(slots, shapes, seed, shared=True)
-    rows = Rows(supernet.select(features), torch.from_numpy(np.asarray(dataset.labels)))
+    rows = rows_for(supernet, features, dataset.labels)
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     learned = train_by_gradient(
         supernet,

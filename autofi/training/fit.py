@@ -1,9 +1,9 @@
-"""The training loop: epochs over a permuted index, decay on a bad one, early stopping, best weights kept."""
+"""The training loop: epochs over shuffled rows, decay on a bad one, early stopping, best weights kept."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from autofi.model.network import Network
+from autofi.training.best import BestWeights
+from autofi.training.copies import on_device
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, make_optimizers
 from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
+from autofi.training.rows import Period, Rows, RowSource
 from autofi.training.settings import TrainingSettings
 
 #: Rows scored at once when no gradient is needed.
@@ -23,38 +26,6 @@ SCORING_ROWS = 16_384
 #: Evaluations by which a candidate's pace is judged, and for how many more it is given credit.
 PACE_BEHIND = 3
 PACE_AHEAD = 10
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Selected features of some rows beside their labels (and weights), on one device."""
-
-    selected: Mapping[str, Tensor]
-    labels: Tensor
-    weights: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, index: Tensor | slice) -> Rows:
-        """The rows of an index or a slice."""
-
-        def pick(tensor: Tensor) -> Tensor:
-            return tensor[index] if isinstance(index, slice) else tensor.index_select(0, index)
-
-        return Rows(
-            {name: pick(tensor) for name, tensor in self.selected.items()},
-            pick(self.labels),
-            None if self.weights is None else pick(self.weights),
-        )
-
-    def to(self, device: torch.device) -> Rows:
-        """The same rows on another device."""
-        return Rows(
-            {name: tensor.to(device) for name, tensor in self.selected.items()},
-            self.labels.to(device),
-            None if self.weights is None else self.weights.to(device),
-        )
 
 
 @dataclass(frozen=True)
@@ -74,16 +45,18 @@ class FitReport:
 @own_randomness
 def fit(
     network: Network,
-    train: Rows,
-    valid: Rows | None,
+    train: RowSource,
+    valid: RowSource | None,
     settings: TrainingSettings,
     *,
     generator: torch.Generator,
+    index: Tensor | None = None,
     repeat: FitReport | None = None,
     on_evaluation: Callable[[int, float, float, float], None] | None = None,
     to_beat: float | None = None,
 ) -> FitReport:
-    """Train `network` in place and leave it with the weights of its best evaluation.
+    """Train `network` in place, on all rows of `train` or those of `index`, and leave it with the weights of its best
+    evaluation.
 
     With `repeat` validation is not read: the training runs as long as that report's did until its best
     evaluation and decays its rate where that did, which is the refit on more rows.
@@ -98,16 +71,16 @@ def fit(
         settings.weight_decay,
         factor_l2=settings.factor_l2,
     )
-    best: dict[str, Tensor] = {}
+    best = BestWeights()
     best_value, best_at, bad = -np.inf, 0, 0
     history: list[tuple[float, float]] = []
     steps = 0
     planned = repeat.best_evaluation if repeat is not None else settings.epochs * settings.evaluations
     decayed: list[int] = []
-    for number, index in enumerate(_periods(len(train), settings, planned, generator), start=1):
+    for number, period in enumerate(_periods(train, index, settings, planned, generator), start=1):
         started = time.monotonic()
-        steps += train_rows(network, train, index.to(train.labels.device), settings.batch_size, optimizers)
-        speed = len(index) / max(time.monotonic() - started, 1e-9)
+        steps += train_rows(network, train.batches(period, settings.batch_size), optimizers)
+        speed = sum(map(len, period)) / max(time.monotonic() - started, 1e-9)
         for optimizer in optimizers:
             optimizer.settle()
         if valid is None or repeat is not None:
@@ -123,7 +96,7 @@ def fit(
         value = history[-1][0] if settings.monitor == "auc" else -history[-1][1]
         if value > best_value + 1e-6:
             best_value, best_at, bad = value, number, 0
-            best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+            best.keep(network)
         else:
             bad += 1
             decayed.append(number)
@@ -132,8 +105,7 @@ def fit(
             break
     for optimizer in optimizers:
         optimizer.release()
-    if best:
-        network.load_state_dict(best)
+    best.restore(network)
     figures = history[best_at - 1] if history else (float("nan"), float("nan"))
     seconds = time.monotonic() - begun
     return FitReport(
@@ -154,23 +126,11 @@ def _hopeless(history: Sequence[tuple[float, float]], to_beat: float) -> bool:
     return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD < to_beat
 
 
-def batches(index: Tensor, batch_size: int) -> Sequence[Tensor]:
-    """The index cut into the fewest batches of at most `batch_size` rows, all equally long within one row.
-
-    A short last batch would weigh its rows more than the others', and one of a single row has no variance for
-    batch normalisation.
-    """
-    return index.tensor_split(-(-len(index) // batch_size)) if len(index) else ()
-
-
-def train_rows(
-    network: Network, rows: Rows, index: Tensor, batch_size: int, optimizers: Sequence[TableTrainer]
-) -> int:
-    """One pass over `rows[index]` in batches; returns the steps taken."""
+def train_rows(network: Network, batches: Iterable[Rows], optimizers: Sequence[TableTrainer]) -> int:
+    """One step per batch; returns the steps taken."""
     network.train()
     steps = 0
-    for chosen in batches(index, batch_size):
-        batch = rows.take(chosen)
+    for batch in on_device(batches, network.device):
         with fast_products(batch.labels.device):
             logits = network(batch.selected)
         loss = mean_loss(logits.float(), batch.labels, batch.weights)
@@ -192,24 +152,29 @@ def mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
 
 
 @torch.no_grad()
-def predict(network: nn.Module, rows: Rows) -> npt.NDArray[np.float64]:
-    """Click probabilities, float64 `[N]`."""
+def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> npt.NDArray[np.float64]:
+    """Click probabilities of all rows, or those of `index`, float64 `[N]`."""
     network.eval()
-    parts = [
-        network(rows.take(slice(start, start + SCORING_ROWS)).selected)
-        for start in range(0, len(rows), SCORING_ROWS)
-    ]
-    return torch.cat(parts).double().sigmoid().cpu().numpy() if parts else np.empty(0)
+    count = len(rows) if index is None else len(index)
+    logits = torch.empty(count, dtype=network.readout.bias.dtype, device=network.device)
+    done = 0
+    for piece in on_device(rows.pieces(SCORING_ROWS, index), network.device):
+        logits[done : done + len(piece)] = network(piece.selected)
+        done += len(piece)
+    return logits.double().sigmoid().cpu().numpy()
 
 
 def _periods(
-    rows: int, settings: TrainingSettings, planned: int, generator: torch.Generator
-) -> Iterator[Tensor]:
-    """Row indices of every evaluation period: each epoch is one permutation, cut evenly."""
+    rows: RowSource,
+    index: Tensor | None,
+    settings: TrainingSettings,
+    planned: int,
+    generator: torch.Generator,
+) -> Iterator[Period]:
+    """What is trained on before every evaluation, epoch after epoch."""
     given = 0
     while given < planned:
-        order = torch.randperm(rows, generator=generator)
-        for index in order.tensor_split(settings.evaluations):
+        for period in rows.shuffled(generator, index=index, periods=settings.evaluations):
             if given < planned:
-                yield index
+                yield period
                 given += 1

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.training.fit import Rows, batches, predict, train_rows
+from autofi.training.fit import predict, train_rows
 from autofi.training.optimizers import make_optimizers
+from autofi.training.rows import Rows
 from benchmarks.workers.talk import serve
 
 HIDDEN = (400, 400, 400)
@@ -28,7 +29,7 @@ STREAMS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 class Own:
-    """The loop of `training.fit`: slices of a permuted index, one gather, one step."""
+    """The loop of `training.fit`: batches of shuffled rows, one step each."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         torch.set_num_threads(request["threads"])
@@ -40,13 +41,13 @@ class Own:
         self.optimizers = make_optimizers(self.network, 1e-3, 0.0)
         self.order = self._endless()
 
-    def _endless(self) -> Iterator[Tensor]:
+    def _endless(self) -> Iterator[Rows]:
         while True:
-            yield from batches(torch.randperm(len(self.train), generator=self.generator), self.batch_size)
+            (period,) = self.train.shuffled(self.generator)
+            yield from self.train.batches(period, self.batch_size)
 
     def steps(self, count: int) -> None:
-        for _ in range(count):
-            train_rows(self.network, self.train, next(self.order), self.batch_size, self.optimizers)
+        train_rows(self.network, itertools.islice(self.order, count), self.optimizers)
 
     def probabilities(self) -> np.ndarray:
         for optimizer in self.optimizers:

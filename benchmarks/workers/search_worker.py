@@ -12,7 +12,7 @@ from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import Rows
+from autofi.training.rows import Rows
 from benchmarks.workers.talk import serve
 
 OPTIONS = ((), ("factorize_hadamard",), ("memorize_embedding",))

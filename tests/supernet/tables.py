@@ -14,7 +14,7 @@ from autofi.data.features import Features, Pair
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.supernet.supernet import Forms, Slot, Supernet
-from autofi.training.fit import Rows
+from autofi.training.rows import Rows
 
 FIELDS, CODES = 4, 8
 PAIRS: tuple[Pair, ...] = tuple(combinations(range(FIELDS), 2))

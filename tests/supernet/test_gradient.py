@@ -18,7 +18,7 @@ from autofi.supernet.gradient import (
     train_by_gradient,
 )
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import Rows
+from autofi.training.rows import Rows
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 OPTIONS = ((), ("memorize_embedding",))

@@ -10,8 +10,9 @@ import torch
 
 from autofi.supernet.paths import GROUP_ROWS, NAIVE_SHARE, option_shares, train_by_paths
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import Rows, predict
+from autofi.training.fit import predict
 from autofi.training.metrics import logloss
+from autofi.training.rows import Rows
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 OPTIONS = ((), ("memorize_embedding",), ("factorize_hadamard",))
@@ -66,7 +67,7 @@ def test_shares_leave_the_cheapest_its_part_and_split_the_rest(table: Table) -> 
 
 def test_only_the_active_path_receives_gradient(table: Table) -> None:
     supernet = make_supernet(table, slots_with(OPTIONS))
-    rows = table.rows(supernet).take(slice(0, 200))
+    rows = table.rows(supernet).part(slice(0, 200))
     rng = np.random.default_rng(0)
     path = [0] * FIELDS + [int(rng.integers(3)) for _ in PAIRS]
     logits = supernet(rows.selected, supernet.path_mask(torch.tensor([path]), len(rows)))

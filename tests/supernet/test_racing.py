@@ -11,7 +11,7 @@ from autofi.supernet.paths import train_by_paths
 from autofi.supernet.racing import Race, Stage, race, surely_worse
 from autofi.supernet.scoring import Options, Scorer
 from autofi.supernet.supernet import Supernet
-from autofi.training.fit import Rows
+from autofi.training.rows import Rows
 from tests.supernet.tables import cell_table, make_supernet, slots_with
 
 OPTIONS = ((), ("memorize_embedding",), ("factorize_hadamard",))
@@ -33,7 +33,7 @@ def trained(request: pytest.FixtureRequest) -> tuple[Supernet, Rows]:
         batch_size=200,
         generator=torch.Generator().manual_seed(request.param),
     )
-    return supernet, rows.take(slice(TRAINED, None))
+    return supernet, rows.part(slice(TRAINED, None))
 
 
 def scorer_of(trained: tuple[Supernet, Rows], seed: int = 0, block_rows: int = 250) -> Scorer:

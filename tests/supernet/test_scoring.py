@@ -13,8 +13,8 @@ from torch import nn
 from autofi.model.readout import ReadoutSizes
 from autofi.supernet.scoring import MOST_DERIVED, Options, Scorer
 from autofi.supernet.supernet import Supernet
-from autofi.training.fit import Rows
 from autofi.training.metrics import auc, logloss
+from autofi.training.rows import Rows
 from tests.supernet.test_supernet import FEATURES, READOUTS, SLOTS, random_options, supernet
 
 SIZES = [

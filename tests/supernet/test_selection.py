@@ -9,7 +9,7 @@ import torch
 from autofi.model.readout import ReadoutSizes
 from autofi.supernet.selection import HeldOut, select
 from autofi.supernet.supernet import Slot, Supernet, chosen
-from autofi.training.fit import Rows
+from autofi.training.rows import Rows
 from tests.supernet.tables import CODES, FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 BOTH = ((), ("memorize_embedding",), ("factorize_inner",), ("memorize_embedding", "factorize_inner"))
@@ -70,7 +70,7 @@ def test_changed_one_by_one_equals_computed_whole(
 ) -> None:
     slots = slots_with(BOTH)
     supernet = randomised(table, slots, readout, field_sum=field_sum)
-    rows = table.rows(supernet).take(slice(0, 300))
+    rows = table.rows(supernet).part(slice(0, 300))
     fold = HeldOut(supernet, rows)
     rng = np.random.default_rng(0)
     options = [0] * len(slots)
@@ -117,7 +117,7 @@ def test_folds_are_judged_together(table: Table) -> None:
     with torch.no_grad():
         bad.operators["memorize_embedding"].table.mul_(-1.0)
     rows = table.rows(good)
-    halves = rows.take(slice(0, 2000)), rows.take(slice(2000, 4000))
+    halves = rows.part(slice(0, 2000)), rows.part(slice(2000, 4000))
     alone, _ = select([HeldOut(good, halves[0])], [0] * len(slots), threshold=2.0)
     together, _ = select([HeldOut(good, halves[0]), HeldOut(bad, halves[1])], [0] * len(slots), threshold=2.0)
     assert alone[FIELDS + PAIRS.index(PLANTED)] == 1
@@ -150,7 +150,7 @@ def test_a_higher_threshold_accepts_less(table: Table) -> None:
 def test_it_ends_where_no_single_change_is_acceptable(table: Table, threshold: float) -> None:
     slots = slots_with(BOTH)
     supernet = randomised(table, slots, ReadoutSizes(hidden=(8, 4)))
-    rows = table.rows(supernet).take(slice(0, 400))
+    rows = table.rows(supernet).part(slice(0, 400))
     begin = [0] * FIELDS + [3] * len(PAIRS)
     options, moves = select([HeldOut(supernet, rows)], begin, threshold=threshold)
     assert moves and all(move.gain >= 0 for move in moves)
@@ -183,7 +183,7 @@ def test_it_stops_after_the_most_moves(table: Table) -> None:
 def test_the_first_move_is_the_largest_gain(table: Table) -> None:
     slots = slots_with(BOTH)
     supernet = randomised(table, slots, ReadoutSizes(hidden=(8, 4)))
-    rows = table.rows(supernet).take(slice(0, 500))
+    rows = table.rows(supernet).part(slice(0, 500))
     begin = [0] * FIELDS + [3] * len(PAIRS)
     _, moves = select([HeldOut(supernet, rows)], begin, threshold=1.0, most_moves=1)
     before = whole_losses(supernet, rows, begin)

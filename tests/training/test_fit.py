@@ -14,10 +14,11 @@ from autofi.model.readout import ReadoutSizes
 from autofi.operators import base
 from autofi.operators.base import Sizes
 from autofi.training import fit as module
-from autofi.training.fit import FitReport, Rows, batches, fit, predict, train_rows
+from autofi.training.fit import FitReport, fit, predict, train_rows
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import make_optimizers
 from autofi.training.row_adam import RowAdam
+from autofi.training.rows import Rows, cut
 from autofi.training.settings import TrainingSettings
 from tests.supernet.tables import FIELDS, PAIRS, cell_table
 
@@ -34,7 +35,7 @@ def make(readout: ReadoutSizes = ReadoutSizes(hidden=(16,)), *, seed: int = 0) -
 
 def rows_of(network: Network) -> tuple[Rows, Rows]:
     rows = Rows(network.select(TABLE.features), TABLE.labels)
-    return rows.take(slice(0, 2000)), rows.take(slice(2000, 3000))
+    return rows.part(slice(0, 2000)), rows.part(slice(2000, 3000))
 
 
 def run(
@@ -151,7 +152,8 @@ def test_a_repeat_lasts_as_long_and_decays_where_the_first_did_without_validatio
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # as own_randomness does: training draws what it takes for unseen
         for number in (1, 2, 3):
-            train_rows(twin, train, torch.randperm(2000, generator=generator), 200, optimizers)
+            order = torch.randperm(2000, generator=generator)
+            train_rows(twin, train.batches([order], 200), optimizers)
             if number == 2:
                 for optimizer in optimizers:
                     optimizer.scale_learning_rate(SETTINGS.decay)
@@ -162,7 +164,7 @@ def test_a_repeat_lasts_as_long_and_decays_where_the_first_did_without_validatio
 @pytest.mark.parametrize(("rows", "size"), [(1, 5), (5, 5), (6, 5), (11, 5), (4097, 4096), (1000, 7), (0, 5)])
 def test_batches_are_few_even_and_complete(rows: int, size: int) -> None:
     index = torch.randperm(rows)
-    parts = batches(index, size)
+    parts = cut(index, size)
     assert len(parts) == -(-rows // size)
     assert torch.equal(torch.cat([*parts, index[:0]]), index)
     lengths = [len(part) for part in parts] or [0]
@@ -175,7 +177,7 @@ def test_one_row_more_than_a_batch_does_not_break_batch_normalisation() -> None:
     train, valid = rows_of(network)
     fit(
         network,
-        train.take(slice(0, 201)),
+        train.part(slice(0, 201)),
         valid,
         replace(SETTINGS, epochs=1),
         generator=torch.Generator().manual_seed(0),
@@ -186,7 +188,7 @@ def test_one_row_more_than_a_batch_does_not_break_batch_normalisation() -> None:
 def test_a_row_of_weight_two_counts_as_two_rows() -> None:
     single, double = make().eval(), make().eval()  # in training each draws what it takes for unseen
     rows, _ = rows_of(single)
-    rows = rows.take(slice(0, 100))
+    rows = rows.part(slice(0, 100))
     weights = torch.ones(100)
     weights[:50] = 2.0
     twice = rows.take(torch.cat([torch.arange(100), torch.arange(50)]))
@@ -204,7 +206,7 @@ def test_predicting_does_not_depend_on_how_rows_are_cut(monkeypatch: pytest.Monk
     whole = predict(network, valid)
     monkeypatch.setattr(module, "SCORING_ROWS", 7)
     np.testing.assert_allclose(predict(network, valid), whole, rtol=1e-5)
-    assert predict(network, valid.take(slice(0, 0))).shape == (0,)
+    assert predict(network, valid.part(slice(0, 0))).shape == (0,)
     assert whole.dtype == np.float64
 
 
@@ -218,7 +220,7 @@ def test_rows_are_taken_together() -> None:
     assert taken.weights.tolist() == [5.0, 3.0, 3.0]
     for name, tensor in taken.selected.items():
         assert torch.equal(tensor, rows.selected[name][index])
-    assert torch.equal(weighed.take(slice(3, 6)).labels, rows.labels[3:6])
+    assert torch.equal(weighed.part(slice(3, 6)).labels, rows.labels[3:6])
 
 
 def test_large_tables_are_trained_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +232,7 @@ def test_large_tables_are_trained_by_row(monkeypatch: pytest.MonkeyPatch) -> Non
     before = network.operators["memorize_embedding"].table.detach().clone()
     fit(
         network,
-        train.take(slice(0, 300)),
+        train.part(slice(0, 300)),
         None,
         SETTINGS,
         generator=torch.Generator().manual_seed(0),
