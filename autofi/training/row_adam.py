@@ -15,6 +15,8 @@ BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 MOMENTUM_STEPS = 256
 #: In blocks of this length and longer a weight decays to zero and not beyond.
 CROSSING_STEPS = 16
+#: Rows that torch's operations bring up to date at once: some ten copies of them are made.
+ROWS_AT_ONCE = 1 << 20
 #: Steps for which powers of the betas are at hand at first.
 FIRST_POWERS = 4096
 
@@ -64,7 +66,8 @@ class RowAdam:
                 *self._numbers(),
             )  # fmt: skip
         else:
-            self._catch_up_apart(rows.reshape(-1).unique())
+            for part in rows.reshape(-1).split(ROWS_AT_ONCE):
+                self._catch_up_apart(part)
 
     @torch.no_grad()
     def step(self) -> None:
@@ -117,30 +120,32 @@ class RowAdam:
         return self.learning_rate, self.l2
 
     def _catch_up_apart(self, rows: Tensor) -> None:
-        """`row_kernels.catch_up` for rows named once each, every row in the same block at the same time."""
-        rows = rows[self.done[rows] < self.steps]
-        if not self.l2:
-            self.done[rows[self.done[rows] == 0]] = self.steps
-            rows = rows[self.done[rows] < self.steps]
-        at = self.done[rows].double()
+        """`row_kernels.catch_up`, every row in the same block at the same time.
+
+        A GPU is never asked how many rows are left: a row that has no steps to make up goes through the blocks
+        unchanged, and one that is named twice is written twice with the same numbers.
+        """
+        at = self.done.index_select(0, rows).double()
         left = self.steps - at
+        if not self.l2:
+            left.masked_fill_(at == 0, 0.0)  # never touched: there is no momentum to spend
+        weight, first, second = self._read(rows)
         passed, length = 0, 1
-        while len(rows):
+        while passed < self.steps:
             if not self.l2 and passed >= MOMENTUM_STEPS:
-                self.first[rows] = 0.0
-                self.second[rows] *= (BETA2**left).unsqueeze(1).to(self.second.dtype)
-                self.done[rows] = self.steps
-                return
+                first = first.masked_fill((left > 0).unsqueeze(1), 0.0)
+                second = second * (BETA2**left).unsqueeze(1).to(second.dtype)
+                break
             taken = left.clamp(max=length)
-            self._block(rows, at, taken)
+            weight, first, second = self._block(weight, first, second, at, taken)
             at, left = at + taken, left - taken
             passed += length
             length = passed if passed > 1 else 1
-            self.done[rows] = at.to(torch.int32)
-            going = left > 0
-            rows, at, left = rows[going], at[going], left[going]
+        self._write(rows, weight, first, second)
 
-    def _block(self, rows: Tensor, at: Tensor, taken: Tensor) -> None:
+    def _block(
+        self, weight: Tensor, first: Tensor, second: Tensor, at: Tensor, taken: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         fade1 = BETA1**taken
         series = BETA1 * (1 - fade1) / (1 - BETA1)
         half, whole = BETA2 ** (0.5 * (taken + 1)), BETA2**taken
@@ -148,25 +153,41 @@ class RowAdam:
         scale = self.learning_rate / (1 - BETA1**middle)
         root = (1 - BETA2**middle).rsqrt()
         fade1, series, half, whole, scale, root, long = (
-            column.unsqueeze(1).to(self.table.dtype)
+            column.unsqueeze(1).to(weight.dtype)
             for column in (fade1, series, half, whole, scale, root, taken)
         )
-        weight, first, second = self.table[rows], self.first[rows], self.second[rows]
         pull = self.l2 * weight
         pace = scale / ((half * second + (1 - half) * pull.square()).sqrt() * root + EPS)
         moved = weight - pace * (first * series + pull * (long - series))
         rests = (long >= CROSSING_STEPS) & (moved * weight <= 0) & (self.l2 > 0)
-        self.table[rows] = moved.masked_fill(rests, 0.0)
-        self.first[rows] = (fade1 * first + (1 - fade1) * pull).masked_fill(rests, 0.0)
-        self.second[rows] = whole * second + (1 - whole) * pull.square()
+        return (
+            moved.masked_fill(rests, 0.0),
+            (fade1 * first + (1 - fade1) * pull).masked_fill(rests, 0.0),
+            whole * second + (1 - whole) * pull.square(),
+        )
 
     def _update_apart(self, rows: Tensor, values: Tensor) -> None:
-        unique, where = rows.unique(return_inverse=True)
-        sums = values.new_zeros(len(unique), values.shape[1]).index_add_(0, where, values)
-        gradient = sums.to(self.table.dtype) + self.l2 * self.table[unique]
-        first = BETA1 * self.first[unique] + (1 - BETA1) * gradient
-        second = BETA2 * self.second[unique] + (1 - BETA2) * gradient.square()
-        self.first[unique], self.second[unique] = first, second
-        self.done[unique] = self.steps
+        rows, order = rows.sort()
+        # The number of each row among the different ones; every mention of a row gets the sum over all of them.
+        numbers = torch.cat([rows.new_zeros(1), (rows.diff() != 0).cumsum(0)])[: len(rows)]
+        sums = torch.zeros_like(values).index_add_(0, numbers, values.index_select(0, order))
+        weight, first, second = self._read(rows)
+        gradient = sums.index_select(0, numbers).to(weight.dtype) + self.l2 * weight
+        first = BETA1 * first + (1 - BETA1) * gradient
+        second = BETA2 * second + (1 - BETA2) * gradient.square()
         spread = second.sqrt() / (1 - BETA2**self.steps) ** 0.5 + EPS
-        self.table[unique] -= self.learning_rate / (1 - BETA1**self.steps) * first / spread
+        weight = weight - self.learning_rate / (1 - BETA1**self.steps) * first / spread
+        self._write(rows, weight, first, second)
+
+    def _read(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return (
+            self.table.index_select(0, rows),
+            self.first.index_select(0, rows),
+            self.second.index_select(0, rows),
+        )
+
+    def _write(self, rows: Tensor, weight: Tensor, first: Tensor, second: Tensor) -> None:
+        self.table.index_copy_(0, rows, weight)
+        self.first.index_copy_(0, rows, first)
+        self.second.index_copy_(0, rows, second)
+        self.done.index_fill_(0, rows, self.steps)
