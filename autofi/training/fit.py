@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from autofi.model.network import Network
 from autofi.training.best import BestWeights
+from autofi.training.compilation import compiled_products
 from autofi.training.copies import on_device
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, make_optimizers
@@ -43,6 +44,7 @@ class FitReport:
 
 
 @own_randomness
+@compiled_products
 def fit(
     network: Network,
     train: RowSource,

@@ -66,7 +66,7 @@ class RowAdam:
                 *self._numbers(),
             )  # fmt: skip
         else:
-            for part in rows.reshape(-1).split(ROWS_AT_ONCE):
+            for part in rows.reshape(-1).long().split(ROWS_AT_ONCE):
                 self._catch_up_apart(part)
 
     @torch.no_grad()

@@ -107,7 +107,7 @@ def test_a_row_is_brought_up_to_date_before_it_is_read(dtype: torch.dtype) -> No
     assert changed == [2, 5]
     with torch.no_grad():
         assert torch.equal(look_up(parameter, torch.tensor([7])), start[7:8])  # scoring follows `settle`
-    read = look_up(parameter, torch.tensor([7]))
+    read = look_up(parameter, torch.tensor([7], dtype=torch.int32))
     assert not torch.equal(read, start[7:8])
     before = read.detach().clone()
     optimizer.settle()
