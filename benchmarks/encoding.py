@@ -2,7 +2,8 @@
 
 pandas reads the file and factorizes every column, which gives codes in the order of appearance and nothing else.
 AutoFI reads it, splits it, learns vocabularies with their counts from training rows, and encodes all rows.
-FuxiCTR is given the rows in three files, learns vocabularies from the first, and writes the codes of all as Parquet.
+FuxiCTR is given the rows in three files and told their columns; it learns vocabularies from the first, and writes the
+codes of all as Parquet.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def main(
         worker.ask(do="make", parts=parts, fields=list(schema.names))
         peers = {
             "FuxiCTR": lambda: worker.ask(do="steps", count=1),
+            "AutoFI encode": lambda: encode(open_table(path), schema),
             "AutoFI infer and encode": whole,
         }
         print_timings(title, alternate(peers, rounds=peer_rounds))
