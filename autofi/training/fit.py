@@ -22,8 +22,8 @@ from autofi.training.randomness import own_randomness
 from autofi.training.rows import Period, Rows, RowSource
 from autofi.training.settings import TrainingSettings
 
-#: Rows scored at once when no gradient is needed.
-SCORING_ROWS = 16_384
+#: Rows scored at once when no gradient is needed: few enough that what lies between the layers stays in the cache.
+SCORING_ROWS = 4096
 #: Evaluations by which a candidate's pace is judged, and for how many more it is given credit.
 PACE_BEHIND = 3
 PACE_AHEAD = 10

@@ -36,6 +36,7 @@ from autofi.settings import SearchSettings
 from autofi.supernet.paths import train_by_paths
 from autofi.supernet.strategy import HIDDEN
 from autofi.supernet.supernet import Slot, Supernet
+from autofi.training.fit import SCORING_ROWS
 from autofi.training.row_adam import RowAdam
 from autofi.training.rows import Rows
 from autofi.training.source import WINDOW_SHARE, bytes_per_row, rows_for
@@ -139,7 +140,7 @@ def cells(builder: FeatureBuilder) -> int:
 
 
 def batch(network: Network, features: Features) -> int:
-    """What autograd keeps of one batch, and as much again for its gradients."""
+    """What autograd keeps of one batch, and as much again for its gradients; or two layers of one that is scored."""
     rows = Rows(network.select(features.rows(slice(0, BATCH))), torch.zeros(BATCH))
     kept: dict[int, int] = {}
 
@@ -151,7 +152,8 @@ def batch(network: Network, features: Features) -> int:
     network.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network(rows.selected).sum()
-    return 2 * sum(size for place, size in kept.items() if place not in own)
+    trained = 2 * sum(size for place, size in kept.items() if place not in own)
+    return max(trained, 2 * 4 * SCORING_ROWS * network.readout.columns)
 
 
 def warm_up() -> None:
