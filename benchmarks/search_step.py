@@ -21,9 +21,6 @@ from benchmarks.paired import Timing, alternate, print_timings
 from benchmarks.tables import wide_codes
 from benchmarks.workers.process import Worker
 
-#: Rows that are stored to be trained on; cells are counted on all of them.
-STORED = 40_000
-
 
 def main(
     fields: Annotated[int, typer.Option(help="Fields: 10 make 45 pairs, 39 make 741.")] = 39,
@@ -41,7 +38,9 @@ def main(
     A search brings its tables up to date once an epoch; AutoFI's rounds are longer, so that this is not half of one.
     """
     with tempfile.TemporaryDirectory() as work:
-        cells = write_search(Path(work) / "search.npz", fields, rows, min_count)
+        cells = write_search(
+            Path(work) / "search.npz", fields, rows, min_count, stored=max(steps, own_steps) * batch
+        )
         print(
             f"{fields} fields, {fields * (fields - 1) // 2} pairs, {cells:,} cross rows, batches of {batch}"
         )
@@ -70,8 +69,8 @@ def main(
         print(f"AutoFI takes {timings[0].median / timings[1].median:.2f} times as many rows a second")
 
 
-def write_search(path: Path, fields: int, rows: int, min_count: int) -> int:
-    """Codes and cells of the first rows, where every field's and pair's begin; returns the rows of all crosses."""
+def write_search(path: Path, fields: int, rows: int, min_count: int, *, stored: int) -> int:
+    """Codes and cells of the first `stored` rows, cells counted on all of them; returns the rows of all crosses."""
     codes, clicks = wide_codes(rows, fields=fields)
     sizes = codes.max(0) + 1
     pairs = list(combinations(range(fields), 2))
@@ -80,9 +79,9 @@ def write_search(path: Path, fields: int, rows: int, min_count: int) -> int:
     np.savez(
         path,
         pairs=np.array(pairs),
-        codes=codes[:STORED],
-        cells=crosses.transform(codes[:STORED]),
-        labels=clicks[:STORED].astype(np.float32),
+        codes=codes[:stored],
+        cells=crosses.transform(codes[:stored]),
+        labels=clicks[:stored].astype(np.float32),
         code_rows=sizes,
         cell_rows=cells,
         code_starts=np.cumsum([0, *sizes[:-1]]),

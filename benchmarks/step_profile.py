@@ -69,9 +69,9 @@ def main(
         request = {"work": work, "threads": 1, "seed": 0}
         dcn = Own({**request, "model": "dcnv2", "cardinalities": sizes, "dim": 16, "batch_size": 4096})
         _print("DCNv2, 39 fields, batch 4096", dcn.steps, steps)
-        cells = write_search(Path(work) / "search.npz", 39, rows, min_count)
+        cells = write_search(Path(work) / "search.npz", 39, rows, min_count, stored=2000 * steps)
         search = Search({**request, "batch_size": 2000, "hidden": [700] * 5})
-        _print(f"supernet, 741 pairs, {cells:,} cross rows, batch 2000", search.steps, max(steps // 2, 2))
+        _print(f"supernet, 741 pairs, {cells:,} cross rows, batch 2000", search.steps, steps)
 
 
 def _print(title: str, take: Callable[[int], object], steps: int) -> None:

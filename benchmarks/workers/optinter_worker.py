@@ -40,12 +40,13 @@ class Supernet(nn.Module):
     def forward(self, codes: Tensor, cells: Tensor, alpha: Tensor) -> Tensor:
         shares = torch.softmax(alpha / self.temperature, 1)
         columns = self.naive(codes).flatten(1)
-        memorized, factors = self.memorized(cells), self.factors(codes)
+        # Taken apart at once: slices pair by pair would each get a gradient of full size.
+        memorized, factors = self.memorized(cells).unbind(1), self.factors(codes).unbind(1)
         for number, (left, right) in enumerate(self.pairs):
-            product = factors[:, left] * factors[:, right]
+            product = factors[left] * factors[right]
             naive = torch.zeros_like(product)
             mixed = (
-                shares[number, 0] * memorized[:, number]
+                shares[number, 0] * memorized[number]
                 + shares[number, 1] * product
                 + shares[number, 2] * naive
             )

@@ -56,7 +56,7 @@ class Search:
         train_by_gradient(
             self.supernet,
             self.rows,
-            weight_index=torch.arange(min(count * self.batch, len(self.rows))),
+            weight_index=torch.arange(count * self.batch),
             epochs=1,
             learning_rate=1e-3,
             embedding_l2=3e-8,
