@@ -255,5 +255,9 @@ class Network(nn.Module):
 
 
 def _beside(parts: Sequence[Tensor]) -> Tensor:
-    """The parts laid end to end; a single one as it is, without a copy."""
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
+    """The parts laid end to end, in bfloat16 where any is; a single one as it is, without a copy."""
+    if len(parts) == 1:
+        return parts[0]
+    # What follows multiplies them in bfloat16 then: widening the largest part for the others would be two copies more.
+    halves = any(part.dtype == torch.bfloat16 for part in parts)
+    return torch.cat([part.bfloat16() if halves else part for part in parts], dim=1)
