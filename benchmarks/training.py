@@ -1,13 +1,15 @@
 """Training throughput against FuxiCTR, and AUC after as many steps: `python -m benchmarks.training dcnv2`.
 
 Both sides are processes of their own, pinned to one core with one thread, that take the same number of steps on the
-same rows in turn. FuxiCTR needs an older Polars and gets an environment of its own, made on the first run.
+same rows in turn: by default one epoch in all. FuxiCTR needs an older Polars and gets an environment of its own, made
+on the first run.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,20 +17,19 @@ import numpy as np
 import typer
 
 from autofi.training.metrics import auc
-from benchmarks.paired import Timing, print_timings
+from benchmarks.paired import alternate, print_timings
 from benchmarks.peer import ENVIRONMENT, peer_python
 from benchmarks.tables import encoded_parts
 from benchmarks.workers.process import WORKERS, Worker
 
 BATCH = 4096
-WARM_STEPS = 3
 
 
 def main(
     model: Annotated[str, typer.Argument(help="dnn, deepfm, dcnv2, autoint or finalmlp.")] = "dcnv2",
     rows: Annotated[int, typer.Option(help="Training rows.")] = 800_000,
-    steps: Annotated[int, typer.Option(help="Steps of a timed round.")] = 15,
-    rounds: Annotated[int, typer.Option(help="Timed rounds of each side.")] = 5,
+    steps: Annotated[int, typer.Option(help="Steps of a timed round.")] = 13,
+    rounds: Annotated[int, typer.Option(help="Timed rounds of each side.")] = 14,
     dim: Annotated[int, typer.Option(help="Width of an embedding.")] = 16,
     core: Annotated[list[int], typer.Option(help="Core to run on; give it twice for two.")] = [0],  # noqa: B006
     seed: Annotated[int, typer.Option(help="Seed of both sides.")] = 0,
@@ -49,26 +50,20 @@ def main(
         }  # fmt: skip
         for worker in sides.values():
             worker.ask(**request)
-            worker.ask(do="steps", count=WARM_STEPS)
-        seconds: dict[str, list[float]] = {name: [] for name in sides}
-        peaks: dict[str, float] = {}
-        for _ in range(rounds):
-            for name, worker in sides.items():
-                answer = worker.ask(do="steps", count=steps)
-                seconds[name].append(answer["seconds"])
-                peaks[name] = answer["peak_mb"]
-        print_timings(
-            f"{model}: {steps} steps", [Timing(name, tuple(found)) for name, found in seconds.items()]
-        )
+        ways = {name: partial(worker.ask, do="steps", count=steps) for name, worker in sides.items()}
+        timings = alternate(ways, rounds=rounds)
+        print_timings(f"{model}: {steps} steps", timings)
         with np.load(Path(work) / "test.npz") as stored:
             labels = stored["click"]
-        for name, worker in sides.items():
-            speed = steps * BATCH / float(np.median(seconds[name]))
-            found = auc(labels, np.array(worker.ask(do="score")["probabilities"]))
-            print(f"{name}: {speed:,.0f} samples/s, peak {peaks[name]:,.0f} MB, test AUC {found:.5f}")
+        for timing in timings:
+            worker = sides[timing.name]
+            answer = worker.ask(do="score")
+            print(
+                f"{timing.name}: {steps * BATCH / timing.median:,.0f} samples/s, peak {answer['peak_mb']:,.0f} MB, "
+                f"test AUC {auc(labels, np.array(answer['probabilities'])):.5f}"
+            )
             worker.close()
-        ratio = float(np.median(seconds["FuxiCTR"])) / float(np.median(seconds["AutoFI"]))
-        print(f"AutoFI takes {ratio:.2f} times as many samples a second")
+        print(f"AutoFI takes {timings[0].median / timings[1].median:.2f} times as many samples a second")
 
 
 if __name__ == "__main__":
