@@ -84,12 +84,8 @@ def trained(
         names=tuple(f"f{field:02d}" for field in range(fields)),
         cardinalities=tuple(sizes),
         kept=tuple(sizes),
-        number_fields=(),
-        number_bins=(),
-        bags={},
         cross_rows=dict(zip(pairs, crosses.sizes, strict=True)),
         prior=float(clicks.mean()),
-        log_counts={},
     )
     slots = [Slot((field,), (("embedding",),)) for field in range(fields)]
     torch.manual_seed(seed)

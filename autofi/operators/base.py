@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import torch
@@ -23,23 +23,23 @@ class Shapes:
 
     cardinalities   codes of every field, missing and out of vocabulary among them
     kept            codes of every field that are frequent enough; those from there on are out of vocabulary
+    prior           click rate of the training rows
     number_fields   field of every number column
     number_bins     bins of every number column
     bags            by field: (name, token codes)
     cross_rows      by pair: rows of its cross, out of vocabulary among them
-    prior           click rate of the training rows
     log_counts      by statistics column: mean and deviation of log(1 + count) over the training rows
     """
 
     names: tuple[str, ...]
     cardinalities: tuple[int, ...]
     kept: tuple[int, ...]
-    number_fields: tuple[int, ...]
-    number_bins: tuple[int, ...]
-    bags: dict[int, tuple[str, int]]
-    cross_rows: dict[tuple[int, int], int]
     prior: float
-    log_counts: dict[Column, tuple[float, float]]
+    number_fields: tuple[int, ...] = ()
+    number_bins: tuple[int, ...] = ()
+    bags: dict[int, tuple[str, int]] = field(default_factory=dict)
+    cross_rows: dict[tuple[int, int], int] = field(default_factory=dict)
+    log_counts: dict[Column, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -70,12 +70,7 @@ def _network(model: str, cardinalities: tuple[int, ...], dim: int) -> Network:
         names=tuple(f"f{field:02d}" for field in fields),
         cardinalities=cardinalities,
         kept=cardinalities,
-        number_fields=(),
-        number_bins=(),
-        bags={},
-        cross_rows={},
         prior=0.5,
-        log_counts={},
     )
     readout = ReadoutSizes("none", hidden=()) if model == "finalmlp" else ReadoutSizes(hidden=HIDDEN)
     return Network(

@@ -35,12 +35,8 @@ class Search:
             names=tuple(f"f{field:02d}" for field in fields),
             cardinalities=code_rows,
             kept=code_rows,
-            number_fields=(),
-            number_bins=(),
-            bags={},
             cross_rows=dict(zip(pairs, cell_rows, strict=True)),
             prior=0.5,
-            log_counts={},
         )
         slots = [Slot((field,), (("embedding",),)) for field in fields]
         slots += [Slot(pair, OPTIONS) for pair in pairs]

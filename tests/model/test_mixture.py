@@ -21,12 +21,8 @@ SHAPES = Shapes(
     names=tuple("abcde"),
     cardinalities=(CODES,) * FIELDS,
     kept=(CODES,) * FIELDS,
-    number_fields=(),
-    number_bins=(),
-    bags={},
     cross_rows=dict.fromkeys(PAIRS, CELLS),
     prior=0.5,
-    log_counts={},
 )
 
 

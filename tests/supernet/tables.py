@@ -47,12 +47,8 @@ def cell_table(rows: int, effects: Mapping[Pair, float], seed: int = 0) -> Table
         names=tuple("abcd"),
         cardinalities=(CODES,) * FIELDS,
         kept=(CODES,) * FIELDS,
-        number_fields=(),
-        number_bins=(),
-        bags={},
         cross_rows=dict(zip(PAIRS, crosses.sizes, strict=True)),
         prior=0.5,
-        log_counts={},
     )
     features = Features(
         ids=ids, numbers=np.empty((rows, 0), np.float32), pairs=PAIRS, crosses=crosses.transform(ids)

@@ -33,12 +33,7 @@ def main() -> None:
         names=tuple(map(str, range(FIELDS))),
         cardinalities=(CODES,) * FIELDS,
         kept=(CODES,) * FIELDS,
-        number_fields=(),
-        number_bins=(),
-        bags={},
-        cross_rows={},
         prior=0.5,
-        log_counts={},
     )
     layout = {"embedding": [(field,) for field in range(FIELDS)]}
     network = Network(layout, shapes, Sizes(embedding_dim=1), ReadoutSizes("linear"))
