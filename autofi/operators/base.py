@@ -14,7 +14,7 @@ from autofi.data.features import Column, Features
 
 #: Tables with more numbers than this get sparse gradients and are updated by row, which is faster at every size
 #: (`python -m benchmarks.optimizers`). Below it a pass over the whole table costs little and owes no row anything.
-LARGE_TABLE = 500_000
+LARGE_TABLE = 200_000
 
 
 @dataclass(frozen=True)

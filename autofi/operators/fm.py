@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from autofi.operators.registry import register
@@ -21,5 +24,23 @@ class FM(Stream):
     source = "https://doi.org/10.1109/ICDM.2010.127"
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        logit: Tensor = _AllPairs.apply(vectors)  # type: ignore[no-untyped-call]
+        return logit
+
+
+class _AllPairs(torch.autograd.Function):
+    """With its gradient `Σ_f v_f - v_i` written down: a third of the passes over the vectors that autograd makes."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor) -> Tensor:
         total = vectors.sum(1)
-        return 0.5 * (total.square().sum(1) - vectors.square().sum((1, 2)))
+        ctx.save_for_backward(vectors, total)
+        squares = torch.linalg.vector_norm(vectors.flatten(1), dim=1).square()
+        logit: Tensor = 0.5 * (total.square().sum(1) - squares)
+        return logit
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        vectors, total = ctx.saved_tensors
+        others: Tensor = total.unsqueeze(1) - vectors
+        return others.mul_(gradients[0].view(-1, 1, 1))
