@@ -198,7 +198,7 @@ def _proposal(
     kept = handle.stage("proposal")
     if kept is None:
         started = time.monotonic()
-        proposal = propose(bench.dataset, space, seed=seed, progress=progress)
+        proposal = propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
         handle.record_stage("proposal", proposal.to_json() | {"seconds": time.monotonic() - started})
         return proposal
     return Proposal.from_json(kept)

@@ -45,6 +45,7 @@ from autofi.training.rows import RowSource
 from autofi.training.settings import TrainingSettings
 from autofi.training.source import rows_for
 
+CPU = torch.device("cpu")
 Built = TypeVar("Built", bound=Network)
 
 #: The supernet's read-out: small, so that a path is trained soon and a change is scored soon.
@@ -71,7 +72,14 @@ def applicable_forms(space: SearchSpace, shapes: Shapes) -> dict[str, Forms]:
     }
 
 
-def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress: Progress) -> Proposal:
+def propose(
+    dataset: EncodedDataset,
+    space: SearchSpace,
+    *,
+    seed: int,
+    progress: Progress,
+    device: torch.device = CPU,
+) -> Proposal:
     """Choose the forms of the fields and the options of the pairs, reading training and validation rows only."""
     names = tuple(dataset.encoder.schema.names)
     pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
@@ -84,7 +92,7 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
     ranked: list[PairScore] = []
     if space.pairs.searched and pairs:
         if settings.method == "paths" or isinstance(space.pairs.among, dict):
-            ranked = _rank_pairs(dataset, space, pairs, generator, seed, progress)
+            ranked = _rank_pairs(dataset, space, pairs, generator, seed, progress, device)
             opened = {
                 score.pair: score for score in ranked[: settings.open_pairs] if score.best > settings.screen
             }
@@ -100,9 +108,9 @@ def propose(dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress:
         fixed = {(names[left], names[right]): options for left, right in pairs if options}
         return Proposal(forms, forms, fixed, fixed, fixed)
     if settings.method == "paths":
-        proposal = _by_paths(dataset, features, shapes, slots, settings, generator, seed, progress)
+        proposal = _by_paths(dataset, features, shapes, slots, settings, generator, seed, progress, device)
     else:
-        proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress)
+        proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress, device)
     return dataclasses.replace(proposal, all_fields=forms, rates=_with_rates(space, names, ranked, proposal))
 
 
@@ -131,11 +139,12 @@ def _rank_pairs(
     generator: np.random.Generator,
     seed: int,
     progress: Progress,
+    device: torch.device,
 ) -> list[PairScore]:
     """The pairs by how much of the residuals they explain, best first; of a wide table only the space's top."""
     progress.phase("screen pairs", total=3)
     residuals, folds = cross_fitted_residuals(
-        dataset, space, generator=generator, seed=seed, progress=progress
+        dataset, space, generator=generator, seed=seed, progress=progress, device=device
     )
     train = dataset.parts["train"]
     scores = screen_pairs(dataset.ids[train], dataset.encoder.cardinalities, residuals, folds, pairs)
@@ -152,6 +161,7 @@ def cross_fitted_residuals(
     generator: np.random.Generator,
     seed: int,
     progress: Progress,
+    device: torch.device,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Label minus the probability of a network without pairs that did not see the row, and the row's fold."""
     builder, features = build_features(dataset, [], seed=seed)
@@ -168,6 +178,7 @@ def cross_fitted_residuals(
         network = _fresh(
             lambda: Network(layout, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)),
             seed + fold,
+            device,
         )
         if rows is None:
             rows = rows_for(network, features.rows(train), dataset.labels[train])
@@ -180,7 +191,7 @@ def cross_fitted_residuals(
             learning_rate=2e-3, embedding_l2=1e-4, batch_size=batch_size, epochs=BASE_EPOCHS
         )
         fit(network, rows, None, training, generator=torch.Generator().manual_seed(seed), index=seen)
-        residuals[unseen.numpy()] = rows.labels[unseen].numpy() - predict(network, rows, unseen)
+        residuals[unseen.numpy()] = dataset.labels[unseen.numpy()] - predict(network, rows, unseen)
         progress.advance()
     return residuals, folds
 
@@ -194,15 +205,19 @@ def _bias(shapes: Shapes) -> float:
     return math.log(shapes.prior / (1 - shapes.prior))
 
 
-def _fresh(make: Callable[[], Built], seed: int) -> Built:
+def _fresh(make: Callable[[], Built], seed: int, device: torch.device) -> Built:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return make()
+        return make().to(device)
 
 
-def _supernet(slots: Sequence[Slot], shapes: Shapes, seed: int, *, shared: bool = False) -> Supernet:
+def _supernet(
+    slots: Sequence[Slot], shapes: Shapes, seed: int, device: torch.device, *, shared: bool = False
+) -> Supernet:
     readout = ReadoutSizes(hidden=HIDDEN)
-    return _fresh(lambda: Supernet(slots, shapes, Sizes(), readout, shared=shared, bias=_bias(shapes)), seed)
+    return _fresh(
+        lambda: Supernet(slots, shapes, Sizes(), readout, shared=shared, bias=_bias(shapes)), seed, device
+    )
 
 
 def _slots(
@@ -250,13 +265,14 @@ def _by_paths(
     generator: np.random.Generator,
     seed: int,
     progress: Progress,
+    device: torch.device,
 ) -> Proposal:
     folds = _folds(dataset, sum(len(slot.options) for slot in slots), generator)
     progress.phase("train supernet by paths", total=settings.epochs * len(folds))
     held_out = []
     rows: RowSource | None = None
     for number, (training, judging) in enumerate(folds):
-        supernet = _supernet(slots, shapes, seed + number)
+        supernet = _supernet(slots, shapes, seed + number, device)
         if rows is None:
             rows = rows_for(supernet, features, dataset.labels)
         train_by_paths(
@@ -270,7 +286,7 @@ def _by_paths(
             generator=torch.Generator().manual_seed(seed + number),
             on_epoch=lambda epoch: progress.advance(epoch=epoch),
         )
-        held_out.append(HeldOut(supernet, rows.take(torch.from_numpy(judging))))
+        held_out.append(HeldOut(supernet, rows.take(torch.from_numpy(judging)).to(device)))
     progress.phase("judge options on held-out rows")
     start = [len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in slots]
     options, moves = select(held_out, start, threshold=settings.threshold)
@@ -286,10 +302,11 @@ def _by_gradient(
     settings: SearchSettings,
     seed: int,
     progress: Progress,
+    device: torch.device,
 ) -> Proposal:
     progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
     # As published, the forms of a pair are mixed into the same columns.
-    supernet = _supernet(slots, shapes, seed, shared=True)
+    supernet = _supernet(slots, shapes, seed, device, shared=True)
     rows = rows_for(supernet, features, dataset.labels)
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     learned = train_by_gradient(
