@@ -45,6 +45,15 @@ KINDS = {
         "_MixtureBackward",
     ),
     "optimizer": ("Optimizer.", "aten::_fused_adam", "rows:"),
+    "elementwise": (
+        "aten::mul",
+        "aten::add",
+        "aten::sub",
+        "aten::sum",
+        "aten::clamp",
+        "aten::threshold",
+        "aten::native_b",
+    ),
     "copies and casts": (
         "aten::copy_",
         "aten::_to_copy",

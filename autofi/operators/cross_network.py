@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -48,7 +47,8 @@ class CrossNetwork(Stream):
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         row = crossed = vectors.flatten(1)
         for layer in self.layers:
-            crossed = torch.addcmul(crossed, row, layer(crossed))
+            # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+            crossed = crossed + row * layer(crossed).to(row.dtype)
         logit: Tensor = self.last(crossed).squeeze(1)
         return logit
 
