@@ -79,7 +79,9 @@ class TwoStreams(Stream):
         self.linear = nn.ModuleList((nn.Linear(first, 1, bias=False), nn.Linear(second, 1, bias=False)))
         shape = (settings.heads, first // settings.heads, second // settings.heads)
         initialize(self)
-        self.fusion = nn.Parameter(torch.randn(shape) * (2.0 / (first + second)) ** 0.5)
+        # As small as a linear map of all its products would begin (so the public code): the streams speak first.
+        products = shape[0] * shape[1] * shape[2]
+        self.fusion = nn.Parameter(torch.randn(shape) * (2.0 / (products + 1)) ** 0.5)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         row = vectors.flatten(1)
