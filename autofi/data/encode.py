@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
 from autofi.data.arrays import release, reserve
@@ -73,6 +74,8 @@ def encode(
     tally.check(schema.target)
     arrays = _Arrays.allocate(encoder, tally.rows, directory, memory_limit)
     _fill(arrays, sources, kept, encoder, tally)
+    # Arrow keeps what it frees, and nothing reads a table for a while.
+    pa.default_memory_pool().release_unused()
     encoder = _with_bucket_counts(encoder, arrays.ids[: tally.rows[TRAIN]])
     parts = tally.parts()
     named: dict[str, NDArray[Any] | None] = {
