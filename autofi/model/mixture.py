@@ -106,7 +106,7 @@ class _Mixture(torch.autograd.Function):
 
         _in_threads(work, len(rows))
         ctx.save_for_backward(by_pair, factors, ends, memorized, factorized, seen)
-        ctx.table, ctx.halves = table, halves
+        ctx.table = table
         return out
 
     @staticmethod
@@ -126,7 +126,7 @@ class _Mixture(torch.autograd.Function):
             to_weights = np.zeros((2, pairs), dtype=np.float32)
             run(
                 _plain(gradient[part]), _plain(seen[part]), factors[part].numpy(), *weights,
-                to_table.numpy()[:, part], to_factors[part].numpy(), to_weights, ctx.halves, kept,
+                to_table.numpy()[:, part], to_factors[part].numpy(), to_weights, seen.dtype == torch.bfloat16, kept,
             )  # fmt: skip
             return to_weights
 

@@ -37,13 +37,30 @@ class MixtureKernels(NamedTuple):
 
 
 @compiled
-def _halve(bits: NDArray[np.uint32], out: NDArray[np.uint16]) -> None:
-    # To the nearest, ties to even.
-    for k in range(len(bits)):
-        bit = bits[k]
-        out[k] = np.uint16(
-            (bit + np.uint32(0x7FFF) + ((bit >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
-        )
+def _store(numbers: Floats, out: Any, halves: bool) -> None:
+    """Write numbers as they are, or as the bits of bfloat16: the nearest, ties to even."""
+    if halves:
+        bits = numbers.view(np.uint32)
+        for k in range(len(bits)):
+            bit = bits[k]
+            out[k] = np.uint16(
+                (bit + np.uint32(0x7FFF) + ((bit >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+            )
+    else:
+        for k in range(len(numbers)):
+            out[k] = numbers[k]
+
+
+@compiled
+def _load(stored: Any, numbers: Floats, halves: bool) -> None:
+    """Read what `_store` wrote."""
+    if halves:
+        bits = numbers.view(np.uint32)
+        for k in range(len(bits)):
+            bits[k] = np.uint32(stored[k]) << np.uint32(16)
+    else:
+        for k in range(len(numbers)):
+            numbers[k] = stored[k]
 
 
 @cache
@@ -66,7 +83,6 @@ def mixture_kernels(width: int) -> MixtureKernels:
     ) -> None:
         batch, pairs = rows.shape
         mixed, looked_up = np.empty(pairs * width, np.float32), np.empty(pairs * width, np.float32)
-        mixed_bits, looked_up_bits = mixed.view(np.uint32), looked_up.view(np.uint32)
         for b in range(batch):
             for p in range(pairs):
                 cell = table[rows[b, p]]
@@ -77,16 +93,9 @@ def mixture_kernels(width: int) -> MixtureKernels:
                 for d in range(width):
                     beside[d] = cell[d]
                     into[d] = by_cell * cell[d] + by_product * one[d] * other[d]
-            if halves:
-                _halve(mixed_bits, out[b])
-                if kept:
-                    _halve(looked_up_bits, seen[b])
-            else:
-                for k in range(pairs * width):
-                    out[b, k] = mixed[k]
-                if kept:
-                    for k in range(pairs * width):
-                        seen[b, k] = looked_up[k]
+            _store(mixed, out[b], halves)
+            if kept:
+                _store(looked_up, seen[b], halves)
 
     @compiled
     def backward(
@@ -105,20 +114,10 @@ def mixture_kernels(width: int) -> MixtureKernels:
     ) -> None:
         pairs, batch, _ = to_table.shape
         given, looked_up = np.empty(pairs * width, np.float32), np.zeros(pairs * width, np.float32)
-        given_bits, looked_up_bits = given.view(np.uint32), looked_up.view(np.uint32)
         for b in range(batch):
-            if halves:
-                for k in range(pairs * width):
-                    given_bits[k] = np.uint32(gradient[b, k]) << np.uint32(16)
-                if kept:
-                    for k in range(pairs * width):
-                        looked_up_bits[k] = np.uint32(seen[b, k]) << np.uint32(16)
-            else:
-                for k in range(pairs * width):
-                    given[k] = gradient[b, k]
-                if kept:
-                    for k in range(pairs * width):
-                        looked_up[k] = seen[b, k]
+            _load(gradient[b], given, halves)
+            if kept:
+                _load(seen[b], looked_up, halves)
             for p in range(pairs):
                 i, j = left[p], right[p]
                 one, other, to_one, to_other = (

@@ -193,7 +193,6 @@ class Network(nn.Module):
         miss, raises `InvalidArchitectureError`.
         """
         self._check_within(layout)
-        device = self.readout.bias.device
         small = Network.__new__(Network)
         nn.Module.__init__(small)
         small.field_sum, small.num_fields = self.field_sum, self.num_fields
@@ -216,7 +215,7 @@ class Network(nn.Module):
         small.readout = self.readout.narrow(kept)
         small.streams = copy.deepcopy(self.streams)
         small.train(self.training)
-        return small.to(device)
+        return small.to(self.device)
 
     def _check_within(self, layout: Layout) -> None:
         known = {name: set(operator.slots) for name, operator in self._operators()}

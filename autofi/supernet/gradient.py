@@ -93,7 +93,7 @@ def train_by_gradient(
     """
     if method == "gumbel" and (choice_index is None or not len(choice_index)):
         raise ValueError('"gumbel" learns the choices on rows of their own: give it a choice_index.')
-    alpha = _begin(supernet, method, generator).to(supernet.readout.bias.device).requires_grad_()
+    alpha = _begin(supernet, method, generator).to(supernet.device).requires_grad_()
     default_rate = 3e-2 if method == "gumbel" else 1e-3
     rate = default_rate if choice_learning_rate is None else choice_learning_rate
     chooser = DenseAdam([{"params": [alpha]}], rate)

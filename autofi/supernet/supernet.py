@@ -74,7 +74,7 @@ class Supernet(Network):
         for name, operator in self._operators():
             wanted = set(layout.get(name, ()))
             active = [float(slot in wanted) for slot in operator.slots]
-            self._active[name] = torch.tensor(active, device=self.readout.bias.device)
+            self._active[name] = torch.tensor(active, device=self.device)
 
     def reset(self) -> None:
         """Make every candidate active."""
@@ -91,7 +91,7 @@ class Supernet(Network):
         return    by operator, float [rows, S]
         """
         groups = len(options)
-        options = options.to(self.readout.bias.device)
+        options = options.to(self.device)
         mask = {}
         for name, where, table in self._switches():
             active = table.expand(groups, -1, -1).gather(2, options[:, where].unsqueeze(-1)).squeeze(-1)

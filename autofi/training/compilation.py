@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from torch import nn
 
-from autofi.errors import ConfigError
+from autofi.environment import asked
 from autofi.model.network import Network
 
 #: "auto", "on" or "off".
@@ -51,7 +50,5 @@ def compiled_products(
 
 
 def _wanted(on_gpu: bool) -> bool:
-    asked = os.environ.get(VARIABLE, "auto")
-    if asked not in CHOICES:
-        raise ConfigError(f"{VARIABLE} is one of {', '.join(CHOICES)}: found '{asked}'.")
-    return asked == "on" or (asked == "auto" and on_gpu)
+    choice = asked(VARIABLE, CHOICES)
+    return choice == "on" or (choice == "auto" and on_gpu)

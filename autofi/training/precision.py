@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from functools import cache
 
 import torch
 
-from autofi.errors import ConfigError
+from autofi.environment import asked
 
 #: "auto", "bf16" or "fp32".
 VARIABLE = "AUTOFI_PRECISION"
@@ -28,20 +27,13 @@ def fast_products(device: torch.device) -> AbstractContextManager[object]:
 
 def fast_dtype(device: torch.device) -> torch.dtype:
     """What `fast_products` multiplies in; also what candidates of a supernet are compared in (`supernet.scoring`)."""
-    return torch.bfloat16 if _use_bfloat16(device.type, _asked()) else torch.float32
-
-
-def _asked() -> str:
-    asked = os.environ.get(VARIABLE, "auto")
-    if asked not in PRECISIONS:
-        raise ConfigError(f"{VARIABLE} is one of {', '.join(PRECISIONS)}: found '{asked}'.")
-    return asked
+    return torch.bfloat16 if _use_bfloat16(device.type, asked(VARIABLE, PRECISIONS)) else torch.float32
 
 
 @cache
-def _use_bfloat16(kind: str, asked: str) -> bool:
-    if asked != "auto":
-        return asked == "bf16"
+def _use_bfloat16(kind: str, precision: str) -> bool:
+    if precision != "auto":
+        return precision == "bf16"
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -93,9 +93,6 @@ class Reference:
             self.chooser.step()
             self.taken += 1
 
-    def probabilities(self) -> Any:
-        raise NotImplementedError("A search step is timed, not scored.")
-
 
 if __name__ == "__main__":
     serve(Reference)

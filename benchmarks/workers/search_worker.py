@@ -61,9 +61,6 @@ class Search:
             method="joint",
         )
 
-    def probabilities(self) -> Any:
-        raise NotImplementedError("A search step is timed, not scored.")
-
 
 if __name__ == "__main__":
     serve(Search)

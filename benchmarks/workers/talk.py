@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Trainer(Protocol):
@@ -18,6 +18,11 @@ class Trainer(Protocol):
 
     def steps(self, count: int) -> None:
         """Take that many training steps, going through the rows again when they are used up."""
+
+
+@runtime_checkable
+class Scored(Trainer, Protocol):
+    """One that is asked for probabilities, too."""
 
     def probabilities(self) -> Any:
         """Click probabilities of the test rows, `[N]`."""
@@ -38,7 +43,7 @@ def serve(make: Any) -> None:
             assert trainer is not None
             trainer.steps(request["count"])
         elif request["do"] == "score":
-            assert trainer is not None
+            assert isinstance(trainer, Scored)
             answer["probabilities"] = [float(value) for value in trainer.probabilities()]
         answer |= {"seconds": time.perf_counter() - begun, "peak_mb": _peak_megabytes()}
         answers.write(json.dumps(answer) + "\n")
