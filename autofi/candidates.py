@@ -65,6 +65,19 @@ class Candidates:
                 found.append(chosen)
         return found
 
+    def several(
+        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+    ) -> list[tuple[dict[str, Any], Architecture]]:
+        """At most `most` different candidates to train at once."""
+        found: list[tuple[dict[str, Any], Architecture]] = []
+        while len(found) < most:
+            pending = {architecture.id for _, architecture in found}
+            candidate = self.next(known, seen | pending, seed=seed)
+            if candidate is None:
+                break
+            found.append(candidate)
+        return found
+
     def next(
         self, known: Sequence[Known], seen: set[str], *, seed: int
     ) -> tuple[dict[str, Any], Architecture] | None:

@@ -6,8 +6,9 @@ import time
 
 from autofi.choice import finalists
 from autofi.evaluation.from_scratch import Workbench
+from autofi.evaluation.side_by_side import Training, at_once, train_each
 from autofi.progress import Progress
-from autofi.retrain import figures, recorded, watch
+from autofi.retrain import record_training, recorded, watch
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
 
@@ -32,26 +33,17 @@ def run_finals(
         for trial in found
     }
     # Seed by seed, so that a deadline leaves all finalists judged by the same seeds as far as it can.
-    for number in range(1, SEEDS):
-        for trial in found:
-            if deadline is not None and time.monotonic() >= deadline:
-                return
-            if seed + number not in known[trial.number]:
-                _train(handle, bench, Architecture.from_json(trial.architecture), seed + number, progress)
+    tasks = [
+        Training(Architecture.from_json(trial.architecture), seed + number)
+        for number in range(1, SEEDS)
+        for trial in found
+        if seed + number not in known[trial.number]
+    ]
+    progress.advance(len(found) * (SEEDS - 1) - len(tasks))
+    at = at_once(bench)
+    for start in range(0, len(tasks), at):
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+        for _, measured in train_each(bench, tasks[start : start + at], on_evaluation=watch(progress)):
+            record_training(handle, bench, measured, role=ModelRole.FINALIST, name="finalist")
             progress.advance()
-
-
-def _train(
-    handle: StudyHandle, bench: Workbench, architecture: Architecture, seed: int, progress: Progress
-) -> None:
-    trained = bench.train(architecture, seed=seed, on_evaluation=watch(progress))
-    handle.record_model(
-        role=ModelRole.FINALIST,
-        name="finalist",
-        seed=seed,
-        metrics=figures(bench, trained.predictions),
-        architecture_id=architecture.id,
-        parameters=trained.parameters,
-        table_bytes=trained.table_bytes,
-        seconds=trained.report.seconds,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from autofi.data.reading.sql import is_database_url
 from autofi.device import pick_device
 from autofi.engine.tpe import Known
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
-from autofi.evaluation.from_scratch import Workbench
+from autofi.evaluation.from_scratch import Measured, Workbench
+from autofi.evaluation.side_by_side import Training, at_once, default_jobs, try_each
 from autofi.finals import run_finals
 from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels, save_predictions, trial_key
@@ -64,6 +65,7 @@ def search(
     query: str | None = None,
     baselines: Sequence[str] | None = None,
     refit: bool = False,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Study:
     """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines.
@@ -72,6 +74,7 @@ def search(
     trials      architectures trained from scratch, counted over all sittings of the study
     timeout     seconds after which no further trial begins; what follows the search (retraining) still runs
     seeds       times the winner is retrained
+    jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
 
     The same study name goes on where it stopped; with another space or other data it raises `StudyMismatchError`.
     Raises `AutoFIError` for anything wrong with the input, before any work.
@@ -110,7 +113,7 @@ def search(
         data_fingerprint=dataset.fingerprint,
         settings=settings.to_json(),
     )
-    bench = Workbench(dataset, device=chosen_device, seed=seed)
+    bench = Workbench(dataset, device=chosen_device, seed=seed, jobs=jobs or default_jobs(chosen_device))
     with handle:
         apart = dataset.apart_names
         handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
@@ -170,26 +173,23 @@ def run_search(
     seen = {trial.architecture_id for trial in measured}
     while len(measured) < trials and (deadline is None or time.monotonic() < deadline or not measured):
         known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
-        found = candidates.next(known, seen, seed=seed)
-        if found is None:
+        most = min(at_once(bench), trials - len(measured))
+        found = candidates.several(known, seen, most=most, seed=seed)
+        if not found:
             progress.note("Every architecture of the space is measured.")
             return
-        parameters, architecture = found
-        seen.add(architecture.id)
+        seen.update(architecture.id for _, architecture in found)
         to_beat = max((trial.value or 0.0 for trial in measured), default=None)
-        record = _measure(
-            handle,
-            bench,
-            architecture,
-            parameters,
-            candidates.distributions,
-            to_beat=to_beat,
-            seed=seed,
-            progress=progress,
-        )
-        if record is not None:
-            measured.append(record)
-        progress.advance(best=round(max(trial.value or 0.0 for trial in measured), 5) if measured else 0.0)
+        for record in _measure(
+            handle, bench, found, candidates.distributions, to_beat=to_beat, seed=seed, progress=progress
+        ):
+            if record is not None:
+                measured.append(record)
+            progress.advance(
+                best=round(max(trial.value or 0.0 for trial in measured), 5) if measured else 0.0
+            )
+        # As they finish, side by side: what the engine proposes next must not depend on which was faster.
+        measured.sort(key=lambda trial: trial.number)
 
 
 def _proposal(
@@ -207,52 +207,64 @@ def _proposal(
 def _measure(
     handle: StudyHandle,
     bench: Workbench,
-    architecture: Architecture,
-    parameters: Mapping[str, Any],
+    found: Sequence[tuple[dict[str, Any], Architecture]],
     distributions: Mapping[str, BaseDistribution],
     *,
     to_beat: float | None,
     seed: int,
     progress: Progress,
-) -> TrialRecord | None:
-    number = handle.start_trial(
-        stage=STAGE,
-        architecture_id=architecture.id,
-        architecture=architecture.to_json(),
-        seed=seed,
-        params=parameters,
-        distributions=distributions,
-        attrs={"describe": architecture.describe(), "data_fingerprint": handle.record.data_fingerprint,
-               "versions": dict(handle.record.versions)},
-    )  # fmt: skip
+) -> Iterator[TrialRecord | None]:
+    """A trial for every architecture, as they finish; None for one that failed."""
+    open_trials = {
+        task: handle.start_trial(
+            stage=STAGE,
+            architecture_id=architecture.id,
+            architecture=architecture.to_json(),
+            seed=seed,
+            params=parameters,
+            distributions=distributions,
+            attrs={"describe": architecture.describe(), "data_fingerprint": handle.record.data_fingerprint,
+                   "versions": dict(handle.record.versions)},
+        )
+        for task, (parameters, architecture) in enumerate(found)
+    }  # fmt: skip
+    tasks = [Training(architecture, seed, to_beat) for _, architecture in found]
     try:
-        trained = bench.train(architecture, seed=seed, to_beat=to_beat, on_evaluation=watch(progress))
-    except (RuntimeError, MemoryError) as error:
-        # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
-        handle.fail_trial(number, error)
-        progress.note(f"Trial {number} failed: {error}")
-        return None
+        for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
+            number = open_trials.pop(task)
+            if isinstance(outcome, Exception):
+                # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
+                handle.fail_trial(number, outcome)
+                progress.note(f"Trial {number} failed: {outcome}")
+                yield None
+            else:
+                yield _finish(handle, number, outcome, progress)
     except BaseException as error:
-        handle.fail_trial(number, error)
+        for number in open_trials.values():
+            handle.fail_trial(number, error)
         raise
-    report = trained.report
-    save_predictions(handle, trial_key(number), trained.predictions)
+
+
+def _finish(handle: StudyHandle, number: int, measured: Measured, progress: Progress) -> TrialRecord | None:
+    report = measured.report
+    save_predictions(handle, trial_key(number), measured.predictions)
     handle.finish_trial(
         number,
         report.auc,
         attrs={
             "valid": {"auc": report.auc, "logloss": report.logloss},
-            "parameters": trained.parameters,
-            "table_bytes": trained.table_bytes,
+            "parameters": measured.parameters,
+            "table_bytes": measured.table_bytes,
             "seconds": report.seconds,
             "evaluations": report.evaluations,
             "best_evaluation": report.best_evaluation,
         },
     )
+    architecture = measured.architecture
     progress.note(
         f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {architecture.describe()}"
     )
-    return handle.find_trial(STAGE, architecture.id, seed)
+    return handle.find_trial(STAGE, architecture.id, measured.seed)
 
 
 def run_baselines(
@@ -279,8 +291,7 @@ def run_baselines(
     progress.phase("train baselines", total=len(names) + seeds - 1)
     for name in names:
         progress.note(f"Baseline {name}")
-        train_baseline(handle, bench, name, seed=seed, seconds=seconds, progress=progress)
-        progress.advance()
+        train_baseline(handle, bench, name, seeds=[seed], seconds=seconds, progress=progress)
     best = max(
         (
             model
@@ -289,9 +300,8 @@ def run_baselines(
         ),
         key=lambda model: model.metrics["valid"]["auc"],
     )
-    for number in range(1, seeds):
-        train_baseline(handle, bench, best.name, seed=seed + number, seconds=seconds, progress=progress)
-        progress.advance()
+    more = range(seed + 1, seed + seeds)
+    train_baseline(handle, bench, best.name, seeds=more, seconds=seconds, progress=progress)
 
 
 def add_seconds(handle: StudyHandle, **seconds: float) -> None:

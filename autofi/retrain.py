@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autofi.evaluation.from_scratch import Trained, Workbench
+from autofi.evaluation.from_scratch import Measured, Trained, Workbench
+from autofi.evaluation.side_by_side import Retraining, train_each
 from autofi.evaluation.trees import fit_trees
 from autofi.export.bundle import write_bundle
 from autofi.predictions import Predictions, baseline_key, save_predictions, winner_key
@@ -60,93 +62,100 @@ def retrain_winner(
     """
     progress.phase("retrain winner", total=seeds)
     known = recorded(handle, ModelRole.WINNER, "winner", architecture.id, refit=refit)
-    for number in range(seeds):
-        if seed + number not in known:
-            _retrain_seed(handle, bench, architecture, seed=seed + number, refit=refit, progress=progress)
+    missing = [number for number in range(seed, seed + seeds) if number not in known]
+    progress.advance(seeds - len(missing))
+    tasks = [Retraining(architecture, number, refit=refit) for number in missing]
+    for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
+        _keep_winner(handle, bench, trained, refit=refit)
         progress.advance()
 
 
-def _retrain_seed(
-    handle: StudyHandle,
-    bench: Workbench,
-    architecture: Architecture,
-    *,
-    seed: int,
-    refit: bool,
-    progress: Progress,
-) -> None:
-    trained = bench.train(architecture, seed=seed, parts=("valid", "test"), on_evaluation=watch(progress))
-    metrics: dict[str, Any] = figures(bench, trained.predictions)
-    if refit:
-        whole = bench.with_validation()
-        trained = whole.train(architecture, seed=seed, parts=("test",), repeat=trained.report)
-        metrics["test"] = figures(bench, trained.predictions).get("test")
-    name = winner_key(architecture.id, seed, refit=refit)
+def _keep_winner(handle: StudyHandle, bench: Workbench, trained: Trained, *, refit: bool) -> None:
+    metrics = figures(bench, trained.predictions)
+    name = winner_key(trained.architecture.id, trained.seed, refit=refit)
     path = handle.artifacts / "models" / name
     write_bundle(
         path,
-        architecture=architecture,
+        architecture=trained.architecture,
         builder=trained.builder,
         network=trained.network.cpu(),
         metrics=metrics,
-        origin=origin(handle, seed),
+        origin=origin(handle, trained.seed),
     )
     save_predictions(handle, name, trained.predictions)
+    record_training(handle, bench, trained, role=ModelRole.WINNER, name="winner", refit=refit, path=path)
+
+
+def record_training(
+    handle: StudyHandle,
+    bench: Workbench,
+    measured: Measured,
+    *,
+    role: ModelRole,
+    name: str,
+    refit: bool = False,
+    path: Path | None = None,
+) -> None:
+    """Keep what a training came to."""
     handle.record_model(
-        role=ModelRole.WINNER,
-        name="winner",
-        seed=seed,
-        metrics=metrics,
-        architecture_id=architecture.id,
+        role=role,
+        name=name,
+        seed=measured.seed,
+        metrics=figures(bench, measured.predictions),
+        architecture_id=measured.architecture.id,
         refit=refit,
-        parameters=trained.parameters,
-        table_bytes=trained.table_bytes,
-        seconds=trained.report.seconds,
+        parameters=measured.parameters,
+        table_bytes=measured.table_bytes,
+        seconds=measured.report.seconds,
         path=path,
     )
 
 
 def train_baseline(
-    handle: StudyHandle, bench: Workbench, name: str, *, seed: int, seconds: float, progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    name: str,
+    *,
+    seeds: Sequence[int],
+    seconds: float,
+    progress: Progress,
 ) -> None:
-    """One baseline with one seed, unless it is recorded already; test is read, so call it when the winner is chosen.
+    """One baseline with the seeds that are not recorded yet; test is read, so call it when the winner is chosen.
 
     `seconds` is what the search took: trees, which try several forms of their own, may take as long.
     """
-    if seed in recorded(handle, ModelRole.BASELINE, name, None, refit=False):
-        return
-    key = baseline_key(name, seed)
+    known = recorded(handle, ModelRole.BASELINE, name, None, refit=False)
+    missing = [seed for seed in seeds if seed not in known]
+    progress.advance(len(seeds) - len(missing))
     if name in TREES:
-        result = fit_trees(
-            name,
-            bench.dataset,
-            seed=seed,
-            time_limit=min(max(seconds, TREE_SECONDS[0]), TREE_SECONDS[1]),
-            threads=2,
-        )
-        save_predictions(handle, key, result.predictions)
-        handle.record_model(
-            role=ModelRole.BASELINE,
-            name=name,
-            seed=seed,
-            metrics=figures(bench, result.predictions),
-            table_bytes=result.size_bytes,
-            seconds=result.seconds,
-        )
+        for seed in missing:
+            _train_trees(handle, bench, name, seed=seed, seconds=seconds)
+            progress.advance()
         return
-    trained = bench.train(
-        baseline(name, bench), seed=seed, parts=("valid", "test"), on_evaluation=watch(progress)
+    architecture = baseline(name, bench)
+    tasks = [Retraining(architecture, seed) for seed in missing]
+    for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
+        save_predictions(handle, baseline_key(name, trained.seed), trained.predictions)
+        record_training(handle, bench, trained, role=ModelRole.BASELINE, name=name)
+        progress.advance()
+
+
+def _train_trees(handle: StudyHandle, bench: Workbench, name: str, *, seed: int, seconds: float) -> None:
+    result = fit_trees(
+        name,
+        bench.dataset,
+        seed=seed,
+        time_limit=min(max(seconds, TREE_SECONDS[0]), TREE_SECONDS[1]),
+        threads=2,
     )
-    save_predictions(handle, key, trained.predictions)
+    save_predictions(handle, baseline_key(name, seed), result.predictions)
     handle.record_model(
         role=ModelRole.BASELINE,
         name=name,
         seed=seed,
-        metrics=figures(bench, trained.predictions),
-        architecture_id=trained.architecture.id,
-        parameters=trained.parameters,
-        table_bytes=trained.table_bytes,
-        seconds=trained.report.seconds,
+        metrics=figures(bench, result.predictions),
+        table_bytes=result.size_bytes,
+        seconds=result.seconds,
     )
 
 
@@ -193,4 +202,4 @@ def watch(progress: Progress) -> Callable[[int, float, float, float], None]:
     return show
 
 
-__all__ = ["Trained", "baseline", "figures", "recorded", "retrain_winner", "train_baseline"]
+__all__ = ["baseline", "figures", "record_training", "recorded", "retrain_winner", "train_baseline"]

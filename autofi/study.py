@@ -15,6 +15,7 @@ from autofi.choice import best_trial, complete_trials
 from autofi.device import pick_device
 from autofi.errors import DataError, ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
+from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.bundle import copy_bundle
 from autofi.opening import open_data
 from autofi.predictions import load_labels, load_predictions, model_key
@@ -126,17 +127,24 @@ class Study:
         }
 
     def retrain(
-        self, trial: int | None = None, seeds: int | None = None, *, progress: Progress | None = None
+        self,
+        trial: int | None = None,
+        seeds: int | None = None,
+        *,
+        jobs: int | None = None,
+        progress: Progress | None = None,
     ) -> Study:
         """Train an architecture from fresh weights (the best, or that of a trial) and read its test result.
 
-        Seeds that are recorded already are not repeated. The data is opened again as the search opened it; a study
-        of a table in memory can be retrained only by the process that searched it.
+        Seeds that are recorded already are not repeated; `jobs` of them are trained at once. The data is opened again
+        as the search opened it; a study of a table in memory can be retrained only by the process that searched it.
         """
         progress = progress or SilentProgress()
         settings = SearchSettings.from_json(self._handle.record.settings)
         record = best_trial(self._handle) if trial is None else self._trial(trial)
         bench = self._bench or self._open_bench(settings, progress)
+        if jobs is not None:
+            bench.jobs = jobs
         architecture = Architecture.from_json(record.architecture)
         with self._handle as handle:
             handle.claim()
@@ -200,7 +208,8 @@ class Study:
                 f"A study is retrained on the data it was searched on: '{settings.source}' has the fingerprint "
                 f"{dataset.fingerprint[:12]}, the study {self._handle.record.data_fingerprint[:12]}; restore the data."
             )
-        return Workbench(dataset, device=pick_device("auto"), seed=settings.seed)
+        device = pick_device("auto")
+        return Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
 
     def _winners(self, architecture_id: str, *, refit: bool) -> list[ModelRecord]:
         """The seeds of a retrained architecture."""

@@ -34,6 +34,14 @@ Study = Annotated[
 ]
 Bundle = Annotated[Path, typer.Argument(help="Folder written by [bold]autofi export[/bold].", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        help="Trainings at once, each in a process of its own. [dim]default: 1, on a GPU 4[/dim]",
+        min=1,
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
 Query = Annotated[
     str | None,

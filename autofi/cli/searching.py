@@ -64,6 +64,7 @@ def search(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    jobs: options.Jobs = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
     baselines: Annotated[
         str | None,
@@ -149,6 +150,7 @@ def search(
             seed=seed,
             query=query,
             refit=refit,
+            jobs=jobs,
             progress=progress,
             **settings,
         )
@@ -164,6 +166,7 @@ def retrain(
     seeds: Annotated[
         int | None, typer.Option(help="How many times. [dim]default: as in the search[/dim]", min=1)
     ] = None,
+    jobs: options.Jobs = None,
     storage: options.Storage = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -173,7 +176,7 @@ def retrain(
 
     opened = autofi.open_study(study, storage=storage)
     with working(quiet=quiet) as progress:
-        opened.retrain(trial=trial, seeds=seeds, progress=progress)
+        opened.retrain(trial=trial, seeds=seeds, jobs=jobs, progress=progress)
     _report(opened, storage=storage, as_json=as_json, quiet=quiet)
 
 

@@ -91,8 +91,17 @@ def release(*arrays: NDArray[Any] | None) -> None:
     The system would take them back when memory is short; until then they would count as the process's own.
     """
     for array in arrays:
-        base: Any = array
-        while isinstance(base, np.ndarray):
-            base = base.base
-        if isinstance(base, mmap.mmap):
+        if (base := _map_of(array)) is not None:
             base.madvise(mmap.MADV_DONTNEED)
+
+
+def mapped(*arrays: NDArray[Any] | None) -> bool:
+    """Whether any of the arrays lies in a file."""
+    return any(_map_of(array) is not None for array in arrays)
+
+
+def _map_of(array: NDArray[Any] | None) -> mmap.mmap | None:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -60,9 +60,13 @@ class Features:
             statistics=None if self.statistics is None else self.statistics[part],
         )
 
+    def arrays(self) -> list[npt.NDArray[Any] | None]:
+        """Everything that has a row per row."""
+        return [self.ids, self.numbers, *self.bags.values(), self.crosses, self.statistics]
+
     def release(self) -> None:
         """Let go of what was read of mapped arrays."""
-        release(self.ids, self.numbers, *self.bags.values(), self.crosses, self.statistics)
+        release(*self.arrays())
 
 
 def _take(array: npt.NDArray[Number], chosen: list[int]) -> npt.NDArray[Number]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from autofi.data.arrays import mapped
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features
@@ -24,33 +25,38 @@ OnEvaluation = Callable[[int, float, float, float], None]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained network with what it was measured at; predictions are click probabilities by part."""
+class Measured:
+    """What a training came to; predictions are click probabilities by part."""
 
     architecture: Architecture
     seed: int
-    network: Network
-    builder: FeatureBuilder
     report: FitReport
     predictions: dict[str, npt.NDArray[np.float64]]
+    parameters: int
+    table_bytes: int
 
-    @property
-    def parameters(self) -> int:
-        return self.network.num_parameters()
 
-    @property
-    def table_bytes(self) -> int:
-        return self.network.table_bytes()
+@dataclass(frozen=True)
+class Trained(Measured):
+    """The same with the network itself."""
+
+    network: Network
+    builder: FeatureBuilder
+
+    def measured(self) -> Measured:
+        """Without the network."""
+        return Measured(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Measured)})
 
 
 class Workbench:
     """The encoded data of a study with the features that its architectures read, fitted once and kept.
 
     Features of another set of pairs replace those kept: architectures that share pairs should follow each other.
+    `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows.
     """
 
-    def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int) -> None:
-        self.dataset, self.device, self.seed = dataset, device, seed
+    def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int, jobs: int = 1) -> None:
+        self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
         self._kept: tuple[FeatureBuilder, Features] | None = None
 
     @property
@@ -58,9 +64,17 @@ class Workbench:
         """The fields, in the order of the data."""
         return tuple(self.dataset.encoder.schema.names)
 
-    def features(self, architecture: Architecture) -> tuple[FeatureBuilder, Features]:
-        """A builder and features that hold at least what the architecture reads."""
-        crosses, columns = used_columns(architecture, self.names)
+    @property
+    def mapped(self) -> bool:
+        """Whether rows, or features of them, lie in files that are read by windows."""
+        kept = () if self._kept is None else self._kept[1].arrays()
+        return mapped(self.dataset.ids, self.dataset.numbers, *self.dataset.bags.values(), *kept)
+
+    def features(self, *architectures: Architecture) -> tuple[FeatureBuilder, Features]:
+        """A builder and features that hold at least what the architectures read."""
+        used = [used_columns(architecture, self.names) for architecture in architectures]
+        crosses = list(dict.fromkeys(pair for pairs, _ in used for pair in pairs))
+        columns = list(dict.fromkeys(column for _, columns in used for column in columns))
         pairs = [(column[0], column[1]) for column in columns if len(column) == 2]
         if self._kept is not None:
             builder, _ = self._kept
@@ -82,7 +96,8 @@ class Workbench:
             slice(0, parts["valid"].stop),
             slice(parts["valid"].stop, parts["valid"].stop),
         )
-        return Workbench(dataclasses.replace(self.dataset, parts=parts), device=self.device, seed=self.seed)
+        dataset = dataclasses.replace(self.dataset, parts=parts)
+        return Workbench(dataset, device=self.device, seed=self.seed, jobs=self.jobs)
 
     def train(
         self,
@@ -96,12 +111,12 @@ class Workbench:
     ) -> Trained:
         """Train from fresh weights on the training rows, stopping by validation, and score `parts`.
 
-        With `repeat` the training runs as that one did and validation is not read: the refit. With `to_beat` a
-        training that cannot reach that AUC ends early.
+        With `repeat` the training runs as that one did and validation is not read. With `to_beat` a training that
+        cannot reach that AUC ends early.
         """
         builder, features = self.features(architecture)
         network = build_network(architecture, builder, seed=seed).to(self.device)
-        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights)
+        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
         pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid", *parts)}
         report = fit(
             network,
@@ -115,4 +130,30 @@ class Workbench:
         )
         predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
         used = builder.subset(*used_columns(architecture, self.names))
-        return Trained(architecture, seed, network, used, report, predictions)
+        return Trained(
+            architecture=architecture,
+            seed=seed,
+            report=report,
+            predictions=predictions,
+            parameters=network.num_parameters(),
+            table_bytes=network.table_bytes(),
+            network=network,
+            builder=used,
+        )
+
+    def retrain(
+        self, architecture: Architecture, *, seed: int, refit: bool, on_evaluation: OnEvaluation | None = None
+    ) -> Trained:
+        """Train from fresh weights and score validation and test rows.
+
+        With `refit` the network is trained once more on training and validation rows together, for as many
+        evaluation periods as the first training found best: that second one is kept, and scores test.
+        """
+        parts = ("valid", "test")
+        trained = self.train(architecture, seed=seed, parts=parts, on_evaluation=on_evaluation)
+        if not refit:
+            return trained
+        again = self.with_validation().train(
+            architecture, seed=seed, parts=("test",), repeat=trained.report, on_evaluation=on_evaluation
+        )
+        return dataclasses.replace(again, predictions=trained.predictions | again.predictions)

@@ -23,8 +23,13 @@ def rows_for(
     features: Features,
     labels: NDArray[np.float32],
     weights: NDArray[np.float32] | None = None,
+    *,
+    sharers: int = 1,
 ) -> RowSource:
-    """What `network` reads of all rows: selected once where that fits in memory, else by windows."""
+    """What `network` reads of all rows: selected once where that fits in memory, else by windows.
+
+    `sharers` trainings at once divide a GPU's memory between them.
+    """
     # Labels are few bytes a row and read at random: copied out of their map.
     known = torch.from_numpy(np.array(labels, dtype=np.float32))
     weighed = None if weights is None else torch.from_numpy(np.array(weights, dtype=np.float32))
@@ -33,7 +38,7 @@ def rows_for(
         window = max(1, int(memory_limit() * WINDOW_SHARE) // each)
         return WindowedRows(features, network.select, known, weighed, window)
     rows = Rows(network.select(features), known, weighed)
-    return rows.to(network.device) if _fits(each * len(features), network.device) else rows
+    return rows.to(network.device) if _fits(each * len(features) * sharers, network.device) else rows
 
 
 def bytes_per_row(network: Network, features: Features) -> int:

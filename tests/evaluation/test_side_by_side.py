@@ -1,0 +1,160 @@
+"""Trainings at once come to what they come to in turn, and one that fails or dies is told from the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import autofi
+from autofi.data.arrays import scratch_folder
+from autofi.errors import ConfigError
+from autofi.evaluation.from_scratch import Measured, OnEvaluation, Workbench
+from autofi.evaluation.side_by_side import (
+    SHARED_BYTES,
+    Retraining,
+    Training,
+    at_once,
+    train_each,
+    try_each,
+)
+from autofi.finals import SEEDS
+from autofi.opening import open_data
+from autofi.retrain import baseline
+from autofi.settings import SearchSettings
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRole
+from tests.visits import visits
+
+SEVERAL = Path(__file__).parents[1] / "spaces" / "several.yaml"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums of several threads come to other last digits; the processes have one each on two cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def workbench(*, jobs: int, rows: int = 3000) -> Workbench:
+    """Visits, with enough rows that the processes map the arrays instead of being sent them."""
+    table = visits(rows).drop(columns=["hour", "weight", "visit"])
+    return Workbench(open_data(table, SearchSettings(None, "click")), device=CPU, seed=0, jobs=jobs)
+
+
+def short(bench: Workbench, name: str) -> Architecture:
+    """A baseline trained for two evaluations."""
+    made = baseline(name, bench)
+    return dataclasses.replace(made, training=dataclasses.replace(made.training, epochs=2, evaluations=1))
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """A training that finds no memory, and raises or is ended by the system."""
+
+    architecture: Architecture
+    raises: str = ""
+
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measured:
+        if self.raises:
+            raise MemoryError(self.raises)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_side_by_side_comes_to_what_comes_in_turn(refit: bool) -> None:
+    together, in_turn = workbench(jobs=3), workbench(jobs=1)
+    tasks = [Retraining(short(in_turn, "all-memorize"), seed, refit=refit) for seed in range(3)]
+    found, expected = dict(train_each(together, tasks)), dict(train_each(in_turn, tasks))
+    assert set(found) == set(expected) == {0, 1, 2}
+    for number, trained in found.items():
+        alone = expected[number]
+        assert trained.seed == alone.seed == number
+        for part in ("valid", "test"):
+            np.testing.assert_allclose(trained.predictions[part], alone.predictions[part], atol=1e-6)
+        weights = alone.network.state_dict()
+        for name, weight in trained.network.state_dict().items():
+            torch.testing.assert_close(weight, weights[name])
+    assert not np.allclose(found[0].predictions["test"], found[1].predictions["test"])
+
+
+def test_processes_map_large_arrays_and_may_read_them() -> None:
+    bench = workbench(jobs=2, rows=150_000)  # 1.2 MB of codes
+    assert bench.dataset.ids.nbytes > SHARED_BYTES
+    tasks = [Training(short(bench, "lr"), seed) for seed in range(2)]
+    aucs = {measured.report.auc for _, measured in train_each(bench, tasks)}
+    assert len(aucs) == 2
+    assert min(aucs) > 0.7
+    assert not list(Path(scratch_folder()).glob("joblib_memmapping_folder*"))
+
+
+def test_a_training_that_fails_leaves_the_others_alone() -> None:
+    bench = workbench(jobs=2)
+    found = short(bench, "lr")
+    tasks: list[Any] = [Doomed(found, "no room"), Training(found, 0), Training(found, 1)]
+    outcomes = dict(try_each(bench, tasks))
+    assert isinstance(outcomes[0], MemoryError)
+    assert isinstance(outcomes[1], Measured)
+    assert isinstance(outcomes[2], Measured)
+    with pytest.raises(MemoryError, match="no room"):
+        list(train_each(bench, tasks))
+
+
+def test_a_process_that_the_system_ends_is_one_line() -> None:
+    bench = workbench(jobs=2)
+    found = short(bench, "lr")
+    with pytest.raises(
+        ConfigError, match=r"^2 trainings at once need memory for each: .* give fewer --jobs\.$"
+    ):
+        list(try_each(bench, [Doomed(found), Doomed(found)]))
+    # The next ones get processes of their own.
+    assert len(dict(train_each(bench, [Training(found, 0), Training(found, 1)]))) == 2
+
+
+def test_rows_in_files_are_trained_on_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOFI_MEMORY", "10kB")
+    assert at_once(workbench(jobs=4)) == 1
+    monkeypatch.delenv("AUTOFI_MEMORY")
+    assert at_once(workbench(jobs=4)) == 4
+
+
+def test_a_search_side_by_side_is_whole(tmp_path: Path) -> None:
+    studies = {}
+    for jobs in (1, 2):
+        studies[jobs] = autofi.search(
+            visits(3000).drop(columns=["hour", "weight", "visit"]),
+            target="click",
+            space=SEVERAL,
+            study=f"by-{jobs}",
+            storage=str(tmp_path / "a.db"),
+            trials=3,
+            seeds=2,
+            baselines=("lr", "fm"),
+            device="cpu",
+            jobs=jobs,
+        )
+    found = studies[2]
+    assert len(found.leaderboard()) == 3
+    roles = [model.role for model in found._handle.models()]
+    assert (roles.count(ModelRole.WINNER), roles.count(ModelRole.BASELINE)) == (2, 3)
+    finalists = [model for model in found._handle.models() if model.role is ModelRole.FINALIST]
+    assert {model.seed for model in finalists} <= set(range(1, SEEDS))
+    # The first trial has nothing to beat either way.
+    first = {jobs: study._handle.trials()[0] for jobs, study in studies.items()}
+    assert first[1].architecture_id == first[2].architecture_id
+    assert first[1].value == pytest.approx(first[2].value, abs=1e-6)
+    assert found.summary()["winner"]["test"]["auc"] > 0.7
+    for study in studies.values():
+        study.close()
