@@ -16,7 +16,7 @@ from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Operator, Shapes, Sizes
 from autofi.operators.embedding import Embedding
 from autofi.operators.registry import get_operator, get_stream
-from autofi.operators.streams import VECTORS, Stream, StreamInputs
+from autofi.operators.streams import VECTORS, BranchedStream, Stream, StreamInputs
 
 #: Operator name → the slots it is built for.
 Layout = Mapping[str, Sequence[Column]]
@@ -129,6 +129,11 @@ class Network(nn.Module):
         """Where its weights are."""
         return self.readout.bias.device
 
+    @property
+    def branched(self) -> bool:
+        """Whether it gives a logit per branch, `[B, K]`, while training."""
+        return any(isinstance(stream, BranchedStream) for stream in self.streams.values())
+
     def select(self, features: Features) -> dict[str, Tensor]:
         """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
         return {name: operator.select(features) for name, operator in self._operators()}
@@ -150,7 +155,11 @@ class Network(nn.Module):
             return None
         found = [parts[name] for name in self.operators if name in VECTORS]
         vectors = _beside(found).unflatten(1, (-1, self.vector_width))
-        logits: Tensor = sum(stream(vectors, selected.get("embedding")) for stream in self.streams.values())
+        codes = selected.get("embedding")
+        found = [stream(vectors, codes) for stream in self.streams.values()]
+        if self.branched and self.training:
+            found = [logits if logits.dim() > 1 else logits.unsqueeze(1) for logits in found]
+        logits: Tensor = sum(found)  # type: ignore[assignment]
         return logits
 
     def _parts(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> dict[str, Tensor]:

@@ -57,17 +57,17 @@ class Readout(nn.Module):
         return self.sizes.name != "none"
 
     def forward(self, columns: Tensor, beside: Tensor | None = None) -> Tensor:
-        """The logit, with the logits `beside` it `[B]` added."""
+        """The logit, with the logits `beside` it added, `[B]` or a branch each `[B, K]`."""
         if self.first is None:
             logits = columns.sum(1) + self.bias if self.reads_columns else self.bias.expand(len(columns))
-            return logits if beside is None else logits + beside
+            return logits if beside is None else _added(logits, beside)
         return self.rest(self.first(columns), beside)
 
     def rest(self, first: Tensor, beside: Tensor | None = None) -> Tensor:
         """The logit from `first(columns)`; with members that of their mean probability, or all while training."""
         logits: Tensor = self.layers(first).squeeze(-1) + self.bias
         if beside is not None:
-            logits = logits + (beside.unsqueeze(1) if logits.dim() > 1 else beside)
+            logits = _added(logits, beside)
         return mean_logit(logits) if logits.dim() > 1 and not self.training else logits
 
     def first_weight(self) -> Tensor:
@@ -90,6 +90,15 @@ class Readout(nn.Module):
         small.load_state_dict(state)
         small.train(self.training)
         return small
+
+
+def _added(logits: Tensor, beside: Tensor) -> Tensor:
+    """Their sum; what has one logit a row adds it to every member, or branch, of the other."""
+    if logits.dim() > beside.dim():
+        beside = beside.unsqueeze(1)
+    elif beside.dim() > logits.dim():
+        logits = logits.unsqueeze(1)
+    return logits + beside
 
 
 def _after_first(widths: Sequence[int], sizes: ReadoutSizes) -> list[nn.Module]:

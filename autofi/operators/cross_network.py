@@ -36,13 +36,18 @@ class CrossNetwork(Stream):
     formula = "y = w·x_L, x_{l+1} = x_0 ∘ (W_l x_l + b_l) + x_l"
     source = "https://arxiv.org/abs/2008.13535"
     Settings = CrossNetworkSettings
+    examples = ({"layers": 2, "rank": 3},)
 
     def __init__(self, inputs: StreamInputs, settings: CrossNetworkSettings) -> None:
         super().__init__(inputs, settings)
-        width = len(inputs.fields) * inputs.dim
-        self.layers = nn.ModuleList(_map(width, settings.rank) for _ in range(settings.layers))
-        self.last = nn.Linear(width, 1, bias=False)
+        self.layers = nn.ModuleList(_map(inputs.width, settings.rank) for _ in range(settings.layers))
+        self.last = nn.Linear(inputs.width, 1, bias=False)
         initialize(self)
+
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: CrossNetworkSettings) -> int:
+        width = inputs.width
+        return settings.layers * (width * (2 * settings.rank or width) + width) + width
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         row = crossed = vectors.flatten(1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autofi.operators.registry import register
-from autofi.operators.streams import Stream
+from autofi.operators.streams import NoSettings, Stream, StreamInputs
 
 
 @register
@@ -22,6 +22,10 @@ class FM(Stream):
     summary = "inner products of all pairs of field vectors, summed"
     formula = "y = Σ_{i<j} <v_i, v_j> = ½ Σ_d ((Σ_f v_fd)² - Σ_f v_fd²)"
     source = "https://doi.org/10.1109/ICDM.2010.127"
+
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: NoSettings) -> int:
+        return 0
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         logit: Tensor = _AllPairs.apply(vectors)  # type: ignore[no-untyped-call]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 
 
@@ -26,6 +28,15 @@ def mlp(
     if last is not None:
         layers.append(nn.Linear(width, last))
     return nn.Sequential(*layers)
+
+
+def mlp_parameters(
+    width: int, hidden: tuple[int, ...], *, batch_norm: bool = False, last: int | None = None
+) -> int:
+    """Trained numbers of `mlp` with the same arguments."""
+    widths = [width, *hidden, *(() if last is None else (last,))]
+    maps: int = sum((before + 1) * after for before, after in pairwise(widths))
+    return maps + (2 * sum(hidden) if batch_norm else 0)
 
 
 def initialize(module: nn.Module) -> None:

@@ -30,6 +30,10 @@ class Linear(Stream):
         self.table = nn.Parameter(torch.zeros(sum(rows), 1))
         self.register_buffer("offsets", table_offsets(rows), persistent=False)
 
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: NoSettings) -> int:
+        return sum(inputs.rows)
+
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         return look_up(self.table, codes + self.offsets).flatten(1).sum(1)
 

@@ -64,6 +64,12 @@ class SelfAttention(Stream):
             for quarter in layer.weight.chunk(4):
                 nn.init.xavier_normal_(quarter)
 
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: SelfAttentionSettings) -> int:
+        width = settings.width
+        maps = (inputs.dim + (settings.layers - 1) * width) * 4 * width
+        return maps + len(inputs.fields) * width
+
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         settings = self.settings
         for layer in self.layers:

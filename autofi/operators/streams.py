@@ -18,6 +18,8 @@ from autofi.operators.base import Candidate
 VECTORS = ("embedding", "bag")
 #: A number of layers, heads or columns.
 Count = Annotated[int, Field(ge=1)]
+#: Widths of hidden layers, at least one.
+Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 #: A share of what is left out while training.
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -34,6 +36,16 @@ class StreamInputs:
     fields: tuple[str, ...]
     rows: tuple[int, ...]
     dim: int
+
+    @property
+    def width(self) -> int:
+        """Columns of all vectors laid end to end."""
+        return len(self.fields) * self.dim
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of fields."""
+        return len(self.fields) * (len(self.fields) - 1) // 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,10 @@ class Stream(Candidate):
     choice = "stream"
     #: A frozen dataclass whose fields all have defaults: what a space may set.
     Settings: ClassVar[type] = NoSettings
+    #: Settings beside the defaults that take other ways through the code: the contract is kept with each.
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    #: Whether it gives several logits while training: see `BranchedStream`.
+    branched: ClassVar[bool] = False
 
     def __init__(self, inputs: StreamInputs, settings: Any) -> None:
         super().__init__()
@@ -63,6 +79,11 @@ class Stream(Candidate):
     @abstractmethod
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         """The logit `[B]`."""
+
+    @classmethod
+    @abstractmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: Any) -> int:
+        """Trained numbers; equal to those of the built module."""
 
     @classmethod
     def settings_of(cls, given: Mapping[str, Any]) -> Any:
@@ -80,3 +101,18 @@ class Stream(Candidate):
                 f"The stream '{cls.name}', setting '{'.'.join(map(str, first['loc']))}': {first['msg']}; "
                 f"found {first['input']!r:.80}."
             ) from error
+
+
+class BranchedStream(Stream):
+    """Several predictions of which the mean scores rows; a training's loss may compare them (`training.losses`)."""
+
+    branched = True
+
+    @abstractmethod
+    def branches(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        """A logit per branch, `[B, K]`."""
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        """The mean logit `[B]`; while training all of them, `[B, K]`."""
+        logits = self.branches(vectors, codes)
+        return logits if self.training else logits.mean(1)

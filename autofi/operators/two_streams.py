@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError, nearest
-from autofi.operators.layers import initialize, mlp
+from autofi.operators.layers import initialize, mlp, mlp_parameters
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs
-
-#: Widths of hidden layers, at least one.
-Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
+from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
 
 
 @dataclass(frozen=True)
@@ -59,17 +54,26 @@ class TwoStreams(Stream):
     formula = "y = w_1·o_1 + w_2·o_2 + Σ_h o_1hᵀ W_h o_2h"
     source = "https://arxiv.org/abs/2304.00902"
     Settings = TwoStreamsSettings
+    examples = (
+        {
+            "first": [6],
+            "second": [4],
+            "heads": 2,
+            "gates": [5],
+            "first_context": ["item"],
+            "batch_norm": True,
+        },
+    )
 
     def __init__(self, inputs: StreamInputs, settings: TwoStreamsSettings) -> None:
         super().__init__(inputs, settings)
-        width = len(inputs.fields) * inputs.dim
         self.gates = nn.ModuleList(
             _Gates(inputs, context, settings.gates)
             for context in (settings.first_context, settings.second_context)
             if settings.gates
         )
         self.mlps = nn.ModuleList(
-            mlp(width, hidden, dropout=dropout, batch_norm=settings.batch_norm)
+            mlp(inputs.width, hidden, dropout=dropout, batch_norm=settings.batch_norm)
             for hidden, dropout in (
                 (settings.first, settings.first_dropout),
                 (settings.second, settings.second_dropout),
@@ -82,6 +86,21 @@ class TwoStreams(Stream):
         # As small as a linear map of all its products would begin (so the public code): the streams speak first.
         products = shape[0] * shape[1] * shape[2]
         self.fusion = nn.Parameter(torch.randn(shape) * (2.0 / (products + 1)) ** 0.5)
+
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: TwoStreamsSettings) -> int:
+        outputs = settings.first[-1] + settings.second[-1]
+        found = outputs + settings.first[-1] * settings.second[-1] // settings.heads
+        for hidden, context in (
+            (settings.first, settings.first_context),
+            (settings.second, settings.second_context),
+        ):
+            found += mlp_parameters(inputs.width, hidden, batch_norm=settings.batch_norm)
+            if settings.gates:
+                seen = inputs.dim * max(len(context), 1)
+                found += mlp_parameters(seen, settings.gates, last=inputs.width)
+                found += 0 if context else inputs.dim
+        return found
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         row = vectors.flatten(1)
@@ -112,7 +131,7 @@ class _Gates(nn.Module):
             "where", torch.tensor([inputs.fields.index(name) for name in context]), persistent=False
         )
         self.learned = None if context else nn.Parameter(torch.zeros(1, inputs.dim))
-        self.layers = mlp(inputs.dim * max(len(context), 1), hidden, last=len(inputs.fields) * inputs.dim)
+        self.layers = mlp(inputs.dim * max(len(context), 1), hidden, last=inputs.width)
 
     def forward(self, vectors: Tensor) -> Tensor:
         seen = vectors.index_select(1, self.where).flatten(1) if self.learned is None else self.learned

@@ -61,6 +61,7 @@ class Architecture:
                         raise InvalidArchitectureError(
                             f"A {what} takes operators of a {what}: found '{name}' at {slot}."
                         )
+        self._check_branches()
         defaults = Sizes()
         choices = {operator.choice for operator in used.values()}
         sizes = dataclasses.replace(
@@ -84,6 +85,19 @@ class Architecture:
             ("field_sum", self.field_sum and bool(pairs)),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
+
+    def _check_branches(self) -> None:
+        branched = [name for name in self.streams if get_stream(name).branched]
+        if self.training.loss != "bce" and not branched:
+            raise InvalidArchitectureError(
+                f"The loss '{self.training.loss}' compares the branches of a stream: none of the streams has "
+                "branches; set training.loss to bce."
+            )
+        if branched and (len(branched) > 1 or self.readout.members > 1):
+            raise InvalidArchitectureError(
+                "A network has the branches of one stream, or members: found "
+                f"{', '.join(branched)} and {self.readout.members} members; keep one of them."
+            )
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -137,6 +137,7 @@ class SearchSpace(_Strict):
             "decay",
             "monitor",
             "evaluations",
+            "loss",
         ],
         Choosable,
     ] = {}

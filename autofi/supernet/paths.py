@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autofi.supernet.supernet import Supernet
 from autofi.training.copies import on_device
-from autofi.training.fit import mean_loss
+from autofi.training.losses import mean_loss
 from autofi.training.optimizers import make_optimizers
 from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness

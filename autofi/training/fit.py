@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autofi.model.network import Network
 from autofi.training.best import BestWeights
 from autofi.training.compilation import compiled_products
 from autofi.training.copies import on_device
+from autofi.training.losses import LOSSES, LossName, mean_loss
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, make_optimizers
 from autofi.training.precision import fast_products
@@ -81,7 +82,7 @@ def fit(
     decayed: list[int] = []
     for number, period in enumerate(_periods(train, index, settings, planned, generator), start=1):
         started = time.monotonic()
-        steps += train_rows(network, train.batches(period, settings.batch_size), optimizers)
+        steps += train_rows(network, train.batches(period, settings.batch_size), optimizers, settings.loss)
         speed = sum(map(len, period)) / max(time.monotonic() - started, 1e-9)
         for optimizer in optimizers:
             optimizer.settle()
@@ -128,29 +129,24 @@ def _hopeless(history: Sequence[tuple[float, float]], to_beat: float) -> bool:
     return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD < to_beat
 
 
-def train_rows(network: Network, batches: Iterable[Rows], optimizers: Sequence[TableTrainer]) -> int:
-    """One step per batch; returns the steps taken."""
+def train_rows(
+    network: Network, batches: Iterable[Rows], optimizers: Sequence[TableTrainer], loss: LossName = "bce"
+) -> int:
+    """One step per batch; returns the steps taken. `loss` matters to branched networks only."""
     network.train()
+    total = LOSSES[loss] if network.branched else mean_loss
     steps = 0
     for batch in on_device(batches, network.device):
         with fast_products(batch.labels.device):
             logits = network(batch.selected)
-        loss = mean_loss(logits.float(), batch.labels, batch.weights)
+        mean = total(logits.float(), batch.labels, batch.weights)
         for optimizer in optimizers:
             optimizer.zero_grad()
-        loss.backward()
+        mean.backward()
         for optimizer in optimizers:
             optimizer.step()
         steps += 1
     return steps
-
-
-def mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean logloss of a batch; of logits `[B, members]` over the members too, each on its own."""
-    if logits.dim() > 1:
-        labels = labels.unsqueeze(1).expand_as(logits)
-        weights = None if weights is None else weights.unsqueeze(1)
-    return nn.functional.binary_cross_entropy_with_logits(logits, labels, weights)
 
 
 @torch.no_grad()

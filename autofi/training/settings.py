@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from autofi.training.losses import LossName
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -17,6 +19,7 @@ class TrainingSettings:
     decay          the learning rate is multiplied by it after an evaluation that is no better than the best
     patience       evaluations in a row without a better one that end the training
     evaluations    evaluations per epoch
+    loss           what a stream of several branches is trained by (`training.losses`); "bce" for all others
     """
 
     learning_rate: float = 1e-3
@@ -29,3 +32,4 @@ class TrainingSettings:
     decay: float = 0.1
     monitor: Literal["auc", "logloss"] = "auc"
     evaluations: int = 1
+    loss: LossName = "bce"

@@ -8,7 +8,7 @@ import torch
 
 from autofi.model.members import Members, mean_logit
 from autofi.model.readout import Readout, ReadoutSizes
-from autofi.training.fit import mean_loss
+from autofi.training.losses import mean_loss
 
 SIZES = ReadoutSizes(hidden=(6, 5, 4), members=3)
 

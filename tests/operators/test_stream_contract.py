@@ -7,22 +7,27 @@ import torch
 
 from autofi.errors import SearchSpaceError
 from autofi.operators.registry import get_stream, streams
-from tests.operators.stream_examples import ROWS, build, codes, vectors
+from autofi.operators.streams import BranchedStream
+from tests.operators.stream_examples import INPUTS, ROWS, build, codes, vectors
 
 every_stream = pytest.mark.parametrize("name", list(streams()))
+every_example = pytest.mark.parametrize(
+    ("name", "settings"),
+    [(name, settings) for name, kind in streams().items() for settings in ({}, *kind.examples)],
+)
 
 
-@every_stream
+@every_example
 @pytest.mark.parametrize("rows", [0, 1, ROWS])
-def test_one_logit_per_row(name: str, rows: int) -> None:
-    logit = build(name)(vectors()[:rows], codes()[:rows])
+def test_one_logit_per_row(name: str, settings: dict[str, object], rows: int) -> None:
+    logit = build(name, settings)(vectors()[:rows], codes()[:rows])
     assert logit.shape == (rows,)
     assert logit.dtype == torch.float32
 
 
-@every_stream
-def test_rows_do_not_see_each_other(name: str) -> None:
-    stream = build(name)
+@every_example
+def test_rows_do_not_see_each_other(name: str, settings: dict[str, object]) -> None:
+    stream = build(name, settings)
     order = torch.arange(ROWS)
     order[3] = 9
     before, after = stream(vectors(), codes()), stream(vectors()[order], codes()[order])
@@ -30,16 +35,41 @@ def test_rows_do_not_see_each_other(name: str) -> None:
     assert before[3] != before[9]
 
 
-@every_stream
-def test_gradient_reaches_every_parameter_and_some_input(name: str) -> None:
-    stream = build(name).train()
+@every_example
+def test_gradient_reaches_every_parameter_and_some_input(name: str, settings: dict[str, object]) -> None:
+    stream = build(name, settings).train()
     read = vectors().requires_grad_()
     stream(read, codes()).square().sum().backward()
-    for parameter in stream.parameters():
-        assert parameter.grad is not None
-        assert parameter.grad.isfinite().all()
-        assert parameter.grad.any()
+    for key, parameter in stream.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+        assert parameter.grad.any(), key
     assert (read.grad is not None and bool(read.grad.any())) or stream.tables()
+
+
+@every_example
+def test_its_size_is_what_it_says(name: str, settings: dict[str, object]) -> None:
+    kind = get_stream(name)
+    built = sum(parameter.numel() for parameter in build(name, settings).parameters())
+    assert kind.num_parameters(INPUTS, kind.settings_of(settings)) == built
+
+
+@every_example
+def test_its_state_survives_a_round_trip(name: str, settings: dict[str, object]) -> None:
+    stream, other = build(name, settings, seed=1), build(name, settings, seed=2)
+    other.load_state_dict(stream.state_dict())
+    assert torch.equal(other(vectors(), codes()), stream(vectors(), codes()))
+
+
+@every_example
+def test_branches_are_what_its_logit_is_the_mean_of(name: str, settings: dict[str, object]) -> None:
+    stream = build(name, settings)
+    if not isinstance(stream, BranchedStream):
+        return
+    branches = stream.branches(vectors(), codes())
+    assert branches.shape[0] == ROWS
+    torch.testing.assert_close(stream(vectors(), codes()), branches.mean(1))
+    assert stream.train()(vectors(), codes()).shape == branches.shape
 
 
 @every_stream
