@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -257,3 +258,21 @@ def test_what_is_kept_keeps_its_streams_and_every_field_they_read() -> None:
 def test_streams_need_vectors() -> None:
     with pytest.raises(InvalidArchitectureError, match="no field has an embedding"):
         make({"statistics": [(1,)]}, READOUTS[0], streams={"fm": {}})
+
+
+@pytest.mark.parametrize("readout", [ReadoutSizes("none", hidden=()), *READOUTS], ids=lambda r: r.name)
+def test_branches_are_told_apart_while_training_only(readout: ReadoutSizes) -> None:
+    layout = {"embedding": slots_of("embedding", SHAPES)}
+    network = make(
+        layout, replace(readout, dropout=0.0, batch_norm=False), streams={"fused_crosses": {}, "fm": {}}
+    )
+    selected = network.select(FEATURES)
+    scored = network(selected)
+    network.train().operators.eval()  # embeddings take some values for unseen while training
+    told = network(selected)
+    assert (scored.shape, told.shape) == ((50,), (50, 2))
+    torch.testing.assert_close(told.mean(1), scored)
+    branches = network.streams["fused_crosses"].branches(
+        network.columns(selected).unflatten(1, (-1, SIZES.embedding_dim)), selected["embedding"]
+    )
+    torch.testing.assert_close(told[:, 0] - told[:, 1], branches[:, 0] - branches[:, 1])

@@ -11,6 +11,7 @@ from autofi.errors import InvalidArchitectureError
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.space.architecture import Architecture
+from autofi.training.settings import TrainingSettings
 
 PLAIN = Architecture(
     fields={"ad": ("statistics", "embedding"), "site": ("embedding",)},
@@ -104,3 +105,16 @@ def test_what_cannot_be_built_is_refused() -> None:
         PLAIN.layout(("ad", "sites"))
     with pytest.raises(InvalidArchitectureError, match="restore the file"):
         Architecture.from_json({"fields": {}})
+
+
+def test_branches_go_with_their_losses() -> None:
+    fields = {"ad": ("embedding",), "site": ("embedding",)}
+    crosses = {"fused_crosses": {}}
+    tri = TrainingSettings(loss="tri_bce")
+    assert Architecture(fields=fields, streams=crosses, training=tri).training.loss == "tri_bce"
+    with pytest.raises(
+        InvalidArchitectureError, match="'tri_bce' compares the branches.*none of the streams"
+    ):
+        Architecture(fields=fields, streams={"fm": {}}, training=tri)
+    with pytest.raises(InvalidArchitectureError, match="found fused_crosses and 4 members"):
+        Architecture(fields=fields, streams=crosses, readout=ReadoutSizes(members=4))

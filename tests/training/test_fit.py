@@ -15,6 +15,7 @@ from autofi.operators import base
 from autofi.operators.base import Sizes
 from autofi.training import fit as module
 from autofi.training.fit import FitReport, fit, predict, train_rows
+from autofi.training.losses import LOSSES, LossName
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import make_optimizers
 from autofi.training.row_adam import RowAdam
@@ -258,3 +259,21 @@ def test_training_by_row_is_as_good_as_training_whole_tables(
     by_row = run(make(), settings)
     assert by_row.auc == pytest.approx(whole.auc, abs=0.002)
     assert by_row.logloss == pytest.approx(whole.logloss, abs=0.002)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_branches_are_trained_by_their_loss(loss: LossName) -> None:
+    def network() -> Network:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            layout = {"embedding": [(f,) for f in range(FIELDS)]}
+            streams = {"fused_crosses": {"linear_layers": 2, "exponential_layers": 1}}
+            return Network(
+                layout, TABLE.shapes, Sizes(4, 4, 4), ReadoutSizes("none", hidden=()), streams=streams
+            )
+
+    longer = replace(SETTINGS, epochs=20, patience=20, decay=1.0)
+    report = run(network(), replace(longer, loss=loss))
+    assert report.auc > 0.6
+    if loss != "bce":
+        assert run(network(), longer).history != report.history
