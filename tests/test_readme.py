@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
@@ -70,3 +71,12 @@ def test_python_examples_use_public_names(block: str) -> None:
     }
     assert used
     assert [name for name in sorted(used) if not hasattr(autofi, name)] == []
+
+
+@pytest.mark.parametrize("what", ["spaces", "operators"])
+def test_tables_of_what_there_is_are_those_of_the_registry(what: str) -> None:
+    table = re.search(rf"<!-- autofi {what} --markdown -->\n(.*?)\n<!-- end -->", README, flags=re.DOTALL)
+    printed = CliRunner().invoke(app, [what, "--markdown"])
+    assert printed.exit_code == 0
+    assert table is not None
+    assert table.group(1) == printed.stdout.strip(), f"paste what autofi {what} --markdown prints"

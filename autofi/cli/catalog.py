@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from autofi.cli import options
 from autofi.cli.output import print_json, working
+
+if TYPE_CHECKING:
+    from autofi.catalog import OperatorInfo, SpaceInfo
 
 INSPECT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi inspect clicks.parquet --target click\n\n"
@@ -16,7 +20,7 @@ INSPECT_EXAMPLES = (
 SPACES_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi spaces\n\nautofi search clicks.csv --target click --space fm"
 )
-OPERATORS_EXAMPLES = "[bold]Example[/bold]\n\nautofi operators --json"
+OPERATORS_EXAMPLES = "[bold]Examples[/bold]\n\nautofi operators\n\nautofi operators --json"
 
 
 def inspect(
@@ -66,18 +70,46 @@ def inspect(
         print_columns(found)
 
 
-def spaces(as_json: options.Json = False) -> None:
-    """List the search spaces that come with AutoFI, with their sources."""
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as the README has it.")]
+
+
+def spaces(as_json: options.Json = False, markdown: Markdown = False) -> None:
+    """List the search spaces that come with AutoFI: what they search, and their sources."""
     import autofi
 
+    if markdown:
+        typer.echo(spaces_markdown(autofi.list_spaces()))
+        return
     _print_catalog("spaces", autofi.list_spaces(), as_json=as_json)
 
 
-def operators(as_json: options.Json = False) -> None:
-    """List the operators a search space can name, with their sources."""
+def operators(as_json: options.Json = False, markdown: Markdown = False) -> None:
+    """List the operators a search space can name: what they compute, cost and take, and their sources.
+
+    Parameters and products of a row are told for ten fields of 1,000 values, at default settings.
+    """
     import autofi
 
+    if markdown:
+        typer.echo(operators_markdown(autofi.list_operators()))
+        return
     _print_catalog("operators", autofi.list_operators(), as_json=as_json)
+
+
+def spaces_markdown(records: Sequence[SpaceInfo]) -> str:
+    """The README's table: name, whether it has a choice, what it is."""
+    rows = [
+        f"| [`{record.name}`]({record.source}) | {record.kind} | {record.summary} |" for record in records
+    ]
+    return "\n".join(["| space | has | what it is |", "| --- | --- | --- |", *rows])
+
+
+def operators_markdown(records: Sequence[OperatorInfo]) -> str:
+    """The README's table: name, what it is a form of, what it computes."""
+    rows = [
+        f"| [`{record.name}`]({record.source}) | {record.choice} | {record.summary} |" for record in records
+    ]
+    return "\n".join(["| operator | is | what it gives |", "| --- | --- | --- |", *rows])
 
 
 def _print_catalog(name: str, records: Any, *, as_json: bool) -> None:
