@@ -3,7 +3,8 @@
     table ─► data ─► space (operators) ─► model / supernet ─► search ⇄ evaluation ─► store (SQL)
                                                                  └─► retrain ─► export ─► predict
 
-`search` runs all of it; `open_study` looks at what was kept; `load` scores rows with what was exported.
+`search` runs all of it; `compare` trains known models side by side; `open_study` looks at what was kept; `load` scores
+rows with what was exported.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autofi.catalog import list_operators, list_spaces
     from autofi.classifier import AutoFIClassifier
+    from autofi.comparison import compare
     from autofi.dashboard import open_dashboard
     from autofi.data.overrides import SchemaOverrides, load_overrides
     from autofi.errors import AutoFIError
@@ -32,6 +34,7 @@ _WHERE = {
     "RichProgress": "progress",
     "SchemaOverrides": "data.overrides",
     "Study": "study",
+    "compare": "comparison",
     "inspect_table": "opening",
     "list_operators": "catalog",
     "list_spaces": "catalog",
@@ -50,6 +53,7 @@ __all__ = [
     "RichProgress",
     "SchemaOverrides",
     "Study",
+    "compare",
     "inspect_table",
     "list_operators",
     "list_spaces",

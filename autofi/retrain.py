@@ -124,15 +124,16 @@ def train_baseline(
 
     `seconds` is what the search took: trees, which try several forms of their own, may take as long.
     """
-    known = recorded(handle, ModelRole.BASELINE, name, None, refit=False)
+    architecture = None if name in TREES else baseline(name, bench)
+    own = None if architecture is None else architecture.id
+    known = recorded(handle, ModelRole.BASELINE, name, own, refit=False)
     missing = [seed for seed in seeds if seed not in known]
     progress.advance(len(seeds) - len(missing))
-    if name in TREES:
+    if architecture is None:
         for seed in missing:
             _train_trees(handle, bench, name, seed=seed, seconds=seconds)
             progress.advance()
         return
-    architecture = baseline(name, bench)
     tasks = [Retraining(architecture, seed) for seed in missing]
     for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
         save_predictions(handle, baseline_key(name, trained.seed), trained.predictions)

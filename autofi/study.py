@@ -95,9 +95,18 @@ class Study:
         """Everything `autofi search --json` prints; what is not known yet is None."""
         trials = complete_trials(self._handle)
         if not trials:
-            return {"study": self.name, "storage": self.storage, "best": None, "winner": None, "baselines": [],
-                    "comparison": None, "apart": None, "pairs": [], "fields": [],
-                    "seconds": self._seconds()}  # fmt: skip
+            return {
+                "study": self.name,
+                "storage": self.storage,
+                "best": None,
+                "winner": None,
+                "baselines": self._measured_baselines(),
+                "comparison": None,
+                "apart": None,
+                "pairs": [],
+                "fields": [],
+                "seconds": self._seconds(),
+            }
         best = best_trial(self._handle)
         won = self._handle.stage("winner") or {}
         winner_id = won.get("architecture_id", best.architecture_id)
@@ -114,7 +123,7 @@ class Study:
                 "valid": dict(best.valid or {}),
             },
             "winner": self._model("winner", winners) if winners else None,
-            "baselines": [self._model(name, models) for name, models in baselines.items()],
+            "baselines": self._measured_baselines(),
             "comparison": self._comparison(winners, baselines),
             "apart": (self._handle.stage("fields") or {}).get("apart"),
             "pairs": self._pairs(architecture),
@@ -219,10 +228,17 @@ class Study:
             if model.architecture_id == architecture_id and model.refit == refit
         ]
 
+    def _measured_baselines(self) -> list[dict[str, Any]]:
+        return [self._model(name, models) for name, models in self._baselines().items()]
+
     def _baselines(self) -> dict[str, list[ModelRecord]]:
+        """Baselines by name, in the order of their seeds; of a space that changed only its last architecture."""
+        models = sorted(self._handle.models(ModelRole.BASELINE), key=lambda model: model.created_at)
+        current = {model.name: model.architecture_id for model in models}
         found: dict[str, list[ModelRecord]] = {}
-        for model in self._handle.models(ModelRole.BASELINE):
-            found.setdefault(model.name, []).append(model)
+        for model in sorted(models, key=lambda model: model.seed):
+            if model.architecture_id == current[model.name]:
+                found.setdefault(model.name, []).append(model)
         return found
 
     def _model(self, name: str, models: Sequence[ModelRecord]) -> dict[str, Any]:

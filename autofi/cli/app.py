@@ -8,13 +8,13 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from autofi.cli import bundles, catalog, searching, studies
+from autofi.cli import bundles, catalog, comparing, searching, studies
 from autofi.cli.output import fail, say
 from autofi.errors import AutoFIError
 
 USER_ERROR = 2
 INTERRUPTED = 130
-RESUMABLE = ("search", "retrain")
+RESUMABLE = ("search", "retrain", "compare")
 
 
 class Commands(TyperGroup):
@@ -74,5 +74,5 @@ def autofi(
     """Search which pairs of fields a click-through-rate model should memorize, factorize or leave out."""
 
 
-for group in (searching, studies, bundles, catalog):
+for group in (searching, comparing, studies, bundles, catalog):
     group.register(app)

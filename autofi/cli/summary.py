@@ -41,6 +41,11 @@ def print_summary(
     if pairs:
         _print_pairs(out, pairs, limit=None if all_pairs else SHOWN_PAIRS)
     out.print(_models_table(summary))
+    kept = f"{summary['study']} in {summary['storage']}"
+    if summary.get("best") is None and summary.get("baselines"):
+        # Nothing was searched: models side by side.
+        _print_line(out, "Kept as: ", kept)
+        return
     for line in (*sentences(summary), *_gaucs(summary)):
         out.print(line, markup=False, soft_wrap=True)
     if summary.get("apart"):
@@ -48,7 +53,7 @@ def print_summary(
             out, "Apart:   ", f"no validation row shares {' × '.join(summary['apart'])} with training rows"
         )
     _print_line(out, "Seconds: ", _seconds(summary.get("seconds") or {}))
-    _print_line(out, "Kept as: ", f"{summary['study']} in {summary['storage']}")
+    _print_line(out, "Kept as: ", kept)
     _print_line(out, "Next:    ", next_command(summary, storage))
 
 

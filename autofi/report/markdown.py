@@ -54,7 +54,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         "## Pairs",
         _pairs(summary.get("pairs") or []),
         "## Fields",
-        _table(
+        table(
             ("field", "represented by"),
             ((f["name"], " + ".join(f["forms"])) for f in summary.get("fields") or []),
         ),
@@ -109,13 +109,13 @@ def _models(summary: Summary) -> str:
             (
                 model["name"],
                 model["seeds"],
-                _figure(valid.get("auc")),
-                _figure(test.get("auc"))
+                figure(valid.get("auc")),
+                figure(test.get("auc"))
                 + (f" ± {test['auc_std']:.4f}" if test.get("auc_std") is not None else ""),
                 f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
-                _figure(test.get("logloss")),
-                _count(model.get("parameters")),
-                _count(model.get("table_bytes")),
+                figure(test.get("logloss")),
+                count(model.get("parameters")),
+                count(model.get("table_bytes")),
                 "" if model.get("seconds") is None else f"{model['seconds']:.1f}",
             )
         )
@@ -131,9 +131,9 @@ def _models(summary: Summary) -> str:
         "seconds",
     )
     if not any((model.get("test") or {}).get("gauc") is not None for model in models):
-        return _table(heading, rows)
-    gaucs = [_figure((model.get("test") or {}).get("gauc")) for model in models]
-    return _table((*heading, "test GAUC"), [(*row, gauc) for row, gauc in zip(rows, gaucs, strict=True)])
+        return table(heading, rows)
+    gaucs = [figure((model.get("test") or {}).get("gauc")) for model in models]
+    return table((*heading, "test GAUC"), [(*row, gauc) for row, gauc in zip(rows, gaucs, strict=True)])
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
@@ -142,25 +142,27 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
     if not chosen:
         return told
     rows = ((f"{pair['left']} × {pair['right']}", pair["choice"], pair["form"]) for pair in chosen)
-    return told + "\n\n" + _table(("pair", "choice", "form"), rows)
+    return told + "\n\n" + table(("pair", "choice", "form"), rows)
 
 
 def _trials(trials: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         (
             trial["trial"],
-            _figure(trial["valid_auc"], 5),
-            _figure(trial["valid_logloss"], 5),
-            _count(trial["parameters"]),
+            figure(trial["valid_auc"], 5),
+            figure(trial["valid_logloss"], 5),
+            count(trial["parameters"]),
             f"{trial['seconds']:.1f}",
             trial["architecture"],
         )
         for trial in trials[:SHOWN_TRIALS]
     ]
-    return _table(("trial", "valid AUC", "valid logloss", "parameters", "seconds", "architecture"), rows)
+    return table(("trial", "valid AUC", "valid logloss", "parameters", "seconds", "architecture"), rows)
 
 
-def _table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table."""
+
     def line(cells: Iterable[Any]) -> str:
         return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
@@ -171,11 +173,13 @@ def _listed(items: Iterable[tuple[str, Any]], form: str) -> str:
     return ", ".join(form.format(name, value) for name, value in items if value is not None) + "."
 
 
-def _figure(value: float | None, digits: int = 4) -> str:
+def figure(value: float | None, digits: int = 4) -> str:
+    """A measure, or nothing."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def _count(value: float | None) -> str:
+def count(value: float | None) -> str:
+    """A number of things with commas, or nothing."""
     return "" if value is None or value != value else f"{int(value):,}"
 
 

@@ -1,0 +1,218 @@
+"""Known models side by side: every single-point space on some tables, under one protocol, over several sittings."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import xxhash
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from autofi.data.overrides import SchemaOverrides
+from autofi.device import pick_device
+from autofi.errors import ConfigError, nearest
+from autofi.evaluation.from_scratch import Workbench
+from autofi.evaluation.side_by_side import FAILURES, default_jobs
+from autofi.loop import check_baselines
+from autofi.opening import open_data
+from autofi.predictions import save_labels
+from autofi.progress import Progress, SilentProgress
+from autofi.report.comparison import write_comparison
+from autofi.retrain import train_baseline
+from autofi.settings import DEFAULT_SPLIT, SearchSettings
+from autofi.store import StudyStore, resolve_storage
+from autofi.study import Study
+
+#: What the studies of a comparison are kept under: their models are named one by one, not drawn from a space.
+SPACE = "comparison"
+#: Seconds that trees may spend on forms of their own, as much as a network's training takes.
+TREE_SECONDS = 120.0
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Closer(_Strict):
+    """The models that lead by validation AUC are trained with more seeds."""
+
+    models: Annotated[int, Field(ge=0)] = 0
+    seeds: Annotated[int, Field(ge=1)] = 1
+
+
+class TableSettings(_Strict):
+    """A table, how it is read, and what was published on it.
+
+    source      relative to the folder of data that the call names
+    models      instead of the comparison's own
+    published   test AUC by model, shown beside what is measured; `note` says how far they may be compared
+    """
+
+    source: str
+    target: str | None = None
+    split: str = DEFAULT_SPLIT
+    columns: SchemaOverrides = SchemaOverrides()
+    models: tuple[str, ...] | None = None
+    published: dict[str, float] = {}
+    note: str = ""
+
+
+class ComparisonSettings(_Strict):
+    """The file of a comparison; every table becomes a study `<name>-<table>`."""
+
+    name: str
+    models: tuple[str, ...]
+    seeds: Annotated[int, Field(ge=1)] = 3
+    closer: Closer = Closer()
+    tables: dict[str, TableSettings]
+
+
+def load_comparison(path: str | Path) -> ComparisonSettings:
+    """The settings in a YAML file; raises ConfigError naming the file and the key."""
+    try:
+        return ComparisonSettings.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"A comparison is a YAML file: '{path}' cannot be read ({reason}).") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise ConfigError(f"'{path}', key '{key}': {first['msg']}; found {first['input']!r:.80}.") from error
+
+
+def compare(
+    file: str | Path,
+    *,
+    data: str | Path = ".",
+    tables: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+    timeout: float | None = None,
+    storage: str | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Train every model on every table with every seed that is not recorded yet; then write `report.md` beside `file`.
+
+    tables, models   only these of the file's; the others keep what they have
+    timeout          seconds after which no further training begins; the same call goes on
+
+    Returns `Study.summary()` by table. Test rows are read by every model, and nothing is chosen by them: which models
+    are looked at closer is decided on validation rows. A space that changed is trained anew.
+    """
+    begun = time.monotonic()
+    progress = progress or SilentProgress()
+    settings = load_comparison(file)
+    chosen_tables = _chosen(tables, settings.tables, "table")
+    known = {*settings.models, *(name for table in settings.tables.values() for name in table.models or ())}
+    check_baselines(sorted(known))
+    wanted = set(_chosen(models, sorted(known), "model"))
+    deadline = None if timeout is None else begun + timeout
+    with StudyStore(resolve_storage(storage)) as store:
+        for name in chosen_tables:
+            _train_table(
+                store,
+                settings,
+                name,
+                wanted,
+                Path(data),
+                deadline,
+                device=device,
+                jobs=jobs,
+                progress=progress,
+            )
+        summaries = {
+            name: Study(store, store.open(study)).summary()
+            for name in settings.tables
+            if (study := study_name(settings, name)) in {kept.name for kept in store.list()}
+        }
+    write_comparison(Path(file).parent / "report.md", summaries, _published(settings), Path(file).name)
+    return summaries
+
+
+def study_name(settings: ComparisonSettings, table: str) -> str:
+    """What the study of a table is kept under."""
+    return f"{settings.name}-{table}"
+
+
+def _train_table(
+    store: StudyStore,
+    settings: ComparisonSettings,
+    name: str,
+    wanted: set[str],
+    data: Path,
+    deadline: float | None,
+    *,
+    device: str,
+    jobs: int | None,
+    progress: Progress,
+) -> None:
+    table = settings.tables[name]
+    progress.phase(f"encode {name}")
+    search = SearchSettings(
+        source=str(data / table.source),
+        target=table.target,
+        split=table.split,
+        overrides=table.columns.model_dump(mode="json", exclude_defaults=True),
+        seeds=settings.seeds,
+        baselines=(),
+    )
+    dataset = open_data(search.source, search)
+    canonical = json.dumps({"space": SPACE})
+    handle = store.create_or_resume(
+        study_name(settings, name),
+        space_name=SPACE,
+        space_json=canonical,
+        space_fingerprint=xxhash.xxh3_128_hexdigest(canonical.encode()),
+        data_source=str(table.source),
+        data_fingerprint=dataset.fingerprint,
+        settings=search.to_json(),
+    )
+    chosen_device = pick_device(device)
+    bench = Workbench(dataset, device=chosen_device, seed=0, jobs=jobs or default_jobs(chosen_device))
+    models = [model for model in table.models or settings.models if model in wanted]
+    with handle:
+        handle.record_stage("fields", {"names": list(bench.names), "apart": dataset.apart_names})
+        save_labels(handle, dataset)
+        progress.phase(f"train on {name}", total=len(models) * settings.seeds)
+
+        def train(model: str, seed: int) -> bool:
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            try:
+                train_baseline(handle, bench, model, seeds=[seed], seconds=TREE_SECONDS, progress=progress)
+            except FAILURES as error:
+                progress.note(f"{model} failed on {name} with seed {seed}: {error}")
+            return True
+
+        # Seed by seed: a sitting that ends early has compared all models by as many seeds as it could.
+        for seed in range(settings.seeds):
+            for model in models:
+                if not train(model, seed):
+                    return
+        leaders = _leaders(Study(store, handle).summary(), settings.closer.models)
+        for seed in range(settings.seeds, settings.closer.seeds):
+            for model in leaders:
+                if not train(model, seed):
+                    return
+
+
+def _leaders(summary: Mapping[str, Any], count: int) -> list[str]:
+    measured = [model for model in summary["baselines"] if model["valid"]]
+    measured.sort(key=lambda model: -model["valid"]["auc"])
+    return [model["name"] for model in measured[:count]]
+
+
+def _published(settings: ComparisonSettings) -> dict[str, tuple[dict[str, float], str]]:
+    return {name: (table.published, table.note) for name, table in settings.tables.items()}
+
+
+def _chosen(given: Sequence[str] | None, known: Sequence[str] | Mapping[str, Any], what: str) -> list[str]:
+    for name in given or ():
+        if name not in known:
+            raise ConfigError(f"The comparison has no {what} '{name}': {nearest(name, known)}")
+    return list(known) if given is None else list(given)

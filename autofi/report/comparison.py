@@ -1,0 +1,75 @@
+"""Models side by side as Markdown: one table per data set, the published figure beside each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autofi.report.markdown import count, figure, table
+
+HEADING = (
+    "model",
+    "seeds",
+    "test AUC",
+    "interval",
+    "published",
+    "difference",
+    "test logloss",
+    "valid AUC",
+    "parameters",
+    "seconds",
+)
+
+
+def comparison_markdown(
+    summaries: Mapping[str, Mapping[str, Any]],
+    published: Mapping[str, tuple[Mapping[str, float], str]],
+    file: str,
+) -> str:
+    """`summaries` by table as `Study.summary()` gives them; `published` the AUC by model, and a note, by table."""
+    sections = [
+        "# Known models side by side",
+        "Test AUC and logloss are means over seeds, with the deviation between seeds; the interval is the 95 % "
+        "interval of the test AUC, over test rows and seeds. Seconds are those of one training. Best first, by test "
+        "AUC; nothing was chosen by test rows.",
+    ]
+    for name, summary in summaries.items():
+        figures, note = published.get(name, ({}, ""))
+        sections += [f"## {name}", note, table(HEADING, _rows(summary, figures))]
+    sections.append(f"Made by `autofi compare {file}`.")
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def write_comparison(
+    path: Path,
+    summaries: Mapping[str, Mapping[str, Any]],
+    published: Mapping[str, tuple[Mapping[str, float], str]],
+    file: str,
+) -> None:
+    """Write the report."""
+    path.write_text(comparison_markdown(summaries, published, file), encoding="utf-8")
+
+
+def _rows(summary: Mapping[str, Any], published: Mapping[str, float]) -> list[tuple[Any, ...]]:
+    measured = [model for model in summary["baselines"] if model.get("test")]
+    measured.sort(key=lambda model: -model["test"]["auc"])
+    rows: list[tuple[Any, ...]] = []
+    for model in measured:
+        test, told = model["test"], published.get(model["name"])
+        interval, spread = test.get("auc_interval"), test.get("auc_std")
+        rows.append(
+            (
+                model["name"],
+                model["seeds"],
+                figure(test["auc"]) + (f" ± {spread:.4f}" if spread is not None else ""),
+                f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
+                figure(told),
+                "" if told is None else f"{test['auc'] - told:+.4f}",
+                figure(test["logloss"]),
+                figure((model.get("valid") or {}).get("auc")),
+                count(model.get("parameters")),
+                "" if model.get("seconds") is None else f"{model['seconds']:.1f}",
+            )
+        )
+    return rows
