@@ -15,6 +15,7 @@ from autofi.model.mixture import mix
 from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Operator, Shapes, Sizes
 from autofi.operators.embedding import Embedding
+from autofi.operators.gates import GatedTable
 from autofi.operators.registry import get_operator, get_stream
 from autofi.operators.streams import VECTORS, BranchedStream, Stream, StreamInputs
 
@@ -240,6 +241,11 @@ class Network(nn.Module):
                     raise InvalidArchitectureError(
                         f"The network holds no '{name}' at {slot}: build it with that slot."
                     )
+
+    def gates(self) -> list[nn.Parameter]:
+        """Weights of gates that are still open to learning."""
+        found = [operator.gates for _, operator in self._operators() if isinstance(operator, GatedTable)]
+        return [gates for gates in found if gates is not None]
 
     def tables(self) -> list[nn.Parameter]:
         """Every lookup table: what embedding L2 applies to."""

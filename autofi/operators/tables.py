@@ -47,7 +47,11 @@ class TableOperator(Operator):
         return sum(cls.rows(slot, shapes) * cls.width(slot, shapes, sizes) for slot in slots)
 
     def forward(self, selected: Tensor) -> Tensor:
-        return look_up(self.table, selected + self.offsets).flatten(1)
+        return self.vectors(selected + self.offsets).flatten(1)
+
+    def vectors(self, rows: Tensor) -> Tensor:
+        """The vectors of rows of the shared table, `[B, S] → [B, S, D]`."""
+        return look_up(self.table, rows)
 
     def subset(self, positions: Sequence[int]) -> Self:
         with torch.random.fork_rng(devices=[]):

@@ -14,9 +14,10 @@ from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
+from autofi.operators.gates import GATED
 from autofi.operators.registry import choices_of, get_operator, get_stream
 from autofi.operators.streams import VECTORS
-from autofi.training.settings import TrainingSettings
+from autofi.training.settings import TrainingSettings, without_gates
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
 Forms = tuple[str, ...]
@@ -75,6 +76,7 @@ class Architecture:
         readout = (
             self.readout if self.readout.name == "mlp" else ReadoutSizes(name=self.readout.name, hidden=())
         )
+        training = self.training if used.keys() & set(GATED) else without_gates(self.training)
         cross_min_count, cross_max_rows = self.cross_min_count, self.cross_max_rows
         if "memorize_embedding" not in used:
             cross_min_count, cross_max_rows = 2, None
@@ -82,7 +84,7 @@ class Architecture:
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
             ("streams", _with_all_settings(self.streams) if used.keys() & set(VECTORS) else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
-            ("field_sum", self.field_sum and bool(pairs)),
+            ("field_sum", self.field_sum and bool(pairs)), ("training", training),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
 

@@ -138,6 +138,11 @@ class SearchSpace(_Strict):
             "monitor",
             "evaluations",
             "loss",
+            "gate_penalty",
+            "gate_epochs",
+            "gate_learning_rate",
+            "gate_temperature",
+            "gate_rewind",
         ],
         Choosable,
     ] = {}

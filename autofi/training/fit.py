@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,13 @@ from autofi.model.network import Network
 from autofi.training.best import BestWeights
 from autofi.training.compilation import compiled_products
 from autofi.training.copies import on_device
-from autofi.training.losses import LOSSES, LossName, mean_loss
+from autofi.training.gates import close_gates
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, make_optimizers
-from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
-from autofi.training.rows import Period, Rows, RowSource
+from autofi.training.rows import Period, RowSource
 from autofi.training.settings import TrainingSettings
+from autofi.training.steps import train_rows
 
 #: Rows scored at once when no gradient is needed: few enough that what lies between the layers stays in the cache.
 SCORING_ROWS = 4096
@@ -67,6 +67,7 @@ def fit(
     a training that cannot reach it at its present pace ends early.
     """
     begun = time.monotonic()
+    close_gates(network, train, settings, generator, index=index)
     optimizers = make_optimizers(
         network,
         settings.learning_rate,
@@ -127,26 +128,6 @@ def _hopeless(history: Sequence[tuple[float, float]], to_beat: float) -> bool:
         return False
     gained = history[-1][0] - history[-1 - PACE_BEHIND][0]
     return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD < to_beat
-
-
-def train_rows(
-    network: Network, batches: Iterable[Rows], optimizers: Sequence[TableTrainer], loss: LossName = "bce"
-) -> int:
-    """One step per batch; returns the steps taken. `loss` matters to branched networks only."""
-    network.train()
-    total = LOSSES[loss] if network.branched else mean_loss
-    steps = 0
-    for batch in on_device(batches, network.device):
-        with fast_products(batch.labels.device):
-            logits = network(batch.selected)
-        mean = total(logits.float(), batch.labels, batch.weights)
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        mean.backward()
-        for optimizer in optimizers:
-            optimizer.step()
-        steps += 1
-    return steps
 
 
 @torch.no_grad()

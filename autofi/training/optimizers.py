@@ -67,7 +67,8 @@ def make_optimizers(
     """
     decay = {"factorize": embedding_l2 if factor_l2 is None else factor_l2}
     tables = [(table, decay.get(choice, embedding_l2)) for choice, table in network.tables_by_choice()]
-    known = {id(table) for table, _ in tables}
+    # Gates have a trainer of their own while they learn.
+    known = {id(parameter) for parameter in (*(table for table, _ in tables), *network.gates())}
     others = [parameter for parameter in network.parameters() if id(parameter) not in known]
     groups: list[dict[str, Any]] = [
         {"params": [parameter for parameter in others if parameter.ndim < 2]},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from autofi.training.losses import LossName
 
@@ -19,6 +20,9 @@ class TrainingSettings:
     decay          the learning rate is multiplied by it after an evaluation that is no better than the best
     patience       evaluations in a row without a better one that end the training
     evaluations    evaluations per epoch
+    gate_penalty   what an open gate costs, in nats of the logloss summed over the training rows (`training.gates`);
+                   gate_epochs, gate_learning_rate, gate_temperature (in the last epoch) and gate_rewind (the epoch
+                   whose weights the training proper starts from) say how gates learn; only gated operators have any
     loss           what a stream of several branches is trained by (`training.losses`); "bce" for all others
     """
 
@@ -33,3 +37,16 @@ class TrainingSettings:
     monitor: Literal["auc", "logloss"] = "auc"
     evaluations: int = 1
     loss: LossName = "bce"
+    gate_penalty: float = 1.0
+    gate_epochs: int = 5
+    gate_learning_rate: float = 1.0
+    gate_temperature: float = 1000.0
+    gate_rewind: int = 0
+
+
+def without_gates(settings: TrainingSettings) -> TrainingSettings:
+    """The same with how gates learn at the defaults, for architectures that have none."""
+    defaults: dict[str, Any] = {
+        field.name: field.default for field in dataclasses.fields(settings) if field.name.startswith("gate_")
+    }
+    return dataclasses.replace(settings, **defaults)

@@ -14,13 +14,14 @@ from autofi.model.readout import ReadoutSizes
 from autofi.operators import base
 from autofi.operators.base import Sizes
 from autofi.training import fit as module
-from autofi.training.fit import FitReport, fit, predict, train_rows
+from autofi.training.fit import FitReport, fit, predict
 from autofi.training.losses import LOSSES, LossName
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import make_optimizers
 from autofi.training.row_adam import RowAdam
 from autofi.training.rows import Rows, cut
 from autofi.training.settings import TrainingSettings
+from autofi.training.steps import train_rows
 from tests.supernet.tables import FIELDS, PAIRS, cell_table
 
 TABLE = cell_table(3000, {(0, 1): 1.5, (2, 3): 0.5})

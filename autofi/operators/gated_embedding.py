@@ -1,0 +1,39 @@
+"""The embedding of a field's value behind a gate of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from autofi.data.features import Column
+from autofi.operators.base import Shapes, look_up
+from autofi.operators.gates import GatedTable
+from autofi.operators.registry import register
+
+
+@register
+class GatedEmbedding(GatedTable):
+    """OptFS: which values deserve a vector is learned with the vectors; a pair's gate is the product of its fields'.
+
+    After the gates are closed a hard gate is 1 or 0, as in the paper; the public code keeps a factor of 1.6.
+    """
+
+    name = "gated_embedding"
+    summary = "OptFS: a learned vector per value behind a gate that training may close"
+    formula = "y = s(t w_v)/s(½) · E_f[x_f] while gates learn, then [w_v > 0] · E_f[x_f]"
+    source = "https://arxiv.org/abs/2301.10909"
+
+    @classmethod
+    def num_gates(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+        return cls.table_rows(slots, shapes)
+
+    def weights_of(self, rows: Tensor) -> Tensor:
+        assert self.gates is not None
+        return look_up(self.gates, rows)
+
+    def by_row(self, values: Tensor) -> Tensor:
+        return values
+
+    def by_gate(self, counts: Tensor) -> Tensor:
+        return counts

@@ -1,0 +1,37 @@
+"""The embedding of a field's value behind one gate of the field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from autofi.data.features import Column
+from autofi.operators.base import Shapes
+from autofi.operators.gates import GatedTable
+from autofi.operators.registry import register
+
+
+@register
+class GatedField(GatedTable):
+    """OptFS with a gate per field: which fields deserve vectors at all."""
+
+    name = "gated_field"
+    summary = "OptFS by field: a learned vector per value behind one gate of the field"
+    formula = "y = s(t w_f)/s(½) · E_f[x_f] while gates learn, then [w_f > 0] · E_f[x_f]"
+    source = "https://arxiv.org/abs/2301.10909"
+
+    @classmethod
+    def num_gates(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+        return len(slots)
+
+    def weights_of(self, rows: Tensor) -> Tensor:
+        assert self.gates is not None
+        return self.gates
+
+    def by_row(self, values: Tensor) -> Tensor:
+        return values.repeat_interleave(torch.tensor(self.slot_rows, device=values.device))
+
+    def by_gate(self, counts: Tensor) -> Tensor:
+        return torch.stack([part.sum() for part in counts.split(list(self.slot_rows))])

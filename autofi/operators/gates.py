@@ -1,0 +1,114 @@
+"""Embeddings behind gates that a training closes: the common half of gates by value and by field."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from autofi.data.features import Column
+from autofi.operators.base import Shapes, Sizes, look_up
+from autofi.operators.embedding import Embedding
+
+#: Operators whose vectors stand behind gates.
+GATED = ("gated_embedding", "gated_field")
+#: Where every gate's weight begins: with temperature 1 its factor is 1 then.
+INITIAL_WEIGHT = 0.5
+
+
+class GatedTable(Embedding):
+    """Embeddings times a factor `s(t·w) / s(½)` of a learned weight w and a temperature t that rises while gates learn.
+
+    `training.gates` trains the weights, then closes the gates whose weight is not above zero: `close` keeps the rows of
+    the table behind open gates and nothing else. What is closed is a vector of zeros from there on.
+    """
+
+    #: For every row its place in the table of what was kept, -1 for none; None while the gates learn.
+    row_of: Tensor | None
+
+    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
+        super().__init__(slots, shapes, sizes)
+        count = self.num_gates(self.slots, shapes)
+        self.gates: nn.Parameter | None = nn.Parameter(torch.full((count, 1), INITIAL_WEIGHT))
+        self.temperature = 1.0
+        self.register_buffer("row_of", None)
+
+    @classmethod
+    @abstractmethod
+    def num_gates(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+        """Gates for `slots`."""
+
+    @classmethod
+    def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
+        return super().num_parameters(slots, shapes, sizes) + cls.num_gates(slots, shapes)
+
+    @abstractmethod
+    def weights_of(self, rows: Tensor) -> Tensor:
+        """The gates' weights at rows of the whole table, `[B, S] → [B, S, 1]`, or what broadcasts to it."""
+
+    @abstractmethod
+    def by_row(self, values: Tensor) -> Tensor:
+        """A value per gate as a value per row of the whole table."""
+
+    @abstractmethod
+    def by_gate(self, counts: Tensor) -> Tensor:
+        """How often each row of the whole table was read, as how often each gate was."""
+
+    def vectors(self, rows: Tensor) -> Tensor:
+        if self.row_of is None:
+            factors = torch.sigmoid(self.temperature * self.weights_of(rows))
+            return look_up(self.table, rows) * (factors / _sigmoid(INITIAL_WEIGHT))
+        kept = self.row_of[rows]
+        return look_up(self.table, kept.clamp(min=0)) * (kept >= 0).unsqueeze(-1)
+
+    def close(self) -> None:
+        """Keep the rows behind gates with a weight above zero, at least the widest open one."""
+        assert self.gates is not None
+        weights = self.gates.detach().squeeze(1)
+        opened = self.by_row(weights > 0)
+        if not opened.any():
+            opened = self.by_row(weights == weights.max())
+        self._keep(opened, self.table.detach())
+
+    def _keep(self, opened: Tensor, table: Tensor) -> None:
+        places = opened.cumsum(0) - 1
+        self.row_of = torch.where(opened, places, -1).to(torch.int32)
+        self.table = nn.Parameter(table[opened].clone())
+        self.gates = None
+
+    def subset(self, positions: Sequence[int]) -> Self:
+        if self.row_of is None:
+            small = super().subset(positions)
+            assert self.gates is not None
+            everything = self.by_row(torch.arange(len(self.gates), device=self.table.device))
+            parts = everything.split(list(self.slot_rows))
+            chosen = torch.cat([parts[position].unique() for position in positions])
+            small.gates = nn.Parameter(self.gates.detach()[chosen].clone())
+            small.temperature = self.temperature
+            return small
+        with torch.random.fork_rng(devices=[]):
+            small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
+        parts = self.row_of.split(list(self.slot_rows))
+        rows = torch.cat([parts[position] for position in positions])
+        whole = self.table.detach().new_zeros(len(rows), self.dim)
+        whole[rows >= 0] = self.table.detach()[rows[rows >= 0]]
+        small._keep(rows >= 0, whole)
+        return small.to(self.table.device).train(self.training)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        # The weights of a network whose gates are closed: as many rows as were kept.
+        row_of = state_dict.get(f"{prefix}row_of")
+        if row_of is not None:
+            self.row_of = torch.empty_like(row_of, device=self.table.device)
+            kept = state_dict[f"{prefix}table"]
+            if kept.shape != self.table.shape:
+                self.table = nn.Parameter(torch.empty_like(kept, device=self.table.device))
+            self.gates = None
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _sigmoid(value: float) -> float:
+    return float(torch.sigmoid(torch.tensor(value)))
