@@ -14,9 +14,8 @@ from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.mixture import mix
 from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Operator, Shapes, Sizes
-from autofi.operators.embedding import Embedding
 from autofi.operators.registry import get_operator, get_stream
-from autofi.operators.streams import VECTORS, BranchedStream, Stream, StreamInputs
+from autofi.operators.streams import CODED, VECTORS, BranchedStream, Stream, StreamInputs
 
 #: Operator name → the slots it is built for.
 Layout = Mapping[str, Sequence[Column]]
@@ -73,9 +72,7 @@ class Network(nn.Module):
         for name, operator in self._operators():
             if name in VECTORS:
                 fields += [shapes.names[slot[0]] for slot in operator.slots]
-                rows += (
-                    list(operator.slot_rows) if isinstance(operator, Embedding) else [0] * len(operator.slots)
-                )
+                rows += [shapes.kept[slot[0]] if name in CODED else 0 for slot in operator.slots]
         if not fields:
             raise InvalidArchitectureError(
                 "A stream reads the vectors of fields: no field has an embedding; give one the form 'embedding'."
@@ -155,7 +152,8 @@ class Network(nn.Module):
             return None
         found = [parts[name] for name in self.operators if name in VECTORS]
         vectors = _beside(found).unflatten(1, (-1, self.vector_width))
-        codes = selected.get("embedding")
+        coded = [selected[name] for name in self.operators if name in CODED]
+        codes = _beside(coded) if coded else vectors.new_empty((len(vectors), 0), dtype=torch.int32)
         found = [stream(vectors, codes) for stream in self.streams.values()]
         if self.branched and self.training:
             found = [logits if logits.dim() > 1 else logits.unsqueeze(1) for logits in found]

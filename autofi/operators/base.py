@@ -44,11 +44,17 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Widths an architecture chooses for its operators."""
+    """Widths an architecture chooses for its operators, and the table that unified embeddings share.
+
+    unified_rows     rows of that table, whatever number of values there is
+    unified_chunks   rows of it that make up a value's vector; they divide `embedding_dim`
+    """
 
     embedding_dim: int = 8
     cross_dim: int = 8
     factor_dim: int = 8
+    unified_rows: int = 10_000
+    unified_chunks: int = 2
 
 
 class Candidate(nn.Module, ABC):
@@ -81,6 +87,7 @@ class Operator(Candidate):
 
     def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
         super().__init__()
+        self.check_sizes(sizes)
         self.slots = tuple(slots)
         self.shapes = shapes
         self.sizes = sizes
@@ -91,13 +98,17 @@ class Operator(Candidate):
         """Whether the slot has what this operator reads (a number column, a bag, a cross)."""
 
     @classmethod
+    def check_sizes(cls, sizes: Sizes) -> None:
+        """Raise SearchSpaceError for sizes that it cannot be built with."""
+
+    @classmethod
     @abstractmethod
     def width(cls, slot: Column, shapes: Shapes, sizes: Sizes) -> int:
         """Columns this operator gives for `slot`."""
 
     @classmethod
     @abstractmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         """Rows of the lookup tables it holds for `slots`, over all of them."""
 
     @classmethod

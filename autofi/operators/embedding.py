@@ -47,8 +47,7 @@ class Embedding(TableOperator):
 
     def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
         super().__init__(slots, shapes, sizes)
-        complete = [shapes.kept[slot[0]] == shapes.cardinalities[slot[0]] for slot in self.slots]
-        self.register_buffer("unknown_share", torch.tensor(complete) * UNKNOWN_SHARE, persistent=False)
+        self.register_buffer("unknown_share", unknown_shares(self.slots, shapes), persistent=False)
 
     def select(self, features: Features) -> Tensor:
         return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
@@ -57,6 +56,12 @@ class Embedding(TableOperator):
         if self.training:
             selected = some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY)
         return super().forward(selected)
+
+
+def unknown_shares(slots: Sequence[Column], shapes: Shapes) -> Tensor:
+    """Share of every field's codes that training takes for unseen: none where rare values train that row."""
+    complete = [shapes.kept[slot[0]] == shapes.cardinalities[slot[0]] for slot in slots]
+    return torch.tensor(complete) * UNKNOWN_SHARE
 
 
 def frequent_codes(features: Features, fields: list[int], shapes: Shapes) -> Tensor:

@@ -51,7 +51,7 @@ class Periodic(Operator):
         return 2 * (sizes.embedding_dim // 2)
 
     @classmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return 0
 
     @classmethod

@@ -64,6 +64,7 @@ class Architecture:
         self._check_branches()
         defaults = Sizes()
         choices = {operator.choice for operator in used.values()}
+        unified = "unified_embedding" in used
         sizes = dataclasses.replace(
             self.sizes,
             embedding_dim=self.sizes.embedding_dim
@@ -71,6 +72,8 @@ class Architecture:
             else defaults.embedding_dim,
             cross_dim=self.sizes.cross_dim if "memorize_embedding" in used else defaults.cross_dim,
             factor_dim=self.sizes.factor_dim if "factorize" in choices else defaults.factor_dim,
+            unified_rows=self.sizes.unified_rows if unified else defaults.unified_rows,
+            unified_chunks=self.sizes.unified_chunks if unified else defaults.unified_chunks,
         )
         readout = (
             self.readout if self.readout.name == "mlp" else ReadoutSizes(name=self.readout.name, hidden=())

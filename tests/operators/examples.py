@@ -19,7 +19,7 @@ PAIRS: tuple[Pair, ...] = tuple(combinations(range(5), 2))
 COLUMNS: tuple[Column, ...] = (*((field,) for field in range(5)), *PAIRS)
 NUMBER_FIELDS, NUMBER_BINS = (2, 4), (3, 5)
 BAGS = {3: ("tags", 6)}
-SIZES = Sizes(embedding_dim=4, cross_dim=3, factor_dim=5)
+SIZES = Sizes(embedding_dim=4, cross_dim=3, factor_dim=5, unified_rows=23)
 MIN_COUNT = 1
 
 

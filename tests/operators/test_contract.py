@@ -10,7 +10,7 @@ import torch
 
 from autofi.operators import base
 from autofi.operators.base import Operator, Sizes
-from autofi.operators.registry import get_operator, operators
+from autofi.operators.registry import operators
 from tests.operators.examples import SIZES, build, random_features, shapes_for, slots_of, with_rows
 
 ROWS = 40
@@ -18,7 +18,12 @@ FEATURES = random_features(ROWS)
 SHAPES = shapes_for(FEATURES)
 every_operator = pytest.mark.parametrize("name", list(operators()))
 every_table = pytest.mark.parametrize(
-    "name", [name for name in operators() if get_operator(name).table_rows(slots_of(name, SHAPES), SHAPES)]
+    "name",
+    [
+        name
+        for name, operator in operators().items()
+        if operator.table_rows(slots_of(name, SHAPES), SHAPES, SIZES)
+    ],
 )
 
 
@@ -44,7 +49,7 @@ def test_features_without_rows_are_selected(name: str) -> None:
 
 
 @every_operator
-@pytest.mark.parametrize("sizes", [SIZES, Sizes(embedding_dim=7, cross_dim=1, factor_dim=2)])
+@pytest.mark.parametrize("sizes", [SIZES, Sizes(7, 1, 2, unified_rows=5, unified_chunks=7)])
 def test_formulas_equal_the_built_module(name: str, sizes: Sizes) -> None:
     slots = slots_of(name, SHAPES)
     for chosen in (slots, slots[:1], slots[::-1]):
@@ -52,7 +57,7 @@ def test_formulas_equal_the_built_module(name: str, sizes: Sizes) -> None:
         kind = type(operator)
         assert operator.slots == tuple(chosen)
         assert kind.num_parameters(chosen, SHAPES, sizes) == sum(p.numel() for p in operator.parameters())
-        assert kind.table_rows(chosen, SHAPES) == sum(len(table) for table in operator.tables())
+        assert kind.table_rows(chosen, SHAPES, sizes) == sum(len(table) for table in operator.tables())
         assert operator.widths() == tuple(kind.width(slot, SHAPES, sizes) for slot in chosen)
         assert operator(operator.select(FEATURES)).shape[1] == sum(operator.widths())
 
