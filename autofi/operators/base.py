@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
@@ -29,6 +31,7 @@ class Shapes:
     bags            by field: (name, token codes)
     cross_rows      by pair: rows of its cross, out of vocabulary among them
     log_counts      by statistics column: mean and deviation of log(1 + count) over the training rows
+    counts          by field: training rows of every code, those of the encoder itself; () where they are not known
     """
 
     names: tuple[str, ...]
@@ -40,6 +43,7 @@ class Shapes:
     bags: dict[int, tuple[str, int]] = field(default_factory=dict)
     cross_rows: dict[tuple[int, int], int] = field(default_factory=dict)
     log_counts: dict[Column, tuple[float, float]] = field(default_factory=dict)
+    counts: tuple[NDArray[np.int64], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,11 @@ class Embedding(TableOperator):
         return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
 
     def forward(self, selected: Tensor) -> Tensor:
-        if self.training:
-            selected = some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY)
-        return super().forward(selected)
+        return super().forward(self.drawn(selected))
+
+    def drawn(self, selected: Tensor) -> Tensor:
+        """The codes that are looked up: while training, some are taken for unseen."""
+        return some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY) if self.training else selected
 
 
 def unknown_shares(slots: Sequence[Column], shapes: Shapes) -> Tensor:

@@ -15,7 +15,7 @@ from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import Candidate
 
 #: Operators of a field that read the code of its value: streams may have a table of their own for those.
-CODED = ("embedding", "unified_embedding")
+CODED = ("embedding", "shrunk_embedding", "unified_embedding")
 #: Operators whose vectors streams read: a learned vector per value, all of one width.
 VECTORS = (*CODED, "bag")
 #: A number of layers, heads or columns.

@@ -61,6 +61,10 @@ def shapes_for(features: Features, *, cross_min_count: int = MIN_COUNT) -> Shape
         cross_rows=dict(zip(PAIRS, crosses.sizes_at(cross_min_count), strict=True)),
         prior=0.25,
         log_counts={column: (1.0 + 0.1 * number, 0.5) for number, column in enumerate(COLUMNS)},
+        counts=tuple(
+            np.bincount(ids, minlength=cardinality)
+            for ids, cardinality in zip(features.ids.T, CARDINALITIES, strict=True)
+        ),
     )
 
 
