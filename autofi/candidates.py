@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from autofi.engine.tpe import Known, propose
-from autofi.operators.registry import choices_of
-from autofi.operators.streams import VECTORS
+from autofi.operators.registry import choices_of, vector_operators
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
@@ -96,11 +95,11 @@ class Candidates:
 
 def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
     """Forms of all fields: as selected, all that apply, embeddings by themselves, everything but embeddings."""
-    every = proposal.all_fields
+    every, vectors = proposal.all_fields, vector_operators()
 
     def only(embeddings: bool) -> dict[str, Forms]:
         return {
-            name: tuple(form for form in forms if (form in VECTORS) == embeddings) or forms
+            name: tuple(form for form in forms if (form in vectors) == embeddings) or forms
             for name, forms in every.items()
         }
 

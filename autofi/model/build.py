@@ -35,6 +35,7 @@ def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) 
         cross_rows=dict(zip(builder.crosses.pairs, builder.crosses.sizes_at(cross_min_count), strict=True)),
         prior=builder.statistics.prior,
         log_counts=builder.log_counts,
+        counts=encoder.counts,
     )
 
 

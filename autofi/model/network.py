@@ -14,10 +14,9 @@ from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.mixture import mix
 from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Operator, Shapes, Sizes
-from autofi.operators.embedding import Embedding
 from autofi.operators.gates import GatedTable
 from autofi.operators.registry import get_operator, get_stream
-from autofi.operators.streams import VECTORS, BranchedStream, Stream, StreamInputs
+from autofi.operators.streams import BranchedStream, Stream, StreamInputs
 
 #: Operator name → the slots it is built for.
 Layout = Mapping[str, Sequence[Column]]
@@ -30,7 +29,7 @@ Mask = Mapping[str, Tensor]
 class Network(nn.Module):
     """Logits from selected features: `readout(cat(operator(selected) for every operator)) + sum of streams`.
 
-    Streams read the vectors of the operators in VECTORS, all of them.
+    Streams read the vectors of all the operators that give a field's vector.
 
     With `field_sum` the vectors of a pair operator are added up per field instead of laid end to end: `F·D`
     columns instead of `P·D`, ten times fewer at 741 pairs. With `shared` the pair operators that have the same slots
@@ -71,12 +70,10 @@ class Network(nn.Module):
     def _stream_inputs(self, shapes: Shapes) -> StreamInputs:
         fields: list[str] = []
         rows: list[int] = []
-        for name, operator in self._operators():
-            if name in VECTORS:
+        for _, operator in self._operators():
+            if operator.vector:
                 fields += [shapes.names[slot[0]] for slot in operator.slots]
-                rows += (
-                    list(operator.slot_rows) if isinstance(operator, Embedding) else [0] * len(operator.slots)
-                )
+                rows += [shapes.kept[slot[0]] if operator.coded else 0 for slot in operator.slots]
         if not fields:
             raise InvalidArchitectureError(
                 "A stream reads the vectors of fields: no field has an embedding; give one the form 'embedding'."
@@ -154,9 +151,10 @@ class Network(nn.Module):
     def _stream_logits(self, parts: Mapping[str, Tensor], selected: Mapping[str, Tensor]) -> Tensor | None:
         if not self.streams:
             return None
-        found = [parts[name] for name in self.operators if name in VECTORS]
+        found = [parts[name] for name, operator in self._operators() if operator.vector]
         vectors = _beside(found).unflatten(1, (-1, self.vector_width))
-        codes = selected.get("embedding")
+        coded = [selected[name] for name, operator in self._operators() if operator.coded]
+        codes = _beside(coded) if coded else vectors.new_empty((len(vectors), 0), dtype=torch.int32)
         found = [stream(vectors, codes) for stream in self.streams.values()]
         if self.branched and self.training:
             found = [logits if logits.dim() > 1 else logits.unsqueeze(1) for logits in found]
@@ -229,7 +227,9 @@ class Network(nn.Module):
 
     def _check_within(self, layout: Layout) -> None:
         known = {name: set(operator.slots) for name, operator in self._operators()}
-        if self.streams and any(known[name] - set(layout.get(name, ())) for name in VECTORS if name in known):
+        if self.streams and any(
+            known[name] - set(layout.get(name, ())) for name, operator in self._operators() if operator.vector
+        ):
             raise InvalidArchitectureError(
                 f"The streams {', '.join(self.streams)} read every field: keep the embeddings of all of them."
             )

@@ -22,6 +22,8 @@ class Bag(TableOperator):
     name = "bag"
     choice = "field"
     arity = 1
+    sizes_read = ("embedding_dim",)
+    vector = True
     summary = "the mean of the learned vectors of a list's values"
     formula = "y = mean over t in x_f of E_f[t]"
     source = "https://doi.org/10.1145/2959100.2959190"

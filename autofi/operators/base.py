@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
@@ -29,6 +31,7 @@ class Shapes:
     bags            by field: (name, token codes)
     cross_rows      by pair: rows of its cross, out of vocabulary among them
     log_counts      by statistics column: mean and deviation of log(1 + count) over the training rows
+    counts          by field: training rows of every code, those of the encoder itself; () where they are not known
     """
 
     names: tuple[str, ...]
@@ -40,15 +43,22 @@ class Shapes:
     bags: dict[int, tuple[str, int]] = field(default_factory=dict)
     cross_rows: dict[tuple[int, int], int] = field(default_factory=dict)
     log_counts: dict[Column, tuple[float, float]] = field(default_factory=dict)
+    counts: tuple[NDArray[np.int64], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Widths an architecture chooses for its operators."""
+    """Widths an architecture chooses for its operators, and the table that unified embeddings share.
+
+    unified_rows     rows of that table, whatever number of values there is
+    unified_chunks   rows of it that make up a value's vector; they divide `embedding_dim`
+    """
 
     embedding_dim: int = 8
     cross_dim: int = 8
     factor_dim: int = 8
+    unified_rows: int = 10_000
+    unified_chunks: int = 2
 
 
 class Candidate(nn.Module, ABC):
@@ -78,9 +88,16 @@ class Operator(Candidate):
 
     #: 1 for operators of a field, 2 for operators of a pair.
     arity: ClassVar[int]
+    #: The widths of `Sizes` that change what is built.
+    sizes_read: ClassVar[tuple[str, ...]] = ()
+    #: Whether it gives a field's vector, `embedding_dim` wide, which streams read.
+    vector: ClassVar[bool] = False
+    #: Whether it selects the codes of values, so that a stream may have a table of its own for them.
+    coded: ClassVar[bool] = False
 
     def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
         super().__init__()
+        self.check_sizes(sizes)
         self.slots = tuple(slots)
         self.shapes = shapes
         self.sizes = sizes
@@ -91,13 +108,17 @@ class Operator(Candidate):
         """Whether the slot has what this operator reads (a number column, a bag, a cross)."""
 
     @classmethod
+    def check_sizes(cls, sizes: Sizes) -> None:
+        """Raise SearchSpaceError for sizes that it cannot be built with."""
+
+    @classmethod
     @abstractmethod
     def width(cls, slot: Column, shapes: Shapes, sizes: Sizes) -> int:
         """Columns this operator gives for `slot`."""
 
     @classmethod
     @abstractmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         """Rows of the lookup tables it holds for `slots`, over all of them."""
 
     @classmethod

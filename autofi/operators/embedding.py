@@ -29,6 +29,9 @@ class Embedding(TableOperator):
     name = "embedding"
     choice = "field"
     arity = 1
+    sizes_read = ("embedding_dim",)
+    vector = True
+    coded = True
     summary = "a learned vector per value (numeric fields: per bucket)"
     formula = "y = E_f[x_f]"
     source = "https://arxiv.org/abs/1601.02376"
@@ -47,16 +50,23 @@ class Embedding(TableOperator):
 
     def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
         super().__init__(slots, shapes, sizes)
-        complete = [shapes.kept[slot[0]] == shapes.cardinalities[slot[0]] for slot in self.slots]
-        self.register_buffer("unknown_share", torch.tensor(complete) * UNKNOWN_SHARE, persistent=False)
+        self.register_buffer("unknown_share", unknown_shares(self.slots, shapes), persistent=False)
 
     def select(self, features: Features) -> Tensor:
         return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
 
     def forward(self, selected: Tensor) -> Tensor:
-        if self.training:
-            selected = some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY)
-        return super().forward(selected)
+        return super().forward(self.drawn(selected))
+
+    def drawn(self, selected: Tensor) -> Tensor:
+        """The codes that are looked up: while training, some are taken for unseen."""
+        return some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY) if self.training else selected
+
+
+def unknown_shares(slots: Sequence[Column], shapes: Shapes) -> Tensor:
+    """Share of every field's codes that training takes for unseen: none where rare values train that row."""
+    complete = [shapes.kept[slot[0]] == shapes.cardinalities[slot[0]] for slot in slots]
+    return torch.tensor(complete) * UNKNOWN_SHARE
 
 
 def frequent_codes(features: Features, fields: list[int], shapes: Shapes) -> Tensor:

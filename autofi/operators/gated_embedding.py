@@ -26,7 +26,7 @@ class GatedEmbedding(GatedTable):
 
     @classmethod
     def num_gates(cls, slots: Sequence[Column], shapes: Shapes) -> int:
-        return cls.table_rows(slots, shapes)
+        return sum(cls.rows(slot, shapes) for slot in slots)
 
     def weights_of(self, rows: Tensor) -> Tensor:
         assert self.gates is not None

@@ -13,8 +13,6 @@ from autofi.data.features import Column
 from autofi.operators.base import Shapes, Sizes, look_up
 from autofi.operators.embedding import Embedding
 
-#: Operators whose vectors stand behind gates.
-GATED = ("gated_embedding", "gated_field")
 #: Where every gate's weight begins: with temperature 1 its factor is 1 then.
 INITIAL_WEIGHT = 0.5
 

@@ -24,6 +24,7 @@ class MemorizeEmbedding(TableOperator):
     name = "memorize_embedding"
     choice = "memorize"
     arity = 2
+    sizes_read = ("cross_dim",)
     summary = "a learned vector per frequent cell of the cross"
     formula = "y = C_ij[(x_i, x_j)]"
     source = "https://arxiv.org/abs/2105.10484"

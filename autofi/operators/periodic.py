@@ -29,6 +29,7 @@ class Periodic(Operator):
     name = "periodic"
     choice = "field"
     arity = 1
+    sizes_read = ("embedding_dim",)
     summary = "sines and cosines of a number's position at learned frequencies"
     formula = "y = (sin(2 pi w_k u), cos(2 pi w_k u)), u = position(x_f) / bins"
     source = "https://arxiv.org/abs/2203.05556"
@@ -51,7 +52,7 @@ class Periodic(Operator):
         return 2 * (sizes.embedding_dim // 2)
 
     @classmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return 0
 
     @classmethod

@@ -59,7 +59,7 @@ class PiecewiseLinear(Operator):
         return cls._bins(slot, shapes) + 1
 
     @classmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return 0
 
     @classmethod

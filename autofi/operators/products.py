@@ -22,6 +22,7 @@ class Factorize(Operator):
 
     choice = "factorize"
     arity = 2
+    sizes_read = ("factor_dim",)
     ends: Tensor
     offsets: Tensor
 
@@ -40,12 +41,12 @@ class Factorize(Operator):
         return len(slot) == 2
 
     @classmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return sum(shapes.kept[field] for field in {field for slot in slots for field in slot})
 
     @classmethod
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
-        return cls.table_rows(slots, shapes) * sizes.factor_dim
+        return cls.table_rows(slots, shapes, sizes) * sizes.factor_dim
 
     def select(self, features: Features) -> Tensor:
         return frequent_codes(features, self.fields, self.shapes)

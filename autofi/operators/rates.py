@@ -45,7 +45,7 @@ class Statistics(Operator):
         return 2
 
     @classmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return 0
 
     @classmethod

@@ -38,6 +38,11 @@ def streams() -> dict[str, type[Stream]]:
     return {name: found for name, found in _all().items() if issubclass(found, Stream)}
 
 
+def vector_operators() -> frozenset[str]:
+    """Names of the operators that give a field's vector, which streams read."""
+    return frozenset(name for name, operator in operators().items() if operator.vector)
+
+
 def get_operator(name: str) -> type[Operator]:
     """The class of that name; an unknown one raises `SearchSpaceError` with the nearest."""
     known = operators()

@@ -14,8 +14,6 @@ from torch import Tensor
 from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import Candidate
 
-#: Operators whose vectors streams read: a learned vector per value, all of one width.
-VECTORS = ("embedding", "bag")
 #: A number of layers, heads or columns.
 Count = Annotated[int, Field(ge=1)]
 #: Widths of hidden layers, at least one.
@@ -29,7 +27,7 @@ class StreamInputs:
     """What a stream is built from.
 
     fields   names of the fields that have a vector, in the order of the vectors
-    rows     rows of the embedding table by field; 0 for a field whose vector is pooled from a list
+    rows     codes by field; 0 for a field whose vector is pooled from a list
     dim      width of every vector
     """
 
@@ -57,7 +55,7 @@ class Stream(Candidate):
     """One interaction of all fields: `[B, F, D]` field vectors → logit `[B]`, added to the read-out's.
 
     Most published interaction networks end in a linear map next to that of an MLP, so that a sum of logits is what
-    they compute. `codes` are the rows of the fields that have an embedding, int32 `[B, E]`, for a stream with a
+    they compute. `codes` are those of the values of the fields that have any, int32 `[B, E]`, for a stream with a
     table of its own.
 
     Rows never see each other, but for batch normalisation while training. The same generator gives the same weights.

@@ -39,7 +39,7 @@ class TableOperator(Operator):
         self.register_buffer("offsets", table_offsets(self.slot_rows), persistent=False)
 
     @classmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return sum(cls.rows(slot, shapes) for slot in slots)
 
     @classmethod

@@ -14,9 +14,8 @@ from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
-from autofi.operators.gates import GATED
-from autofi.operators.registry import choices_of, get_operator, get_stream
-from autofi.operators.streams import VECTORS
+from autofi.operators.gates import GatedTable
+from autofi.operators.registry import choices_of, get_operator, get_stream, vector_operators
 from autofi.training.settings import TrainingSettings, without_gates
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
@@ -63,26 +62,21 @@ class Architecture:
                             f"A {what} takes operators of a {what}: found '{name}' at {slot}."
                         )
         self._check_branches()
-        defaults = Sizes()
-        choices = {operator.choice for operator in used.values()}
-        sizes = dataclasses.replace(
-            self.sizes,
-            embedding_dim=self.sizes.embedding_dim
-            if used.keys() & {*VECTORS, "periodic"}
-            else defaults.embedding_dim,
-            cross_dim=self.sizes.cross_dim if "memorize_embedding" in used else defaults.cross_dim,
-            factor_dim=self.sizes.factor_dim if "factorize" in choices else defaults.factor_dim,
+        read = {name for operator in used.values() for name in operator.sizes_read}
+        sizes = Sizes(
+            **{name: value for name, value in dataclasses.asdict(self.sizes).items() if name in read}
         )
         readout = (
             self.readout if self.readout.name == "mlp" else ReadoutSizes(name=self.readout.name, hidden=())
         )
-        training = self.training if used.keys() & set(GATED) else without_gates(self.training)
+        gated = any(issubclass(operator, GatedTable) for operator in used.values())
+        training = self.training if gated else without_gates(self.training)
         cross_min_count, cross_max_rows = self.cross_min_count, self.cross_max_rows
         if "memorize_embedding" not in used:
             cross_min_count, cross_max_rows = 2, None
         for name, value in (
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
-            ("streams", _with_all_settings(self.streams) if used.keys() & set(VECTORS) else {}),
+            ("streams", _with_all_settings(self.streams) if used.keys() & vector_operators() else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
             ("field_sum", self.field_sum and bool(pairs)), ("training", training),
         ):  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from autofi.errors import SearchSpaceError, nearest
-from autofi.operators.registry import get_operator, get_stream, operators
-from autofi.operators.streams import VECTORS
+from autofi.operators.base import Sizes
+from autofi.operators.registry import get_operator, get_stream, operators, vector_operators
 from autofi.space.architecture import Forms
 
 
@@ -116,7 +116,9 @@ class SearchSpace(_Strict):
     source: str = ""
     fields: FieldSpace
     pairs: PairSpace = PairSpace()
-    sizes: dict[Literal["embedding_dim", "cross_dim", "factor_dim"], Choosable] = {}
+    sizes: dict[
+        Literal["embedding_dim", "cross_dim", "factor_dim", "unified_rows", "unified_chunks"], Choosable
+    ] = {}
     readout: dict[Literal["name", "hidden", "dropout", "batch_norm", "members"], Choosable] = {}
     #: Streams beside the read-out; or `{choices: [...]}` of several such. The supernet that chooses pairs has none.
     streams: StreamSets | Streams = {}
@@ -160,11 +162,24 @@ class SearchSpace(_Strict):
 
     @model_validator(mode="after")
     def _readable(self) -> SearchSpace:
-        if self.streams and not set(VECTORS) & set(self.fields.forms):
+        if self.streams and not vector_operators() & set(self.fields.forms):
             raise ValueError("streams read the vectors of fields: add 'embedding' to fields.forms")
         if self.readout.get("name") == "none" and not self.streams:
             raise ValueError("readout 'none' leaves the logit to streams: name some, or another read-out")
+        for sizes in self._all_sizes():
+            for form in self.fields.forms:
+                get_operator(form).check_sizes(sizes)
         return self
+
+    def _all_sizes(self) -> Iterator[Sizes]:
+        """Whatever sizes may be chosen together."""
+        values = [value.choices if isinstance(value, Choices) else (value,) for value in self.sizes.values()]
+        for key, offered in zip(self.sizes, values, strict=True):
+            for value in offered:
+                if type(value) is not int or value < 1:
+                    raise ValueError(f"a size is a whole number from 1 on: found {value!r} for '{key}'")
+        for chosen in product(*values):
+            yield Sizes(**dict(zip(self.sizes, chosen, strict=True)))
 
     def parameters(self) -> dict[str, FloatRange | Choices]:
         """Everything numeric or named that has a choice, by dotted key, in the order of the file."""

@@ -1,4 +1,4 @@
-"""A cap on the rows of memorized crosses holds over all pairs of a network."""
+"""What a network is built from: a cap on all memorized crosses, and the training rows of every value."""
 
 from __future__ import annotations
 
@@ -36,3 +36,17 @@ def test_the_least_frequent_cells_share_the_row_of_the_unknown(cap: int | None) 
         merged = counts[slot][np.unique(seen[(chosen[:, slot] == 0) & (seen[:, slot] > 0), slot])]
         kept = counts[slot][1:size]
         assert not len(merged) or not len(kept) or merged.max() < kept.min()
+
+
+def test_operators_are_told_the_training_rows_of_every_value() -> None:
+    dataset = encoded(split_by(visits(ROWS)))
+    builder, _ = build_features(dataset, [])
+    fields = dict.fromkeys(dataset.encoder.schema.names, ("shrunk_embedding",))
+    network = build_network(Architecture(fields=fields, min_count=1), builder, seed=0)
+    ids = dataset.ids[dataset.parts["train"]]
+    counts = [
+        np.bincount(column, minlength=cardinality)
+        for column, cardinality in zip(ids.T, builder.encoder.cardinalities, strict=True)
+    ]
+    found = network.operators["shrunk_embedding"].counts.numpy()
+    np.testing.assert_array_equal(found, np.concatenate(counts))

@@ -15,7 +15,7 @@ from autofi.errors import InvalidArchitectureError
 from autofi.model.network import Network, Streams
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
-from autofi.operators.registry import operators
+from autofi.operators.registry import operators, vector_operators
 from tests.operators.examples import KEPT, SIZES, random_features, shapes_for, slots_of
 
 FEATURES = random_features(50)
@@ -233,6 +233,25 @@ def test_streams_add_their_logits(readout: ReadoutSizes) -> None:
         torch.testing.assert_close(expected, beside + network.readout.bias)
 
 
+@pytest.mark.parametrize(
+    "forms", [["embedding"], ["unified_embedding"], ["bag"], ["embedding", "unified_embedding"]]
+)
+def test_streams_are_given_the_codes_of_the_fields_that_have_any(forms: list[str]) -> None:
+    network = make({name: slots_of(name, SHAPES) for name in forms}, READOUTS[2], streams={"linear": {}})
+    seen = []
+    network.streams["linear"].register_forward_pre_hook(lambda _, read: seen.append(read))
+    selected = network.select(FEATURES)
+    network(selected)
+    ((vectors, codes),) = seen
+    columns = network.columns(selected)
+    assert torch.equal(vectors, columns.unflatten(1, (-1, SIZES.embedding_dim)))
+    if len(forms) == 1 and forms != ["bag"]:
+        assert codes is selected[forms[0]]  # not a copy
+    frequent = torch.from_numpy(np.where(FEATURES.ids < np.array(KEPT), FEATURES.ids, 1))
+    of_values = [frequent for name in forms if name != "bag"]
+    assert torch.equal(codes, torch.cat([frequent[:, :0], *of_values], 1))
+
+
 def test_streams_join_every_member() -> None:
     layout = {"embedding": slots_of("embedding", SHAPES)}
     network = make(layout, ReadoutSizes(hidden=(6,), members=3), streams={"fm": {}})
@@ -246,13 +265,13 @@ def test_streams_join_every_member() -> None:
 
 def test_what_is_kept_keeps_its_streams_and_every_field_they_read() -> None:
     network = make(everything(), READOUTS[3], streams={"cross_network": {"layers": 1}, "linear": {}})
-    vectors = {name: slots_of(name, SHAPES) for name in ("embedding", "bag")}
+    vectors = {name: slots_of(name, SHAPES) for name in sorted(vector_operators())}
     small = network.keep(vectors).double()
     masked = network(network.select(FEATURES), mask_of(network, vectors))
     torch.testing.assert_close(small(small.select(FEATURES)), masked, rtol=1e-10, atol=1e-10)
     assert set(small.state_dict()) <= set(network.state_dict())
     with pytest.raises(InvalidArchitectureError, match="cross_network, linear read every field"):
-        network.keep({"embedding": [(0,)], "bag": vectors["bag"]})
+        network.keep({**vectors, "embedding": [(0,)]})
 
 
 def test_streams_need_vectors() -> None:

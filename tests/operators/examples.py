@@ -19,7 +19,7 @@ PAIRS: tuple[Pair, ...] = tuple(combinations(range(5), 2))
 COLUMNS: tuple[Column, ...] = (*((field,) for field in range(5)), *PAIRS)
 NUMBER_FIELDS, NUMBER_BINS = (2, 4), (3, 5)
 BAGS = {3: ("tags", 6)}
-SIZES = Sizes(embedding_dim=4, cross_dim=3, factor_dim=5)
+SIZES = Sizes(embedding_dim=4, cross_dim=3, factor_dim=5, unified_rows=23)
 MIN_COUNT = 1
 
 
@@ -61,6 +61,10 @@ def shapes_for(features: Features, *, cross_min_count: int = MIN_COUNT) -> Shape
         cross_rows=dict(zip(PAIRS, crosses.sizes_at(cross_min_count), strict=True)),
         prior=0.25,
         log_counts={column: (1.0 + 0.1 * number, 0.5) for number, column in enumerate(COLUMNS)},
+        counts=tuple(
+            np.bincount(ids, minlength=cardinality)
+            for ids, cardinality in zip(features.ids.T, CARDINALITIES, strict=True)
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -18,7 +18,12 @@ FEATURES = random_features(ROWS)
 SHAPES = shapes_for(FEATURES)
 every_operator = pytest.mark.parametrize("name", list(operators()))
 every_table = pytest.mark.parametrize(
-    "name", [name for name in operators() if get_operator(name).table_rows(slots_of(name, SHAPES), SHAPES)]
+    "name",
+    [
+        name
+        for name, operator in operators().items()
+        if operator.table_rows(slots_of(name, SHAPES), SHAPES, SIZES)
+    ],
 )
 
 
@@ -44,7 +49,7 @@ def test_features_without_rows_are_selected(name: str) -> None:
 
 
 @every_operator
-@pytest.mark.parametrize("sizes", [SIZES, Sizes(embedding_dim=7, cross_dim=1, factor_dim=2)])
+@pytest.mark.parametrize("sizes", [SIZES, Sizes(7, 1, 2, unified_rows=5, unified_chunks=7)])
 def test_formulas_equal_the_built_module(name: str, sizes: Sizes) -> None:
     slots = slots_of(name, SHAPES)
     for chosen in (slots, slots[:1], slots[::-1]):
@@ -52,7 +57,7 @@ def test_formulas_equal_the_built_module(name: str, sizes: Sizes) -> None:
         kind = type(operator)
         assert operator.slots == tuple(chosen)
         assert kind.num_parameters(chosen, SHAPES, sizes) == sum(p.numel() for p in operator.parameters())
-        assert kind.table_rows(chosen, SHAPES) == sum(len(table) for table in operator.tables())
+        assert kind.table_rows(chosen, SHAPES, sizes) == sum(len(table) for table in operator.tables())
         assert operator.widths() == tuple(kind.width(slot, SHAPES, sizes) for slot in chosen)
         assert operator(operator.select(FEATURES)).shape[1] == sum(operator.widths())
 
@@ -196,3 +201,18 @@ def test_a_large_table_has_the_same_gradient_but_sparse(name: str, monkeypatch: 
         assert dense is not None and sparse is not None
         assert sparse.is_sparse and not dense.is_sparse
         torch.testing.assert_close(sparse.to_dense(), dense)
+
+
+@every_operator
+def test_sizes_it_does_not_read_change_nothing(name: str) -> None:
+    slots, kind = slots_of(name, SHAPES), get_operator(name)
+    doubled = replace(
+        SIZES, **{key: 2 * value for key, value in asdict(SIZES).items() if key not in kind.sizes_read}
+    )
+    assert kind.num_parameters(slots, SHAPES, doubled) == kind.num_parameters(slots, SHAPES, SIZES)
+    assert [kind.width(slot, SHAPES, doubled) for slot in slots] == [
+        kind.width(slot, SHAPES, SIZES) for slot in slots
+    ]
+    for size in kind.sizes_read:
+        other = replace(SIZES, **{size: 2 * getattr(SIZES, size)})
+        assert kind.num_parameters(slots, SHAPES, other) != kind.num_parameters(slots, SHAPES, SIZES)

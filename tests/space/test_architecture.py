@@ -37,6 +37,7 @@ def test_order_and_naive_pairs_do_not_change_the_id() -> None:
     "changes",
     [
         {"sizes": Sizes(factor_dim=99)},  # nothing is factorized
+        {"sizes": Sizes(unified_rows=99, unified_chunks=4)},
         {"field_sum": False},
         {"streams": {}},
     ],
@@ -58,6 +59,14 @@ def test_unused_choices_do_not_change_the_id(changes: dict[str, object]) -> None
 )
 def test_used_choices_do(changes: dict[str, object]) -> None:
     assert dataclasses.replace(PLAIN, **changes).id != PLAIN.id
+
+
+def test_the_size_of_a_unified_table_matters_where_there_is_one() -> None:
+    unified = dataclasses.replace(PLAIN, fields={"ad": ("unified_embedding",)})
+    for sizes in (Sizes(unified_rows=99), Sizes(unified_chunks=4), Sizes(embedding_dim=16)):
+        changed = dataclasses.replace(unified, sizes=sizes)
+        assert changed.id != unified.id
+        assert changed.sizes == sizes
 
 
 def test_settings_of_streams_are_all_told() -> None:

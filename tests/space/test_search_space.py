@@ -13,7 +13,7 @@ from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import load_space, subsets
 
-SEARCHED = {"optinter"}
+SEARCHED = {"optinter", "unified"}
 MINIMAL = {"name": "mine", "summary": "a test", "fields": {"forms": ["embedding"]}}
 
 
@@ -62,6 +62,15 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
         ({"streams": {"choices": [{}, {"fm": {"layers": 2}}]}}, "'fm' has no setting 'layers'"),
         ({"streams": {"fm": {}}, "fields": {"forms": ["statistics"]}}, "add 'embedding' to fields.forms"),
         ({"readout": {"name": "none"}}, "leaves the logit to streams"),
+        ({"sizes": {"embedding_dim": "ten"}}, "a size is a whole number from 1 on: found 'ten'"),
+        ({"sizes": {"unified_rows": {"choices": [10, 0]}}}, "from 1 on: found 0 for 'unified_rows'"),
+        (
+            {
+                "fields": {"forms": ["unified_embedding"]},
+                "sizes": {"embedding_dim": {"choices": [8, 9]}, "unified_chunks": 4},
+            },
+            "unified_chunks 4 and embedding_dim 9; change one",
+        ),
     ],
 )
 def test_a_wrong_file_names_the_key(tmp_path: Path, changes: dict[str, object], message: str) -> None:

@@ -1,0 +1,117 @@
+"""The embedding of a field's value in one hashed table that all fields share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from autofi.data.cells import splitmix64
+from autofi.data.features import Column, Features
+from autofi.errors import SearchSpaceError
+from autofi.operators.base import Operator, Shapes, Sizes, look_up, table_offsets
+from autofi.operators.embedding import frequent_codes, unknown_shares
+from autofi.operators.registry import register
+from autofi.operators.tables import INITIAL_DEVIATION, OUT_OF_VOCABULARY, some_unknown
+
+
+@register
+class UnifiedEmbedding(Operator):
+    """Feature multiplexing: `unified_rows` rows for the values of all fields, however many values there are.
+
+    Every chunk of a value's vector is a row of its own, hashed with the field and the chunk as salt: two values that
+    share one row hardly ever share all, and what fields share the layers above tell apart by its place.
+
+    Departs from the paper: what is hashed is the code of the value, so that a rare value still shares the vector of
+    the unseen ones of its field (and, as in `embedding`, some are taken for unseen while training); every field has
+    as many chunks; there is one table, not several in turn.
+
+    Costs a gather of `chunks` rows a value; where they lie is kept beside the table, 4 bytes a chunk, and never saved.
+    """
+
+    name = "unified_embedding"
+    choice = "field"
+    arity = 1
+    sizes_read = ("embedding_dim", "unified_rows", "unified_chunks")
+    vector = True
+    coded = True
+    summary = "a learned vector per value, out of one hashed table that all fields share"
+    formula = "y = (T[h(x_f; f, 1)], ..., T[h(x_f; f, C)]), h a hash into the rows of T"
+    source = "https://arxiv.org/abs/2305.12102"
+    unknown_share: Tensor
+    offsets: Tensor
+    places: Tensor
+
+    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
+        super().__init__(slots, shapes, sizes)
+        rows, chunks = sizes.unified_rows, sizes.unified_chunks
+        self.table = nn.Parameter(torch.randn(rows, sizes.embedding_dim // chunks) * INITIAL_DEVIATION)
+        kept = [shapes.kept[slot[0]] for slot in self.slots]
+        places = np.concatenate(
+            [
+                hashed_rows(slot[0], codes, chunks=chunks, rows=rows)
+                for slot, codes in zip(self.slots, kept, strict=True)
+            ]
+        )
+        self.register_buffer("places", torch.from_numpy(places), persistent=False)
+        self.register_buffer("offsets", table_offsets(kept), persistent=False)
+        self.register_buffer("unknown_share", unknown_shares(self.slots, shapes), persistent=False)
+
+    @classmethod
+    def applies(cls, slot: Column, shapes: Shapes) -> bool:
+        return True
+
+    @classmethod
+    def check_sizes(cls, sizes: Sizes) -> None:
+        if sizes.unified_rows < 1:
+            raise SearchSpaceError(
+                f"The table of unified_embedding has a row: found unified_rows {sizes.unified_rows}; give it at "
+                "least 1."
+            )
+        if sizes.unified_chunks < 1 or sizes.embedding_dim % sizes.unified_chunks:
+            raise SearchSpaceError(
+                f"The chunks of unified_embedding divide embedding_dim: found unified_chunks "
+                f"{sizes.unified_chunks} and embedding_dim {sizes.embedding_dim}; change one of them."
+            )
+
+    @classmethod
+    def width(cls, slot: Column, shapes: Shapes, sizes: Sizes) -> int:
+        return sizes.embedding_dim
+
+    @classmethod
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
+        return sizes.unified_rows
+
+    @classmethod
+    def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
+        return sizes.unified_rows * (sizes.embedding_dim // sizes.unified_chunks)
+
+    def select(self, features: Features) -> Tensor:
+        return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
+
+    def forward(self, selected: Tensor) -> Tensor:
+        if self.training:
+            selected = some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY)
+        places = self.places.index_select(0, (selected + self.offsets).flatten())
+        places = places.view(len(selected), len(self.slots) * self.sizes.unified_chunks)
+        return look_up(self.table, places).flatten(1)
+
+    def subset(self, positions: Sequence[int]) -> Self:
+        with torch.random.fork_rng(devices=[]):
+            small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
+        small.table = nn.Parameter(self.table.detach().clone())
+        return small.to(self.table.device).train(self.training)
+
+    def tables(self) -> tuple[nn.Parameter, ...]:
+        return (self.table,)
+
+
+def hashed_rows(field: int, codes: int, *, chunks: int, rows: int) -> NDArray[np.int32]:
+    """The row of every chunk of a field's codes, `[codes, chunks]`; the same in every process, on every machine."""
+    salts = splitmix64(np.add(splitmix64(np.array([field], np.uint64)), np.arange(chunks, dtype=np.uint64)))
+    mixed = splitmix64(np.add.outer(np.arange(codes, dtype=np.uint64), salts))
+    return (mixed % np.uint64(rows)).astype(np.int32)
