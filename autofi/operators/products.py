@@ -69,3 +69,18 @@ class Factorize(Operator):
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         return (self.table,)
+
+
+def kernel_products(vectors: Tensor, ends: Tensor, kernels: Tensor) -> Tensor:
+    """`v_iᵀ K_p v_j` of every pair: vectors `[B, F, D]`, ends `[2, P]`, kernels `[P, D, D]` → `[B, P]`."""
+    # Rows last: all pairs are one batched product, and what follows runs along the rows.
+    by_field = vectors.permute(1, 2, 0).contiguous()
+    left, right = by_field.index_select(0, ends[0]), by_field.index_select(0, ends[1])
+    mapped = torch.bmm(kernels, right)
+    # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+    return (left * mapped.to(left.dtype)).sum(1).t()
+
+
+def plain_kernels(pairs: int, dim: int) -> Tensor:
+    """Kernels `[pairs, dim, dim]` with which `kernel_products` are inner products: what they begin as."""
+    return torch.eye(dim).repeat(pairs, 1, 1)

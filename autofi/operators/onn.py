@@ -1,0 +1,75 @@
+"""An MLP over field-aware products: the operation-aware network, also called NFFM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from autofi.operators.field_aware import FieldAwareProducts
+from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.registry import register
+from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
+
+
+@dataclass(frozen=True)
+class ONNSettings:
+    """dim          columns of a field-aware vector
+    hidden       widths of the MLP
+    dropout      of its hidden layers
+    batch_norm   in its hidden layers
+    """
+
+    dim: Count = 4
+    hidden: Widths = (400, 400, 400)
+    dropout: Share = 0.0
+    batch_norm: bool = False
+
+
+@register
+class ONN(Stream):
+    """ONN: a value has a vector for every operation it takes part in, and the MLP reads what they all give.
+
+    The operation "copy" reads the field vectors, the product with each other field a vector meant for it alone. The
+    paper gives both one width; here `dim` is apart, for it is what the table grows with: `(F-1)·dim` numbers a value,
+    `F²·dim/2` products a row beside the MLP's. Fields whose vector is pooled from a list are copied and not
+    multiplied.
+    """
+
+    name = "onn"
+    summary = "ONN (NFFM): an MLP over the field vectors and all field-aware products"
+    formula = "y = MLP([v_1, ..., v_F, (<V_{x_i, f_j}, V_{x_j, f_i}>)_{i<j}])"
+    source = "https://arxiv.org/abs/1904.12579"
+    Settings = ONNSettings
+    examples = ({"dim": 2, "hidden": [6], "dropout": 0.2, "batch_norm": True},)
+
+    def __init__(self, inputs: StreamInputs, settings: ONNSettings) -> None:
+        super().__init__(inputs, settings)
+        self.products = FieldAwareProducts(inputs, settings.dim)
+        self.mlp = mlp(
+            _columns(inputs),
+            settings.hidden,
+            dropout=settings.dropout,
+            batch_norm=settings.batch_norm,
+            last=1,
+        )
+        initialize(self)
+
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: ONNSettings) -> int:
+        table = FieldAwareProducts.num_parameters(inputs, settings.dim)
+        return table + mlp_parameters(
+            _columns(inputs), settings.hidden, batch_norm=settings.batch_norm, last=1
+        )
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        logit: Tensor = self.mlp(torch.cat((vectors.flatten(1), self.products(codes)), 1)).squeeze(1)
+        return logit
+
+    def tables(self) -> tuple[nn.Parameter, ...]:
+        return (self.products.table,)
+
+
+def _columns(inputs: StreamInputs) -> int:
+    return inputs.width + FieldAwareProducts.num_pairs(inputs)

@@ -1,0 +1,85 @@
+"""An MLP over field vectors and the products of all pairs: PNN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.products import kernel_products, plain_kernels
+from autofi.operators.registry import register
+from autofi.operators.streams import Share, Stream, StreamInputs, Widths
+
+
+@dataclass(frozen=True)
+class ProductNetworkSettings:
+    """product      of a pair: "inner" (IPNN), or "outer" under a kernel of its own (KPNN)
+    hidden       widths of the MLP
+    dropout      of its hidden layers
+    batch_norm   in its hidden layers
+    """
+
+    product: Literal["inner", "outer"] = "inner"
+    hidden: Widths = (400, 400, 400)
+    dropout: Share = 0.0
+    batch_norm: bool = False
+
+
+@register
+class ProductNetwork(Stream):
+    """PNN: the MLP reads the field vectors and one number per pair.
+
+    The inner product of all pairs is one batched product, `F²·D` products a row. The outer product is the kernel
+    product of the authors' later paper (https://arxiv.org/abs/1807.00311), `P·D²` weights and as many products a row
+    for `P = F(F-1)/2` pairs; it begins as the inner product. The first paper's outer product, `D²` columns added up
+    over all pairs before the MLP sees them, is left out: it is the outer product of the sum of all fields.
+    """
+
+    name = "product_network"
+    summary = "PNN: an MLP over the field vectors and the products of all pairs"
+    formula = "y = MLP([v_1, ..., v_F, (p_ij)_{i<j}]), p_ij = <v_i, v_j> or v_iᵀ K_ij v_j"
+    source = "https://arxiv.org/abs/1611.00144"
+    Settings = ProductNetworkSettings
+    examples = (
+        {"product": "outer", "hidden": [6]},
+        {"hidden": [6, 5], "dropout": 0.2, "batch_norm": True},
+    )
+
+    ends: Tensor
+
+    def __init__(self, inputs: StreamInputs, settings: ProductNetworkSettings) -> None:
+        super().__init__(inputs, settings)
+        fields = len(inputs.fields)
+        self.register_buffer("ends", torch.triu_indices(fields, fields, 1), persistent=False)
+        self.mlp = mlp(
+            inputs.width + inputs.pairs,
+            settings.hidden,
+            dropout=settings.dropout,
+            batch_norm=settings.batch_norm,
+            last=1,
+        )
+        initialize(self)
+        self.kernels = (
+            nn.Parameter(plain_kernels(inputs.pairs, inputs.dim)) if settings.product == "outer" else None
+        )
+
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: ProductNetworkSettings) -> int:
+        width = inputs.width + inputs.pairs
+        layers = mlp_parameters(width, settings.hidden, batch_norm=settings.batch_norm, last=1)
+        return layers + (inputs.pairs * inputs.dim**2 if settings.product == "outer" else 0)
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        if self.kernels is None:
+            products = self._inner_products(vectors)
+        else:
+            products = kernel_products(vectors, self.ends, self.kernels)
+        logit: Tensor = self.mlp(torch.cat((vectors.flatten(1), products), 1)).squeeze(1)
+        return logit
+
+    def _inner_products(self, vectors: Tensor) -> Tensor:
+        square = torch.bmm(vectors, vectors.transpose(1, 2)).flatten(1)
+        return square.index_select(1, self.ends[0] * vectors.shape[1] + self.ends[1])
