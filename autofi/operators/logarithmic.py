@@ -9,13 +9,12 @@ from torch import Tensor, nn
 
 from autofi.operators.layers import initialize, mlp, mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
+from autofi.operators.powers import bounded_exp
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
 
 #: Smaller columns count as this: a logarithm needs a floor, and this one trains better than smaller ones.
 SMALLEST = 1e-5
-#: Powers above are cut: their squares, which batch normalisation adds up, would leave float32 not far from there.
-LARGEST_EXPONENT = 30.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Logarithmic(Stream):
         with torch.autocast(vectors.device.type, enabled=False):
             logarithms = self.log_norm(vectors.float().abs().clamp_min(SMALLEST).log())
             exponents = torch.matmul(self.powers.weight, logarithms)
-            crosses = self.cross_norm(exponents.clamp_max(LARGEST_EXPONENT).exp())
+            crosses = self.cross_norm(bounded_exp(exponents))
         logit: Tensor = self.layers(crosses.flatten(1)).squeeze(1)
         return logit
 
