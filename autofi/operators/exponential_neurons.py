@@ -1,0 +1,124 @@
+"""Crosses of fields that sparse attention chooses row by row: ARM-Net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from autofi.operators.entmax import entmax
+from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.own_vectors import OwnVectors
+from autofi.operators.powers import bounded_exp
+from autofi.operators.registry import register
+from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
+
+
+@dataclass(frozen=True)
+class ExponentialNeuronsSettings:
+    """heads        maps of the fields that attention compares
+    neurons      crosses of a head
+    alpha        how sparse the attention is: 1 is a softmax, 2 sparsemax; "learned" is one per head, from 1.5 on and
+                 between 1 and 2
+    hidden       widths of the MLP over the crosses
+    dropout      of its hidden layers
+    batch_norm   in its hidden layers; crosses are always normalised
+    own_vectors  whether it reads embeddings of its own instead of those that all share
+    """
+
+    heads: Count = 1
+    neurons: Count = 32
+    alpha: Annotated[float, Field(ge=1, allow_inf_nan=False)] | Literal["learned"] = 1.5
+    hidden: Widths = (256, 256)
+    dropout: Share = 0.0
+    batch_norm: bool = True
+    own_vectors: bool = False
+
+
+@register
+class ExponentialNeurons(Stream):
+    """ARM-Net: every neuron is a product of powers `exp(v_f)^w_f` over the fields its attention lets through.
+
+    Attention is α-entmax, so most fields of a cross have a share of exactly 0 (`crosses`). Batch normalisation has a
+    channel per neuron; an MLP reads all of them. A head's map and its neurons' queries are multiplied first: of
+    `N = heads·neurons` the attention costs `N·F·D` products a row, the powers as many, the MLP `N·D·hidden[0]`.
+
+    Exponents are cut at 30, which is not in the paper. ARM-Net+ beside an MLP has an embedding table for each half
+    (`own_vectors`) and, here, no last map over the two logits: both end in a linear map. The public code also bounds
+    every gradient by 1.
+    """
+
+    name = "exponential_neurons"
+    summary = "ARM-Net: products of the fields that sparse attention chooses row by row, read by an MLP"
+    formula = "y = MLP(BN(exp(Σ_f w_nf v_f))), w_n = u_n ∘ entmax_α(<W_k q_n, v_f> / √D over f)"
+    source = "https://arxiv.org/abs/2107.01830"
+    Settings = ExponentialNeuronsSettings
+    examples = (
+        {"heads": 2, "neurons": 3, "alpha": "learned", "hidden": [8], "own_vectors": True},
+        {"neurons": 3, "alpha": 1.7, "hidden": [8, 6], "dropout": 0.1, "batch_norm": False},
+        {"neurons": 3, "alpha": 1.0, "hidden": [8]},
+        {"neurons": 3, "alpha": 2.0, "hidden": [8]},
+    )
+
+    def __init__(self, inputs: StreamInputs, settings: ExponentialNeuronsSettings) -> None:
+        super().__init__(inputs, settings)
+        heads, neurons, dim = settings.heads, settings.neurons, inputs.dim
+        self.scale = dim**-0.5
+        self.own = OwnVectors(inputs) if settings.own_vectors else None
+        self.maps = nn.Parameter(torch.empty(heads, dim, dim))
+        self.queries = nn.Parameter(torch.empty(heads, neurons, dim))
+        self.powers = nn.Parameter(torch.empty(heads, neurons, len(inputs.fields)))
+        for weights in (self.maps, self.queries, self.powers):
+            for head in weights:
+                nn.init.xavier_uniform_(head, gain=2**0.5)
+        self.sparsity = nn.Parameter(torch.zeros(heads)) if settings.alpha == "learned" else None
+        self.norm = nn.BatchNorm1d(heads * neurons)
+        self.layers = mlp(
+            heads * neurons * dim,
+            settings.hidden,
+            dropout=settings.dropout,
+            batch_norm=settings.batch_norm,
+            last=1,
+        )
+        initialize(self)
+
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: ExponentialNeuronsSettings) -> int:
+        heads, dim = settings.heads, inputs.dim
+        neurons = heads * settings.neurons
+        found = heads * dim**2 + neurons * (dim + len(inputs.fields) + 2)
+        found += heads if settings.alpha == "learned" else 0
+        found += mlp_parameters(neurons * dim, settings.hidden, batch_norm=settings.batch_norm, last=1)
+        return found + (OwnVectors.num_parameters(inputs) if settings.own_vectors else 0)
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        if self.own is not None:
+            vectors = self.own(vectors, codes)
+        # Rounded to bfloat16, scores would let other fields through and exponents be crosses off by some per cent.
+        with torch.autocast(vectors.device.type, enabled=False):
+            vectors = vectors.float()
+            exponents = torch.matmul(self.crosses(vectors) * self.powers.flatten(0, 1), vectors)
+            crosses = self.norm(bounded_exp(exponents))
+        logit: Tensor = self.layers(crosses.flatten(1)).squeeze(1)
+        return logit
+
+    def crosses(self, vectors: Tensor) -> Tensor:
+        """What share of every neuron's attention each field has, `[B, heads·neurons, F]`; 0 is not in the cross.
+
+        `vectors` are those the stream reads: its own (`own`) where it has some.
+        """
+        with torch.autocast(vectors.device.type, enabled=False):
+            # <W_k q, v> is one product per neuron and field, whatever the map.
+            asked = torch.matmul(self.queries, self.maps.transpose(1, 2) * self.scale).flatten(0, 1)
+            return entmax(torch.matmul(asked, vectors.float().transpose(1, 2)), self._alpha())
+
+    def _alpha(self) -> float | Tensor:
+        if self.sparsity is None:
+            return float(self.settings.alpha)
+        return (1 + self.sparsity.sigmoid()).repeat_interleave(self.settings.neurons).unsqueeze(1)
+
+    def tables(self) -> tuple[nn.Parameter, ...]:
+        return () if self.own is None else (self.own.table,)

@@ -1,0 +1,87 @@
+"""Layers that multiply the row by a linear map of itself: the quadratic network of QIN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from autofi.operators.layers import initialize
+from autofi.operators.registry import register
+from autofi.operators.streams import Count, Share, Stream, StreamInputs
+
+
+@dataclass(frozen=True)
+class QuadraticSettings:
+    """layers      layers, each of which doubles the order of the crosses
+    rows        linear maps of a layer, whose products with its input are added up
+    dropout     of the maps' columns, and of a layer's output
+    batch_norm  of the sum of products
+    """
+
+    layers: Count = 4
+    rows: Count = 4
+    dropout: Share = 0.0
+    batch_norm: bool = True
+
+
+@register
+class Quadratic(Stream):
+    """QIN's quadratic layers over the concatenated vectors, then a linear map.
+
+    `C = F·D`: a layer costs `rows·C²` weights and products a row. The maps of a layer are added up before their
+    product with its input, so that without dropout they are one map, added up once a batch: `C²` products a row. What
+    several of them change is the start, the steps of training and the noise of dropout.
+
+    As in the public code: a dropout of the maps before their product, an activation with one learned slope per layer,
+    the residual last. Its target attention is for lists of past items, which other operators read.
+    """
+
+    name = "quadratic"
+    summary = "QIN: every layer multiplies the row it is given by linear maps of that row"
+    formula = "y = w·x_L, x_{l+1} = PReLU(BN(Σ_r x_l ∘ (W_lr x_l + b_lr))) + x_l"
+    source = "https://arxiv.org/abs/2504.17699"
+    Settings = QuadraticSettings
+    examples = ({"layers": 2, "rows": 3, "dropout": 0.1, "batch_norm": False}, {"layers": 1, "rows": 1})
+
+    def __init__(self, inputs: StreamInputs, settings: QuadraticSettings) -> None:
+        super().__init__(inputs, settings)
+        self.layers = nn.ModuleList(_Layer(inputs.width, settings) for _ in range(settings.layers))
+        self.last = nn.Linear(inputs.width, 1)
+        initialize(self)
+
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: QuadraticSettings) -> int:
+        width = inputs.width
+        layer = settings.rows * (width + 1) * width + 1 + (2 * width if settings.batch_norm else 0)
+        return settings.layers * layer + width + 1
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        row = vectors.flatten(1)
+        for layer in self.layers:
+            row = layer(row)
+        logit: Tensor = self.last(row).squeeze(1)
+        return logit
+
+
+class _Layer(nn.Module):
+    def __init__(self, width: int, settings: QuadraticSettings) -> None:
+        super().__init__()
+        self.rows, self.dropout = settings.rows, settings.dropout
+        self.maps = nn.Linear(width, settings.rows * width)
+        self.norm = nn.BatchNorm1d(width) if settings.batch_norm else nn.Identity()
+        self.activation = nn.PReLU()
+
+    def forward(self, row: Tensor) -> Tensor:
+        # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+        products = self.norm(row * self._mapped(row).to(row.dtype))
+        return row + nn.functional.dropout(self.activation(products), self.dropout, self.training)
+
+    def _mapped(self, row: Tensor) -> Tensor:
+        """The sum of the maps of the row, `[B, C]`."""
+        if self.training and self.dropout:
+            maps = nn.functional.dropout(self.maps(row), self.dropout)
+            mapped: Tensor = maps.unflatten(1, (self.rows, -1)).sum(1)
+            return mapped
+        weight = self.maps.weight.unflatten(0, (self.rows, -1)).sum(0)
+        return nn.functional.linear(row, weight, self.maps.bias.unflatten(0, (self.rows, -1)).sum(0))
