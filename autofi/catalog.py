@@ -133,6 +133,7 @@ def _reference() -> tuple[Shapes, Features]:
         bags={field: (name, VALUES) for field, name in enumerate(names)},
         cross_rows=dict.fromkeys(pairs, CELLS),
         log_counts=dict.fromkeys(columns, (1.0, 1.0)),
+        counts=(np.ones(VALUES, dtype=np.int64),) * FIELDS,
     )
     features = Features(
         ids=np.zeros((1, FIELDS), dtype=np.int32),
