@@ -162,10 +162,11 @@ class _ByToken(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens.transpose(0, 1)
-        if self.bias is None:
-            mapped = torch.bmm(tokens, self.weight)
-        else:
-            mapped = torch.baddbmm(self.bias, tokens, self.weight)
+        mapped = (
+            torch.bmm(tokens, self.weight)
+            if self.bias is None
+            else torch.baddbmm(self.bias, tokens, self.weight)
+        )
         return mapped.transpose(0, 1)
 
 
