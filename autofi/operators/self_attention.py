@@ -15,11 +15,13 @@ from autofi.operators.streams import Count, Share, Stream, StreamInputs
 
 @dataclass(frozen=True)
 class SelfAttentionSettings:
-    """layers   interacting layers
-    width    columns of a field after every layer, all heads together
-    heads    heads of a layer; they divide `width`
-    scaled   whether scores are divided by the root of a head's width
-    dropout  of the attention's weights
+    """layers       interacting layers
+    width        columns of a field after every layer, all heads together
+    heads        heads of a layer; they divide `width`
+    scaled       whether scores are divided by the root of a head's width
+    dropout      of the attention's weights
+    relu         whether queries, keys, values and the residual are rectified
+    layer_norm   whether every field is normalised after a layer
     """
 
     layers: Count = 3
@@ -27,6 +29,8 @@ class SelfAttentionSettings:
     heads: Count = 2
     scaled: bool = True
     dropout: Share = 0.0
+    relu: bool = False
+    layer_norm: bool = False
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -40,8 +44,8 @@ class SelfAttentionSettings:
 class SelfAttention(Stream):
     """AutoInt's interacting layers over the fields, then a linear map of all their outputs.
 
-    As in the paper's equations: no ReLU on queries, keys and values, no layer normalisation (its public code has
-    both). Costs `F·D·4·width + 2·F²·width` products a row and layer.
+    The defaults are the paper's equations; its public code has ReLU on queries, keys, values and residual (`relu`), and
+    normalises what a layer gives (`layer_norm`). Costs `F·D·4·width + 2·F²·width` products a row and layer.
     """
 
     name = "self_attention"
@@ -49,6 +53,7 @@ class SelfAttention(Stream):
     formula = "y = w·[e_1, ..., e_F], e_i = ReLU(‖_h Σ_j softmax_j(<Q_h v_i, K_h v_j>) V_h v_j + R v_i)"
     source = "https://arxiv.org/abs/1810.11921"
     Settings = SelfAttentionSettings
+    examples = ({"layers": 2, "width": 8, "relu": True, "layer_norm": True, "dropout": 0.1},)
 
     def __init__(self, inputs: StreamInputs, settings: SelfAttentionSettings) -> None:
         super().__init__(inputs, settings)
@@ -57,6 +62,9 @@ class SelfAttention(Stream):
         # Queries, keys, values and the residual are one product.
         layers = [nn.Linear(width, 4 * settings.width, bias=False) for width in widths]
         self.layers = nn.ModuleList(layers)
+        self.normal = nn.ModuleList(
+            nn.LayerNorm(settings.width) if settings.layer_norm else nn.Identity() for _ in layers
+        )
         self.last = nn.Linear(len(inputs.fields) * settings.width, 1, bias=False)
         initialize(self)
         for layer in layers:
@@ -68,12 +76,15 @@ class SelfAttention(Stream):
     def num_parameters(cls, inputs: StreamInputs, settings: SelfAttentionSettings) -> int:
         width = settings.width
         maps = (inputs.dim + (settings.layers - 1) * width) * 4 * width
-        return maps + len(inputs.fields) * width
+        normal = 2 * width * settings.layers if settings.layer_norm else 0
+        return maps + normal + len(inputs.fields) * width
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         settings = self.settings
-        for layer in self.layers:
+        for layer, normal in zip(self.layers, self.normal, strict=True):
             projected = layer(vectors)
+            if settings.relu:
+                projected = torch.relu(projected)
             heads, residual = projected.split([3 * settings.width, settings.width], -1)
             query, key, value = heads.unflatten(-1, (3, settings.heads, -1)).permute(2, 0, 3, 1, 4)
             # Torch's fused attention is made for long sequences: its backward pass over some forty fields takes five
@@ -81,6 +92,6 @@ class SelfAttention(Stream):
             scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
             shares = nn.functional.dropout(scores.softmax(-1), settings.dropout, self.training)
             found = torch.matmul(shares, value).transpose(1, 2).flatten(2)
-            vectors = torch.relu(found + residual)
+            vectors = normal(torch.relu(found + residual))
         logit: Tensor = self.last(vectors.flatten(1)).squeeze(1)
         return logit

@@ -11,8 +11,10 @@ from tests.operators.stream_examples import build, codes, vectors, weight
 WIDTH, HEADS = 8, 2
 
 
-def attended(fields: np.ndarray, maps: np.ndarray, *, scaled: bool) -> np.ndarray:
-    query, key, value, residual = (fields @ part.T for part in np.split(maps, 4))
+def attended(fields: np.ndarray, maps: np.ndarray, *, scaled: bool, relu: bool) -> np.ndarray:
+    query, key, value, residual = (
+        np.maximum(fields @ part.T, 0) if relu else fields @ part.T for part in np.split(maps, 4)
+    )
     found = []
     size = WIDTH // HEADS
     for head in range(HEADS):
@@ -23,13 +25,31 @@ def attended(fields: np.ndarray, maps: np.ndarray, *, scaled: bool) -> np.ndarra
     return np.maximum(np.concatenate(found, axis=1) + residual, 0)
 
 
-@pytest.mark.parametrize("scaled", [True, False])
-def test_fields_attend_to_each_other(scaled: bool) -> None:
-    stream = build("self_attention", {"layers": 2, "width": WIDTH, "heads": HEADS, "scaled": scaled})
+def normalised(fields: np.ndarray, gains: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    centred = [field - field.mean() for field in fields]
+    return np.array([field / np.sqrt((field**2).mean() + 1e-5) * gains + shifts for field in centred])
+
+
+@pytest.mark.parametrize(
+    ("scaled", "relu", "layer_norm"),
+    [
+        (True, False, False),
+        (False, False, False),
+        (True, True, False),
+        (True, False, True),
+        (True, True, True),
+    ],
+)
+def test_fields_attend_to_each_other(scaled: bool, relu: bool, layer_norm: bool) -> None:
+    shape = {"layers": 2, "width": WIDTH, "heads": HEADS}
+    stream = build("self_attention", {**shape, "scaled": scaled, "relu": relu, "layer_norm": layer_norm})
     expected = []
     for fields in vectors().numpy().astype(np.float64):
         for layer in range(2):
-            fields = attended(fields, weight(stream, f"layers.{layer}.weight"), scaled=scaled)
+            fields = attended(fields, weight(stream, f"layers.{layer}.weight"), scaled=scaled, relu=relu)
+            if layer_norm:
+                gains, shifts = (weight(stream, f"normal.{layer}.{name}") for name in ("weight", "bias"))
+                fields = normalised(fields, gains, shifts)
         expected.append(float(weight(stream, "last.weight")[0] @ fields.flatten()))
     np.testing.assert_allclose(stream(vectors(), codes()).detach(), expected, rtol=1e-3, atol=1e-4)
 

@@ -1,0 +1,96 @@
+"""The soft discretization of a value read as a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from autofi.data.features import Column, Features
+from autofi.operators.base import Operator, Shapes, Sizes
+from autofi.operators.registry import register
+
+#: Vectors of a field that its values are mixed of.
+META_EMBEDDINGS = 16
+#: How much of the first layer passes the second by.
+SKIP = 0.5
+#: What scores are divided by before they become shares: near 0 a value takes one vector, far above all of them alike.
+TEMPERATURE = 0.2
+#: Slope of the first layer below zero.
+LEAK = 0.01
+#: Every row trains every vector of a field: they need not begin as small as the rows of a table.
+INITIAL_DEVIATION = 0.1
+
+
+@register
+class AutoDis(Operator):
+    """AutoDis: a value is a mixture of its field's vectors, in shares that two small layers give it; missing is zeros.
+
+    Departs from the paper: the position among quantile borders stands for the value, as in `periodic`; and the first
+    layer has shifts, because without them all scores of a field are lines that meet in one point, and its values
+    divide into bins only there. Costs `H² + H·D` products a row and slot.
+    """
+
+    name = "autodis"
+    choice = "field"
+    arity = 1
+    summary = "a mixture of learned vectors, in shares that depend on a number's position"
+    formula = (
+        "y = Σ_h softmax_h(s / τ) m_h, s = W a + α a, a = LeakyReLU(w u + b), u = 2 position(x_f) / bins - 1"
+    )
+    source = "https://arxiv.org/abs/2012.08986"
+    bins: Tensor
+
+    def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
+        super().__init__(slots, shapes, sizes)
+        count, meta = len(self.slots), META_EMBEDDINGS
+        self.slopes = nn.Parameter(torch.randn(count, meta))
+        # Where a slope's sign changes lies within the range of the field.
+        self.shifts = nn.Parameter(torch.rand(count, meta) * 2 - 1)
+        self.mixing = nn.Parameter(torch.randn(count, meta, meta) * meta**-0.5)
+        self.vectors = nn.Parameter(torch.randn(count, meta, sizes.embedding_dim) * INITIAL_DEVIATION)
+        bins = [shapes.number_bins[shapes.number_fields.index(slot[0])] for slot in self.slots]
+        # A constant field has no bins: all its positions are 0.
+        self.register_buffer("bins", torch.tensor(bins, dtype=torch.float32).clamp(min=1), persistent=False)
+
+    @classmethod
+    def applies(cls, slot: Column, shapes: Shapes) -> bool:
+        return slot[0] in shapes.number_fields
+
+    @classmethod
+    def width(cls, slot: Column, shapes: Shapes, sizes: Sizes) -> int:
+        return sizes.embedding_dim
+
+    @classmethod
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+        return 0
+
+    @classmethod
+    def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
+        return len(slots) * META_EMBEDDINGS * (2 + META_EMBEDDINGS + sizes.embedding_dim)
+
+    def select(self, features: Features) -> Tensor:
+        columns = [self.shapes.number_fields.index(slot[0]) for slot in self.slots]
+        return torch.from_numpy(np.ascontiguousarray(features.numbers[:, columns]))
+
+    def forward(self, selected: Tensor) -> Tensor:
+        present = ~selected.isnan().unsqueeze(-1)
+        place = 2 * selected.nan_to_num(0.0) / self.bins - 1
+        # Slots come first, so that those of a layer are one batched product: [S, B, H].
+        first = place.T.unsqueeze(-1) * self.slopes.unsqueeze(1) + self.shifts.unsqueeze(1)
+        first = nn.functional.leaky_relu(first, LEAK)
+        scores = torch.bmm(first, self.mixing) + SKIP * first
+        # Widened where a training multiplies in bfloat16: that keeps less than three digits of what is exponentiated.
+        shares = (scores.float() / TEMPERATURE).softmax(-1)
+        mixed = torch.bmm(shares, self.vectors).transpose(0, 1)
+        return (mixed * present).flatten(1)
+
+    def subset(self, positions: Sequence[int]) -> Self:
+        with torch.random.fork_rng(devices=[]):
+            small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
+        for name, own in self.named_parameters():
+            setattr(small, name, nn.Parameter(own.detach()[list(positions)].clone()))
+        return small.to(self.vectors.device).train(self.training)
