@@ -37,6 +37,7 @@ class AutoDis(Operator):
     name = "autodis"
     choice = "field"
     arity = 1
+    sizes_read = ("embedding_dim",)
     summary = "a mixture of learned vectors, in shares that depend on a number's position"
     formula = (
         "y = Σ_h softmax_h(s / τ) m_h, s = W a + α a, a = LeakyReLU(w u + b), u = 2 position(x_f) / bins - 1"
