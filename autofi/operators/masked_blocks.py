@@ -1,0 +1,134 @@
+"""Layers whose inputs are multiplied by masks that the row itself makes: MaskNet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.registry import register
+from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
+
+
+@dataclass(frozen=True)
+class MaskedBlocksSettings:
+    """form             "parallel": every block reads the fields; "serial": a block reads the one before it
+    widths           columns of every block
+    reduction        columns of a mask's hidden layer for each column that the mask multiplies
+    normalize        whether every field's vector is normalised before it is masked
+    dropout          of the blocks' outputs and of the MLP's hidden layers
+    hidden           widths of the MLP over the blocks' outputs (serial: the last one's); () is a linear map, as in the
+                     paper's serial form
+    batch_norm       in the MLP's hidden layers
+    """
+
+    form: Literal["parallel", "serial"] = "parallel"
+    widths: Widths = (64, 64, 64)
+    reduction: Annotated[float, Field(gt=0)] = 2.0
+    normalize: bool = True
+    dropout: Share = 0.0
+    hidden: tuple[Count, ...] = (64, 64)
+    batch_norm: bool = False
+
+
+@register
+class MaskedBlocks(Stream):
+    """MaskNet: blocks `ReLU(LN(W (mask ∘ x)))`, each under a mask of its own, and an MLP over what they give.
+
+    Every mask is made from the field vectors as they are. A block reads the vectors, normalised field by field with a
+    gain and a shift for each (public code may leave that out: `normalize`), or the block before it. `C = F·D`: a
+    block from `n` to `m` columns costs `r·n·(C + n) + n·m` products a row, `r` being `reduction`.
+    """
+
+    name = "masked_blocks"
+    summary = "MaskNet: layers under masks that are made from the row's own vectors"
+    formula = "y = MLP([z_1, ..., z_K]), z_k = ReLU(LN(W_k (m_k ∘ LN(v)))), m_k = P_k ReLU(A_k v + a_k) + p_k"
+    source = "https://arxiv.org/abs/2102.07619"
+    Settings = MaskedBlocksSettings
+    examples = (
+        {"form": "serial", "widths": [5, 4], "hidden": []},
+        {"widths": [5, 3], "normalize": False, "dropout": 0.5, "hidden": [4], "batch_norm": True},
+    )
+
+    def __init__(self, inputs: StreamInputs, settings: MaskedBlocksSettings) -> None:
+        super().__init__(inputs, settings)
+        self.normalize = _FieldNorm(inputs) if settings.normalize else None
+        self.blocks = nn.ModuleList(
+            _Block(inputs.width, before, after, settings) for before, after in _shapes(inputs, settings)
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+        self.readout = mlp(
+            _read(settings), settings.hidden, dropout=settings.dropout, batch_norm=settings.batch_norm, last=1
+        )
+        initialize(self)
+
+    @classmethod
+    def num_parameters(cls, inputs: StreamInputs, settings: MaskedBlocksSettings) -> int:
+        found = 2 * inputs.width if settings.normalize else 0
+        for before, after in _shapes(inputs, settings):
+            found += mlp_parameters(inputs.width, (_aggregated(before, settings),), last=before)
+            found += before * after + 2 * after
+        return found + mlp_parameters(
+            _read(settings), settings.hidden, batch_norm=settings.batch_norm, last=1
+        )
+
+    def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        row = vectors.flatten(1)
+        masked = row if self.normalize is None else self.normalize(vectors)
+        if self.settings.form == "serial":
+            for block in self.blocks:
+                masked = self.dropout(block(row, masked))
+        else:
+            masked = self.dropout(torch.cat([block(row, masked) for block in self.blocks], 1))
+        logit: Tensor = self.readout(masked).squeeze(1)
+        return logit
+
+
+class _FieldNorm(nn.Module):
+    """Every field's vector normalised over its columns, with a gain and a shift of its own; laid end to end."""
+
+    def __init__(self, inputs: StreamInputs) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(len(inputs.fields), inputs.dim))
+        self.shift = nn.Parameter(torch.zeros(len(inputs.fields), inputs.dim))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        normal = nn.functional.layer_norm(vectors, vectors.shape[2:])
+        return torch.addcmul(self.shift, normal, self.gain).flatten(1)
+
+
+class _Block(nn.Module):
+    """A layer from `before` to `after` columns under a mask made from the row."""
+
+    def __init__(self, width: int, before: int, after: int, settings: MaskedBlocksSettings) -> None:
+        super().__init__()
+        self.mask = mlp(width, (_aggregated(before, settings),), last=before)
+        self.layer = nn.Linear(before, after, bias=False)
+        self.norm = nn.LayerNorm(after)
+
+    def forward(self, row: Tensor, masked: Tensor) -> Tensor:
+        # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+        mask = self.mask(row).to(masked.dtype)
+        return torch.relu(self.norm(self.layer(mask * masked).float()))
+
+
+def _shapes(inputs: StreamInputs, settings: MaskedBlocksSettings) -> list[tuple[int, int]]:
+    """Columns that every block reads and gives."""
+    if settings.form == "serial":
+        return list(pairwise((inputs.width, *settings.widths)))
+    return [(inputs.width, width) for width in settings.widths]
+
+
+def _read(settings: MaskedBlocksSettings) -> int:
+    """Columns that the MLP over the blocks reads."""
+    return settings.widths[-1] if settings.form == "serial" else sum(settings.widths)
+
+
+def _aggregated(before: int, settings: MaskedBlocksSettings) -> int:
+    """Columns of the hidden layer of a mask for `before` columns."""
+    return max(1, int(before * settings.reduction))
