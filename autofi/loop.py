@@ -254,6 +254,7 @@ def _finish(handle: StudyHandle, number: int, measured: Measured, progress: Prog
         attrs={
             "valid": {"auc": report.auc, "logloss": report.logloss},
             "parameters": measured.parameters,
+            "table_rows": measured.table_rows,
             "table_bytes": measured.table_bytes,
             "seconds": report.seconds,
             "evaluations": report.evaluations,

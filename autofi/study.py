@@ -80,6 +80,7 @@ class Study:
                 "valid_auc": trial.value,
                 "valid_logloss": (trial.valid or {}).get("logloss"),
                 "parameters": trial.parameters,
+                "table_rows": trial.attrs.get("table_rows"),
                 "table_bytes": trial.table_bytes,
                 "seconds": trial.seconds,
                 "architecture": trial.attrs.get("describe"),

@@ -33,6 +33,7 @@ class Measured:
     report: FitReport
     predictions: dict[str, npt.NDArray[np.float64]]
     parameters: int
+    table_rows: int
     table_bytes: int
 
 
@@ -136,6 +137,7 @@ class Workbench:
             report=report,
             predictions=predictions,
             parameters=network.num_parameters(),
+            table_rows=network.table_rows(),
             table_bytes=network.table_bytes(),
             network=network,
             builder=used,

@@ -263,6 +263,10 @@ class Network(nn.Module):
         """Bytes of the lookup tables."""
         return sum(table.numel() * table.element_size() for table in self.tables())
 
+    def table_rows(self) -> int:
+        """Rows of the lookup tables."""
+        return sum(len(table) for table in self.tables())
+
     def num_parameters(self) -> int:
         """Trained numbers."""
         return sum(parameter.numel() for parameter in self.parameters())

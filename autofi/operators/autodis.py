@@ -37,6 +37,7 @@ class AutoDis(Operator):
     name = "autodis"
     choice = "field"
     arity = 1
+    vector = True
     sizes_read = ("embedding_dim",)
     summary = "a mixture of learned vectors, in shares that depend on a number's position"
     formula = (
@@ -66,7 +67,7 @@ class AutoDis(Operator):
         return sizes.embedding_dim
 
     @classmethod
-    def table_rows(cls, slots: Sequence[Column], shapes: Shapes) -> int:
+    def table_rows(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return 0
 
     @classmethod

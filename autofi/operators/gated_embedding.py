@@ -35,5 +35,5 @@ class GatedEmbedding(GatedTable):
     def by_row(self, values: Tensor) -> Tensor:
         return values
 
-    def by_gate(self, counts: Tensor) -> Tensor:
-        return counts
+    def by_gate(self, values: Tensor) -> Tensor:
+        return values

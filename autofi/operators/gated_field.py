@@ -33,5 +33,5 @@ class GatedField(GatedTable):
     def by_row(self, values: Tensor) -> Tensor:
         return values.repeat_interleave(torch.tensor(self.slot_rows, device=values.device))
 
-    def by_gate(self, counts: Tensor) -> Tensor:
-        return torch.stack([part.sum() for part in counts.split(list(self.slot_rows))])
+    def by_gate(self, values: Tensor) -> Tensor:
+        return torch.stack([part.sum() for part in values.split(list(self.slot_rows))])

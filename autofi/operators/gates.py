@@ -20,8 +20,8 @@ INITIAL_WEIGHT = 0.5
 class GatedTable(Embedding):
     """Embeddings times a factor `s(t·w) / s(½)` of a learned weight w and a temperature t that rises while gates learn.
 
-    `training.gates` trains the weights, then closes the gates whose weight is not above zero: `close` keeps the rows of
-    the table behind open gates and nothing else. What is closed is a vector of zeros from there on.
+    `training.gates` moves the weights, then closes the gates whose weight is not above zero: the table keeps the rows
+    behind open gates and nothing else, and 4 bytes for every row there was.
     """
 
     #: For every row its place in the table of what was kept, -1 for none; None while the gates learn.
@@ -32,6 +32,8 @@ class GatedTable(Embedding):
         count = self.num_gates(self.slots, shapes)
         self.gates: nn.Parameter | None = nn.Parameter(torch.full((count, 1), INITIAL_WEIGHT))
         self.temperature = 1.0
+        #: A factor of every vector `[B, S, 1]`, of which a gradient is asked; see `training.gates`.
+        self.probe: Tensor | None = None
         self.register_buffer("row_of", None)
 
     @classmethod
@@ -52,23 +54,25 @@ class GatedTable(Embedding):
         """A value per gate as a value per row of the whole table."""
 
     @abstractmethod
-    def by_gate(self, counts: Tensor) -> Tensor:
-        """How often each row of the whole table was read, as how often each gate was."""
+    def by_gate(self, values: Tensor) -> Tensor:
+        """A value per row of the whole table, summed up by gate."""
 
     def vectors(self, rows: Tensor) -> Tensor:
         if self.row_of is None:
-            factors = torch.sigmoid(self.temperature * self.weights_of(rows))
-            return look_up(self.table, rows) * (factors / _sigmoid(INITIAL_WEIGHT))
+            factors = torch.sigmoid(self.temperature * self.weights_of(rows)) / _sigmoid(INITIAL_WEIGHT)
+            return look_up(self.table, rows) * (factors if self.probe is None else factors * self.probe)
         kept = self.row_of[rows]
         return look_up(self.table, kept.clamp(min=0)) * (kept >= 0).unsqueeze(-1)
 
-    def close(self) -> None:
-        """Keep the rows behind gates with a weight above zero, at least the widest open one."""
+    def opened(self) -> Tensor:
+        """Which rows of the table stand behind a gate with a weight above zero; where there is none, behind the widest."""
         assert self.gates is not None
         weights = self.gates.detach().squeeze(1)
         opened = self.by_row(weights > 0)
-        if not opened.any():
-            opened = self.by_row(weights == weights.max())
+        return opened if opened.any() else self.by_row(weights == weights.max())
+
+    def close(self, opened: Tensor) -> None:
+        """Keep these rows of the table and nothing else: the others give zeros from here on."""
         self._keep(opened, self.table.detach())
 
     def _keep(self, opened: Tensor, table: Tensor) -> None:

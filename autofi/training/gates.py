@@ -1,20 +1,27 @@
-"""Learning which gates to close (OptFS): continuation, a penalty that evidence must outweigh, and rewinding."""
+"""Learning which gates to close (OptFS): continuation, evidence against a penalty, and rewinding."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autofi.model.network import Network
 from autofi.operators.gates import GatedTable
 from autofi.training.best import BestWeights
+from autofi.training.copies import on_device
 from autofi.training.optimizers import make_optimizers
 from autofi.training.rows import RowSource
 from autofi.training.settings import TrainingSettings
 from autofi.training.steps import train_rows
 
-#: Rows counted at once.
-COUNTED_ROWS = 1 << 16
+#: Of the training rows, those that gates are judged by while the weights learn from the others.
+JUDGED_SHARE = 1 / 4
+#: Rows with which a field's mean saving speaks for a value: one that few rows were judged by is taken for an average one.
+PRIOR_ROWS = 20.0
+#: Rows that are judged at once.
+JUDGED_ROWS = 4096
 
 
 def close_gates(
@@ -28,17 +35,16 @@ def close_gates(
     """Train a gated network for `gate_epochs` with a temperature that rises from 1 to `gate_temperature`, close the
     gates whose weight is not above zero, and give what is left the weights it had at the start of `gate_rewind`.
 
-    The gates minimise the logloss summed over all training rows, and `gate_penalty` for every open one: a value stays
-    that saves more than so many nats. Plain gradient steps, for under Adam every gate that the loss is silent about,
-    such as a rare value's, closes at the same pace whatever the penalty is. A network without gates is left alone.
+    The weights learn from three quarters of the rows; the gates are judged, once an epoch, by the others: on rows that
+    a value's vector has learned from, a value of two rows saves as much as it can. A network without gates is left
+    alone.
     """
-    operators = {
-        name: operator
-        for name, operator in network.operators.items()
-        if isinstance(operator, GatedTable) and operator.gates is not None
-    }
+    operators = gated_tables(network)
     if not operators:
         return
+    rows = torch.arange(len(train)) if index is None else index
+    order = rows[torch.randperm(len(rows), generator=generator)]
+    judged, learned_from = order.tensor_split([int(len(order) * JUDGED_SHARE)])
     optimizers = make_optimizers(
         network,
         settings.learning_rate,
@@ -46,10 +52,8 @@ def close_gates(
         settings.weight_decay,
         factor_l2=settings.factor_l2,
     )
-    gates = [
-        GateTrainer(operator, _reads(operator, name, train, index), train, index, settings)
-        for name, operator in operators.items()
-    ]
+    counts = {name: _reads(operator, name, train, rows) for name, operator in operators.items()}
+    of_judged = {name: _reads(operator, name, train, judged) for name, operator in operators.items()}
     begun = BestWeights()
     for epoch in range(settings.gate_epochs):
         if epoch == settings.gate_rewind:
@@ -58,70 +62,93 @@ def close_gates(
             begun.keep(network)
         for operator in operators.values():
             operator.temperature = settings.gate_temperature ** (epoch / max(settings.gate_epochs - 1, 1))
-        for period in train.shuffled(generator, index=index):
-            batches = train.batches(period, settings.batch_size)
-            train_rows(network, batches, [*optimizers, *gates], settings.loss)
+        for period in train.shuffled(generator, index=learned_from):
+            train_rows(network, train.batches(period, settings.batch_size), optimizers, settings.loss)
+        for optimizer in optimizers:
+            optimizer.settle()
+        saved = _savings(network, operators, train, judged)
+        for name, operator in operators.items():
+            pooled = _pooled(operator, saved[name], of_judged[name]) * counts[name]
+            _move(operator, operator.by_gate(pooled), settings)
     for optimizer in optimizers:
         optimizer.release()
-    learned = [trainer.gates.detach().clone() for trainer in gates]
+    opened = {name: operator.opened() for name, operator in operators.items()}
     begun.restore(network)
-    for trainer, weights in zip(gates, learned, strict=True):
-        trainer.gates.data.copy_(weights)
-        trainer.operator.close()
+    for name, operator in operators.items():
+        operator.close(opened[name])
 
 
-class GateTrainer:
-    """Gradient steps of one operator's gates: of the loss of all rows, not their mean.
-
-    A gate that many rows of a batch read would move by all of their gradients at once: its steps, of loss and of
-    penalty alike, are divided by that number, which leaves the sign of their sum as it is. They are divided by the
-    temperature as well, which both are multiplied by. A step touches every gate once, for the penalty.
-    """
-
-    def __init__(
-        self,
-        operator: GatedTable,
-        reads: Tensor,
-        train: RowSource,
-        index: Tensor | None,
-        settings: TrainingSettings,
-    ) -> None:
-        assert operator.gates is not None
-        self.operator, self.gates = operator, operator.gates
-        rows = len(train) if index is None else len(index)
-        self.batch = min(settings.batch_size, rows)
-        self.penalty = settings.gate_penalty * self.batch / rows
-        self.rate = settings.gate_learning_rate / (reads * self.batch / rows).clamp(min=1).unsqueeze(1)
-
-    def zero_grad(self) -> None:
-        self.gates.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        temperature = self.operator.temperature
-        opened = torch.sigmoid(temperature * self.gates)
-        move = self.penalty * opened * (1 - opened)
-        if self.gates.grad is not None:
-            move = move + self.gates.grad * (self.batch / temperature)
-        self.gates.sub_(self.rate * move)
-
-    def settle(self) -> None:
-        """Nothing is owed: every step touches every gate."""
-
-    def release(self) -> None:
-        """Nothing of the operator knows this trainer."""
-
-    def scale_learning_rate(self, factor: float) -> None:
-        self.rate *= factor
+def gated_tables(network: Network) -> dict[str, GatedTable]:
+    """By name, the operators whose gates still learn."""
+    return {
+        name: operator
+        for name, operator in network.operators.items()
+        if isinstance(operator, GatedTable) and operator.gates is not None
+    }
 
 
 @torch.no_grad()
-def _reads(operator: GatedTable, name: str, train: RowSource, index: Tensor | None) -> Tensor:
-    """How many rows of the training read each gate, float32."""
+def _move(operator: GatedTable, saved: Tensor, settings: TrainingSettings) -> None:
+    """A step of the weights, at most `gate_learning_rate` up or down: what a gate saves, in penalties, less one.
+
+    A gate that saves nothing takes as many epochs to close whether its value is frequent or rare.
+    """
     assert operator.gates is not None
-    rows = sum(operator.slot_rows)
-    counts = torch.zeros(rows, device=operator.table.device)
-    for piece in train.pieces(COUNTED_ROWS, index):
+    gain = (saved - settings.gate_penalty) / max(settings.gate_penalty, 1e-6)
+    operator.gates.add_(settings.gate_learning_rate * gain.clamp(-1, 1).unsqueeze(1))
+
+
+def _pooled(operator: GatedTable, saved: Tensor, judged: Tensor) -> Tensor:
+    """What every row of the table saves per row of the data, drawn to the mean of its field (empirical Bayes)."""
+    found = []
+    sizes = list(operator.slot_rows)
+    for part, rows in zip(saved.split(sizes), judged.split(sizes), strict=True):
+        mean = part.sum() / rows.sum().clamp(min=1)
+        found.append((part + PRIOR_ROWS * mean) / (rows + PRIOR_ROWS))
+    return torch.cat(found)
+
+
+def _reads(operator: GatedTable, name: str, train: RowSource, index: Tensor) -> Tensor:
+    """How many of the rows of `index` read each row of the table, float32."""
+    size = sum(operator.slot_rows)
+    counts = torch.zeros(size, device=operator.table.device)
+    for piece in train.pieces(JUDGED_ROWS, index):
         read = piece.selected[name].to(counts.device) + operator.offsets
-        counts += torch.bincount(read.flatten(), minlength=rows)
-    return operator.by_gate(counts)
+        counts += torch.bincount(read.flatten(), minlength=size)
+    return counts
+
+
+def _savings(
+    network: Network, operators: Mapping[str, GatedTable], train: RowSource, index: Tensor
+) -> dict[str, Tensor]:
+    """By operator and row of its table, how much more logloss the rows of `index` had, in nats, without its vector.
+
+    What a vector adds to the logit is taken from the slope of the logit along it: exact where the logit is linear in
+    the vector, and one backward pass for the gates of all values of all rows.
+    """
+    network.eval()
+    saved = {
+        name: torch.zeros(sum(operator.slot_rows), device=operator.table.device)
+        for name, operator in operators.items()
+    }
+    for batch in on_device(train.pieces(JUDGED_ROWS, index), network.device):
+        probes = {}
+        for name, operator in operators.items():
+            ones = torch.ones(len(batch), len(operator.slots), 1, device=operator.table.device)
+            probes[name] = operator.probe = ones.requires_grad_()
+        logits = network(batch.selected)
+        shares = torch.autograd.grad(logits.sum(), list(probes.values()))
+        before = _logloss(logits.detach(), batch.labels)
+        for (name, operator), share in zip(operators.items(), shares, strict=True):
+            operator.probe = None
+            without = _logloss((logits.detach().unsqueeze(1) - share.squeeze(2)), batch.labels.unsqueeze(1))
+            more = without - before.unsqueeze(1)
+            if batch.weights is not None:
+                more = more * batch.weights.unsqueeze(1)
+            rows = (batch.selected[name] + operator.offsets).flatten()
+            saved[name].index_add_(0, rows, more.flatten())
+    return saved
+
+
+def _logloss(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.softplus(logits) - logits * labels
