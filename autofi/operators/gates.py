@@ -65,7 +65,7 @@ class GatedTable(Embedding):
         return look_up(self.table, kept.clamp(min=0)) * (kept >= 0).unsqueeze(-1)
 
     def opened(self) -> Tensor:
-        """Which rows of the table stand behind a gate with a weight above zero; where there is none, behind the widest."""
+        """Which rows of the table stand behind a gate with a weight above zero, or else behind the widest."""
         assert self.gates is not None
         weights = self.gates.detach().squeeze(1)
         opened = self.by_row(weights > 0)

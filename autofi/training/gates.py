@@ -18,7 +18,7 @@ from autofi.training.steps import train_rows
 
 #: Of the training rows, those that gates are judged by while the weights learn from the others.
 JUDGED_SHARE = 1 / 4
-#: Rows with which a field's mean saving speaks for a value: one that few rows were judged by is taken for an average one.
+#: Rows with which a field's mean saving speaks for a value: the fewer it was judged by, the more it is an average one.
 PRIOR_ROWS = 20.0
 #: Rows that are judged at once.
 JUDGED_ROWS = 4096

@@ -38,7 +38,7 @@ class TrainingSettings:
     evaluations: int = 1
     loss: LossName = "bce"
     gate_penalty: float = 0.3
-    gate_epochs: int = 5
+    gate_epochs: int = 8
     gate_learning_rate: float = 0.15
     gate_temperature: float = 1000.0
     gate_rewind: int = 0
