@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from autofi.data.features import Column
 from autofi.evaluation.from_scratch import Measured, Trained, Workbench
 from autofi.evaluation.side_by_side import Retraining, train_each
 from autofi.evaluation.trees import fit_trees
 from autofi.export.bundle import write_bundle
+from autofi.model.build import encoded_shapes
 from autofi.predictions import Predictions, baseline_key, save_predictions, winner_key
 from autofi.progress import Progress
 from autofi.settings import TREES
 from autofi.space.architecture import Architecture
-from autofi.space.resolve import resolve
+from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import load_space
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 from autofi.training.metrics import auc, gauc, has_mixed_group, logloss
@@ -166,7 +169,10 @@ def baseline(name: str, bench: Workbench) -> Architecture:
     names = bench.names
     options = space.pairs.options[0]
     pairs = dict.fromkeys(space.pair_names(names), options) if options else {}
-    return resolve(space, fields=dict.fromkeys(names, space.fields.forms), pairs=pairs)
+    # Every field has statistics, once they are asked for.
+    known: dict[Column, tuple[float, float]] = {(field,): (0.0, 1.0) for field in range(len(names))}
+    shapes = replace(encoded_shapes(bench.dataset.encoder, min_count=1), log_counts=known)
+    return resolve(space, fields=applicable_forms(space, shapes), pairs=pairs)
 
 
 def recorded(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import torch
 
+from autofi.data.encoder import Encoder
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Column, Pair
 from autofi.data.schema import FieldKind
@@ -15,9 +17,8 @@ from autofi.operators.base import Shapes
 from autofi.space.architecture import Architecture
 
 
-def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) -> Shapes:
-    """The sizes operators are built from, with values and cells rarer than the minimum counts left out."""
-    encoder = builder.encoder
+def encoded_shapes(encoder: Encoder, *, min_count: int) -> Shapes:
+    """What an encoder alone says of the sizes: nothing of crosses and statistics yet."""
     names = encoder.schema.names
     kept = []
     for field, counts in zip(encoder.schema.fields, encoder.counts, strict=True):
@@ -29,13 +30,21 @@ def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) 
         names=tuple(names),
         cardinalities=encoder.cardinalities,
         kept=tuple(kept),
+        prior=math.nan,
         number_fields=tuple(where[name] for name in encoder.number_fields),
         number_bins=encoder.number_bins,
         bags={where[name]: (name, rows) for name, rows in encoder.bag_cardinalities.items()},
+        counts=tuple(encoder.counts),
+    )
+
+
+def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) -> Shapes:
+    """The sizes operators are built from, with values and cells rarer than the minimum counts left out."""
+    return dataclasses.replace(
+        encoded_shapes(builder.encoder, min_count=min_count),
         cross_rows=dict(zip(builder.crosses.pairs, builder.crosses.sizes_at(cross_min_count), strict=True)),
         prior=builder.statistics.prior,
         log_counts=builder.log_counts,
-        counts=encoder.counts,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autofi.model.readout import ReadoutSizes
-from autofi.operators.base import Sizes
+from autofi.operators.base import Shapes, Sizes
+from autofi.operators.registry import get_operator
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.search_space import SearchSpace
 from autofi.training.settings import TrainingSettings
@@ -40,3 +41,11 @@ def resolve(
         cross_max_rows=space.cross_max_rows,
         training=TrainingSettings(**section("training", space.training)),
     )
+
+
+def applicable_forms(space: SearchSpace, shapes: Shapes) -> dict[str, Forms]:
+    """By field, the space's forms that the field has what they read for."""
+    return {
+        name: tuple(form for form in space.fields.forms if get_operator(form).applies((position,), shapes))
+        for position, name in enumerate(shapes.names)
+    }

@@ -30,9 +30,10 @@ from autofi.model.build import shapes_of
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.operators.registry import choices_of, get_operator
+from autofi.operators.registry import choices_of
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
+from autofi.space.resolve import applicable_forms
 from autofi.space.search_space import SearchSettings, SearchSpace, subsets
 from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.paths import train_by_paths
@@ -62,14 +63,6 @@ MOST_RATES = 60
 #: candidates fewer rows judge, down to ENOUGH_ROWS, so that judging a wide table takes no longer than training it.
 MOST_ROWS = 60_000
 JUDGED = 6_000_000
-
-
-def applicable_forms(space: SearchSpace, shapes: Shapes) -> dict[str, Forms]:
-    """By field, the space's forms that the field has what they read for."""
-    return {
-        name: tuple(form for form in space.fields.forms if get_operator(form).applies((position,), shapes))
-        for position, name in enumerate(shapes.names)
-    }
 
 
 def propose(
