@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -22,12 +21,12 @@ SINGLE = [name for name, path in builtin_spaces().items() if load_space(path).si
 
 
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Workbench]:
+def bench() -> Workbench:
     table = visits(1200).drop(columns=["weight", "visit"])
     table["tags"] = np.where(table["item"] < "i2", "red|old", "new")
     overrides = SchemaOverrides(multi_valued={"tags": "|"}).model_dump(mode="json", exclude_defaults=True)
     data = open_data(table, SearchSettings(None, "click", overrides=overrides))
-    yield Workbench(data, device=torch.device("cpu"), seed=0)
+    return Workbench(data, device=torch.device("cpu"), seed=0)
 
 
 @pytest.mark.parametrize("name", SINGLE)

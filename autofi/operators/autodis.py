@@ -86,7 +86,7 @@ class AutoDis(Operator):
         first = nn.functional.leaky_relu(first, LEAK)
         scores = torch.bmm(first, self.mixing) + SKIP * first
         # Widened where a training multiplies in bfloat16: that keeps less than three digits of what is exponentiated.
-        shares = (scores.float() / TEMPERATURE).softmax(-1)
+        shares = (scores.to(self.vectors.dtype) / TEMPERATURE).softmax(-1)
         mixed = torch.bmm(shares, self.vectors).transpose(0, 1)
         return (mixed * present).flatten(1)
 

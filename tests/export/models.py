@@ -78,7 +78,7 @@ def make_model() -> Model:
         for name, value in network.state_dict().items():
             if value.is_floating_point():
                 # Streams multiply over and over: with larger weights every probability would be 0 or 1.
-                scale = 0.08 if name.startswith("streams.") else 0.6
+                scale = 0.03 if name.startswith("streams.") else 0.6
                 drawn = scale * torch.randn(value.shape, generator=generator)
                 value.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
     return Model(architecture, builder, network.eval())
@@ -115,6 +115,12 @@ def _columns(rows: int) -> list[tuple[str, pa.ChunkedArray]]:
     return list(zip(table.column_names, table.columns, strict=True))
 
 
+def _streams() -> list[str]:
+    """All that a network holds beside each other: of those with branches one."""
+    branched = [name for name, kind in streams().items() if kind.branched]
+    return [name for name in streams() if name not in branched[1:]]
+
+
 def _every_operator(
     builder: FeatureBuilder, names: tuple[str, ...], pairs: list[tuple[int, int]]
 ) -> Architecture:
@@ -131,12 +137,12 @@ def _every_operator(
         fields={name: applying((place,)) for place, name in enumerate(names)},
         # Each form, then two at a time and three, so that operators have different slots.
         pairs={
-            (names[left], names[right]): applying((left, right))[number % 4 :][: 1 + number // 4]
+            (names[left], names[right]): applying((left, right))[number % 5 :][: 1 + number // 5]
             for number, (left, right) in enumerate(pairs)
         },
         sizes=Sizes(embedding_dim=6, cross_dim=3, factor_dim=5),
         readout=ReadoutSizes(hidden=(16, 8), batch_norm=True),
-        streams={name: {} for name in streams()},
+        streams=dict.fromkeys(_streams(), {}),
         min_count=3,
         cross_min_count=4,
     )
