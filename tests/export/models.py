@@ -81,7 +81,7 @@ def make_model() -> Model:
         for name, value in network.state_dict().items():
             if value.is_floating_point():
                 # Streams multiply over and over: with larger weights every probability would be 0 or 1.
-                scale = 0.04 if name.startswith("streams.") else 0.6
+                scale = 0.08 if name.startswith("streams.") else 0.2
                 drawn = scale * torch.randn(value.shape, generator=generator)
                 value.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
     return Model(architecture, builder, network.eval())
