@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,7 +59,14 @@ def test_every_command_line_is_understood(line: str) -> None:
     commands[name].make_context(name, words)
 
 
-@pytest.mark.parametrize("block", blocks("python"))
+@pytest.mark.parametrize(
+    "block",
+    [
+        block
+        for block in blocks("python")
+        if re.search(r"import autofi$|from autofi import", block, re.MULTILINE)
+    ],
+)
 def test_python_examples_use_public_names(block: str) -> None:
     tree = ast.parse(block)
     used = {
@@ -80,3 +91,39 @@ def test_tables_of_what_there_is_are_those_of_the_registry(what: str) -> None:
     assert printed.exit_code == 0
     assert table is not None
     assert table.group(1) == printed.stdout.strip(), f"paste what autofi {what} --markdown prints"
+
+
+def test_the_operator_it_adds_works_as_written(tmp_path: Path) -> None:
+    """Its two files, in a copy of the project: the contract is kept, and the catalog lists it."""
+    told = README[README.index("## Add your own operator") :]
+    files = re.findall(
+        r"`((?:autofi|tests)/operators/\w+\.py)`:\n\n```python\n(.*?)^```", told, re.MULTILINE | re.DOTALL
+    )
+    assert len(files) == 2
+    for folder in ("autofi", "tests", "search_spaces"):
+        shutil.copytree(TOP / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TOP / "pyproject.toml", tmp_path)
+    for name, content in files:
+        (tmp_path / name).write_text(content)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/operators",
+        "-k",
+        "triples",
+    ]
+    tests = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert tests.returncode == 0, tests.stdout
+    assert int(re.findall(r"(\d+) passed", tests.stdout)[-1]) > 10
+    command = [sys.executable, "-m", "autofi", "operators", "--json"]
+    listed = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "products of every three field vectors" in listed.stdout
