@@ -137,6 +137,7 @@ class Network(nn.Module):
         return {name: operator.select(features) for name, operator in self._operators()}
 
     def forward(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
+        selected = self._drawn(selected)
         parts = self._parts(selected, mask)
         columns = list(parts.values())
         if not self.readout.reads_columns:
@@ -146,7 +147,12 @@ class Network(nn.Module):
 
     def columns(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
         """Everything the read-out sees, `[B, columns]`, slots weighed by `mask`."""
-        return _beside(list(self._parts(selected, mask).values()))
+        return _beside(list(self._parts(self._drawn(selected), mask).values()))
+
+    def _drawn(self, selected: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        if not self.training:
+            return selected
+        return {name: operator.drawn(selected[name]) for name, operator in self._operators()}
 
     def _stream_logits(self, parts: Mapping[str, Tensor], selected: Mapping[str, Tensor]) -> Tensor | None:
         if not self.streams:

@@ -130,6 +130,13 @@ class Operator(Candidate):
     def select(self, features: Features) -> Tensor:
         """The tensor `[N, ...]` that `forward` reads, for all rows of `features`."""
 
+    def drawn(self, selected: Tensor) -> Tensor:
+        """What `forward` is given of rows of the selection: while training, some values may be taken for unseen.
+
+        Apart from `forward`, because streams look the same codes up in tables of their own.
+        """
+        return selected
+
     @abstractmethod
     def forward(self, selected: Tensor) -> Tensor:
         """Rows of the selection → `[B, sum of widths]`."""

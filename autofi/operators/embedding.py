@@ -55,11 +55,7 @@ class Embedding(TableOperator):
     def select(self, features: Features) -> Tensor:
         return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
 
-    def forward(self, selected: Tensor) -> Tensor:
-        return super().forward(self.drawn(selected))
-
     def drawn(self, selected: Tensor) -> Tensor:
-        """The codes that are looked up: while training, some are taken for unseen."""
         return some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY) if self.training else selected
 
 

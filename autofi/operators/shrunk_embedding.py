@@ -56,7 +56,7 @@ class ShrunkEmbedding(Embedding):
         return super().num_parameters(slots, shapes, sizes) + len(slots) * (sizes.embedding_dim + 1)
 
     def forward(self, selected: Tensor) -> Tensor:
-        rows = self.drawn(selected) + self.offsets
+        rows = selected + self.offsets
         counts = self.counts.index_select(0, rows.flatten()).view(rows.shape)
         share = (counts / (counts + self.log_strength.exp())).unsqueeze(-1)
         return torch.lerp(self.means, look_up(self.table, rows), share).flatten(1)

@@ -93,9 +93,10 @@ class UnifiedEmbedding(Operator):
     def select(self, features: Features) -> Tensor:
         return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
 
+    def drawn(self, selected: Tensor) -> Tensor:
+        return some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY) if self.training else selected
+
     def forward(self, selected: Tensor) -> Tensor:
-        if self.training:
-            selected = some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY)
         places = self.places.index_select(0, (selected + self.offsets).flatten())
         places = places.view(len(selected), len(self.slots) * self.sizes.unified_chunks)
         return look_up(self.table, places).flatten(1)

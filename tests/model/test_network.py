@@ -295,3 +295,19 @@ def test_branches_are_told_apart_while_training_only(readout: ReadoutSizes) -> N
         network.columns(selected).unflatten(1, (-1, SIZES.embedding_dim)), selected["embedding"]
     )
     torch.testing.assert_close(told[:, 0] - told[:, 1], branches[:, 0] - branches[:, 1])
+
+
+def test_streams_train_the_rows_of_the_unseen_that_embeddings_train() -> None:
+    """Where no value is rare, a value now and then is taken for unseen: by the embedding and the stream alike."""
+    shapes = replace(SHAPES, kept=SHAPES.cardinalities)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Network({"embedding": [(0,)]}, shapes, SIZES, READOUTS[1], streams={"linear": {}})
+        rows = {"embedding": torch.full((20_000, 1), 2, dtype=torch.int32)}
+        network.train()(rows).sum().backward()
+    stream, embedding = network.streams["linear"].table.grad, network.operators["embedding"].table.grad
+    counted = stream.flatten()
+    assert counted[2] + counted[1] == 20_000
+    assert 10 < counted[1] < 100  # 40 expected
+    weight = network.readout.first_weight()[0].detach()
+    torch.testing.assert_close(embedding[1], counted[1] * weight)

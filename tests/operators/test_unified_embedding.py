@@ -85,7 +85,7 @@ def test_where_no_value_is_rare_unseen_values_are_drawn_while_training() -> None
     shapes = replace(SHAPES, kept=(SHAPES.cardinalities[0], *SHAPES.kept[1:]))
     operator = build("unified_embedding", [(0,), (3,)], shapes).train()
     known = torch.full((200_000, 2), 2, dtype=torch.int32)
-    rows = operator(known).detach().view(len(known), 2, -1)
+    rows = operator(operator.drawn(known)).detach().view(len(known), 2, -1)
     unseen = operator.eval()(torch.ones(1, 2, dtype=torch.int32)).detach().view(2, -1)
     share = (rows[:, 0] == unseen[0]).all(1).double().mean().item()
     assert share == pytest.approx(UNKNOWN_SHARE, rel=0.3)  # 400 rows expected, deviation 20
