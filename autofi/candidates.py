@@ -39,6 +39,7 @@ class Candidates:
         variants = {"fields": tuple(self.fields), "pairs": tuple(self.pairs)}
         self.distributions = distributions(space, variants)
         self.defaults = defaults(space, variants)
+        self.widths = proposal.widths
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
         """The architecture of some parameters; variants not named are the proposal itself."""
@@ -50,13 +51,13 @@ class Candidates:
         )
 
     def starts(self) -> list[dict[str, Any]]:
-        """What is tried before the engine proposes: the defaults, then the space's own starts on top of them.
+        """What is tried before the engine proposes: the defaults, learned widths, then the space's own starts.
 
         A variant that this data does not have (no pair is likely, say) is left out of its start.
         """
         offered: dict[str, Collection[Any]] = {"fields": self.fields, "pairs": self.pairs}
         found = [self.defaults]
-        for start in self.space.starts:
+        for start in (self.widths, *self.space.starts):
             named = {key: label(value) for key, value in start.items() if key in self.defaults}
             kept = {key: value for key, value in named.items() if value in offered.get(key, [value])}
             chosen = {**self.defaults, **kept}

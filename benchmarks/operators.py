@@ -57,7 +57,7 @@ def main(
 
 
 def _paired(own: Callable[[], None], plain: Callable[[], None], steps: int) -> tuple[float, float]:
-    """Median seconds of both, in turn, after two steps of each that are not counted: loops by row are compiled there."""
+    """Median seconds of both, in turn, after two steps of each, in which loops by row are compiled, uncounted."""
     seconds: dict[Callable[[], None], list[float]] = {own: [], plain: []}
     for number in range(steps + 2):
         for work, found in seconds.items():

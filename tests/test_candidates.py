@@ -73,3 +73,14 @@ def test_a_space_with_one_point_runs_out() -> None:
     found = candidates.next([], set(), seed=0)
     assert found is not None
     assert candidates.next([Known(found[0], 0.5)], {found[1].id}, seed=0) is None
+
+
+def test_learned_widths_are_tried_after_the_defaults() -> None:
+    learned = {"sizes.embedding_dim": 8, "readout.hidden": (64, 32)}
+    fields = {"ad": ("embedding",), "site": ("embedding",)}
+    kept = Proposal.from_json(Proposal(fields, fields, {}, {}, {}, widths=learned).to_json())
+    starts = Candidates(load_space("tanglenas"), kept).starts()
+    assert (starts[0]["sizes.embedding_dim"], starts[0]["readout.hidden"]) == (16, "256-128")
+    assert (starts[1]["sizes.embedding_dim"], starts[1]["readout.hidden"]) == (8, "64-32")
+    architecture = Candidates(load_space("tanglenas"), kept).architecture(starts[1])
+    assert (architecture.sizes.embedding_dim, architecture.readout.hidden) == (8, (64, 32))

@@ -101,6 +101,9 @@ class SearchSettings(_Strict):
     learning_rate: float = Field(default=5e-3, gt=0)
     embedding_l2: float = Field(default=3e-5, ge=0)
     batch_size: int = Field(default=1024, ge=1)
+    #: How widths that have a choice are first found: by trials alone, or learned as slices of one largest weight
+    #: (`supernet.entangled`), which gives the trials a place to start.
+    sizes: Literal["trials", "entangled"] = "trials"
     #: Standard errors by which an option must gain on held-out rows.
     threshold: float = Field(default=3.0, ge=0)
     #: Standard errors of the screen below which a pair is not opened, and how many pairs are opened at most.

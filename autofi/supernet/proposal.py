@@ -15,6 +15,7 @@ class Proposal:
 
     pairs       options whose gain is sure by the space's threshold
     likely      options sure by one standard error only
+    widths      sizes learned by gradient, by the key of the space
     rates       target statistics of the pairs that the screen ranks best, and likely embeddings beside theirs, but no
                 products: on sparse data many crosses together say what none of them says surely
     """
@@ -25,6 +26,7 @@ class Proposal:
     likely: Mapping[tuple[str, str], Forms]
     rates: Mapping[tuple[str, str], Forms]
     evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+    widths: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -35,6 +37,7 @@ class Proposal:
             "likely": [[*pair, list(forms)] for pair, forms in self.likely.items()],
             "rates": [[*pair, list(forms)] for pair, forms in self.rates.items()],
             "evidence": [dict(move) for move in self.evidence],
+            "widths": dict(self.widths),
         }
 
     @classmethod
@@ -47,4 +50,5 @@ class Proposal:
             likely={(left, right): tuple(forms) for left, right, forms in value["likely"]},
             rates={(left, right): tuple(forms) for left, right, forms in value["rates"]},
             evidence=tuple(value["evidence"]),
+            widths=value.get("widths", {}),
         )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,18 +23,19 @@ import torch
 
 from autofi.data.arrays import release
 from autofi.data.dataset import EncodedDataset
-from autofi.data.feature_builder import build_features
+from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features, Pair
 from autofi.data.folds import deal_folds
-from autofi.model.build import shapes_of
+from autofi.model.build import build_network, shapes_of
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import choices_of
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
-from autofi.space.resolve import applicable_forms
-from autofi.space.search_space import SearchSettings, SearchSpace, subsets
+from autofi.space.resolve import applicable_forms, resolve
+from autofi.space.search_space import Choices, SearchSettings, SearchSpace, subsets
+from autofi.supernet.entangled import Entangled, learn_widths, width_choices
 from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.paths import train_by_paths
 from autofi.supernet.proposal import Proposal
@@ -99,12 +100,62 @@ def propose(
     if all(len(slot.options) == 1 for slot in slots):
         options = space.pairs.options[0]
         fixed = {(names[left], names[right]): options for left, right in pairs if options}
-        return Proposal(forms, forms, fixed, fixed, fixed)
-    if settings.method == "paths":
-        proposal = _by_paths(dataset, features, shapes, slots, settings, generator, seed, progress, device)
+        proposal = Proposal(forms, forms, fixed, fixed, fixed)
     else:
-        proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress, device)
-    return dataclasses.replace(proposal, all_fields=forms, rates=_with_rates(space, names, ranked, proposal))
+        if settings.method == "paths":
+            proposal = _by_paths(
+                dataset, features, shapes, slots, settings, generator, seed, progress, device
+            )
+        else:
+            proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress, device)
+        rates = _with_rates(space, names, ranked, proposal)
+        proposal = dataclasses.replace(proposal, all_fields=forms, rates=rates)
+    if settings.sizes == "entangled":
+        found = _widths(dataset, builder, features, space, proposal, seed, progress, device)
+        proposal = dataclasses.replace(proposal, widths=found)
+    return proposal
+
+
+def _widths(
+    dataset: EncodedDataset,
+    builder: FeatureBuilder,
+    features: Features,
+    space: SearchSpace,
+    proposal: Proposal,
+    seed: int,
+    progress: Progress,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Widths learned for the proposed fields and pairs; validation rows choose."""
+    offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
+    architecture = resolve(space, fields=proposal.fields, pairs=proposal.pairs)
+    choices = width_choices(offered, dim=architecture.sizes.embedding_dim)
+    if choices is None or architecture.readout.name != "mlp":
+        return {}
+    settings = space.search
+    progress.phase("learn widths", total=settings.epochs)
+    dim, hidden = choices.largest
+    architecture = dataclasses.replace(
+        architecture,
+        sizes=dataclasses.replace(architecture.sizes, embedding_dim=dim),
+        readout=dataclasses.replace(architecture.readout, hidden=hidden, members=1),
+        streams={},
+        training=TrainingSettings(),
+    )
+    entangled = Entangled(build_network(architecture, builder, seed=seed), choices).to(device)
+    train, valid = dataset.parts["train"], dataset.parts["valid"]
+    return learn_widths(
+        entangled,
+        rows_for(entangled.network, features, dataset.labels),
+        weight_index=torch.arange(train.start, train.stop),
+        choice_index=torch.arange(valid.start, valid.stop),
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        embedding_l2=settings.embedding_l2,
+        batch_size=settings.batch_size,
+        generator=torch.Generator().manual_seed(seed),
+        on_epoch=lambda epoch: progress.advance(epoch=epoch),
+    )
 
 
 def _with_rates(
