@@ -129,8 +129,12 @@ class Network(nn.Module):
 
     @property
     def branched(self) -> bool:
-        """Whether it gives a logit per branch, `[B, K]`, while training."""
-        return any(isinstance(stream, BranchedStream) for stream in self.streams.values())
+        """Whether it gives a logit per branch, `[B, K]`, while training: those of its one stream that has branches.
+
+        Beside members, or another stream with branches, a stream gives the mean of its branches.
+        """
+        branched = [stream for stream in self.streams.values() if isinstance(stream, BranchedStream)]
+        return len(branched) == 1 and self.readout.sizes.members == 1
 
     def select(self, features: Features) -> dict[str, Tensor]:
         """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
@@ -164,6 +168,8 @@ class Network(nn.Module):
         found = [stream(vectors, codes) for stream in self.streams.values()]
         if self.branched and self.training:
             found = [logits if logits.dim() > 1 else logits.unsqueeze(1) for logits in found]
+        else:
+            found = [logits if logits.dim() == 1 else logits.mean(1) for logits in found]
         logits: Tensor = sum(found)  # type: ignore[assignment]
         return logits
 

@@ -83,16 +83,14 @@ class Architecture:
             object.__setattr__(self, name, value)
 
     def _check_branches(self) -> None:
+        if self.training.loss == "bce":
+            return
         branched = [name for name in self.streams if get_stream(name).branched]
-        if self.training.loss != "bce" and not branched:
+        if len(branched) != 1 or self.readout.members > 1:
             raise InvalidArchitectureError(
-                f"The loss '{self.training.loss}' compares the branches of a stream: none of the streams has "
-                "branches; set training.loss to bce."
-            )
-        if branched and (len(branched) > 1 or self.readout.members > 1):
-            raise InvalidArchitectureError(
-                "A network has the branches of one stream, or members: found "
-                f"{', '.join(branched)} and {self.readout.members} members; keep one of them."
+                f"The loss '{self.training.loss}' compares the branches of one stream, without members: found "
+                f"{', '.join(branched) or 'no stream with branches'} and members {self.readout.members}; set "
+                "training.loss to bce, or change one of them."
             )
 
     def __hash__(self) -> int:

@@ -311,3 +311,19 @@ def test_streams_train_the_rows_of_the_unseen_that_embeddings_train() -> None:
     assert 10 < counted[1] < 100  # 40 expected
     weight = network.readout.first_weight()[0].detach()
     torch.testing.assert_close(embedding[1], counted[1] * weight)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_branches_are_averaged_beside_members_and_other_branches(members: int) -> None:
+    layout = {"embedding": slots_of("embedding", SHAPES)}
+    streams: dict[str, dict[str, object]] = {
+        "fused_crosses": {},
+        "factorized_blocks": {"first": [4], "second": [2]},
+    }
+    if members > 1:
+        del streams["factorized_blocks"]
+    network = make(layout, ReadoutSizes(hidden=(6,), members=members), streams=streams)
+    network.train().operators.eval()
+    told = network(network.select(FEATURES))
+    assert told.shape == ((50, 3) if members > 1 else (50,))
+    assert not network.branched

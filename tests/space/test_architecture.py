@@ -121,9 +121,10 @@ def test_branches_go_with_their_losses() -> None:
     crosses = {"fused_crosses": {}}
     tri = TrainingSettings(loss="tri_bce")
     assert Architecture(fields=fields, streams=crosses, training=tri).training.loss == "tri_bce"
-    with pytest.raises(
-        InvalidArchitectureError, match="'tri_bce' compares the branches.*none of the streams"
-    ):
+    with pytest.raises(InvalidArchitectureError, match="found no stream with branches and members 1"):
         Architecture(fields=fields, streams={"fm": {}}, training=tri)
-    with pytest.raises(InvalidArchitectureError, match="found fused_crosses and 4 members"):
-        Architecture(fields=fields, streams=crosses, readout=ReadoutSizes(members=4))
+    with pytest.raises(InvalidArchitectureError, match="found fused_crosses and members 4"):
+        Architecture(fields=fields, streams=crosses, readout=ReadoutSizes(members=4), training=tri)
+    with pytest.raises(InvalidArchitectureError, match="found factorized_blocks, fused_crosses and"):
+        Architecture(fields=fields, streams={**crosses, "factorized_blocks": {}}, training=tri)
+    assert Architecture(fields=fields, streams=crosses, readout=ReadoutSizes(members=4)).readout.members == 4

@@ -13,7 +13,7 @@ from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import load_space, subsets
 
-SEARCHED = {"optinter", "optfs", "optfs_field", "tanglenas", "unified"}
+SEARCHED = {"default", "optinter", "optfs", "optfs_field", "tanglenas", "unified"}
 MINIMAL = {"name": "mine", "summary": "a test", "fields": {"forms": ["embedding"]}}
 
 
