@@ -85,7 +85,7 @@ class Architecture:
     def _check_branches(self) -> None:
         if self.training.loss == "bce":
             return
-        branched = [name for name in self.streams if get_stream(name).branched]
+        branched = [name for name in sorted(self.streams) if get_stream(name).branched]
         if len(branched) != 1 or self.readout.members > 1:
             raise InvalidArchitectureError(
                 f"The loss '{self.training.loss}' compares the branches of one stream, without members: found "
