@@ -30,8 +30,9 @@ class PlantedSpec:
     """What to generate.
 
     Strengths are standard deviations over rows, in logits: `main` of each field's own effect, `memorize` and
-    `factorize` of each planted pair's. Pairs are field positions, left < right. A memorized pair should have
-    few cells (each seen often) but far more values on either side than an embedding has dimensions, or
+    `factorize` of each planted pair's, `product` of each of `products`: a number per value of three fields or more,
+    multiplied, of which no pair of them says anything. Pairs are field positions, left < right. A memorized pair
+    should have few cells (each seen often) but far more values on either side than an embedding has dimensions, or
     factorizing reaches it too; a factorized pair about as many cells as rows. The defaults and `random` keep
     to that. Value frequencies fall as rank ** -skew, and missing is one more value with its own effects.
     Raises DataError on values out of range.
@@ -42,10 +43,12 @@ class PlantedSpec:
     names: tuple[str, ...] = _NAMES
     memorize_pairs: tuple[Pair, ...] = ((0, 1), (2, 3))
     factorize_pairs: tuple[Pair, ...] = ((4, 5), (4, 6))
+    products: tuple[tuple[int, ...], ...] = ()
     rank: int = 3
     main: float = 0.3
     memorize: float = 0.9
     factorize: float = 1.1
+    product: float = 1.2
     skew: float = 0.5
     missing_share: float = 0.01
     base_rate: float = 0.3
@@ -64,7 +67,7 @@ class PlantedSpec:
         _within("seed", self.seed, 0, None)
         for cardinality in self.cardinalities:
             _within("cardinalities", cardinality, 2, None)
-        for strength in ("main", "memorize", "factorize", "skew"):
+        for strength in ("main", "memorize", "factorize", "product", "skew"):
             _within(strength, getattr(self, strength), 0.0, None)
         _within("missing_share", self.missing_share, 0.0, 0.9)
         _within("base_rate", self.base_rate, 1e-4, 1.0 - 1e-4)
@@ -79,6 +82,17 @@ class PlantedSpec:
             raise DataError(
                 "A pair can be planted once: some pair of memorize_pairs or factorize_pairs repeats."
             )
+
+        for fields in self.products:
+            if (
+                len(fields) < 3
+                or list(fields) != sorted({*fields})
+                or not 0 <= fields[0] <= fields[-1] < len(self.names)
+            ):
+                raise DataError(
+                    f"A planted product is three field positions or more, rising and below {len(self.names)}: "
+                    f"found {fields}."
+                )
 
     @classmethod
     def random(cls, seed: int, **changes: Any) -> PlantedSpec:
@@ -129,8 +143,8 @@ class PlantedTable:
 
 def generate(spec: PlantedSpec) -> PlantedTable:
     """Draw the table of `spec`; equal specs give equal tables. About 0.3 s per million values."""
-    values_rng, effects_rng, labels_rng = (
-        np.random.default_rng(child) for child in np.random.SeedSequence(spec.seed).spawn(3)
+    values_rng, effects_rng, labels_rng, products_rng = (
+        np.random.default_rng(child) for child in np.random.SeedSequence(spec.seed).spawn(4)
     )
     shares = [
         _shares(cardinality, skew=spec.skew, missing_share=spec.missing_share)
@@ -146,6 +160,10 @@ def generate(spec: PlantedSpec) -> PlantedTable:
     for left, right in spec.factorize_pairs:
         u, v = _low_rank_effect(shares[left], shares[right], spec.rank, spec.factorize, effects_rng)
         logits += np.einsum("nr,nr->n", u[codes[left]], v[codes[right]])
+    for fields in spec.products:
+        # Independent, each of mean 0 and deviation 1: so is their product, whatever some of them are.
+        factors = [_main_effect(shares[field], 1.0, products_rng)[codes[field]] for field in fields]
+        logits += spec.product * np.prod(factors, axis=0)
     probabilities = _sigmoid(logits + _intercept(logits, spec.base_rate))
     clicks = labels_rng.random(spec.rows) < probabilities
     columns: dict[str, pa.Array] = {
@@ -158,7 +176,8 @@ def generate(spec: PlantedSpec) -> PlantedTable:
 
 def planted_from_name(text: str) -> PlantedTable:
     """Generate from a named source: "planted", or "planted:seed=3,rows=50000" with any scalar setting of
-    `PlantedSpec`; "pairs=random" draws by the seed which pairs are planted. Raises DataError."""
+    `PlantedSpec`; "pairs=random" draws by the seed which pairs are planted, "pairs=none" plants none;
+    "products=0-1-2+4-5-6-7" plants two products, of three and of four fields. Raises DataError."""
     name, _, rest = text.partition(":")
     if name != "planted":
         raise DataError(f"A generated source is 'planted' or 'planted:option=value,...': found '{text}'.")
@@ -172,11 +191,15 @@ def planted_from_name(text: str) -> PlantedTable:
     for option in filter(None, (part.strip() for part in rest.split(","))):
         key, _, value = (part.strip() for part in option.partition("="))
         if key == "pairs":
-            if value not in ("default", "random"):
-                raise DataError(f"'pairs' is 'default' or 'random': found '{value}' in '{text}'.")
+            if value not in ("default", "random", "none"):
+                raise DataError(f"'pairs' is 'default', 'random' or 'none': found '{value}' in '{text}'.")
             pairs = value
+        elif key == "products":
+            settings[key] = _products(value, text)
         elif key not in kinds:
-            raise DataError(f"Unknown option '{key}' in '{text}'; {nearest(key, [*kinds, 'pairs'])}")
+            raise DataError(
+                f"Unknown option '{key}' in '{text}'; {nearest(key, [*kinds, 'pairs', 'products'])}"
+            )
         elif key in settings:
             raise DataError(f"An option may be given once: '{key}' repeats in '{text}'.")
         else:
@@ -188,7 +211,16 @@ def planted_from_name(text: str) -> PlantedTable:
                 ) from None
     if pairs == "random":
         return generate(PlantedSpec.random(settings.pop("seed", PlantedSpec.seed), **settings))
+    if pairs == "none":
+        settings |= {"memorize_pairs": (), "factorize_pairs": ()}
     return generate(PlantedSpec(**settings))
+
+
+def _products(value: str, text: str) -> tuple[tuple[int, ...], ...]:
+    try:
+        return tuple(tuple(map(int, fields.split("-"))) for fields in value.split("+"))
+    except ValueError:
+        raise DataError(f"'products' is such as 0-1-2+4-5-6-7: found '{value}' in '{text}'.") from None
 
 
 def _shares(cardinality: int, *, skew: float, missing_share: float) -> Floats:

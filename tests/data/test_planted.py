@@ -133,7 +133,7 @@ def test_named_source_reads_its_options() -> None:
         ("planted:rows=many", "'rows' takes int: found 'many'"),
         ("planted:rows=0", "'rows' at least 1: found 0"),
         ("planted:seed=1,seed=2", "'seed' repeats"),
-        ("planted:pairs=some", "'pairs' is 'default' or 'random'"),
+        ("planted:pairs=some", "'pairs' is 'default', 'random' or 'none'"),
         ("planted:base_rate=nan", "'base_rate' in"),
         ("plantd", "found 'plantd'"),
         ("planted:pairs=random,rows=100", "Too few pairs"),
@@ -158,3 +158,35 @@ def test_wrong_names_say_what_is_right(text: str, message: str) -> None:
 def test_impossible_specs_are_refused(changes: dict[str, tuple[object, ...]]) -> None:
     with pytest.raises(DataError):
         PlantedSpec(**changes)  # type: ignore[arg-type]
+
+
+def test_a_product_is_told_by_all_its_fields_and_by_no_two() -> None:
+    spec = PlantedSpec(
+        rows=40_000, cardinalities=(6, 6, 6, 6), names=tuple("abcd"), memorize_pairs=(), factorize_pairs=(),
+        products=((0, 1, 2),), main=0.0, product=2.0, missing_share=0.0, seed=3,
+    )  # fmt: skip
+    found = generate(spec)
+    frame = found.table.select([*"abcd"]).to_pandas()
+    frame["logit"] = np.log(found.probabilities / (1 - found.probabilities))
+    whole = frame.logit.std()
+    assert whole == pytest.approx(2.0, rel=0.1)
+
+    def explained(names: list[str]) -> float:
+        return float(frame.groupby(names).logit.transform("mean").std() / whole)
+
+    assert explained(["a", "b", "c"]) == pytest.approx(1.0)
+    for pair in (["a", "b"], ["a", "c"], ["b", "c"], ["a", "d"]):
+        assert explained(pair) < 0.15
+    assert set(found.truth.values()) == {"naive"}
+
+
+def test_products_are_planted_by_name() -> None:
+    named = planted_from_name("planted:rows=500,pairs=none,products=0-1-2+4-5-6-7").spec
+    assert named == PlantedSpec(
+        rows=500, memorize_pairs=(), factorize_pairs=(), products=((0, 1, 2), (4, 5, 6, 7))
+    )
+    with pytest.raises(DataError, match="such as 0-1-2"):
+        planted_from_name("planted:products=0-a")
+    for fields in ("0-1", "2-1-0", "0-1-99"):
+        with pytest.raises(DataError, match="three field positions or more"):
+            planted_from_name(f"planted:products={fields}")
