@@ -44,8 +44,9 @@ def resolve(
 
 
 def applicable_forms(space: SearchSpace, shapes: Shapes) -> dict[str, Forms]:
-    """By field, the space's forms that the field has what they read for."""
-    return {
+    """By field, the space's forms that the field has what they read for; only the first where the space says so."""
+    found = {
         name: tuple(form for form in space.fields.forms if get_operator(form).applies((position,), shapes))
         for position, name in enumerate(shapes.names)
     }
+    return {name: forms[:1] for name, forms in found.items()} if space.fields.first else found

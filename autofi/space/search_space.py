@@ -60,15 +60,27 @@ class StreamSets(Choices):
 
 
 class FieldSpace(_Strict):
-    """Which operators represent a field. With `search` every subset competes; else all that apply are used."""
+    """Which operators represent a field: all that apply, or with `first` only the first that does.
+
+    With `search` every subset competes.
+    """
 
     forms: tuple[str, ...]
     search: bool = False
+    first: bool = False
 
     @field_validator("forms")
     @classmethod
     def _known(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_operator(name, arity=1) for name in forms)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FieldSpace:
+        if self.search and self.first:
+            raise ValueError(
+                "every subset of the forms competes, or the first that applies is taken: set one"
+            )
+        return self
 
 
 class PairSpace(_Strict):

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from autofi.errors import SearchSpaceError
+from autofi.operators.base import Shapes
 from autofi.space.builtin import builtin_spaces
 from autofi.space.encoding import decode, defaults, distributions, label
-from autofi.space.resolve import resolve
+from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import load_space, subsets
 
 SEARCHED = {"default", "optinter", "optfs", "optfs_field", "tanglenas", "unified"}
@@ -138,3 +139,13 @@ def test_a_point_has_the_values_of_the_file() -> None:
 def test_subsets_are_small_first_and_never_empty() -> None:
     assert subsets(("a", "b")) == (("b",), ("a",), ("a", "b"))
     assert len(subsets(("a", "b", "c", "d"))) == 15
+
+
+def test_a_field_takes_every_form_that_applies_or_the_first(tmp_path: Path) -> None:
+    shapes = Shapes(("user", "tags"), (5, 6), (5, 6), 0.5, bags={1: ("tags", 4)})
+    every = load_space(write(tmp_path, fields={"forms": ["bag", "embedding"]}))
+    assert applicable_forms(every, shapes) == {"user": ("embedding",), "tags": ("bag", "embedding")}
+    first = load_space(write(tmp_path, fields={"forms": ["bag", "embedding"], "first": True}))
+    assert applicable_forms(first, shapes) == {"user": ("embedding",), "tags": ("bag",)}
+    with pytest.raises(SearchSpaceError, match="or the first that applies is taken"):
+        load_space(write(tmp_path, fields={"forms": ["bag", "embedding"], "search": True, "first": True}))
