@@ -94,6 +94,8 @@ def _continues(dictionary: pa.Array, before: pa.Array) -> bool:
 
 
 def _of_row(values: pa.DictionaryArray, kind: np.dtype[Any]) -> NDArray[np.integer[Any]]:
-    of_row = pc.fill_null(pc.cast(values.indices, pa.int64()), len(values.dictionary))
+    of_row = values.indices
+    if of_row.null_count:
+        of_row = pc.fill_null(pc.cast(of_row, pa.int64()), len(values.dictionary))
     entries: NDArray[np.integer[Any]] = of_row.to_numpy(zero_copy_only=False).astype(kind)
     return entries

@@ -48,8 +48,8 @@ def kept_apart(
     if groups is not None and _apart(groups[rest], groups[alike], groups[judged], None):
         return ()
     # By column, contiguous: every pair reads two of them.
-    sampled = [np.asfortranarray(ids[rows]) for rows in (rest, alike, judged)]
-    first = [rows[:FIRST_ROWS] for rows in (sampled[0], sampled[2])]
+    first = [np.asfortranarray(ids[rows[:FIRST_ROWS]]) for rows in (rest, judged)]
+    sampled: list[Ids] = []
     for order in (1, 2):
         found: dict[Column, int] = {}
         for column in combinations(range(len(cardinalities)), order):
@@ -58,6 +58,7 @@ def kept_apart(
             few, asked = (_known_cells([rows[:, f] for f in column], cards) for rows in first)
             if (find_cells(np.sort(few), asked, None) < len(few)).any():
                 continue
+            sampled = sampled or [np.asfortranarray(ids[rows]) for rows in (rest, alike, judged)]
             known, others, unseen = (_known_cells([rows[:, f] for f in column], cards) for rows in sampled)
             if _apart(known, others, unseen, cell_space(cards)):
                 found[column] = len(count_cells(known, cell_space(cards))[0])
