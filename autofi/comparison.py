@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import xxhash
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from autofi.data.overrides import SchemaOverrides
 from autofi.device import pick_device
@@ -26,6 +27,7 @@ from autofi.retrain import train_baseline
 from autofi.settings import DEFAULT_SPLIT, SearchSettings
 from autofi.store import StudyStore, resolve_storage
 from autofi.study import Study
+from autofi.training.settings import TrainingSettings
 
 #: What the studies of a comparison are kept under: their models are named one by one, not drawn from a space.
 SPACE = "comparison"
@@ -49,6 +51,7 @@ class TableSettings(_Strict):
 
     source      relative to the folder of data that the call names
     models      instead of the comparison's own
+    training    settings of training that all networks take here, instead of those they were published with elsewhere
     published   test AUC by model, shown beside what is measured; `note` says how far they may be compared
     """
 
@@ -57,8 +60,18 @@ class TableSettings(_Strict):
     split: str = DEFAULT_SPLIT
     columns: SchemaOverrides = SchemaOverrides()
     models: tuple[str, ...] | None = None
+    training: dict[str, Any] = {}
     published: dict[str, float] = {}
     note: str = ""
+
+    @field_validator("training")
+    @classmethod
+    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
+        names = [field.name for field in dataclasses.fields(TrainingSettings)]
+        for name in given:
+            if name not in names:
+                raise ValueError(f"no setting of training is named '{name}': {nearest(name, names)}")
+        return given
 
 
 class ComparisonSettings(_Strict):
@@ -184,7 +197,15 @@ def _train_table(
             if deadline is not None and time.monotonic() >= deadline:
                 return False
             try:
-                train_baseline(handle, bench, model, seeds=[seed], seconds=TREE_SECONDS, progress=progress)
+                train_baseline(
+                    handle,
+                    bench,
+                    model,
+                    seeds=[seed],
+                    seconds=TREE_SECONDS,
+                    progress=progress,
+                    training=table.training,
+                )
             except FAILURES as error:
                 progress.note(f"{model} failed on {name} with seed {seed}: {error}")
             return True

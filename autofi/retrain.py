@@ -122,12 +122,16 @@ def train_baseline(
     seeds: Sequence[int],
     seconds: float,
     progress: Progress,
+    training: Mapping[str, Any] | None = None,
 ) -> None:
     """One baseline with the seeds that are not recorded yet; test is read, so call it when the winner is chosen.
 
-    `seconds` is what the search took: trees, which try several forms of their own, may take as long.
+    `seconds` is what the search took: trees, which try several forms of their own, may take as long. A network takes
+    the settings of `training` instead of its space's.
     """
     architecture = None if name in TREES else baseline(name, bench)
+    if architecture is not None and training:
+        architecture = replace(architecture, training=replace(architecture.training, **training))
     own = None if architecture is None else architecture.id
     known = recorded(handle, ModelRole.BASELINE, name, own, refit=False)
     missing = [seed for seed in seeds if seed not in known]

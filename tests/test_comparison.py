@@ -118,6 +118,26 @@ def test_a_model_that_fails_leaves_the_others(file: Path, monkeypatch: pytest.Mo
     assert {name for name, _ in models(file, "visits")} == {"lr"}
 
 
+def test_a_table_may_have_settings_of_training_of_its_own(file: Path) -> None:
+    def parts() -> set[tuple[str, int]]:
+        study = autofi.open_study("zoo-visits", storage=str(file.parent / "a.db"))
+        found = {(model.architecture_id, model.seed) for model in study._handle.models(ModelRole.BASELINE)}
+        study.close()
+        return found
+
+    run(file, tables=["visits"], models=["lr"])
+    before = parts()
+    write(file, tables={"visits": {**TABLE, "training": {"epochs": 1}}})
+    (model,) = run(file, tables=["visits"], models=["lr"])["visits"]["baselines"]
+    after = parts() - before
+    assert {seed for _, seed in after} == {0, 1, 2} and len({identifier for identifier, _ in after}) == 1
+    # Of a model whose settings changed the last ones are told.
+    assert model["seeds"] == 3
+    write(file, tables={"visits": {**TABLE, "training": {"epoch": 1}}})
+    with pytest.raises(ConfigError, match="named 'epoch': did you mean 'epochs'"):
+        run(file)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
