@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 from torch.utils.flop_counter import FlopCounterMode
@@ -118,8 +119,6 @@ def _products(built: Candidate, *inputs: torch.Tensor) -> int:
 
 def _reference() -> tuple[Shapes, Features]:
     """One row of ten fields, each of which is a value, a number and a list at once."""
-    import numpy as np
-
     names = tuple(f"field_{field}" for field in range(FIELDS))
     pairs = tuple(combinations(range(FIELDS), 2))
     columns: tuple[Column, ...] = (*((field,) for field in range(FIELDS)), *pairs)

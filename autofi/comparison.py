@@ -138,10 +138,11 @@ def compare(
                 jobs=jobs,
                 progress=progress,
             )
+        kept = {study.name for study in store.list()}
         summaries = {
             name: Study(store, store.open(study)).summary()
             for name in settings.tables
-            if (study := study_name(settings, name)) in {kept.name for kept in store.list()}
+            if (study := study_name(settings, name)) in kept
         }
     write_comparison(Path(file).parent / "report.md", summaries, _published(settings), Path(file).name)
     return summaries

@@ -8,7 +8,7 @@ from autofi.choice import finalists
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import Training, at_once, train_each
 from autofi.progress import Progress
-from autofi.retrain import record_training, recorded, watch
+from autofi.retrain import figures, record_training, recorded, watch
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
 
@@ -45,5 +45,11 @@ def run_finals(
         if deadline is not None and time.monotonic() >= deadline:
             return
         for _, measured in train_each(bench, tasks[start : start + at], on_evaluation=watch(progress)):
-            record_training(handle, bench, measured, role=ModelRole.FINALIST, name="finalist")
+            record_training(
+                handle,
+                measured,
+                figures(bench, measured.predictions),
+                role=ModelRole.FINALIST,
+                name="finalist",
+            )
             progress.advance()

@@ -81,30 +81,30 @@ def _keep_winner(handle: StudyHandle, bench: Workbench, trained: Trained, *, ref
         path,
         architecture=trained.architecture,
         builder=trained.builder,
-        network=trained.network.cpu(),
+        network=trained.network,
         metrics=metrics,
         origin=origin(handle, trained.seed),
     )
     save_predictions(handle, name, trained.predictions)
-    record_training(handle, bench, trained, role=ModelRole.WINNER, name="winner", refit=refit, path=path)
+    record_training(handle, trained, metrics, role=ModelRole.WINNER, name="winner", refit=refit, path=path)
 
 
 def record_training(
     handle: StudyHandle,
-    bench: Workbench,
     measured: Measured,
+    metrics: Mapping[str, Any],
     *,
     role: ModelRole,
     name: str,
     refit: bool = False,
     path: Path | None = None,
 ) -> None:
-    """Keep what a training came to."""
+    """Keep what a training came to, `metrics` as `figures` gives them."""
     handle.record_model(
         role=role,
         name=name,
         seed=measured.seed,
-        metrics=figures(bench, measured.predictions),
+        metrics=metrics,
         architecture_id=measured.architecture.id,
         refit=refit,
         parameters=measured.parameters,
@@ -144,7 +144,9 @@ def train_baseline(
     tasks = [Retraining(architecture, seed) for seed in missing]
     for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
         save_predictions(handle, baseline_key(name, trained.seed), trained.predictions)
-        record_training(handle, bench, trained, role=ModelRole.BASELINE, name=name)
+        record_training(
+            handle, trained, figures(bench, trained.predictions), role=ModelRole.BASELINE, name=name
+        )
         progress.advance()
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
-from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
 
@@ -73,13 +73,7 @@ class BilinearInteractions(Stream):
         self.weigh = nn.Sequential(
             nn.Linear(fields, hidden, bias=False), nn.ReLU(), nn.Linear(hidden, fields, bias=False), nn.ReLU()
         )
-        self.readout = mlp(
-            2 * inputs.pairs * inputs.dim,
-            settings.hidden,
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-            last=1,
-        )
+        self.readout = logit_mlp(2 * inputs.pairs * inputs.dim, settings)
         initialize(self)
         #: Of the vectors as they are, and of the weighed ones where theirs are others: `W` by rows of the left vector.
         self.matrices = nn.ParameterList(
@@ -95,7 +89,7 @@ class BilinearInteractions(Stream):
         fields = len(inputs.fields)
         matrices = (1 if settings.shared else 2) * _matrices(inputs, settings) * inputs.dim**2
         read = 2 * inputs.pairs * inputs.dim
-        readout = mlp_parameters(read, settings.hidden, batch_norm=settings.batch_norm, last=1)
+        readout = logit_mlp_parameters(read, settings)
         return 2 * fields * _squeezed(fields, settings) + matrices + readout
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:

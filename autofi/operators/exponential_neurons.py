@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from autofi.operators.entmax import entmax
-from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
 from autofi.operators.powers import bounded_exp
 from autofi.operators.registry import register
@@ -76,13 +76,7 @@ class ExponentialNeurons(Stream):
                 nn.init.xavier_uniform_(head, gain=2**0.5)
         self.sparsity = nn.Parameter(torch.zeros(heads)) if settings.alpha == "learned" else None
         self.norm = nn.BatchNorm1d(heads * neurons)
-        self.layers = mlp(
-            heads * neurons * dim,
-            settings.hidden,
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-            last=1,
-        )
+        self.layers = logit_mlp(heads * neurons * dim, settings)
         initialize(self)
 
     @classmethod
@@ -91,7 +85,7 @@ class ExponentialNeurons(Stream):
         neurons = heads * settings.neurons
         found = heads * dim**2 + neurons * (dim + len(inputs.fields) + 2)
         found += heads if settings.alpha == "learned" else 0
-        found += mlp_parameters(neurons * dim, settings.hidden, batch_norm=settings.batch_norm, last=1)
+        found += logit_mlp_parameters(neurons * dim, settings)
         return found + (OwnVectors.num_parameters(inputs) if settings.own_vectors else 0)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class FieldAwareProducts(nn.Module):
 
     def __init__(self, inputs: StreamInputs, dim: int) -> None:
         super().__init__()
-        rows = _coded(inputs)
+        rows = inputs.coded_rows
         if len(rows) < 2:
             raise SearchSpaceError(
                 f"Field-aware vectors need two fields with an embedding: found {len(rows)}; give more fields the "
@@ -46,13 +46,13 @@ class FieldAwareProducts(nn.Module):
 
     @staticmethod
     def num_parameters(inputs: StreamInputs, dim: int) -> int:
-        rows = _coded(inputs)
+        rows = inputs.coded_rows
         return sum(rows) * (len(rows) - 1) * dim
 
     @staticmethod
     def num_pairs(inputs: StreamInputs) -> int:
         """Columns of the output."""
-        fields = len(_coded(inputs))
+        fields = len(inputs.coded_rows)
         return fields * (fields - 1) // 2
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -61,11 +61,6 @@ class FieldAwareProducts(nn.Module):
         vectors = found.view(len(codes), len(self.partners), self.dim)
         products: Tensor = _Products.apply(vectors, self.ends, self.partners, self.pairs)  # type: ignore[no-untyped-call]
         return products
-
-
-def _coded(inputs: StreamInputs) -> list[int]:
-    """Table rows of the fields that have codes."""
-    return [rows for rows in inputs.rows if rows]
 
 
 class _Products(torch.autograd.Function):

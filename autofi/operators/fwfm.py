@@ -89,7 +89,7 @@ class _PerValue(nn.Module):
 
     def __init__(self, inputs: StreamInputs) -> None:
         super().__init__()
-        rows = [rows for rows in inputs.rows if rows]
+        rows = inputs.coded_rows
         self.table = nn.Parameter(torch.randn(sum(rows), inputs.dim) * INITIAL_DEVIATION)
         self.register_buffer("offsets", table_offsets(rows), persistent=False)
         coded = torch.tensor([place for place, found in enumerate(inputs.rows) if found])

@@ -11,11 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
-from autofi.operators.base import look_up, table_offsets
-from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
+from autofi.operators.own_vectors import OwnVectors
+from autofi.operators.products import inner_products
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
-from autofi.operators.tables import INITIAL_DEVIATION
 
 
 @dataclass(frozen=True)
@@ -128,52 +128,35 @@ class GeneratedFeatures(Stream):
         },
     )
 
-    offsets: Tensor
-    taken: Tensor
     places: Tensor
-    pairs: Tensor
+    ends: Tensor
 
     def __init__(self, inputs: StreamInputs, settings: GeneratedFeaturesSettings) -> None:
         super().__init__(inputs, settings)
         levels = list(_levels(inputs, settings))
-        fields = range(len(inputs.fields))
-        coded = [field for field in fields if inputs.rows[field] and settings.own_vectors]
-        taken = [field for field in fields if field not in coded]
-        # Vectors of the second embedding come first, those that are taken as they are after them.
-        found = [*coded, *taken]
-        places = [found.index(field) for field in _order(inputs, settings)]
-        self.moved = places != list(fields)
-        rows = [inputs.rows[field] for field in coded]
-        self.table = nn.Parameter(torch.randn(sum(rows), inputs.dim) * INITIAL_DEVIATION) if rows else None
-        self.register_buffer("offsets", table_offsets(rows) if rows else None, persistent=False)
-        self.register_buffer("taken", torch.tensor(taken, dtype=torch.int64), persistent=False)
+        places = _order(inputs, settings)
+        self.moved = places != list(range(len(inputs.fields)))
+        self.own = OwnVectors(inputs) if settings.own_vectors and inputs.coded_rows else None
         self.register_buffer("places", torch.tensor(places), persistent=False)
         self.maps = nn.ModuleList(_convolution(level, settings) for level in levels)
         self.recombined = nn.ModuleList(
             nn.Linear(level.pooled, level.generated * level.dim) for level in levels
         )
         total = _features(inputs, levels)
-        upper = torch.triu_indices(total, total, 1)
-        self.register_buffer("pairs", upper[0] * total + upper[1], persistent=False)
-        self.mlp = mlp(
-            _width(inputs, total),
-            settings.hidden,
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-            last=1,
-        )
+        self.register_buffer("ends", torch.triu_indices(total, total, 1), persistent=False)
+        self.mlp = logit_mlp(_width(inputs, total), settings)
         initialize(self)
 
     @classmethod
     def num_parameters(cls, inputs: StreamInputs, settings: GeneratedFeaturesSettings) -> int:
         levels = list(_levels(inputs, settings))
-        found = sum(inputs.rows) * inputs.dim if settings.own_vectors else 0
+        found = OwnVectors.num_parameters(inputs) if settings.own_vectors else 0
         for level in levels:
             shifts = 2 if settings.normalized else 1
             found += (level.seen * level.height + shifts) * level.channels
             found += (level.pooled + 1) * level.generated * level.dim
         width = _width(inputs, _features(inputs, levels))
-        return found + mlp_parameters(width, settings.hidden, batch_norm=settings.batch_norm, last=1)
+        return found + logit_mlp_parameters(width, settings)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         maps = self._ordered(vectors, codes).unsqueeze(1)
@@ -183,19 +166,16 @@ class GeneratedFeatures(Stream):
             generated = torch.tanh(recombined(maps.flatten(1)))
             features.append(generated.unflatten(1, (-1, self.inputs.dim)).to(vectors.dtype))
         every = torch.cat(features, 1)
-        products = torch.bmm(every, every.transpose(1, 2)).flatten(1).index_select(1, self.pairs)
+        products = inner_products(every, self.ends)
         logit: Tensor = self.mlp(torch.cat((every.flatten(1), products.to(every.dtype)), 1)).squeeze(1)
         return logit
 
     def tables(self) -> tuple[nn.Parameter, ...]:
-        return () if self.table is None else (self.table,)
+        return () if self.own is None else (self.own.table,)
 
     def _ordered(self, vectors: Tensor, codes: Tensor) -> Tensor:
         """The vectors that features are generated from, in the order of the convolution, `[B, F, D]`."""
-        found = vectors
-        if self.table is not None:
-            own = look_up(self.table, codes + self.offsets)
-            found = torch.cat((own, vectors.index_select(1, self.taken)), 1) if len(self.taken) else own
+        found = vectors if self.own is None else self.own(vectors, codes)
         return found.index_select(1, self.places) if self.moved else found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Protocol
 
 from torch import nn
 
@@ -37,6 +38,27 @@ def mlp_parameters(
     widths = [width, *hidden, *(() if last is None else (last,))]
     maps: int = sum((before + 1) * after for before, after in pairwise(widths))
     return maps + (2 * sum(hidden) if batch_norm else 0)
+
+
+class ReadByMLP(Protocol):
+    """Settings of an interaction that an MLP of its own reads."""
+
+    @property
+    def hidden(self) -> tuple[int, ...]: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def batch_norm(self) -> bool: ...
+
+
+def logit_mlp(width: int, settings: ReadByMLP) -> nn.Sequential:
+    """`[B, width] → [B, 1]`."""
+    return mlp(width, settings.hidden, dropout=settings.dropout, batch_norm=settings.batch_norm, last=1)
+
+
+def logit_mlp_parameters(width: int, settings: ReadByMLP) -> int:
+    """Trained numbers of `logit_mlp` with the same arguments."""
+    return mlp_parameters(width, settings.hidden, batch_norm=settings.batch_norm, last=1)
 
 
 def initialize(module: nn.Module) -> None:

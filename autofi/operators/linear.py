@@ -26,7 +26,7 @@ class Linear(Stream):
 
     def __init__(self, inputs: StreamInputs, settings: NoSettings) -> None:
         super().__init__(inputs, settings)
-        rows = [rows for rows in inputs.rows if rows]
+        rows = inputs.coded_rows
         self.table = nn.Parameter(torch.zeros(sum(rows), 1))
         self.register_buffer("offsets", table_offsets(rows), persistent=False)
 

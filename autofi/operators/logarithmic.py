@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
 from autofi.operators.powers import bounded_exp
 from autofi.operators.registry import register
@@ -59,20 +59,14 @@ class Logarithmic(Stream):
         self.log_norm = nn.BatchNorm1d(fields)
         self.powers = nn.Linear(fields, neurons, bias=False)
         self.cross_norm = nn.BatchNorm1d(neurons)
-        self.layers = mlp(
-            neurons * inputs.dim,
-            settings.hidden,
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-            last=1,
-        )
+        self.layers = logit_mlp(neurons * inputs.dim, settings)
         initialize(self)
 
     @classmethod
     def num_parameters(cls, inputs: StreamInputs, settings: LogarithmicSettings) -> int:
         fields, neurons = len(inputs.fields), settings.neurons
         found = neurons * fields + 2 * (fields + neurons)
-        found += mlp_parameters(neurons * inputs.dim, settings.hidden, batch_norm=settings.batch_norm, last=1)
+        found += logit_mlp_parameters(neurons * inputs.dim, settings)
         return found + (OwnVectors.num_parameters(inputs) if settings.own_vectors else 0)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters, mlp, mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
 
@@ -62,9 +62,7 @@ class MaskedBlocks(Stream):
             _Block(inputs.width, before, after, settings) for before, after in _shapes(inputs, settings)
         )
         self.dropout = nn.Dropout(settings.dropout)
-        self.readout = mlp(
-            _read(settings), settings.hidden, dropout=settings.dropout, batch_norm=settings.batch_norm, last=1
-        )
+        self.readout = logit_mlp(_read(settings), settings)
         initialize(self)
 
     @classmethod
@@ -73,9 +71,7 @@ class MaskedBlocks(Stream):
         for before, after in _shapes(inputs, settings):
             found += mlp_parameters(inputs.width, (_aggregated(before, settings),), last=before)
             found += before * after + 2 * after
-        return found + mlp_parameters(
-            _read(settings), settings.hidden, batch_norm=settings.batch_norm, last=1
-        )
+        return found + logit_mlp_parameters(_read(settings), settings)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         row = vectors.flatten(1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.operators.field_aware import FieldAwareProducts
-from autofi.operators.layers import initialize, mlp, mlp_parameters
+from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
 
@@ -47,21 +47,13 @@ class ONN(Stream):
     def __init__(self, inputs: StreamInputs, settings: ONNSettings) -> None:
         super().__init__(inputs, settings)
         self.products = FieldAwareProducts(inputs, settings.dim)
-        self.mlp = mlp(
-            _columns(inputs),
-            settings.hidden,
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-            last=1,
-        )
+        self.mlp = logit_mlp(_columns(inputs), settings)
         initialize(self)
 
     @classmethod
     def num_parameters(cls, inputs: StreamInputs, settings: ONNSettings) -> int:
         table = FieldAwareProducts.num_parameters(inputs, settings.dim)
-        return table + mlp_parameters(
-            _columns(inputs), settings.hidden, batch_norm=settings.batch_norm, last=1
-        )
+        return table + logit_mlp_parameters(_columns(inputs), settings)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         logit: Tensor = self.mlp(torch.cat((vectors.flatten(1), self.products(codes)), 1)).squeeze(1)

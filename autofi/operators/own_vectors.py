@@ -20,7 +20,7 @@ class OwnVectors(nn.Module):
 
     def __init__(self, inputs: StreamInputs) -> None:
         super().__init__()
-        rows = [rows for rows in inputs.rows if rows]
+        rows = inputs.coded_rows
         if not rows:
             raise SearchSpaceError(
                 "Vectors of a stream's own are looked up by value: found no field with the form 'embedding'; set "

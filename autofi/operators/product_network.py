@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from autofi.operators.layers import initialize, mlp, mlp_parameters
-from autofi.operators.products import kernel_products, plain_kernels
+from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
+from autofi.operators.products import inner_products, kernel_products, plain_kernels
 from autofi.operators.registry import register
 from autofi.operators.streams import Share, Stream, StreamInputs, Widths
 
@@ -54,13 +54,7 @@ class ProductNetwork(Stream):
         super().__init__(inputs, settings)
         fields = len(inputs.fields)
         self.register_buffer("ends", torch.triu_indices(fields, fields, 1), persistent=False)
-        self.mlp = mlp(
-            inputs.width + inputs.pairs,
-            settings.hidden,
-            dropout=settings.dropout,
-            batch_norm=settings.batch_norm,
-            last=1,
-        )
+        self.mlp = logit_mlp(inputs.width + inputs.pairs, settings)
         initialize(self)
         self.kernels = (
             nn.Parameter(plain_kernels(inputs.pairs, inputs.dim)) if settings.product == "outer" else None
@@ -69,17 +63,13 @@ class ProductNetwork(Stream):
     @classmethod
     def num_parameters(cls, inputs: StreamInputs, settings: ProductNetworkSettings) -> int:
         width = inputs.width + inputs.pairs
-        layers = mlp_parameters(width, settings.hidden, batch_norm=settings.batch_norm, last=1)
+        layers = logit_mlp_parameters(width, settings)
         return layers + (inputs.pairs * inputs.dim**2 if settings.product == "outer" else 0)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         if self.kernels is None:
-            products = self._inner_products(vectors)
+            products = inner_products(vectors, self.ends)
         else:
             products = kernel_products(vectors, self.ends, self.kernels)
         logit: Tensor = self.mlp(torch.cat((vectors.flatten(1), products), 1)).squeeze(1)
         return logit
-
-    def _inner_products(self, vectors: Tensor) -> Tensor:
-        square = torch.bmm(vectors, vectors.transpose(1, 2)).flatten(1)
-        return square.index_select(1, self.ends[0] * vectors.shape[1] + self.ends[1])

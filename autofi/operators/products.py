@@ -71,6 +71,12 @@ class Factorize(Operator):
         return (self.table,)
 
 
+def inner_products(vectors: Tensor, ends: Tensor) -> Tensor:
+    """`<v_i, v_j>` of every pair: vectors `[B, F, D]`, ends `[2, P]` → `[B, P]`, by one batched product."""
+    square = torch.bmm(vectors, vectors.transpose(1, 2)).flatten(1)
+    return square.index_select(1, ends[0] * vectors.shape[1] + ends[1])
+
+
 def kernel_products(vectors: Tensor, ends: Tensor, kernels: Tensor) -> Tensor:
     """`v_iᵀ K_p v_j` of every pair: vectors `[B, F, D]`, ends `[2, P]`, kernels `[P, D, D]` → `[B, P]`."""
     # Rows last: all pairs are one batched product, and what follows runs along the rows.

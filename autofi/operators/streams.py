@@ -41,6 +41,11 @@ class StreamInputs:
         return len(self.fields) * self.dim
 
     @property
+    def coded_rows(self) -> list[int]:
+        """Rows of the fields whose codes streams are given, in the order of the codes."""
+        return [rows for rows in self.rows if rows]
+
+    @property
     def pairs(self) -> int:
         """Pairs of fields."""
         return len(self.fields) * (len(self.fields) - 1) // 2

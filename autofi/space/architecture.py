@@ -15,7 +15,7 @@ from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.gates import GatedTable
-from autofi.operators.registry import choices_of, get_operator, get_stream, vector_operators
+from autofi.operators.registry import choices_of, get_operator, get_stream
 from autofi.training.settings import TrainingSettings, without_gates
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
@@ -76,7 +76,7 @@ class Architecture:
             cross_min_count, cross_max_rows = 2, None
         for name, value in (
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
-            ("streams", _with_all_settings(self.streams) if used.keys() & vector_operators() else {}),
+            ("streams", _with_all_settings(self.streams) if any(operator.vector for operator in used.values()) else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
             ("field_sum", self.field_sum and bool(pairs)), ("training", training),
         ):  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from autofi.training.losses import mean_loss
 from autofi.training.optimizers import DenseAdam, make_optimizers
 from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
-from autofi.training.rows import Rows, RowSource
+from autofi.training.rows import Rows, RowSource, endless
 
 #: Adam's rate for the weights of the choices.
 CHOICE_RATE = 1e-2
@@ -117,7 +117,7 @@ def learn_widths(
     network = entangled.network
     chooser = DenseAdam([{"params": entangled.alphas()}], CHOICE_RATE)
     optimizers = make_optimizers(network, learning_rate, embedding_l2)
-    choosing = on_device(_endless(rows, choice_index, batch_size, generator), network.device)
+    choosing = on_device(endless(rows, choice_index, batch_size, generator), network.device)
     entangled.train()
     for epoch in range(epochs):
         for period in rows.shuffled(generator, index=weight_index):
@@ -161,9 +161,3 @@ def _loss(entangled: Entangled, batch: Rows) -> Tensor:
     with fast_products(batch.labels.device):
         logits = entangled(batch.selected)
     return mean_loss(logits.float(), batch.labels, batch.weights)
-
-
-def _endless(rows: RowSource, index: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Rows]:
-    while True:
-        (period,) = rows.shuffled(generator, index=index)
-        yield from rows.batches(period, batch_size)

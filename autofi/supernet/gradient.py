@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from autofi.training.losses import mean_loss
 from autofi.training.optimizers import DenseAdam, TableTrainer, make_optimizers
 from autofi.training.precision import fast_products
 from autofi.training.randomness import own_randomness
-from autofi.training.rows import Rows, RowSource, steps_in
+from autofi.training.rows import Rows, RowSource, endless, steps_in
 
 Method = Literal["gumbel", "joint"]
 
@@ -99,7 +99,7 @@ def train_by_gradient(
     chooser = DenseAdam([{"params": [alpha]}], rate)
     optimizers = make_optimizers(supernet, learning_rate, embedding_l2)
     choices = weight_index if choice_index is None else choice_index
-    choosing = on_device(_endless(rows, choices, batch_size, generator), supernet.device)
+    choosing = on_device(endless(rows, choices, batch_size, generator), supernet.device)
     supernet.train()
     for epoch in range(epochs):
         (period,) = rows.shuffled(generator, index=weight_index)
@@ -161,9 +161,3 @@ def _step(loss: Tensor, optimizers: Sequence[TableTrainer]) -> None:
     loss.backward()
     for optimizer in optimizers:
         optimizer.step()
-
-
-def _endless(rows: RowSource, index: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Rows]:
-    while True:
-        (period,) = rows.shuffled(generator, index=index)
-        yield from rows.batches(period, batch_size)

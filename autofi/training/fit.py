@@ -17,7 +17,7 @@ from autofi.training.compilation import compiled_products
 from autofi.training.copies import on_device
 from autofi.training.gates import close_gates
 from autofi.training.metrics import auc, logloss
-from autofi.training.optimizers import TableTrainer, make_optimizers
+from autofi.training.optimizers import TableTrainer, optimizers_of
 from autofi.training.randomness import own_randomness
 from autofi.training.rows import Period, RowSource
 from autofi.training.settings import TrainingSettings
@@ -68,13 +68,7 @@ def fit(
     """
     begun = time.monotonic()
     close_gates(network, train, settings, generator, index=index)
-    optimizers = make_optimizers(
-        network,
-        settings.learning_rate,
-        settings.embedding_l2,
-        settings.weight_decay,
-        factor_l2=settings.factor_l2,
-    )
+    optimizers = optimizers_of(network, settings)
     best = BestWeights()
     best_value, best_at, bad = -np.inf, 0, 0
     history: list[tuple[float, float]] = []

@@ -11,7 +11,7 @@ from autofi.model.network import Network
 from autofi.operators.gates import GatedTable
 from autofi.training.best import BestWeights
 from autofi.training.copies import on_device
-from autofi.training.optimizers import make_optimizers
+from autofi.training.optimizers import optimizers_of
 from autofi.training.rows import RowSource
 from autofi.training.settings import TrainingSettings
 from autofi.training.steps import train_rows
@@ -45,13 +45,7 @@ def close_gates(
     rows = torch.arange(len(train)) if index is None else index
     order = rows[torch.randperm(len(rows), generator=generator)]
     judged, learned_from = order.tensor_split([int(len(order) * JUDGED_SHARE)])
-    optimizers = make_optimizers(
-        network,
-        settings.learning_rate,
-        settings.embedding_l2,
-        settings.weight_decay,
-        factor_l2=settings.factor_l2,
-    )
+    optimizers = optimizers_of(network, settings)
     counts = {name: _reads(operator, name, train, rows) for name, operator in operators.items()}
     of_judged = {name: _reads(operator, name, train, judged) for name, operator in operators.items()}
     begun = BestWeights()

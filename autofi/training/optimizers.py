@@ -9,6 +9,7 @@ import torch
 from autofi.model.network import Network
 from autofi.operators.base import updated_by_row
 from autofi.training.row_adam import RowAdam
+from autofi.training.settings import TrainingSettings
 
 
 class TableTrainer(Protocol):
@@ -51,6 +52,17 @@ class DenseAdam:
     def scale_learning_rate(self, factor: float) -> None:
         for group in self.adam.param_groups:
             group["lr"] *= factor
+
+
+def optimizers_of(network: Network, settings: TrainingSettings) -> list[TableTrainer]:
+    """The optimizers that an architecture's settings ask for."""
+    return make_optimizers(
+        network,
+        settings.learning_rate,
+        settings.embedding_l2,
+        settings.weight_decay,
+        factor_l2=settings.factor_l2,
+    )
 
 
 def make_optimizers(

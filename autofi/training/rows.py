@@ -113,3 +113,10 @@ def cut(index: Tensor, batch_size: int) -> Sequence[Tensor]:
 def steps_in(period: Period, batch_size: int) -> int:
     """How many batches a period has."""
     return sum(-(-len(window) // batch_size) for window in period)
+
+
+def endless(rows: RowSource, index: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Rows]:
+    """Batches of the rows of `index`, epoch after epoch."""
+    while True:
+        (period,) = rows.shuffled(generator, index=index)
+        yield from rows.batches(period, batch_size)

@@ -82,7 +82,7 @@ def test_features_are_generated_and_multiplied(
         if own_vectors:  # of all but the tags, which are a list
             start = 0
             for name, rows, code in zip(INPUTS.fields[:3], INPUTS.rows[:3], row, strict=True):
-                own[name] = weight(stream, "table")[start + code]
+                own[name] = weight(stream, "own.table")[start + code]
                 start += rows
         generate_from = np.array([own[name] for name in order or INPUTS.fields])
         expected.append(logit(stream, fields, generate_from, SMALL["pools"]))
@@ -105,7 +105,7 @@ def test_fields_without_lists_are_looked_up_alone() -> None:
     )
     with torch.no_grad():
         before = stream(vectors()[:, :3], codes())
-        stream.get_parameter("table")[: INPUTS.rows[0]] += 1
+        stream.get_parameter("own.table")[: INPUTS.rows[0]] += 1
         assert not torch.allclose(stream(vectors()[:, :3], codes()), before)
 
 

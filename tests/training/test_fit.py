@@ -17,7 +17,7 @@ from autofi.training import fit as module
 from autofi.training.fit import FitReport, fit, predict
 from autofi.training.losses import LOSSES, LossName
 from autofi.training.metrics import auc, logloss
-from autofi.training.optimizers import make_optimizers
+from autofi.training.optimizers import make_optimizers, optimizers_of
 from autofi.training.row_adam import RowAdam
 from autofi.training.rows import Rows, cut
 from autofi.training.settings import TrainingSettings
@@ -92,10 +92,10 @@ def test_the_learning_rate_falls_on_bad_evaluations_only(monkeypatch: pytest.Mon
     made: list[Any] = []
 
     def remember(*arguments: Any, **settings: Any) -> Any:
-        made.extend(make_optimizers(*arguments, **settings))
+        made.extend(optimizers_of(*arguments, **settings))
         return made
 
-    monkeypatch.setattr(module, "make_optimizers", remember)
+    monkeypatch.setattr(module, "optimizers_of", remember)
     rates: list[float] = []
 
     def look(*_: Any) -> None:
