@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIG
 HERE = Path(__file__).parent
 SPACE = str(HERE / "spaces" / "several.yaml")
 TRIALS, SEEDS = 3, 3
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 def write_clicks(folder: Path) -> Path:
