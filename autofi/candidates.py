@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from autofi.engine.tpe import Known, propose
-from autofi.operators.registry import choices_of, vector_operators
+from autofi.operators.registry import choices_of, coded_operators, vector_operators
+from autofi.operators.selected_products import SelectedProducts
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
@@ -15,6 +16,8 @@ from autofi.supernet.proposal import Proposal
 
 #: The option of a pair whose cells learn a vector each, and nothing beside it.
 EMBEDDED_CROSS: Forms = ("memorize_embedding",)
+#: Sets of fields that are multiplied, by name.
+Products = tuple[tuple[str, ...], ...]
 #: Variants of the pairs that hold no pair but the sure ones.
 SURE_PAIRS = ("selected", "embeddings")
 #: Draws of a new point before the engine is taken to have run out of architectures.
@@ -24,8 +27,8 @@ DRAWS = 20
 class Candidates:
     """Architectures around a proposal: the parameters of the space, and named variants of fields and of pairs.
 
-    A variant is one parameter (`fields`, `pairs`) of the study, whatever number of choices it stands for, so that a
-    study of a wide table stays readable.
+    A variant is one parameter (`fields`, `pairs`, `products`) of the study, whatever number of choices it stands for,
+    so that a study of a wide table stays readable.
     """
 
     def __init__(self, space: SearchSpace, proposal: Proposal) -> None:
@@ -36,26 +39,52 @@ class Candidates:
             if space.pairs.searched
             else {"selected": proposal.pairs}
         )
-        variants = {"fields": tuple(self.fields), "pairs": tuple(self.pairs)}
+        self.products = product_variants(proposal)
+        self._dim = space.products.dim if space.products else 0
+        self._coded = {
+            name: tuple(form for form in forms if form in coded_operators())
+            for name, forms in proposal.all_fields.items()
+        }
+        variants = {
+            "fields": tuple(self.fields),
+            "pairs": tuple(self.pairs),
+            "products": tuple(self.products),
+        }
         self.distributions = distributions(space, variants)
         self.defaults = defaults(space, variants)
         self.widths = proposal.widths
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
         """The architecture of some parameters; variants not named are the proposal itself."""
+        products = self.products[parameters.get("products", next(iter(self.products)))]
         return resolve(
             self.space,
-            fields=self.fields[parameters.get("fields", "selected")],
+            fields=self._with_codes(self.fields[parameters.get("fields", "selected")], products),
             pairs=self.pairs[parameters.get("pairs", "selected")],
             parameters=decode(self.space, parameters),
+            streams={SelectedProducts.name: {"crosses": products, "dim": self._dim}} if products else {},
         )
+
+    def _with_codes(self, fields: Mapping[str, Forms], products: Products) -> dict[str, Forms]:
+        """The same forms, and of fields that are multiplied one that has codes."""
+        multiplied = {name for names in products for name in names}
+        return {
+            name: forms + self._coded[name][:1]
+            if name in multiplied and not set(forms) & set(self._coded[name])
+            else forms
+            for name, forms in fields.items()
+        }
 
     def starts(self) -> list[dict[str, Any]]:
         """What is tried before the engine proposes: the defaults, learned widths, then the space's own starts.
 
         A variant that this data does not have (no pair is likely, say) is left out of its start.
         """
-        offered: dict[str, Collection[Any]] = {"fields": self.fields, "pairs": self.pairs}
+        offered: dict[str, Collection[Any]] = {
+            "fields": self.fields,
+            "pairs": self.pairs,
+            "products": self.products,
+        }
         found = [self.defaults]
         for start in (self.widths, *self.space.starts):
             named = {key: label(value) for key, value in start.items() if key in self.defaults}
@@ -128,6 +157,11 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
             "rates": proposal.rates,
         }
     )
+
+
+def product_variants(proposal: Proposal) -> dict[str, Products]:
+    """What was selected, where anything was; and none."""
+    return {"selected": proposal.products, "none": ()} if proposal.products else {"none": ()}
 
 
 def _distinct(variants: dict[str, Any]) -> dict[str, Any]:

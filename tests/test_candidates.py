@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from autofi.candidates import Candidates, field_variants, pair_variants
 from autofi.engine.tpe import Known
 from autofi.space.search_space import load_space
@@ -38,6 +40,30 @@ def test_what_is_memorized_is_offered_by_embeddings_alone() -> None:
 def test_a_field_whose_only_form_is_left_out_keeps_it() -> None:
     single = Proposal({"ad": ("embedding",)}, {"ad": ("embedding",)}, {}, {}, {})
     assert set(field_variants(single)) == {"selected"}
+
+
+def test_what_was_selected_is_multiplied_and_its_fields_have_codes() -> None:
+    products = (("ad", "hour", "site"),)
+    fields = PROPOSAL.fields | {"hour": ("piecewise_linear",)}
+    every = dict.fromkeys(fields, ("embedding", "statistics"))
+    found = dataclasses.replace(PROPOSAL, fields=fields, all_fields=every, products=products)
+    candidates = Candidates(load_space("default"), found)
+    assert list(candidates.products) == ["selected", "none"]
+    assert candidates.defaults["products"] == "selected"
+    first = candidates.architecture(candidates.defaults)
+    assert first.streams["selected_products"]["crosses"] == products
+    assert dict(first.fields) == {
+        "ad": ("embedding", "statistics"),
+        "site": ("embedding",),
+        "hour": ("embedding", "piecewise_linear"),
+    }
+    none = candidates.architecture({**candidates.defaults, "products": "none"})
+    assert "selected_products" not in none.streams
+    assert dict(none.fields) == fields
+
+
+def test_where_no_product_was_selected_there_is_no_such_parameter() -> None:
+    assert "products" not in Candidates(load_space("default"), PROPOSAL).distributions
 
 
 def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -> None:

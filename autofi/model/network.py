@@ -13,10 +13,10 @@ from autofi.data.features import Column, Features
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.mixture import mix
 from autofi.model.readout import Readout, ReadoutSizes
-from autofi.operators.base import Operator, Shapes, Sizes
+from autofi.operators.base import Candidate, Operator, Shapes, Sizes
 from autofi.operators.gates import GatedTable
 from autofi.operators.registry import get_operator, get_stream
-from autofi.operators.streams import BranchedStream, Stream, StreamInputs
+from autofi.operators.streams import BranchedStream, StreamInputs
 
 #: Operator name → the slots it is built for.
 Layout = Mapping[str, Sequence[Column]]
@@ -261,15 +261,18 @@ class Network(nn.Module):
 
     def tables(self) -> list[nn.Parameter]:
         """Every lookup table: what embedding L2 applies to."""
-        return [table for _, table in self.tables_by_choice()]
+        return [table for candidate in self._candidates() for table in candidate.tables()]
 
-    def tables_by_choice(self) -> list[tuple[str, nn.Parameter]]:
-        """Every lookup table beside the choice its operator is a form of."""
-        found = [(operator.choice, table) for _, operator in self._operators() for table in operator.tables()]
-        for stream in self.streams.values():
-            assert isinstance(stream, Stream)
-            found += [(stream.choice, table) for table in stream.tables()]
-        return found
+    def multiplied_tables(self) -> list[nn.Parameter]:
+        """Those of whose rows some are multiplied with each other."""
+        return [
+            table for candidate in self._candidates() if candidate.multiplied for table in candidate.tables()
+        ]
+
+    def _candidates(self) -> Iterator[Candidate]:
+        for candidate in (*self.operators.values(), *self.streams.values()):
+            assert isinstance(candidate, Candidate)
+            yield candidate
 
     def table_bytes(self) -> int:
         """Bytes of the lookup tables."""

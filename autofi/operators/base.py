@@ -70,6 +70,8 @@ class Candidate(nn.Module, ABC):
     summary: ClassVar[str]
     formula: ClassVar[str]
     source: ClassVar[str]
+    #: Whether rows of its tables are multiplied with each other: they take `factor_l2` for the L2 of embeddings.
+    multiplied: ClassVar[bool] = False
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         """The parameters that are lookup tables: embedding L2 applies to them, and to nothing else."""

@@ -21,6 +21,7 @@ class Factorize(Operator):
     """A product of a second embedding of both fields, kept apart from the fields' own, as in OptInter."""
 
     choice = "factorize"
+    multiplied = True
     arity = 2
     sizes_read = ("factor_dim",)
     ends: Tensor

@@ -43,6 +43,11 @@ def vector_operators() -> frozenset[str]:
     return frozenset(name for name, operator in operators().items() if operator.vector)
 
 
+def coded_operators() -> frozenset[str]:
+    """Names of the operators that select the codes of values, which a stream may look up in a table of its own."""
+    return frozenset(name for name, operator in operators().items() if operator.coded)
+
+
 def get_operator(name: str) -> type[Operator]:
     """The class of that name; an unknown one raises `SearchSpaceError` with the nearest."""
     known = operators()

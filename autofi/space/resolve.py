@@ -19,8 +19,12 @@ def resolve(
     fields: Mapping[str, Forms],
     pairs: Mapping[tuple[str, str], Forms],
     parameters: Mapping[str, Any] | None = None,
+    streams: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Architecture:
-    """The architecture with these forms and options, parameters not given at their defaults."""
+    """The architecture with these forms and options, parameters not given at their defaults.
+
+    streams   beside those of the parameters
+    """
     chosen = parameters or {}
 
     def section(name: str, keys: Iterable[str]) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def resolve(
         pairs=pairs,
         sizes=Sizes(**section("sizes", space.sizes)),
         readout=ReadoutSizes(**section("readout", space.readout)),
-        streams=space.value("streams", chosen),
+        streams={**space.value("streams", chosen), **(streams or {})},
         field_sum=space.field_sum,
         min_count=int(space.value("min_count", chosen)),
         cross_min_count=int(space.value("cross_min_count", chosen)),

@@ -105,6 +105,21 @@ class PairSpace(_Strict):
         return len(self.options) > 1
 
 
+class ProductSpace(_Strict):
+    """Products of three fields and more, of which the screen finds those that explain what pairs leave over.
+
+    orders      numbers of fields that are multiplied
+    most        products that are selected at most
+    dim         columns of every factor
+    threshold   standard errors of the screen below which none is selected: it looks at many
+    """
+
+    orders: tuple[Annotated[int, Field(ge=3)], ...] = Field(min_length=1)
+    most: Annotated[int, Field(ge=1)] = 8
+    dim: Annotated[int, Field(ge=1)] = 16
+    threshold: Annotated[float, Field(ge=0)] = 5.0
+
+
 class SearchSettings(_Strict):
     """How the options are chosen; see `supernet.strategy`."""
 
@@ -137,6 +152,7 @@ class SearchSpace(_Strict):
     readout: dict[Literal["name", "hidden", "dropout", "batch_norm", "members"], Choosable] = {}
     #: Streams beside the read-out; or `{choices: [...]}` of several such. The supernet that chooses pairs has none.
     streams: StreamSets | Streams = {}
+    products: ProductSpace | None = None
     field_sum: bool = False
     min_count: Choosable = 2
     cross_min_count: Choosable = 2
@@ -224,7 +240,8 @@ class SearchSpace(_Strict):
     @property
     def single(self) -> bool:
         """Whether the space has one point only."""
-        return not self.fields.search and not self.pairs.searched and not self.parameters()
+        searched = self.fields.search or self.pairs.searched or self.products is not None
+        return not searched and not self.parameters()
 
     def canonical(self) -> str:
         """The resolved space as JSON: what a study keeps."""

@@ -18,6 +18,7 @@ class Proposal:
     widths      sizes learned by gradient, by the key of the space
     rates       target statistics of the pairs that the screen ranks best, and likely embeddings beside theirs, but no
                 products: on sparse data many crosses together say what none of them says surely
+    products    sets of three fields and more whose product explains what pairs leave over
     """
 
     fields: Mapping[str, Forms]
@@ -27,6 +28,7 @@ class Proposal:
     rates: Mapping[tuple[str, str], Forms]
     evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
     widths: Mapping[str, Any] = field(default_factory=dict)
+    products: tuple[tuple[str, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -38,6 +40,7 @@ class Proposal:
             "rates": [[*pair, list(forms)] for pair, forms in self.rates.items()],
             "evidence": [dict(move) for move in self.evidence],
             "widths": dict(self.widths),
+            "products": [list(names) for names in self.products],
         }
 
     @classmethod
@@ -51,4 +54,5 @@ class Proposal:
             rates={(left, right): tuple(forms) for left, right, forms in value["rates"]},
             evidence=tuple(value["evidence"]),
             widths=value.get("widths", {}),
+            products=tuple(tuple(names) for names in value.get("products", ())),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse
 from scipy.sparse.linalg import svds
 
+from autofi.data.cells import DIRECT_CELLS
 from autofi.data.features import Pair
 
 #: Rows of prior a cell's mean residual is mixed with.
@@ -21,6 +22,8 @@ RANK = 4
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+#: Codes of both fields [N, 2], their numbers of values, residuals, rows to fit on, rows to explain → of each of these.
+Explanation = Callable[[npt.NDArray[np.int32], tuple[int, int], Floats, Flags, Flags], Floats]
 
 
 @dataclass(frozen=True)
@@ -60,40 +63,70 @@ def screen_pairs(
     codes and an SVD of a sparse N-entry matrix per pair and fold; no pair is trained.
     """
 
+    def surely(kind: Explanation, pair: Pair) -> float:
+        return _standard_errors(residuals * _explained(kind, pair, ids, cardinalities, residuals, folds))
+
     def score(pair: Pair) -> PairScore:
-        left, right = ids[:, pair[0]], ids[:, pair[1]]
-        shape = (cardinalities[pair[0]], cardinalities[pair[1]])
-        _, cell = np.unique(left.astype(np.int64) * shape[1] + right, return_inverse=True)
-        memorized, factorized = np.zeros_like(residuals), np.zeros_like(residuals)
-        for fold in np.unique(folds):
-            held = folds == fold
-            rest = ~held
-            memorized[held] = _cell_means(cell, residuals, rest, held)
-            factorized[held] = _low_rank(left, right, shape, residuals, rest, held)
-        return PairScore(
-            pair, _standard_errors(residuals * memorized), _standard_errors(residuals * factorized)
-        )
+        return PairScore(pair, surely(_cell_means, pair), surely(_low_rank, pair))
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(score, pairs))
 
 
-def _cell_means(cell: npt.NDArray[np.int64], residuals: Floats, rest: Flags, held: Flags) -> Floats:
+def without_pairs(
+    ids: npt.NDArray[np.int32],
+    cardinalities: Sequence[int],
+    residuals: Floats,
+    folds: npt.NDArray[np.int64],
+    scores: Sequence[PairScore],
+) -> Floats:
+    """What the residuals leave once some pairs, one after the other, have explained what they can."""
+    left = residuals
+    for score in scores:
+        kind = _low_rank if score.factorize > score.memorize else _cell_means
+        explained = _explained(kind, score.pair, ids, cardinalities, left, folds)
+        size = float(explained @ explained)
+        if size > 0:
+            # By least squares: both kinds are shrunken, and the factorization has a scale of its own.
+            left = left - explained * max(0.0, float(left @ explained) / size)
+    return left
+
+
+def _explained(
+    kind: Explanation,
+    pair: Pair,
+    ids: npt.NDArray[np.int32],
+    cardinalities: Sequence[int],
+    residuals: Floats,
+    folds: npt.NDArray[np.int64],
+) -> Floats:
+    """What `kind`, fitted on the other folds, says of every row."""
+    codes, shape = ids[:, list(pair)], (cardinalities[pair[0]], cardinalities[pair[1]])
+    found: Floats = np.zeros_like(residuals)
+    for fold in np.unique(folds):
+        held = folds == fold
+        found[held] = kind(codes, shape, residuals, ~held, held)
+    return found
+
+
+def _cell_means(
+    codes: npt.NDArray[np.int32], shape: tuple[int, int], residuals: Floats, rest: Flags, held: Flags
+) -> Floats:
+    cell = codes[:, 0].astype(np.int64) * shape[1] + codes[:, 1]
+    if shape[0] * shape[1] > DIRECT_CELLS:
+        _, cell = np.unique(cell, return_inverse=True)
     cells = int(cell.max()) + 1
     sums = np.bincount(cell[rest], residuals[rest], cells)
     counts = np.bincount(cell[rest], minlength=cells)
-    means: Floats = sums / (counts + CELL_STRENGTH)
-    return means[cell[held]]
+    means = sums / (counts + CELL_STRENGTH)
+    explained: Floats = means[cell[held]]
+    return explained
 
 
 def _low_rank(
-    left: npt.NDArray[np.int32],
-    right: npt.NDArray[np.int32],
-    shape: tuple[int, int],
-    residuals: Floats,
-    rest: Flags,
-    held: Flags,
+    codes: npt.NDArray[np.int32], shape: tuple[int, int], residuals: Floats, rest: Flags, held: Flags
 ) -> Floats:
+    left, right = codes[:, 0], codes[:, 1]
     rank = min(RANK, min(shape) - 1)
     if rank < 1:
         return np.zeros(int(held.sum()))

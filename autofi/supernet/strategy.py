@@ -26,11 +26,11 @@ from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features, Pair
 from autofi.data.folds import deal_folds
-from autofi.model.build import build_network, shapes_of
+from autofi.model.build import build_network, encoded_shapes, shapes_of
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.operators.registry import choices_of
+from autofi.operators.registry import choices_of, coded_operators
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
 from autofi.space.resolve import applicable_forms, resolve
@@ -38,8 +38,9 @@ from autofi.space.search_space import Choices, SearchSettings, SearchSpace, subs
 from autofi.supernet.entangled import Entangled, learn_widths, width_choices
 from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.paths import train_by_paths
+from autofi.supernet.products import screen_products
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.screen import PairScore, screen_pairs
+from autofi.supernet.screen import PairScore, screen_pairs, without_pairs
 from autofi.supernet.selection import HeldOut, Move, select
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.fit import fit, predict
@@ -84,14 +85,27 @@ def propose(
     generator = np.random.default_rng(seed)
     opened: dict[Pair, PairScore | None] = {}
     ranked: list[PairScore] = []
-    if space.pairs.searched and pairs:
-        if settings.method == "paths" or isinstance(space.pairs.among, dict):
-            ranked = _rank_pairs(dataset, space, pairs, generator, seed, progress, device)
-            opened = {
-                score.pair: score for score in ranked[: settings.open_pairs] if score.best > settings.screen
-            }
-        else:
-            opened = dict.fromkeys(pairs)
+    products: tuple[tuple[str, ...], ...] = ()
+    searched = pairs if space.pairs.searched else []
+    screened = bool(searched) and (settings.method == "paths" or isinstance(space.pairs.among, dict))
+    if screened or space.products is not None:
+        progress.phase("screen pairs and products" if space.products else "screen pairs", total=3)
+        left = cross_fitted_residuals(
+            dataset, space, generator=generator, seed=seed, progress=progress, device=device
+        )
+        # Products are of what pairs leave over, whether or not the space asks about pairs.
+        ranked = _rank_pairs(dataset, pairs, *left)
+        progress.advance()
+        best = [score for score in ranked[: settings.open_pairs] if score.best > settings.screen]
+        if space.products is not None:
+            products = _products(dataset, space, best, *left, generator)
+        release(dataset.ids)
+        if isinstance(space.pairs.among, dict):
+            ranked = ranked[: space.pairs.among["top"]]
+        if screened:
+            opened = {score.pair: score for score in best if score in ranked}
+    if searched and not screened:
+        opened = dict.fromkeys(pairs)
     builder, features = build_features(dataset, list(opened), seed=seed)
     cross_min_count = max(2, builder.crosses.min_count_within(space.cross_max_rows))
     shapes = shapes_of(builder, min_count=2, cross_min_count=cross_min_count)
@@ -110,6 +124,7 @@ def propose(
             proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress, device)
         rates = _with_rates(space, names, ranked, proposal)
         proposal = dataclasses.replace(proposal, all_fields=forms, rates=rates)
+    proposal = dataclasses.replace(proposal, products=products)
     if settings.sizes == "entangled":
         found = _widths(dataset, builder, features, space, proposal, seed, progress, device)
         proposal = dataclasses.replace(proposal, widths=found)
@@ -178,24 +193,35 @@ def _with_rates(
 
 def _rank_pairs(
     dataset: EncodedDataset,
-    space: SearchSpace,
     pairs: Sequence[Pair],
-    generator: np.random.Generator,
-    seed: int,
-    progress: Progress,
-    device: torch.device,
+    residuals: npt.NDArray[np.float64],
+    folds: npt.NDArray[np.int64],
 ) -> list[PairScore]:
-    """The pairs by how much of the residuals they explain, best first; of a wide table only the space's top."""
-    progress.phase("screen pairs", total=3)
-    residuals, folds = cross_fitted_residuals(
-        dataset, space, generator=generator, seed=seed, progress=progress, device=device
-    )
-    train = dataset.parts["train"]
-    scores = screen_pairs(dataset.ids[train], dataset.encoder.cardinalities, residuals, folds, pairs)
-    release(dataset.ids)
-    progress.advance()
-    ranked = sorted(scores, key=lambda score: -score.best)
-    return ranked[: space.pairs.among["top"]] if isinstance(space.pairs.among, dict) else ranked
+    """The pairs by how much of the residuals they explain, best first."""
+    ids = dataset.ids[dataset.parts["train"]]
+    scores = screen_pairs(ids, dataset.encoder.cardinalities, residuals, folds, pairs)
+    return sorted(scores, key=lambda score: -score.best)
+
+
+def _products(
+    dataset: EncodedDataset,
+    space: SearchSpace,
+    pairs: Sequence[PairScore],
+    residuals: npt.NDArray[np.float64],
+    folds: npt.NDArray[np.int64],
+    generator: np.random.Generator,
+) -> tuple[tuple[str, ...], ...]:
+    """The products that explain what these pairs leave of the residuals, by the names of their fields."""
+    ids, cardinalities = dataset.ids[dataset.parts["train"]], dataset.encoder.cardinalities
+    settings = space.products
+    assert settings is not None
+    forms = applicable_forms(space, encoded_shapes(dataset.encoder, min_count=2))
+    fields = [position for position, found in enumerate(forms.values()) if coded_operators() & set(found)]
+    left = without_pairs(ids, cardinalities, residuals, folds, pairs)
+    scores = screen_products(ids, cardinalities, left, folds, fields, settings.orders, generator=generator)
+    names = dataset.encoder.schema.names
+    chosen = [score for score in scores if score.score > settings.threshold]
+    return tuple(tuple(names[field] for field in score.fields) for score in chosen[: settings.most])
 
 
 def cross_fitted_residuals(

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from autofi.supernet.screen import CELL_STRENGTH, PairScore, screen_pairs
+from autofi.supernet.screen import CELL_STRENGTH, PairScore, screen_pairs, without_pairs
 
 PAIRS = list(combinations(range(6), 2))
 SMALL, LARGE = 12, 250
@@ -116,3 +116,16 @@ def test_scores_keep_the_order_of_the_pairs_and_do_not_depend_on_threads() -> No
 def test_best_is_the_larger_of_both() -> None:
     assert PairScore((0, 1), 1.0, 2.5).best == 2.5
     assert PairScore((0, 1), 3.0, 2.5).best == 3.0
+
+
+def test_what_pairs_explain_is_taken_out() -> None:
+    ids, folds, cardinalities = table(20_000, 4)
+    rng = np.random.default_rng(5)
+    cells, left, right = rng.normal(0, 1, (SMALL, SMALL)), rng.normal(0, 1, LARGE), rng.normal(0, 1, LARGE)
+    residuals = residuals_of(cells[ids[:, 0], ids[:, 2]] + left[ids[:, 4]] * right[ids[:, 5]], rng)
+    before = scores(ids, folds, cardinalities, residuals)
+    rest = without_pairs(ids, cardinalities, residuals, folds, [before[0, 2], before[4, 5]])
+    after = scores(ids, folds, cardinalities, rest)
+    for pair in ((0, 2), (4, 5)):
+        assert after[pair].best < before[pair].best / 4
+    assert without_pairs(ids, cardinalities, residuals, folds, []) is residuals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from autofi.data.planted import PlantedSpec, generate
 from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
-from autofi.space.search_space import SearchSpace, load_space
+from autofi.space.search_space import ProductSpace, SearchSpace, load_space
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.screen import PairScore
 from autofi.supernet.strategy import MOST_RATES, RATES, _with_rates, batch_for, propose
@@ -113,3 +114,15 @@ def test_statistics_of_many_pairs_are_offered_beside_the_likely_ones() -> None:
 def test_batches_leave_a_hundred_steps_to_an_epoch(rows: int, size: int) -> None:
     assert batch_for(rows) == size
     assert np.log2(size).is_integer()
+
+
+def test_a_product_is_found_once_the_pairs_are_taken_out() -> None:
+    fields = (0, 1, 5)
+    table = generate(dataclasses.replace(SPEC, products=(fields,), product=2.0)).table
+    data = open_data(table, SearchSettings(source=None, target="click"))
+    space = load_space("optinter").model_copy(update={"products": ProductSpace(orders=(3, 4))})
+    found = propose(data, space, seed=0, progress=SilentProgress())
+    assert found.products == (tuple(SPEC.names[field] for field in fields),)
+    truth = {pair: choice for pair, choice in SPEC.truth.items() if choice != "naive"}
+    assert {pair: kind(forms) for pair, forms in found.pairs.items()} == truth
+    assert Proposal.from_json(json.loads(json.dumps(found.to_json()))) == found
