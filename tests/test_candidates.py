@@ -110,3 +110,16 @@ def test_learned_widths_are_tried_after_the_defaults() -> None:
     assert (starts[1]["sizes.embedding_dim"], starts[1]["readout.hidden"]) == (8, "64-32")
     architecture = Candidates(load_space("tanglenas"), kept).architecture(starts[1])
     assert (architecture.sizes.embedding_dim, architecture.readout.hidden) == (8, (64, 32))
+
+
+def test_a_learned_set_of_streams_is_tried_as_the_space_names_it() -> None:
+    space = load_space("tanglenas_dcnv2")
+    learned = {"streams": {"cross_network": {"layers": 3, "rank": 8}}, "sizes.embedding_dim": 4}
+    fields = {"ad": ("embedding",), "site": ("embedding",)}
+    candidates = Candidates(space, Proposal(fields, fields, {}, {}, {}, widths=learned))
+    starts = candidates.starts()
+    assert starts[0]["streams"] == "cross_network(layers=3, rank=16)"
+    assert starts[1]["streams"] == "cross_network(layers=3, rank=8)"
+    architecture = candidates.architecture(starts[1])
+    assert architecture.streams == {"cross_network": {"layers": 3, "rank": 8}}
+    assert architecture.sizes.embedding_dim == 4

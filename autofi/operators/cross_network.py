@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Stream, StreamInputs
+from autofi.operators.streams import Count, Mixture, SlicedStream, StreamInputs, mixed_map
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,12 @@ class CrossNetworkSettings:
 
 
 @register
-class CrossNetwork(Stream):
+class CrossNetwork(SlicedStream):
     """DCNv2's cross layers over the concatenated vectors, then a linear map.
 
     `C = F·D`: a full layer costs `C²` weights and products a row, a factored one `2·C·rank`. The paper's stacked
-    form feeds the crosses to the MLP; this is the parallel one, whose logit stands beside the MLP's.
+    form feeds the crosses to the MLP; this is the parallel one, whose logit stands beside the MLP's. A column of the
+    factors is a slice; a full matrix has one.
     """
 
     name = "cross_network"
@@ -56,6 +58,24 @@ class CrossNetwork(Stream):
             crossed = crossed + row * layer(crossed).to(row.dtype)
         logit: Tensor = self.last(crossed).squeeze(1)
         return logit
+
+    @classmethod
+    def slices(cls, settings: CrossNetworkSettings) -> tuple[int, CrossNetworkSettings]:
+        return max(settings.rank, 1), dataclasses.replace(settings, rank=min(settings.rank, 1))
+
+    def mixed(self, mixture: Mixture) -> dict[str, Tensor]:
+        columns, held = mixture.dims.repeat(len(self.inputs.fields)), mixture.held
+        found = {"last.weight": self.last.weight * columns}
+        for number, layer in enumerate(self.layers):
+            name = f"layers.{number}"
+            if isinstance(layer, nn.Linear):
+                found |= mixed_map(name, layer, columns, columns)
+            else:
+                down, up = layer.children()
+                assert isinstance(down, nn.Linear) and isinstance(up, nn.Linear)
+                found |= mixed_map(f"{name}.0", down, held, columns)
+                found |= mixed_map(f"{name}.1", up, columns, held)
+        return found
 
 
 def _map(width: int, rank: int) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from autofi.errors import SearchSpaceError
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs
+from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, mixed_map
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,15 @@ class SelfAttentionSettings:
 
 
 @register
-class SelfAttention(Stream):
+class SelfAttention(SlicedStream):
     """AutoInt's interacting layers over the fields, then a linear map of all their outputs.
 
     The defaults are the paper's equations; its public code has ReLU on queries, keys, values and residual (`relu`), and
     normalises what a layer gives (`layer_norm`). Costs `F·D·4·width + 2·F²·width` products a row and layer.
+
+    A head is a slice, in every layer. Where numbers of heads are mixed, every number is normalised (`layer_norm`) by
+    the mean and deviation of the columns it has. Queries and keys are not weighed by the share of their head, which
+    would only make its attention even.
     """
 
     name = "self_attention"
@@ -63,7 +68,7 @@ class SelfAttention(Stream):
         layers = [nn.Linear(width, 4 * settings.width, bias=False) for width in widths]
         self.layers = nn.ModuleList(layers)
         self.normal = nn.ModuleList(
-            nn.LayerNorm(settings.width) if settings.layer_norm else nn.Identity() for _ in layers
+            _Normal(settings.width) if settings.layer_norm else nn.Identity() for _ in layers
         )
         self.last = nn.Linear(len(inputs.fields) * settings.width, 1, bias=False)
         initialize(self)
@@ -95,3 +100,43 @@ class SelfAttention(Stream):
             vectors = normal(torch.relu(found + residual))
         logit: Tensor = self.last(vectors.flatten(1)).squeeze(1)
         return logit
+
+    @classmethod
+    def slices(cls, settings: SelfAttentionSettings) -> tuple[int, SelfAttentionSettings]:
+        return settings.heads, dataclasses.replace(settings, heads=1, width=settings.width // settings.heads)
+
+    def mixed(self, mixture: Mixture) -> dict[str, Tensor]:
+        size = self.settings.width // self.settings.heads
+        held, slices = (heads.repeat_interleave(size, -1) for heads in (mixture.held, mixture.slices))
+        whole = torch.ones_like(held)
+        found = {"last.weight": self.last.weight * held.repeat(len(self.inputs.fields))}
+        read = mixture.dims
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, nn.Linear)
+            found |= mixed_map(f"layers.{number}", layer, torch.cat((whole, whole, held, held)), read)
+            if self.settings.layer_norm:
+                found |= {f"normal.{number}.has": slices, f"normal.{number}.shares": mixture.shares}
+            read = held
+        return found
+
+
+class _Normal(nn.LayerNorm):
+    """Layer normalisation; or several of the first columns only, `has`, mixed by `shares` where there are some."""
+
+    has: Tensor | None
+    shares: Tensor | None
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.register_buffer("has", None)
+        self.register_buffer("shares", None)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        if self.has is None or self.shares is None:
+            return super().forward(vectors)
+        kept = self.has * vectors.float().unsqueeze(-2)  # a choice each, [..., choices, width]
+        width = self.has.sum(1, keepdim=True)
+        centred = (kept - kept.sum(-1, keepdim=True) / width) * self.has
+        deviation = (centred.square().sum(-1, keepdim=True) / width + self.eps).sqrt()
+        normalised = (centred / deviation * self.weight + self.bias) * self.has
+        return (normalised * self.shares.unsqueeze(1)).sum(-2)

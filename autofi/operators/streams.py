@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import torch
 from pydantic import Field, TypeAdapter, ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import Candidate
@@ -104,6 +105,56 @@ class Stream(Candidate):
                 f"The stream '{cls.name}', setting '{'.'.join(map(str, first['loc']))}': {first['msg']}; "
                 f"found {first['input']!r:.80}."
             ) from error
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several sizes of a stream, mixed by weight.
+
+    dims     how much there is of every column of a field's vector, `[D]`
+    slices   which slices each size has, ones and zeros, `[sizes, slices]`
+    shares   how much of each size, `[sizes]`; they add up to 1
+    """
+
+    dims: Tensor
+    slices: Tensor
+    shares: Tensor
+
+    @property
+    def held(self) -> Tensor:
+        """How much there is of every slice, `[slices]`."""
+        # No product of matrices: training makes those in bfloat16.
+        return (self.shares.unsqueeze(1) * self.slices).sum(0)
+
+
+class SlicedStream(Stream):
+    """A stream of equal slices (columns of a factor, heads): one with fewer of them is a part of its weights.
+
+    Its size can be learned as a mixture of slices of one largest weight (`supernet.entangled`). It reads no codes.
+    """
+
+    @classmethod
+    @abstractmethod
+    def slices(cls, settings: Any) -> tuple[int, Any]:
+        """How many slices there are, and the settings of a stream of one.
+
+        Settings with the same second are sizes of one stream: the first slices of the larger make up the smaller.
+        """
+
+    @abstractmethod
+    def mixed(self, mixture: Mixture) -> dict[str, Tensor]:
+        """What stands for a parameter or buffer, by name, while sizes are mixed.
+
+        A share of 1 makes `forward` what a stream of that size gives for vectors of that width.
+        """
+
+
+def mixed_map(name: str, linear: nn.Linear, given: Tensor, read: Tensor) -> dict[str, Tensor]:
+    """What stands for a linear map of that name where there is so much of every column it gives and reads."""
+    found = {f"{name}.weight": linear.weight * torch.outer(given, read)}
+    if linear.bias is not None:
+        found[f"{name}.bias"] = linear.bias * given
+    return found
 
 
 class BranchedStream(Stream):

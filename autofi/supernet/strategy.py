@@ -141,20 +141,20 @@ def _widths(
     progress: Progress,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Widths learned for the proposed fields and pairs; validation rows choose."""
+    """Sizes learned for the proposed fields and pairs; validation rows choose."""
     offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
     architecture = resolve(space, fields=proposal.fields, pairs=proposal.pairs)
-    choices = width_choices(offered, dim=architecture.sizes.embedding_dim)
-    if choices is None or architecture.readout.name != "mlp":
+    choices = width_choices(offered, architecture)
+    if choices is None:
         return {}
     settings = space.search
     progress.phase("learn widths", total=settings.epochs)
-    dim, hidden = choices.largest
+    dim, hidden, streams = choices.largest
     architecture = dataclasses.replace(
         architecture,
         sizes=dataclasses.replace(architecture.sizes, embedding_dim=dim),
         readout=dataclasses.replace(architecture.readout, hidden=hidden, members=1),
-        streams={},
+        streams=streams,
         training=TrainingSettings(),
     )
     entangled = Entangled(build_network(architecture, builder, seed=seed), choices).to(device)

@@ -14,7 +14,7 @@ from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import load_space, subsets
 
-SEARCHED = {"default", "optinter", "optfs", "optfs_field", "tanglenas", "unified"}
+SEARCHED = {"default", "optinter", "optfs", "optfs_field", "tanglenas", "tanglenas_dcnv2", "unified"}
 MINIMAL = {"name": "mine", "summary": "a test", "fields": {"forms": ["embedding"]}}
 
 

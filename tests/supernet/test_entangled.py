@@ -1,15 +1,18 @@
-"""Entangled widths are mixtures of sliced weights, and the choice that rows held out prefer wins."""
+"""Entangled sizes are mixtures of sliced weights, and the choice that rows held out prefer wins."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
+from autofi.model.network import Layout, Network, Streams
+from autofi.model.readout import ReadoutName, ReadoutSizes
 from autofi.operators.base import Sizes
+from autofi.space.architecture import Architecture
 from autofi.supernet.entangled import Entangled, WidthChoices, learn_widths, width_choices
 from autofi.training.rows import Rows
 from tests.supernet.tables import FIELDS, PAIRS, cell_table
@@ -107,16 +110,156 @@ def test_one_hidden_unit_is_not_chosen_where_a_pair_needs_more() -> None:
     assert found == {"sizes.embedding_dim": 8, "readout.hidden": (32,)}
 
 
+@pytest.mark.parametrize("pairs", [True, False])
+@pytest.mark.parametrize(
+    ("small", "large"),
+    [
+        ({"cross_network": {"layers": 1, "rank": 1}}, {"cross_network": {"layers": 1, "rank": 16}}),
+        (
+            {"self_attention": {"layers": 1, "width": 8, "heads": 1}},
+            {"self_attention": {"layers": 1, "width": 32, "heads": 4}},
+        ),
+    ],
+)
+def test_slices_are_chosen_where_pairs_need_them(small: Streams, large: Streams, pairs: bool) -> None:
+    rows = 12_000 if pairs else 3000
+    table = cell_table(rows, dict.fromkeys(PAIRS, 1.5) if pairs else {})
+    layout = {"embedding": [(field,) for field in range(FIELDS)]}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = Network(layout, table.shapes, Sizes(8, 4, 4), ReadoutSizes("linear"), streams=large)
+    found = learn_widths(
+        Entangled(made, WidthChoices((8,), ((),), (small, large))),
+        Rows(made.select(table.features), table.labels),
+        weight_index=torch.arange(rows * 3 // 4),
+        choice_index=torch.arange(rows * 3 // 4, rows),
+        epochs=5 if pairs else 10,
+        learning_rate=3e-3,
+        embedding_l2=1e-5,
+        batch_size=250,
+        generator=torch.Generator().manual_seed(0),
+    )
+    assert found == {"streams": large if pairs else small}
+
+
+RANKS = tuple({"cross_network": {"layers": 2, "rank": rank}} for rank in (3, 6, 1))
+HEADS = tuple(
+    {"self_attention": {"layers": 2, "width": 2 * heads, "heads": heads, "layer_norm": True}}
+    for heads in (3, 1)
+)
+
+
+def with_streams(
+    streams: Streams, dim: int = 5, *, name: ReadoutName = "linear", layout: Layout = LAYOUT, seed: int = 0
+) -> Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = Network(layout, TABLE.shapes, Sizes(dim, 4, 4), ReadoutSizes(name, ()), streams=streams).eval()
+        with torch.no_grad():
+            for parameter in made.parameters():
+                parameter += 0.5 * torch.randn_like(parameter)
+    return made
+
+
+@pytest.mark.parametrize("name", ["none", "sum", "linear"])
+@pytest.mark.parametrize("dim", [0, 1])
+@pytest.mark.parametrize("rank", range(3))
+def test_one_rank_alone_is_the_network_of_that_rank(name: ReadoutName, dim: int, rank: int) -> None:
+    choices = WidthChoices((2, 5), ((),), RANKS)
+    entangled = Entangled(with_streams(choices.largest[2], name=name), choices).eval()
+    entangled.alpha_dim.data[dim] = entangled.alpha_streams.data[rank] = 1000.0
+    width, columns = choices.embedding_dim[dim], RANKS[rank]["cross_network"]["rank"]
+    small = with_streams(RANKS[rank], width, name=name, seed=2)
+    kept, whole = entangled.place < width, entangled.network.state_dict()
+    vectors = kept[: FIELDS * 5]
+    state = {}
+    for key, value in small.state_dict().items():
+        large = whole[key]
+        if key.endswith("first.weight"):
+            large = large[:, kept]
+        elif key.startswith("streams"):
+            for axis, size in enumerate(large.shape):
+                if size == len(vectors):
+                    large = large.index_select(axis, vectors.nonzero().flatten())
+                elif size == 6:
+                    large = large.narrow(axis, 0, columns)
+        state[key] = large[tuple(map(slice, value.shape))]
+    small.load_state_dict(state)
+    selected = small.select(TABLE.features)
+    torch.testing.assert_close(entangled(selected), small(selected), rtol=1e-4, atol=1e-4)
+    assert entangled.chosen() == {"sizes.embedding_dim": width, "streams": RANKS[rank]}
+
+
+@pytest.mark.parametrize("streams", [RANKS, HEADS])
+def test_gradient_reaches_the_weights_of_all_choices(streams: tuple[Streams, ...]) -> None:
+    choices = WidthChoices((2, 5), ((),), streams)
+    entangled = Entangled(with_streams(choices.largest[2], name="none"), choices).train()
+    entangled(entangled.network.select(TABLE.features)).square().mean().backward()
+    assert [len(alpha) for alpha in entangled.alphas()] == [2, len(streams)]
+    for alpha in entangled.alphas():
+        assert alpha.grad is not None and alpha.grad.isfinite().all() and alpha.grad.all()
+    for key, parameter in entangled.network.named_parameters():
+        assert key.startswith("operators.memorize") or (
+            parameter.grad is not None and parameter.grad.any()
+        ), key
+
+
+def test_what_is_not_chosen_among_is_not_learned() -> None:
+    entangled = Entangled(with_streams(RANKS[1]), WidthChoices((5,), ((),), RANKS))
+    assert [len(alpha) for alpha in entangled.alphas()] == [3]
+    assert entangled.chosen().keys() == {"streams"}
+
+
+PLAIN = Architecture(fields={"a": ("embedding",)}, sizes=Sizes(6), readout=ReadoutSizes(hidden=(9,)))
+
+
 def test_what_can_be_entangled_is_told_from_the_rest() -> None:
     offered = {
         "sizes.embedding_dim": (16, 4),
         "readout.hidden": ([64, 32], [8, 8], [10]),
         "min_count": (1, 2),
     }
-    assert width_choices(offered, dim=8) == WidthChoices((4, 16), ((8, 8), (64, 32)))
-    assert width_choices({"readout.hidden": ([8], [4])}, dim=6) == WidthChoices((6,), ((4,), (8,)))
-    assert width_choices({"readout.hidden": ([8],)}, dim=6) is None
-    assert width_choices({}, dim=6) is None
+    assert width_choices(offered, PLAIN) == WidthChoices((4, 16), ((8, 8), (64, 32)))
+    assert width_choices({"readout.hidden": ([8], [4])}, PLAIN) == WidthChoices((6,), ((4,), (8,)))
+    assert width_choices({"sizes.embedding_dim": (2, 3)}, PLAIN) == WidthChoices((2, 3), ((9,),))
+    assert width_choices({"readout.hidden": ([8],)}, PLAIN) is None
+    assert width_choices({}, PLAIN) is None
+    linear = replace(PLAIN, readout=ReadoutSizes("linear"))
+    assert width_choices({"readout.hidden": ([8], [4])}, linear) is None
+
+
+@pytest.mark.parametrize(
+    ("sets", "largest"),
+    [
+        (RANKS, RANKS[1]),
+        (HEADS, HEADS[0]),
+        (({**RANKS[0], "fm": {}}, {"fm": {}, **RANKS[1]}), RANKS[1]),
+        (({"cross_network": {"rank": 2}}, {"cross_network": {"rank": 0}}), {}),
+        (({"cross_network": {"rank": 2}}, {"cross_network": {"rank": 3, "layers": 2}}), {}),
+        (({"cross_network": {"rank": 2}}, {"cross_network": {"rank": 3}, "fm": {}}), {}),
+        (({"cross_network": {"rank": 2}}, {}), {}),
+        (({"fm": {}}, {"fm": {}}), {}),
+    ],
+)  # fmt: skip
+def test_sets_of_streams_are_entangled_where_only_slices_differ(
+    sets: tuple[Streams, ...], largest: Streams
+) -> None:
+    found = width_choices({"streams": sets, "sizes.embedding_dim": (4, 6)}, replace(PLAIN, streams=sets[0]))
+    assert found is not None and found.largest[2] == largest
+    assert found.streams == (sets if largest else ({},))
+    alone = width_choices({"streams": sets}, replace(PLAIN, streams=sets[0]))
+    assert (alone is None) == (not largest)
+
+
+def test_streams_without_a_choice_stand_beside_what_is_chosen() -> None:
+    fixed = replace(PLAIN, streams={"cross_network": {"layers": 2}, "fm": {}})
+    found = width_choices({"sizes.embedding_dim": (4, 6)}, fixed)
+    assert found is not None and found.largest[2].keys() == {"cross_network"}
+    left = replace(PLAIN, streams={"fm": {}}, readout=ReadoutSizes("none"))
+    assert width_choices({"sizes.embedding_dim": (4, 6)}, left) is None
+    # Streams read the vectors of fields: there are none.
+    without = replace(PLAIN, fields={"a": ("statistics",)}, streams=RANKS[0])
+    assert width_choices({"streams": RANKS}, without) is None
 
 
 def test_normalisation_sees_whole_columns() -> None:

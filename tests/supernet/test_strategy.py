@@ -126,3 +126,16 @@ def test_a_product_is_found_once_the_pairs_are_taken_out() -> None:
     truth = {pair: choice for pair, choice in SPEC.truth.items() if choice != "naive"}
     assert {pair: kind(forms) for pair, forms in found.pairs.items()} == truth
     assert Proposal.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_sizes_of_streams_are_learned_beside_the_widths(dataset: EncodedDataset) -> None:
+    given = yaml.safe_load(load_space("tanglenas_dcnv2").canonical())
+    given["sizes"]["embedding_dim"] = {"choices": [4, 8]}
+    given["readout"]["hidden"] = {"choices": [[8], [16]]}
+    given["search"]["epochs"] = 1
+    space = SearchSpace.model_validate(given)
+    found = propose(dataset, space, seed=0, progress=SilentProgress())
+    assert found.widths["streams"] in given["streams"]["choices"]
+    assert found.widths["sizes.embedding_dim"] in (4, 8)
+    assert found.widths["readout.hidden"] in ((8,), (16,))
+    assert Proposal.from_json(json.loads(json.dumps(found.to_json()))).widths.keys() == found.widths.keys()
