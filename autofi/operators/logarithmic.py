@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autofi.operators.blocks import block_rows, products_dtype
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
 from autofi.operators.powers import LARGEST_EXPONENT, bounded_exp
@@ -17,8 +18,6 @@ from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
 
 #: Smaller columns count as this: a logarithm needs a floor, and this one trains better than smaller ones.
 SMALLEST = 1e-5
-#: Crosses that are formed at a time on a processor, so that they never leave its cache.
-AT_ONCE = 2**18
 #: No cross above has a gradient: a hair less than `exp(LARGEST_EXPONENT)`, as processors round it differently.
 NOT_CUT = 0.99999 * math.exp(LARGEST_EXPONENT)
 
@@ -78,11 +77,11 @@ class Logarithmic(Stream):
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         if self.own is not None:
             vectors = self.own(vectors, codes)
-        device = vectors.device.type
-        products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+        vectors = vectors.float()
+        products = products_dtype(vectors)
         # An exponent rounded to bfloat16 would be a cross off by some per cent.
-        with torch.autocast(device, enabled=False):
-            logarithms = self.log_norm(vectors.float().abs().clamp_min(SMALLEST).log())
+        with torch.autocast(vectors.device.type, enabled=False):
+            logarithms = self.log_norm(vectors.abs().clamp_min(SMALLEST).log())
             columns = logarithms.transpose(1, 2).flatten(0, 1)
             crosses = (
                 self._normalised(columns, products).unflatten(0, (len(vectors), self.inputs.dim)).flatten(1)
@@ -124,14 +123,9 @@ class Logarithmic(Stream):
         return () if self.own is None else (self.own.table,)
 
 
-def _blocks(columns: Tensor, neurons: int) -> int:
-    """Columns of vectors to take at once."""
-    return max(1, AT_ONCE // neurons if columns.device.type == "cpu" else len(columns))
-
-
 def _statistics(columns: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of every neuron's crosses, `[neurons]` each."""
-    size = _blocks(columns, len(powers))
+    size = block_rows(columns, len(powers))
     # Sums of squares about some crosses' mean, which is not far from that of all, lose no digits.
     centre = bounded_exp(columns[:size] @ powers.t()).mean(0)
     total, squares = torch.zeros_like(centre), torch.zeros_like(centre)
@@ -161,7 +155,7 @@ class _Normalised(torch.autograd.Function):
         dtype: torch.dtype,
     ) -> Tensor:
         found = columns.new_empty(len(columns), len(powers), dtype=dtype)
-        size = _blocks(columns, len(powers))
+        size = block_rows(columns, len(powers))
         for block, part in zip(columns.split(size), found.split(size), strict=True):
             crosses = (block @ powers.t()).clamp_max_(LARGEST_EXPONENT).exp_()
             part.copy_(crosses.sub_(mean).mul_(scale))
@@ -172,7 +166,7 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         columns, powers, mean, scale, found = ctx.saved_tensors
-        size = _blocks(columns, len(powers))
+        size = block_rows(columns, len(powers))
         parts = list(zip(columns.split(size), gradients[0].split(size), found.split(size), strict=True))
         shift, slope = torch.zeros_like(mean), torch.zeros_like(mean)
         if ctx.of_batch:
