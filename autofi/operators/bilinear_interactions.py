@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
+from autofi.operators.blocks import block_rows, products_dtype
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
@@ -57,6 +58,7 @@ class BilinearInteractions(Stream):
 
     left: Tensor
     right: Tensor
+    places: Tensor
 
     def __init__(self, inputs: StreamInputs, settings: BilinearInteractionsSettings) -> None:
         super().__init__(inputs, settings)
@@ -69,6 +71,9 @@ class BilinearInteractions(Stream):
         left, right = torch.triu_indices(fields, fields, 1)
         self.register_buffer("left", left, persistent=False)
         self.register_buffer("right", right, persistent=False)
+        #: Where the mapped left vector of every pair is found.
+        places = torch.arange(inputs.pairs) if settings.form == "interaction" else left
+        self.register_buffer("places", places, persistent=False)
         hidden = _squeezed(fields, settings)
         self.weigh = nn.Sequential(
             nn.Linear(fields, hidden, bias=False), nn.ReLU(), nn.Linear(hidden, fields, bias=False), nn.ReLU()
@@ -93,25 +98,83 @@ class BilinearInteractions(Stream):
         return 2 * fields * _squeezed(fields, settings) + matrices + readout
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        weights = self.weigh(vectors.mean(2)).to(vectors.dtype).t()
-        both = weights.index_select(0, self.left) * weights.index_select(0, self.right)
-        # Fields first, [F, B, D]: a matrix product for each matrix, over all rows.
-        fields = vectors.transpose(0, 1).contiguous()
-        right = fields.index_select(0, self.right)
-        products = [self._mapped(fields, matrices).to(right.dtype) * right for matrices in self.matrices]
-        # The first are those of the vectors as they are; the last, of the weighed ones, may be the same.
-        read = (products[0], products[-1] * both.unsqueeze(2))
-        row = torch.cat([part.transpose(0, 1) for part in read], 1).flatten(1)
-        logit: Tensor = self.readout(row).squeeze(1)
+        weights = self.weigh(vectors.mean(2)).to(vectors.dtype)
+        both = weights.index_select(1, self.left) * weights.index_select(1, self.right)
+        mapped = (self._mapped(vectors, matrices).to(vectors.dtype) for matrices in self.matrices)
+        logit: Tensor = self.readout(self._products(vectors, both, *mapped)).squeeze(1)
         return logit
 
-    def _mapped(self, fields: Tensor, matrices: Tensor) -> Tensor:
-        """`v_i W` for the left field of every pair, `[P, B, D]`."""
-        if self.settings.form == "interaction":
-            return torch.bmm(fields.index_select(0, self.left), matrices)
-        if self.settings.form == "each":
-            return torch.bmm(fields[:-1], matrices).index_select(0, self.left)
-        return (fields @ matrices[0]).index_select(0, self.left)
+    # The compiler would unroll every block.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _products(self, vectors: Tensor, both: Tensor, *mapped: Tensor) -> Tensor:
+        found: Tensor = _Products.apply(  # type: ignore[no-untyped-call]
+            vectors, both, self.places, self.right, products_dtype(vectors), *mapped
+        )
+        return found
+
+    def _mapped(self, vectors: Tensor, matrices: Tensor) -> Tensor:
+        """`v_i W` for every vector on the left, or for the left one of every pair, at its place in `places`."""
+        if self.settings.form == "all":
+            return vectors @ matrices[0]
+        # A matrix product for each matrix, over all rows.
+        pairwise = self.settings.form == "interaction"
+        fields = vectors.index_select(1, self.left) if pairwise else vectors[:, :-1]
+        return torch.bmm(fields.transpose(0, 1), matrices).transpose(0, 1)
+
+
+class _Products(torch.autograd.Function):
+    """`[m_i ∘ v_j, a_i a_j (m_i ∘ v_j)]` of all pairs, block by block: `[B, 2·P·D]`, of `m` two sets or one.
+
+    The products are many times as wide as what they are formed of, so that they are formed again for the gradient.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        vectors: Tensor,
+        both: Tensor,
+        left: Tensor,
+        right: Tensor,
+        dtype: torch.dtype,
+        *mapped: Tensor,
+    ) -> Tensor:
+        rows, _, dim = vectors.shape
+        found = vectors.new_empty(rows, 2, len(left), dim, dtype=dtype)
+        size = block_rows(vectors, len(left) * dim)
+        tensors = (found, vectors, both.unsqueeze(2), mapped[0], mapped[-1])
+        for part, vector, weight, plain, weighed in zip(*(one.split(size) for one in tensors), strict=True):
+            rights = vector.index_select(1, right)
+            products = plain.index_select(1, left).mul_(rights)
+            part[:, 0].copy_(products)
+            if len(mapped) == 2:
+                products = rights.mul_(weighed.index_select(1, left))
+            part[:, 1].copy_(products.mul_(weight))
+        ctx.save_for_backward(vectors, both, left, right, *mapped)
+        return found.flatten(1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        vectors, both, left, right, *mapped = ctx.saved_tensors
+        gradient = gradients[0].view(len(vectors), 2, len(left), -1)
+        size = block_rows(vectors, len(left) * vectors.shape[2])
+        of_vectors, of_both = torch.zeros_like(vectors), torch.empty_like(both)
+        of_mapped = [torch.zeros_like(one) for one in mapped]
+        tensors = (gradient, vectors, both.unsqueeze(2), of_vectors, of_both)
+        sets = zip(*(one.split(size) for one in mapped), strict=True)
+        of_sets = zip(*(one.split(size) for one in of_mapped), strict=True)
+        blocks = zip(*(one.split(size) for one in tensors), sets, of_sets, strict=True)
+        for part, vector, weight, of_vector, of_weight, ones, of_ones in blocks:
+            rights = vector.index_select(1, right)
+            lefts = [one.index_select(1, left) for one in ones]
+            weighed = part[:, 1].to(vectors.dtype)
+            torch.sum(weighed * lefts[-1] * rights, 2, out=of_weight)
+            changes = [part[:, 0].to(vectors.dtype), weighed.mul_(weight)]
+            if len(mapped) == 1:
+                changes = [changes[0].add_(changes[1])]
+            for change, one, of_left in zip(changes, lefts, of_ones, strict=True):
+                of_vector.index_add_(1, right, one.mul_(change))
+                of_left.index_add_(1, left, change.mul_(rights))
+        return of_vectors, of_both, None, None, None, *of_mapped
 
 
 def _matrices(inputs: StreamInputs, settings: BilinearInteractionsSettings) -> int:

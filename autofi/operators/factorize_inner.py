@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from autofi.data.features import Column
 from autofi.operators.base import Shapes, Sizes
-from autofi.operators.products import Factorize
+from autofi.operators.products import Factorize, inner_products
 from autofi.operators.registry import register
+
+#: Fewer pairs than this part of all products of two fields are multiplied one by one.
+SPARSE = 40
 
 
 @register
@@ -25,5 +27,7 @@ class FactorizeInner(Factorize):
         return 1
 
     def forward(self, selected: Tensor) -> Tensor:
-        left, right = self.factors(selected)
-        return torch.einsum("bpd,bpd->bp", left, right)
+        if SPARSE * len(self.slots) < len(self.fields) ** 2:
+            left, right = self.factors(selected)
+            return (left * right).sum(2)
+        return inner_products(self.vectors(selected), self.ends)

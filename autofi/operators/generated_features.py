@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated
 
 import torch
@@ -62,6 +63,7 @@ class GeneratedFeaturesSettings:
 class _Level:
     """Sizes of one convolution and of what is generated from it."""
 
+    fields: int
     seen: int
     channels: int
     height: int
@@ -138,7 +140,7 @@ class GeneratedFeatures(Stream):
         self.moved = places != list(range(len(inputs.fields)))
         self.own = OwnVectors(inputs) if settings.own_vectors and inputs.coded_rows else None
         self.register_buffer("places", torch.tensor(places), persistent=False)
-        self.maps = nn.ModuleList(_convolution(level, settings) for level in levels)
+        self.maps = nn.ModuleList(_Convolution(level, settings) for level in levels)
         self.recombined = nn.ModuleList(
             nn.Linear(level.pooled, level.generated * level.dim) for level in levels
         )
@@ -159,15 +161,18 @@ class GeneratedFeatures(Stream):
         return found + logit_mlp_parameters(width, settings)
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        maps = self._ordered(vectors, codes).unsqueeze(1)
+        maps = self._ordered(vectors, codes).transpose(1, 2).unsqueeze(3)
         features = [vectors]
         for convolution, recombined in zip(self.maps, self.recombined, strict=True):
+            assert isinstance(recombined, nn.Linear)
             maps = convolution(maps)
-            generated = torch.tanh(recombined(maps.flatten(1)))
+            # Its weights lie by channel, row and column.
+            weight = recombined.weight.unflatten(1, maps.shape[:0:-1]).permute(0, 3, 2, 1).flatten(1)
+            generated = torch.tanh(nn.functional.linear(maps.flatten(1), weight, recombined.bias))
             features.append(generated.unflatten(1, (-1, self.inputs.dim)).to(vectors.dtype))
         every = torch.cat(features, 1)
         products = inner_products(every, self.ends)
-        logit: Tensor = self.mlp(torch.cat((every.flatten(1), products.to(every.dtype)), 1)).squeeze(1)
+        logit: Tensor = self.mlp(torch.cat((every.flatten(1).to(products.dtype), products), 1)).squeeze(1)
         return logit
 
     def tables(self) -> tuple[nn.Parameter, ...]:
@@ -179,21 +184,50 @@ class GeneratedFeatures(Stream):
         return found.index_select(1, self.places) if self.moved else found
 
 
-def _convolution(level: _Level, settings: GeneratedFeaturesSettings) -> nn.Sequential:
-    """`[B, c, F, D] → [B, c', ⌈F/p⌉, D]`."""
-    # A shift in front of batch normalisation would do nothing.
-    convolution = nn.Conv2d(
-        level.seen,
-        level.channels,
-        (level.height, 1),
-        padding=(level.height // 2, 0),
-        bias=not settings.normalized,
-    )
-    nn.init.xavier_normal_(convolution.weight)
-    layers: list[nn.Module] = [convolution]
-    if settings.normalized:
-        layers.append(nn.BatchNorm2d(level.channels))
-    return nn.Sequential(*layers, nn.Tanh(), nn.MaxPool2d((level.pool, 1), ceil_mode=True))
+class _Convolution(nn.Sequential):
+    """A convolution, tanh and a pool along the rows: `[B, D, F, c] → [B, D, ⌈F/p⌉, c']`.
+
+    As one product with a band matrix, several times as fast on a processor as torch's convolution of so few channels,
+    although most of that matrix is zero.
+    """
+
+    band: Tensor
+    pooled: Tensor
+
+    def __init__(self, level: _Level, settings: GeneratedFeaturesSettings) -> None:
+        # A shift in front of batch normalisation would do nothing.
+        convolution = nn.Conv2d(level.seen, level.channels, (level.height, 1), bias=not settings.normalized)
+        nn.init.xavier_normal_(convolution.weight)
+        super().__init__(convolution, *([nn.BatchNorm2d(level.channels)] if settings.normalized else []))
+        self.pool = level.pool
+        rows = torch.arange(level.fields)
+        apart = rows.unsqueeze(1) - rows + level.height // 2
+        outside = (apart < 0) | (apart >= level.height)
+        # By row read and row given: where in the convolution its weight is; behind the last one there is a zero.
+        self.register_buffer("band", apart.masked_fill(outside, level.height).flatten(), persistent=False)
+        # Of every pool the first row, then of every pool the second: the largest is taken along whole lines. A pool
+        # that is not full has its last row again.
+        places = torch.arange(level.rows) * level.pool + torch.arange(level.pool).unsqueeze(1)
+        self.register_buffer("pooled", places.flatten().clamp_max(level.fields - 1), persistent=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        convolution, *norms = self
+        assert isinstance(convolution, nn.Conv2d)
+        fields, channels = maps.shape[2], len(convolution.weight)
+        weight = nn.functional.pad(convolution.weight.squeeze(3), (0, 1)).index_select(2, self.band)
+        matrix = weight.unflatten(2, (fields, fields)).permute(3, 0, 2, 1)
+        lines = maps.flatten(2)
+        if convolution.bias is None:
+            found = nn.functional.linear(lines, matrix.flatten(2).flatten(0, 1))
+            by_channel = norms[0](found.reshape(-1, channels, 1, 1)).view(*lines.shape[:2], fields, channels)
+            found = by_channel.index_select(2, self.pooled)
+        else:
+            shift = convolution.bias.repeat(len(self.pooled))
+            found = nn.functional.linear(
+                lines, matrix.index_select(0, self.pooled).flatten(2).flatten(0, 1), shift
+            ).unflatten(2, (-1, channels))
+        # The largest of tanh is tanh of the largest.
+        return torch.tanh(reduce(torch.maximum, found.unflatten(2, (self.pool, -1)).unbind(2)))
 
 
 def _levels(inputs: StreamInputs, settings: GeneratedFeaturesSettings) -> Iterator[_Level]:
@@ -206,8 +240,8 @@ def _levels(inputs: StreamInputs, settings: GeneratedFeaturesSettings) -> Iterat
                 f"level {number}, which has {rows} of {len(inputs.fields)} fields left; make the pools smaller or "
                 "leave the level out."
             )
-        rows = -(-rows // pool)
-        yield _Level(seen, channels, height, pool, rows, features, inputs.dim)
+        read, rows = rows, -(-rows // pool)
+        yield _Level(read, seen, channels, height, pool, rows, features, inputs.dim)
         seen = channels
 
 

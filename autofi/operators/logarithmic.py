@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from autofi.operators.blocks import block_rows, products_dtype
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
-from autofi.operators.powers import bounded_exp
+from autofi.operators.powers import LARGEST_EXPONENT, bounded_exp
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
 
 #: Smaller columns count as this: a logarithm needs a floor, and this one trains better than smaller ones.
 SMALLEST = 1e-5
+#: No cross above has a gradient: a hair less than `exp(LARGEST_EXPONENT)`, as processors round it differently.
+NOT_CUT = 0.99999 * math.exp(LARGEST_EXPONENT)
 
 
 @dataclass(frozen=True)
@@ -72,13 +77,112 @@ class Logarithmic(Stream):
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         if self.own is not None:
             vectors = self.own(vectors, codes)
+        vectors = vectors.float()
+        products = products_dtype(vectors)
         # An exponent rounded to bfloat16 would be a cross off by some per cent.
         with torch.autocast(vectors.device.type, enabled=False):
-            logarithms = self.log_norm(vectors.float().abs().clamp_min(SMALLEST).log())
-            exponents = torch.matmul(self.powers.weight, logarithms)
-            crosses = self.cross_norm(bounded_exp(exponents))
-        logit: Tensor = self.layers(crosses.flatten(1)).squeeze(1)
+            logarithms = self.log_norm(vectors.abs().clamp_min(SMALLEST).log())
+            columns = logarithms.transpose(1, 2).flatten(0, 1)
+            crosses = (
+                self._normalised(columns, products).unflatten(0, (len(vectors), self.inputs.dim)).flatten(1)
+            )
+            weight, shift = self._first_map()
+        hidden = nn.functional.linear(crosses, weight, shift)
+        logit: Tensor = self.layers[1:](hidden).squeeze(1)
         return logit
+
+    # The compiler would unroll every block.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _normalised(self, columns: Tensor, products: torch.dtype) -> Tensor:
+        """The crosses of every column of vectors, `[B·D, F] → [B·D, neurons]`, normalised but for factor and shift."""
+        norm = self.cross_norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        mean, variance = norm.running_mean, norm.running_var
+        if self.training:
+            mean, variance = _statistics(columns.detach(), self.powers.weight.detach())
+            assert norm.momentum is not None and norm.num_batches_tracked is not None
+            unbiased = variance * (len(columns) / (len(columns) - 1))
+            norm.running_mean.lerp_(mean, norm.momentum)
+            norm.running_var.lerp_(unbiased, norm.momentum)
+            norm.num_batches_tracked.add_(1)
+        scale = (variance + norm.eps).rsqrt()
+        found: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
+            columns, self.powers.weight, mean, scale, self.training, products
+        )
+        return found
+
+    def _first_map(self) -> tuple[Tensor, Tensor]:
+        """The MLP's first map, of crosses that lie by column, with their normalisation's factor and shift in it."""
+        first = self.layers[0]
+        assert isinstance(first, nn.Linear)
+        weight = first.weight.unflatten(1, (self.settings.neurons, -1))
+        shift = torch.addmv(first.bias, weight.sum(2), self.cross_norm.bias)
+        return (weight * self.cross_norm.weight.unsqueeze(1)).transpose(1, 2).flatten(1), shift
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         return () if self.own is None else (self.own.table,)
+
+
+def _statistics(columns: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of every neuron's crosses, `[neurons]` each."""
+    size = block_rows(columns, len(powers))
+    # Sums of squares about some crosses' mean, which is not far from that of all, lose no digits.
+    centre = bounded_exp(columns[:size] @ powers.t()).mean(0)
+    total, squares = torch.zeros_like(centre), torch.zeros_like(centre)
+    for block in columns.split(size):
+        crosses = (block @ powers.t()).clamp_max_(LARGEST_EXPONENT).exp_().sub_(centre)
+        total += crosses.sum(0)
+        squares += crosses.square_().sum(0)
+    from_centre = total / len(columns)
+    return centre + from_centre, squares / len(columns) - from_centre.square()
+
+
+class _Normalised(torch.autograd.Function):
+    """`(exp(columns · powersᵀ) - mean) · scale`, block by block; crosses are formed again for the gradient.
+
+    There are hundreds of crosses to a value of the input: what takes the time is to write and read them. Where `mean`
+    and `scale` are those of the batch the gradient goes through them too.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        columns: Tensor,
+        powers: Tensor,
+        mean: Tensor,
+        scale: Tensor,
+        of_batch: bool,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        found = columns.new_empty(len(columns), len(powers), dtype=dtype)
+        size = block_rows(columns, len(powers))
+        for block, part in zip(columns.split(size), found.split(size), strict=True):
+            crosses = (block @ powers.t()).clamp_max_(LARGEST_EXPONENT).exp_()
+            part.copy_(crosses.sub_(mean).mul_(scale))
+        ctx.save_for_backward(columns, powers, mean, scale, found)
+        ctx.of_batch = of_batch
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        columns, powers, mean, scale, found = ctx.saved_tensors
+        size = block_rows(columns, len(powers))
+        parts = list(zip(columns.split(size), gradients[0].split(size), found.split(size), strict=True))
+        shift, slope = torch.zeros_like(mean), torch.zeros_like(mean)
+        if ctx.of_batch:
+            for _, gradient, normalised in parts:
+                shift += gradient.sum(0, dtype=torch.float32)
+                slope += (gradient.float() * normalised).sum(0)
+            shift, slope = shift / len(columns), slope / len(columns)
+        # scale · (gradient - shift - slope · normalised), times the cross, as it is the derivative of itself.
+        of_columns, of_powers = torch.empty_like(columns), torch.zeros_like(powers.t())
+        for (block, gradient, _), target in zip(parts, of_columns.split(size), strict=True):
+            crosses = (block @ powers.t()).clamp_max_(LARGEST_EXPONENT).exp_()
+            change = torch.addcmul(mean * scale * slope - shift, crosses, -scale * slope)
+            change += gradient
+            change *= crosses
+            change *= scale
+            change = torch.where(crosses < NOT_CUT, change, 0)
+            torch.mm(change, powers, out=target)
+            of_powers.addmm_(block.t(), change)
+        return of_columns, of_powers.t(), None, None, None, None

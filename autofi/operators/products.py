@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
 from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up, table_offsets
+from autofi.operators.blocks import products_dtype
 from autofi.operators.embedding import frequent_codes
 
 #: A product of two small vectors is smaller still: factors begin larger than embeddings, or never start to
@@ -73,9 +74,33 @@ class Factorize(Operator):
 
 
 def inner_products(vectors: Tensor, ends: Tensor) -> Tensor:
-    """`<v_i, v_j>` of every pair: vectors `[B, F, D]`, ends `[2, P]` → `[B, P]`, by one batched product."""
-    square = torch.bmm(vectors, vectors.transpose(1, 2)).flatten(1)
-    return square.index_select(1, ends[0] * vectors.shape[1] + ends[1])
+    """`<v_i, v_j>` of every pair: vectors `[B, F, D]`, ends `[2, P]` → `[B, P]`, by one batched product.
+
+    No pair is there twice, and none is of a field with itself.
+    """
+    # In the numbers of the product from here on: the gradient is one too.
+    found: Tensor = _InnerProducts.apply(vectors.to(products_dtype(vectors)), ends)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _InnerProducts(torch.autograd.Function):
+    """With the gradient of the symmetric square written down: one product, and looked up instead of added up."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, ends: Tensor) -> Tensor:
+        ctx.save_for_backward(vectors, ends)
+        square = torch.bmm(vectors, vectors.transpose(1, 2)).flatten(1)
+        return square.index_select(1, ends[0] * vectors.shape[1] + ends[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        vectors, ends = ctx.saved_tensors
+        fields, pairs = vectors.shape[1], ends.shape[1]
+        # Where in the gradient that of a product of two fields is; behind the last one there is a zero.
+        places = ends.new_full((fields, fields), pairs)
+        places[ends[0], ends[1]] = places[ends[1], ends[0]] = torch.arange(pairs, device=ends.device)
+        square = nn.functional.pad(gradients[0], (0, 1)).index_select(1, places.flatten())
+        return torch.bmm(square.view(-1, fields, fields), vectors), None
 
 
 def kernel_products(vectors: Tensor, ends: Tensor, kernels: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
+from autofi.operators.blocks import by_blocks
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, mixed_map
@@ -85,6 +86,9 @@ class SelfAttention(SlicedStream):
         return maps + normal + len(inputs.fields) * width
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
+        return by_blocks(self._logit, vectors, 4 * self.settings.width * vectors.shape[1])
+
+    def _logit(self, vectors: Tensor) -> Tensor:
         settings = self.settings
         for layer, normal in zip(self.layers, self.normal, strict=True):
             projected = layer(vectors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -84,12 +85,39 @@ def test_huge_powers_stay_finite() -> None:
 def test_logarithms_and_powers_are_float32_under_autocast() -> None:
     stream = build("logarithmic", {"neurons": NEURONS, "hidden": (4,)})
     seen: list[torch.dtype] = []
-    stream.get_submodule("cross_norm").register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    stream.get_submodule("log_norm").register_forward_hook(lambda *call: seen.append(call[2].dtype))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logit = stream(vectors().bfloat16(), codes())
     assert seen == [torch.float32]
+    assert logit.dtype == torch.bfloat16
     assert logit.shape == (ROWS,)
     torch.testing.assert_close(logit.float(), stream(vectors(), codes()), rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("at_once", [1, 2**18])  # a column of vectors to a block, or all in one
+@pytest.mark.parametrize("training", [True, False])
+def test_blocks_are_batch_normalisation_of_all_crosses(
+    at_once: int, training: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autofi.operators.blocks.AT_ONCE", at_once)
+    stream = build("logarithmic", {"neurons": NEURONS, "hidden": (4,)})
+    with torch.no_grad():
+        stream.get_parameter("powers.weight")[0].mul_(50)  # some exponents are cut
+    plain = copy.deepcopy(stream)
+    found, expected = (part.train(training) for part in (stream, plain))
+    fields = [vectors().requires_grad_() for _ in range(2)]
+    logarithms = plain.get_submodule("log_norm")(fields[1].abs().clamp_min(1e-5).log())
+    exponents = plain.get_parameter("powers.weight") @ logarithms
+    assert (exponents > 30).any()
+    crosses = plain.get_submodule("cross_norm")(exponents.clamp_max(30).exp())
+    logits = (found(fields[0], codes()), plain.get_submodule("layers")(crosses.flatten(1)).squeeze(1))
+    torch.testing.assert_close(*logits, rtol=1e-4, atol=1e-5)
+    for logit in logits:
+        (logit * torch.arange(ROWS)).sum().backward()
+    torch.testing.assert_close(fields[0].grad, fields[1].grad, rtol=1e-3, atol=1e-4)
+    for (name, one), other in zip(found.named_parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-3, msg=name)
+    torch.testing.assert_close(dict(found.named_buffers()), dict(expected.named_buffers()))
 
 
 def test_its_size_on_frappe_is_the_published_one() -> None:

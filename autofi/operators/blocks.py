@@ -1,0 +1,29 @@
+"""Work on some rows at a time, so that what lies between its input and its output never leaves a processor's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+#: Numbers of a block.
+AT_ONCE = 2**18
+
+
+def block_rows(rows: Tensor, width: int) -> int:
+    """Rows to take at once where every one becomes `width` numbers: on a processor few, elsewhere all."""
+    return max(1, AT_ONCE // width if rows.device.type == "cpu" else len(rows))
+
+
+def by_blocks(function: Callable[[Tensor], Tensor], rows: Tensor, width: int) -> Tensor:
+    """`function` of all rows, of which none sees another; a compiler, which would unroll the blocks, is given one."""
+    if torch.compiler.is_compiling():
+        return function(rows)
+    return torch.cat([function(block) for block in rows.split(block_rows(rows, width))])
+
+
+def products_dtype(like: Tensor) -> torch.dtype:
+    """What matrix products of such a tensor are computed in."""
+    kind = like.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else like.dtype
