@@ -20,6 +20,8 @@ EMBEDDED_CROSS: Forms = ("memorize_embedding",)
 Products = tuple[tuple[str, ...], ...]
 #: Variants of the pairs that hold no pair but the sure ones.
 SURE_PAIRS = ("selected", "embeddings")
+#: Sets of streams that are tried because the supernet ranks them best.
+BEST_STREAMS = 2
 #: Draws of a new point before the engine is taken to have run out of architectures.
 DRAWS = 20
 
@@ -53,6 +55,7 @@ class Candidates:
         self.distributions = distributions(space, variants)
         self.defaults = defaults(space, variants)
         self.widths = proposal.widths
+        self.streams = proposal.streams
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
         """The architecture of some parameters; variants not named are the proposal itself."""
@@ -76,7 +79,8 @@ class Candidates:
         }
 
     def starts(self) -> list[dict[str, Any]]:
-        """What is tried before the engine proposes: the defaults, learned widths, then the space's own starts.
+        """What is tried before the engine proposes: the defaults, learned widths, the streams that the supernet ranks
+        best, then the space's own starts.
 
         A variant that this data does not have (no pair is likely, say) is left out of its start.
         """
@@ -86,7 +90,8 @@ class Candidates:
             "products": self.products,
         }
         found = [self.defaults]
-        for start in (self.widths, *self.space.starts):
+        inherited = [{"streams": streams} for streams in self.streams[:BEST_STREAMS]]
+        for start in (self.widths, *inherited, *self.space.starts):
             named = {key: label(value) for key, value in start.items() if key in self.defaults}
             kept = {key: value for key, value in named.items() if value in offered.get(key, [value])}
             chosen = {**self.defaults, **kept}

@@ -16,7 +16,7 @@ from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Candidate, Operator, Shapes, Sizes
 from autofi.operators.gates import GatedTable
 from autofi.operators.registry import get_operator, get_stream
-from autofi.operators.streams import BranchedStream, StreamInputs
+from autofi.operators.streams import BranchedStream, Stream, StreamInputs
 
 #: Operator name → the slots it is built for.
 Layout = Mapping[str, Sequence[Column]]
@@ -60,12 +60,17 @@ class Network(nn.Module):
         columns = sum(self._columns(self._operator(block[0])) for block in self.blocks)
         self.readout = Readout(columns, readout, bias=bias)
         self.vector_width = sizes.embedding_dim
-        self.streams = nn.ModuleDict()
-        if streams:
-            inputs = self._stream_inputs(shapes)
-            for name, settings in streams.items():
-                kind = get_stream(name)
-                self.streams[name] = kind(inputs, kind.settings_of(settings))
+        self.streams = nn.ModuleDict(self._built(streams or {}, shapes))
+
+    def _built(self, streams: Streams, shapes: Shapes) -> dict[str, Stream]:
+        """Streams over the vectors of this network, by name."""
+        if not streams:
+            return {}
+        inputs, found = self._stream_inputs(shapes), {}
+        for name, settings in streams.items():
+            kind = get_stream(name)
+            found[name] = kind(inputs, kind.settings_of(settings))
+        return found
 
     def _stream_inputs(self, shapes: Shapes) -> StreamInputs:
         fields: list[str] = []
@@ -133,8 +138,12 @@ class Network(nn.Module):
 
         Beside members, or another stream with branches, a stream gives the mean of its branches.
         """
-        branched = [stream for stream in self.streams.values() if isinstance(stream, BranchedStream)]
+        branched = [stream for stream in self._active_streams() if isinstance(stream, BranchedStream)]
         return len(branched) == 1 and self.readout.sizes.members == 1
+
+    def _active_streams(self) -> list[Stream]:
+        """The streams whose logits are added up."""
+        return [stream for stream in self.streams.values() if isinstance(stream, Stream)]
 
     def select(self, features: Features) -> dict[str, Tensor]:
         """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
@@ -159,13 +168,14 @@ class Network(nn.Module):
         return {name: operator.drawn(selected[name]) for name, operator in self._operators()}
 
     def _stream_logits(self, parts: Mapping[str, Tensor], selected: Mapping[str, Tensor]) -> Tensor | None:
-        if not self.streams:
+        streams = self._active_streams()
+        if not streams:
             return None
         found = [parts[name] for name, operator in self._operators() if operator.vector]
         vectors = _beside(found).unflatten(1, (-1, self.vector_width))
         coded = [selected[name] for name, operator in self._operators() if operator.coded]
         codes = _beside(coded) if coded else vectors.new_empty((len(vectors), 0), dtype=torch.int32)
-        found = [stream(vectors, codes) for stream in self.streams.values()]
+        found = [stream(vectors, codes) for stream in streams]
         if self.branched and self.training:
             found = [logits if logits.dim() > 1 else logits.unsqueeze(1) for logits in found]
         else:
@@ -213,6 +223,7 @@ class Network(nn.Module):
         miss, raises `InvalidArchitectureError`.
         """
         self._check_within(layout)
+        self._check_streams(layout)
         small = Network.__new__(Network)
         nn.Module.__init__(small)
         small.field_sum, small.num_fields = self.field_sum, self.num_fields
@@ -239,12 +250,6 @@ class Network(nn.Module):
 
     def _check_within(self, layout: Layout) -> None:
         known = {name: set(operator.slots) for name, operator in self._operators()}
-        if self.streams and any(
-            known[name] - set(layout.get(name, ())) for name, operator in self._operators() if operator.vector
-        ):
-            raise InvalidArchitectureError(
-                f"The streams {', '.join(self.streams)} read every field: keep the embeddings of all of them."
-            )
         for name, slots in layout.items():
             if slots and name not in known:
                 raise InvalidArchitectureError(f"The network holds no '{name}': {nearest(name, known)}")
@@ -253,6 +258,14 @@ class Network(nn.Module):
                     raise InvalidArchitectureError(
                         f"The network holds no '{name}' at {slot}: build it with that slot."
                     )
+
+    def _check_streams(self, layout: Layout) -> None:
+        streams = [stream.name for stream in self._active_streams()]
+        for name, operator in self._operators():
+            if streams and operator.vector and set(operator.slots) - set(layout.get(name, ())):
+                raise InvalidArchitectureError(
+                    f"The streams {', '.join(streams)} read every field: keep the embeddings of all of them."
+                )
 
     def gates(self) -> list[nn.Parameter]:
         """Weights of gates that are still open to learning."""

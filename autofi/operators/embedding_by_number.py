@@ -78,7 +78,7 @@ class EmbeddingByNumber(Embedding):
         found = torch.lerp(
             nn.functional.embedding(lower + self.starts, at_borders),
             nn.functional.embedding(upper + self.starts, at_borders),
-            (position - lower).unsqueeze(-1),
+            (position - lower).unsqueeze(-1).to(at_borders.dtype),
         )
         return (self.vectors(codes + self.offsets) * (1 + found)).flatten(1)
 

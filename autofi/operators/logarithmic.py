@@ -98,16 +98,17 @@ class Logarithmic(Stream):
         norm = self.cross_norm
         assert norm.running_mean is not None and norm.running_var is not None
         mean, variance = norm.running_mean, norm.running_var
-        if self.training:
+        if norm.training:
             mean, variance = _statistics(columns.detach(), self.powers.weight.detach())
-            assert norm.momentum is not None and norm.num_batches_tracked is not None
-            unbiased = variance * (len(columns) / (len(columns) - 1))
-            norm.running_mean.lerp_(mean, norm.momentum)
-            norm.running_var.lerp_(unbiased, norm.momentum)
+            assert norm.num_batches_tracked is not None
             norm.num_batches_tracked.add_(1)
+            # Without a momentum it is the mean of all batches, as torch has it.
+            step = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
+            norm.running_mean.lerp_(mean, step)
+            norm.running_var.lerp_(variance * (len(columns) / (len(columns) - 1)), step)
         scale = (variance + norm.eps).rsqrt()
         found: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
-            columns, self.powers.weight, mean, scale, self.training, products
+            columns, self.powers.weight, mean, scale, norm.training, products
         )
         return found
 

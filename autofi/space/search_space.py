@@ -128,6 +128,8 @@ class SearchSettings(_Strict):
     learning_rate: float = Field(default=5e-3, gt=0)
     embedding_l2: float = Field(default=3e-5, ge=0)
     batch_size: int = Field(default=1024, ge=1)
+    #: How paths are drawn: see `supernet.sampling`.
+    sampling: Literal["uniform", "fair", "sandwich"] = "uniform"
     #: How widths that have a choice are first found: by trials alone, or learned as slices of one largest weight
     #: (`supernet.entangled`), which gives the trials a place to start.
     sizes: Literal["trials", "entangled"] = "trials"

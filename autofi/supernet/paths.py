@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from autofi.supernet.sampling import Sampling, draw_options, draw_streams, option_shares
 from autofi.supernet.supernet import Supernet
 from autofi.training.copies import on_device
 from autofi.training.losses import mean_loss
@@ -17,10 +18,6 @@ from autofi.training.rows import RowSource, steps_in
 
 #: Rows that share a drawn path: small enough for many paths a step, large enough for the mask to stay cheap.
 GROUP_ROWS = 16
-
-#: Share of the paths that leave a slot at its cheapest option: often enough to be learned without, seldom
-#: enough for a product of two embeddings, which starts slowly, to start at all.
-NAIVE_SHARE = 0.25
 
 
 @own_randomness
@@ -34,15 +31,17 @@ def train_by_paths(
     embedding_l2: float,
     batch_size: int,
     generator: torch.Generator,
+    sampling: Sampling = "uniform",
     on_epoch: Callable[[int], None] | None = None,
 ) -> None:
     """Train `supernet` on the rows of `index` for some epochs; Adam's learning rate falls to a hundredth, linearly.
 
     Uniform paths: no option is preferred while weights are learned, so the differences between options that
-    are read off afterwards do not depend on what the training came to believe early.
+    are read off afterwards do not depend on what the training came to believe early. Of several sets of streams every
+    step trains one, or none.
     """
     optimizers = make_optimizers(supernet, learning_rate, embedding_l2)
-    shares = option_shares(supernet)
+    shares, streams = option_shares(supernet), draw_streams(supernet, generator)
     supernet.train()
     for epoch in range(epochs):
         (period,) = rows.shuffled(generator, index=index)
@@ -50,8 +49,8 @@ def train_by_paths(
         taken = epoch * steps
         for batch in on_device(rows.batches(period, batch_size), supernet.device):
             groups = -(-len(batch) // GROUP_ROWS)
-            options = torch.multinomial(shares, groups, replacement=True, generator=generator).T
-            mask = supernet.path_mask(options, len(batch))
+            mask = supernet.path_mask(draw_options(shares, groups, sampling, generator), len(batch))
+            supernet.choose_streams(next(streams))
             with fast_products(batch.labels.device):
                 logits = supernet(batch.selected, mask)
             loss = mean_loss(logits.float(), batch.labels, batch.weights)
@@ -69,19 +68,8 @@ def train_by_paths(
             on_epoch(epoch + 1)
     for optimizer in optimizers:
         optimizer.release()
+    supernet.choose_streams(None)
 
 
 def _rate(progress: float) -> float:
     return 1.0 - 0.99 * progress
-
-
-def option_shares(supernet: Supernet) -> Tensor:
-    """How often every option of every slot is drawn, `[slots, most options]`: the cheapest `NAIVE_SHARE`."""
-    most = max(len(slot.options) for slot in supernet.choices)
-    shares = torch.zeros(len(supernet.choices), most)
-    for row, slot in enumerate(supernet.choices):
-        others = len(slot.options) - 1
-        shares[row, : len(slot.options)] = (1 - NAIVE_SHARE) / others if others else 1.0
-        if others:
-            shares[row, 0] = NAIVE_SHARE
-    return shares

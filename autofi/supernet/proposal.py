@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autofi.model.network import Streams
 from autofi.space.architecture import Forms
 
 
@@ -18,6 +19,7 @@ class Proposal:
     widths      sizes learned by gradient, by the key of the space
     rates       target statistics of the pairs that the screen ranks best, and likely embeddings beside theirs, but no
                 products: on sparse data many crosses together say what none of them says surely
+    streams     the space's sets of streams by what they come to beside the sure pairs, best first; () if not asked
     products    sets of three fields and more whose product explains what pairs leave over
     """
 
@@ -29,6 +31,7 @@ class Proposal:
     evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
     widths: Mapping[str, Any] = field(default_factory=dict)
     products: tuple[tuple[str, ...], ...] = ()
+    streams: tuple[Streams, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -40,6 +43,7 @@ class Proposal:
             "rates": [[*pair, list(forms)] for pair, forms in self.rates.items()],
             "evidence": [dict(move) for move in self.evidence],
             "widths": dict(self.widths),
+            "streams": [dict(streams) for streams in self.streams],
             "products": [list(names) for names in self.products],
         }
 
@@ -54,5 +58,6 @@ class Proposal:
             rates={(left, right): tuple(forms) for left, right, forms in value["rates"]},
             evidence=tuple(value["evidence"]),
             widths=value.get("widths", {}),
+            streams=tuple(value.get("streams", ())),
             products=tuple(tuple(names) for names in value.get("products", ())),
         )

@@ -26,15 +26,17 @@ from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features, Pair
 from autofi.data.folds import deal_folds
+from autofi.errors import AutoFIError
 from autofi.model.build import build_network, encoded_shapes, shapes_of
-from autofi.model.network import Network
+from autofi.model.network import Network, Streams
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import choices_of, coded_operators
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
+from autofi.space.encoding import label
 from autofi.space.resolve import applicable_forms, resolve
-from autofi.space.search_space import Choices, SearchSettings, SearchSpace, subsets
+from autofi.space.search_space import Choices, SearchSettings, SearchSpace, StreamSets, subsets
 from autofi.supernet.entangled import Entangled, learn_widths, width_choices
 from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.paths import train_by_paths
@@ -42,7 +44,8 @@ from autofi.supernet.products import screen_products
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.screen import PairScore, screen_pairs, without_pairs
 from autofi.supernet.selection import HeldOut, Move, select
-from autofi.supernet.supernet import Slot, Supernet
+from autofi.supernet.stream_ranking import Judged, rank_streams
+from autofi.supernet.supernet import Slot, Supernet, chosen
 from autofi.training.fit import fit, predict
 from autofi.training.rows import RowSource
 from autofi.training.settings import TrainingSettings
@@ -117,8 +120,9 @@ def propose(
         proposal = Proposal(forms, forms, fixed, fixed, fixed)
     else:
         if settings.method == "paths":
+            streams = _streams(space, shapes, slots, progress)
             proposal = _by_paths(
-                dataset, features, shapes, slots, settings, generator, seed, progress, device
+                dataset, features, shapes, slots, streams, settings, generator, seed, progress, device
             )
         else:
             proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress, device)
@@ -282,11 +286,19 @@ def _fresh(make: Callable[[], Built], seed: int, device: torch.device) -> Built:
 
 
 def _supernet(
-    slots: Sequence[Slot], shapes: Shapes, seed: int, device: torch.device, *, shared: bool = False
+    slots: Sequence[Slot],
+    shapes: Shapes,
+    seed: int,
+    device: torch.device,
+    *,
+    streams: Sequence[Streams] = (),
+    shared: bool = False,
 ) -> Supernet:
-    readout = ReadoutSizes(hidden=HIDDEN)
+    readout, bias = ReadoutSizes(hidden=HIDDEN), _bias(shapes)
     return _fresh(
-        lambda: Supernet(slots, shapes, Sizes(), readout, shared=shared, bias=_bias(shapes)), seed, device
+        lambda: Supernet(slots, shapes, Sizes(), readout, streams=streams, shared=shared, bias=bias),
+        seed,
+        device,
     )
 
 
@@ -331,6 +343,7 @@ def _by_paths(
     features: Features,
     shapes: Shapes,
     slots: Sequence[Slot],
+    streams: Sequence[Streams],
     settings: SearchSettings,
     generator: np.random.Generator,
     seed: int,
@@ -339,10 +352,10 @@ def _by_paths(
 ) -> Proposal:
     folds = _folds(dataset, sum(len(slot.options) for slot in slots), generator)
     progress.phase("train supernet by paths", total=settings.epochs * len(folds))
-    held_out = []
+    held_out, judged = [], []
     rows: RowSource | None = None
     for number, (training, judging) in enumerate(folds):
-        supernet = _supernet(slots, shapes, seed + number, device)
+        supernet = _supernet(slots, shapes, seed + number, device, streams=streams)
         if rows is None:
             rows = rows_for(supernet, features, dataset.labels)
         train_by_paths(
@@ -354,14 +367,40 @@ def _by_paths(
             embedding_l2=settings.embedding_l2,
             batch_size=min(settings.batch_size, batch_for(len(training))),
             generator=torch.Generator().manual_seed(seed + number),
+            sampling=settings.sampling,
             on_epoch=lambda epoch: progress.advance(epoch=epoch),
         )
+        judged.append(Judged(supernet, torch.from_numpy(training), torch.from_numpy(judging)))
         held_out.append(HeldOut(supernet, rows.take(torch.from_numpy(judging)).to(device)))
     progress.phase("judge options on held-out rows")
     start = [len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in slots]
     options, moves = select(held_out, start, threshold=settings.threshold)
     likely, more = select(held_out, options, threshold=min(1.0, settings.threshold))
-    return _proposal(slots, shapes, options, likely, [*moves, *more])
+    proposal = _proposal(slots, shapes, options, likely, [*moves, *more])
+    if not streams:
+        return proposal
+    assert rows is not None
+    progress.phase("judge streams on held-out rows")
+    ranking = rank_streams(judged, rows, dataset.labels, chosen(slots, options))
+    return dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
+
+
+def _streams(
+    space: SearchSpace, shapes: Shapes, slots: Sequence[Slot], progress: Progress
+) -> tuple[Streams, ...]:
+    """The sets of streams that the space offers and that these fields allow; () where there is no choice."""
+    if not isinstance(space.streams, StreamSets):
+        return ()
+    found = []
+    probe = _supernet(slots, shapes, 0, CPU)
+    for streams in space.streams.choices:
+        try:
+            probe.add_streams(streams, shapes)
+        except AutoFIError as error:
+            progress.note(f"Without {label(streams)} in the supernet: {error}")
+        else:
+            found.append(streams)
+    return tuple(found) if len(found) > 1 else ()
 
 
 def _by_gradient(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autofi.data.features import Column
-from autofi.model.network import Layout, Mask, Network
+from autofi.model.network import Layout, Mask, Network, Streams
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
+from autofi.operators.registry import get_stream
+from autofi.operators.streams import Stream
 
 #: Operators that are active together in one slot; () is naive.
 Forms = tuple[str, ...]
@@ -30,6 +34,9 @@ class Supernet(Network):
 
     `activate` chooses one option per slot, `reset` makes everything active again, `extract` copies the active
     part out. A path is an option per slot; its mask multiplies the vectors of everything else by zero.
+
+    Of several sets of streams at most one is computed at a time: all rows of a step share it (`choose_streams`). Equal
+    streams of two sets are one, with shared weights.
     """
 
     def __init__(
@@ -39,6 +46,7 @@ class Supernet(Network):
         sizes: Sizes,
         readout: ReadoutSizes,
         *,
+        streams: Sequence[Streams] = (),
         field_sum: bool = False,
         shared: bool = False,
         bias: float = 0.0,
@@ -48,6 +56,11 @@ class Supernet(Network):
             candidates(slots), shapes, sizes, readout, field_sum=field_sum, shared=shared, bias=bias
         )
         self._active: dict[str, Tensor] | None = None
+        #: By set of streams, the keys of its streams in `self.streams`.
+        self.stream_sets: tuple[tuple[str, ...], ...] = ()
+        self._chosen_streams: tuple[str, ...] = ()
+        for chosen_streams in streams:
+            self.add_streams(chosen_streams, shapes)
         # Which of its options switch an operator on in a slot: [slots of the operator, most options].
         most = max(len(slot.options) for slot in self.choices)
         where = {slot.column: position for position, slot in enumerate(self.choices)}
@@ -59,6 +72,35 @@ class Supernet(Network):
                     table[position, number] = float(name in forms)
             self.register_buffer(f"{name}_slots", rows, persistent=False)
             self.register_buffer(f"{name}_switches", table, persistent=False)
+
+    def add_streams(self, streams: Streams, shapes: Shapes) -> None:
+        """Offer one more set; `AutoFIError` for one that these fields do not allow."""
+        keys = tuple(self._add_stream(name, settings, shapes) for name, settings in streams.items())
+        self.stream_sets = (*self.stream_sets, keys)
+
+    def _add_stream(self, name: str, settings: Mapping[str, Any], shapes: Shapes) -> str:
+        """Its key; of equal streams there is one."""
+        wanted = get_stream(name).settings_of(settings)
+        for key, built in self.streams.items():
+            assert isinstance(built, Stream)
+            if built.name == name and built.settings == wanted:
+                return key
+        key = f"{name}_{len(self.streams)}"
+        self.streams[key] = self._built({name: settings}, shapes)[name]
+        return key
+
+    def choose_streams(self, number: int | None) -> None:
+        """Add the logits of this set of streams, or of none."""
+        self._chosen_streams = () if number is None else self.stream_sets[number]
+
+    def _active_streams(self) -> list[Stream]:
+        found = [self.streams[key] for key in self._chosen_streams]
+        return [stream for stream in found if isinstance(stream, Stream)]
+
+    @property
+    def branched(self) -> bool:
+        """Never: the streams of one set or another are trained by the loss of all networks, on their mean."""
+        return False
 
     def _switches(self) -> Iterator[tuple[str, Tensor, Tensor]]:
         for name, _ in self._operators():
@@ -81,8 +123,12 @@ class Supernet(Network):
         self._active = None
 
     def extract(self, layout: Layout) -> Network:
-        """A network of its own with copies of exactly the weights that `layout` uses."""
-        return self.keep(layout)
+        """A network of its own with copies of exactly the weights that `layout` and the chosen streams use."""
+        small = self.keep(layout)
+        small.streams = nn.ModuleDict(
+            {stream.name: copy.deepcopy(stream) for stream in self._active_streams()}
+        )
+        return small.to(self.device)
 
     def path_mask(self, options: Tensor, rows: int) -> Mask:
         """The mask of one path per group of rows.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,6 +11,7 @@ import torch
 
 from autofi.data.crosses import Crosses
 from autofi.data.features import Features, Pair
+from autofi.model.network import Streams
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.supernet.supernet import Forms, Slot, Supernet
@@ -71,7 +72,8 @@ def make_supernet(
     *,
     seed: int = 0,
     field_sum: bool = False,
+    streams: Sequence[Streams] = (),
 ) -> Supernet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Supernet(slots, table.shapes, Sizes(4, 4, 4), readout, field_sum=field_sum)
+        return Supernet(slots, table.shapes, Sizes(4, 4, 4), readout, field_sum=field_sum, streams=streams)

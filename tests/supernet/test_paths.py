@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.supernet.paths import GROUP_ROWS, NAIVE_SHARE, option_shares, train_by_paths
+from autofi.supernet.paths import GROUP_ROWS, train_by_paths
+from autofi.supernet.sampling import NAIVE_SHARE, option_shares
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.fit import predict
 from autofi.training.metrics import logloss
