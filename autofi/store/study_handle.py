@@ -55,8 +55,12 @@ class StudyHandle:
 
     @property
     def artifacts(self) -> Path:
-        """The study's folder `<root>/<study>`; whoever writes into it creates it."""
-        return artifact_root(self._database.url) / self.name
+        """The study's folder `<root>/<study>/<when it was created>`; whoever writes into it creates it.
+
+        Another study of that name, in another database of the folder or in one that is gone, has another.
+        """
+        created = self.record.created_at.strftime("%Y%m%d-%H%M%S-%f")
+        return artifact_root(self._database.url) / self.name / created
 
     @property
     def optuna_study(self) -> optuna.Study:

@@ -17,6 +17,8 @@ STARTS = 16
 ROUNDS, MORE_ROUNDS = 4, 8
 #: Share of the products, and how many at least, that are looked at again, with all rows.
 AHEAD, LEAST_AHEAD = 0.1, 12
+#: Rows that a field has for each of its values, on average, to be multiplied: with fewer there is no telling.
+ROWS_PER_VALUE = 100
 #: Products of one order at most: with more fields, those with the fewest values are combined, since what many values
 #: share too few rows tell. And the rows of the first pass over them, at least and times products.
 MOST_PRODUCTS = 2_000
@@ -54,7 +56,8 @@ def screen_products(
 
     A product is fitted by alternating least squares, one factor after the other. Every factor's mean over the rows is
     taken out, so that over independent fields no product can stand for an effect of fewer fields. A product of fields
-    with hundreds of values each is not found: no random start is close enough to it for the rows at hand to tell. Cost:
+    with hundreds of values each is not found: no random start is close enough to it for the rows at hand to tell; those
+    with less than `ROWS_PER_VALUE` rows a value are not tried. Cost:
     some tens of passes over the rows per product, 10 ns a row, field and pass.
     """
     every = np.arange(len(residuals))
@@ -83,7 +86,7 @@ def screen_products(
 
         found: list[ProductScore] = []
         for order in orders:
-            products = _candidates(fields, cardinalities, order)
+            products = _candidates(fields, cardinalities, order, len(every) // ROWS_PER_VALUE)
             few = shuffled[: max(FIRST_ROWS, FIRST_WORK // max(len(products), 1))]
             first = scored(products, few, ROUNDS)
             ahead = [score.fields for score in first[: max(LEAST_AHEAD, math.ceil(AHEAD * len(first)))]]
@@ -91,10 +94,13 @@ def screen_products(
     return sorted(found, key=lambda score: (-score.score, score.fields))
 
 
-def _candidates(fields: Sequence[int], cardinalities: Sequence[int], order: int) -> list[tuple[int, ...]]:
-    """Sets of `order` fields, of those with the fewest values where there are too many."""
+def _candidates(
+    fields: Sequence[int], cardinalities: Sequence[int], order: int, most_values: int
+) -> list[tuple[int, ...]]:
+    """Sets of `order` fields that are worth a look, of those with the fewest values where there are too many."""
     # A field with one value, beside those for what is missing or unknown, has nothing to multiply.
-    chosen = sorted((field for field in fields if cardinalities[field] > 3), key=cardinalities.__getitem__)
+    chosen = [field for field in fields if 3 < cardinalities[field] <= most_values]
+    chosen.sort(key=cardinalities.__getitem__)
     while math.comb(len(chosen), order) > MOST_PRODUCTS:
         chosen.pop()
     return list(combinations(sorted(chosen), order))

@@ -21,7 +21,7 @@ from sqlalchemy import select, update
 
 import autofi
 from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError
-from autofi.store import ModelRole, StorageURL, StudyHandle, StudyStore, TrialState, lease
+from autofi.store import ModelRole, StorageURL, StudyHandle, StudyStore, TrialState, lease, resolve_storage
 from autofi.store.database import Database
 from autofi.store.process import current_process
 from autofi.store.tables import StudyRow
@@ -481,3 +481,16 @@ class TestOptunaTools:
         make_study(store)
         assert optuna.logging.get_verbosity() == level
         assert capfd.readouterr().err == ""
+
+
+def test_a_study_whose_database_is_gone_leaves_nothing_to_the_next_of_its_name(
+    tmp_path: Path, make_study: MakeStudy
+) -> None:
+    folders = []
+    for name in ("a.db", "b.db"):
+        with StudyStore(resolve_storage(str(tmp_path / name))) as store:
+            study = make_study(store)
+            folders.append(study.artifacts)
+            assert make_study(store).artifacts == study.artifacts
+    assert folders[0] != folders[1]
+    assert {folder.parent for folder in folders} == {tmp_path / "clicks"}

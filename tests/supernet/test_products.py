@@ -81,11 +81,11 @@ def test_its_scores_do_not_depend_on_threads() -> None:
 
 
 def test_only_the_given_fields_are_multiplied() -> None:
-    ids, folds = table(1000, 9)
+    ids, folds = table(2500, 9)
     found = screen_products(
         ids,
         CARDINALITIES,
-        residuals_of(np.zeros(1000), 1),
+        residuals_of(np.zeros(2500), 1),
         folds,
         (0, 1, 3, 4),
         (3,),
@@ -119,3 +119,9 @@ def test_the_compiled_loops_are_sums_over_rows() -> None:
     np.testing.assert_allclose(
         products_of(ids, rows, fields, starts, factors), expected, rtol=1e-4, atol=1e-5
     )
+
+
+def test_fields_with_too_many_values_for_the_rows_are_left_out() -> None:
+    ids, folds = table(100 * CARDINALITIES[1], 12)
+    found = screened(ids, folds, residuals_of(np.zeros(len(ids)), 1), 3)
+    assert {score.fields for score in found} == {(0, 2, 4), (0, 1, 2), (0, 1, 4), (1, 2, 4)}
