@@ -13,61 +13,42 @@ Three procedures, chosen by the space's `search.method`:
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from autofi.data.arrays import release
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
-from autofi.data.features import Features, Pair
-from autofi.data.folds import deal_folds
-from autofi.errors import AutoFIError
-from autofi.model.build import build_network, encoded_shapes, shapes_of
-from autofi.model.network import Network, Streams
+from autofi.data.features import Features
+from autofi.model.build import build_network, shapes_of
+from autofi.model.network import Streams
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.operators.registry import choices_of, coded_operators
+from autofi.operators.registry import choices_of
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
-from autofi.space.encoding import label
 from autofi.space.resolve import applicable_forms, resolve
-from autofi.space.search_space import Choices, SearchSettings, SearchSpace, StreamSets, subsets
+from autofi.space.search_space import Choices, SearchSpace
 from autofi.supernet.entangled import Entangled, learn_widths, width_choices
 from autofi.supernet.gradient import train_by_gradient
-from autofi.supernet.paths import train_by_paths
-from autofi.supernet.products import screen_products
+from autofi.supernet.offer import slots_of, streams_of
+from autofi.supernet.path_supernets import train_path_supernets
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.screen import PairScore, screen_pairs, without_pairs
-from autofi.supernet.selection import HeldOut, Move, select
-from autofi.supernet.stream_ranking import Judged, rank_streams
+from autofi.supernet.run import HIDDEN, Run, bias_of
+from autofi.supernet.screen import PairScore
+from autofi.supernet.screening import screen
+from autofi.supernet.selection import Move, select
 from autofi.supernet.supernet import Slot, Supernet, chosen
-from autofi.training.fit import fit, predict
-from autofi.training.rows import RowSource
 from autofi.training.settings import TrainingSettings
 from autofi.training.source import rows_for
 
 CPU = torch.device("cpu")
-Built = TypeVar("Built", bound=Network)
 
-#: The supernet's read-out: small, so that a path is trained soon and a change is scored soon.
-HIDDEN = (128, 64)
-#: Epochs of the network without pairs whose residuals the screen reads: enough for the fields' own effects.
-BASE_EPOCHS = 2
-#: With fewer held-out rows than this, differences are pooled over folds of the training rows instead.
-ENOUGH_ROWS = 15_000
-FOLDS = 3
 #: The option of a pair's target statistics by themselves, and how many pairs get them together.
 RATES: Forms = ("memorize_statistics",)
 MOST_RATES = 60
-#: Rows that judge at most: beyond, the standard error is small enough for any difference worth having. With many
-#: candidates fewer rows judge, down to ENOUGH_ROWS, so that judging a wide table takes no longer than training it.
-MOST_ROWS = 60_000
-JUDGED = 6_000_000
 
 
 def propose(
@@ -79,80 +60,43 @@ def propose(
     device: torch.device = CPU,
 ) -> Proposal:
     """Choose the forms of the fields and the options of the pairs, reading training and validation rows only."""
+    run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
     names = tuple(dataset.encoder.schema.names)
     pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
     if dataset.apart and space.pairs.searched:
         # No validation row has a cell of such a pair that training has seen: there is nothing to memorize.
         pairs = [pair for pair in pairs if not set(dataset.apart) <= set(pair)]
-    settings = space.search
-    generator = np.random.default_rng(seed)
-    opened: dict[Pair, PairScore | None] = {}
-    ranked: list[PairScore] = []
-    products: tuple[tuple[str, ...], ...] = ()
-    searched = pairs if space.pairs.searched else []
-    screened = bool(searched) and (settings.method == "paths" or isinstance(space.pairs.among, dict))
-    if screened or space.products is not None:
-        progress.phase("screen pairs and products" if space.products else "screen pairs", total=3)
-        left = cross_fitted_residuals(
-            dataset, space, generator=generator, seed=seed, progress=progress, device=device
-        )
-        # Products are of what pairs leave over, whether or not the space asks about pairs.
-        ranked = _rank_pairs(dataset, pairs, *left)
-        progress.advance()
-        best = [score for score in ranked[: settings.open_pairs] if score.best > settings.screen]
-        if space.products is not None:
-            products = _products(dataset, space, best, *left, generator)
-        release(dataset.ids)
-        if isinstance(space.pairs.among, dict):
-            ranked = ranked[: space.pairs.among["top"]]
-        if screened:
-            opened = {score.pair: score for score in best if score in ranked}
-    if searched and not screened:
-        opened = dict.fromkeys(pairs)
-    builder, features = build_features(dataset, list(opened), seed=seed)
+    found = screen(run, pairs)
+    builder, features = build_features(dataset, list(found.opened or ()), seed=seed)
     cross_min_count = max(2, builder.crosses.min_count_within(space.cross_max_rows))
     shapes = shapes_of(builder, min_count=2, cross_min_count=cross_min_count)
     forms = applicable_forms(space, shapes)
-    slots = _slots(space, forms, opened, shapes)
+    slots = slots_of(space, forms, found.opened or {})
     if all(len(slot.options) == 1 for slot in slots):
         options = space.pairs.options[0]
         fixed = {(names[left], names[right]): options for left, right in pairs if options}
         proposal = Proposal(forms, forms, fixed, fixed, fixed)
     else:
-        if settings.method == "paths":
-            streams = _streams(space, shapes, slots, progress)
-            proposal = _by_paths(
-                dataset, features, shapes, slots, streams, settings, generator, seed, progress, device
-            )
-        else:
-            proposal = _by_gradient(dataset, features, shapes, slots, settings, seed, progress, device)
-        rates = _with_rates(space, names, ranked, proposal)
+        by = _by_paths if space.search.method == "paths" else _by_gradient
+        proposal = by(run, features, shapes, slots)
+        rates = _with_rates(space, names, found.ranked, proposal)
         proposal = dataclasses.replace(proposal, all_fields=forms, rates=rates)
-    proposal = dataclasses.replace(proposal, products=products)
-    if settings.sizes == "entangled":
-        found = _widths(dataset, builder, features, space, proposal, seed, progress, device)
-        proposal = dataclasses.replace(proposal, widths=found)
+    proposal = dataclasses.replace(proposal, products=found.products)
+    if space.search.sizes == "entangled":
+        proposal = dataclasses.replace(proposal, widths=_widths(run, builder, features, proposal))
     return proposal
 
 
-def _widths(
-    dataset: EncodedDataset,
-    builder: FeatureBuilder,
-    features: Features,
-    space: SearchSpace,
-    proposal: Proposal,
-    seed: int,
-    progress: Progress,
-    device: torch.device,
-) -> dict[str, Any]:
+def _widths(run: Run, builder: FeatureBuilder, features: Features, proposal: Proposal) -> dict[str, Any]:
     """Sizes learned for the proposed fields and pairs; validation rows choose."""
+    space, dataset = run.space, run.dataset
     offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
     architecture = resolve(space, fields=proposal.fields, pairs=proposal.pairs)
     choices = width_choices(offered, architecture)
     if choices is None:
         return {}
     settings = space.search
-    progress.phase("learn widths", total=settings.epochs)
+    run.progress.phase("learn widths", total=settings.epochs)
     dim, hidden, streams = choices.largest
     architecture = dataclasses.replace(
         architecture,
@@ -161,7 +105,7 @@ def _widths(
         streams=streams,
         training=TrainingSettings(),
     )
-    entangled = Entangled(build_network(architecture, builder, seed=seed), choices).to(device)
+    entangled = Entangled(build_network(architecture, builder, seed=run.seed), choices).to(run.device)
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     return learn_widths(
         entangled,
@@ -172,8 +116,8 @@ def _widths(
         learning_rate=settings.learning_rate,
         embedding_l2=settings.embedding_l2,
         batch_size=settings.batch_size,
-        generator=torch.Generator().manual_seed(seed),
-        on_epoch=lambda epoch: progress.advance(epoch=epoch),
+        generator=run.draws(),
+        on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
     )
 
 
@@ -195,243 +139,44 @@ def _with_rates(
     return found
 
 
-def _rank_pairs(
-    dataset: EncodedDataset,
-    pairs: Sequence[Pair],
-    residuals: npt.NDArray[np.float64],
-    folds: npt.NDArray[np.int64],
-) -> list[PairScore]:
-    """The pairs by how much of the residuals they explain, best first."""
-    ids = dataset.ids[dataset.parts["train"]]
-    scores = screen_pairs(ids, dataset.encoder.cardinalities, residuals, folds, pairs)
-    return sorted(scores, key=lambda score: -score.best)
-
-
-def _products(
-    dataset: EncodedDataset,
-    space: SearchSpace,
-    pairs: Sequence[PairScore],
-    residuals: npt.NDArray[np.float64],
-    folds: npt.NDArray[np.int64],
-    generator: np.random.Generator,
-) -> tuple[tuple[str, ...], ...]:
-    """The products that explain what these pairs leave of the residuals, by the names of their fields."""
-    ids, cardinalities = dataset.ids[dataset.parts["train"]], dataset.encoder.cardinalities
-    settings = space.products
-    assert settings is not None
-    forms = applicable_forms(space, encoded_shapes(dataset.encoder, min_count=2))
-    fields = [position for position, found in enumerate(forms.values()) if coded_operators() & set(found)]
-    left = without_pairs(ids, cardinalities, residuals, folds, pairs)
-    scores = screen_products(ids, cardinalities, left, folds, fields, settings.orders, generator=generator)
-    names = dataset.encoder.schema.names
-    chosen = [score for score in scores if score.score > settings.threshold]
-    return tuple(tuple(names[field] for field in score.fields) for score in chosen[: settings.most])
-
-
-def cross_fitted_residuals(
-    dataset: EncodedDataset,
-    space: SearchSpace,
-    *,
-    generator: np.random.Generator,
-    seed: int,
-    progress: Progress,
-    device: torch.device,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Label minus the probability of a network without pairs that did not see the row, and the row's fold."""
-    builder, features = build_features(dataset, [], seed=seed)
-    shapes = shapes_of(builder, min_count=2, cross_min_count=2)
-    layout: dict[str, list[tuple[int, ...]]] = {}
-    for position, forms in enumerate(applicable_forms(space, shapes).values()):
-        for form in forms:
-            layout.setdefault(form, []).append((position,))
-    train = dataset.parts["train"]
-    folds = deal_folds(train.stop, 2, generator, dataset.together())
-    residuals = np.zeros(train.stop)
-    rows: RowSource | None = None
-    for fold in (0, 1):
-        network = _fresh(
-            lambda: Network(layout, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN), bias=_bias(shapes)),
-            seed + fold,
-            device,
-        )
-        if rows is None:
-            rows = rows_for(network, features.rows(train), dataset.labels[train])
-        seen, unseen = (
-            torch.from_numpy(np.flatnonzero(folds == fold) if held else np.flatnonzero(folds != fold))
-            for held in (0, 1)
-        )
-        batch_size = batch_for(len(seen))
-        training = TrainingSettings(
-            learning_rate=2e-3, embedding_l2=1e-4, batch_size=batch_size, epochs=BASE_EPOCHS
-        )
-        fit(network, rows, None, training, generator=torch.Generator().manual_seed(seed), index=seen)
-        residuals[unseen.numpy()] = dataset.labels[unseen.numpy()] - predict(network, rows, unseen)
-        progress.advance()
-    return residuals, folds
-
-
-def batch_for(rows: int) -> int:
-    """A batch small enough for at least a hundred steps an epoch, in 256..1024."""
-    return int(min(1024, max(256, 2 ** int(math.log2(max(rows / 100, 1))))))
-
-
-def _bias(shapes: Shapes) -> float:
-    return math.log(shapes.prior / (1 - shapes.prior))
-
-
-def _fresh(make: Callable[[], Built], seed: int, device: torch.device) -> Built:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make().to(device)
-
-
-def _supernet(
-    slots: Sequence[Slot],
-    shapes: Shapes,
-    seed: int,
-    device: torch.device,
-    *,
-    streams: Sequence[Streams] = (),
-    shared: bool = False,
-) -> Supernet:
-    readout, bias = ReadoutSizes(hidden=HIDDEN), _bias(shapes)
-    return _fresh(
-        lambda: Supernet(slots, shapes, Sizes(), readout, streams=streams, shared=shared, bias=bias),
-        seed,
-        device,
-    )
-
-
-def _slots(
-    space: SearchSpace, forms: Mapping[str, Forms], opened: Mapping[Pair, PairScore | None], shapes: Shapes
-) -> list[Slot]:
-    slots = [
-        Slot((position,), subsets(chosen) if space.fields.search else (chosen,))
-        for position, chosen in enumerate(forms.values())
-    ]
-    for pair, score in opened.items():
-        slots.append(Slot(pair, tuple(option for option in space.pairs.options if _offered(option, score))))
-    return slots
-
-
-def _offered(option: Forms, score: PairScore | None) -> bool:
-    """Whether the screen leaves an option in: it says which kind explains the pair better, and only that is trained."""
-    if score is None or not option:
-        return True
-    kinds = choices_of(option)
-    return kinds == {"factorize" if score.factorize > score.memorize else "memorize"}
-
-
-def _folds(
-    dataset: EncodedDataset, candidates: int, generator: np.random.Generator
-) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """(rows that train, rows that judge), disjoint: validation when it is large, else folds of training rows too."""
-    train, valid = dataset.parts["train"], dataset.parts["valid"]
-    judges = np.arange(valid.start, valid.stop)
-    most = min(MOST_ROWS, max(ENOUGH_ROWS, JUDGED // max(candidates, 1)))
-    if len(judges) >= ENOUGH_ROWS:
-        return [(np.arange(train.stop), generator.permutation(judges)[:most])]
-    fold = deal_folds(train.stop, FOLDS, generator, dataset.together())
-    unseen = [np.concatenate([np.flatnonzero(fold == k), judges[k::FOLDS]]) for k in range(FOLDS)]
-    return [
-        (np.flatnonzero(fold != k), generator.permutation(unseen[k])[: most // FOLDS]) for k in range(FOLDS)
-    ]
-
-
-def _by_paths(
-    dataset: EncodedDataset,
-    features: Features,
-    shapes: Shapes,
-    slots: Sequence[Slot],
-    streams: Sequence[Streams],
-    settings: SearchSettings,
-    generator: np.random.Generator,
-    seed: int,
-    progress: Progress,
-    device: torch.device,
-) -> Proposal:
-    folds = _folds(dataset, sum(len(slot.options) for slot in slots), generator)
-    progress.phase("train supernet by paths", total=settings.epochs * len(folds))
-    held_out, judged = [], []
-    rows: RowSource | None = None
-    for number, (training, judging) in enumerate(folds):
-        supernet = _supernet(slots, shapes, seed + number, device, streams=streams)
-        if rows is None:
-            rows = rows_for(supernet, features, dataset.labels)
-        train_by_paths(
-            supernet,
-            rows,
-            index=torch.from_numpy(training),
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
-            embedding_l2=settings.embedding_l2,
-            batch_size=min(settings.batch_size, batch_for(len(training))),
-            generator=torch.Generator().manual_seed(seed + number),
-            sampling=settings.sampling,
-            on_epoch=lambda epoch: progress.advance(epoch=epoch),
-        )
-        judged.append(Judged(supernet, torch.from_numpy(training), torch.from_numpy(judging)))
-        held_out.append(HeldOut(supernet, rows.take(torch.from_numpy(judging)).to(device)))
-    progress.phase("judge options on held-out rows")
+def _by_paths(run: Run, features: Features, shapes: Shapes, slots: Sequence[Slot]) -> Proposal:
+    settings = run.space.search
+    streams: Sequence[Streams] = streams_of(run.space, slots, shapes, run.progress)
+    supernets = train_path_supernets(run, features, shapes, slots, streams)
+    held_out = supernets.held_out()
+    run.progress.phase("judge options on held-out rows")
     start = [len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in slots]
     options, moves = select(held_out, start, threshold=settings.threshold)
     likely, more = select(held_out, options, threshold=min(1.0, settings.threshold))
     proposal = _proposal(slots, shapes, options, likely, [*moves, *more])
     if not streams:
         return proposal
-    assert rows is not None
-    progress.phase("judge streams on held-out rows")
-    ranking = rank_streams(judged, rows, dataset.labels, chosen(slots, options))
+    run.progress.phase("judge streams on held-out rows")
+    ranking = supernets.rank_streams(chosen(slots, options))
     return dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
 
 
-def _streams(
-    space: SearchSpace, shapes: Shapes, slots: Sequence[Slot], progress: Progress
-) -> tuple[Streams, ...]:
-    """The sets of streams that the space offers and that these fields allow; () where there is no choice."""
-    if not isinstance(space.streams, StreamSets):
-        return ()
-    found = []
-    probe = _supernet(slots, shapes, 0, CPU)
-    for streams in space.streams.choices:
-        try:
-            probe.add_streams(streams, shapes)
-        except AutoFIError as error:
-            progress.note(f"Without {label(streams)} in the supernet: {error}")
-        else:
-            found.append(streams)
-    return tuple(found) if len(found) > 1 else ()
-
-
-def _by_gradient(
-    dataset: EncodedDataset,
-    features: Features,
-    shapes: Shapes,
-    slots: Sequence[Slot],
-    settings: SearchSettings,
-    seed: int,
-    progress: Progress,
-    device: torch.device,
-) -> Proposal:
-    progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
+def _by_gradient(run: Run, features: Features, shapes: Shapes, slots: Sequence[Slot]) -> Proposal:
+    settings, dataset = run.space.search, run.dataset
+    run.progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
+    readout, bias = ReadoutSizes(hidden=HIDDEN), bias_of(shapes)
     # As published, the forms of a pair are mixed into the same columns.
-    supernet = _supernet(slots, shapes, seed, device, shared=True)
+    supernet = run.fresh(lambda: Supernet(slots, shapes, Sizes(), readout, shared=True, bias=bias))
     rows = rows_for(supernet, features, dataset.labels)
     train, valid = dataset.parts["train"], dataset.parts["valid"]
+    gumbel = settings.method == "gumbel"
     learned = train_by_gradient(
         supernet,
         rows,
         weight_index=torch.arange(train.stop),
-        choice_index=torch.arange(valid.start, valid.stop)
-        if settings.method == "gumbel"
-        else torch.arange(train.stop),
+        choice_index=torch.arange(valid.start, valid.stop) if gumbel else torch.arange(train.stop),
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         embedding_l2=settings.embedding_l2,
         batch_size=settings.batch_size,
-        method="gumbel" if settings.method == "gumbel" else "joint",
-        generator=torch.Generator().manual_seed(seed),
-        on_epoch=lambda epoch: progress.advance(epoch=epoch),
+        method="gumbel" if gumbel else "joint",
+        generator=run.draws(),
+        on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
     )
     options = list(learned.options)
     return _proposal(slots, shapes, options, options, [])

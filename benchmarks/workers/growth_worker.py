@@ -34,7 +34,7 @@ from autofi.operators.base import LARGE_TABLE, Sizes
 from autofi.retrain import baseline
 from autofi.settings import SearchSettings
 from autofi.supernet.paths import train_by_paths
-from autofi.supernet.strategy import HIDDEN
+from autofi.supernet.run import HIDDEN
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.fit import SCORING_ROWS
 from autofi.training.row_adam import RowAdam

@@ -491,6 +491,5 @@ def test_a_study_whose_database_is_gone_leaves_nothing_to_the_next_of_its_name(
         with StudyStore(resolve_storage(str(tmp_path / name))) as store:
             study = make_study(store)
             folders.append(study.artifacts)
-            assert make_study(store).artifacts == study.artifacts
     assert folders[0] != folders[1]
     assert {folder.parent for folder in folders} == {tmp_path / "clicks"}

@@ -17,8 +17,9 @@ from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
 from autofi.space.search_space import ProductSpace, SearchSpace, load_space
 from autofi.supernet.proposal import Proposal
+from autofi.supernet.run import batch_for
 from autofi.supernet.screen import PairScore
-from autofi.supernet.strategy import MOST_RATES, RATES, _with_rates, batch_for, propose
+from autofi.supernet.strategy import MOST_RATES, RATES, _with_rates, propose
 
 # Fewer rows than a real table, so stronger effects: each planted pair is beyond doubt.
 SPEC = PlantedSpec(

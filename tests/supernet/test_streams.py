@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from autofi.errors import InvalidArchitectureError
+from autofi.supernet.path_supernets import Judged, PathSupernets
 from autofi.supernet.paths import train_by_paths
 from autofi.supernet.recalibration import recalibrate
-from autofi.supernet.stream_ranking import Judged, inherited, rank_streams
 from autofi.supernet.supernet import Supernet, chosen
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
@@ -89,13 +89,13 @@ def test_recalibrated_statistics_are_those_of_the_rows(supernet: Supernet, table
 
 def test_what_other_paths_left_behind_does_not_matter(supernet: Supernet, table: Table) -> None:
     rows, index = table.rows(supernet), torch.arange(3000)
-    fold = Judged(supernet, index[:2000], index[2000:])
+    supernets = PathSupernets((Judged(supernet, index[:2000], index[2000:]),), rows, table.labels.numpy())
     layout = chosen(SLOTS, [0] * len(SLOTS))
-    first = inherited(fold, rows, layout, 3)
+    first = supernets.inherited(layout, 3)
     for norm in supernet.modules():
         if isinstance(norm, torch.nn.BatchNorm1d) and norm.running_mean is not None:
             norm.running_mean += 5.0
-    np.testing.assert_allclose(inherited(fold, rows, layout, 3), first)
+    np.testing.assert_allclose(supernets.inherited(layout, 3), first)
 
 
 def test_streams_are_trained_in_turn_and_ranked(table: Table) -> None:
@@ -116,4 +116,4 @@ def test_streams_are_trained_in_turn_and_ranked(table: Table) -> None:
     assert all(not torch.equal(before[key], value) for key, value in supernet.streams.state_dict().items())
     layout = chosen(supernet.choices, [0] * len(supernet.choices))
     fold = Judged(supernet, index[:2400], index[2400:])
-    assert rank_streams([fold], rows, table.labels.numpy(), layout)[0] == 2
+    assert PathSupernets((fold,), rows, table.labels.numpy()).rank_streams(layout)[0] == 2

@@ -1,0 +1,125 @@
+"""What pairs, and products of more fields, explain of what a network without any of them leaves over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autofi.data.arrays import release
+from autofi.data.feature_builder import build_features
+from autofi.data.features import Pair
+from autofi.data.folds import deal_folds
+from autofi.model.build import encoded_shapes, shapes_of
+from autofi.model.network import Network
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
+from autofi.operators.registry import coded_operators
+from autofi.space.resolve import applicable_forms
+from autofi.supernet.products import screen_products
+from autofi.supernet.run import HIDDEN, Run, batch_for, bias_of
+from autofi.supernet.screen import PairScore, screen_pairs, without_pairs
+from autofi.training.fit import fit, predict
+from autofi.training.rows import RowSource
+from autofi.training.settings import TrainingSettings
+from autofi.training.source import rows_for
+
+#: Epochs of the network whose residuals are read: enough for the fields' own effects.
+BASE_EPOCHS = 2
+
+Residuals = npt.NDArray[np.float64]
+Folds = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What was found among the residuals.
+
+    ranked     pairs by how much they explain, best first; of a wide table only the space's top
+    opened     those of them that a supernet is built over; None where the screen says nothing of the pair
+    products   fields of the products that explain what pairs leave over, by name
+    """
+
+    ranked: tuple[PairScore, ...] = ()
+    opened: dict[Pair, PairScore | None] | None = None
+    products: tuple[tuple[str, ...], ...] = ()
+
+
+def screen(run: Run, pairs: Sequence[Pair]) -> Screened:
+    """Screen as the space asks: pairs for a search by paths or among the top, products where it offers any."""
+    space, settings, dataset = run.space, run.space.search, run.dataset
+    searched = pairs if space.pairs.searched else ()
+    by_pairs = bool(searched) and (settings.method == "paths" or isinstance(space.pairs.among, dict))
+    if not by_pairs and space.products is None:
+        return Screened(opened=dict.fromkeys(searched))
+    run.progress.phase("screen pairs and products" if space.products else "screen pairs", total=3)
+    residuals, folds = cross_fitted_residuals(run)
+    ids, cardinalities = dataset.ids[dataset.parts["train"]], dataset.encoder.cardinalities
+    # Products are of what pairs leave over, whether or not the space asks about pairs.
+    scores = screen_pairs(ids, cardinalities, residuals, folds, pairs)
+    ranked = sorted(scores, key=lambda score: -score.best)
+    run.progress.advance()
+    sure = [score for score in ranked[: settings.open_pairs] if score.best > settings.screen]
+    products: tuple[tuple[str, ...], ...] = ()
+    if space.products is not None:
+        left = without_pairs(ids, cardinalities, residuals, folds, sure)
+        products = _products(run, left, folds)
+    release(dataset.ids)
+    if not by_pairs:
+        return Screened(tuple(ranked), dict.fromkeys(searched), products)
+    if isinstance(space.pairs.among, dict):
+        ranked = ranked[: space.pairs.among["top"]]
+    return Screened(tuple(ranked), {score.pair: score for score in sure if score in ranked}, products)
+
+
+def _products(run: Run, residuals: Residuals, folds: Folds) -> tuple[tuple[str, ...], ...]:
+    dataset, settings = run.dataset, run.space.products
+    assert settings is not None
+    forms = applicable_forms(run.space, encoded_shapes(dataset.encoder, min_count=2))
+    fields = [position for position, found in enumerate(forms.values()) if coded_operators() & set(found)]
+    scores = screen_products(
+        dataset.ids[dataset.parts["train"]],
+        dataset.encoder.cardinalities,
+        residuals,
+        folds,
+        fields,
+        settings.orders,
+        generator=run.generator,
+    )
+    names = dataset.encoder.schema.names
+    chosen = [score for score in scores if score.score > settings.threshold]
+    return tuple(tuple(names[field] for field in score.fields) for score in chosen[: settings.most])
+
+
+def cross_fitted_residuals(run: Run) -> tuple[Residuals, Folds]:
+    """Label minus the probability of a network without pairs that did not see the row, and the row's fold."""
+    dataset = run.dataset
+    builder, features = build_features(dataset, [], seed=run.seed)
+    shapes = shapes_of(builder, min_count=2, cross_min_count=2)
+    layout: dict[str, list[tuple[int, ...]]] = {}
+    for position, forms in enumerate(applicable_forms(run.space, shapes).values()):
+        for form in forms:
+            layout.setdefault(form, []).append((position,))
+    train = dataset.parts["train"]
+    folds = deal_folds(train.stop, 2, run.generator, dataset.together())
+    residuals = np.zeros(train.stop)
+    readout, bias = ReadoutSizes(hidden=HIDDEN), bias_of(shapes)
+    rows: RowSource | None = None
+    for fold in (0, 1):
+        network = run.fresh(lambda: Network(layout, shapes, Sizes(), readout, bias=bias), fold)
+        if rows is None:
+            rows = rows_for(network, features.rows(train), dataset.labels[train])
+        seen, unseen = (
+            torch.from_numpy(np.flatnonzero(folds == fold) if held else np.flatnonzero(folds != fold))
+            for held in (0, 1)
+        )
+        training = TrainingSettings(
+            learning_rate=2e-3, embedding_l2=1e-4, batch_size=batch_for(len(seen)), epochs=BASE_EPOCHS
+        )
+        fit(network, rows, None, training, generator=run.draws(), index=seen)
+        residuals[unseen.numpy()] = dataset.labels[unseen.numpy()] - predict(network, rows, unseen)
+        run.progress.advance()
+    return residuals, folds
