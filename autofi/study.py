@@ -106,6 +106,7 @@ class Study:
                 "apart": None,
                 "pairs": [],
                 "fields": [],
+                "streams": [],
                 "seconds": self._seconds(),
             }
         best = best_trial(self._handle)
@@ -133,6 +134,7 @@ class Study:
                 for name in self._names(architecture)
                 if name in architecture.fields
             ],
+            "streams": architecture.chosen_streams(),
             "seconds": self._seconds(),
         }
 

@@ -74,6 +74,10 @@ SUMMARY: dict[str, Any] = {
         {"left": "user", "right": "hour", "choice": "naive", "form": None},
     ],
     "fields": [{"name": "user", "forms": ["embedding", "statistics"]}],
+    "streams": [
+        {"name": "fm", "settings": {}},
+        {"name": "selected_products", "settings": {"crosses": [["user", "[item]", "hour"]], "dim": 4}},
+    ],
     "seconds": {"encode": 1.0, "search": 20.0, "retrain": 12.5, "total": 33.5},
 }
 

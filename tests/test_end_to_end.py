@@ -100,6 +100,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "apart",
             "pairs",
             "fields",
+            "streams",
             "seconds",
         )
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autofi.cli.output import console
 from autofi.progress import describe_seconds
+from autofi.report.streams import told
 from autofi.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def print_summary(
         out.print(_fields_table(fields))
     if pairs:
         _print_pairs(out, pairs, limit=None if all_pairs else SHOWN_PAIRS)
+    for number, line in enumerate(told(summary.get("streams") or [])):
+        _print_line(out, "         " if number else "Streams: ", line)
     out.print(_models_table(summary))
     kept = f"{summary['study']} in {summary['storage']}"
     if summary.get("best") is None and summary.get("baselines"):
@@ -148,8 +151,8 @@ def _strength(model: Summary) -> float:
 def _print_pairs(out: Console, pairs: Sequence[Summary], *, limit: int | None) -> None:
     counts = {choice: sum(pair["choice"] == choice for pair in pairs) for choice in CHOICES}
     chosen = [pair for choice in CHOICES[:2] for pair in pairs if pair["choice"] == choice]
-    told = ", ".join(f"{counts[choice]} {choice}" for choice in CHOICES)
-    _print_line(out, f"Pairs:   {told}", "" if chosen else " (no pair earned a place)")
+    counted = ", ".join(f"{counts[choice]} {choice}" for choice in CHOICES)
+    _print_line(out, f"Pairs:   {counted}", "" if chosen else " (no pair earned a place)")
     if not chosen:
         return
     table = _table("pair", "choice", "form")

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from autofi.report.streams import told
 from autofi.report.verdict import verdict
 from autofi.store import StudyRecord
 
@@ -58,6 +59,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
             ("field", "represented by"),
             ((f["name"], " + ".join(f["forms"])) for f in summary.get("fields") or []),
         ),
+        *_streams(summary.get("streams") or []),
         "## Architectures tried",
         _trials(trials),
         "## Time and versions",
@@ -143,6 +145,10 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
         return told
     rows = ((f"{pair['left']} × {pair['right']}", pair["choice"], pair["form"]) for pair in chosen)
     return told + "\n\n" + table(("pair", "choice", "form"), rows)
+
+
+def _streams(streams: Sequence[Mapping[str, Any]]) -> list[str]:
+    return ["## Streams", "\n".join(f"- {line}" for line in told(streams))] if streams else []
 
 
 def _trials(trials: Sequence[Mapping[str, Any]]) -> str:

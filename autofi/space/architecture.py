@@ -111,7 +111,7 @@ class Architecture:
             ],
             "sizes": dataclasses.asdict(self.sizes),
             "readout": {**dataclasses.asdict(self.readout), "hidden": list(self.readout.hidden)},
-            "streams": {name: _listed(settings) for name, settings in self.streams.items()},
+            "streams": _listed(self.streams),
             "field_sum": self.field_sum,
             "min_count": self.min_count,
             "cross_min_count": self.cross_min_count,
@@ -148,6 +148,20 @@ class Architecture:
             return "naive", ""
         choices = sorted(choices_of(forms), reverse=True)
         return "+".join(choices), "+".join(name.split("_", 1)[1] for name in forms)
+
+    def chosen_streams(self) -> list[dict[str, Any]]:
+        """The streams by name, each with the settings that are not its defaults."""
+        return [
+            {
+                "name": name,
+                "settings": {
+                    key: _listed(value)
+                    for key, value in settings.items()
+                    if value != getattr(get_stream(name).Settings(), key)
+                },
+            }
+            for name, settings in self.streams.items()
+        ]
 
     def layout(self, names: Sequence[str]) -> dict[str, list[Column]]:
         """By operator, the slots it is built for, as positions in `names`."""
@@ -186,6 +200,8 @@ def _with_all_settings(streams: Mapping[str, Mapping[str, Any]]) -> dict[str, di
     }
 
 
-def _listed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as JSON has them: no tuples."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+def _listed(value: Any) -> Any:
+    """As JSON has it: no tuples."""
+    if isinstance(value, Mapping):
+        return {key: _listed(one) for key, one in value.items()}
+    return [_listed(one) for one in value] if isinstance(value, list | tuple) else value

@@ -45,6 +45,7 @@ SUMMARY: dict[str, Any] = {
         {"left": "ad|x", "right": "hour", "choice": "naive", "form": ""},
     ],
     "fields": [{"name": "ad|x", "forms": ["embedding", "statistics"]}],
+    "streams": [{"name": "cross_network", "settings": {"layers": 2}}, {"name": "fm", "settings": {}}],
     "seconds": {"encode": 1.0, "search": 2.0, "retrain": None, "total": 3.0},
 }
 TRIALS = [
@@ -82,6 +83,11 @@ def test_every_table_has_as_many_cells_in_each_row_as_in_its_heading() -> None:
             width = cells
         else:
             assert cells == width, line
+
+
+def test_streams_are_listed_where_there_are_any() -> None:
+    assert "## Streams\n\n- cross_network, layers 2\n- fm\n" in report_markdown(RECORD, SUMMARY, TRIALS)
+    assert "## Streams" not in report_markdown(RECORD, {**SUMMARY, "streams": []}, TRIALS)
 
 
 def test_naive_pairs_are_counted_and_chosen_ones_listed() -> None:

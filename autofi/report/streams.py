@@ -1,0 +1,21 @@
+"""A winner's streams in words, for the terminal and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def told(streams: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every stream with the settings that are not its defaults, such as "cross_network, layers 2"."""
+    return [
+        ", ".join([stream["name"], *(f"{key} {_value(value)}" for key, value in stream["settings"].items())])
+        for stream in streams
+    ]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        crosses = value and all(isinstance(one, list | tuple) for one in value)
+        return ", ".join(" × ".join(map(str, one)) for one in value) if crosses else "-".join(map(str, value))
+    return str(value)
