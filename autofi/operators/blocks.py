@@ -12,14 +12,16 @@ AT_ONCE = 2**18
 
 
 def block_rows(rows: Tensor, width: int) -> int:
-    """Rows to take at once where every one becomes `width` numbers: on a processor few, elsewhere all."""
-    return max(1, AT_ONCE // width if rows.device.type == "cpu" else len(rows))
+    """Rows to take at once where every one becomes `width` numbers: on a processor few, elsewhere all.
+
+    All for a compiler too, which would unroll the blocks.
+    """
+    apart = rows.device.type == "cpu" and not torch.compiler.is_compiling()
+    return max(1, AT_ONCE // width if apart else len(rows))
 
 
 def by_blocks(function: Callable[[Tensor], Tensor], rows: Tensor, width: int) -> Tensor:
-    """`function` of all rows, of which none sees another; a compiler, which would unroll the blocks, is given one."""
-    if torch.compiler.is_compiling():
-        return function(rows)
+    """`function` of all rows, of which none sees another."""
     return torch.cat([function(block) for block in rows.split(block_rows(rows, width))])
 
 
