@@ -59,7 +59,7 @@ class Candidates:
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
         """The architecture of some parameters; variants not named are the proposal itself."""
-        products = self.products[parameters.get("products", next(iter(self.products)))]
+        products = self.products[parameters.get("products", "none")]
         return resolve(
             self.space,
             fields=self._with_codes(self.fields[parameters.get("fields", "selected")], products),
@@ -79,8 +79,8 @@ class Candidates:
         }
 
     def starts(self) -> list[dict[str, Any]]:
-        """What is tried before the engine proposes: the defaults, learned widths, the streams that the supernet ranks
-        best, then the space's own starts.
+        """What is tried before the engine proposes: the defaults, selected products, learned widths, the streams that
+        the supernet ranks best, then the space's own starts.
 
         A variant that this data does not have (no pair is likely, say) is left out of its start.
         """
@@ -91,7 +91,8 @@ class Candidates:
         }
         found = [self.defaults]
         inherited = [{"streams": streams} for streams in self.streams[:BEST_STREAMS]]
-        for start in (self.widths, *inherited, *self.space.starts):
+        products = [{"products": "selected"}] if "selected" in self.products else []
+        for start in (*products, self.widths, *inherited, *self.space.starts):
             named = {key: label(value) for key, value in start.items() if key in self.defaults}
             kept = {key: value for key, value in named.items() if value in offered.get(key, [value])}
             chosen = {**self.defaults, **kept}
@@ -145,7 +146,7 @@ def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
 
 def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Mapping[tuple[str, str], Forms]]:
     """Options of all pairs: the sure ones, the same with whatever is memorized by embeddings alone, the likely ones
-    too, and target statistics of many pairs.
+    too, target statistics of many pairs, and none.
 
     A supernet, where no path is trained for long, finds statistics as good as embeddings and takes the cheaper;
     trained from scratch, embeddings of cells that are seen often come out ahead.
@@ -160,13 +161,14 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
             "embeddings": embedded,
             "likely": proposal.likely,
             "rates": proposal.rates,
+            "naive": {},
         }
     )
 
 
 def product_variants(proposal: Proposal) -> dict[str, Products]:
-    """What was selected, where anything was; and none."""
-    return {"selected": proposal.products, "none": ()} if proposal.products else {"none": ()}
+    """None, and what was selected where anything was."""
+    return {"none": (), "selected": proposal.products} if proposal.products else {"none": ()}
 
 
 def _distinct(variants: dict[str, Any]) -> dict[str, Any]:

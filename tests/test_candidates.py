@@ -32,9 +32,9 @@ def test_what_is_memorized_is_offered_by_embeddings_alone() -> None:
     pairs = {PAIR: ("memorize_statistics",), ("ad", "hour"): ("factorize_hadamard",)}
     sure = Proposal(PROPOSAL.fields, PROPOSAL.all_fields, pairs, pairs, pairs)
     variants = pair_variants(sure, OPTIONS)
-    assert set(variants) == {"selected", "embeddings"}
+    assert set(variants) == {"selected", "embeddings", "naive"}
     assert variants["embeddings"] == {**pairs, PAIR: ("memorize_embedding",)}
-    assert set(pair_variants(sure, [(), ("memorize_statistics",)])) == {"selected"}
+    assert set(pair_variants(sure, [(), ("memorize_statistics",)])) == {"selected", "naive"}
 
 
 def test_a_field_whose_only_form_is_left_out_keeps_it() -> None:
@@ -48,16 +48,17 @@ def test_what_was_selected_is_multiplied_and_its_fields_have_codes() -> None:
     every = dict.fromkeys(fields, ("embedding", "statistics"))
     found = dataclasses.replace(PROPOSAL, fields=fields, all_fields=every, products=products)
     candidates = Candidates(load_space("default"), found)
-    assert list(candidates.products) == ["selected", "none"]
-    assert candidates.defaults["products"] == "selected"
-    first = candidates.architecture(candidates.defaults)
+    assert list(candidates.products) == ["none", "selected"]
+    assert candidates.defaults["products"] == "none"
+    assert candidates.starts()[1] == {**candidates.defaults, "products": "selected"}
+    first = candidates.architecture(candidates.starts()[1])
     assert first.streams["selected_products"]["crosses"] == products
     assert dict(first.fields) == {
         "ad": ("embedding", "statistics"),
         "site": ("embedding",),
         "hour": ("embedding", "piecewise_linear"),
     }
-    none = candidates.architecture({**candidates.defaults, "products": "none"})
+    none = candidates.architecture(candidates.defaults)
     assert "selected_products" not in none.streams
     assert dict(none.fields) == fields
 
