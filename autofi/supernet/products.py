@@ -14,7 +14,7 @@ import numpy.typing as npt
 #: Products that are fitted side by side from random starts: most starts never find what is there.
 STARTS = 16
 #: Rounds over the fields of a product: in the first pass over all of them, and for those that come out ahead.
-ROUNDS, MORE_ROUNDS = 3, 8
+ROUNDS, MORE_ROUNDS = 5, 8
 #: Share of the products, and how many at least, that are looked at again, with all rows.
 AHEAD, LEAST_AHEAD = 0.05, 12
 #: Rows that a field has for each of its values, on average, to be multiplied: with fewer there is no telling.
@@ -58,7 +58,7 @@ def screen_products(
     A product is fitted by alternating least squares, one factor after the other. Every factor's mean over the rows is
     taken out, so that over independent fields no product can stand for an effect of fewer fields. A product of fields
     with hundreds of values each is not found: no random start is close enough to it for the rows to tell. Fields
-    with less than `ROWS_PER_VALUE` rows a value are not tried. Cost: nine passes over `FIRST_ROWS` rows per product of
+    with less than `ROWS_PER_VALUE` rows a value are not tried. Cost: fifteen passes over `FIRST_ROWS` rows per product of
     three fields, and over all rows a hundred for those that come out ahead; 40 ns a row and pass.
     """
     every = np.arange(len(residuals))
