@@ -99,7 +99,7 @@ def fit(
             bad += 1
             decayed.append(number)
             _decay(optimizers, settings)
-        if bad >= settings.patience or (to_beat is not None and _hopeless(history, to_beat)):
+        if bad >= settings.patience or (to_beat is not None and _hopeless(history, decayed, to_beat)):
             break
     for optimizer in optimizers:
         optimizer.release()
@@ -116,9 +116,12 @@ def _decay(optimizers: Sequence[TableTrainer], settings: TrainingSettings) -> No
         optimizer.scale_learning_rate(settings.decay)
 
 
-def _hopeless(history: Sequence[tuple[float, float]], to_beat: float) -> bool:
-    """Whether PACE_AHEAD more evaluations as good as the last PACE_BEHIND would still not reach `to_beat`."""
-    if len(history) <= PACE_BEHIND:
+def _hopeless(history: Sequence[tuple[float, float]], decayed: Sequence[int], to_beat: float) -> bool:
+    """Whether PACE_AHEAD more evaluations as good as the last PACE_BEHIND would still not reach `to_beat`.
+
+    Never before the learning rate has fallen: what is strongly shrunken gains most of what it comes to after that.
+    """
+    if not decayed or len(history) < decayed[0] + PACE_BEHIND:
         return False
     gained = history[-1][0] - history[-1 - PACE_BEHIND][0]
     return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD < to_beat

@@ -126,9 +126,13 @@ def test_it_leaves_the_global_generator_alone() -> None:
 
 
 def test_a_training_that_cannot_catch_up_ends_early() -> None:
-    long = replace(SETTINGS, epochs=12, patience=12, learning_rate=1e-6)
-    assert run(make(), long).evaluations == 12
-    assert run(make(), long, to_beat=0.999).evaluations == module.PACE_BEHIND + 1
+    long = replace(SETTINGS, epochs=14, patience=14)
+    whole = run(make(), long)
+    assert whole.evaluations == 14
+    # Not before its learning rate has fallen, and then only once its pace since is known.
+    ended = run(make(), long, to_beat=0.999)
+    assert ended.evaluations == whole.decayed[0] + module.PACE_BEHIND < 14
+    assert run(make(), long, to_beat=whole.auc - 0.05).evaluations == 14
 
 
 def test_several_evaluations_an_epoch_cut_it_evenly() -> None:
