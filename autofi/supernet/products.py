@@ -58,8 +58,8 @@ def screen_products(
     A product is fitted by alternating least squares, one factor after the other. Every factor's mean over the rows is
     taken out, so that over independent fields no product can stand for an effect of fewer fields. A product of fields
     with hundreds of values each is not found: no random start is close enough to it for the rows to tell. Fields
-    with less than `ROWS_PER_VALUE` rows a value are not tried. Cost: fifteen passes over `FIRST_ROWS` rows per product of
-    three fields, and over all rows a hundred for those that come out ahead; 40 ns a row and pass.
+    with less than `ROWS_PER_VALUE` rows a value are not tried. Cost: fifteen passes over `FIRST_ROWS` rows per product
+    of three fields, and over all rows a hundred for those that come out ahead; 40 ns a row and pass.
     """
     every = np.arange(len(residuals))
     shuffled, every_fold = generator.permutation(every), np.unique(folds)
