@@ -280,6 +280,8 @@ def test_search_ends_with_winner_baselines_choices_and_the_next_command(runner: 
         "1 memorize, 0 factorize, 1 naive",
         "user × [item]",
         "embedding + statistics",
+        "Streams: fm\n",
+        "selected_products, crosses user × [item] × hour, dim 4",
         "better than lightgbm",
         "autofi export mine -o mine-model --storage sqlite:///studies/autofi.db",
     ):
