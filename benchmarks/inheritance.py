@@ -63,7 +63,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
 ) -> None:
     """Print both scores of every architecture, and their rank correlations."""
-    console = Console()
+    console = Console(width=160)
     chosen_space = load_space(space)
     search = chosen_space.search.model_copy(update={"epochs": supernet_epochs, "sampling": sampling})
     chosen_space = chosen_space.model_copy(update={"search": search, "products": None})
