@@ -18,21 +18,18 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import kendalltau, spearmanr
 
-from autofi.data.feature_builder import build_features
 from autofi.data.overrides import SchemaOverrides
 from autofi.device import pick_device
 from autofi.evaluation.from_scratch import Workbench
-from autofi.model.build import shapes_of
 from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.space.resolve import applicable_forms, resolve
+from autofi.space.resolve import resolve
 from autofi.space.search_space import load_space
-from autofi.supernet.offer import slots_of, streams_of
+from autofi.supernet.offer import offer_of, streams_of
 from autofi.supernet.path_supernets import train_path_supernets
 from autofi.supernet.run import Run
-from autofi.supernet.screening import screen
 from autofi.supernet.supernet import Slot, chosen
 from autofi.training.metrics import auc, logloss
 from benchmarks.paired import machine
@@ -72,21 +69,16 @@ def main(
     dataset, device = open_data(table, settings), pick_device("auto")
     run = Run(dataset, chosen_space, seed, SilentProgress(), device, np.random.default_rng(seed))
     begun = time.monotonic()
-    names = tuple(dataset.encoder.schema.names)
-    pairs = [(names.index(left), names.index(right)) for left, right in chosen_space.pair_names(names)]
-    opened = screen(run, pairs).opened or {}
-    builder, features = build_features(dataset, list(opened), seed=seed)
-    shapes = shapes_of(builder, min_count=2, cross_min_count=2)
-    slots = slots_of(chosen_space, applicable_forms(chosen_space, shapes), opened)
-    streams = streams_of(chosen_space, slots, shapes, run.progress)
-    supernets = train_path_supernets(run, features, shapes, slots, streams)
+    offer = offer_of(run)
+    slots, streams = offer.slots, streams_of(run, offer)
+    supernets = train_path_supernets(run, offer, streams)
     seconds = time.monotonic() - begun
     console.print(
         f"Supernet over {len(slots)} slots and {len(streams)} sets of streams: {len(supernets.folds)} of "
         f"{supernet_epochs} epochs, {sampling} paths, {seconds:.0f} s; judged by {len(supernets.truth):,} rows"
     )
     bench = Workbench(dataset, device=device, seed=seed)
-    bench.prepare(list(opened))
+    bench.prepare(list(offer.screened.opened))
     found = Table(title=f"{table}: at most {epochs} epochs from scratch, seed {seed}", caption=machine())
     for heading in ("inherited AUC", "logloss", "ms", "from scratch AUC", "logloss", "s", "architecture"):
         found.add_column(heading, justify="left" if heading == "architecture" else "right")

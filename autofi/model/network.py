@@ -138,10 +138,10 @@ class Network(nn.Module):
 
         Beside members, or another stream with branches, a stream gives the mean of its branches.
         """
-        branched = [stream for stream in self._active_streams() if isinstance(stream, BranchedStream)]
+        branched = [stream for stream in self.active_streams() if isinstance(stream, BranchedStream)]
         return len(branched) == 1 and self.readout.sizes.members == 1
 
-    def _active_streams(self) -> list[Stream]:
+    def active_streams(self) -> list[Stream]:
         """The streams whose logits are added up."""
         return [stream for stream in self.streams.values() if isinstance(stream, Stream)]
 
@@ -168,7 +168,7 @@ class Network(nn.Module):
         return {name: operator.drawn(selected[name]) for name, operator in self._operators()}
 
     def _stream_logits(self, parts: Mapping[str, Tensor], selected: Mapping[str, Tensor]) -> Tensor | None:
-        streams = self._active_streams()
+        streams = self.active_streams()
         if not streams:
             return None
         found = [parts[name] for name, operator in self._operators() if operator.vector]
@@ -244,7 +244,9 @@ class Network(nn.Module):
                     kept.extend((start + chosen.nonzero().flatten()).tolist())
         small.blocks = tuple((name,) for name in small.operators)
         small.readout = self.readout.narrow(kept)
-        small.streams = copy.deepcopy(self.streams)
+        small.streams = nn.ModuleDict(
+            {stream.name: copy.deepcopy(stream) for stream in self.active_streams()}
+        )
         small.train(self.training)
         return small.to(self.device)
 
@@ -260,7 +262,7 @@ class Network(nn.Module):
                     )
 
     def _check_streams(self, layout: Layout) -> None:
-        streams = [stream.name for stream in self._active_streams()]
+        streams = [stream.name for stream in self.active_streams()]
         for name, operator in self._operators():
             if streams and operator.vector and set(operator.slots) - set(layout.get(name, ())):
                 raise InvalidArchitectureError(

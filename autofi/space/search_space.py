@@ -120,6 +120,10 @@ class ProductSpace(_Strict):
     threshold: Annotated[float, Field(ge=0)] = 5.0
 
 
+#: How the paths of a supernet are drawn: see `supernet.sampling`.
+Sampling = Literal["uniform", "fair", "sandwich"]
+
+
 class SearchSettings(_Strict):
     """How the options are chosen; see `supernet.strategy`."""
 
@@ -128,8 +132,7 @@ class SearchSettings(_Strict):
     learning_rate: float = Field(default=5e-3, gt=0)
     embedding_l2: float = Field(default=3e-5, ge=0)
     batch_size: int = Field(default=1024, ge=1)
-    #: How paths are drawn: see `supernet.sampling`.
-    sampling: Literal["uniform", "fair", "sandwich"] = "uniform"
+    sampling: Sampling = "uniform"
     #: How widths that have a choice are first found: by trials alone, or learned as slices of one largest weight
     #: (`supernet.entangled`), which gives the trials a place to start.
     sizes: Literal["trials", "entangled"] = "trials"
@@ -152,7 +155,7 @@ class SearchSpace(_Strict):
         Literal["embedding_dim", "cross_dim", "factor_dim", "unified_rows", "unified_chunks"], Choosable
     ] = {}
     readout: dict[Literal["name", "hidden", "dropout", "batch_norm", "members"], Choosable] = {}
-    #: Streams beside the read-out; or `{choices: [...]}` of several such. The supernet that chooses pairs has none.
+    #: Streams beside the read-out; or `{choices: [...]}` of several such.
     streams: StreamSets | Streams = {}
     products: ProductSpace | None = None
     field_sum: bool = False

@@ -3,23 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from autofi.data.features import Pair
+import torch
+
+from autofi.data.feature_builder import FeatureBuilder, build_features
+from autofi.data.features import Features, Pair
 from autofi.errors import AutoFIError
+from autofi.model.build import shapes_of
 from autofi.model.network import Streams
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import choices_of
-from autofi.progress import Progress
 from autofi.space.architecture import Forms
 from autofi.space.encoding import label
+from autofi.space.resolve import applicable_forms
 from autofi.space.search_space import SearchSpace, StreamSets, subsets
-from autofi.supernet.run import HIDDEN
+from autofi.supernet.run import READOUT, Run
 from autofi.supernet.screen import PairScore
+from autofi.supernet.screening import Screened, screen
 from autofi.supernet.supernet import Slot, Supernet
 
 
-def slots_of(
+@dataclass(frozen=True)
+class Offer:
+    """Fitted data with the slots over it.
+
+    pairs   those the space asks about
+    forms   by field, what it may be represented by
+    """
+
+    pairs: Sequence[Pair]
+    screened: Screened
+    builder: FeatureBuilder
+    features: Features
+    shapes: Shapes
+    forms: Mapping[str, Forms]
+    slots: Sequence[Slot]
+
+
+def offer_of(run: Run) -> Offer:
+    """Screen the pairs that the space asks about, and fit what their options read."""
+    dataset, space = run.dataset, run.space
+    names = tuple(dataset.encoder.schema.names)
+    pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
+    if dataset.apart and space.pairs.searched:
+        # No validation row has a cell of such a pair that training has seen: there is nothing to memorize.
+        pairs = [pair for pair in pairs if not set(dataset.apart) <= set(pair)]
+    screened = screen(run, pairs)
+    builder, features = build_features(dataset, list(screened.opened), seed=run.seed)
+    cross_min_count = max(2, builder.crosses.min_count_within(space.cross_max_rows))
+    shapes = shapes_of(builder, min_count=2, cross_min_count=cross_min_count)
+    forms = applicable_forms(space, shapes)
+    return Offer(pairs, screened, builder, features, shapes, forms, _slots_of(space, forms, screened.opened))
+
+
+def _slots_of(
     space: SearchSpace, forms: Mapping[str, Forms], opened: Mapping[Pair, PairScore | None]
 ) -> list[Slot]:
     """The fields, then the open pairs, each with its options from cheap to dear."""
@@ -40,19 +78,20 @@ def _offered(option: Forms, score: PairScore | None) -> bool:
     return kinds == {"factorize" if score.factorize > score.memorize else "memorize"}
 
 
-def streams_of(
-    space: SearchSpace, slots: Sequence[Slot], shapes: Shapes, progress: Progress
-) -> tuple[Streams, ...]:
+def streams_of(run: Run, offer: Offer) -> tuple[Streams, ...]:
     """The sets of streams that these fields allow; () where there is no choice."""
-    if not isinstance(space.streams, StreamSets):
+    if not isinstance(run.space.streams, StreamSets):
         return ()
     found = []
-    probe = Supernet(slots, shapes, Sizes(), ReadoutSizes(hidden=HIDDEN))
-    for streams in space.streams.choices:
-        try:
-            probe.add_streams(streams, shapes)
-        except AutoFIError as error:
-            progress.note(f"Without {label(streams)} in the supernet: {error}")
-        else:
-            found.append(streams)
+    # Streams read the fields alone: no cross has to be built to ask.
+    fields = [slot for slot in offer.slots if len(slot.column) == 1]
+    with torch.random.fork_rng(devices=[]):
+        probe = Supernet(fields, offer.shapes, Sizes(), READOUT)
+        for streams in run.space.streams.choices:
+            try:
+                probe.add_streams(streams, offer.shapes)
+            except AutoFIError as error:
+                run.progress.note(f"Without {label(streams)} in the supernet: {error}")
+            else:
+                found.append(streams)
     return tuple(found) if len(found) > 1 else ()

@@ -9,16 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from autofi.data.features import Features
 from autofi.data.folds import deal_folds
 from autofi.model.network import Layout, Streams
-from autofi.model.readout import ReadoutSizes
-from autofi.operators.base import Shapes, Sizes
+from autofi.operators.base import Sizes
+from autofi.supernet.offer import Offer
 from autofi.supernet.paths import train_by_paths
 from autofi.supernet.recalibration import recalibrate
-from autofi.supernet.run import HIDDEN, Run, batch_for, bias_of
+from autofi.supernet.run import READOUT, Run, batch_for, bias_of
 from autofi.supernet.selection import HeldOut
-from autofi.supernet.supernet import Slot, Supernet
+from autofi.supernet.supernet import Supernet
 from autofi.training.fit import predict
 from autofi.training.metrics import logloss
 from autofi.training.rows import RowSource
@@ -78,22 +77,21 @@ class PathSupernets:
         return sorted(sets, key=losses.__getitem__)
 
 
-def train_path_supernets(
-    run: Run, features: Features, shapes: Shapes, slots: Sequence[Slot], streams: Sequence[Streams]
-) -> PathSupernets:
+def train_path_supernets(run: Run, offer: Offer, streams: Sequence[Streams]) -> PathSupernets:
     """Train as the space's `search` says, on folds where validation rows are few."""
     settings, labels = run.space.search, run.dataset.labels
+    slots, shapes = offer.slots, offer.shapes
     folds = _folds(run, sum(len(slot.options) for slot in slots))
     run.progress.phase("train supernet by paths", total=settings.epochs * len(folds))
-    readout, bias = ReadoutSizes(hidden=HIDDEN), bias_of(shapes)
+    bias = bias_of(shapes)
     judged = []
     rows: RowSource | None = None
     for number, (training, judging) in enumerate(folds):
         supernet = run.fresh(
-            lambda: Supernet(slots, shapes, Sizes(), readout, streams=streams, bias=bias), number
+            lambda: Supernet(slots, shapes, Sizes(), READOUT, streams=streams, bias=bias), number
         )
         if rows is None:
-            rows = rows_for(supernet, features, labels)
+            rows = rows_for(supernet, offer.features, labels)
         index = torch.from_numpy(training)
         train_by_paths(
             supernet,

@@ -22,7 +22,7 @@ def recalibrate(network: Network, rows: RowSource, index: torch.Tensor) -> None:
     network.eval()
     active = [
         *network.readout.modules(),
-        *(m for stream in network._active_streams() for m in stream.modules()),
+        *(m for stream in network.active_streams() for m in stream.modules()),
     ]
     norms = [module for module in active if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     if not norms:

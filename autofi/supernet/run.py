@@ -12,6 +12,7 @@ import torch
 
 from autofi.data.dataset import EncodedDataset
 from autofi.model.network import Network
+from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes
 from autofi.progress import Progress
 from autofi.space.search_space import SearchSpace
@@ -20,6 +21,7 @@ Built = TypeVar("Built", bound=Network)
 
 #: The read-out of a supernet: small, so that a path is trained soon and a change is scored soon.
 HIDDEN = (128, 64)
+READOUT = ReadoutSizes(hidden=HIDDEN)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from autofi.space.search_space import Sampling
 from autofi.supernet.supernet import Supernet
-
-Sampling = Literal["uniform", "fair", "sandwich"]
 
 #: Share of the paths that leave a slot at its cheapest option: often enough to be learned without, seldom
 #: enough for a product of two embeddings, which starts slowly, to start at all.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,11 @@ from autofi.data.features import Pair
 from autofi.data.folds import deal_folds
 from autofi.model.build import encoded_shapes, shapes_of
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import coded_operators
 from autofi.space.resolve import applicable_forms
 from autofi.supernet.products import screen_products
-from autofi.supernet.run import HIDDEN, Run, batch_for, bias_of
+from autofi.supernet.run import READOUT, Run, batch_for, bias_of
 from autofi.supernet.screen import PairScore, screen_pairs, without_pairs
 from autofi.training.fit import fit, predict
 from autofi.training.rows import RowSource
@@ -39,12 +38,12 @@ class Screened:
     """What was found among the residuals.
 
     ranked     pairs by how much they explain, best first; of a wide table only the space's top
-    opened     those of them that a supernet is built over; None where the screen says nothing of the pair
+    opened     the pairs that a supernet is built over; without a score where the screen says nothing of the pair
     products   fields of the products that explain what pairs leave over, by name
     """
 
     ranked: tuple[PairScore, ...] = ()
-    opened: dict[Pair, PairScore | None] | None = None
+    opened: Mapping[Pair, PairScore | None] = field(default_factory=dict)
     products: tuple[tuple[str, ...], ...] = ()
 
 
@@ -91,7 +90,7 @@ def _products(run: Run, residuals: Residuals, folds: Folds) -> tuple[tuple[str, 
     )
     names = dataset.encoder.schema.names
     chosen = [score for score in scores if score.score > settings.threshold]
-    return tuple(tuple(names[field] for field in score.fields) for score in chosen[: settings.most])
+    return tuple(tuple(names[position] for position in score.fields) for score in chosen[: settings.most])
 
 
 def cross_fitted_residuals(run: Run) -> tuple[Residuals, Folds]:
@@ -106,10 +105,10 @@ def cross_fitted_residuals(run: Run) -> tuple[Residuals, Folds]:
     train = dataset.parts["train"]
     folds = deal_folds(train.stop, 2, run.generator, dataset.together())
     residuals = np.zeros(train.stop)
-    readout, bias = ReadoutSizes(hidden=HIDDEN), bias_of(shapes)
+    bias = bias_of(shapes)
     rows: RowSource | None = None
     for fold in (0, 1):
-        network = run.fresh(lambda: Network(layout, shapes, Sizes(), readout, bias=bias), fold)
+        network = run.fresh(lambda: Network(layout, shapes, Sizes(), READOUT, bias=bias), fold)
         if rows is None:
             rows = rows_for(network, features.rows(train), dataset.labels[train])
         seen, unseen = (

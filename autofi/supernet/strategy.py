@@ -20,25 +20,20 @@ import numpy as np
 import torch
 
 from autofi.data.dataset import EncodedDataset
-from autofi.data.feature_builder import FeatureBuilder, build_features
-from autofi.data.features import Features
-from autofi.model.build import build_network, shapes_of
-from autofi.model.network import Streams
-from autofi.model.readout import ReadoutSizes
+from autofi.model.build import build_network
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import choices_of
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
-from autofi.space.resolve import applicable_forms, resolve
+from autofi.space.resolve import resolve
 from autofi.space.search_space import Choices, SearchSpace
 from autofi.supernet.entangled import Entangled, learn_widths, width_choices
 from autofi.supernet.gradient import train_by_gradient
-from autofi.supernet.offer import slots_of, streams_of
+from autofi.supernet.offer import Offer, offer_of, streams_of
 from autofi.supernet.path_supernets import train_path_supernets
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.run import HIDDEN, Run, bias_of
+from autofi.supernet.run import READOUT, Run, bias_of
 from autofi.supernet.screen import PairScore
-from autofi.supernet.screening import screen
 from autofi.supernet.selection import Move, select
 from autofi.supernet.supernet import Slot, Supernet, chosen
 from autofi.training.settings import TrainingSettings
@@ -61,33 +56,24 @@ def propose(
 ) -> Proposal:
     """Choose the forms of the fields and the options of the pairs, reading training and validation rows only."""
     run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
-    names = tuple(dataset.encoder.schema.names)
-    pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
-    if dataset.apart and space.pairs.searched:
-        # No validation row has a cell of such a pair that training has seen: there is nothing to memorize.
-        pairs = [pair for pair in pairs if not set(dataset.apart) <= set(pair)]
-    found = screen(run, pairs)
-    builder, features = build_features(dataset, list(found.opened or ()), seed=seed)
-    cross_min_count = max(2, builder.crosses.min_count_within(space.cross_max_rows))
-    shapes = shapes_of(builder, min_count=2, cross_min_count=cross_min_count)
-    forms = applicable_forms(space, shapes)
-    slots = slots_of(space, forms, found.opened or {})
-    if all(len(slot.options) == 1 for slot in slots):
+    offer = offer_of(run)
+    names, forms = tuple(dataset.encoder.schema.names), offer.forms
+    if all(len(slot.options) == 1 for slot in offer.slots):
         options = space.pairs.options[0]
-        fixed = {(names[left], names[right]): options for left, right in pairs if options}
+        fixed = {(names[left], names[right]): options for left, right in offer.pairs if options}
         proposal = Proposal(forms, forms, fixed, fixed, fixed)
     else:
         by = _by_paths if space.search.method == "paths" else _by_gradient
-        proposal = by(run, features, shapes, slots)
-        rates = _with_rates(space, names, found.ranked, proposal)
+        proposal = by(run, offer)
+        rates = _with_rates(space, names, offer.screened.ranked, proposal)
         proposal = dataclasses.replace(proposal, all_fields=forms, rates=rates)
-    proposal = dataclasses.replace(proposal, products=found.products)
+    proposal = dataclasses.replace(proposal, products=offer.screened.products)
     if space.search.sizes == "entangled":
-        proposal = dataclasses.replace(proposal, widths=_widths(run, builder, features, proposal))
+        proposal = dataclasses.replace(proposal, widths=_widths(run, offer, proposal))
     return proposal
 
 
-def _widths(run: Run, builder: FeatureBuilder, features: Features, proposal: Proposal) -> dict[str, Any]:
+def _widths(run: Run, offer: Offer, proposal: Proposal) -> dict[str, Any]:
     """Sizes learned for the proposed fields and pairs; validation rows choose."""
     space, dataset = run.space, run.dataset
     offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
@@ -105,11 +91,11 @@ def _widths(run: Run, builder: FeatureBuilder, features: Features, proposal: Pro
         streams=streams,
         training=TrainingSettings(),
     )
-    entangled = Entangled(build_network(architecture, builder, seed=run.seed), choices).to(run.device)
+    entangled = Entangled(build_network(architecture, offer.builder, seed=run.seed), choices).to(run.device)
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     return learn_widths(
         entangled,
-        rows_for(entangled.network, features, dataset.labels),
+        rows_for(entangled.network, offer.features, dataset.labels),
         weight_index=torch.arange(train.start, train.stop),
         choice_index=torch.arange(valid.start, valid.stop),
         epochs=settings.epochs,
@@ -139,10 +125,11 @@ def _with_rates(
     return found
 
 
-def _by_paths(run: Run, features: Features, shapes: Shapes, slots: Sequence[Slot]) -> Proposal:
+def _by_paths(run: Run, offer: Offer) -> Proposal:
     settings = run.space.search
-    streams: Sequence[Streams] = streams_of(run.space, slots, shapes, run.progress)
-    supernets = train_path_supernets(run, features, shapes, slots, streams)
+    slots, shapes = offer.slots, offer.shapes
+    streams = streams_of(run, offer)
+    supernets = train_path_supernets(run, offer, streams)
     held_out = supernets.held_out()
     run.progress.phase("judge options on held-out rows")
     start = [len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in slots]
@@ -156,13 +143,14 @@ def _by_paths(run: Run, features: Features, shapes: Shapes, slots: Sequence[Slot
     return dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
 
 
-def _by_gradient(run: Run, features: Features, shapes: Shapes, slots: Sequence[Slot]) -> Proposal:
+def _by_gradient(run: Run, offer: Offer) -> Proposal:
     settings, dataset = run.space.search, run.dataset
+    slots, shapes = offer.slots, offer.shapes
     run.progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
-    readout, bias = ReadoutSizes(hidden=HIDDEN), bias_of(shapes)
+    bias = bias_of(shapes)
     # As published, the forms of a pair are mixed into the same columns.
-    supernet = run.fresh(lambda: Supernet(slots, shapes, Sizes(), readout, shared=True, bias=bias))
-    rows = rows_for(supernet, features, dataset.labels)
+    supernet = run.fresh(lambda: Supernet(slots, shapes, Sizes(), READOUT, shared=True, bias=bias))
+    rows = rows_for(supernet, offer.features, dataset.labels)
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     gumbel = settings.method == "gumbel"
     learned = train_by_gradient(

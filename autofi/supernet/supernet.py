@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autofi.data.features import Column
 from autofi.model.network import Layout, Mask, Network, Streams
@@ -93,7 +92,7 @@ class Supernet(Network):
         """Add the logits of this set of streams, or of none."""
         self._chosen_streams = () if number is None else self.stream_sets[number]
 
-    def _active_streams(self) -> list[Stream]:
+    def active_streams(self) -> list[Stream]:
         found = [self.streams[key] for key in self._chosen_streams]
         return [stream for stream in found if isinstance(stream, Stream)]
 
@@ -124,11 +123,7 @@ class Supernet(Network):
 
     def extract(self, layout: Layout) -> Network:
         """A network of its own with copies of exactly the weights that `layout` and the chosen streams use."""
-        small = self.keep(layout)
-        small.streams = nn.ModuleDict(
-            {stream.name: copy.deepcopy(stream) for stream in self._active_streams()}
-        )
-        return small.to(self.device)
+        return self.keep(layout)
 
     def path_mask(self, options: Tensor, rows: int) -> Mask:
         """The mask of one path per group of rows.

@@ -78,8 +78,10 @@ def make_optimizers(
     Tables whose vectors are multiplied take `factor_l2` (as much as the others where it is None).
     """
     multiplied = {id(table) for table in network.multiplied_tables()}
-    decay = {True: embedding_l2 if factor_l2 is None else factor_l2, False: embedding_l2}
-    tables = [(table, decay[id(table) in multiplied]) for table in network.tables()]
+    of_multiplied = embedding_l2 if factor_l2 is None else factor_l2
+    tables = [
+        (table, of_multiplied if id(table) in multiplied else embedding_l2) for table in network.tables()
+    ]
     # Gates have a trainer of their own while they learn.
     known = {id(parameter) for parameter in (*(table for table, _ in tables), *network.gates())}
     others = [parameter for parameter in network.parameters() if id(parameter) not in known]
