@@ -135,6 +135,8 @@ class Study:
                 if name in architecture.fields
             ],
             "streams": architecture.chosen_streams(),
+            # Of the logit, what boosted trees give; None where the architecture has none.
+            "boosted_share": best.attrs.get("boosted_share") if architecture.boosting else None,
             "seconds": self._seconds(),
         }
 

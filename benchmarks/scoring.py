@@ -26,8 +26,8 @@ from autofi.supernet.paths import train_by_paths
 from autofi.supernet.racing import Race, race
 from autofi.supernet.scoring import Options, Scorer
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import SCORING_ROWS
 from autofi.training.precision import fast_products
+from autofi.training.prediction import SCORING_ROWS
 from autofi.training.rows import Rows
 from benchmarks.paired import alternate, print_timings
 from benchmarks.tables import FIELDS, cardinalities, wide_codes

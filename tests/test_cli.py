@@ -78,6 +78,7 @@ SUMMARY: dict[str, Any] = {
         {"name": "fm", "settings": {}},
         {"name": "selected_products", "settings": {"crosses": [["user", "[item]", "hour"]], "dim": 4}},
     ],
+    "boosted_share": 0.45,
     "seconds": {"encode": 1.0, "search": 20.0, "retrain": 12.5, "total": 33.5},
 }
 
@@ -282,6 +283,7 @@ def test_search_ends_with_winner_baselines_choices_and_the_next_command(runner: 
         "embedding + statistics",
         "Streams: fm\n",
         "selected_products, crosses user × [item] × hour, dim 4",
+        "Beside:  boosted trees, 45% of the logit",
         "better than lightgbm",
         "autofi export mine -o mine-model --storage sqlite:///studies/autofi.db",
     ):

@@ -101,6 +101,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "pairs",
             "fields",
             "streams",
+            "boosted_share",
             "seconds",
         )
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autofi.cli.output import console
 from autofi.progress import describe_seconds
-from autofi.report.streams import told
+from autofi.report.streams import boosted_words, told
 from autofi.report.verdict import verdict
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def print_summary(
         _print_pairs(out, pairs, limit=None if all_pairs else SHOWN_PAIRS)
     for number, line in enumerate(told(summary.get("streams") or [])):
         _print_line(out, "         " if number else "Streams: ", line)
+    if summary.get("boosted_share") is not None:
+        _print_line(out, "Beside:  ", boosted_words(summary["boosted_share"]))
     out.print(_models_table(summary))
     kept = f"{summary['study']} in {summary['storage']}"
     if summary.get("best") is None and summary.get("baselines"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from autofi.data.arrays import empty_rows, memory_limit, release
+from autofi.data.boosting import BoostedTrees
 from autofi.data.cells import default_threads
 from autofi.data.crosses import Crosses
 from autofi.data.dataset import EncodedDataset, EncodedRows
@@ -34,10 +35,12 @@ class FeatureBuilder:
     statistics: TargetStatistics
     log_counts: dict[Column, tuple[float, float]]
     """Mean and deviation of log(1 + count) over the training rows, by statistics column."""
+    boosted: BoostedTrees | None = None
+    """They read the statistics of all fields."""
 
     def of_rows(self, rows: EncodedRows) -> Features:
         """Features of rows that are not training rows."""
-        return Features(
+        features = Features(
             ids=rows.ids,
             numbers=rows.numbers,
             bags=dict(rows.bags),
@@ -46,14 +49,18 @@ class FeatureBuilder:
             columns=self.statistics.columns,
             statistics=self.statistics.transform(rows.ids),
         )
+        return (
+            features if self.boosted is None else replace(features, boosted=self.boosted.transform(features))
+        )
 
-    def subset(self, pairs: Sequence[Pair], columns: Sequence[Column]) -> FeatureBuilder:
-        """Only the crosses of `pairs` and the statistics of `columns`: what one network uses."""
+    def subset(self, pairs: Sequence[Pair], columns: Sequence[Column], *, boosted: bool) -> FeatureBuilder:
+        """Only the crosses of `pairs`, the statistics of `columns`, and the trees if asked: what one network uses."""
         return FeatureBuilder(
             self.encoder,
             self.crosses.subset(pairs),
             self.statistics.subset(columns),
             {column: self.log_counts[column] for column in columns},
+            self.boosted if boosted else None,
         )
 
     def save(self, directory: Path) -> None:
@@ -61,6 +68,8 @@ class FeatureBuilder:
         self.encoder.save(directory)
         self.crosses.save(directory)
         self.statistics.save(directory)
+        if self.boosted is not None:
+            self.boosted.save(directory)
         np.savez(
             directory / "log_counts.npz",
             values=np.array([self.log_counts[column] for column in self.statistics.columns]).reshape(-1, 2),
@@ -75,7 +84,13 @@ class FeatureBuilder:
         log_counts = {
             column: (float(m), float(d)) for column, (m, d) in zip(statistics.columns, values, strict=True)
         }
-        return cls(Encoder.load(directory), Crosses.load(directory), statistics, log_counts)
+        return cls(
+            Encoder.load(directory),
+            Crosses.load(directory),
+            statistics,
+            log_counts,
+            BoostedTrees.load(directory),
+        )
 
 
 def build_features(

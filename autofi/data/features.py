@@ -25,6 +25,7 @@ class Features:
     bags        int32   [N, L]     by field name: token codes of a multi-valued field, -1 beyond its end
     crosses     int32   [N, P]     row of every pair in `pairs` (0 out of vocabulary)
     statistics  float32 [N, C, 2]  count and clicks of every column in `columns`, without the row's own
+    boosted     float32 [N]        logit of boosted trees, NaN in training rows, whose labels the trees have seen
     """
 
     ids: npt.NDArray[np.int32]
@@ -34,6 +35,7 @@ class Features:
     crosses: npt.NDArray[np.int32] | None = None
     columns: tuple[Column, ...] = ()
     statistics: npt.NDArray[np.float32] | None = None
+    boosted: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,11 +60,12 @@ class Features:
             crosses=None if self.crosses is None else self.crosses[part],
             columns=self.columns,
             statistics=None if self.statistics is None else self.statistics[part],
+            boosted=None if self.boosted is None else self.boosted[part],
         )
 
     def arrays(self) -> list[npt.NDArray[Any] | None]:
         """Everything that has a row per row."""
-        return [self.ids, self.numbers, *self.bags.values(), self.crosses, self.statistics]
+        return [self.ids, self.numbers, *self.bags.values(), self.crosses, self.statistics, self.boosted]
 
     def release(self) -> None:
         """Let go of what was read of mapped arrays."""

@@ -11,13 +11,15 @@ import numpy.typing as npt
 import torch
 
 from autofi.data.arrays import mapped
+from autofi.data.boosting import BoostedTrees, Boosting
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features
-from autofi.model.build import build_network, used_columns
+from autofi.model.build import build_network, used_builder, used_columns
 from autofi.model.network import Network
 from autofi.space.architecture import Architecture
-from autofi.training.fit import FitReport, fit, predict
+from autofi.training.fit import FitReport, fit
+from autofi.training.prediction import predict
 from autofi.training.source import rows_for
 
 #: Called after every evaluation with its number, AUC, logloss and rows per second.
@@ -59,6 +61,7 @@ class Workbench:
     def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int, jobs: int = 1) -> None:
         self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
         self._kept: tuple[FeatureBuilder, Features] | None = None
+        self._boosted: dict[Boosting, tuple[BoostedTrees, npt.NDArray[np.float32]]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,10 +88,35 @@ class Workbench:
         self._kept = build_features(self.dataset, pairs, cross_pairs=crosses, seed=self.seed)
         return self._kept
 
-    def prepare(self, pairs: list[tuple[int, int]]) -> None:
-        """Fit crosses and statistics of all these pairs at once, for architectures that choose among them."""
+    def with_boosted(
+        self, boosting: Boosting, builder: FeatureBuilder, features: Features
+    ) -> tuple[FeatureBuilder, Features]:
+        """The same with boosted trees and their logits, grown once for all architectures that have them; any builder
+        holds the statistics they read."""
+        if not boosting:
+            return builder, features
+        if boosting not in self._boosted:
+            train = self.dataset.parts["train"]
+            trees = BoostedTrees.fit(
+                boosting,
+                self.dataset.rows("train"),
+                builder.statistics.subset([(field,) for field in range(len(self.names))]),
+                together=self.dataset.together(),
+                seed=self.seed,
+            )
+            logits = np.full(len(self.dataset), np.nan, dtype=np.float32)
+            logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)))
+            self._boosted[boosting] = trees, logits
+        trees, logits = self._boosted[boosting]
+        return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
+
+    def prepare(self, pairs: list[tuple[int, int]], *boostings: Boosting) -> None:
+        """Fit crosses and statistics of all these pairs at once, for architectures that choose among them, and grow
+        the trees they may have."""
         self._kept = None
         self._kept = build_features(self.dataset, pairs, seed=self.seed)
+        for boosting in boostings:
+            self.with_boosted(boosting, *self._kept)
 
     def with_validation(self) -> Workbench:
         """The same data with validation rows counted as training rows: crosses and statistics are fitted on both."""
@@ -115,7 +143,7 @@ class Workbench:
         With `repeat` the training runs as that one did and validation is not read. With `to_beat` a training that
         cannot reach that AUC ends early.
         """
-        builder, features = self.features(architecture)
+        builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
         network = build_network(architecture, builder, seed=seed).to(self.device)
         rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
         pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid", *parts)}
@@ -130,7 +158,6 @@ class Workbench:
             to_beat=to_beat,
         )
         predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
-        used = builder.subset(*used_columns(architecture, self.names))
         return Trained(
             architecture=architecture,
             seed=seed,
@@ -140,7 +167,7 @@ class Workbench:
             table_rows=network.table_rows(),
             table_bytes=network.table_bytes(),
             network=network,
-            builder=used,
+            builder=used_builder(architecture, builder, network),
         )
 
     def retrain(

@@ -94,7 +94,9 @@ def try_each(
             yield number, _attempt(task, bench, on_evaluation)
         return
     # Here, so that every process maps the same features instead of building its own.
-    bench.features(*(task.architecture for task in tasks))
+    features = bench.features(*(task.architecture for task in tasks))
+    for boosting in {task.architecture.boosting for task in tasks}:
+        bench.with_boosted(boosting, *features)
     # "c": what maps an array may not write to the file, yet torch is given an array that it may write to.
     parallel = joblib.Parallel(
         n_jobs=jobs,

@@ -23,7 +23,7 @@ from autofi.data.reading.sql import is_database_url
 from autofi.errors import AutoFIError, ExportError, nearest
 from autofi.export.folder import leftover_of, replaced_folder
 from autofi.export.manifest import MANIFEST, Manifest, check_file, describe, read_manifest
-from autofi.model.build import build_network, used_columns
+from autofi.model.build import build_network, used_builder
 from autofi.model.network import Network
 from autofi.operators.base import Operator
 from autofi.space.architecture import Architecture
@@ -71,7 +71,7 @@ def write_bundle(
     when the network is not one of this architecture.
     """
     names = builder.encoder.schema.names
-    kept = builder.subset(*used_columns(architecture, names))
+    kept = used_builder(architecture, builder, network)
     _check_layout(architecture, names, network)
     versions = {"autofi": __version__, "python": platform.python_version()}
     versions |= {package: metadata.version(package) for package in _PACKAGES}

@@ -67,13 +67,23 @@ def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: 
             architecture.readout,
             streams=architecture.streams,
             field_sum=architecture.field_sum,
+            boosted=bool(architecture.boosting),
             bias=math.log(shapes.prior / (1 - shapes.prior)),
         )
+
+
+def used_builder(architecture: Architecture, builder: FeatureBuilder, network: Network) -> FeatureBuilder:
+    """Only what a network of this architecture reads; no boosted trees where they have no share in it."""
+    crosses, columns = used_columns(architecture, tuple(builder.encoder.schema.names))
+    share = network.boosted_share
+    return builder.subset(crosses, columns, boosted=share is not None and float(share) > 0)
 
 
 def used_columns(architecture: Architecture, names: tuple[str, ...]) -> tuple[list[Pair], list[Column]]:
     """The crosses and the statistics columns that a network of this architecture reads."""
     layout = architecture.layout(names)
     crosses = [(slot[0], slot[1]) for slot in layout.get("memorize_embedding", [])]
-    statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", [])]
-    return crosses, statistics
+    # Boosted trees read the statistics of every field.
+    fields: list[Column] = [(field,) for field in range(len(names))] if architecture.boosting else []
+    statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", []), *fields]
+    return crosses, list(dict.fromkeys(statistics))

@@ -24,12 +24,18 @@ Layout = Mapping[str, Sequence[Column]]
 Streams = Mapping[str, Mapping[str, Any]]
 #: Operator name → a weight per slot, `[S]` or `[B, S]`: 0 leaves the slot out.
 Mask = Mapping[str, Tensor]
+#: Where a selection holds the logit of boosted trees, beside what operators read.
+BOOSTED = "boosted"
 
 
 class Network(nn.Module):
     """Logits from selected features: `readout(cat(operator(selected) for every operator)) + sum of streams`.
 
     Streams read the vectors of all the operators that give a field's vector.
+
+    With `boosted` what it gives after training is a mean with the logit of boosted trees, `boosted_share` of which is
+    theirs. The two are trained apart, so that they err apart (`training.prediction` settles the share). Where the share
+    is 0 features need not have that logit.
 
     With `field_sum` the vectors of a pair operator are added up per field instead of laid end to end: `F·D`
     columns instead of `P·D`, ten times fewer at 741 pairs. With `shared` the pair operators that have the same slots
@@ -46,9 +52,11 @@ class Network(nn.Module):
         streams: Streams | None = None,
         field_sum: bool = False,
         shared: bool = False,
+        boosted: bool = False,
         bias: float = 0.0,
     ) -> None:
         super().__init__()
+        self.register_buffer("boosted_share", torch.zeros(()) if boosted else None)
         self.field_sum = field_sum
         self.num_fields = len(shapes.cardinalities)
         self.operators = nn.ModuleDict()
@@ -61,6 +69,8 @@ class Network(nn.Module):
         self.readout = Readout(columns, readout, bias=bias)
         self.vector_width = sizes.embedding_dim
         self.streams = nn.ModuleDict(self._built(streams or {}, shapes))
+
+    boosted_share: Tensor | None
 
     def _built(self, streams: Streams, shapes: Shapes) -> dict[str, Stream]:
         """Streams over the vectors of this network, by name."""
@@ -147,9 +157,19 @@ class Network(nn.Module):
 
     def select(self, features: Features) -> dict[str, Tensor]:
         """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
-        return {name: operator.select(features) for name, operator in self._operators()}
+        selected = {name: operator.select(features) for name, operator in self._operators()}
+        if self.boosted_share is not None and features.boosted is not None:
+            selected[BOOSTED] = torch.from_numpy(features.boosted)
+        return selected
 
     def forward(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
+        logits = self.own_logits(selected, mask)
+        if self.boosted_share is None or self.training or BOOSTED not in selected:
+            return logits
+        return torch.lerp(logits, selected[BOOSTED].to(logits.dtype), self.boosted_share.to(logits.dtype))
+
+    def own_logits(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
+        """Those of the network by itself, without boosted trees."""
         selected = self._drawn(selected)
         parts = self._parts(selected, mask)
         columns = list(parts.values())
@@ -226,6 +246,7 @@ class Network(nn.Module):
         self._check_streams(layout)
         small = Network.__new__(Network)
         nn.Module.__init__(small)
+        small.register_buffer("boosted_share", None)
         small.field_sum, small.num_fields = self.field_sum, self.num_fields
         small.vector_width = self.vector_width
         small.operators = nn.ModuleDict()

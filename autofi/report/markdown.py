@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from autofi.report.streams import told
+from autofi.report.streams import boosted_words, told
 from autofi.report.verdict import verdict
 from autofi.store import StudyRecord
 
@@ -60,6 +60,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
             ((f["name"], " + ".join(f["forms"])) for f in summary.get("fields") or []),
         ),
         *_streams(summary.get("streams") or []),
+        *_boosted(summary.get("boosted_share")),
         "## Architectures tried",
         _trials(trials),
         "## Time and versions",
@@ -149,6 +150,10 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
 
 def _streams(streams: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["## Streams", "\n".join(f"- {line}" for line in told(streams))] if streams else []
+
+
+def _boosted(share: float | None) -> list[str]:
+    return [] if share is None else ["## Beside the network", f"- {boosted_words(share)}"]
 
 
 def _trials(trials: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""A winner's streams in words, for the terminal and the page."""
+"""A winner's streams and boosted trees in words, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ def told(streams: Sequence[Mapping[str, Any]]) -> list[str]:
         ", ".join([stream["name"], *(f"{key} {_value(value)}" for key, value in stream["settings"].items())])
         for stream in streams
     ]
+
+
+def boosted_words(share: float) -> str:
+    """How much of what is predicted is boosted trees'."""
+    return (
+        f"boosted trees, {share:.0%} of the logit"
+        if share
+        else "boosted trees earned no share and are left out"
+    )
 
 
 def _value(value: Any) -> str:

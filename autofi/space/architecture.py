@@ -10,6 +10,7 @@ from typing import Any
 
 import xxhash
 
+from autofi.data.boosting import Boosting
 from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.readout import ReadoutSizes
@@ -40,6 +41,8 @@ class Architecture:
     min_count: int = 2
     cross_min_count: int = 2
     cross_max_rows: int | None = None
+    #: Trees that predict beside the network.
+    boosting: Boosting = Boosting()
     training: TrainingSettings = TrainingSettings()
 
     def __post_init__(self) -> None:
@@ -78,6 +81,7 @@ class Architecture:
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
             ("streams", _with_all_settings(self.streams) if any(operator.vector for operator in used.values()) else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
+            ("boosting", self.boosting or Boosting()),
             ("field_sum", self.field_sum and bool(pairs)), ("training", training),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
@@ -116,6 +120,8 @@ class Architecture:
             "min_count": self.min_count,
             "cross_min_count": self.cross_min_count,
             "cross_max_rows": self.cross_max_rows,
+            # Not listed where there are none: architectures of earlier versions keep their ids.
+            **({"boosting": dataclasses.asdict(self.boosting)} if self.boosting else {}),
             "training": dataclasses.asdict(self.training),
         }
 
@@ -133,6 +139,7 @@ class Architecture:
                 min_count=int(value["min_count"]),
                 cross_min_count=int(value["cross_min_count"]),
                 cross_max_rows=value.get("cross_max_rows"),
+                boosting=Boosting(**value.get("boosting", {})),
                 training=TrainingSettings(**value["training"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -189,7 +196,8 @@ class Architecture:
         network = "-".join(map(str, self.readout.hidden)) if self.readout.name == "mlp" else self.readout.name
         if self.readout.name == "mlp" and self.readout.members > 1:
             network += f" by {self.readout.members} members"
-        return ", ".join([f"{len(self.fields)} fields", pairs, network, *self.streams])
+        trees = ["boosted trees"] if self.boosting else []
+        return ", ".join([f"{len(self.fields)} fields", pairs, network, *self.streams, *trees])
 
 
 def _with_all_settings(streams: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from autofi.data.boosting import Boosting
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import get_operator
@@ -43,6 +44,7 @@ def resolve(
         min_count=int(space.value("min_count", chosen)),
         cross_min_count=int(space.value("cross_min_count", chosen)),
         cross_max_rows=space.cross_max_rows,
+        boosting=Boosting(**section("boosting", space.boosting)),
         training=TrainingSettings(**section("training", space.training)),
     )
 

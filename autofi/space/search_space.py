@@ -158,6 +158,8 @@ class SearchSpace(_Strict):
     #: Streams beside the read-out; or `{choices: [...]}` of several such.
     streams: StreamSets | Streams = {}
     products: ProductSpace | None = None
+    #: Boosted trees that predict beside the network; 0 leaves: none.
+    boosting: dict[Literal["leaves", "learning_rate"], Choosable] = {}
     field_sum: bool = False
     min_count: Choosable = 2
     cross_min_count: Choosable = 2
@@ -220,7 +222,7 @@ class SearchSpace(_Strict):
     def parameters(self) -> dict[str, FloatRange | Choices]:
         """Everything numeric or named that has a choice, by dotted key, in the order of the file."""
         found: dict[str, FloatRange | Choices] = {}
-        for section in ("sizes", "readout", "training"):
+        for section in ("sizes", "readout", "boosting", "training"):
             for key, value in getattr(self, section).items():
                 if isinstance(value, FloatRange | Choices):
                     found[f"{section}.{key}"] = value

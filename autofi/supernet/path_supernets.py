@@ -18,8 +18,8 @@ from autofi.supernet.recalibration import recalibrate
 from autofi.supernet.run import READOUT, Run, batch_for, bias_of
 from autofi.supernet.selection import HeldOut
 from autofi.supernet.supernet import Supernet
-from autofi.training.fit import predict
 from autofi.training.metrics import logloss
+from autofi.training.prediction import predict
 from autofi.training.rows import RowSource
 from autofi.training.source import rows_for
 

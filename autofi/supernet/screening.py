@@ -21,7 +21,8 @@ from autofi.space.resolve import applicable_forms
 from autofi.supernet.products import screen_products
 from autofi.supernet.run import READOUT, Run, batch_for, bias_of
 from autofi.supernet.screen import PairScore, screen_pairs, without_pairs
-from autofi.training.fit import fit, predict
+from autofi.training.fit import fit
+from autofi.training.prediction import predict
 from autofi.training.rows import RowSource
 from autofi.training.settings import TrainingSettings
 from autofi.training.source import rows_for

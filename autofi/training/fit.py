@@ -7,24 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from autofi.model.network import Network
 from autofi.training.best import BestWeights
 from autofi.training.compilation import compiled_products
-from autofi.training.copies import on_device
 from autofi.training.gates import close_gates
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, optimizers_of
+from autofi.training.prediction import Probabilities, predict, settle
 from autofi.training.randomness import own_randomness
 from autofi.training.rows import Period, RowSource
 from autofi.training.settings import TrainingSettings
 from autofi.training.steps import train_rows
 
-#: Rows scored at once when no gradient is needed: few enough that what lies between the layers stays in the cache.
-SCORING_ROWS = 4096
 #: Evaluations by which a candidate's pace is judged, and for how many more it is given credit.
 PACE_BEHIND = 3
 PACE_AHEAD = 10
@@ -32,7 +29,10 @@ PACE_AHEAD = 10
 
 @dataclass(frozen=True)
 class FitReport:
-    """What training came to: figures of the best evaluation on validation rows, and how long it took."""
+    """What training came to: figures of the best evaluation on validation rows, and how long it took.
+
+    `history` is of the network by itself; `auc` and `logloss` are with boosted trees where it has any.
+    """
 
     auc: float
     logloss: float
@@ -42,6 +42,13 @@ class FitReport:
     seconds: float
     history: tuple[tuple[float, float], ...]
     decayed: tuple[int, ...] = ()
+    #: Of the logit, that of boosted trees.
+    boosted_share: float = 0.0
+
+    @property
+    def own_auc(self) -> float:
+        """The AUC of the network by itself."""
+        return self.history[self.best_evaluation - 1][0] if self.history else float("nan")
 
 
 @own_randomness
@@ -64,7 +71,8 @@ def fit(
     With `repeat` validation is not read: the training runs as long as that report's did until its best
     evaluation and decays its rate where that did, which is the refit on more rows.
     `on_evaluation(number, auc, logloss, rows per second)` is called after each evaluation. With `to_beat`, an AUC,
-    a training that cannot reach it at its present pace ends early.
+    a training that cannot reach it at its present pace ends early. All of that is about the network by itself: boosted
+    trees are given their share at the end.
     """
     begun = time.monotonic()
     close_gates(network, train, settings, generator, index=index)
@@ -85,10 +93,7 @@ def fit(
             if repeat is not None and number in repeat.decayed:
                 _decay(optimizers, settings)
             continue
-        scores = predict(network, valid)
-        labels = valid.labels.cpu().numpy()
-        weights = None if valid.weights is None else valid.weights.cpu().numpy()
-        history.append((auc(labels, scores, weights), logloss(labels, scores, weights)))
+        history.append(_figures(predict(network, valid), valid))
         if on_evaluation is not None:
             on_evaluation(number, *history[-1], speed)
         value = history[-1][0] if settings.monitor == "auc" else -history[-1][1]
@@ -104,11 +109,30 @@ def fit(
     for optimizer in optimizers:
         optimizer.release()
     best.restore(network)
+    share = network.boosted_share
+    if share is not None and repeat is not None:
+        share.fill_(repeat.boosted_share)
     figures = history[best_at - 1] if history else (float("nan"), float("nan"))
+    if share is not None and valid is not None and history:
+        figures = _figures(settle(network, valid), valid)
     seconds = time.monotonic() - begun
     return FitReport(
-        *figures, best_at or planned, len(history) or planned, steps, seconds, tuple(history), tuple(decayed)
+        *figures,
+        best_evaluation=best_at or planned,
+        evaluations=len(history) or planned,
+        steps=steps,
+        seconds=seconds,
+        history=tuple(history),
+        decayed=tuple(decayed),
+        boosted_share=0.0 if share is None else float(share),
     )
+
+
+def _figures(scores: Probabilities, rows: RowSource) -> tuple[float, float]:
+    """AUC and logloss."""
+    labels = rows.labels.cpu().numpy()
+    weights = None if rows.weights is None else rows.weights.cpu().numpy()
+    return auc(labels, scores, weights), logloss(labels, scores, weights)
 
 
 def _decay(optimizers: Sequence[TableTrainer], settings: TrainingSettings) -> None:
@@ -125,19 +149,6 @@ def _hopeless(history: Sequence[tuple[float, float]], decayed: Sequence[int], to
         return False
     gained = history[-1][0] - history[-1 - PACE_BEHIND][0]
     return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD < to_beat
-
-
-@torch.no_grad()
-def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> npt.NDArray[np.float64]:
-    """Click probabilities of all rows, or those of `index`, float64 `[N]`."""
-    network.eval()
-    count = len(rows) if index is None else len(index)
-    logits = torch.empty(count, dtype=network.readout.bias.dtype, device=network.device)
-    done = 0
-    for piece in on_device(rows.pieces(SCORING_ROWS, index), network.device):
-        logits[done : done + len(piece)] = network(piece.selected)
-        done += len(piece)
-    return logits.double().sigmoid().cpu().numpy()
 
 
 def _periods(

@@ -13,8 +13,8 @@ import torch
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.training.fit import predict
 from autofi.training.optimizers import make_optimizers
+from autofi.training.prediction import predict
 from autofi.training.rows import Rows
 from autofi.training.steps import train_rows
 from benchmarks.workers.talk import serve

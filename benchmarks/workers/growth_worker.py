@@ -36,7 +36,7 @@ from autofi.settings import SearchSettings
 from autofi.supernet.paths import train_by_paths
 from autofi.supernet.run import HIDDEN
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import SCORING_ROWS
+from autofi.training.prediction import SCORING_ROWS
 from autofi.training.row_adam import RowAdam
 from autofi.training.rows import Rows
 from autofi.training.source import WINDOW_SHARE, bytes_per_row, rows_for

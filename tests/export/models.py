@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
+from autofi.data.boosting import BoostedTrees, Boosting
 from autofi.data.encode import encode
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Column
@@ -28,6 +29,7 @@ from autofi.space.architecture import Architecture
 #: With and without tables, buffers and branches of their own. That the weights of each one are kept is part of the
 #: contract of streams; all of them together would take minutes here.
 STREAMS = ("linear", "fm", "ffm", "cross_network", "fused_crosses", "two_streams")
+BOOSTING = Boosting(leaves=4, learning_rate=0.2)
 METRICS = {"valid": {"auc": np.float64(0.75), "logloss": 0.5}, "refit": float("nan")}
 ORIGIN = {"study": "mine", "source": "postgresql://me:s3cret@host/ads"}
 
@@ -74,6 +76,8 @@ def make_model() -> Model:
     names = schema.names
     pairs = [(left, right) for right in range(len(names)) for left in range(right)]
     builder, _ = build_features(dataset, pairs)
+    fields = builder.statistics.subset([(field,) for field in range(len(names))])
+    builder = replace(builder, boosted=BoostedTrees.fit(BOOSTING, dataset.rows("train"), fields, seed=5))
     architecture = _every_operator(builder, names, pairs[:12])
     network = build_network(architecture, builder, seed=3)
     generator = torch.Generator().manual_seed(4)
@@ -84,6 +88,8 @@ def make_model() -> Model:
                 scale = 0.08 if name.startswith("streams.") else 0.2
                 drawn = scale * torch.randn(value.shape, generator=generator)
                 value.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
+        assert network.boosted_share is not None
+        network.boosted_share.fill_(0.4)
     return Model(architecture, builder, network.eval())
 
 
@@ -138,6 +144,7 @@ def _every_operator(
             for number, (left, right) in enumerate(pairs)
         },
         sizes=Sizes(embedding_dim=6, cross_dim=3, factor_dim=5),
+        boosting=BOOSTING,
         readout=ReadoutSizes(hidden=(16, 8), batch_norm=True),
         streams={name: {} for name in STREAMS},
         min_count=3,

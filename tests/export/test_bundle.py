@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from autofi.errors import ExportError
 from autofi.export.bundle import copy_bundle, load_bundle
 from autofi.export.folder import replaced_folder
+from autofi.export.predictor import load
 from autofi.model.build import build_network
 from autofi.operators.registry import operators, vector_operators
-from tests.export.models import Model, seal
+from tests.export.models import Model, make_unseen, seal
 
 FILES = (
     "architecture.json",
     "manifest.json",
     "metrics.json",
+    "preprocessing/boosting.json",
     "preprocessing/crosses.json",
     "preprocessing/crosses.npz",
     "preprocessing/encoder.json",
@@ -55,6 +60,19 @@ def test_a_loaded_bundle_is_what_was_written(model: Model, written: Path) -> Non
     assert loaded.origin["study"] == "mine"
     assert loaded.origin["versions"].keys() >= {"autofi", "python", "torch"}
     assert tuple(sorted(files(written))) == FILES
+
+
+def test_boosted_trees_without_a_share_are_left_out(model: Model, tmp_path: Path) -> None:
+    network = copy.deepcopy(model.network)
+    assert network.boosted_share is not None
+    network.boosted_share.zero_()
+    replace(model, network=network).write(tmp_path / "model")
+    assert "preprocessing/boosting.json" not in files(tmp_path / "model")
+    table = make_unseen(50)
+    alone = replace(model, network=network, builder=replace(model.builder, boosted=None))
+    found = load(tmp_path / "model").predict_proba(table)
+    np.testing.assert_allclose(found, alone.probabilities(table), atol=1e-6)
+    assert np.abs(found - model.probabilities(table)).max() > 1e-3
 
 
 def test_a_bundle_holds_no_password(written: Path) -> None:

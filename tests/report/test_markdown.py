@@ -90,6 +90,14 @@ def test_streams_are_listed_where_there_are_any() -> None:
     assert "## Streams" not in report_markdown(RECORD, {**SUMMARY, "streams": []}, TRIALS)
 
 
+def test_boosted_trees_are_told_with_their_share() -> None:
+    assert "Beside" not in report_markdown(RECORD, SUMMARY, TRIALS)
+    for share, words in ((0.35, "boosted trees, 35% of the logit"), (0.0, "no share and are left out")):
+        text = report_markdown(RECORD, {**SUMMARY, "boosted_share": share}, TRIALS)
+        assert "## Beside the network\n\n- " in text
+        assert words in text
+
+
 def test_naive_pairs_are_counted_and_chosen_ones_listed() -> None:
     text = report_markdown(RECORD, SUMMARY, TRIALS)
     assert "1 of 2 pairs are naive." in text

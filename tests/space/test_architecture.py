@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from autofi.data.boosting import Boosting
 from autofi.errors import InvalidArchitectureError
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
@@ -40,6 +41,7 @@ def test_order_and_naive_pairs_do_not_change_the_id() -> None:
         {"sizes": Sizes(unified_rows=99, unified_chunks=4)},
         {"field_sum": False},
         {"streams": {}},
+        {"boosting": Boosting(leaves=0, learning_rate=0.9)},  # no trees
     ],
 )
 def test_unused_choices_do_not_change_the_id(changes: dict[str, object]) -> None:
@@ -54,6 +56,7 @@ def test_unused_choices_do_not_change_the_id(changes: dict[str, object]) -> None
         {"cross_min_count": 5},
         {"readout": ReadoutSizes(hidden=(7,))},
         {"streams": {"fm": {}}},
+        {"boosting": Boosting(leaves=9)},
         {"pairs": {("ad", "site"): ("memorize_statistics",)}},
     ],
 )

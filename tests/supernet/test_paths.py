@@ -11,8 +11,8 @@ import torch
 from autofi.supernet.paths import GROUP_ROWS, train_by_paths
 from autofi.supernet.sampling import NAIVE_SHARE, option_shares
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.fit import predict
 from autofi.training.metrics import logloss
+from autofi.training.prediction import predict
 from autofi.training.rows import Rows
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 

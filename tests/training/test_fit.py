@@ -14,10 +14,12 @@ from autofi.model.readout import ReadoutSizes
 from autofi.operators import base
 from autofi.operators.base import Sizes
 from autofi.training import fit as module
-from autofi.training.fit import FitReport, fit, predict
+from autofi.training import prediction
+from autofi.training.fit import FitReport, fit
 from autofi.training.losses import LOSSES, LossName
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import make_optimizers, optimizers_of
+from autofi.training.prediction import predict
 from autofi.training.row_adam import RowAdam
 from autofi.training.rows import Rows, cut
 from autofi.training.settings import TrainingSettings
@@ -210,7 +212,7 @@ def test_predicting_does_not_depend_on_how_rows_are_cut(monkeypatch: pytest.Monk
     network = make(ReadoutSizes(hidden=(8,), batch_norm=True, dropout=0.5))
     _, valid = rows_of(network)
     whole = predict(network, valid)
-    monkeypatch.setattr(module, "SCORING_ROWS", 7)
+    monkeypatch.setattr(prediction, "SCORING_ROWS", 7)
     np.testing.assert_allclose(predict(network, valid), whole, rtol=1e-5)
     assert predict(network, valid.part(slice(0, 0))).shape == (0,)
     assert whole.dtype == np.float64

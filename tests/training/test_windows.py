@@ -20,8 +20,9 @@ from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.paths import train_by_paths
-from autofi.training.fit import fit, predict
+from autofi.training.fit import fit
 from autofi.training.metrics import auc
+from autofi.training.prediction import predict
 from autofi.training.rows import Rows, RowSource, steps_in
 from autofi.training.settings import TrainingSettings
 from autofi.training.windows import BLOCKS, WindowedRows, read_ahead

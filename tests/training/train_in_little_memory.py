@@ -13,7 +13,8 @@ from autofi.data.features import Features
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.training.fit import fit, predict
+from autofi.training.fit import fit
+from autofi.training.prediction import predict
 from autofi.training.settings import TrainingSettings
 from autofi.training.source import rows_for
 

@@ -1,0 +1,163 @@
+"""Boosted trees find what numbers and rates say, learn nothing from chance, and are kept as they are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+
+from autofi.data.boosting import FOLDS, SMOOTHING, BoostedTrees, Boosting
+from autofi.data.dataset import EncodedRows
+from autofi.data.features import Features
+from autofi.data.statistics import TargetStatistics
+from autofi.errors import DataError, MissingDependencyError
+from autofi.training.metrics import auc
+
+CARDINALITIES = (22, 1500)
+FIELDS = [(0,), (1,)]
+TREES = Boosting(leaves=8, learning_rate=0.1)
+
+
+def draw(rows: int, *, seed: int = 0, effect: float = 2.0) -> EncodedRows:
+    """Clicks by the parity of the first field's code where a number is above a half, the other way round below it."""
+    generator = np.random.default_rng(seed)
+    ids = np.stack([generator.integers(0, size, rows) for size in CARDINALITIES], axis=1).astype(np.int32)
+    numbers = generator.random((rows, 1), dtype=np.float32)
+    logit = effect * np.where(ids[:, 0] % 2, 1, -0.5) * np.where(numbers[:, 0] > 0.5, 1, -0.5)
+    labels = (generator.random(rows) < 1 / (1 + np.exp(-logit))).astype(np.float32)
+    return EncodedRows(ids, numbers, labels=labels)
+
+
+def statistics_of(rows: EncodedRows) -> TargetStatistics:
+    assert rows.labels is not None
+    return TargetStatistics.fit(rows.ids, rows.labels, CARDINALITIES, FIELDS)[0]
+
+
+def features_of(rows: EncodedRows, statistics: TargetStatistics) -> Features:
+    return Features(
+        rows.ids, rows.numbers, columns=statistics.columns, statistics=statistics.transform(rows.ids)
+    )
+
+
+def test_they_find_what_is_there() -> None:
+    train, other = draw(6000), draw(4000, seed=1)
+    statistics = statistics_of(train)
+    trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
+    assert len(trees.models) == FOLDS
+    assert other.labels is not None
+    truth = np.where(other.ids[:, 0] % 2, 1, -0.5) * np.where(other.numbers[:, 0] > 0.5, 1, -0.5)
+    found = auc(other.labels, trees.transform(features_of(other, statistics)))
+    assert found > auc(other.labels, truth) - 0.01
+
+
+def test_chance_teaches_them_nothing() -> None:
+    # Values of three rows each, whose own label is in their rate unless it is left out of it.
+    train, other = draw(4000, effect=0.0), draw(4000, seed=1, effect=0.0)
+    statistics = statistics_of(train)
+    logits = BoostedTrees.fit(TREES, train, statistics, seed=0).transform(features_of(other, statistics))
+    assert logits.std() < 0.1
+
+
+def test_rows_that_belong_together_do_not_tell_of_each_other() -> None:
+    generator = np.random.default_rng(3)
+    group = generator.integers(2, CARDINALITIES[1], 6000)
+    rate = generator.random(CARDINALITIES[1])
+    rows = draw(6000, effect=0.0)
+    rows.ids[:, 1] = group
+    labels = (generator.random(6000) < rate[group]).astype(np.float32)
+    rows = EncodedRows(rows.ids, rows.numbers, labels=labels)
+    statistics = statistics_of(rows)
+
+    def spread(together: np.ndarray | None) -> float:
+        trees = BoostedTrees.fit(TREES, rows, statistics, together=together, seed=0)
+        return float(trees.transform(features_of(rows, statistics)).std())
+
+    assert spread(None) > 0.4
+    assert spread(group) < 0.1
+
+
+def test_the_logit_is_the_mean_of_all_folds_on_columns_looked_up_one_by_one() -> None:
+    train, other = draw(3000), draw(40, seed=1)
+    assert train.labels is not None
+    statistics = statistics_of(train)
+    trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
+    prior = float(train.labels.mean(dtype=np.float64))
+    columns = []
+    for row in range(len(other)):
+        rates, counts = [], []
+        for field in range(2):
+            same = train.labels[train.ids[:, field] == other.ids[row, field]]
+            clicks = float(same.sum())
+            odds = (clicks + SMOOTHING * prior) / (len(same) - clicks + SMOOTHING * (1 - prior))
+            rates.append(np.log(odds))
+            counts.append(np.log(1 + len(same)))
+        columns.append([*other.numbers[row], *rates, *counts])
+    expected = np.mean(
+        [
+            lightgbm.Booster(model_str=model).predict(np.array(columns, dtype=np.float32), raw_score=True)
+            for model in trees.models
+        ],
+        axis=0,
+    )
+    np.testing.assert_allclose(trees.transform(features_of(other, statistics)), expected, atol=1e-5)
+
+
+def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
+    train = draw(2000)
+    statistics = statistics_of(train)
+    trees = BoostedTrees.fit(TREES, train, statistics, seed=4)
+    assert BoostedTrees.fit(TREES, train, statistics, seed=4).models == trees.models
+    assert BoostedTrees.fit(TREES, train, statistics, seed=5).models != trees.models
+    assert BoostedTrees.load(tmp_path) is None
+    trees.save(tmp_path)
+    again = BoostedTrees.load(tmp_path)
+    assert again is not None
+    assert (again.settings, again.prior, again.models) == (trees.settings, trees.prior, trees.models)
+    assert trees.nbytes == sum(len(model) for model in trees.models)
+
+
+def test_weights_count_as_rows() -> None:
+    train = draw(3000)
+    assert train.labels is not None
+    # All that speaks for the one half of the clicks weighs next to nothing.
+    high = train.numbers[:, 0] > 0.5
+    weights = np.where(high, 1.0, 1e-6).astype(np.float32)
+    weighed = EncodedRows(train.ids, train.numbers, labels=train.labels, weights=weights)
+    statistics = statistics_of(train)
+    trees = BoostedTrees.fit(TREES, weighed, statistics, seed=0)
+    logits = trees.transform(features_of(train, statistics))
+    assert auc(train.labels[high], logits[high]) > 0.8
+    assert auc(train.labels[~high], logits[~high]) < 0.5
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_too_few_rows_are_given_the_click_rate(rows: int) -> None:
+    train = draw(rows)
+    labels = np.zeros(rows, dtype=np.float32)
+    labels[0] = rows > 1
+    train = EncodedRows(train.ids, train.numbers, labels=labels)
+    statistics = TargetStatistics(CARDINALITIES, ((0,), (1,)), 0.25, statistics_of(train).cells)
+    if rows == 1:
+        trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
+        assert not trees.models
+        np.testing.assert_allclose(trees.transform(features_of(train, statistics)), np.log(1 / 3), rtol=1e-6)
+    else:
+        trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
+        assert np.isfinite(trees.transform(features_of(train, statistics))).all()
+
+
+def test_what_is_not_theirs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / BoostedTrees.FILE).write_text(json.dumps({"format": 99}))
+    with pytest.raises(DataError, match="format 99 is not 1"):
+        BoostedTrees.load(tmp_path)
+
+
+def test_without_lightgbm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    train = draw(100)
+    with pytest.raises(MissingDependencyError, match="install lightgbm"):
+        BoostedTrees.fit(TREES, train, statistics_of(train), seed=0)

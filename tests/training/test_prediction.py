@@ -1,0 +1,107 @@
+"""Boosted trees have the share that validation rows give them, and none that is not earned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from autofi.data.features import Features
+from autofi.model.network import BOOSTED, Network
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
+from autofi.training.fit import fit
+from autofi.training.metrics import logloss
+from autofi.training.prediction import SHARES, predict, settle
+from autofi.training.rows import Rows
+from autofi.training.settings import TrainingSettings
+from tests.supernet.tables import FIELDS, cell_table
+
+TABLE = cell_table(3000, {(0, 1): 1.5, (2, 3): 0.5})
+SETTINGS = TrainingSettings(learning_rate=2e-2, batch_size=200, epochs=3, patience=2)
+
+
+def make(*, boosted: bool = True) -> Network:
+    layout = {"embedding": [(field,) for field in range(FIELDS)]}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Network(layout, TABLE.shapes, Sizes(4, 4, 4), ReadoutSizes(hidden=(16,)), boosted=boosted)
+
+
+def boosted_by(logits: torch.Tensor) -> Features:
+    return replace(TABLE.features, boosted=logits.float().numpy())
+
+
+def knowing(noise: float) -> torch.Tensor:
+    """Logits that know the labels but for noise."""
+    chance = torch.randn(len(TABLE.labels), generator=torch.Generator().manual_seed(1))
+    return (TABLE.labels * 2 - 1) * 0.5 + noise * chance
+
+
+def rows_of(network: Network, logits: torch.Tensor, part: slice) -> Rows:
+    return Rows(network.select(boosted_by(logits)), TABLE.labels).part(part)
+
+
+VALID = slice(2000, 3000)
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_the_share_has_the_lowest_logloss(weighed: bool) -> None:
+    network = make()
+    rows = rows_of(network, knowing(0.7), VALID)
+    if weighed:
+        rows = replace(rows, weights=torch.linspace(0.1, 2.0, len(rows)))
+    settled = settle(network, rows)
+    own = predict(
+        make(boosted=False), Rows(make(boosted=False).select(TABLE.features), TABLE.labels).part(VALID)
+    )
+    labels = rows.labels.numpy()
+    weights = None if rows.weights is None else rows.weights.numpy()
+    trees = knowing(0.7).double().numpy()[VALID]
+
+    def mixed(share: float) -> np.ndarray:
+        logit = (1 - share) * np.log(own / (1 - own)) + share * trees
+        return np.asarray(1 / (1 + np.exp(-logit)))
+
+    best = min(SHARES, key=lambda share: logloss(labels, mixed(share), weights))
+    assert best > 0
+    assert network.boosted_share is not None
+    assert float(network.boosted_share) == pytest.approx(best)
+    np.testing.assert_allclose(settled, mixed(best), atol=1e-6)
+    np.testing.assert_allclose(predict(network, rows), settled, atol=1e-6)
+
+
+def test_trees_that_know_nothing_have_no_share_and_are_not_asked_for() -> None:
+    network = make()
+    chance = torch.randn(len(TABLE.labels), generator=torch.Generator().manual_seed(2))
+    settled = settle(network, rows_of(network, chance, VALID))
+    assert network.boosted_share is not None
+    assert float(network.boosted_share) == 0.0
+    without = Rows(network.select(TABLE.features), TABLE.labels).part(VALID)
+    assert BOOSTED not in without.selected
+    np.testing.assert_array_equal(predict(network, without), settled)
+
+
+def test_the_network_is_trained_as_if_there_were_none() -> None:
+    logits = knowing(0.3)
+    logits[:2000] = torch.nan  # what training rows have: nobody may read it
+    trained = []
+    for network in (make(), make(boosted=False)):
+        rows = rows_of(network, logits, slice(0, 2000))
+        fit(network, rows, None, SETTINGS, generator=torch.Generator().manual_seed(0))
+        trained.append(network)
+    for left, right in zip(trained[0].parameters(), trained[1].parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=0, atol=0)
+
+
+def test_a_repeated_training_has_the_share_of_the_first() -> None:
+    logits = knowing(0.5)
+    first, second = make(), make()
+    train, valid = (rows_of(first, logits, part) for part in (slice(0, 2000), VALID))
+    report = fit(first, train, valid, SETTINGS, generator=torch.Generator().manual_seed(0))
+    assert 0 < report.boosted_share <= 1
+    again = fit(second, train, None, SETTINGS, generator=torch.Generator().manual_seed(0), repeat=report)
+    assert again.boosted_share == report.boosted_share
+    np.testing.assert_allclose(predict(second, valid), predict(first, valid), atol=1e-6)
