@@ -64,7 +64,7 @@ def test_trees_add_what_the_network_cannot_know(source: Path, tmp_path: Path, re
         assert model.path is not None
         kept = load_predictions(handle, model.path.name)
     np.testing.assert_allclose(found, kept["test"], atol=1e-6)
-    share = load_bundle(exported).network.boosted_share
-    assert share is not None
+    weights = load_bundle(exported).network.boosted_weights
+    assert weights is not None
     # What a refit reads of validation rows it has from the first training.
-    assert float(share) == pytest.approx(summary["boosted_share"])
+    assert float(weights[1] / weights.sum()) == pytest.approx(summary["boosted_share"])

@@ -30,10 +30,10 @@ SMOOTHING = 10.0
 FOLDS = 5
 STATISTICS_FOLDS = 3
 #: Trees at most, and trees without gain on the rows not seen after which no more are grown.
-ROUNDS = 2000
+ROUNDS = 1000
 PATIENCE = 50
 #: Training rows that are read at most: more of them take longer and change little.
-MOST_ROWS = 1_000_000
+MOST_ROWS = 250_000
 _ROWS_AT_ONCE = 1 << 16
 
 
@@ -79,7 +79,7 @@ class BoostedTrees:
         other folds, until the logloss of the fold itself no longer falls: nothing but training rows is read.
         `statistics` hold all fields, over all those rows. Lists of tokens are not read.
 
-        Cost: seconds for tens of thousands of rows, minutes for a million. Raises MissingDependencyError where
+        Cost: seconds for tens of thousands of rows, a minute or two at most. Raises MissingDependencyError where
         LightGBM cannot be loaded.
         """
         generator = np.random.default_rng(seed)

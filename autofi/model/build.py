@@ -73,10 +73,9 @@ def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: 
 
 
 def used_builder(architecture: Architecture, builder: FeatureBuilder, network: Network) -> FeatureBuilder:
-    """Only what a network of this architecture reads; no boosted trees where they have no share in it."""
+    """Only what a network of this architecture reads; no boosted trees where they have no weight in it."""
     crosses, columns = used_columns(architecture, tuple(builder.encoder.schema.names))
-    share = network.boosted_share
-    return builder.subset(crosses, columns, boosted=share is not None and float(share) > 0)
+    return builder.subset(crosses, columns, boosted=network.boosted)
 
 
 def used_columns(architecture: Architecture, names: tuple[str, ...]) -> tuple[list[Pair], list[Column]]:

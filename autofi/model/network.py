@@ -33,9 +33,9 @@ class Network(nn.Module):
 
     Streams read the vectors of all the operators that give a field's vector.
 
-    With `boosted` what it gives after training is a mean with the logit of boosted trees, `boosted_share` of which is
-    theirs. The two are trained apart, so that they err apart (`training.prediction` settles the share). Where the share
-    is 0 features need not have that logit.
+    With `boosted` what it gives after training is `boosted_weights[0]` times that logit, and `boosted_weights[1]` times
+    that of boosted trees. The two are trained apart, so that they err apart; `training.prediction` settles the weights.
+    Where the trees' weight is 0 features need not have their logit.
 
     With `field_sum` the vectors of a pair operator are added up per field instead of laid end to end: `F·D`
     columns instead of `P·D`, ten times fewer at 741 pairs. With `shared` the pair operators that have the same slots
@@ -56,7 +56,7 @@ class Network(nn.Module):
         bias: float = 0.0,
     ) -> None:
         super().__init__()
-        self.register_buffer("boosted_share", torch.zeros(()) if boosted else None)
+        self.register_buffer("boosted_weights", torch.tensor([1.0, 0.0]) if boosted else None)
         self.field_sum = field_sum
         self.num_fields = len(shapes.cardinalities)
         self.operators = nn.ModuleDict()
@@ -70,7 +70,7 @@ class Network(nn.Module):
         self.vector_width = sizes.embedding_dim
         self.streams = nn.ModuleDict(self._built(streams or {}, shapes))
 
-    boosted_share: Tensor | None
+    boosted_weights: Tensor | None
 
     def _built(self, streams: Streams, shapes: Shapes) -> dict[str, Stream]:
         """Streams over the vectors of this network, by name."""
@@ -151,6 +151,11 @@ class Network(nn.Module):
         branched = [stream for stream in self.active_streams() if isinstance(stream, BranchedStream)]
         return len(branched) == 1 and self.readout.sizes.members == 1
 
+    @property
+    def boosted(self) -> bool:
+        """Whether boosted trees have a weight in what it gives."""
+        return self.boosted_weights is not None and float(self.boosted_weights[1]) > 0
+
     def active_streams(self) -> list[Stream]:
         """The streams whose logits are added up."""
         return [stream for stream in self.streams.values() if isinstance(stream, Stream)]
@@ -158,15 +163,21 @@ class Network(nn.Module):
     def select(self, features: Features) -> dict[str, Tensor]:
         """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
         selected = {name: operator.select(features) for name, operator in self._operators()}
-        if self.boosted_share is not None and features.boosted is not None:
+        if self.boosted_weights is not None and features.boosted is not None:
             selected[BOOSTED] = torch.from_numpy(features.boosted)
+        elif self.boosted:
+            raise InvalidArchitectureError(
+                "The network predicts beside boosted trees: the features have none; build them with its own builder."
+            )
         return selected
 
     def forward(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
         logits = self.own_logits(selected, mask)
-        if self.boosted_share is None or self.training or BOOSTED not in selected:
+        if self.boosted_weights is None or self.training or BOOSTED not in selected:
             return logits
-        return torch.lerp(logits, selected[BOOSTED].to(logits.dtype), self.boosted_share.to(logits.dtype))
+        own, trees = self.boosted_weights
+        joined: Tensor = own * logits + trees * selected[BOOSTED]
+        return joined
 
     def own_logits(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
         """Those of the network by itself, without boosted trees."""
@@ -246,7 +257,7 @@ class Network(nn.Module):
         self._check_streams(layout)
         small = Network.__new__(Network)
         nn.Module.__init__(small)
-        small.register_buffer("boosted_share", None)
+        small.register_buffer("boosted_weights", None)
         small.field_sum, small.num_fields = self.field_sum, self.num_fields
         small.vector_width = self.vector_width
         small.operators = nn.ModuleDict()

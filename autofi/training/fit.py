@@ -42,8 +42,13 @@ class FitReport:
     seconds: float
     history: tuple[tuple[float, float], ...]
     decayed: tuple[int, ...] = ()
-    #: Of the logit, that of boosted trees.
-    boosted_share: float = 0.0
+    #: Of the network's own logit, and of that of boosted trees.
+    boosted_weights: tuple[float, float] = (1.0, 0.0)
+
+    @property
+    def boosted_share(self) -> float:
+        """Of both weights, that of boosted trees."""
+        return self.boosted_weights[1] / sum(self.boosted_weights)
 
     @property
     def own_auc(self) -> float:
@@ -72,7 +77,7 @@ def fit(
     evaluation and decays its rate where that did, which is the refit on more rows.
     `on_evaluation(number, auc, logloss, rows per second)` is called after each evaluation. With `to_beat`, an AUC,
     a training that cannot reach it at its present pace ends early. All of that is about the network by itself: boosted
-    trees are given their share at the end.
+    trees are given their weight at the end.
     """
     begun = time.monotonic()
     close_gates(network, train, settings, generator, index=index)
@@ -109,11 +114,11 @@ def fit(
     for optimizer in optimizers:
         optimizer.release()
     best.restore(network)
-    share = network.boosted_share
-    if share is not None and repeat is not None:
-        share.fill_(repeat.boosted_share)
+    weights = network.boosted_weights
+    if weights is not None and repeat is not None:
+        weights.copy_(torch.tensor(repeat.boosted_weights))
     figures = history[best_at - 1] if history else (float("nan"), float("nan"))
-    if share is not None and valid is not None and history:
+    if weights is not None and valid is not None and history:
         figures = _figures(settle(network, valid), valid)
     seconds = time.monotonic() - begun
     return FitReport(
@@ -124,7 +129,7 @@ def fit(
         seconds=seconds,
         history=tuple(history),
         decayed=tuple(decayed),
-        boosted_share=0.0 if share is None else float(share),
+        boosted_weights=(1.0, 0.0) if weights is None else (float(weights[0]), float(weights[1])),
     )
 
 

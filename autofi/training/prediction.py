@@ -15,8 +15,9 @@ from autofi.training.rows import Rows, RowSource
 
 #: Rows scored at once when no gradient is needed: few enough that what lies between the layers stays in the cache.
 SCORING_ROWS = 4096
-#: Shares of boosted trees that are compared: near the best one the logloss is flat.
-SHARES = tuple(step / 20 for step in range(21))
+#: Steps to the weights of two logits; and what draws them to their mean, where rows are few or a logit hardly varies.
+NEWTON_STEPS = 10
+RIDGE = 1e-3
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -27,30 +28,47 @@ def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> P
 
 
 def settle(network: Network, rows: RowSource) -> Probabilities:
-    """Give boosted trees the share with which these rows have the lowest logloss; what is predicted then.
+    """Give boosted trees the weight that these rows say they earn beside the network; what is predicted then.
 
-    None where that is not better than the network alone by more than its standard error: what the trees cost should
-    earn something. Without trees it is `predict`.
+    The two logits are joined by a logistic regression on both. Trees weigh nothing, and the network's logit is left as
+    it is, unless the regression is better than one on the network's alone by more than the standard error of that
+    gain: what trees cost should earn something. Without trees it is `predict`.
     """
-    if network.boosted_share is None:
+    if network.boosted_weights is None:
         return predict(network, rows)
     own = _each(network, rows, lambda piece: network.own_logits(piece.selected)).cpu()
     trees = _each(network, rows, lambda piece: piece.selected[BOOSTED]).cpu()
     labels = rows.labels.cpu().double()
     weights = torch.ones_like(labels) if rows.weights is None else rows.weights.cpu().double()
     weights = weights / weights.sum()
+    joined = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    found = _regression(torch.stack([own, trees], 1), labels, weights)
+    alone = _regression(own.unsqueeze(1), labels, weights)
+    if found[0] < 0:  # trees say all that the network says, and better
+        found = torch.cat([torch.zeros_like(found[:1]), _regression(trees.unsqueeze(1), labels, weights)])
+    if found[1] > 0:
+        gains = _losses(own * alone[0], labels) - _losses(own * found[0] + trees * found[1], labels)
+        gain = weights @ gains
+        if gain > (weights.square() @ (gains - gain).square()).sqrt():
+            joined = found
+    network.boosted_weights.copy_(joined)
+    return (own * joined[0] + trees * joined[1]).sigmoid().numpy()
 
-    def losses(share: float) -> Tensor:
-        mixed = torch.lerp(own, trees, share)
-        return nn.functional.binary_cross_entropy_with_logits(mixed, labels, reduction="none")
 
-    best = min(SHARES, key=lambda share: float(weights @ losses(share)))
-    gains = losses(0.0) - losses(best)
-    gain = weights @ gains
-    if gain <= (weights.square() @ (gains - gain).square()).sqrt():
-        best = 0.0
-    network.boosted_share.fill_(best)
-    return torch.lerp(own, trees, best).sigmoid().numpy()
+def _regression(columns: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """The weights `[C]` of columns `[N, C]` with the lowest logloss, by Newton's method from equal ones."""
+    found = columns.new_full((columns.shape[1],), 1 / columns.shape[1])
+    for _ in range(NEWTON_STEPS):
+        scores = (columns @ found).sigmoid()
+        slope = columns.T @ (weights * (scores - labels))
+        curvature = (columns * (weights * scores * (1 - scores)).unsqueeze(1)).T @ columns
+        curvature += RIDGE * torch.eye(len(found), dtype=found.dtype)
+        found = found - torch.linalg.solve(curvature, slope + RIDGE * (found - 1 / len(found)))
+    return found
+
+
+def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
 
 
 @torch.no_grad()

@@ -88,8 +88,8 @@ def make_model() -> Model:
                 scale = 0.08 if name.startswith("streams.") else 0.2
                 drawn = scale * torch.randn(value.shape, generator=generator)
                 value.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
-        assert network.boosted_share is not None
-        network.boosted_share.fill_(0.4)
+        assert network.boosted_weights is not None
+        network.boosted_weights.copy_(torch.tensor([0.7, 0.4]))
     return Model(architecture, builder, network.eval())
 
 

@@ -1,4 +1,4 @@
-"""Boosted trees have the share that validation rows give them, and none that is not earned."""
+"""Boosted trees have the weight that validation rows give them, and none that is not earned."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
 
 from autofi.data.features import Features
+from autofi.errors import InvalidArchitectureError
 from autofi.model.network import BOOSTED, Network
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.training.fit import fit
 from autofi.training.metrics import logloss
-from autofi.training.prediction import SHARES, predict, settle
+from autofi.training.prediction import RIDGE, predict, settle
 from autofi.training.rows import Rows
 from autofi.training.settings import TrainingSettings
 from tests.supernet.tables import FIELDS, cell_table
@@ -48,40 +50,55 @@ VALID = slice(2000, 3000)
 
 
 @pytest.mark.parametrize("weighed", [False, True])
-def test_the_share_has_the_lowest_logloss(weighed: bool) -> None:
+def test_the_weights_have_the_lowest_logloss(weighed: bool) -> None:
     network = make()
     rows = rows_of(network, knowing(0.7), VALID)
     if weighed:
         rows = replace(rows, weights=torch.linspace(0.1, 2.0, len(rows)))
     settled = settle(network, rows)
-    own = predict(
-        make(boosted=False), Rows(make(boosted=False).select(TABLE.features), TABLE.labels).part(VALID)
-    )
+    plain = make(boosted=False)
+    own = predict(plain, Rows(plain.select(TABLE.features), TABLE.labels).part(VALID))
     labels = rows.labels.numpy()
-    weights = None if rows.weights is None else rows.weights.numpy()
-    trees = knowing(0.7).double().numpy()[VALID]
+    given = None if rows.weights is None else rows.weights.numpy()
+    logits = np.log(own / (1 - own)), knowing(0.7).double().numpy()[VALID]
 
-    def mixed(share: float) -> np.ndarray:
-        logit = (1 - share) * np.log(own / (1 - own)) + share * trees
-        return np.asarray(1 / (1 + np.exp(-logit)))
+    def mixed(weights: np.ndarray) -> np.ndarray:
+        return np.asarray(1 / (1 + np.exp(-weights[0] * logits[0] - weights[1] * logits[1])))
 
-    best = min(SHARES, key=lambda share: logloss(labels, mixed(share), weights))
-    assert best > 0
-    assert network.boosted_share is not None
-    assert float(network.boosted_share) == pytest.approx(best)
-    np.testing.assert_allclose(settled, mixed(best), atol=1e-6)
+    def judged(weights: np.ndarray) -> float:
+        return logloss(labels, mixed(weights), given) + RIDGE / 2 * float(((weights - 0.5) ** 2).sum())
+
+    best = minimize(judged, [0.5, 0.5], tol=1e-12).x
+    assert network.boosted_weights is not None
+    np.testing.assert_allclose(network.boosted_weights.numpy(), best, atol=0.01)
+    assert best[1] > 0.1
+    np.testing.assert_allclose(settled, mixed(network.boosted_weights.numpy()), atol=1e-6)
     np.testing.assert_allclose(predict(network, rows), settled, atol=1e-6)
+    assert network.boosted
 
 
-def test_trees_that_know_nothing_have_no_share_and_are_not_asked_for() -> None:
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_trees_that_know_nothing_weigh_nothing_and_are_not_asked_for(scale: float) -> None:
     network = make()
-    chance = torch.randn(len(TABLE.labels), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        # Where a network is too sure of itself, less of it is better: that is no merit of the trees.
+        for parameter in network.readout.parameters():
+            parameter.mul_(scale)
+    chance = 0.1 * torch.randn(len(TABLE.labels), generator=torch.Generator().manual_seed(2))
     settled = settle(network, rows_of(network, chance, VALID))
-    assert network.boosted_share is not None
-    assert float(network.boosted_share) == 0.0
+    assert network.boosted_weights is not None
+    assert network.boosted_weights.tolist() == [1.0, 0.0]
     without = Rows(network.select(TABLE.features), TABLE.labels).part(VALID)
     assert BOOSTED not in without.selected
-    np.testing.assert_array_equal(predict(network, without), settled)
+    assert not network.boosted
+    np.testing.assert_allclose(predict(network, without), settled, atol=1e-12)
+
+
+def test_features_without_the_trees_that_a_network_counts_on_are_refused() -> None:
+    network = make()
+    settle(network, rows_of(network, knowing(0.7), VALID))
+    with pytest.raises(InvalidArchitectureError, match="the features have none"):
+        network.select(TABLE.features)
 
 
 def test_the_network_is_trained_as_if_there_were_none() -> None:
@@ -96,12 +113,12 @@ def test_the_network_is_trained_as_if_there_were_none() -> None:
         torch.testing.assert_close(left, right, rtol=0, atol=0)
 
 
-def test_a_repeated_training_has_the_share_of_the_first() -> None:
+def test_a_repeated_training_has_the_weights_of_the_first() -> None:
     logits = knowing(0.5)
     first, second = make(), make()
     train, valid = (rows_of(first, logits, part) for part in (slice(0, 2000), VALID))
     report = fit(first, train, valid, SETTINGS, generator=torch.Generator().manual_seed(0))
     assert 0 < report.boosted_share <= 1
     again = fit(second, train, None, SETTINGS, generator=torch.Generator().manual_seed(0), repeat=report)
-    assert again.boosted_share == report.boosted_share
+    assert again.boosted_weights == report.boosted_weights
     np.testing.assert_allclose(predict(second, valid), predict(first, valid), atol=1e-6)
