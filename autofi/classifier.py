@@ -58,7 +58,7 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        space: str | Path = "optinter",
+        space: str | Path = "default",
         *,
         trials: int | None = None,
         seeds: int = 1,

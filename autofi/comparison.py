@@ -49,10 +49,11 @@ class Closer(_Strict):
 class TableSettings(_Strict):
     """A table, how it is read, and what was published on it.
 
-    source      relative to the folder of data that the call names
-    models      instead of the comparison's own
-    training    settings of training that all networks take here, instead of those they were published with elsewhere
-    published   test AUC by model, shown beside what is measured; `note` says how far they may be compared
+    source         relative to the folder of data that the call names
+    models         instead of the comparison's own
+    training       settings of training that networks take here, instead of those they were published with elsewhere
+    own_training   models that keep those of their space: what suits deep networks may not suit sums
+    published      test AUC by model, shown beside what is measured; `note` says how far they may be compared
     """
 
     source: str
@@ -61,6 +62,7 @@ class TableSettings(_Strict):
     columns: SchemaOverrides = SchemaOverrides()
     models: tuple[str, ...] | None = None
     training: dict[str, Any] = {}
+    own_training: tuple[str, ...] = ()
     published: dict[str, float] = {}
     note: str = ""
 
@@ -123,6 +125,9 @@ def compare(
     chosen_tables = _chosen(tables, settings.tables, "table")
     known = {*settings.models, *(name for table in settings.tables.values() for name in table.models or ())}
     check_baselines(sorted(known))
+    for name in (name for table in settings.tables.values() for name in table.own_training):
+        if name not in known:
+            raise ConfigError(f"'{file}', key 'own_training': no model named '{name}': {nearest(name, known)}")
     wanted = set(_chosen(models, sorted(known), "model"))
     deadline = None if timeout is None else begun + timeout
     with StudyStore(resolve_storage(storage)) as store:
@@ -205,7 +210,7 @@ def _train_table(
                     seeds=[seed],
                     seconds=TREE_SECONDS,
                     progress=progress,
-                    training=table.training,
+                    training={} if model in table.own_training else table.training,
                 )
             except FAILURES as error:
                 progress.note(f"{model} failed on {name} with seed {seed}: {error}")

@@ -50,7 +50,7 @@ def search(
     table: Any,
     *,
     target: str | None = None,
-    space: str | Path = "optinter",
+    space: str | Path = "default",
     study: str | None = None,
     storage: str | None = None,
     trials: int | None = None,

@@ -25,7 +25,7 @@ class SearchSettings:
     valid: str | None = None
     test: str | None = None
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    trials: int = 8
+    trials: int = 12
     seeds: int = 3
     seed: int = 0
     baselines: tuple[str, ...] = DEFAULT_BASELINES

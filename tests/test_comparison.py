@@ -133,6 +133,14 @@ def test_a_table_may_have_settings_of_training_of_its_own(file: Path) -> None:
     assert {seed for _, seed in after} == {0, 1, 2} and len({identifier for identifier, _ in after}) == 1
     # Of a model whose settings changed the last ones are told.
     assert model["seeds"] == 3
+    # Trained with its own settings before: nothing is left to do.
+    write(file, tables={"visits": {**TABLE, "training": {"epochs": 2}, "own_training": ["lr"]}})
+    known = parts()
+    run(file, tables=["visits"], models=["lr"])
+    assert parts() == known
+    write(file, tables={"visits": {**TABLE, "own_training": ["lm"]}})
+    with pytest.raises(ConfigError, match="no model named 'lm'"):
+        run(file)
     write(file, tables={"visits": {**TABLE, "training": {"epoch": 1}}})
     with pytest.raises(ConfigError, match="named 'epoch': did you mean 'epochs'"):
         run(file)

@@ -40,7 +40,7 @@ def search(
     target: options.Target = None,
     space: Annotated[
         str, typer.Option(help="Name or YAML file of a search space; [bold]autofi spaces[/bold] lists them.")
-    ] = "optinter",
+    ] = "default",
     study: Annotated[
         str | None,
         typer.Option(help="Name to keep the study under; the same name resumes it.", show_default=False),

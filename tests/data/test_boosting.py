@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 from pathlib import Path
 
@@ -117,6 +118,10 @@ def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
     again = BoostedTrees.load(tmp_path)
     assert again is not None
     assert (again.settings, again.prior, again.models) == (trees.settings, trees.prior, trees.models)
+    # Once they have predicted they hold what LightGBM made of the text, which stays behind.
+    expected = trees.transform(features_of(train, statistics))
+    copied = pickle.loads(pickle.dumps(trees))
+    np.testing.assert_array_equal(copied.transform(features_of(train, statistics)), expected)
     assert trees.nbytes == sum(len(model) for model in trees.models)
 
 
