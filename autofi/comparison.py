@@ -127,7 +127,9 @@ def compare(
     check_baselines(sorted(known))
     for name in (name for table in settings.tables.values() for name in table.own_training):
         if name not in known:
-            raise ConfigError(f"'{file}', key 'own_training': no model named '{name}': {nearest(name, known)}")
+            raise ConfigError(
+                f"'{file}', key 'own_training': no model named '{name}': {nearest(name, known)}"
+            )
     wanted = set(_chosen(models, sorted(known), "model"))
     deadline = None if timeout is None else begun + timeout
     with StudyStore(resolve_storage(storage)) as store:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,6 +99,7 @@ class _Setting:
     seed: int
     threads: int
     deadline: float
+    parameters: Mapping[str, Any]
 
 
 def fit_trees(
@@ -110,8 +111,12 @@ def fit_trees(
     threads: int = 1,
     raw_numbers: Floats | None = None,
     max_rounds: int | None = None,
+    forms: Sequence[Form] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> TreeResult:
     """Train `name` ("lightgbm" or "catboost") in each of its forms and keep the best by validation AUC.
+
+    `forms` are those to try instead of all, `parameters` the library's own in place of what stands here.
 
     `raw_numbers` [N, Q] are the exact values of the fields in `dataset.encoder.number_fields`, NaN where
     missing; without them trees see the piecewise-linear positions, which keep the order but saturate beyond
@@ -132,12 +137,16 @@ def fit_trees(
         return _Part(_columns(dataset, rows, form, raw_numbers), dataset.labels[rows], weights)
 
     best: tuple[float, Form, _Booster, Floats] | None = None
-    forms = _distinct_forms(name, dataset)
+    forms = distinct_forms(name, dataset) if forms is None else forms
     for done, form in enumerate(forms):
         now = time.monotonic()
         share = np.inf if time_limit is None else (time_limit - (now - start)) / (len(forms) - done)
         setting = _Setting(
-            rounds=max_rounds or _ROUNDS[name], seed=seed, threads=threads, deadline=now + share
+            rounds=max_rounds or _ROUNDS[name],
+            seed=seed,
+            threads=threads,
+            deadline=now + share,
+            parameters=parameters or {},
         )
         valid = part("valid", form)
         booster = trainer(part("train", form), valid, setting)
@@ -178,7 +187,7 @@ def _check(dataset: EncodedDataset, raw_numbers: Floats | None) -> None:
         raise DataError(f"raw_numbers must have shape {expected}: found {raw_numbers.shape}.")
 
 
-def _distinct_forms(name: str, dataset: EncodedDataset) -> tuple[Form, ...]:
+def distinct_forms(name: str, dataset: EncodedDataset) -> tuple[Form, ...]:
     """Without numbers `mixed` and `both` are `categorical`; with numbers only, `mixed` is `numbers`."""
     numbers = len(dataset.encoder.number_fields)
     same: dict[Form, Form] = {}
@@ -253,6 +262,7 @@ def _fit_lightgbm(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
+            **setting.parameters,
         },
         training,
         num_boost_round=setting.rounds,
@@ -302,6 +312,7 @@ def _fit_catboost(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
         thread_count=setting.threads,
         logging_level="Silent",
         allow_writing_files=False,
+        **setting.parameters,
     )
     try:
         model.fit(pool(train.columns, train), eval_set=pool(valid.columns, valid), callbacks=[StopInTime()])

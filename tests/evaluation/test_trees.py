@@ -17,7 +17,7 @@ from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.split import SplitSpec
 from autofi.errors import ConfigError, DataError, MissingDependencyError
-from autofi.evaluation.trees import FORMS, Form, TreeResult, _columns, _distinct_forms, fit_trees
+from autofi.evaluation.trees import FORMS, Form, TreeResult, _columns, distinct_forms, fit_trees
 from autofi.training.metrics import auc, logloss
 
 pytest.importorskip("lightgbm")
@@ -87,17 +87,20 @@ def test_predictions_cover_every_part_but_train_and_are_scored_by_our_measures(n
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_kept_form_is_the_one_with_the_best_validation_auc(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_kept_form_is_the_one_with_the_best_validation_auc(name: str) -> None:
     dataset, raw = draw(1)
     kept = fit(name, dataset, raw_numbers=raw)
-    alone = {}
-    for form in FORMS[name]:
-        monkeypatch.setitem(FORMS, name, (form,))
-        alone[form] = fit(name, dataset, raw_numbers=raw)
+    alone = {form: fit(name, dataset, raw_numbers=raw, forms=(form,)) for form in FORMS[name]}
     assert kept.valid_auc == max(result.valid_auc for result in alone.values())
     np.testing.assert_array_equal(kept.predictions["test"], alone[kept.form].predictions["test"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_of_the_library_take_the_place_of_ours(name: str) -> None:
+    dataset, raw = draw(1)
+    stump = {"lightgbm": {"num_leaves": 2}, "catboost": {"depth": 1}}[name]
+    small, usual = (fit(name, dataset, raw_numbers=raw, parameters=given) for given in (stump, {}))
+    assert small.size_bytes / small.iterations < usual.size_bytes / usual.iterations
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -167,7 +170,7 @@ def test_forms_that_would_be_the_same_are_tried_once() -> None:
     plain, _ = draw(numeric=())
     numeric, _ = draw(numeric=("site", "age", "noise"))
     forms = {
-        (name, kind): _distinct_forms(name, dataset)
+        (name, kind): distinct_forms(name, dataset)
         for name in NAMES
         for kind, dataset in (("plain", plain), ("numeric", numeric))
     }
