@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from autofi.model.network import BOOSTED, Network
@@ -15,8 +16,7 @@ from autofi.training.rows import Rows, RowSource
 
 #: Rows scored at once when no gradient is needed: few enough that what lies between the layers stays in the cache.
 SCORING_ROWS = 4096
-#: Steps to the weights of two logits; and what draws them to their mean, where rows are few or a logit hardly varies.
-NEWTON_STEPS = 10
+#: What keeps the weights of two logits small where one hardly varies: beside a mean logloss it is next to nothing.
 RIDGE = 1e-3
 
 Probabilities = npt.NDArray[np.float64]
@@ -56,15 +56,10 @@ def settle(network: Network, rows: RowSource) -> Probabilities:
 
 
 def _regression(columns: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """The weights `[C]` of columns `[N, C]` with the lowest logloss, by Newton's method from equal ones."""
-    found = columns.new_full((columns.shape[1],), 1 / columns.shape[1])
-    for _ in range(NEWTON_STEPS):
-        scores = (columns @ found).sigmoid()
-        slope = columns.T @ (weights * (scores - labels))
-        curvature = (columns * (weights * scores * (1 - scores)).unsqueeze(1)).T @ columns
-        curvature += RIDGE * torch.eye(len(found), dtype=found.dtype)
-        found = found - torch.linalg.solve(curvature, slope + RIDGE * (found - 1 / len(found)))
-    return found
+    """The weights `[C]` of columns `[N, C]` with the lowest logloss."""
+    model = LogisticRegression(C=1 / RIDGE, fit_intercept=False, tol=1e-8, max_iter=1000)
+    model.fit(columns.numpy(), labels.numpy(), sample_weight=weights.numpy())
+    return torch.from_numpy(model.coef_[0])
 
 
 def _losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def test_the_weights_have_the_lowest_logloss(weighed: bool) -> None:
         return np.asarray(1 / (1 + np.exp(-weights[0] * logits[0] - weights[1] * logits[1])))
 
     def judged(weights: np.ndarray) -> float:
-        return logloss(labels, mixed(weights), given) + RIDGE / 2 * float(((weights - 0.5) ** 2).sum())
+        return logloss(labels, mixed(weights), given) + RIDGE / 2 * float((weights**2).sum())
 
     best = minimize(judged, [0.5, 0.5], tol=1e-12).x
     assert network.boosted_weights is not None
