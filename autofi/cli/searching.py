@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 SPLIT = "Split"
 SEARCH_EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
-    "autofi search   [dim]generated data with a known truth, about a minute[/dim]\n\n"
+    "autofi search   [dim]generated data with a known truth, about two minutes[/dim]\n\n"
     "autofi search clicks.parquet --target click\n\n"
     "autofi search clicks.csv --target click --ignore name --multi-valued 'genres:|' --split time:day\n\n"
     "autofi search train.csv --valid valid.csv --test test.csv --target label --study mine --timeout 30m\n\n"
     "autofi search postgresql://host/ads --query 'SELECT * FROM clicks' --target click --json > result.json"
 )
-#: What `autofi search` without a table does: enough to see every part at work in about a minute.
+#: What `autofi search` without a table does: enough to see every part at work in about two minutes.
 DEMONSTRATION: dict[str, Any] = {
     "trials": 2,
     "seeds": 2,
