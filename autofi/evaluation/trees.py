@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from autofi.data.boosting import LIGHTGBM
 from autofi.errors import ConfigError, DataError, MissingDependencyError, nearest
 from autofi.training.metrics import auc, logloss
 
@@ -249,19 +250,11 @@ def _fit_lightgbm(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
     training = dataset(train)
     model = lightgbm.train(
         {
-            "objective": "binary",
+            **LIGHTGBM,
             "metric": "auc",
             "learning_rate": 0.05,
-            # Sampled rows and columns: a little better than all of them, and seeds show how much is luck.
-            "feature_fraction": 0.8,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
             "seed": setting.seed,
             "num_threads": setting.threads,
-            # Without both, timing decides how histograms are summed and results differ from run to run.
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
             **setting.parameters,
         },
         training,
