@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
@@ -21,6 +22,8 @@ from autofi.store import migrations
 from autofi.store.location import StorageURL
 
 BUSY_SECONDS = 60
+#: How long a server may be away before work that wants it gives up.
+PATIENCE_SECONDS = 120
 CONNECT_SECONDS = 10
 _ATTEMPTS = 8
 # Any constants that no other program locks.
@@ -30,12 +33,65 @@ _LOCK_NAME = "autofi_schema"
 _RACES = ("already exists", "is locked", "duplicate key", "duplicate entry", "unique constraint")
 
 
-class Database:
-    """One open database; `optuna` and `engine` are the same connections, seen by Optuna and by us."""
+# What drivers say of a server that is not there, shuts down or has just started.
+_AWAY = (
+    "connection refused",
+    "connection failed",
+    "connection is lost",
+    "connection is closed",
+    "closed the connection",
+    "connection timeout",
+    "consuming input failed",
+    "server closed",
+    "shutting down",
+    "starting up",
+    "could not connect",
+    "can't connect",
+    "lost connection",
+    "gone away",
+    "terminating connection",
+    "timeout expired",
+    "no such file or directory",
+)
+# What SQLite says when there is no room, which may be made while a search waits.
+_FULL = "disk is full"
 
-    def __init__(self, url: StorageURL) -> None:
+Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+
+
+class HasDatabase(Protocol):
+    """Whose methods may be `patient`."""
+
+    @property
+    def _database(self) -> Database: ...
+
+
+Owner = TypeVar("Owner", bound=HasDatabase)
+
+
+def patient(
+    method: Callable[Concatenate[Owner, Arguments], Result],
+) -> Callable[Concatenate[Owner, Arguments], Result]:
+    """The method, again while the server of `self._database` is away; it must bear being run twice."""
+
+    def waiting(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        return self._database.patiently(lambda: method(self, *args, **kwargs))
+
+    functools.update_wrapper(waiting, method)
+    return waiting
+
+
+class Database:
+    """One open database; `optuna` and `engine` are the same connections, seen by Optuna and by us.
+
+    With `looking` nothing is meant to be written, and on SQLite reading waits for no writer and holds none up.
+    """
+
+    def __init__(self, url: StorageURL, *, looking: bool = False) -> None:
         """Create the parent folder, the file and the tables where they are missing; raises StoreError."""
         self.url = url
+        self._looking = looking
         self.optuna = self._open()
         self.engine: Engine = self.optuna.engine
         self._finalizer = weakref.finalize(self, _dispose, self.optuna, os.getpid())
@@ -58,6 +114,18 @@ class Database:
         except (SQLAlchemyError, StorageInternalError, OSError) as error:
             raise StoreError(_explain(self.url, error)) from error
 
+    def patiently(self, work: Callable[[], Result]) -> Result:
+        """`work()`; where the database goes away in it, again until it is back, for PATIENCE_SECONDS."""
+        began, wait = time.monotonic(), 0.1
+        while True:
+            try:
+                return work()
+            except StoreError as error:
+                if not _is_away(error.__cause__) or time.monotonic() - began >= PATIENCE_SECONDS:
+                    raise
+            time.sleep(random.uniform(0.5, 1.0) * wait)
+            wait = min(2 * wait, 5.0)
+
     def _open(self) -> RDBStorage:
         with self.errors():
             if self.url.file is not None:
@@ -65,7 +133,7 @@ class Database:
             began = time.monotonic()
             for attempt in range(_ATTEMPTS):
                 try:
-                    return _prepare(self.url)
+                    return _prepare(self.url, looking=self._looking)
                 except (SQLAlchemyError, StorageInternalError) as error:
                     waited = time.monotonic() - began
                     if attempt == _ATTEMPTS - 1 or waited >= BUSY_SECONDS or not _is_race(error):
@@ -74,7 +142,7 @@ class Database:
         raise AssertionError("the last attempt returns or raises")
 
 
-def _prepare(url: StorageURL) -> RDBStorage:
+def _prepare(url: StorageURL, *, looking: bool) -> RDBStorage:
     arguments = _engine_arguments(url)
     # Optuna runs str.format over the URL: braces in a path or password must survive it.
     literal = url.url.replace("{", "{{").replace("}", "}}")
@@ -88,10 +156,29 @@ def _prepare(url: StorageURL) -> RDBStorage:
         try:
             _check_optuna(storage, url)
             migrations.upgrade(storage.engine)
+            if url.backend == "sqlite" and not looking:
+                _write_at_once(storage.engine)
         except BaseException:
             storage.engine.dispose()
             raise
     return storage
+
+
+def _write_at_once(engine: Engine) -> None:
+    """Begin every transaction of SQLite with its lock: one that reads first, as Optuna's do, fails at once when another
+    process writes between, however long it may wait for locks."""
+
+    @event.listens_for(engine, "connect")
+    def by_hand(connection: Any, record: object) -> None:
+        # Python's driver begins transactions by itself unless it is told not to.
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    # Connections that were opened before know nothing of it.
+    engine.dispose()
 
 
 def _check_optuna(storage: RDBStorage, url: StorageURL) -> None:
@@ -132,6 +219,18 @@ def _engine_arguments(url: StorageURL) -> dict[str, Any]:
         case _:
             # A search outlives idle connections, and a wrong host must not hang for minutes.
             return {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+
+
+def _is_away(error: BaseException | None) -> bool:
+    """Whether the server could not be reached, or broke off: a second try may do better."""
+    if isinstance(error, StorageInternalError):
+        error = error.__cause__
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    text = str(error).lower()
+    return _FULL in text or any(sign in text for sign in _AWAY)
 
 
 def _is_race(error: Exception) -> bool:

@@ -1,6 +1,6 @@
-"""One process searches a study at a time: takes, renews and gives back that right.
+"""What one process at a time has a right to (to search a study, to be a worker): takes, renews, gives it back.
 
-Optuna's heartbeat works only inside `study.optimize`; the owner is kept in `autofi_study` instead. An owner
+Optuna's heartbeat works only inside `study.optimize`; owners are kept in our tables instead (`tables.Owned`). An owner
 on this machine is dead when its process is; one elsewhere when it has not been seen for `LEASE_SECONDS`.
 """
 
@@ -12,6 +12,7 @@ import threading
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Update, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,12 +20,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from autofi.errors import StoreError
 from autofi.store.database import Database
 from autofi.store.process import ProcessIdentity, current_process, start_time
-from autofi.store.tables import StudyRow
+from autofi.store.tables import Owned, StudyRow, WorkerRow
 
 _logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 120.0
 RENEW_SECONDS = 20.0
+
+#: The tables whose rows have an owner.
+OwnedRow = type[StudyRow] | type[WorkerRow]
 
 _FREE = {
     "owner_pid": None,
@@ -37,27 +41,28 @@ _FREE = {
 
 
 class Lease:
-    """The right to search one study, renewed by a thread until `release`."""
+    """The right to one row, renewed by a thread until `release`."""
 
-    def __init__(self, database: Database, study_id: int, *, token: str) -> None:
+    def __init__(self, database: Database, table: OwnedRow, row_id: int, *, token: str) -> None:
         self._database = database
-        self._study_id = study_id
+        self._table = table
+        self.row_id = row_id
         self._token = token
         self._pid = os.getpid()
         self._released = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name=f"autofi-lease-{study_id}", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name=f"autofi-lease-{row_id}", daemon=True)
         self._thread.start()
 
     def is_held(self) -> bool:
-        """Whether the study is still ours: false after `release`, or when another host took it over."""
+        """Whether the row is still ours: false after `release`, or when another host took it over."""
         if self._released.is_set():
             return False
         with self._database.engine.connect() as connection:
-            token = connection.scalar(select(StudyRow.owner_token).where(StudyRow.id == self._study_id))
+            token = connection.scalar(select(self._table.owner_token).where(self._table.id == self.row_id))
         return token == self._token
 
     def release(self) -> None:
-        """Free the study; a second call, or one in a forked child, does nothing. Never raises."""
+        """Free the row; a second call, or one in a forked child, does nothing. Never raises."""
         if self._released.is_set() or os.getpid() != self._pid:
             return
         self._released.set()
@@ -65,7 +70,9 @@ class Lease:
         self._write(_FREE)
 
     def _ours(self) -> Update:
-        return update(StudyRow).where(StudyRow.id == self._study_id, StudyRow.owner_token == self._token)
+        return update(self._table).where(
+            self._table.id == self.row_id, self._table.owner_token == self._token
+        )
 
     def _renew(self) -> None:
         while not self._released.wait(RENEW_SECONDS):
@@ -78,38 +85,56 @@ class Lease:
         except SQLAlchemyError as error:
             # A database that is away for a moment ends neither the search nor its lease: the next renewal
             # tries again, and a lease that could not be given back ends with the process.
-            _logger.debug("lease of study %d: %s", self._study_id, error)
+            _logger.debug("lease of %s %d: %s", self._table.__tablename__, self.row_id, error)
 
 
 def acquire(database: Database, study_id: int) -> Lease:
     """The lease of a study that is free or whose owner is dead; raises StoreError naming a living owner."""
-    me, now, token = current_process(), datetime.now(UTC), uuid.uuid4().hex
+    me, now = current_process(), datetime.now(UTC)
+    owner = _owner(me, now)
     with database.session() as session:
         row = session.execute(select(StudyRow).where(StudyRow.id == study_id)).scalar_one()
-        if row.owner_token is not None and _is_alive(row, me, now):
+        if is_alive(row, me, now):
             raise StoreError(_busy(row, me, now))
         taken = session.connection().execute(
             update(StudyRow)
             # Only if nobody was faster since the row was read.
             .where(StudyRow.id == study_id, StudyRow.owner_token.is_not_distinct_from(row.owner_token))
-            .values(
-                owner_pid=me.pid,
-                owner_host=me.host,
-                owner_place=me.place,
-                owner_started=me.started,
-                owner_token=token,
-                owner_seen_at=now,
-            )
+            .values(**owner)
         )
         if taken.rowcount != 1:
             raise StoreError(f"study '{row.name}' was taken by another process at this moment; try again.")
-    return Lease(database, study_id, token=token)
+    return Lease(database, StudyRow, study_id, token=str(owner["owner_token"]))
 
 
-def _is_alive(row: StudyRow, me: ProcessIdentity, now: datetime) -> bool:
+def join(database: Database, study_id: int) -> Lease:
+    """The lease of a new worker of a study."""
+    now = datetime.now(UTC)
+    owner = _owner(current_process(), now)
+    with database.session() as session:
+        row = WorkerRow(study_id=study_id, joined_at=now, **owner)
+        session.add(row)
+    return Lease(database, WorkerRow, row.id, token=str(owner["owner_token"]))
+
+
+def is_alive(row: Owned, me: ProcessIdentity, now: datetime) -> bool:
+    """Whether the row has an owner that still lives, as far as this process can tell."""
+    if row.owner_token is None:
+        return False
     if row.owner_place and row.owner_place == me.place and row.owner_pid is not None:
         return start_time(row.owner_pid) == row.owner_started
     return row.owner_seen_at is not None and now - row.owner_seen_at < timedelta(seconds=LEASE_SECONDS)
+
+
+def _owner(me: ProcessIdentity, now: datetime) -> dict[str, Any]:
+    return {
+        "owner_pid": me.pid,
+        "owner_host": me.host,
+        "owner_place": me.place,
+        "owner_started": me.started,
+        "owner_token": uuid.uuid4().hex,
+        "owner_seen_at": now,
+    }
 
 
 def _busy(row: StudyRow, me: ProcessIdentity, now: datetime) -> str:

@@ -15,17 +15,27 @@ from optuna.distributions import BaseDistribution
 from sqlalchemy import select
 
 from autofi.errors import StoreError
-from autofi.store.database import Database
-from autofi.store.lease import Lease, acquire
+from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
+from autofi.store.database import Database, patient
+from autofi.store.lease import Lease, acquire, join
 from autofi.store.location import artifact_root
 from autofi.store.payload import to_text
-from autofi.store.records import ExportRecord, ModelRecord, ModelRole, Scalar, StudyRecord, TrialRecord
+from autofi.store.records import (
+    ExportRecord,
+    ModelRecord,
+    ModelRole,
+    Scalar,
+    StudyRecord,
+    TrialRecord,
+    TrialState,
+)
 from autofi.store.tables import ExportRow, ModelRow, StageRow, StudyRow
-from autofi.store.trial_log import TrialLog
+from autofi.store.trial_log import LOST, Claimed, TrialLog
 
 
 class StudyHandle:
-    """An open study; only the handle that claimed it starts trials, anything else works on any handle.
+    """An open study. One handle at a time leads its search (`claim`); any number may work on its trials, each of which
+    takes what it measures (`start_trial`, `take_over`) so that nobody else does; anything else works on any handle.
 
     Use it in a `with` block (or call `close`), so that the next search need not wait for this process to end.
     """
@@ -34,7 +44,10 @@ class StudyHandle:
         self._database = database
         self._id = row.id
         self._lease: Lease | None = None
-        self._started: set[int] = set()
+        self._worker: Lease | None = None
+        self._claims = Claims(database, row.id)
+        #: The claims of the trials that this handle runs, by number.
+        self._running: dict[int, str] = {}
         self.record = StudyRecord(
             name=row.name,
             space_name=row.space_name,
@@ -67,30 +80,30 @@ class StudyHandle:
         """The same study for Optuna's own samplers, plots and importances."""
         return self._log.study
 
-    # Who searches it
+    # Who searches it, and who works on it
 
     def claim(self) -> tuple[int, ...]:
-        """Become the one process that searches this study; numbers of the trials a dead one left RUNNING.
+        """Become the one process that leads the search of this study; numbers of the trials that dead ones left.
 
-        Those are marked FAIL. Raises StoreError while another living process searches it.
+        Those were RUNNING and are FAIL now. Raises StoreError while another living process leads it.
         """
         if not self.is_claimed():
             self._lease = acquire(self._database, self._id)
             # For a handle that is dropped without close; the lease's thread does not keep the handle alive.
             weakref.finalize(self, self._lease.release)
-        return self.fail_stale()
+        return tuple(sorted({*self._adopt(), *self.reap()}))
 
     def is_claimed(self) -> bool:
-        """Whether this handle may start trials."""
+        """Whether this handle leads the search."""
         with self._database.errors():
             return self._lease is not None and self._lease.is_held()
 
     def close(self) -> None:
-        """Give the claim back; reading and recording still work."""
-        if self._lease is not None:
-            with self._database.errors():
-                self._lease.release()
-            self._lease = None
+        """Give the claim back, and leave as a worker; reading and recording still work."""
+        for lease in (self._lease, self._worker):
+            if lease is not None:
+                lease.release()
+        self._lease = self._worker = None
 
     def __enter__(self) -> Self:
         return self
@@ -112,27 +125,59 @@ class StudyHandle:
         params: Mapping[str, Scalar],
         distributions: Mapping[str, BaseDistribution],
         attrs: Mapping[str, Any] | None = None,
-    ) -> int:
-        """Record a RUNNING trial and return its number.
+        most: int | None = None,
+    ) -> int | None:
+        """Record a RUNNING trial of this process and return its number.
+
+        None when the architecture has been claimed with this seed, here or by any other worker, or when the stage has
+        `most` trials that run or are complete.
 
         `params` are what the dashboard shows; Optuna wants the choices of a categorical unchanged through the
         study. Raises ValueError for a parameter without a distribution or outside it.
         """
-        if not self.is_claimed():
-            raise StoreError(
-                f"study '{self.name}' was opened for reading, or taken over; claim it to search it."
+        claim = self._claims.take(
+            self._join(), stage=stage, architecture_id=architecture_id, seed=seed, most=most
+        )
+        if claim is None:
+            return None
+        try:
+            number = self._log.start(
+                stage=stage,
+                architecture_id=architecture_id,
+                architecture=architecture,
+                seed=seed,
+                claim=claim.name,
+                params=params,
+                distributions=distributions,
+                attrs=attrs or {},
             )
+        except BaseException:
+            self._claims.abandon(claim.name)
+            raise
+        self._running[number] = claim.name
+        return number
+
+    def take_over(self, stage: str) -> TrialRecord | None:
+        """A new RUNNING trial of this process in the place of one whose process died, as it was; None if there is none.
+
+        The new one has the attribute `retry_of`. After MOST_ATTEMPTS an architecture has failed.
+        """
+        claim = self._claims.take_over(self._join(), stage)
+        if claim is None:
+            return None
+        died = self._log.record(max(self._attempts(claim, self._log.claimed())))
         number = self._log.start(
             stage=stage,
-            architecture_id=architecture_id,
-            architecture=architecture,
-            seed=seed,
-            params=params,
-            distributions=distributions,
-            attrs=attrs or {},
+            architecture_id=died.architecture_id,
+            architecture=died.architecture,
+            seed=died.seed,
+            claim=claim.name,
+            params=died.params,
+            distributions=self._log.distributions(died.number),
+            attrs={**died.attrs, "retry_of": died.number},
         )
-        self._started.add(number)
-        return number
+        self._running[number] = claim.name
+        return self._log.record(number)
 
     def finish_trial(self, number: int, value: float, attrs: Mapping[str, Any] | None = None) -> None:
         """RUNNING becomes COMPLETE.
@@ -141,21 +186,79 @@ class StudyHandle:
         ValueError for a value that is not finite (call `fail_trial`), StoreError for a trial not running.
         """
         self._log.complete(number, value, attrs=attrs or {})
+        self._settle(number, ClaimState.COMPLETE)
 
     def fail_trial(self, number: int, error: BaseException | str) -> None:
         """RUNNING becomes FAIL, with the error's message and the last line of its traceback."""
         self._log.fail(number, error)
+        self._settle(number, ClaimState.FAILED)
 
-    def fail_stale(self) -> tuple[int, ...]:
-        """Mark FAIL what a dead owner left RUNNING, and return the numbers; `claim` does it already."""
-        if not self.is_claimed():
-            raise StoreError(
-                f"study '{self.name}' was opened for reading; claim it to end its running trials."
+    def reap(self) -> tuple[int, ...]:
+        """Free what dead workers held, for `take_over`; numbers of their trials, which are FAIL from now on."""
+        orphans = self._claims.orphans()
+        if not orphans:
+            return ()
+        trials, reaped = self._log.claimed(), []
+        for claim in orphans:
+            trial, again = trials.get(claim.name), claim.attempt < MOST_ATTEMPTS
+            if trial is None:
+                # It died between the claim and the trial.
+                if self._attempts(claim, trials):
+                    self._claims.settle(claim.name, ClaimState.LOST if again else ClaimState.FAILED)
+                else:
+                    self._claims.abandon(claim.name)
+                continue
+            lost = trial.lost
+            if trial.state is TrialState.RUNNING:
+                try:
+                    self._log.fail(trial.number, LOST)
+                except StoreError:
+                    # Its worker was only cut off, and has ended it at this moment: the next call sees how.
+                    continue
+                lost = True
+                reaped.append(trial.number)
+            if trial.state is TrialState.COMPLETE:
+                self._claims.settle(claim.name, ClaimState.COMPLETE)
+            else:
+                self._claims.settle(claim.name, ClaimState.LOST if lost and again else ClaimState.FAILED)
+        return tuple(reaped)
+
+    @staticmethod
+    def _attempts(claim: Claim, trials: Mapping[str, Claimed]) -> list[int]:
+        """Numbers of the trials of a claim, whichever attempt."""
+        return [trial.number for name, trial in trials.items() if name.split(".")[0] == str(claim.id)]
+
+    def pending(self, stage: str) -> int:
+        """How many trials of a stage run in some worker, or wait for one that takes them over."""
+        return self._claims.pending(stage)
+
+    def taken(self, stage: str) -> frozenset[str]:
+        """The ids of all architectures that were claimed in a stage, whatever became of them."""
+        return frozenset(self._claims.taken(stage))
+
+    def _join(self) -> int:
+        if self._worker is None:
+            self._worker = self._database.patiently(lambda: join(self._database, self._id))
+            weakref.finalize(self, self._worker.release)
+        return self._worker.row_id
+
+    def _settle(self, number: int, state: ClaimState) -> None:
+        claim = self._running.pop(number, None)
+        if claim is not None:
+            self._claims.settle(claim, state)
+
+    def _adopt(self) -> tuple[int, ...]:
+        """Trials of versions that knew no claims: the complete ones count, of running ones the process is dead."""
+        found = self._log.unclaimed()
+        complete = [trial.user_attrs for trial in found if trial.state == optuna.trial.TrialState.COMPLETE]
+        if complete:
+            self._claims.adopt(
+                (attrs["stage"], attrs["architecture_id"], attrs["seed"]) for attrs in complete
             )
-        stale = tuple(number for number in self._log.running() if number not in self._started)
-        for number in stale:
-            self._log.fail(number, "the process that ran this trial ended before it did")
-        return stale
+        running = tuple(trial.number for trial in found if trial.state == optuna.trial.TrialState.RUNNING)
+        for number in running:
+            self._log.fail(number, LOST)
+        return running
 
     def find_trial(self, stage: str, architecture_id: str, seed: int) -> TrialRecord | None:
         """The COMPLETE trial of that architecture and seed in that stage: nothing is measured twice."""
@@ -167,6 +270,7 @@ class StudyHandle:
 
     # Work that is no trial
 
+    @patient
     def stage(self, key: str) -> dict[str, Any] | None:
         """What `record_stage` kept under that key."""
         with self._database.session() as session:
@@ -175,6 +279,7 @@ class StudyHandle:
             )
         return None if text is None else json.loads(text)
 
+    @patient
     def record_stage(self, key: str, payload: Mapping[str, Any]) -> None:
         """Keep a finished piece of work; the same key again replaces it."""
         with self._database.session() as session:
@@ -185,6 +290,7 @@ class StudyHandle:
             row.payload = to_text(payload)
             row.created_at = datetime.now(UTC)
 
+    @patient
     def record_model(
         self,
         *,
@@ -222,6 +328,7 @@ class StudyHandle:
             row.path = None if path is None else self._stored(path)
             row.created_at = datetime.now(UTC)
 
+    @patient
     def models(self, role: ModelRole | str | None = None) -> tuple[ModelRecord, ...]:
         """Recorded models, in the order they were first recorded."""
         query = select(ModelRow).where(ModelRow.study_id == self._id).order_by(ModelRow.id)
@@ -230,6 +337,7 @@ class StudyHandle:
         with self._database.session() as session:
             return tuple(self._model(row) for row in session.scalars(query))
 
+    @patient
     def record_export(self, path: Path, *, architecture_id: str) -> None:
         """Keep that a bundle was written to `path`."""
         with self._database.session() as session:
@@ -242,6 +350,7 @@ class StudyHandle:
                 )
             )
 
+    @patient
     def exports(self) -> tuple[ExportRecord, ...]:
         """Bundles written so far, oldest first."""
         query = select(ExportRow).where(ExportRow.study_id == self._id).order_by(ExportRow.id)

@@ -48,8 +48,19 @@ class Base(DeclarativeBase):
     """Metadata of our tables alone."""
 
 
-class StudyRow(Base):
-    """One study, named like Optuna's; `owner_*` is the process that searches it now, or null."""
+class Owned:
+    """Columns of what one process at a time has a right to: that process, or null."""
+
+    owner_pid: Mapped[int | None] = mapped_column(BigInteger)
+    owner_host: Mapped[str | None] = mapped_column(String(255))
+    owner_place: Mapped[str | None] = mapped_column(String(128))
+    owner_started: Mapped[str | None] = mapped_column(String(64))
+    owner_token: Mapped[str | None] = mapped_column(String(32))
+    owner_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class StudyRow(Owned, Base):
+    """One study, named like Optuna's; its owner is the process that searches it now."""
 
     __tablename__ = f"{PREFIX}study"
 
@@ -64,12 +75,6 @@ class StudyRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     versions: Mapped[str] = mapped_column(LongText)
     package_version: Mapped[str] = mapped_column(String(64))
-    owner_pid: Mapped[int | None] = mapped_column(BigInteger)
-    owner_host: Mapped[str | None] = mapped_column(String(255))
-    owner_place: Mapped[str | None] = mapped_column(String(128))
-    owner_started: Mapped[str | None] = mapped_column(String(64))
-    owner_token: Mapped[str | None] = mapped_column(String(32))
-    owner_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class ArchitectureRow(Base):
@@ -133,3 +138,32 @@ class StageRow(Base):
     key: Mapped[str] = mapped_column(String(200))
     payload: Mapped[str] = mapped_column(LongText)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class WorkerRow(Owned, Base):
+    """A process that measures trials of a study, or did: its owner is the process itself, null once it has left."""
+
+    __tablename__ = f"{PREFIX}worker"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey(f"{PREFIX}study.id", ondelete="CASCADE"), index=True)
+    joined_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ClaimRow(Base):
+    """The right to measure an architecture with a seed: one row however many workers and attempts."""
+
+    __tablename__ = f"{PREFIX}claim"
+    __table_args__ = (
+        UniqueConstraint("study_id", "stage", "architecture_id", "seed", name="uq_autofi_claim"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey(f"{PREFIX}study.id", ondelete="CASCADE"))
+    stage: Mapped[str] = mapped_column(String(64))
+    architecture_id: Mapped[str] = mapped_column(String(64))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    # Null for what was measured before there were claims.
+    worker_id: Mapped[int | None] = mapped_column(ForeignKey(f"{PREFIX}worker.id", ondelete="SET NULL"))
+    attempt: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))

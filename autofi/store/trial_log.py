@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import select
 
 from autofi.errors import StoreError
-from autofi.store.database import Database
+from autofi.store.database import Database, patient
 from autofi.store.payload import plain, to_text
 from autofi.store.records import Scalar, TrialRecord, TrialState
 from autofi.store.tables import ArchitectureRow
@@ -31,7 +32,20 @@ METRIC_NAME = "valid AUC"
 # MySQL keeps an attribute in a TEXT of 64 kB; the other databases follow, so that a study can move.
 ATTRIBUTE_BYTES = 60_000
 _ERROR_CHARACTERS = 2_000
-_OWN = ("stage", "architecture_id", "seed", "valid", "parameters", "table_bytes", "seconds", "error")
+_OWN = ("stage", "architecture_id", "seed", "claim", "valid", "parameters", "table_bytes", "seconds", "error")
+
+
+#: Why a trial failed that another worker takes over.
+LOST = "the process that ran this trial ended before it did"
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What has become of the trial of a claim; `lost` when it ended with its worker."""
+
+    number: int
+    state: TrialState
+    lost: bool
 
 
 @contextmanager
@@ -65,6 +79,7 @@ class TrialLog:
         architecture_id: str,
         architecture: Mapping[str, Any],
         seed: int,
+        claim: str,
         params: Mapping[str, Scalar],
         distributions: Mapping[str, BaseDistribution],
         attrs: Mapping[str, Any],
@@ -78,14 +93,24 @@ class TrialLog:
             params=dict(params),
             distributions={name: distributions[name] for name in params},
             user_attrs=_attributes(
-                {**attrs, "stage": stage, "architecture_id": architecture_id, "seed": seed}
+                {**attrs, "stage": stage, "architecture_id": architecture_id, "seed": seed, "claim": claim}
             ),
         )
         # First, so that no trial ever lacks its architecture.
         self._keep_architecture(architecture_id, architecture)
         storage = self._database.optuna
-        with self._database.errors():
-            return storage.get_trial_number_from_id(storage.create_new_trial(self._optuna_id, trial))
+        again = False
+
+        def create() -> int:
+            nonlocal again
+            # A server that broke off may have done what it was asked for all the same.
+            if again and claim in (known := self.claimed()):
+                return known[claim].number
+            again = True
+            with self._database.errors():
+                return storage.get_trial_number_from_id(storage.create_new_trial(self._optuna_id, trial))
+
+        return self._database.patiently(create)
 
     def complete(self, number: int, value: float, *, attrs: Mapping[str, Any]) -> None:
         """RUNNING becomes COMPLETE; raises ValueError for a value that is not finite."""
@@ -97,9 +122,27 @@ class TrialLog:
         """RUNNING becomes FAIL with the error's message and the place it was raised at."""
         self._end(number, optuna.trial.TrialState.FAIL, value=None, attrs={"error": _describe(error)})
 
-    def running(self) -> tuple[int, ...]:
-        """Numbers of the RUNNING trials."""
-        return tuple(trial.number for trial in self._frozen(optuna.trial.TrialState.RUNNING))
+    def claimed(self) -> dict[str, Claimed]:
+        """Trials by the claims they carry."""
+        return {
+            trial.user_attrs["claim"]: Claimed(
+                trial.number, TrialState[trial.state.name], _message(trial) == LOST
+            )
+            for trial in self._frozen()
+            if "claim" in trial.user_attrs
+        }
+
+    def unclaimed(self) -> list[FrozenTrial]:
+        """Trials of versions that knew no claims."""
+        return [
+            trial
+            for trial in self._frozen()
+            if "architecture_id" in trial.user_attrs and "claim" not in trial.user_attrs
+        ]
+
+    def is_running(self, number: int) -> bool:
+        """Whether the trial has not ended."""
+        return any(trial.number == number for trial in self._frozen(optuna.trial.TrialState.RUNNING))
 
     def find(self, stage: str, architecture_id: str, seed: int) -> TrialRecord | None:
         """The COMPLETE trial of that architecture and seed in that stage."""
@@ -116,6 +159,17 @@ class TrialLog:
             _record(trial, architectures) for trial in self._frozen() if "architecture_id" in trial.user_attrs
         )
 
+    def record(self, number: int) -> TrialRecord:
+        """One trial by its number."""
+        (trial,) = (trial for trial in self._frozen() if trial.number == number)
+        return _record(trial, self._architectures(trial.user_attrs["architecture_id"]))
+
+    def distributions(self, number: int) -> dict[str, BaseDistribution]:
+        """The distributions of a trial's parameters."""
+        (trial,) = (trial for trial in self._frozen() if trial.number == number)
+        return dict(trial.distributions)
+
+    @patient
     def _frozen(self, *states: optuna.trial.TrialState) -> list[FrozenTrial]:
         with self._database.errors():
             return self.study.get_trials(deepcopy=False, states=states or None)
@@ -130,12 +184,27 @@ class TrialLog:
     ) -> None:
         storage = self._database.optuna
         checked = _attributes(attrs)
-        try:
+        again = False
+
+        def end() -> None:
+            nonlocal again
             with self._database.errors():
                 trial_id = storage.get_trial_id_from_study_id_trial_number(self._optuna_id, number)
+                trial = storage.get_trial(trial_id)
+                # A server that broke off may have done what it was asked for all the same.
+                if (
+                    again
+                    and trial.state == state
+                    and all(trial.user_attrs.get(name) == attribute for name, attribute in checked.items())
+                ):
+                    return
+                again = True
                 for name, attribute in checked.items():
                     storage.set_trial_user_attr(trial_id, name, attribute)
                 storage.set_trial_state_values(trial_id, state, None if value is None else [value])
+
+        try:
+            self._database.patiently(end)
         except (optuna.exceptions.UpdateFinishedTrialError, KeyError) as error:
             raise StoreError(
                 f"trial {number} of study '{self.study.study_name}' is not running: it was never started, "
@@ -145,15 +214,20 @@ class TrialLog:
     def _keep_architecture(self, architecture_id: str, architecture: Mapping[str, Any]) -> None:
         if self._architectures(architecture_id):
             return
-        with self._database.session() as session:
-            session.add(
-                ArchitectureRow(
-                    study_id=self._study_id,
-                    architecture_id=architecture_id,
-                    architecture=to_text(architecture),
-                )
-            )
+        row = {
+            "study_id": self._study_id,
+            "architecture_id": architecture_id,
+            "architecture": to_text(architecture),
+        }
+        try:
+            with self._database.session() as session:
+                session.add(ArchitectureRow(**row))
+        except StoreError:
+            # Another worker was as fast, with another seed.
+            if not self._architectures(architecture_id):
+                raise
 
+    @patient
     def _architectures(self, architecture_id: str | None = None) -> dict[str, dict[str, Any]]:
         query = select(ArchitectureRow.architecture_id, ArchitectureRow.architecture).where(
             ArchitectureRow.study_id == self._study_id
@@ -173,6 +247,11 @@ def _attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
                 f"attribute '{name}' has {size} bytes, at most {ATTRIBUTE_BYTES}; record a stage"
             )
     return checked
+
+
+def _message(trial: FrozenTrial) -> str:
+    error = trial.user_attrs.get("error")
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
 
 
 def _describe(error: BaseException | str) -> dict[str, str]:

@@ -294,10 +294,7 @@ class TestOwner:
             study.finish_trial(number, 0.7, measured(0.7))
             assert reader.trials() == study.trials()
             reader.record_stage("report", {"read": True})
-            with pytest.raises(StoreError, match="opened for reading"):
-                start(reader)
-            with pytest.raises(StoreError, match="opened for reading"):
-                reader.fail_stale()
+            assert reader.reap() == (), "what a living process runs is not freed"
         assert study.stage("report") == {"read": True}
 
     def test_released_by_with_even_after_an_error(self, store: StudyStore, make_study: MakeStudy) -> None:
@@ -338,12 +335,6 @@ class TestOwner:
         me = current_process()
         self._own(store, place=me.place, seen=datetime.now(UTC), pid=me.pid, started="before")
         assert make_study(store).is_claimed()
-
-    def test_a_lost_claim_starts_no_trial(self, store: StudyStore, make_study: MakeStudy) -> None:
-        study = make_study(store)
-        self._own(store, place="another machine", seen=datetime.now(UTC))
-        with pytest.raises(StoreError, match="taken over"):
-            start(study)
 
     @staticmethod
     def _seen(store: StudyStore) -> datetime | None:
@@ -409,8 +400,13 @@ def test_a_killed_search_is_resumed_without_its_running_trial(url: StorageURL, m
         assert study.find_trial("scratch", "a1", 0) == complete
         assert lost.state == TrialState.FAIL
         assert lost.error == "the process that ran this trial ended before it did"
-        assert start(study, architecture_id="a2") == 2
-        assert study.fail_stale() == (), "what this handle runs is not stale"
+        assert start(study, architecture_id="a2") is None, "it waits to be taken over, as it was"
+        again = study.take_over("scratch")
+        assert again is not None
+        assert (again.number, again.state, again.attrs["retry_of"]) == (2, TrialState.RUNNING, 1)
+        assert (again.architecture_id, again.architecture, again.params) == ("a2", ARCHITECTURE, PARAMS)
+        assert study.take_over("scratch") is None
+        assert study.reap() == (), "what this handle runs is not lost"
         study.close()
 
 

@@ -1,0 +1,192 @@
+"""Who measures which architecture: no two workers the same, and none is lost with the worker that took it.
+
+A claim is taken before its trial begins and settled after it has ended. What becomes of a claim whose worker died is
+read from its trial: Optuna's change of a trial's state happens once, whoever asks for it, so that a worker that was
+only cut off and one that takes over from it cannot both end the same trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from autofi.store.database import Database, patient
+from autofi.store.lease import is_alive
+from autofi.store.process import current_process
+from autofi.store.tables import ClaimRow, StudyRow, WorkerRow
+
+#: Workers that a trial may cost: an architecture that ends every process it is trained in has failed.
+MOST_ATTEMPTS = 3
+
+
+class ClaimState(StrEnum):
+    """What has become of a claim; LOST waits for another worker."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+#: What counts towards the trials that were asked for: a failed trial is replaced.
+_COUNTED = (ClaimState.RUNNING, ClaimState.COMPLETE, ClaimState.LOST)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An attempt at a claim; `name` is what its trial carries."""
+
+    id: int
+    attempt: int
+    architecture_id: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.id}.{self.attempt}"
+
+
+class Claims:
+    """The claims of one study."""
+
+    def __init__(self, database: Database, study_id: int) -> None:
+        self._database = database
+        self._study_id = study_id
+
+    @patient
+    def take(
+        self, worker_id: int, *, stage: str, architecture_id: str, seed: int, most: int | None
+    ) -> Claim | None:
+        """The claim on an architecture; None when somebody has it, or when the stage has `most` already."""
+        with self._alone() as session:
+            known = session.scalar(
+                self._rows(stage).where(ClaimRow.architecture_id == architecture_id, ClaimRow.seed == seed)
+            )
+            if known is not None or (most is not None and self._count(session, stage, _COUNTED) >= most):
+                return None
+            row = ClaimRow(
+                study_id=self._study_id,
+                stage=stage,
+                architecture_id=architecture_id,
+                seed=seed,
+                worker_id=worker_id,
+                attempt=1,
+                state=ClaimState.RUNNING,
+            )
+            session.add(row)
+            session.flush()
+            return _claim(row)
+
+    @patient
+    def take_over(self, worker_id: int, stage: str) -> Claim | None:
+        """A claim whose worker died; None when there is none."""
+        with self._alone() as session:
+            row = session.scalar(self._rows(stage).where(ClaimRow.state == ClaimState.LOST).limit(1))
+            if row is None:
+                return None
+            row.worker_id, row.attempt, row.state = worker_id, row.attempt + 1, ClaimState.RUNNING
+            return _claim(row)
+
+    @patient
+    def settle(self, name: str, state: ClaimState) -> None:
+        """RUNNING becomes `state`; nothing when another worker has taken the claim over."""
+        with self._database.session() as session:
+            session.execute(update(ClaimRow).where(*_running(name)).values(state=state))
+
+    @patient
+    def abandon(self, name: str) -> None:
+        """Forget a claim whose worker died before its trial began: the architecture is as free as it was."""
+        with self._database.session() as session:
+            session.execute(delete(ClaimRow).where(*_running(name)))
+
+    @patient
+    def orphans(self) -> list[Claim]:
+        """Claims that run in no living worker."""
+        me, now = current_process(), datetime.now(UTC)
+        query = (
+            select(ClaimRow, WorkerRow)
+            .outerjoin(WorkerRow, ClaimRow.worker_id == WorkerRow.id)
+            .where(ClaimRow.study_id == self._study_id, ClaimRow.state == ClaimState.RUNNING)
+        )
+        with self._database.session() as session:
+            return [
+                _claim(row)
+                for row, worker in session.execute(query)
+                if worker is None or not is_alive(worker, me, now)
+            ]
+
+    @patient
+    def pending(self, stage: str) -> int:
+        """How many claims of a stage run in some worker, or wait for one."""
+        with self._database.session() as session:
+            return self._count(session, stage, (ClaimState.RUNNING, ClaimState.LOST))
+
+    @patient
+    def taken(self, stage: str) -> dict[str, ClaimState]:
+        """What has become of every architecture that was claimed in a stage, by id."""
+        query = select(ClaimRow.architecture_id, ClaimRow.state).where(
+            ClaimRow.study_id == self._study_id, ClaimRow.stage == stage
+        )
+        with self._database.session() as session:
+            return {name: ClaimState(state) for name, state in session.execute(query)}
+
+    @patient
+    def adopt(self, trials: Iterable[tuple[str, str, int]]) -> None:
+        """Count what was measured before there were claims: stage, architecture and seed of complete trials."""
+        with self._alone() as session:
+            query = select(ClaimRow.stage, ClaimRow.architecture_id, ClaimRow.seed).where(
+                ClaimRow.study_id == self._study_id
+            )
+            known = {tuple(row) for row in session.execute(query)}
+            for stage, architecture_id, seed in dict.fromkeys(trials):
+                if (stage, architecture_id, seed) not in known:
+                    session.add(
+                        ClaimRow(
+                            study_id=self._study_id,
+                            stage=stage,
+                            architecture_id=architecture_id,
+                            seed=seed,
+                            attempt=0,
+                            state=ClaimState.COMPLETE,
+                        )
+                    )
+
+    @contextmanager
+    def _alone(self) -> Iterator[Session]:
+        """A transaction that no other claim of this study runs beside."""
+        with self._database.session() as session:
+            # A write before the first read takes the lock: of the file on SQLite, of the study's row on a server.
+            session.execute(
+                update(StudyRow).where(StudyRow.id == self._study_id).values(name=StudyRow.name),
+                execution_options={"synchronize_session": False},
+            )
+            yield session
+
+    def _rows(self, stage: str) -> Select[ClaimRow]:
+        return select(ClaimRow).where(ClaimRow.study_id == self._study_id, ClaimRow.stage == stage)
+
+    def _count(self, session: Session, stage: str, states: Iterable[ClaimState]) -> int:
+        query = (
+            select(func.count())
+            .select_from(ClaimRow)
+            .where(
+                ClaimRow.study_id == self._study_id, ClaimRow.stage == stage, ClaimRow.state.in_(list(states))
+            )
+        )
+        return session.scalar(query) or 0
+
+
+def _running(name: str) -> tuple[ColumnElement[bool], ...]:
+    """That the claim still is in this very attempt."""
+    row_id, attempt = map(int, name.split("."))
+    return ClaimRow.id == row_id, ClaimRow.attempt == attempt, ClaimRow.state == ClaimState.RUNNING
+
+
+def _claim(row: ClaimRow) -> Claim:
+    return Claim(row.id, row.attempt, row.architecture_id, row.seed)
