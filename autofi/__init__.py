@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autofi.opening import inspect_table
     from autofi.progress import RichProgress
     from autofi.study import Study, list_studies, open_study
+    from autofi.worker import work
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ _WHERE = {
     "open_dashboard": "dashboard",
     "open_study": "study",
     "search": "loop",
+    "work": "worker",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "open_dashboard",
     "open_study",
     "search",
+    "work",
 ]
 
 

@@ -5,45 +5,33 @@ from __future__ import annotations
 import importlib.util
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import BaseDistribution
-
-from autofi.candidates import Candidates
 from autofi.choice import best_trial
+from autofi.crew import Crew
 from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
 from autofi.device import pick_device
-from autofi.engine.tpe import Known
-from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
-from autofi.evaluation.from_scratch import Measured, Workbench
-from autofi.evaluation.side_by_side import Training, at_once, default_jobs, try_each
+from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
+from autofi.evaluation.from_scratch import Workbench
+from autofi.evaluation.side_by_side import default_jobs
 from autofi.finals import run_finals
+from autofi.measuring import PROPOSAL, Goal, measure_trials, prepare
 from autofi.opening import open_data, source_name
-from autofi.predictions import save_labels, save_predictions, trial_key
+from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
-from autofi.retrain import retrain_winner, train_baseline, watch
+from autofi.retrain import retrain_winner, train_baseline
 from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, TREES, SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.space.builtin import builtin_spaces
 from autofi.space.search_space import SearchSpace, load_space
-from autofi.store import (
-    ModelRole,
-    StudyHandle,
-    StudyStore,
-    TrialRecord,
-    TrialState,
-    mask_password,
-    resolve_storage,
-)
+from autofi.store import ModelRole, StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.strategy import propose
-
-STAGE = "search"
 
 
 def search(
@@ -66,6 +54,7 @@ def search(
     baselines: Sequence[str] | None = None,
     refit: bool = False,
     jobs: int | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Study:
     """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines.
@@ -75,6 +64,8 @@ def search(
     timeout     seconds after which no further trial begins; what follows the search (retraining) still runs
     seeds       times the winner is retrained
     jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
+    workers     processes on this machine that share the trials through the storage; each opens the data itself, and
+                GPUs are dealt out in turn. More may join from anywhere at any time: `autofi.work`
 
     The same study name goes on where it stopped; with another space or other data it raises `StudyMismatchError`.
     Raises `AutoFIError` for anything wrong with the input, before any work.
@@ -83,6 +74,11 @@ def search(
     progress = progress or SilentProgress()
     found_space = load_space(space)
     chosen_device = pick_device(device)
+    if workers > 1 and source_name(table) is None:
+        raise ConfigError(
+            f"Workers open the data themselves: found a table in memory and {workers} workers; write it to a file, or "
+            "train several at once with jobs."
+        )
     settings = SearchSettings(
         source=source_name(table),
         target=target,
@@ -114,6 +110,7 @@ def search(
         settings=settings.to_json(),
     )
     bench = Workbench(dataset, device=chosen_device, seed=seed, jobs=jobs or default_jobs(chosen_device))
+    crew = Crew(name, store.url, workers - 1, device=chosen_device, progress=progress)
     with handle:
         apart = dataset.apart_names
         handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
@@ -130,6 +127,7 @@ def search(
             trials=settings.trials,
             seed=seed,
             deadline=deadline,
+            crew=crew,
             progress=progress,
         )
         run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
@@ -157,120 +155,27 @@ def run_search(
     trials: int,
     seed: int,
     deadline: float | None,
+    crew: Crew,
     progress: Progress,
 ) -> None:
-    """Bring the study to `trials` measured architectures."""
+    """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
     proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
-    names = bench.names
-    pairs = {**proposal.likely, **proposal.pairs, **proposal.rates}
-    candidates = Candidates(space, proposal)
-    boosting = candidates.architecture(candidates.defaults).boosting
-    progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
-    bench.prepare([(names.index(left), names.index(right)) for left, right in pairs], boosting)
-    measured = [
-        trial for trial in handle.trials() if trial.stage == STAGE and trial.state is TrialState.COMPLETE
-    ]
-    progress.phase("train candidates from scratch", total=trials)
-    progress.advance(len(measured))
-    seen = {trial.architecture_id for trial in measured}
-    while len(measured) < trials and (deadline is None or time.monotonic() < deadline or not measured):
-        known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
-        most = min(at_once(bench), trials - len(measured))
-        found = candidates.several(known, seen, most=most, seed=seed)
-        if not found:
-            progress.note("Every architecture of the space is measured.")
-            return
-        seen.update(architecture.id for _, architecture in found)
-        # By itself: boosted trees would lift the bar that a network must reach without them.
-        to_beat = max((trial.attrs.get("own_auc", trial.value) or 0.0 for trial in measured), default=None)
-        for record in _measure(
-            handle, bench, found, candidates.distributions, to_beat=to_beat, seed=seed, progress=progress
-        ):
-            if record is not None:
-                measured.append(record)
-            progress.advance(
-                best=round(max(trial.value or 0.0 for trial in measured), 5) if measured else 0.0
-            )
-        # As they finish, side by side: what the engine proposes next must not depend on which was faster.
-        measured.sort(key=lambda trial: trial.number)
+    Goal.within(trials, None if deadline is None else deadline - time.monotonic()).keep(handle)
+    with crew:
+        candidates = prepare(bench, space, proposal, progress)
+        measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
 
 
 def _proposal(
     handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, progress: Progress
 ) -> Proposal:
-    kept = handle.stage("proposal")
+    kept = handle.stage(PROPOSAL)
     if kept is None:
         started = time.monotonic()
         proposal = propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
-        handle.record_stage("proposal", proposal.to_json() | {"seconds": time.monotonic() - started})
+        handle.record_stage(PROPOSAL, proposal.to_json() | {"seconds": time.monotonic() - started})
         return proposal
     return Proposal.from_json(kept)
-
-
-def _measure(
-    handle: StudyHandle,
-    bench: Workbench,
-    found: Sequence[tuple[dict[str, Any], Architecture]],
-    distributions: Mapping[str, BaseDistribution],
-    *,
-    to_beat: float | None,
-    seed: int,
-    progress: Progress,
-) -> Iterator[TrialRecord | None]:
-    """A trial for every architecture, as they finish; None for one that failed."""
-    open_trials = {
-        task: handle.start_trial(
-            stage=STAGE,
-            architecture_id=architecture.id,
-            architecture=architecture.to_json(),
-            seed=seed,
-            params=parameters,
-            distributions=distributions,
-            attrs={"describe": architecture.describe(), "data_fingerprint": handle.record.data_fingerprint,
-                   "versions": dict(handle.record.versions)},
-        )
-        for task, (parameters, architecture) in enumerate(found)
-    }  # fmt: skip
-    tasks = [Training(architecture, seed, to_beat) for _, architecture in found]
-    try:
-        for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
-            number = open_trials.pop(task)
-            if isinstance(outcome, Exception):
-                # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
-                handle.fail_trial(number, outcome)
-                progress.note(f"Trial {number} failed: {outcome}")
-                yield None
-            else:
-                yield _finish(handle, number, outcome, progress)
-    except BaseException as error:
-        for number in open_trials.values():
-            handle.fail_trial(number, error)
-        raise
-
-
-def _finish(handle: StudyHandle, number: int, measured: Measured, progress: Progress) -> TrialRecord | None:
-    report = measured.report
-    save_predictions(handle, trial_key(number), measured.predictions)
-    handle.finish_trial(
-        number,
-        report.auc,
-        attrs={
-            "valid": {"auc": report.auc, "logloss": report.logloss},
-            "parameters": measured.parameters,
-            "table_rows": measured.table_rows,
-            "table_bytes": measured.table_bytes,
-            "own_auc": report.own_auc,
-            "boosted_share": report.boosted_share,
-            "seconds": report.seconds,
-            "evaluations": report.evaluations,
-            "best_evaluation": report.best_evaluation,
-        },
-    )
-    architecture = measured.architecture
-    progress.note(
-        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {architecture.describe()}"
-    )
-    return handle.find_trial(STAGE, architecture.id, measured.seed)
 
 
 def run_baselines(

@@ -14,7 +14,7 @@ from autofi.data.overrides import SchemaOverrides
 from autofi.data.planted import planted_from_name
 from autofi.data.reading import Table, open_table
 from autofi.data.split import SplitSpec
-from autofi.errors import ConfigError
+from autofi.errors import ConfigError, DataError
 from autofi.settings import DEFAULT_SPLIT, SearchSettings
 
 
@@ -70,3 +70,25 @@ def open_data(
             directory=Path(folder),
             memory_limit=memory_limit(),
         )
+
+
+def open_again(
+    settings: SearchSettings, *, study: str, fingerprint: str, source: str | None = None
+) -> EncodedDataset:
+    """The data that a study was searched on, from where it was read then or from another `source` of the same rows.
+
+    Raises DataError for a table in memory, and for other data.
+    """
+    if settings.source is None and source is None:
+        raise DataError(
+            f"Study '{study}' was searched on a table in memory, which is gone: call retrain on the Study that "
+            "autofi.search returned, or search a file."
+        )
+    place = source or settings.source
+    dataset = open_data(place, settings, valid=settings.valid, test=settings.test)
+    if dataset.fingerprint != fingerprint:
+        raise DataError(
+            f"Study '{study}' needs the data it was searched on: '{place}' has the fingerprint "
+            f"{dataset.fingerprint[:12]}, the study {fingerprint[:12]}; restore the data."
+        )
+    return dataset

@@ -13,11 +13,11 @@ import numpy as np
 
 from autofi.choice import best_trial, complete_trials
 from autofi.device import pick_device
-from autofi.errors import DataError, ExportError, StoreError, nearest
+from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.bundle import copy_bundle
-from autofi.opening import open_data
+from autofi.opening import open_again
 from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress
 from autofi.report.markdown import write_report
@@ -210,18 +210,8 @@ class Study:
         return found[number]
 
     def _open_bench(self, settings: SearchSettings, progress: Progress) -> Workbench:
-        if settings.source is None:
-            raise DataError(
-                f"Study '{self.name}' was searched on a table in memory, which is gone: call retrain on the Study that "
-                "autofi.search returned, or search a file."
-            )
         progress.phase("encode")
-        dataset = open_data(settings.source, settings, valid=settings.valid, test=settings.test)
-        if dataset.fingerprint != self._handle.record.data_fingerprint:
-            raise DataError(
-                f"A study is retrained on the data it was searched on: '{settings.source}' has the fingerprint "
-                f"{dataset.fingerprint[:12]}, the study {self._handle.record.data_fingerprint[:12]}; restore the data."
-            )
+        dataset = open_again(settings, study=self.name, fingerprint=self._handle.record.data_fingerprint)
         device = pick_device("auto")
         return Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
 

@@ -14,7 +14,7 @@ from autofi.errors import AutoFIError
 
 USER_ERROR = 2
 INTERRUPTED = 130
-RESUMABLE = ("search", "retrain", "compare")
+RESUMABLE = ("search", "worker", "retrain", "compare")
 
 
 class Commands(TyperGroup):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from autofi.cli import options
-from autofi.cli.output import print_json, working
+from autofi.cli.output import print_json, say, working
 from autofi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ DEMONSTRATION: dict[str, Any] = {
     "seeds": 2,
     "baselines": ("all-naive", "all-memorize", "all-factorize", "lightgbm"),
 }
+WORKER_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi worker mine --storage postgresql://ads@db/studies   "
+    "[dim]on every machine that reaches the database[/dim]\n\n"
+    "autofi worker mine --data /mnt/clicks.parquet --trials 20"
+)
 RETRAIN_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi retrain mine\n\nautofi retrain mine --trial 12 --seeds 5   "
     "[dim]another architecture of the leaderboard[/dim]"
@@ -65,6 +72,9 @@ def search(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     jobs: options.Jobs = None,
+    workers: Annotated[
+        int, typer.Option(help="Processes on this machine that share the trials; GPUs are dealt out.", min=1)
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
     baselines: Annotated[
         str | None,
@@ -151,10 +161,54 @@ def search(
             query=query,
             refit=refit,
             jobs=jobs,
+            workers=workers,
             progress=progress,
             **settings,
         )
     _report(found, storage=storage, as_json=as_json, quiet=quiet)
+
+
+def worker(
+    study: options.Study,
+    trials: Annotated[
+        int | None, typer.Option(help="Leave after so many trials.", min=1, show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the table lies on this machine, if not where the search read it.",
+            metavar="DATA",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    jobs: options.Jobs = None,
+    storage: options.Storage = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure trials of a search that runs elsewhere, until it needs no more."""
+    import autofi
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    with working(quiet=quiet) as progress:
+        worked = autofi.work(
+            study, storage=storage, data=data, trials=trials, device=device, jobs=jobs, progress=progress
+        )
+    if as_json:
+        print_json(dataclasses.asdict(worked))
+    elif not quiet:
+        from autofi.cli.summary import command
+
+        say(
+            f"{worked.trials} trials measured here in {worked.seconds:.0f} s; {worked.study} has {worked.of}.\n"
+            f"Next: {command('show', study)}"
+        )
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """A worker that is told to end gives its trial up as one that is interrupted does."""
+    raise KeyboardInterrupt
 
 
 def retrain(
@@ -198,4 +252,5 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def register(app: typer.Typer) -> None:
     app.command(epilog=SEARCH_EXAMPLES)(search)
+    app.command(epilog=WORKER_EXAMPLES)(worker)
     app.command(epilog=RETRAIN_EXAMPLES)(retrain)

@@ -128,13 +128,19 @@ class Claims:
             return self._count(session, stage, (ClaimState.RUNNING, ClaimState.LOST))
 
     @patient
-    def taken(self, stage: str) -> dict[str, ClaimState]:
-        """What has become of every architecture that was claimed in a stage, by id."""
-        query = select(ClaimRow.architecture_id, ClaimRow.state).where(
+    def counted(self, stage: str) -> int:
+        """How many claims of a stage count towards the trials that were asked for."""
+        with self._database.session() as session:
+            return self._count(session, stage, _COUNTED)
+
+    @patient
+    def taken(self, stage: str) -> frozenset[str]:
+        """The ids of all architectures that were claimed in a stage."""
+        query = select(ClaimRow.architecture_id).where(
             ClaimRow.study_id == self._study_id, ClaimRow.stage == stage
         )
         with self._database.session() as session:
-            return {name: ClaimState(state) for name, state in session.execute(query)}
+            return frozenset(session.scalars(query))
 
     @patient
     def adopt(self, trials: Iterable[tuple[str, str, int]]) -> None:

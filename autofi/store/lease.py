@@ -117,6 +117,13 @@ def join(database: Database, study_id: int) -> Lease:
     return Lease(database, WorkerRow, row.id, token=str(owner["owner_token"]))
 
 
+def is_led(database: Database, study_id: int) -> bool:
+    """Whether a living process searches a study."""
+    with database.session() as session:
+        row = session.execute(select(StudyRow).where(StudyRow.id == study_id)).scalar_one()
+    return is_alive(row, current_process(), datetime.now(UTC))
+
+
 def is_alive(row: Owned, me: ProcessIdentity, now: datetime) -> bool:
     """Whether the row has an owner that still lives, as far as this process can tell."""
     if row.owner_token is None:

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from autofi.errors import StoreError
 from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
 from autofi.store.database import Database, patient
-from autofi.store.lease import Lease, acquire, join
+from autofi.store.lease import Lease, acquire, is_led, join
 from autofi.store.location import artifact_root
 from autofi.store.payload import to_text
 from autofi.store.records import (
@@ -193,6 +193,11 @@ class StudyHandle:
         self._log.fail(number, error)
         self._settle(number, ClaimState.FAILED)
 
+    def give_up_trial(self, number: int, error: BaseException) -> None:
+        """RUNNING becomes FAIL, and the architecture waits to be taken over: what ended it was no fault of its own."""
+        self._log.fail(number, error)
+        self._settle(number, ClaimState.LOST)
+
     def reap(self) -> tuple[int, ...]:
         """Free what dead workers held, for `take_over`; numbers of their trials, which are FAIL from now on."""
         orphans = self._claims.orphans()
@@ -232,9 +237,17 @@ class StudyHandle:
         """How many trials of a stage run in some worker, or wait for one that takes them over."""
         return self._claims.pending(stage)
 
+    def counted(self, stage: str) -> int:
+        """How many trials of a stage run, wait or are complete: what `most` of `start_trial` limits."""
+        return self._claims.counted(stage)
+
     def taken(self, stage: str) -> frozenset[str]:
         """The ids of all architectures that were claimed in a stage, whatever became of them."""
-        return frozenset(self._claims.taken(stage))
+        return self._claims.taken(stage)
+
+    def is_led(self) -> bool:
+        """Whether a living process leads the search of this study."""
+        return self._database.patiently(lambda: is_led(self._database, self._id))
 
     def _join(self) -> int:
         if self._worker is None:
@@ -263,6 +276,10 @@ class StudyHandle:
     def find_trial(self, stage: str, architecture_id: str, seed: int) -> TrialRecord | None:
         """The COMPLETE trial of that architecture and seed in that stage: nothing is measured twice."""
         return self._log.find(stage, architecture_id, seed)
+
+    def trial(self, number: int) -> TrialRecord:
+        """One trial by its number."""
+        return self._log.record(number)
 
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial in every state, by number."""

@@ -20,7 +20,15 @@ from autofi.store.location import StorageURL
 from autofi.store.payload import to_text
 from autofi.store.records import ModelRole, StudySummary
 from autofi.store.study_handle import StudyHandle
-from autofi.store.tables import ArchitectureRow, ExportRow, ModelRow, StageRow, StudyRow
+from autofi.store.tables import (
+    ArchitectureRow,
+    ClaimRow,
+    ExportRow,
+    ModelRow,
+    StageRow,
+    StudyRow,
+    WorkerRow,
+)
 from autofi.store.trial_log import METRIC_NAME, quiet_optuna
 
 # A study's name is also the name of its folder.
@@ -208,7 +216,7 @@ class StudyStore:
         orphans = select(StudyRow.id).where(deleted)
         with self._database.session() as session:
             # SQLite cascades only when asked at every connection.
-            for child in (ArchitectureRow, ModelRow, ExportRow, StageRow):
+            for child in (ArchitectureRow, ModelRow, ExportRow, StageRow, ClaimRow, WorkerRow):
                 session.execute(delete(child).where(child.study_id.in_(orphans)))
             session.execute(delete(StudyRow).where(deleted))
 

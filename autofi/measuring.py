@@ -1,0 +1,212 @@
+"""Trials of a study: propose, take, measure, record; what the leader of a search and every worker run alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from autofi.candidates import Candidates
+from autofi.engine.tpe import Known
+from autofi.evaluation.from_scratch import Measured, Workbench
+from autofi.evaluation.side_by_side import Training, at_once, try_each
+from autofi.predictions import save_predictions, trial_key
+from autofi.progress import Progress
+from autofi.retrain import watch
+from autofi.space.architecture import Architecture
+from autofi.space.search_space import SearchSpace
+from autofi.store import StudyHandle, TrialRecord, TrialState
+from autofi.supernet.proposal import Proposal
+
+STAGE = "search"
+#: Stages that are no trials: what was proposed, and what the leader asks of all workers.
+PROPOSAL = "proposal"
+GOAL = "goal"
+#: Seconds between looks at what others do, once there is nothing left to take.
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How far a search goes; kept with the study, so that workers elsewhere know.
+
+    trials   architectures in all, over all sittings and workers
+    until    when no further trial begins; None: no such time
+    """
+
+    trials: int
+    until: datetime | None = None
+
+    @classmethod
+    def within(cls, trials: int, seconds: float | None) -> Goal:
+        """With an end so many seconds from now."""
+        return cls(trials, None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return self.until is not None and datetime.now(UTC) >= self.until
+
+    def keep(self, handle: StudyHandle) -> None:
+        """For all workers; another sitting may set another one."""
+        until = None if self.until is None else self.until.isoformat()
+        handle.record_stage(GOAL, {"trials": self.trials, "until": until})
+
+    @classmethod
+    def read(cls, handle: StudyHandle) -> Goal:
+        """The goal kept with a study."""
+        kept = handle.stage(GOAL) or {"trials": 0, "until": None}
+        until = None if kept["until"] is None else datetime.fromisoformat(kept["until"])
+        return cls(kept["trials"], until)
+
+
+def prepare(bench: Workbench, space: SearchSpace, proposal: Proposal, progress: Progress) -> Candidates:
+    """The candidates around a proposal, with everything fitted that they read."""
+    names = bench.names
+    pairs = {**proposal.likely, **proposal.pairs, **proposal.rates}
+    candidates = Candidates(space, proposal)
+    boosting = candidates.architecture(candidates.defaults).boosting
+    progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
+    bench.prepare([(names.index(left), names.index(right)) for left, right in pairs], boosting)
+    return candidates
+
+
+def measure_trials(
+    handle: StudyHandle,
+    bench: Workbench,
+    candidates: Candidates,
+    *,
+    seed: int,
+    progress: Progress,
+    check: Callable[[], None] = lambda: None,
+    limit: int | None = None,
+) -> int:
+    """Measure trials until the study's goal is reached and no other worker is busy with it; how many were taken here.
+
+    `check` is called between trials; with `limit` this worker takes no more than so many trials.
+    """
+    goal = Goal.read(handle)
+    progress.phase("train candidates from scratch", total=goal.trials)
+    shown = taken = 0
+    while True:
+        check()
+        handle.reap()
+        goal, measured = Goal.read(handle), measured_trials(handle)
+        if measured:
+            best = max(trial.value or 0.0 for trial in measured)
+            progress.advance(len(measured) - shown, best=round(best, 5))
+            shown = len(measured)
+        if limit is not None and taken >= limit:
+            return taken
+        opened = _take(handle, bench, candidates, goal, measured, seed=seed)
+        if opened:
+            taken += len(opened)
+            _measure(handle, bench, opened, measured, progress)
+        elif handle.pending(STAGE):
+            # Others are at work: what they leave behind if they die is taken over here.
+            time.sleep(POLL_SECONDS)
+        else:
+            if opened is None:
+                progress.note("Every architecture of the space is measured.")
+            return taken
+
+
+def measured_trials(handle: StudyHandle) -> list[TrialRecord]:
+    """The complete trials of the search, by number: what is proposed next must not depend on which was faster."""
+    return [trial for trial in handle.trials() if trial.stage == STAGE and trial.state is TrialState.COMPLETE]
+
+
+def _take(
+    handle: StudyHandle,
+    bench: Workbench,
+    candidates: Candidates,
+    goal: Goal,
+    measured: Sequence[TrialRecord],
+    *,
+    seed: int,
+) -> list[TrialRecord] | None:
+    """Trials to measure at once, taken from nobody else; none where the goal is reached, None where nothing is left.
+
+    A trial that a dead worker left comes first, as it was.
+    """
+    lost = handle.take_over(STAGE)
+    if lost is not None:
+        return [lost]
+    known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
+    # A search that has nothing to show yet measures one all the same.
+    while (room := goal.trials - handle.counted(STAGE)) > 0 and (not goal.is_over or not measured):
+        found = candidates.several(known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed)
+        if not found:
+            return None
+        numbers = [
+            handle.start_trial(
+                stage=STAGE,
+                architecture_id=architecture.id,
+                architecture=architecture.to_json(),
+                seed=seed,
+                params=parameters,
+                distributions=candidates.distributions,
+                attrs={
+                    "describe": architecture.describe(),
+                    "data_fingerprint": handle.record.data_fingerprint,
+                    "versions": dict(handle.record.versions),
+                },
+                most=goal.trials,
+            )
+            for parameters, architecture in found
+        ]
+        opened = [handle.trial(number) for number in numbers if number is not None]
+        if opened:
+            return opened
+    return []
+
+
+def _measure(
+    handle: StudyHandle,
+    bench: Workbench,
+    trials: Sequence[TrialRecord],
+    measured: Sequence[TrialRecord],
+    progress: Progress,
+) -> None:
+    """Train the architectures of open trials and record what they came to."""
+    # By itself: boosted trees would lift the bar that a network must reach without them.
+    to_beat = max((trial.attrs.get("own_auc", trial.value) or 0.0 for trial in measured), default=None)
+    tasks = [Training(Architecture.from_json(trial.architecture), trial.seed, to_beat) for trial in trials]
+    numbers = dict(enumerate(trial.number for trial in trials))
+    try:
+        for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
+            number = numbers.pop(task)
+            if isinstance(outcome, Exception):
+                # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
+                handle.fail_trial(number, outcome)
+                progress.note(f"Trial {number} failed: {outcome}")
+            else:
+                _finish(handle, number, outcome, progress)
+    except BaseException as error:
+        for number in numbers.values():
+            handle.give_up_trial(number, error)
+        raise
+
+
+def _finish(handle: StudyHandle, number: int, measured: Measured, progress: Progress) -> None:
+    report = measured.report
+    save_predictions(handle, trial_key(number), measured.predictions)
+    handle.finish_trial(
+        number,
+        report.auc,
+        attrs={
+            "valid": {"auc": report.auc, "logloss": report.logloss},
+            "parameters": measured.parameters,
+            "table_rows": measured.table_rows,
+            "table_bytes": measured.table_bytes,
+            "own_auc": report.own_auc,
+            "boosted_share": report.boosted_share,
+            "seconds": report.seconds,
+            "evaluations": report.evaluations,
+            "best_evaluation": report.best_evaluation,
+        },
+    )
+    progress.note(
+        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.architecture.describe()}"
+    )

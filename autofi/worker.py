@@ -1,0 +1,84 @@
+"""A worker: joins a search that another process leads, measures trials, and leaves when there are none left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from autofi.device import pick_device
+from autofi.errors import StoreError
+from autofi.evaluation.from_scratch import Workbench
+from autofi.evaluation.side_by_side import default_jobs
+from autofi.measuring import POLL_SECONDS, PROPOSAL, STAGE, measure_trials, prepare
+from autofi.opening import open_again
+from autofi.progress import Progress, SilentProgress
+from autofi.settings import SearchSettings
+from autofi.space.search_space import SearchSpace
+from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.supernet.proposal import Proposal
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What a worker did: trials it measured, of how many the study has by now."""
+
+    study: str
+    trials: int
+    of: int
+    seconds: float
+
+
+def work(
+    study: str,
+    *,
+    storage: str | None = None,
+    data: str | None = None,
+    trials: int | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Worked:
+    """Measure trials of a study that `autofi.search` leads, here or on another machine, until its goal is reached.
+
+    data     where the table lies here, if not where the search read it; validation and test files are read where it did
+    trials   leave after so many
+
+    The data is opened as the search opened it, and must be the same. What a trial comes to does
+    not depend on who measures it: its seed is the study's. A worker may leave or be killed at any moment; another one
+    takes its trial over.
+
+    Raises StudyNotFoundError, DataError where the data cannot be had here or is other data, and StoreError where nobody
+    leads the search and nothing has been proposed yet.
+    """
+    begun = time.monotonic()
+    progress = progress or SilentProgress()
+    chosen_device = pick_device(device)
+    with StudyStore(resolve_storage(storage)) as store, store.open(study) as handle:
+        settings = SearchSettings.from_json(handle.record.settings)
+        progress.phase("encode")
+        dataset = open_again(settings, study=study, fingerprint=handle.record.data_fingerprint, source=data)
+        bench = Workbench(
+            dataset, device=chosen_device, seed=settings.seed, jobs=jobs or default_jobs(chosen_device)
+        )
+        proposal = _await_proposal(handle, progress)
+        candidates = prepare(bench, SearchSpace.model_validate(handle.record.space), proposal, progress)
+        measured = measure_trials(
+            handle, bench, candidates, seed=settings.seed, progress=progress, limit=trials
+        )
+        return Worked(study, measured, handle.counted(STAGE), time.monotonic() - begun)
+
+
+def _await_proposal(handle: StudyHandle, progress: Progress) -> Proposal:
+    """What the leader proposes, as soon as it does."""
+    waited = False
+    while (kept := handle.stage(PROPOSAL)) is None:
+        if not handle.is_led():
+            raise StoreError(
+                f"A worker joins a search that somebody leads: nobody searches '{handle.name}', and nothing has been "
+                "proposed in it yet; run autofi search."
+            )
+        if not waited:
+            progress.phase("wait for the supernet")
+            waited = True
+        time.sleep(POLL_SECONDS)
+    return Proposal.from_json(kept)
