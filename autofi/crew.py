@@ -22,6 +22,8 @@ PATIENCE = 20.0
 class Crew:
     """`count` processes that run `autofi worker`; cores are shared out evenly, GPUs dealt out in turn.
 
+    They begin with the search, and have read the data by the time there is something to measure.
+
     A worker that ends early is told of, and not replaced: whatever ended it would end the next, and what it measured is
     taken over by the others.
     """
@@ -35,10 +37,7 @@ class Crew:
         self._threads = torch.get_num_threads()
 
     def __enter__(self) -> Self:
-        if self._count < 1:
-            return self
-        threads = max(1, self._threads // (self._count + 1))
-        torch.set_num_threads(threads)
+        threads = self._share()
         for number in range(1, self._count + 1):
             said = tempfile.TemporaryFile()
             process = subprocess.Popen(
@@ -59,6 +58,10 @@ class Crew:
             )
             self._processes[number] = process, said
         return self
+
+    def share_cores(self) -> None:
+        """Take no more cores here than every other worker does, until the crew has left."""
+        torch.set_num_threads(self._share())
 
     def check(self) -> None:
         """Tell of workers that ended since the last call and should not have."""
@@ -89,6 +92,9 @@ class Crew:
                 process.wait()
             said.close()
         self._processes.clear()
+
+    def _share(self) -> int:
+        return max(1, self._threads // (self._count + 1))
 
     def _environment(self, number: int, threads: int) -> dict[str, str]:
         # The storage may hold a password, which a command line would show to everybody.

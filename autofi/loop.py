@@ -159,10 +159,11 @@ def run_search(
     progress: Progress,
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
-    proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
     Goal.within(trials, None if deadline is None else deadline - time.monotonic()).keep(handle)
     with crew:
+        proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
         candidates = prepare(bench, space, proposal, progress)
+        crew.share_cores()
         measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
 
 

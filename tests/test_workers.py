@@ -1,0 +1,156 @@
+"""Processes that share the trials of a search, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import autofi
+from autofi.crew import Crew
+from autofi.errors import ConfigError, DataError, StoreError, StudyNotFoundError
+from autofi.measuring import STAGE, Goal
+from autofi.store import StudyHandle, StudyStore, TrialRecord, TrialState, resolve_storage
+
+ROOT = Path(autofi.__file__).parents[1]
+SPACE = ROOT / "tests" / "spaces" / "several.yaml"
+TABLE = "planted:rows=3000"
+
+
+def searched(storage: Path, *, trials: int, **changes: object) -> dict[str, float | None]:
+    """AUC by architecture of a search of this process alone."""
+    autofi.search(
+        TABLE, space=SPACE, study="s", storage=str(storage), trials=trials, seeds=1, baselines=(), **changes
+    ).close()
+    return values(storage)
+
+
+def values(storage: Path) -> dict[str, float | None]:
+    return {trial.architecture_id: trial.value for trial in complete(storage)}
+
+
+def complete(storage: Path) -> list[TrialRecord]:
+    with StudyStore(resolve_storage(str(storage))) as store, store.open("s") as handle:
+        return [trial for trial in handle.trials() if trial.state is TrialState.COMPLETE]
+
+
+def set_goal(storage: Path, trials: int) -> None:
+    with StudyStore(resolve_storage(str(storage))) as store, store.open("s") as handle:
+        Goal(trials).keep(handle)
+
+
+def test_what_a_trial_comes_to_does_not_depend_on_who_measures_it(tmp_path: Path) -> None:
+    alone = searched(tmp_path / "alone.db", trials=4)
+    shared = tmp_path / "shared.db"
+    searched(shared, trials=1)
+    set_goal(shared, 4)
+    first = autofi.work("s", storage=str(shared), trials=1)
+    second = autofi.work("s", storage=str(shared))
+    assert (first.trials, first.of, second.trials, second.of) == (1, 2, 2, 4)
+    assert values(shared) == alone
+    assert autofi.work("s", storage=str(shared)).trials == 0
+
+
+def test_a_search_with_workers_ends_with_all_its_trials_and_leaves_no_process(tmp_path: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m autofi search {TABLE} --space {SPACE} --trials 6 --seeds 1 --baselines none "
+        "--study s --workers 3 --storage s.db".split(),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ended:" not in done.stderr
+    trials = complete(tmp_path / "s.db")
+    assert len({trial.architecture_id for trial in trials}) == len(trials) == 6
+    with StudyStore(resolve_storage(str(tmp_path / "s.db"))) as store, store.open("s") as handle:
+        assert handle.pending(STAGE) == 0
+        assert not handle.is_led()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_is_stopped_loses_no_trial(tmp_path: Path, end: signal.Signals) -> None:
+    storage = tmp_path / "s.db"
+    searched(storage, trials=1)
+    set_goal(storage, 3)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "autofi", "worker", "s", "--storage", str(storage), "--quiet"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with StudyStore(resolve_storage(str(storage))) as store, store.open("s") as handle:
+        while not (running := number_running(handle)):
+            assert worker.poll() is None, worker.communicate()[1]
+            time.sleep(0.005)
+        worker.send_signal(end)
+        _, said = worker.communicate(timeout=60)
+        if end is signal.SIGTERM:
+            assert worker.returncode == 130
+            assert "finished work is kept" in said
+        handle.reap()
+        ended = next(trial for trial in handle.trials() if trial.number == running)
+    autofi.work("s", storage=str(storage))
+    trials = complete(storage)
+    assert len({trial.architecture_id for trial in trials}) == len(trials) == 3
+    if ended.state is TrialState.FAIL:
+        (again,) = (trial for trial in trials if trial.attrs.get("retry_of") == running)
+        assert again.architecture_id == ended.architecture_id
+    assert values(storage) == searched(tmp_path / "alone.db", trials=3)
+
+
+def number_running(handle: StudyHandle) -> int | None:
+    return next((trial.number for trial in handle.trials() if trial.state is TrialState.RUNNING), None)
+
+
+class TestRefused:
+    def test_workers_need_a_table_they_can_open(self, tmp_path: Path) -> None:
+        table = pd.DataFrame({"a": ["x", "y"] * 50, "click": [0, 1] * 50})
+        with pytest.raises(ConfigError, match="a table in memory and 2 workers"):
+            autofi.search(table, target="click", workers=2, storage=str(tmp_path / "s.db"))
+
+    def test_a_study_that_does_not_exist(self, tmp_path: Path) -> None:
+        with pytest.raises(StudyNotFoundError, match="no study 's'"):
+            autofi.work("s", storage=str(tmp_path / "s.db"))
+
+    def test_other_data(self, tmp_path: Path) -> None:
+        storage = tmp_path / "s.db"
+        searched(storage, trials=1)
+        with pytest.raises(DataError, match="needs the data it was searched on"):
+            autofi.work("s", storage=str(storage), data="planted:rows=3000,seed=8")
+
+    def test_nothing_to_join(self, tmp_path: Path) -> None:
+        storage = tmp_path / "s.db"
+        searched(storage, trials=1)
+        with sqlite3.connect(storage) as connection:
+            connection.execute("DELETE FROM autofi_stage WHERE key = 'proposal'")
+        connection.close()
+        with pytest.raises(StoreError, match="nobody searches 's'"):
+            autofi.work("s", storage=str(storage))
+
+
+def test_a_worker_that_ends_early_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[str] = []
+
+    class Notes(autofi.RichProgress):
+        def note(self, text: str) -> None:
+            told.append(text)
+
+    with Notes() as progress:
+        url = resolve_storage(str(tmp_path / "s.db"))
+        with Crew("s", url, 1, device=torch.device("cpu"), progress=progress) as crew:
+            while not told:
+                crew.check()
+                time.sleep(0.01)
+    (line,) = told
+    assert line.startswith("Worker 1 ended: autofi: error: no study 's'")
