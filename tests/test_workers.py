@@ -25,10 +25,10 @@ SPACE = ROOT / "tests" / "spaces" / "several.yaml"
 TABLE = "planted:rows=3000"
 
 
-def searched(storage: Path, *, trials: int, **changes: object) -> dict[str, float | None]:
+def searched(storage: Path, *, trials: int) -> dict[str, float | None]:
     """AUC by architecture of a search of this process alone."""
     autofi.search(
-        TABLE, space=SPACE, study="s", storage=str(storage), trials=trials, seeds=1, baselines=(), **changes
+        TABLE, space=SPACE, study="s", storage=str(storage), trials=trials, seeds=1, baselines=()
     ).close()
     return values(storage)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,43 @@ def test_looking_for_a_study_leaves_no_file_behind(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no study 'x' in sqlite:///.*; Known: none"):
         store.open("x")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "schema", sorted((Path(__file__).parent / "schemas").glob("*.sql")), ids=lambda path: path.stem
+)
+def test_a_file_of_an_earlier_version_is_upgraded_and_kept_as_it_was(schema: Path, tmp_path: Path) -> None:
+    """Every schema before this one, as that version wrote it (`sqlite3 FILE .dump`)."""
+    path = tmp_path / "autofi.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(schema.read_text())
+    with StudyStore(resolve_storage(str(path))) as store:
+        study = store.create_or_resume("clicks", **CREATED)
+        assert [trial.state.name for trial in study.trials()] == ["COMPLETE", "COMPLETE", "FAIL"]
+        assert [trial.value for trial in study.trials()[:2]] == [0.7, 0.71]
+        assert [model.metrics for model in study.models()] == [{"test": {"auc": 0.7}}]
+        assert study.stage("proposal") == {"pairs": []}
+        assert study.counted("scratch") == 2
+        study.close()
+    copy = tmp_path / f"autofi-before-upgrade-{schema.stem}.db"
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT version_num FROM autofi_alembic_version").fetchall() == [
+            (schema.stem,)
+        ]
+        assert connection.execute("SELECT count(*) FROM trials WHERE state = 'RUNNING'").fetchone() == (1,)
+
+
+def test_an_upgrade_of_a_server_keeps_our_tables(empty_url: StorageURL) -> None:
+    if empty_url.backend == "sqlite":
+        pytest.skip("a file is copied")
+    engine = Database(empty_url).engine
+    with engine.begin() as connection:
+        for table in ("autofi_claim", "autofi_worker"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("UPDATE autofi_alembic_version SET version_num = '0001'")
+    engine.dispose()
+    with StudyStore(empty_url) as store:
+        store.create_or_resume("clicks", **CREATED).close()
+    tables = inspect(engine).get_table_names()
+    engine.dispose()
+    assert {"before_upgrade_0001_autofi_study", "autofi_claim"} <= set(tables)

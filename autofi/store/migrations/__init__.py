@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 
 from autofi.errors import StoreError
-from autofi.store.tables import VERSION_TABLE
+from autofi.store.tables import PREFIX, VERSION_TABLE
 
 FOLDER = Path(__file__).parent
 
 
 def upgrade(engine: Engine) -> None:
-    """Run the missing scripts, on SQLite and PostgreSQL all of them or none.
+    """Keep a copy of what there is, then run the missing scripts, on SQLite and PostgreSQL all of them or none.
 
     The caller keeps other processes out. Raises StoreError when a newer AutoFI wrote the tables.
     """
@@ -31,6 +33,8 @@ def upgrade(engine: Engine) -> None:
             f"the studies were written by a newer AutoFI (tables at revision '{found}', "
             f"this one knows '{scripts.get_current_head()}'); pip install -U autofi."
         )
+    if found is not None:
+        _keep_copy(engine, found)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             # Python's driver begins no transaction before CREATE TABLE: a kill would leave half a schema.
@@ -47,3 +51,36 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(
         connection, opts={"version_table": VERSION_TABLE}
     ).get_current_revision()
+
+
+def _keep_copy(engine: Engine, revision: str) -> None:
+    """Of a file, another file beside it with everything in it; on a server, our tables under other names.
+
+    A copy that is there already is of an upgrade that did not come to its end, and stays.
+    """
+    if engine.dialect.name == "sqlite":
+        _copy_file(Path(str(engine.url.database)), revision)
+        return
+    found = inspect(engine)
+    tables = found.get_table_names()
+    with engine.begin() as connection:
+        for name in tables:
+            copy = f"before_upgrade_{revision}_{name}"
+            if name.startswith(PREFIX) and copy not in tables:
+                quote = engine.dialect.identifier_preparer.quote
+                connection.exec_driver_sql(f"CREATE TABLE {quote(copy)} AS SELECT * FROM {quote(name)}")
+
+
+def _copy_file(path: Path, revision: str) -> None:
+    copy = path.with_name(f"{path.stem}-before-upgrade-{revision}{path.suffix}")
+    if copy.exists():
+        return
+    part = copy.with_name(f"{copy.name}.part")
+    part.unlink(missing_ok=True)
+    # SQLite's own copy: of a file in WAL mode, the file alone is not all there is.
+    with (
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(part)) as target,
+    ):
+        source.backup(target)
+    part.replace(copy)
