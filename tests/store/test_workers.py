@@ -23,36 +23,10 @@ from autofi.store import StorageURL, StudyHandle, StudyStore, TrialState
 from autofi.store.claims import MOST_ATTEMPTS
 from autofi.store.database import Database
 from autofi.store.tables import WorkerRow
+from benchmarks.trial_worker import create
 from tests.store.examples import measured, start
 
 MakeStudy = Callable[..., StudyHandle]
-
-#: Takes architectures until there is no room for more, as fast as it can; a trial takes as long as the third argument.
-WORK = """
-import sys, time
-from autofi.store import StudyStore, resolve_storage
-from tests.store.examples import measured, start
-
-url, most, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-with StudyStore(resolve_storage(url)) as store, store.open("clicks") as study:
-    print("ready", flush=True)
-    sys.stdin.readline()
-    while True:
-        study.reap()
-        lost = study.take_over("scratch")
-        number = lost.number if lost else None
-        tried = 0
-        while number is None and study.counted("scratch") < most:
-            number = start(study, architecture_id=f"a{len(study.taken('scratch')) + tried}", most=most)
-            tried += 1
-        if number is not None:
-            time.sleep(seconds)
-            study.finish_trial(number, 0.7, measured(0.7))
-        elif study.pending("scratch"):
-            time.sleep(0.05)
-        else:
-            break
-"""
 
 
 @contextmanager
@@ -76,7 +50,7 @@ def working(
 def _worker(url: StorageURL, most: int, seconds: float) -> subprocess.Popen[str]:
     root = Path(autofi.__file__).parents[1]
     return subprocess.Popen(
-        [sys.executable, "-c", WORK, url.url, str(most), str(seconds)],
+        [sys.executable, "-m", "benchmarks.trial_worker", url.url, f"--most={most}", f"--seconds={seconds}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -103,42 +77,34 @@ def _ended(workers: Sequence[subprocess.Popen[str]]) -> None:
         assert not said
 
 
-def test_eight_share_the_trials_and_none_is_lost_or_done_twice(
-    url: StorageURL, make_study: MakeStudy
-) -> None:
-    with StudyStore(url) as store:
-        study = make_study(store)
+def test_eight_share_the_trials_and_none_is_lost_or_done_twice(url: StorageURL) -> None:
+    with StudyStore(url) as store, create(store) as study:
         with working(url, 8, most=40) as workers:
             _ended(workers)
         trials = study.trials()
         assert [trial.number for trial in trials] == list(range(40))
         assert {trial.state for trial in trials} == {TrialState.COMPLETE}
         assert len({trial.architecture_id for trial in trials}) == 40
-        study.close()
 
 
-def test_killed_at_any_moment_they_lose_nothing(url: StorageURL, make_study: MakeStudy) -> None:
-    """Kills four of five workers, one after another at random moments, and lets the others finish."""
+def test_killed_at_any_moment_they_lose_nothing(url: StorageURL) -> None:
+    """Kills four of five workers, one after another at random moments, and lets the last one finish."""
     chance = random.Random(5)
-    with StudyStore(url) as store:
-        study = make_study(store)
+    with StudyStore(url) as store, create(store) as study:
         with working(url, 5, most=30, seconds=0.05) as workers:
             for worker in workers[:4]:
                 time.sleep(chance.uniform(0.0, 0.25))
                 worker.send_signal(signal.SIGKILL)
                 worker.wait()
             _ended(workers[4:])
-        study.reap()
-        states = Counter(trial.state for trial in study.trials())
-        assert states[TrialState.COMPLETE] == 30
-        assert states[TrialState.RUNNING] == 0
-        complete = [trial for trial in study.trials() if trial.state is TrialState.COMPLETE]
+        trials = {trial.number: trial for trial in study.trials()}
+        states = Counter(trial.state for trial in trials.values())
+        assert (states[TrialState.COMPLETE], states[TrialState.RUNNING]) == (30, 0)
+        complete = [trial for trial in trials.values() if trial.state is TrialState.COMPLETE]
         assert len({trial.architecture_id for trial in complete}) == 30, "none twice"
-        numbers = {trial.number: trial for trial in study.trials()}
         for trial in complete:
             if "retry_of" in trial.attrs:
-                assert numbers[trial.attrs["retry_of"]].state is TrialState.FAIL
-        study.close()
+                assert trials[trial.attrs["retry_of"]].state is TrialState.FAIL
 
 
 def test_an_architecture_that_ends_every_worker_has_failed(store: StudyStore, make_study: MakeStudy) -> None:
