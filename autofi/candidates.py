@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from autofi.engine.tpe import Known, propose
+from autofi.objectives import Direction
 from autofi.operators.registry import choices_of, coded_operators, vector_operators
 from autofi.operators.selected_products import SelectedProducts
 from autofi.space.architecture import Architecture, Forms
@@ -101,20 +102,31 @@ class Candidates:
         return found
 
     def several(
-        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+        self,
+        known: Sequence[Known],
+        seen: set[str],
+        *,
+        directions: Sequence[Direction] = ("maximize",),
+        most: int,
+        seed: int,
     ) -> list[tuple[dict[str, Any], Architecture]]:
         """At most `most` different candidates to train at once."""
         found: list[tuple[dict[str, Any], Architecture]] = []
         while len(found) < most:
             pending = {architecture.id for _, architecture in found}
-            candidate = self.next(known, seen | pending, seed=seed)
+            candidate = self.next(known, seen | pending, directions=directions, seed=seed)
             if candidate is None:
                 break
             found.append(candidate)
         return found
 
     def next(
-        self, known: Sequence[Known], seen: set[str], *, seed: int
+        self,
+        known: Sequence[Known],
+        seen: set[str],
+        *,
+        directions: Sequence[Direction] = ("maximize",),
+        seed: int,
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
         for parameters in self.starts():
@@ -122,7 +134,9 @@ class Candidates:
             if architecture.id not in seen:
                 return dict(parameters), architecture
         for draw in range(DRAWS):
-            parameters = propose(self.distributions, self.defaults, known, seed=seed + 7919 * draw)
+            parameters = propose(
+                self.distributions, self.defaults, known, directions=directions, seed=seed + 7919 * draw
+            )
             architecture = self.architecture(parameters)
             if architecture.id not in seen:
                 return parameters, architecture

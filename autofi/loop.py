@@ -22,6 +22,7 @@ from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Measured, Workbench
 from autofi.evaluation.side_by_side import Training, at_once, default_jobs, try_each
 from autofi.finals import run_finals
+from autofi.objectives import Goals
 from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels, save_predictions, trial_key
 from autofi.progress import Progress, SilentProgress
@@ -42,6 +43,7 @@ from autofi.store import (
 from autofi.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.strategy import propose
+from autofi.trial_figures import auc_to_beat, best_value, check_measurable, validation_figures
 
 STAGE = "search"
 
@@ -65,6 +67,8 @@ def search(
     query: str | None = None,
     baselines: Sequence[str] | None = None,
     refit: bool = False,
+    objectives: Sequence[str] | None = None,
+    limits: Sequence[str] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -74,15 +78,25 @@ def search(
     trials      architectures trained from scratch, counted over all sittings of the study
     timeout     seconds after which no further trial begins; what follows the search (retraining) still runs
     seeds       times the winner is retrained
+    objectives  names of `autofi.objectives.OBJECTIVES`, the first of which leads; by default the validation AUC
+    limits      such as `table_bytes<=50MB` and `auc>=0.7`, which the winner keeps
     jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
 
-    The same study name goes on where it stopped; with another space or other data it raises `StudyMismatchError`.
-    Raises `AutoFIError` for anything wrong with the input, before any work.
+    The same study name goes on where it stopped, with its own objectives and limits where none are given; with another
+    space, other data or others of those it raises `StudyMismatchError`. Raises `AutoFIError` for anything wrong with
+    the input, before any work, and `LimitError` when nothing that was measured keeps the limits.
     """
     begun = time.monotonic()
     progress = progress or SilentProgress()
     found_space = load_space(space)
     chosen_device = pick_device(device)
+    store = StudyStore(resolve_storage(storage))
+    name = study or default_name(source_name(table), found_space.name)
+    # An unreachable storage and other goals or another space are refused before the table is read.
+    goals = Goals.parse(objectives, limits, kept=store.goals(name))
+    store.check_same(
+        name, goals=goals, space_name=found_space.name, space_fingerprint=found_space.fingerprint
+    )
     settings = SearchSettings(
         source=source_name(table),
         target=target,
@@ -96,13 +110,12 @@ def search(
         seed=seed,
         baselines=default_baselines(progress) if baselines is None else check_baselines(baselines),
         refit=refit,
+        objectives=goals.names,
+        limits=tuple(map(str, goals.limits)),
     )
-    store = StudyStore(resolve_storage(storage))
-    name = study or default_name(settings.source, found_space.name)
-    # An unreachable storage and another space are refused before the table is read.
-    store.check_space(name, space_name=found_space.name, space_fingerprint=found_space.fingerprint)
     progress.phase("encode")
     dataset = open_data(table, settings, valid=valid, test=test)
+    check_measurable(goals, dataset)
     encoded = time.monotonic()
     handle = store.create_or_resume(
         name,
@@ -174,23 +187,23 @@ def run_search(
     progress.advance(len(measured))
     seen = {trial.architecture_id for trial in measured}
     while len(measured) < trials and (deadline is None or time.monotonic() < deadline or not measured):
-        known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
+        known = [
+            Known(trial.params, tuple(trial.values.values()), tuple(trial.violations.values()))
+            for trial in measured
+        ]
         most = min(at_once(bench), trials - len(measured))
-        found = candidates.several(known, seen, most=most, seed=seed)
+        found = candidates.several(known, seen, directions=handle.goals.directions, most=most, seed=seed)
         if not found:
             progress.note("Every architecture of the space is measured.")
             return
         seen.update(architecture.id for _, architecture in found)
-        # By itself: boosted trees would lift the bar that a network must reach without them.
-        to_beat = max((trial.attrs.get("own_auc", trial.value) or 0.0 for trial in measured), default=None)
+        to_beat = auc_to_beat(handle.goals, measured)
         for record in _measure(
             handle, bench, found, candidates.distributions, to_beat=to_beat, seed=seed, progress=progress
         ):
             if record is not None:
                 measured.append(record)
-            progress.advance(
-                best=round(max(trial.value or 0.0 for trial in measured), 5) if measured else 0.0
-            )
+            progress.advance(best=best_value(handle.goals, measured))
         # As they finish, side by side: what the engine proposes next must not depend on which was faster.
         measured.sort(key=lambda trial: trial.number)
 
@@ -231,7 +244,8 @@ def _measure(
         )
         for task, (parameters, architecture) in enumerate(found)
     }  # fmt: skip
-    tasks = [Training(architecture, seed, to_beat) for _, architecture in found]
+    latency = "latency" in handle.goals.measured
+    tasks = [Training(architecture, seed, to_beat, latency) for _, architecture in found]
     try:
         for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
             number = open_trials.pop(task)
@@ -241,34 +255,39 @@ def _measure(
                 progress.note(f"Trial {number} failed: {outcome}")
                 yield None
             else:
-                yield _finish(handle, number, outcome, progress)
+                yield _finish(handle, bench, number, outcome, progress)
     except BaseException as error:
         for number in open_trials.values():
             handle.fail_trial(number, error)
         raise
 
 
-def _finish(handle: StudyHandle, number: int, measured: Measured, progress: Progress) -> TrialRecord | None:
-    report = measured.report
+def _finish(
+    handle: StudyHandle, bench: Workbench, number: int, measured: Measured, progress: Progress
+) -> TrialRecord | None:
+    report, costs, goals = measured.report, measured.costs.figures(), handle.goals
+    valid = validation_figures(goals, bench, measured)
+    violations = goals.violations(valid | costs)
     save_predictions(handle, trial_key(number), measured.predictions)
     handle.finish_trial(
         number,
-        report.auc,
+        goals.values(valid | costs),
         attrs={
-            "valid": {"auc": report.auc, "logloss": report.logloss},
-            "parameters": measured.parameters,
+            "valid": valid,
             "table_rows": measured.table_rows,
-            "table_bytes": measured.table_bytes,
+            **costs,
             "own_auc": report.own_auc,
             "boosted_share": report.boosted_share,
             "seconds": report.seconds,
             "evaluations": report.evaluations,
             "best_evaluation": report.best_evaluation,
         },
+        violations=violations,
     )
     architecture = measured.architecture
     progress.note(
         f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {architecture.describe()}"
+        + "".join(f"; {missed}" for missed in goals.missed(violations))
     )
     return handle.find_trial(STAGE, architecture.id, measured.seed)
 

@@ -99,8 +99,9 @@ class FakeStudy:
     def retrain(self, **asked: Any) -> None:
         self.asked.append(("retrain", asked))
 
-    def export(self, path: Path) -> None:
-        self.asked.append(("export", {"path": path}))
+    def export(self, path: Path, **asked: Any) -> None:
+        asked.pop("progress")
+        self.asked.append(("export", {"path": path, **asked}))
 
 
 @dataclass(frozen=True)
@@ -335,7 +336,9 @@ def test_retrain_and_export_ask_the_study(runner: CliRunner, api: Any) -> None:
     assert "autofi predict model DATA -o scores.csv" in exported.stderr
     (_, retrained), export = study.asked
     assert (retrained["trial"], retrained["seeds"]) == (2, 4)
-    assert export == ("export", {"path": Path("model")})
+    assert export == ("export", {"path": Path("model"), "trial": None})
+    assert runner.invoke(app, ["export", "mine", "--trial", "4", "-o", "small"]).exit_code == 0
+    assert study.asked[-1] == ("export", {"path": Path("small"), "trial": 4})
 
 
 def test_predict_and_evaluate_ask_the_bundle(runner: CliRunner, api: Any) -> None:

@@ -21,6 +21,7 @@ SEARCH_EXAMPLES = (
     "autofi search clicks.parquet --target click\n\n"
     "autofi search clicks.csv --target click --ignore name --multi-valued 'genres:|' --split time:day\n\n"
     "autofi search train.csv --valid valid.csv --test test.csv --target label --study mine --timeout 30m\n\n"
+    "autofi search clicks.csv --target click --objective auc --objective table_bytes --max latency=200us\n\n"
     "autofi search postgresql://host/ads --query 'SELECT * FROM clicks' --target click --json > result.json"
 )
 #: What `autofi search` without a table does: enough to see every part at work in about two minutes.
@@ -65,6 +66,9 @@ def search(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     jobs: options.Jobs = None,
+    objective: options.Objectives = None,
+    maximum: options.Most = None,
+    minimum: options.Least = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
     baselines: Annotated[
         str | None,
@@ -124,6 +128,8 @@ def search(
         split=split,
         valid=valid,
         test=test,
+        objectives=objective,
+        limits=options.parse_limits(maximum, minimum),
         baselines=None if baselines is None else options.parse_list(baselines),
         overrides=options.schema_overrides(
             file=schema,

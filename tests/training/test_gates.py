@@ -93,7 +93,7 @@ def test_a_closed_network_survives_its_bundle(bench: Workbench, tmp_path: object
         origin={},
     )
     loaded = load_bundle(folder).network
-    assert loaded.num_parameters() == trained.parameters
+    assert loaded.num_parameters() == trained.costs.parameters
     _, features = bench.features(trained.architecture)
     part = bench.dataset.parts["test"]
     selected = loaded.select(features.rows(part))
