@@ -18,12 +18,13 @@ from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Features
 from autofi.model.network import BOOSTED, Network
 
-#: Seconds of calls before anything is timed, and of all that is timed.
+#: Seconds of calls before anything is timed, and at least and at most of calls that are.
 WARM_UP = 0.05
-MOST_SECONDS = 0.3
-#: Calls of a block, of which the median counts; at least so many blocks are timed however long they take.
-BLOCK = 25
-LEAST_BLOCKS = 3
+LEAST_SECONDS, MOST_SECONDS = 0.2, 2.0
+#: Calls of a block, of which the median counts.
+BLOCK = 10
+#: The machine was quiet when half of the blocks come to no more than so many times the least of them.
+QUIET = 1.1
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def measure_costs(network: Network, builder: FeatureBuilder, *, latency: bool = 
     """The costs of a trained network and the builder of its features, on a row whose values are all missing.
 
     No cost depends on the values: every look-up reads a row of its table whatever the code is. Lists of values are as
-    long as the longest that is read. With `latency` it takes a third of a second longer, or as long as LEAST_BLOCKS
-    blocks of calls do.
+    long as the longest that is read. With `latency` it takes a quarter of a second longer, or two seconds on a busy
+    machine.
     """
     trees = builder.boosted if network.boosted else None
     features = builder.of_rows(_missing_row(builder))
@@ -88,10 +89,11 @@ def measure_latency(network: Network, builder: FeatureBuilder, features: Feature
     The row is encoded already and lies in tensors. Boosted trees that have a weight are called too, on columns that
     were looked up already. A network on a GPU is measured by a copy of it on the processor.
 
-    After WARM_UP seconds of calls, blocks of BLOCK calls are timed call by call until MOST_SECONDS have passed; what
-    counts is the least of the blocks' medians. What another process takes lengthens some calls, which a median leaves
-    out, or whole blocks, of which the least is free. A machine that is never quiet still measures too much, as it does
-    where several trainings run at once; compare figures of one machine only.
+    After WARM_UP seconds of calls, blocks of BLOCK calls are timed call by call; what counts is the least of their
+    medians. What another process takes lengthens some calls, which a median leaves out, or whole blocks, of which the
+    least is free. It goes on for LEAST_SECONDS, and to MOST_SECONDS where the machine was not QUIET. One that is never
+    quiet still measures too much, as it does where several trainings run at once; figures of two machines do not
+    compare.
     """
     if network.device.type != "cpu":
         network = copy.deepcopy(network).cpu()
@@ -108,11 +110,16 @@ def measure_latency(network: Network, builder: FeatureBuilder, features: Feature
         call()
         while time.perf_counter() < ready:
             call()
-        end = time.perf_counter() + MOST_SECONDS
+        begun = time.perf_counter()
         medians: list[float] = []
-        while len(medians) < LEAST_BLOCKS or time.perf_counter() < end:
+        while not medians or not _enough(medians, time.perf_counter() - begun):
             medians.append(statistics.median(_seconds(call) for _ in range(BLOCK)))
     return 1e6 * min(medians)
+
+
+def _enough(medians: list[float], spent: float) -> bool:
+    quiet = statistics.median(medians) <= QUIET * min(medians)
+    return spent >= (LEAST_SECONDS if quiet else MOST_SECONDS)
 
 
 def _seconds(call: Callable[[], None]) -> float:

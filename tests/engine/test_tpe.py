@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from autofi.engine.tpe import Known, propose
+from autofi.engine.tpe import RANDOM_TRIALS, Known, propose
+from autofi.objectives import Direction
 
-DISTRIBUTIONS = {
+DISTRIBUTIONS: dict[str, BaseDistribution] = {
     "rate": FloatDistribution(1e-4, 1e-1, log=True),
     "kind": CategoricalDistribution(["a", "b", "c"]),
 }
@@ -46,3 +48,36 @@ def test_proposals_lie_in_the_space() -> None:
 def test_it_finds_the_better_part_of_a_small_landscape() -> None:
     best = [max(trial.values[0] for trial in run(30, seed=seed)) for seed in range(3)]
     assert min(best) > 0.08  # the optimum is 0.1; the defaults reach -0.049
+
+
+def test_one_objective_without_limits_is_proposed_for_as_ever() -> None:
+    """What a study of one maximized value alone proposes, which resumed studies count on."""
+    known = run(10, seed=5)
+    sampler = optuna.samplers.TPESampler(n_startup_trials=RANDOM_TRIALS, seed=5 * 1_000_003 + len(known))
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for trial in known:
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=dict(trial.parameters), distributions=DISTRIBUTIONS, value=trial.values[0]
+            )
+        )
+    expected = study.ask(fixed_distributions=DISTRIBUTIONS).params
+    assert propose(DISTRIBUTIONS, DEFAULTS, known, seed=5) == expected
+
+
+def test_several_objectives_and_a_limit_draw_the_proposals() -> None:
+    """The rate is to be high and the kind another; rates above a limit draw fewer proposals."""
+    directions: tuple[Direction, ...] = ("maximize", "minimize")
+
+    def beyond(limit: float) -> int:
+        known: list[Known] = []
+        for _ in range(40):
+            parameters = propose(DISTRIBUTIONS, DEFAULTS, known, directions=directions, seed=0)
+            rate = parameters["rate"]
+            other = 0.0 if parameters["kind"] == "c" else 1.0
+            known.append(Known(parameters, (rate, other), (rate - limit,)))
+        assert sum(trial.values[1] == 0.0 for trial in known) > 20
+        return sum(trial.values[0] > 0.01 for trial in known)
+
+    free, bound = beyond(1.0), beyond(0.01)
+    assert bound < free / 1.5
