@@ -76,15 +76,11 @@ def test_the_winner_keeps_the_limit_and_the_front_is_not_beaten(searched: Search
     best = searched.study.summary()["best"]
     assert board.set_index("trial").loc[best["trial"], "feasible"]
     within = board[board["feasible"]]
+    points = list(zip(within["valid_auc"].tolist(), within["table_bytes"].tolist(), strict=True))
     expected = [
-        row.trial
-        for row in within.itertuples()
-        if not any(
-            other.valid_auc >= row.valid_auc
-            and other.table_bytes <= row.table_bytes
-            and (other.valid_auc, other.table_bytes) != (row.valid_auc, row.table_bytes)
-            for other in within.itertuples()
-        )
+        trial
+        for trial, mine in zip(within["trial"].tolist(), points, strict=True)
+        if not any(other[0] >= mine[0] and other[1] <= mine[1] and other != mine for other in points)
     ]
     assert front["trial"].tolist() == expected
     assert list(front.columns) == ["trial", "architecture", "architecture_id", "auc", "table_bytes"]
@@ -233,7 +229,7 @@ def test_another_objective_than_auc_decides_by_itself(source: Path, tmp_path: Pa
     board = study.leaderboard()
     assert (board["latency"] > 0).all()
     assert board["valid_gauc"].between(0, 1).all()
-    assert study.best.id == board.loc[board["latency"].idxmin(), "architecture_id"]
+    assert study.best.id == board.sort_values("latency")["architecture_id"].iloc[0]
     assert study._handle.models(ModelRole.FINALIST) == ()
     (listed,) = autofi.list_studies(str(tmp_path / "b.db"))
     assert (listed.trials, listed.best_valid_auc) == (2, board["valid_auc"].max())

@@ -78,7 +78,8 @@ def count_flops(network: Network, features: Features) -> int:
     machine, which is computed from sums and squares, comes to 0, as does a logistic regression.
     """
     selected = _on_device(network, features)
-    with _evaluating(network), FlopCounterMode(display=False) as counter:
+    # Not in inference mode: the counter hooks into the graph of a parameter that a module is called with.
+    with _evaluating(network), torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(selected)
     return int(counter.get_total_flops()) // len(features)
 
@@ -105,7 +106,7 @@ def measure_latency(network: Network, builder: FeatureBuilder, features: Feature
             selected[BOOSTED] = torch.from_numpy(trees.transform(features, threads=1))
         network(selected)
 
-    with _one_thread(), _evaluating(network):
+    with _one_thread(), _evaluating(network), torch.inference_mode():
         ready = time.perf_counter() + WARM_UP
         call()
         while time.perf_counter() < ready:
@@ -146,8 +147,7 @@ def _evaluating(network: Network) -> Iterator[None]:
     training = network.training
     network.eval()
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         network.train(training)
 
