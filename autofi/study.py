@@ -122,7 +122,8 @@ class Study:
             **goals.to_json(),
             "front": self._points() if goals.several and feasible else None,
         }
-        if not feasible:
+        won = self._handle.stage("winner") or {}
+        if not feasible and not won:
             closest = nearest_miss(self._handle, trials) if trials else None
             return {
                 "study": self.name,
@@ -139,17 +140,18 @@ class Study:
                 "missed": goals.missed(closest.violations) if closest else [],
                 "seconds": self._seconds(),
             }
-        best = best_trial(self._handle)
-        won = self._handle.stage("winner") or {}
-        winner_id = won.get("architecture_id", best.architecture_id)
-        winners = self._winners(winner_id, refit=bool(won.get("refit")))
-        winner = next((trial for trial in trials if trial.architecture_id == winner_id), best)
+        best = best_trial(self._handle) if feasible else None
+        won_id = won.get("architecture_id")
+        winner = next((trial for trial in trials if trial.architecture_id == won_id), best)
+        assert winner is not None
+        winners = self._winners(winner.architecture_id, refit=bool(won.get("refit")))
         architecture = Architecture.from_json(winner.architecture)
         baselines = self._baselines()
         return {
             "study": self.name,
             "storage": self.storage,
-            "best": {
+            "best": best
+            and {
                 "trial": best.number,
                 "architecture_id": best.architecture_id,
                 "valid": dict(best.valid or {}),
@@ -166,7 +168,7 @@ class Study:
             ],
             "streams": architecture.chosen_streams(),
             # Of the logit, what boosted trees give; None where the architecture has none.
-            "boosted_share": best.attrs.get("boosted_share") if architecture.boosting else None,
+            "boosted_share": winner.attrs.get("boosted_share") if architecture.boosting else None,
             **aims,
             # In words; only a trial that was asked for by its number wins beyond the limits.
             "missed": goals.missed(winner.violations),

@@ -184,10 +184,18 @@ def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path
     summary = json.loads(runner.invoke(app, ["show", "none", "--json"]).stdout)
     assert (summary["best"], summary["winner"], summary["front"]) == (None, None, None)
     assert len(summary["missed"]) == 1
+    assert summary["baselines"] == []
+    # What is asked for by its number wins all the same, and what it misses is told.
+    assert runner.invoke(app, ["retrain", "none", "--trial", "1", "--seeds", "1", "--quiet"]).exit_code == 0
+    summary = json.loads(runner.invoke(app, ["show", "none", "--json"]).stdout)
+    assert (summary["best"], summary["winner"]["seeds"], len(summary["missed"])) == (None, 1, 1)
+    assert (
+        "The winner was retrained beyond the limits: table_bytes"
+        in runner.invoke(app, ["show", "none"]).stdout
+    )
     with StudyStore(resolve_storage(storage)) as store:
         study = autofi.open_study("none", storage=storage)
         assert store.list()[0].best_valid_auc is None
-        assert study._handle.models(ModelRole.WINNER) == ()
         with pytest.raises(LimitError):
             study.front()
         study.close()

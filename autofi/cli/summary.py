@@ -49,12 +49,12 @@ def print_summary(
         _print_line(out, "Beside:  ", boosted_words(summary["boosted_share"]))
     _print_front(out, summary)
     kept = f"{summary['study']} in {summary['storage']}"
-    if summary.get("best") is None and summary.get("missed"):
+    if summary.get("missed") and not summary.get("winner"):
         _print_line(out, "", missed_words(summary))
         _print_line(out, "Kept as: ", kept)
         return
     out.print(_models_table(summary))
-    if summary.get("best") is None and summary.get("baselines"):
+    if not (summary.get("best") or summary.get("winner")) and summary.get("baselines"):
         # Nothing was searched: models side by side.
         _print_line(out, "Kept as: ", kept)
         return

@@ -41,6 +41,6 @@ def missed_words(summary: Mapping[str, Any]) -> str:
     missed = summary.get("missed") or []
     if not missed:
         return ""
-    if summary.get("best") is None:
+    if not summary.get("winner"):
         return f"No architecture keeps the limits; of the closest, {' and '.join(missed)}."
     return f"The winner was retrained beyond the limits: {' and '.join(missed)}."
