@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from autofi.engine.tpe import Known, propose
+from autofi.engine.base import Known, Question
+from autofi.engine.registry import DEFAULT_SAMPLER, check_sampler, propose
 from autofi.objectives import Direction
 from autofi.operators.registry import choices_of, coded_operators, vector_operators
 from autofi.operators.selected_products import SelectedProducts
@@ -34,7 +35,14 @@ class Candidates:
     so that a study of a wide table stays readable.
     """
 
-    def __init__(self, space: SearchSpace, proposal: Proposal) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        proposal: Proposal,
+        *,
+        sampler: str = DEFAULT_SAMPLER,
+        directions: Sequence[Direction] = ("maximize",),
+    ) -> None:
         self.space = space
         self.fields = field_variants(proposal) if space.fields.search else {"selected": proposal.fields}
         self.pairs = (
@@ -57,6 +65,11 @@ class Candidates:
         self.defaults = defaults(space, variants)
         self.widths = proposal.widths
         self.streams = proposal.streams
+        self._sampler, self._directions = sampler, directions
+        check_sampler(sampler, self._question([], 0))
+
+    def _question(self, known: Sequence[Known], seed: int) -> Question:
+        return Question(self.distributions, self.defaults, known, self._directions, seed)
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
         """The architecture of some parameters; variants not named are the proposal itself."""
@@ -106,7 +119,6 @@ class Candidates:
         known: Sequence[Known],
         seen: set[str],
         *,
-        directions: Sequence[Direction] = ("maximize",),
         most: int,
         seed: int,
     ) -> list[tuple[dict[str, Any], Architecture]]:
@@ -114,7 +126,7 @@ class Candidates:
         found: list[tuple[dict[str, Any], Architecture]] = []
         while len(found) < most:
             pending = {architecture.id for _, architecture in found}
-            candidate = self.next(known, seen | pending, directions=directions, seed=seed)
+            candidate = self.next(known, seen | pending, seed=seed)
             if candidate is None:
                 break
             found.append(candidate)
@@ -125,7 +137,6 @@ class Candidates:
         known: Sequence[Known],
         seen: set[str],
         *,
-        directions: Sequence[Direction] = ("maximize",),
         seed: int,
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
@@ -134,9 +145,7 @@ class Candidates:
             if architecture.id not in seen:
                 return dict(parameters), architecture
         for draw in range(DRAWS):
-            parameters = propose(
-                self.distributions, self.defaults, known, directions=directions, seed=seed + 7919 * draw
-            )
+            parameters = propose(self._sampler, self._question(known, seed + 7919 * draw))
             architecture = self.architecture(parameters)
             if architecture.id not in seen:
                 return parameters, architecture

@@ -17,7 +17,7 @@ from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
 from autofi.device import pick_device
-from autofi.engine.tpe import Known
+from autofi.engine.base import Known
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Measured, Workbench
 from autofi.evaluation.side_by_side import Training, at_once, default_jobs, try_each
@@ -176,7 +176,7 @@ def run_search(
     proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
     names = bench.names
     pairs = {**proposal.likely, **proposal.pairs, **proposal.rates}
-    candidates = Candidates(space, proposal)
+    candidates = Candidates(space, proposal, sampler=sampler, directions=handle.goals.directions)
     boosting = candidates.architecture(candidates.defaults).boosting
     progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
     bench.prepare([(names.index(left), names.index(right)) for left, right in pairs], boosting)
@@ -192,7 +192,7 @@ def run_search(
             for trial in measured
         ]
         most = min(at_once(bench), trials - len(measured))
-        found = candidates.several(known, seen, directions=handle.goals.directions, most=most, seed=seed)
+        found = candidates.several(known, seen, most=most, seed=seed)
         if not found:
             progress.note("Every architecture of the space is measured.")
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from autofi.candidates import Candidates, field_variants, pair_variants
-from autofi.engine.tpe import Known
+from autofi.engine.base import Known
 from autofi.space.search_space import load_space
 from autofi.supernet.proposal import Proposal
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from autofi.engine.tpe import RANDOM_TRIALS, Known, propose
+from autofi.engine.asking import RANDOM_TRIALS
+from autofi.engine.base import Known, Question
+from autofi.engine.registry import propose
 from autofi.objectives import Direction
 
 DISTRIBUTIONS: dict[str, BaseDistribution] = {
@@ -24,18 +26,18 @@ def value(parameters: dict[str, object]) -> float:
 def run(trials: int, seed: int) -> list[Known]:
     known: list[Known] = []
     for _ in range(trials):
-        parameters = propose(DISTRIBUTIONS, DEFAULTS, known, seed=seed)
+        parameters = propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, known, seed=seed))
         known.append(Known(parameters, (value(parameters),)))
     return known
 
 
 def test_the_defaults_come_first() -> None:
-    assert propose(DISTRIBUTIONS, DEFAULTS, [], seed=0) == DEFAULTS
+    assert propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, [])) == DEFAULTS
 
 
 def test_a_resume_goes_on_as_the_search_would_have() -> None:
     whole = run(8, seed=3)
-    assert propose(DISTRIBUTIONS, DEFAULTS, whole[:5], seed=3) == whole[5].parameters
+    assert propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, whole[:5], seed=3)) == whole[5].parameters
     assert len({trial.parameters["rate"] for trial in whole}) == 8
 
 
@@ -62,7 +64,7 @@ def test_one_objective_without_limits_is_proposed_for_as_ever() -> None:
             )
         )
     expected = study.ask(fixed_distributions=DISTRIBUTIONS).params
-    assert propose(DISTRIBUTIONS, DEFAULTS, known, seed=5) == expected
+    assert propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, known, seed=5)) == expected
 
 
 def test_several_objectives_and_a_limit_draw_the_proposals() -> None:
@@ -72,7 +74,7 @@ def test_several_objectives_and_a_limit_draw_the_proposals() -> None:
     def beyond(limit: float) -> int:
         known: list[Known] = []
         for _ in range(40):
-            parameters = propose(DISTRIBUTIONS, DEFAULTS, known, directions=directions, seed=0)
+            parameters = propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, known, directions))
             rate = parameters["rate"]
             other = 0.0 if parameters["kind"] == "c" else 1.0
             known.append(Known(parameters, (rate, other), (rate - limit,)))
