@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from autofi.engine.tpe import Known, propose
+from autofi.engine.base import Known, Question
+from autofi.engine.registry import DEFAULT_SAMPLER, check_sampler, propose
+from autofi.objectives import Direction
 from autofi.operators.registry import choices_of, coded_operators, vector_operators
 from autofi.operators.selected_products import SelectedProducts
 from autofi.space.architecture import Architecture, Forms
@@ -33,7 +35,14 @@ class Candidates:
     so that a study of a wide table stays readable.
     """
 
-    def __init__(self, space: SearchSpace, proposal: Proposal) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        proposal: Proposal,
+        *,
+        sampler: str = DEFAULT_SAMPLER,
+        directions: Sequence[Direction] = ("maximize",),
+    ) -> None:
         self.space = space
         self.fields = field_variants(proposal) if space.fields.search else {"selected": proposal.fields}
         self.pairs = (
@@ -56,6 +65,11 @@ class Candidates:
         self.defaults = defaults(space, variants)
         self.widths = proposal.widths
         self.streams = proposal.streams
+        self._sampler, self._directions = sampler, directions
+        check_sampler(sampler, self._question([], 0))
+
+    def _question(self, known: Sequence[Known], seed: int) -> Question:
+        return Question(self.distributions, self.defaults, known, self._directions, seed)
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
         """The architecture of some parameters; variants not named are the proposal itself."""
@@ -101,7 +115,12 @@ class Candidates:
         return found
 
     def several(
-        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+        self,
+        known: Sequence[Known],
+        seen: set[str],
+        *,
+        most: int,
+        seed: int,
     ) -> list[tuple[dict[str, Any], Architecture]]:
         """At most `most` different candidates to train at once."""
         found: list[tuple[dict[str, Any], Architecture]] = []
@@ -114,7 +133,11 @@ class Candidates:
         return found
 
     def next(
-        self, known: Sequence[Known], seen: set[str], *, seed: int
+        self,
+        known: Sequence[Known],
+        seen: set[str],
+        *,
+        seed: int,
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
         for parameters in self.starts():
@@ -122,7 +145,7 @@ class Candidates:
             if architecture.id not in seen:
                 return dict(parameters), architecture
         for draw in range(DRAWS):
-            parameters = propose(self.distributions, self.defaults, known, seed=seed + 7919 * draw)
+            parameters = propose(self._sampler, self._question(known, seed + 7919 * draw))
             architecture = self.architecture(parameters)
             if architecture.id not in seen:
                 return parameters, architecture

@@ -7,7 +7,8 @@ AutoFIError
 │   └── InvalidArchitectureError   a point that is not in its space (path of the choice)
 ├── StoreError                the studies' database
 │   ├── StudyNotFoundError    also a KeyError
-│   └── StudyMismatchError    resumed with another space or other data
+│   ├── StudyMismatchError    resumed with another space, other data or other objectives
+│   └── LimitError            nothing that was measured keeps the study's limits
 ├── ExportError               a bundle that cannot be written or trusted
 └── MissingDependencyError    an extra that is not installed; also an ImportError
 
@@ -53,7 +54,11 @@ class StudyNotFoundError(StoreError, KeyError):
 
 
 class StudyMismatchError(StoreError):
-    """A study exists under that name, made with another space or other data."""
+    """A study exists under that name, made with another space, other data, other objectives or limits."""
+
+
+class LimitError(StoreError):
+    """No architecture that was measured keeps the limits; longer searches or other limits may find one."""
 
 
 class ExportError(AutoFIError):

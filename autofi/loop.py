@@ -15,11 +15,13 @@ from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
 from autofi.device import pick_device
+from autofi.engine.registry import DEFAULT_SAMPLER, get_sampler
 from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.finals import run_finals
 from autofi.measuring import PROPOSAL, Goal, measure_trials, prepare
+from autofi.objectives import Goals
 from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
@@ -32,6 +34,7 @@ from autofi.store import ModelRole, StudyHandle, StudyStore, mask_password, reso
 from autofi.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.strategy import propose
+from autofi.trial_figures import check_measurable
 
 
 def search(
@@ -53,6 +56,9 @@ def search(
     query: str | None = None,
     baselines: Sequence[str] | None = None,
     refit: bool = False,
+    objectives: Sequence[str] | None = None,
+    limits: Sequence[str] | None = None,
+    sampler: str = DEFAULT_SAMPLER,
     jobs: int | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -63,12 +69,16 @@ def search(
     trials      architectures trained from scratch, counted over all sittings of the study
     timeout     seconds after which no further trial begins; what follows the search (retraining) still runs
     seeds       times the winner is retrained
+    objectives  names of `autofi.objectives.OBJECTIVES`, the first of which leads; by default the validation AUC
+    limits      such as `table_bytes<=50MB` and `auc>=0.7`, which the winner keeps
+    sampler     who proposes after the starts of the space: a name of `autofi.engine.registry.samplers`
     jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
     workers     processes on this machine that share the trials through the storage; each opens the data itself, and
                 GPUs are dealt out in turn. More may join from anywhere at any time: `autofi.work`
 
-    The same study name goes on where it stopped; with another space or other data it raises `StudyMismatchError`.
-    Raises `AutoFIError` for anything wrong with the input, before any work.
+    The same study name goes on where it stopped, with its own objectives and limits where none are given; with another
+    space, other data or others of those it raises `StudyMismatchError`. Raises `AutoFIError` for anything wrong with
+    the input, before any work, and `LimitError` when nothing that was measured keeps the limits.
     """
     begun = time.monotonic()
     progress = progress or SilentProgress()
@@ -79,6 +89,13 @@ def search(
             f"Workers open the data themselves: found a table in memory and {workers} workers; write it to a file, or "
             "train several at once with jobs."
         )
+    store = StudyStore(resolve_storage(storage))
+    name = study or default_name(source_name(table), found_space.name)
+    # An unreachable storage and other goals or another space are refused before the table is read.
+    goals = Goals.parse(objectives, limits, kept=store.goals(name))
+    store.check_same(
+        name, goals=goals, space_name=found_space.name, space_fingerprint=found_space.fingerprint
+    )
     settings = SearchSettings(
         source=source_name(table),
         target=target,
@@ -92,13 +109,13 @@ def search(
         seed=seed,
         baselines=default_baselines(progress) if baselines is None else check_baselines(baselines),
         refit=refit,
+        objectives=goals.names,
+        limits=tuple(map(str, goals.limits)),
+        sampler=get_sampler(sampler).name,
     )
-    store = StudyStore(resolve_storage(storage))
-    name = study or default_name(settings.source, found_space.name)
-    # An unreachable storage and another space are refused before the table is read.
-    store.check_space(name, space_name=found_space.name, space_fingerprint=found_space.fingerprint)
     progress.phase("encode")
     dataset = open_data(table, settings, valid=valid, test=test)
+    check_measurable(goals, dataset)
     encoded = time.monotonic()
     handle = store.create_or_resume(
         name,
@@ -128,6 +145,7 @@ def search(
             seed=seed,
             deadline=deadline,
             crew=crew,
+            sampler=sampler,
             progress=progress,
         )
         run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
@@ -156,13 +174,14 @@ def run_search(
     seed: int,
     deadline: float | None,
     crew: Crew,
+    sampler: str = DEFAULT_SAMPLER,
     progress: Progress,
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
     Goal.within(trials, None if deadline is None else deadline - time.monotonic()).keep(handle)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
-        candidates = prepare(bench, space, proposal, progress)
+        candidates = prepare(handle, bench, space, proposal, sampler=sampler, progress=progress)
         crew.share_cores()
         measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
 

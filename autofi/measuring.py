@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from autofi.candidates import Candidates
-from autofi.engine.tpe import Known
+from autofi.engine.base import Known
 from autofi.evaluation.from_scratch import Measured, Workbench
 from autofi.evaluation.side_by_side import Training, at_once, try_each
 from autofi.predictions import save_predictions, trial_key
@@ -18,6 +18,7 @@ from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialRecord, TrialState
 from autofi.supernet.proposal import Proposal
+from autofi.trial_figures import auc_to_beat, best_value, validation_figures
 
 STAGE = "search"
 #: Stages that are no trials: what was proposed, and what the leader asks of all workers.
@@ -61,11 +62,19 @@ class Goal:
         return cls(kept["trials"], until)
 
 
-def prepare(bench: Workbench, space: SearchSpace, proposal: Proposal, progress: Progress) -> Candidates:
+def prepare(
+    handle: StudyHandle,
+    bench: Workbench,
+    space: SearchSpace,
+    proposal: Proposal,
+    *,
+    sampler: str,
+    progress: Progress,
+) -> Candidates:
     """The candidates around a proposal, with everything fitted that they read."""
     names = bench.names
     pairs = {**proposal.likely, **proposal.pairs, **proposal.rates}
-    candidates = Candidates(space, proposal)
+    candidates = Candidates(space, proposal, sampler=sampler, directions=handle.goals.directions)
     boosting = candidates.architecture(candidates.defaults).boosting
     progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
     bench.prepare([(names.index(left), names.index(right)) for left, right in pairs], boosting)
@@ -94,8 +103,7 @@ def measure_trials(
         handle.reap()
         goal, measured = Goal.read(handle), measured_trials(handle)
         if measured:
-            best = max(trial.value or 0.0 for trial in measured)
-            progress.advance(len(measured) - shown, best=round(best, 5))
+            progress.advance(len(measured) - shown, best=best_value(handle.goals, measured))
             shown = len(measured)
         if limit is not None and taken >= limit:
             return taken
@@ -133,7 +141,10 @@ def _take(
     lost = handle.take_over(STAGE)
     if lost is not None:
         return [lost]
-    known = [Known(trial.params, trial.value) for trial in measured if trial.value is not None]
+    known = [
+        Known(trial.params, tuple(trial.values.values()), tuple(trial.violations.values()))
+        for trial in measured
+    ]
     # A search that has nothing to show yet measures one all the same.
     while (room := goal.trials - handle.counted(STAGE)) > 0 and (not goal.is_over or not measured):
         found = candidates.several(known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed)
@@ -170,9 +181,10 @@ def _measure(
     progress: Progress,
 ) -> None:
     """Train the architectures of open trials and record what they came to."""
-    # By itself: boosted trees would lift the bar that a network must reach without them.
-    to_beat = max((trial.attrs.get("own_auc", trial.value) or 0.0 for trial in measured), default=None)
-    tasks = [Training(Architecture.from_json(trial.architecture), trial.seed, to_beat) for trial in trials]
+    to_beat, latency = auc_to_beat(handle.goals, measured), "latency" in handle.goals.measured
+    tasks = [
+        Training(Architecture.from_json(trial.architecture), trial.seed, to_beat, latency) for trial in trials
+    ]
     numbers = dict(enumerate(trial.number for trial in trials))
     try:
         for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
@@ -182,31 +194,36 @@ def _measure(
                 handle.fail_trial(number, outcome)
                 progress.note(f"Trial {number} failed: {outcome}")
             else:
-                _finish(handle, number, outcome, progress)
+                _finish(handle, bench, number, outcome, progress)
     except BaseException as error:
         for number in numbers.values():
             handle.give_up_trial(number, error)
         raise
 
 
-def _finish(handle: StudyHandle, number: int, measured: Measured, progress: Progress) -> None:
-    report = measured.report
+def _finish(
+    handle: StudyHandle, bench: Workbench, number: int, measured: Measured, progress: Progress
+) -> None:
+    report, costs, goals = measured.report, measured.costs.figures(), handle.goals
+    valid = validation_figures(goals, bench, measured)
+    violations = goals.violations(valid | costs)
     save_predictions(handle, trial_key(number), measured.predictions)
     handle.finish_trial(
         number,
-        report.auc,
+        goals.values(valid | costs),
         attrs={
-            "valid": {"auc": report.auc, "logloss": report.logloss},
-            "parameters": measured.parameters,
+            "valid": valid,
             "table_rows": measured.table_rows,
-            "table_bytes": measured.table_bytes,
+            **costs,
             "own_auc": report.own_auc,
             "boosted_share": report.boosted_share,
             "seconds": report.seconds,
             "evaluations": report.evaluations,
             "best_evaluation": report.best_evaluation,
         },
+        violations=violations,
     )
     progress.note(
         f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.architecture.describe()}"
+        + "".join(f"; {missed}" for missed in goals.missed(violations))
     )

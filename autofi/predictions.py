@@ -33,7 +33,7 @@ def baseline_key(name: str, seed: int) -> str:
 
 def model_key(model: ModelRecord) -> str:
     """What a recorded model is kept under."""
-    if model.role is ModelRole.WINNER:
+    if model.role in (ModelRole.WINNER, ModelRole.RETRAINED):
         return winner_key(model.architecture_id, model.seed, refit=model.refit)
     return baseline_key(model.name, model.seed)
 

@@ -57,23 +57,26 @@ def retrain_winner(
     seed: int,
     refit: bool,
     progress: Progress,
+    role: ModelRole = ModelRole.WINNER,
 ) -> None:
     """Train the architecture with `seeds` seeds that are not recorded yet; each becomes a bundle and a record.
 
     With `refit` every seed is trained once more on training and validation rows together, for as many evaluation
     periods as its first training found best; that second model is the one that is kept.
     """
-    progress.phase("retrain winner", total=seeds)
-    known = recorded(handle, ModelRole.WINNER, "winner", architecture.id, refit=refit)
+    progress.phase("retrain winner" if role is ModelRole.WINNER else "retrain", total=seeds)
+    known = recorded(handle, role, role.value, architecture.id, refit=refit)
     missing = [number for number in range(seed, seed + seeds) if number not in known]
     progress.advance(seeds - len(missing))
     tasks = [Retraining(architecture, number, refit=refit) for number in missing]
     for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
-        _keep_winner(handle, bench, trained, refit=refit)
+        _keep_bundle(handle, bench, trained, role=role, refit=refit)
         progress.advance()
 
 
-def _keep_winner(handle: StudyHandle, bench: Workbench, trained: Trained, *, refit: bool) -> None:
+def _keep_bundle(
+    handle: StudyHandle, bench: Workbench, trained: Trained, *, role: ModelRole, refit: bool
+) -> None:
     metrics = figures(bench, trained.predictions)
     name = winner_key(trained.architecture.id, trained.seed, refit=refit)
     path = handle.artifacts / "models" / name
@@ -86,7 +89,7 @@ def _keep_winner(handle: StudyHandle, bench: Workbench, trained: Trained, *, ref
         origin=origin(handle, trained.seed),
     )
     save_predictions(handle, name, trained.predictions)
-    record_training(handle, trained, metrics, role=ModelRole.WINNER, name="winner", refit=refit, path=path)
+    record_training(handle, trained, metrics, role=role, name=role.value, refit=refit, path=path)
 
 
 def record_training(
@@ -107,8 +110,8 @@ def record_training(
         metrics=metrics,
         architecture_id=measured.architecture.id,
         refit=refit,
-        parameters=measured.parameters,
-        table_bytes=measured.table_bytes,
+        parameters=measured.costs.parameters,
+        table_bytes=measured.costs.table_bytes,
         seconds=measured.report.seconds,
         path=path,
     )

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from autofi.data.overrides import SchemaOverrides
+from autofi.engine.registry import DEFAULT_SAMPLER
 
 DEFAULT_BASELINES = ("lr", "fm", "dnn", "all-memorize", "all-factorize", "lightgbm", "catboost")
 TREES = ("lightgbm", "catboost")
 DEFAULT_SPLIT = "random:0.8,0.1,0.1"
+_LISTED = ("baselines", "objectives", "limits")
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,19 @@ class SearchSettings:
     seed: int = 0
     baselines: tuple[str, ...] = DEFAULT_BASELINES
     refit: bool = False
+    objectives: tuple[str, ...] = ("auc",)
+    limits: tuple[str, ...] = ()
+    sampler: str = DEFAULT_SAMPLER
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return dataclasses.asdict(self) | {"baselines": list(self.baselines)}
+        listed = {name: list(getattr(self, name)) for name in _LISTED}
+        return dataclasses.asdict(self) | listed
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SearchSettings:
         """The settings of `to_json`."""
-        return cls(**{**value, "baselines": tuple(value["baselines"])})
+        return cls(**{**value, **{name: tuple(value[name]) for name in _LISTED if name in value}})
 
     def schema_overrides(self) -> SchemaOverrides:
         """The overrides as the schema's inference takes them."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autofi.choice import best_trial, complete_trials
+from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
 from autofi.device import pick_device
 from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
@@ -67,35 +67,64 @@ class Study:
 
     @property
     def best(self) -> Architecture:
-        """The architecture that wins on validation rows; see `best_trial`."""
+        """The architecture that wins on validation rows, within the limits; raises LimitError where none keeps them."""
         return Architecture.from_json(best_trial(self._handle).architecture)
 
     def leaderboard(self) -> pandas.DataFrame:
-        """Every measured architecture, best first: one row per complete trial."""
+        """Every measured architecture, one row per complete trial: those within the limits first, best first by the
+        first objective."""
         import pandas
 
+        goals = self._handle.goals
+        ranked = sorted(
+            complete_trials(self._handle),
+            key=lambda trial: (not trial.feasible, *goals.order(trial.values), trial.number),
+        )
         rows = [
             {
                 "trial": trial.number,
-                "valid_auc": trial.value,
+                "feasible": trial.feasible if goals.limits else None,
+                "valid_auc": (trial.valid or {}).get("auc"),
                 "valid_logloss": (trial.valid or {}).get("logloss"),
+                "valid_gauc": (trial.valid or {}).get("gauc"),
                 "parameters": trial.parameters,
                 "table_rows": trial.attrs.get("table_rows"),
                 "table_bytes": trial.table_bytes,
+                "flops": trial.attrs.get("flops"),
+                "latency": trial.attrs.get("latency"),
                 "seconds": trial.seconds,
                 "architecture": trial.attrs.get("describe"),
                 "architecture_id": trial.architecture_id,
                 **trial.params,
             }
-            for trial in complete_trials(self._handle)
+            for trial in ranked
         ]
-        frame = pandas.DataFrame(rows)
-        return frame.sort_values("valid_auc", ascending=False, ignore_index=True) if rows else frame
+        return pandas.DataFrame(rows)
+
+    def front(self) -> pandas.DataFrame:
+        """The measured architectures within the limits that no other beats in every objective, best first by the first
+        one; a column per objective, in the units of `autofi.objectives.OBJECTIVES`. Any of them can be exported.
+
+        Raises LimitError where no architecture keeps the limits.
+        """
+        import pandas
+
+        return pandas.DataFrame(
+            {key: value for key, value in point.items() if key != "values"} | point["values"]
+            for point in self._points()
+        )
 
     def summary(self) -> dict[str, Any]:
         """Everything `autofi search --json` prints; what is not known yet is None."""
-        trials = complete_trials(self._handle)
-        if not trials:
+        trials, goals = complete_trials(self._handle), self._handle.goals
+        feasible = any(trial.feasible for trial in trials)
+        aims = {
+            **goals.to_json(),
+            "front": self._points() if goals.several and feasible else None,
+        }
+        won = self._handle.stage("winner") or {}
+        if not feasible and not won:
+            closest = nearest_miss(self._handle, trials) if trials else None
             return {
                 "study": self.name,
                 "storage": self.storage,
@@ -107,19 +136,22 @@ class Study:
                 "pairs": [],
                 "fields": [],
                 "streams": [],
+                **aims,
+                "missed": goals.missed(closest.violations) if closest else [],
                 "seconds": self._seconds(),
             }
-        best = best_trial(self._handle)
-        won = self._handle.stage("winner") or {}
-        winner_id = won.get("architecture_id", best.architecture_id)
-        winners = self._winners(winner_id, refit=bool(won.get("refit")))
-        winner = next((trial for trial in trials if trial.architecture_id == winner_id), best)
+        best = best_trial(self._handle) if feasible else None
+        won_id = won.get("architecture_id")
+        winner = next((trial for trial in trials if trial.architecture_id == won_id), best)
+        assert winner is not None
+        winners = self._winners(winner.architecture_id, refit=bool(won.get("refit")))
         architecture = Architecture.from_json(winner.architecture)
         baselines = self._baselines()
         return {
             "study": self.name,
             "storage": self.storage,
-            "best": {
+            "best": best
+            and {
                 "trial": best.number,
                 "architecture_id": best.architecture_id,
                 "valid": dict(best.valid or {}),
@@ -136,7 +168,10 @@ class Study:
             ],
             "streams": architecture.chosen_streams(),
             # Of the logit, what boosted trees give; None where the architecture has none.
-            "boosted_share": best.attrs.get("boosted_share") if architecture.boosting else None,
+            "boosted_share": winner.attrs.get("boosted_share") if architecture.boosting else None,
+            **aims,
+            # In words; only a trial that was asked for by its number wins beyond the limits.
+            "missed": goals.missed(winner.violations),
             "seconds": self._seconds(),
         }
 
@@ -154,38 +189,54 @@ class Study:
         as the search opened it; a study of a table in memory can be retrained only by the process that searched it.
         """
         progress = progress or SilentProgress()
-        settings = SearchSettings.from_json(self._handle.record.settings)
         record = best_trial(self._handle) if trial is None else self._trial(trial)
-        bench = self._bench or self._open_bench(settings, progress)
-        if jobs is not None:
-            bench.jobs = jobs
-        architecture = Architecture.from_json(record.architecture)
+        for missed in self._handle.goals.missed(record.violations):
+            progress.note(f"Trial {record.number} becomes the winner although {missed}.")
+        settings = self._settings
         with self._handle as handle:
-            handle.claim()
-            retrain_winner(
-                handle,
-                bench,
-                architecture,
-                seeds=seeds or settings.seeds,
-                seed=settings.seed,
-                refit=settings.refit,
-                progress=progress,
-            )
+            self._train(record, ModelRole.WINNER, seeds=seeds or settings.seeds, jobs=jobs, progress=progress)
             handle.record_stage(
                 "winner",
-                {"architecture_id": architecture.id, "trial": record.number, "refit": settings.refit},
+                {
+                    "architecture_id": record.architecture_id,
+                    "trial": record.number,
+                    "refit": settings.refit,
+                },
             )
         return self
 
-    def export(self, path: str | Path) -> Path:
-        """Copy the bundle of the retrained winner (of its seeds, the best by validation) to a new folder."""
-        won = self._handle.stage("winner")
-        models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
-        if not models:
-            raise ExportError(
-                f"A study is exported once its winner is retrained: '{self.name}' has none; "
-                f"run autofi retrain {self.name}."
-            )
+    def _train(
+        self, record: TrialRecord, role: ModelRole, *, seeds: int, jobs: int | None, progress: Progress
+    ) -> None:
+        """Train a trial's architecture from fresh weights and keep the bundles; the handle claims the study."""
+        settings = self._settings
+        bench = self._bench or self._open_bench(settings, progress)
+        if jobs is not None:
+            bench.jobs = jobs
+        self._handle.claim()
+        retrain_winner(
+            self._handle,
+            bench,
+            Architecture.from_json(record.architecture),
+            seeds=seeds,
+            seed=settings.seed,
+            refit=settings.refit,
+            progress=progress,
+            role=role,
+        )
+
+    @property
+    def _settings(self) -> SearchSettings:
+        return SearchSettings.from_json(self._handle.record.settings)
+
+    def export(self, path: str | Path, trial: int | None = None, *, progress: Progress | None = None) -> Path:
+        """Copy a bundle to a new folder: the retrained winner's (of its seeds, the best by validation), or that of
+        the architecture of a trial.
+
+        An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does; which trial is
+        recorded as the winner stays as it is.
+        """
+        models = self._won() if trial is None else self._of_trial(self._trial(trial), progress)
         model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
         assert model.path is not None
         target = Path(path)
@@ -202,6 +253,44 @@ class Study:
         write_report(target, self._handle.record, self.summary(), trials)
         return target
 
+    def _won(self) -> list[ModelRecord]:
+        """The seeds of the retrained winner."""
+        won = self._handle.stage("winner")
+        models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
+        if not models:
+            raise ExportError(
+                f"A study is exported once its winner is retrained: '{self.name}' has none; "
+                f"run autofi retrain {self.name}."
+            )
+        return models
+
+    def _of_trial(self, record: TrialRecord, progress: Progress | None) -> list[ModelRecord]:
+        """The seeds of a trial's architecture; one is trained where there is none."""
+        progress, refit = progress or SilentProgress(), self._settings.refit
+
+        def found() -> list[ModelRecord]:
+            won = self._winners(record.architecture_id, refit=refit)
+            return won or self._winners(record.architecture_id, refit=refit, role=ModelRole.RETRAINED)
+
+        if not found():
+            progress.note(
+                f"Trial {record.number} has no bundle yet: its architecture is retrained, with one seed."
+            )
+            with self._handle:
+                self._train(record, ModelRole.RETRAINED, seeds=1, jobs=None, progress=progress)
+        return found()
+
+    def _points(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "trial": trial.number,
+                "values": dict(trial.values),
+                "architecture": trial.attrs.get("describe"),
+                "architecture_id": trial.architecture_id,
+            }
+            for trial in front_trials(self._handle)
+        ]
+
     def _trial(self, number: int) -> TrialRecord:
         found = {trial.number: trial for trial in complete_trials(self._handle)}
         if number not in found:
@@ -215,11 +304,13 @@ class Study:
         device = pick_device("auto")
         return Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
 
-    def _winners(self, architecture_id: str, *, refit: bool) -> list[ModelRecord]:
+    def _winners(
+        self, architecture_id: str, *, refit: bool, role: ModelRole = ModelRole.WINNER
+    ) -> list[ModelRecord]:
         """The seeds of a retrained architecture."""
         return [
             model
-            for model in self._handle.models(ModelRole.WINNER)
+            for model in self._handle.models(role)
             if model.architecture_id == architecture_id and model.refit == refit
         ]
 

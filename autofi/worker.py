@@ -61,7 +61,8 @@ def work(
             dataset, device=chosen_device, seed=settings.seed, jobs=jobs or default_jobs(chosen_device)
         )
         proposal = _await_proposal(handle, progress)
-        candidates = prepare(bench, SearchSpace.model_validate(handle.record.space), proposal, progress)
+        space = SearchSpace.model_validate(handle.record.space)
+        candidates = prepare(handle, bench, space, proposal, sampler=settings.sampler, progress=progress)
         measured = measure_trials(
             handle, bench, candidates, seed=settings.seed, progress=progress, limit=trials
         )

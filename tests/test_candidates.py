@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from autofi.candidates import Candidates, field_variants, pair_variants
-from autofi.engine.tpe import Known
+from autofi.engine.base import Known
 from autofi.space.search_space import load_space
 from autofi.supernet.proposal import Proposal
 
@@ -82,7 +82,7 @@ def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -
         if number < len(candidates.starts()):
             assert parameters == candidates.starts()[number]
         seen.add(architecture.id)
-        known.append(Known(parameters, 0.7 + 0.01 * number))
+        known.append(Known(parameters, (0.7 + 0.01 * number,)))
 
 
 def test_a_start_without_its_variant_falls_back_to_the_proposal() -> None:
@@ -99,7 +99,7 @@ def test_a_space_with_one_point_runs_out() -> None:
     )
     found = candidates.next([], set(), seed=0)
     assert found is not None
-    assert candidates.next([Known(found[0], 0.5)], {found[1].id}, seed=0) is None
+    assert candidates.next([Known(found[0], (0.5,))], {found[1].id}, seed=0) is None
 
 
 def test_learned_widths_are_tried_after_the_defaults() -> None:

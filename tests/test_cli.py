@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
-from autofi.cli.options import parse_duration, parse_list, parse_multi_valued
+from autofi.cli.options import parse_duration, parse_limits, parse_list, parse_multi_valued
 from autofi.cli.output import plain, quiet_stdout
 from autofi.cli.summary import next_command, sentences
 from autofi.data.inference import infer_schema
@@ -99,8 +99,9 @@ class FakeStudy:
     def retrain(self, **asked: Any) -> None:
         self.asked.append(("retrain", asked))
 
-    def export(self, path: Path) -> None:
-        self.asked.append(("export", {"path": path}))
+    def export(self, path: Path, **asked: Any) -> None:
+        asked.pop("progress")
+        self.asked.append(("export", {"path": path, **asked}))
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ def test_search_hands_over_what_was_given(runner: CliRunner, api: Any) -> None:
     text = (
         "search clicks.csv --target click --space fm --study mine --storage sqlite:///s.db --trials 7"
         " --timeout 10m --seeds 5 --device cpu --seed 3 --split time:day --valid v.csv --test t.csv"
-        " --baselines lightgbm,dnn --refit --query q"
+        " --baselines lightgbm,dnn --refit --query q --objective auc --objective latency"
+        " --max latency=1ms --max flops=3M --min auc=.7"
     )
     assert runner.invoke(app, text.split()).exit_code == 0
     expected = {
@@ -211,6 +213,8 @@ def test_search_hands_over_what_was_given(runner: CliRunner, api: Any) -> None:
         "baselines": ("lightgbm", "dnn"),
         "refit": True,
         "query": "q",
+        "objectives": ["auc", "latency"],
+        "limits": ("latency<=1ms", "flops<=3M", "auc>=.7"),
     }
     assert {key: calls[0][key] for key in expected} == expected
 
@@ -335,7 +339,9 @@ def test_retrain_and_export_ask_the_study(runner: CliRunner, api: Any) -> None:
     assert "autofi predict model DATA -o scores.csv" in exported.stderr
     (_, retrained), export = study.asked
     assert (retrained["trial"], retrained["seeds"]) == (2, 4)
-    assert export == ("export", {"path": Path("model")})
+    assert export == ("export", {"path": Path("model"), "trial": None})
+    assert runner.invoke(app, ["export", "mine", "--trial", "4", "-o", "small"]).exit_code == 0
+    assert study.asked[-1] == ("export", {"path": Path("small"), "trial": 4})
 
 
 def test_predict_and_evaluate_ask_the_bundle(runner: CliRunner, api: Any) -> None:
@@ -467,6 +473,10 @@ def test_durations_lists_and_separators() -> None:
     assert parse_multi_valued(["genres:|", "tags::"]) == {"genres": "|", "tags": ":"}
     with pytest.raises(ConfigError, match="genres"):
         parse_multi_valued(["genres"])
+    assert parse_limits(["flops = 3M"], ["auc=.7"]) == ("flops<=3M", "auc>=.7")
+    assert parse_limits(None, None) is None
+    with pytest.raises(ConfigError, match="--min must be NAME=VALUE, not 'auc>.7'"):
+        parse_limits(None, ["auc>.7"])
 
 
 def test_plain_values_for_json() -> None:

@@ -102,6 +102,10 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "fields",
             "streams",
             "boosted_share",
+            "objectives",
+            "limits",
+            "front",
+            "missed",
             "seconds",
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 import autofi
-from autofi.choice import best_trial, finalists
+from autofi.choice import best_trial, feasible_trials, finalists, front_trials
+from autofi.errors import DataError, LimitError
 from autofi.predictions import LABELS, load_predictions, save_predictions, trial_key
+from autofi.progress import SilentProgress
 from autofi.report.markdown import report_markdown
+from autofi.settings import SearchSettings
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
 from autofi.training.metrics import auc, gauc, logloss
 from tests.store.examples import CREATED, start
@@ -40,7 +44,28 @@ def logits(noise: float, *, sharpness: float = 1.0, seed: int = 1) -> tuple[np.n
     return labels, 1 / (1 + np.exp(-sharpness * seen))
 
 
-def add(handle: StudyHandle, scores: np.ndarray, labels: np.ndarray, *, pairs: str = "selected") -> int:
+class Notes(SilentProgress):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def study_of(handle: StudyHandle) -> autofi.Study:
+    settings = SearchSettings(None, **handle.goals.to_json()).to_json()  # type: ignore[arg-type]
+    handle.record = dataclasses.replace(handle.record, settings=settings)
+    return autofi.Study(StudyStore(resolve_storage(None)), handle)
+
+
+def add(
+    handle: StudyHandle,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    *,
+    pairs: str = "selected",
+    flops: float = 0.0,
+) -> int:
     number = start(
         handle,
         architecture_id=f"a{len(handle.trials())}",
@@ -50,9 +75,11 @@ def add(handle: StudyHandle, scores: np.ndarray, labels: np.ndarray, *, pairs: s
     save_predictions(handle, LABELS, {"valid": labels})
     save_predictions(handle, trial_key(number), {"valid": scores})
     valid = {"auc": auc(labels, scores), "logloss": logloss(labels, scores)}
+    figures = {**valid, "flops": flops}
     handle.finish_trial(
         number,
-        valid["auc"],
+        handle.goals.values(figures),
+        violations=handle.goals.violations(figures),
         attrs={"valid": valid, "parameters": 10, "table_bytes": 40, "seconds": 1.0},
     )
     return number
@@ -85,6 +112,53 @@ def test_more_pairs_must_earn_a_standard_error(handle: StudyHandle) -> None:
     assert best_trial(handle).number == first
     third = add(handle, (more + labels) / 2, labels, pairs="rates")
     assert best_trial(handle).number == third
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[StudyHandle]:
+    settings = {"objectives": ["auc", "flops"], "limits": ["flops<=100"]}
+    with (
+        StudyStore(resolve_storage(str(tmp_path / "b.db"))) as store,
+        store.create_or_resume("limited", **{**CREATED, "settings": settings}) as opened,
+    ):
+        yield opened
+
+
+def test_what_is_beyond_a_limit_never_wins(limited: StudyHandle) -> None:
+    labels, _ = logits(0.1)
+    for noise, flops in ((0.1, 150.0), (0.9, 100.0), (1.5, 90.0), (0.05, 101.0)):
+        _, scores = logits(noise)
+        add(limited, scores, labels, flops=flops)
+    assert [trial.number for trial in feasible_trials(limited)] == [1, 2]
+    assert best_trial(limited).number == 1
+    assert [trial.number for trial in front_trials(limited)] == [1, 2]
+    progress = Notes()
+    with pytest.raises(DataError, match="table in memory"):
+        # What is asked for by its number may win, and that is said before anything is trained.
+        study_of(limited).retrain(0, progress=progress)
+    assert progress.notes == ["Trial 0 becomes the winner although flops 150 is over 100 by 50."]
+
+
+def test_without_a_winner_the_nearest_miss_is_told(limited: StudyHandle) -> None:
+    labels, scores = logits(0.1)
+    for flops in (300.0, 120.0, 2000.0):
+        add(limited, scores, labels, flops=flops)
+    with pytest.raises(
+        LimitError, match="none of the 3 .*closest is trial 1, where flops 120 is over 100 by 20"
+    ):
+        finalists(limited)
+
+
+def test_the_first_objective_ranks_where_it_is_not_the_auc(tmp_path: Path) -> None:
+    with (
+        StudyStore(resolve_storage(str(tmp_path / "b.db"))) as store,
+        store.create_or_resume("small", **{**CREATED, "settings": {"objectives": ["flops", "auc"]}}) as small,
+    ):
+        labels, _ = logits(0.1)
+        for noise, flops in ((0.1, 50.0), (0.9, 40.0), (0.3, 40.0)):
+            add(small, logits(noise)[1], labels, flops=flops)
+        # Equals by the first objective are told apart by the next; seeds cannot move a count.
+        assert [trial.number for trial in finalists(small)] == [2]
 
 
 def test_more_seeds_decide_between_equals(handle: StudyHandle) -> None:

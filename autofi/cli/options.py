@@ -18,6 +18,7 @@ DATA_HELP = (
     "or [bold]planted[/bold] (generated data with a known truth)."
 )
 COLUMNS = "Columns"
+GOALS = "Goals"
 
 Storage = Annotated[
     str | None,
@@ -39,6 +40,37 @@ Jobs = Annotated[
     typer.Option(
         help="Trainings at once, each in a process of its own. [dim]default: 1, on a GPU 4[/dim]",
         min=1,
+        show_default=False,
+    ),
+]
+Objectives = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--objective",
+        help="What to make better, the first of them leading: auc, logloss, gauc, parameters, table_bytes, flops or "
+        "latency. Repeatable. [dim]default: auc[/dim]",
+        rich_help_panel=GOALS,
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Most = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--max",
+        help="A limit the winner keeps, such as table_bytes=50MB or latency=200us. Repeatable.",
+        rich_help_panel=GOALS,
+        metavar="NAME=VALUE",
+        show_default=False,
+    ),
+]
+Least = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--min",
+        help="The same from below, such as auc=0.7. Repeatable.",
+        rich_help_panel=GOALS,
+        metavar="NAME=VALUE",
         show_default=False,
     ),
 ]
@@ -116,6 +148,20 @@ def parse_list(text: str) -> tuple[str, ...]:
     """`a,b` as ("a", "b"); `none` as nothing."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     return () if names == ("none",) else names
+
+
+def parse_limits(most: list[str] | None, least: list[str] | None) -> tuple[str, ...] | None:
+    """`--max table_bytes=50MB` and `--min auc=0.7` as `table_bytes<=50MB` and `auc>=0.7`; None where there is none."""
+    found = []
+    for flag, sign, texts in (("--max", "<=", most or []), ("--min", ">=", least or [])):
+        for text in texts:
+            name, equals, value = (part.strip() for part in text.partition("="))
+            if not (name and equals and value):
+                raise ConfigError(
+                    f"{flag} must be NAME=VALUE, not '{text}': such as --max table_bytes=50MB or --min auc=0.7"
+                )
+            found.append(f"{name}{sign}{value}")
+    return tuple(found) or None
 
 
 def parse_multi_valued(texts: list[str]) -> dict[str, str]:

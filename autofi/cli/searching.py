@@ -23,6 +23,7 @@ SEARCH_EXAMPLES = (
     "autofi search clicks.parquet --target click\n\n"
     "autofi search clicks.csv --target click --ignore name --multi-valued 'genres:|' --split time:day\n\n"
     "autofi search train.csv --valid valid.csv --test test.csv --target label --study mine --timeout 30m\n\n"
+    "autofi search clicks.csv --target click --objective auc --objective table_bytes --max latency=200us\n\n"
     "autofi search postgresql://host/ads --query 'SELECT * FROM clicks' --target click --json > result.json"
 )
 #: What `autofi search` without a table does: enough to see every part at work in about two minutes.
@@ -75,6 +76,12 @@ def search(
     workers: Annotated[
         int, typer.Option(help="Processes on this machine that share the trials; GPUs are dealt out.", min=1)
     ] = 1,
+    sampler: Annotated[
+        str, typer.Option(help="Who proposes: tpe, random, gp, nsga2, cmaes or evolution.", metavar="NAME")
+    ] = "tpe",
+    objective: options.Objectives = None,
+    maximum: options.Most = None,
+    minimum: options.Least = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
     baselines: Annotated[
         str | None,
@@ -134,6 +141,8 @@ def search(
         split=split,
         valid=valid,
         test=test,
+        objectives=objective,
+        limits=options.parse_limits(maximum, minimum),
         baselines=None if baselines is None else options.parse_list(baselines),
         overrides=options.schema_overrides(
             file=schema,
@@ -162,6 +171,7 @@ def search(
             refit=refit,
             jobs=jobs,
             workers=workers,
+            sampler=sampler,
             progress=progress,
             **settings,
         )

@@ -16,7 +16,10 @@ STUDIES_EXAMPLES = (
 SHOW_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi show planted\n\nautofi show mine --json | jq .winner.test.auc"
 )
-EXPORT_EXAMPLES = "[bold]Example[/bold]\n\nautofi export mine -o model"
+EXPORT_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi export mine -o model\n\n"
+    "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]"
+)
 REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
 DASHBOARD_EXAMPLES = "[bold]Examples[/bold]\n\nautofi dashboard\n\nautofi dashboard --port 9000"
 
@@ -58,16 +61,25 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder to write: new, empty, or a bundle to replace.")
     ],
+    trial: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of another trial, such as one of the front; retrained first where it is not yet. "
+            "[dim]default: the winner[/dim]",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write the retrained winner as one folder that scores raw rows."""
+    """Write the retrained winner, or any trial, as one folder that scores raw rows."""
     import autofi
     from autofi.cli.summary import command
 
     opened = autofi.open_study(study, storage=storage)
-    with working(quiet=True):
-        opened.export(output)
+    with working(quiet=quiet) as progress:
+        opened.export(output, trial=trial, progress=progress)
     if not quiet:
         say(f"Wrote {output}. Next: {command('predict', str(output), 'DATA', '-o', 'scores.csv')}")
 

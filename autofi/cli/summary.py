@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from autofi.cli.output import console
+from autofi.objectives import short
 from autofi.progress import describe_seconds
+from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
 from autofi.report.verdict import verdict
 
@@ -45,12 +47,19 @@ def print_summary(
         _print_line(out, "         " if number else "Streams: ", line)
     if summary.get("boosted_share") is not None:
         _print_line(out, "Beside:  ", boosted_words(summary["boosted_share"]))
-    out.print(_models_table(summary))
+    _print_front(out, summary)
     kept = f"{summary['study']} in {summary['storage']}"
-    if summary.get("best") is None and summary.get("baselines"):
+    if summary.get("missed") and not summary.get("winner"):
+        _print_line(out, "", missed_words(summary))
+        _print_line(out, "Kept as: ", kept)
+        return
+    out.print(_models_table(summary))
+    if not (summary.get("best") or summary.get("winner")) and summary.get("baselines"):
         # Nothing was searched: models side by side.
         _print_line(out, "Kept as: ", kept)
         return
+    if missed_words(summary):
+        _print_line(out, "", missed_words(summary))
     for line in (*sentences(summary), *_gaucs(summary)):
         out.print(line, markup=False, soft_wrap=True)
     if summary.get("apart"):
@@ -165,6 +174,23 @@ def _print_pairs(out: Console, pairs: Sequence[Summary], *, limit: int | None) -
     out.print(table)
 
 
+def _print_front(out: Console, summary: Summary) -> None:
+    if goals_words(summary):
+        _print_line(out, "Goals:   ", goals_words(summary))
+    heading, rows = front_table(summary)
+    if not rows:
+        return
+    table = _table()
+    for name in heading:
+        table.add_column(name, overflow="fold", justify="left" if name == heading[-1] else "right")
+    for row in rows:
+        table.add_row(*_texts(*row))
+    if len(summary["front"]) > len(rows):
+        table.caption = f"and {len(summary['front']) - len(rows)} more: autofi show --json"
+    _print_line(out, "Front:   ", FRONT)
+    out.print(table)
+
+
 def _fields_table(fields: Sequence[Summary]) -> Table:
     table = _table("field", "represented by")
     for field in fields:
@@ -205,13 +231,4 @@ def _number(value: float | None) -> str:
 
 
 def _short(count: float | None, *, unit: str = "") -> str:
-    """`1.2 k`, `34 M`: three figures and a decimal prefix."""
-    if count is None:
-        return ""
-    value, prefix = float(count), ""
-    for bigger in ("k", "M", "G", "T"):
-        if value < 999.5:
-            break
-        value, prefix = value / 1000, bigger
-    digits = f"{value:.0f}" if not prefix or value >= 99.95 else f"{value:.1f}"
-    return f"{digits} {prefix}{unit}".strip()
+    return "" if count is None else short(float(count), unit=unit)

@@ -112,15 +112,16 @@ class BoostedTrees:
             models.append(_grow(settings, rows, statistics, chosen[seen], chosen[unseen], inner, generator))
         return cls(settings, statistics.prior, tuple(models))
 
-    def transform(self, features: Features) -> Floats:
+    def transform(self, features: Features, *, threads: int | None = None) -> Floats:
         """The mean logit of all trees, float32 `[N]`: for rows that are not training rows."""
+        threads = threads or default_threads()
         assert features.statistics is not None
         fields = [features.columns.index((field,)) for field in range(features.ids.shape[1])]
         logits = np.full(len(features), math.log(self.prior / (1 - self.prior)), dtype=np.float32)
         for start in range(0, len(features) if self.models else 0, _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             columns = _columns(features.numbers[rows], features.statistics[rows][:, fields], self.prior)
-            logits[rows] = np.mean([_logits(booster, columns) for booster in self._boosters], axis=0)
+            logits[rows] = np.mean([_logits(booster, columns, threads) for booster in self._boosters], axis=0)
             features.release()
         return logits
 
@@ -229,8 +230,8 @@ def _columns(numbers: Floats, statistics: Floats, prior: float) -> Floats:
     return np.concatenate([numbers, rate, np.log1p(count)], axis=1, dtype=np.float32)
 
 
-def _logits(booster: Any, columns: Floats) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = booster.predict(columns, raw_score=True, num_threads=default_threads())
+def _logits(booster: Any, columns: Floats, threads: int) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = booster.predict(columns, raw_score=True, num_threads=threads)
     return found
 
 

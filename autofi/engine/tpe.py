@@ -1,55 +1,24 @@
-"""Proposals by Optuna's tree-structured Parzen estimator, from nothing but what was measured so far."""
+"""Optuna's tree-structured Parzen estimator."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import optuna
-from optuna.distributions import BaseDistribution
+from optuna.samplers import TPESampler
 
-#: Random proposals before the estimator leads; the first proposal of all is the space's defaults.
-RANDOM_TRIALS = 4
-
-
-@dataclass(frozen=True)
-class Known:
-    """A measured proposal: its parameters, and the value to maximize."""
-
-    parameters: Mapping[str, Any]
-    value: float
+from autofi.engine.asking import RANDOM_TRIALS, ask
+from autofi.engine.base import Question, Sampler
+from autofi.engine.registry import register
 
 
-def propose(
-    distributions: Mapping[str, BaseDistribution],
-    defaults: Mapping[str, Any],
-    known: Sequence[Known],
-    *,
-    seed: int,
-) -> dict[str, Any]:
-    """The next parameters. The same knowledge and seed give the same proposal, so a resume goes on as it would have.
+@register
+class TPE(Sampler):
+    """Draws where good points are dense and others are not. With several objectives, Ozaki et al., "Multiobjective
+    Tree-structured Parzen Estimator", JAIR 2022; what is beyond a limit ranks behind all that keeps them."""
 
-    Each proposal is made by a fresh sampler over an in-memory copy of what is known: Optuna's samplers do not store
-    their random state, and one that is resumed with its first seed repeats its points. Source: Bergstra et al.,
-    "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011.
-    """
-    if not known or not distributions:
-        return dict(defaults)
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        # Seeds derive from how much is known, or every resume would begin with the same random points.
-        sampler = optuna.samplers.TPESampler(
-            n_startup_trials=RANDOM_TRIALS, seed=(seed * 1_000_003 + len(known)) % 2**32
-        )
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-        for trial in known:
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=dict(trial.parameters), distributions=dict(distributions), value=trial.value
-                )
-            )
-        return dict(study.ask(fixed_distributions=dict(distributions)).params)
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+    name = "tpe"
+    summary = "tree-structured Parzen estimator: draws where good points are dense; any space, any objectives"
+    source = "https://proceedings.neurips.cc/paper/2011/hash/86e8f7ab32cfd12577bc2619bc635690-Abstract.html"
+
+    def propose(self, question: Question) -> dict[str, Any]:
+        return ask(question, TPESampler(n_startup_trials=RANDOM_TRIALS, seed=question.draw))

@@ -15,6 +15,7 @@ from autofi.data.boosting import BoostedTrees, Boosting
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features
+from autofi.evaluation.cost import Costs, measure_costs
 from autofi.model.build import build_network, used_builder, used_columns
 from autofi.model.network import Network
 from autofi.space.architecture import Architecture
@@ -34,9 +35,8 @@ class Measured:
     seed: int
     report: FitReport
     predictions: dict[str, npt.NDArray[np.float64]]
-    parameters: int
     table_rows: int
-    table_bytes: int
+    costs: Costs
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,13 @@ class Workbench:
         parts: tuple[str, ...] = ("valid",),
         repeat: FitReport | None = None,
         to_beat: float | None = None,
+        latency: bool = False,
         on_evaluation: OnEvaluation | None = None,
     ) -> Trained:
         """Train from fresh weights on the training rows, stopping by validation, and score `parts`.
 
         With `repeat` the training runs as that one did and validation is not read. With `to_beat` a training that
-        cannot reach that AUC ends early.
+        cannot reach that AUC ends early. With `latency` that is among the costs that are measured.
         """
         builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
         network = build_network(architecture, builder, seed=seed).to(self.device)
@@ -158,16 +159,16 @@ class Workbench:
             to_beat=to_beat,
         )
         predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
+        used = used_builder(architecture, builder, network)
         return Trained(
             architecture=architecture,
             seed=seed,
             report=report,
             predictions=predictions,
-            parameters=network.num_parameters(),
             table_rows=network.table_rows(),
-            table_bytes=network.table_bytes(),
+            costs=measure_costs(network, used, latency=latency),
             network=network,
-            builder=used_builder(architecture, builder, network),
+            builder=used,
         )
 
     def retrain(

@@ -41,15 +41,20 @@ class Task(Protocol[Result]):
 
 @dataclass(frozen=True)
 class Training:
-    """A training that scores validation rows; its network is not kept."""
+    """A training that scores validation rows; its network is not kept, what it costs is."""
 
     architecture: Architecture
     seed: int
     to_beat: float | None = None
+    latency: bool = False
 
     def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measured:
         return bench.train(
-            self.architecture, seed=self.seed, to_beat=self.to_beat, on_evaluation=on_evaluation
+            self.architecture,
+            seed=self.seed,
+            to_beat=self.to_beat,
+            latency=self.latency,
+            on_evaluation=on_evaluation,
         ).measured()
 
 

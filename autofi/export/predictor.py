@@ -18,6 +18,7 @@ from autofi.data.reading import Source, Table, open_table
 from autofi.data.roles import located, read_labels
 from autofi.data.schema import Schema
 from autofi.errors import DataError, nearest
+from autofi.evaluation.cost import measure_costs
 from autofi.export.bundle import Bundle, load_bundle
 from autofi.export.score_file import ScoreFile
 from autofi.progress import Progress, SilentProgress
@@ -60,6 +61,11 @@ class Predictor:
     def origin(self) -> dict[str, object]:
         """Where it came from: study, data fingerprint, versions."""
         return dict(self._bundle.origin)
+
+    def costs(self) -> dict[str, float]:
+        """`parameters`, `table_bytes`, `flops` and `latency` (microseconds), as a search measures them; takes a quarter
+        of a second, or two on a busy machine. See `autofi.evaluation.cost`."""
+        return measure_costs(self._bundle.network, self._bundle.builder, latency=True).figures()
 
     def __repr__(self) -> str:
         return f"Predictor({self._name!r}: {self.architecture.describe()})"

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
 from autofi.report.verdict import verdict
 from autofi.store import StudyRecord
@@ -48,6 +49,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         f"{len(trials)} architectures trained from scratch.",
         _verdict(summary.get("comparison")),
         _apart(summary.get("apart")),
+        *_goals(summary),
         "## Winner against the baselines",
         "Means over seeds. The interval is the 95 % interval of the test AUC, over test rows and seeds; "
         "seconds are those of one training.",
@@ -61,6 +63,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         ),
         *_streams(summary.get("streams") or []),
         *_boosted(summary.get("boosted_share")),
+        *_front(summary),
         "## Architectures tried",
         _trials(trials),
         "## Time and versions",
@@ -156,7 +159,19 @@ def _boosted(share: float | None) -> list[str]:
     return [] if share is None else ["## Beside the network", f"- {boosted_words(share)}"]
 
 
+def _goals(summary: Summary) -> list[str]:
+    words = goals_words(summary)
+    return [f"Searched for {words}.", missed_words(summary)] if words else []
+
+
+def _front(summary: Summary) -> list[str]:
+    heading, rows = front_table(summary)
+    return ["## Front", f"{FRONT} `autofi export {shlex.quote(str(summary['study']))} --trial N` writes any.",
+            table(heading, rows)] if rows else []  # fmt: skip
+
+
 def _trials(trials: Sequence[Mapping[str, Any]]) -> str:
+    limited = any(trial.get("feasible") is not None for trial in trials)
     rows = [
         (
             trial["trial"],
@@ -165,10 +180,12 @@ def _trials(trials: Sequence[Mapping[str, Any]]) -> str:
             count(trial["parameters"]),
             f"{trial['seconds']:.1f}",
             trial["architecture"],
+            *(("yes" if trial["feasible"] else "no",) if limited else ()),
         )
         for trial in trials[:SHOWN_TRIALS]
     ]
-    return table(("trial", "valid AUC", "valid logloss", "parameters", "seconds", "architecture"), rows)
+    heading = ("trial", "valid AUC", "valid logloss", "parameters", "seconds", "architecture")
+    return table((*heading, "within limits") if limited else heading, rows)
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -27,6 +27,8 @@ class ModelRole(StrEnum):
     """What a trained model is in its study."""
 
     WINNER = "winner"
+    #: Another architecture of the study, trained anew to be exported.
+    RETRAINED = "retrained"
     BASELINE = "baseline"
     FINALIST = "finalist"
 
@@ -56,7 +58,7 @@ class StudyRecord:
 class StudySummary:
     """One line of the list of studies.
 
-    `trials` counts the complete ones, `best_valid_auc` is the highest of their values,
+    `trials` counts the complete ones, `best_valid_auc` is the highest of those within the study's limits,
     `winner` the architecture id of the winner recorded last.
     """
 
@@ -73,7 +75,8 @@ class StudySummary:
 class TrialRecord:
     """One measured architecture; what is not known yet (or never, for a failed one) is None.
 
-    `value` is what the search maximizes, `valid` has the keys `auc` and `logloss`, `seconds` is training
+    `value` is that of the study's first objective and `values` has all of them by name; `violations` says by limit how
+    far it was missed, at most 0 where it was kept. `valid` has the keys `auc` and `logloss`, `seconds` is training
     time, `started` and `finished` are aware UTC, `attrs` holds everything else that was recorded.
     """
 
@@ -85,6 +88,8 @@ class TrialRecord:
     params: Mapping[str, Any]
     seed: int
     value: float | None
+    values: Mapping[str, float]
+    violations: Mapping[str, float]
     valid: Mapping[str, float | None] | None
     parameters: int | None
     table_bytes: int | None
@@ -94,10 +99,15 @@ class TrialRecord:
     error: str | None
     attrs: Mapping[str, Any]
 
+    @property
+    def feasible(self) -> bool:
+        """Whether it keeps every limit."""
+        return all(violation <= 0 for violation in self.violations.values())
+
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """A retrained winner or a baseline.
+    """A retrained architecture or a baseline.
 
     `metrics` maps a split part to its measures; `path` is the folder of its bundle.
     """

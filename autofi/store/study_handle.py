@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution
 from sqlalchemy import select
 
 from autofi.errors import StoreError
+from autofi.objectives import Goals
 from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
 from autofi.store.database import Database, patient
 from autofi.store.lease import Lease, acquire, is_led, join
@@ -60,7 +61,8 @@ class StudyHandle:
             versions=json.loads(row.versions),
             package_version=row.package_version,
         )
-        self._log = TrialLog(database, row.name, study_id=row.id)
+        self.goals = Goals.from_json(self.record.settings)
+        self._log = TrialLog(database, row.name, study_id=row.id, objectives=self.goals.names)
 
     @property
     def name(self) -> str:
@@ -179,13 +181,21 @@ class StudyHandle:
         self._running[number] = claim.name
         return self._log.record(number)
 
-    def finish_trial(self, number: int, value: float, attrs: Mapping[str, Any] | None = None) -> None:
-        """RUNNING becomes COMPLETE.
+    def finish_trial(
+        self,
+        number: int,
+        value: float | Sequence[float],
+        attrs: Mapping[str, Any] | None = None,
+        *,
+        violations: Mapping[str, float] | None = None,
+    ) -> None:
+        """RUNNING becomes COMPLETE, with the values of the objectives in their order; `violations` by limit.
 
         Of `attrs`, TrialRecord has `valid`, `parameters`, `table_bytes` and `seconds` as fields. Raises
         ValueError for a value that is not finite (call `fail_trial`), StoreError for a trial not running.
         """
-        self._log.complete(number, value, attrs=attrs or {})
+        values = tuple(value) if isinstance(value, Sequence) else (value,)
+        self._log.complete(number, values, attrs=attrs or {}, violations=violations or {})
         self._settle(number, ClaimState.COMPLETE)
 
     def fail_trial(self, number: int, error: BaseException | str) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from types import TracebackType
 from typing import Any, Self
 
 import optuna
-from sqlalchemy import Integer, String, and_, cast, column, delete, exists, func, select, table
+from sqlalchemy import Integer, String, Text, and_, cast, column, delete, exists, func, select, table
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError, nearest
+from autofi.objectives import OBJECTIVES, Goals
 from autofi.store.database import Database
 from autofi.store.location import StorageURL
 from autofi.store.payload import to_text
@@ -29,7 +32,7 @@ from autofi.store.tables import (
     StudyRow,
     WorkerRow,
 )
-from autofi.store.trial_log import METRIC_NAME, quiet_optuna
+from autofi.store.trial_log import CONSTRAINTS, quiet_optuna
 
 # A study's name is also the name of its folder.
 _NAME = re.compile(r"\w(?:[\w .+-]{0,118}[\w+-])?")
@@ -38,7 +41,13 @@ _PACKAGES = ("torch", "numpy", "pyarrow", "pandas", "optuna", "sqlalchemy")
 # Of Optuna's schema, what a list of studies needs: loading every trial takes minutes at thousands.
 _STUDIES = table("studies", column("study_id", Integer), column("study_name", String))
 _TRIALS = table("trials", column("trial_id", Integer), column("study_id", Integer), column("state"))
-_VALUES = table("trial_values", column("trial_id", Integer), column("value"))
+_VALUES = table("trial_values", column("trial_id", Integer), column("objective", Integer), column("value"))
+_USER_ATTRIBUTES, _SYSTEM_ATTRIBUTES = (
+    table(name, column("trial_id", Integer), column("key", String), column("value_json", Text))
+    for name in ("trial_user_attributes", "trial_system_attributes")
+)
+# An enumeration type on PostgreSQL.
+_COMPLETE = cast(_TRIALS.c.state, String(16)) == optuna.trial.TrialState.COMPLETE.name
 
 
 class StudyStore:
@@ -62,8 +71,8 @@ class StudyStore:
         """A claimed handle on the study of that name, new or made with the same space and data.
 
         A resume keeps the space and settings stored when the study was created.
-        Raises StudyMismatchError when space or data differ, StoreError while another process searches the
-        study or when another tool made it, ConfigError for a name that cannot be a folder.
+        Raises StudyMismatchError when space, data, objectives or limits differ, StoreError while another process
+        searches the study or when another tool made it, ConfigError for a name that cannot be a folder.
         """
         if not _NAME.fullmatch(name):
             raise ConfigError(
@@ -89,6 +98,7 @@ class StudyStore:
             )
         _check_same(
             row,
+            goals=Goals.from_json(settings),
             space_name=space_name,
             space_fingerprint=space_fingerprint,
             data_source=data_source,
@@ -98,11 +108,17 @@ class StudyStore:
         handle.claim()
         return handle
 
-    def check_space(self, name: str, *, space_name: str, space_fingerprint: str) -> None:
-        """Raise StudyMismatchError when the study of that name exists with another space: before data is read."""
+    def goals(self, name: str) -> Goals | None:
+        """What the study of that name is after; None where there is no such study."""
+        row = self._row(name) if self._exists() else None
+        return None if row is None else _goals(row)
+
+    def check_same(self, name: str, *, goals: Goals, space_name: str, space_fingerprint: str) -> None:
+        """Raise StudyMismatchError when the study of that name exists with another space or other goals: before data is
+        read."""
         row = self._row(name) if self._exists() else None
         if row is not None:
-            _check_same(row, space_name=space_name, space_fingerprint=space_fingerprint)
+            _check_same(row, goals=goals, space_name=space_name, space_fingerprint=space_fingerprint)
 
     def open(self, name: str) -> StudyHandle:
         """A handle on an existing study that does not claim it; raises StudyNotFoundError."""
@@ -125,13 +141,9 @@ class StudyStore:
             .select_from(_STUDIES)
             .outerjoin(
                 _TRIALS,
-                and_(
-                    _TRIALS.c.study_id == _STUDIES.c.study_id,
-                    # An enumeration type on PostgreSQL.
-                    cast(_TRIALS.c.state, String(16)) == optuna.trial.TrialState.COMPLETE.name,
-                ),
+                and_(_TRIALS.c.study_id == _STUDIES.c.study_id, _COMPLETE),
             )
-            .outerjoin(_VALUES, _VALUES.c.trial_id == _TRIALS.c.trial_id)
+            .outerjoin(_VALUES, and_(_VALUES.c.trial_id == _TRIALS.c.trial_id, _VALUES.c.objective == 0))
             .group_by(_STUDIES.c.study_name)
             .subquery()
         )
@@ -147,17 +159,19 @@ class StudyStore:
         )
         with self._database.session() as session:
             winner = {row.study_id: row.architecture_id for row in session.execute(winners)}
+            found = session.execute(studies).all()
+            best_of = _best_aucs(session, [row for row, _, _ in found])
             return tuple(
                 StudySummary(
                     name=row.name,
                     trials=trials,
-                    best_valid_auc=best,
+                    best_valid_auc=best_of.get(row.name, best),
                     winner=winner.get(row.id),
                     created_at=row.created_at,
                     data_source=row.data_source,
                     space_name=row.space_name,
                 )
-                for row, trials, best in session.execute(studies)
+                for row, trials, best in found
             )
 
     def close(self) -> None:
@@ -222,16 +236,21 @@ class StudyStore:
 
     def _create_in_optuna(self, name: str, row: StudyRow) -> None:
         with quiet_optuna(), self._database.errors():
+            goals = _goals(row)
             study = optuna.create_study(
-                study_name=name, storage=self._database.optuna, direction="maximize", load_if_exists=True
+                study_name=name,
+                storage=self._database.optuna,
+                directions=goals.directions,
+                load_if_exists=True,
             )
+            directions = tuple(direction.name.lower() for direction in study.directions)
             # Ours comes second: an empty one without it is what a kill between the two leaves behind.
-            if study.get_trials(deepcopy=False) or study.directions != [optuna.study.StudyDirection.MAXIMIZE]:
+            if study.get_trials(deepcopy=False) or directions != goals.directions:
                 raise StoreError(
                     f"study '{name}' in {self.url} was made by another Optuna program, not by AutoFI; "
                     f"choose another name (--study)."
                 )
-            study.set_metric_names([METRIC_NAME])
+            study.set_metric_names([objective.label for objective in goals.objectives])
             for key, value in {
                 "autofi_space": row.space_name,
                 "autofi_space_fingerprint": row.space_fingerprint,
@@ -242,16 +261,53 @@ class StudyStore:
                 study.set_user_attr(key, value)
 
 
+def _goals(row: StudyRow) -> Goals:
+    return Goals.from_json(json.loads(row.settings))
+
+
+def _best_aucs(session: Session, rows: Sequence[StudyRow]) -> dict[str, float | None]:
+    """The highest validation AUC within the limits, by study, where it is not that of the first objective's values."""
+    names = [
+        row.name for row in rows if (goals := _goals(row)).limits or goals.objectives[0] != OBJECTIVES["auc"]
+    ]
+    if not names:
+        return {}
+    measured = (
+        select(_STUDIES.c.study_name, _USER_ATTRIBUTES.c.value_json, _SYSTEM_ATTRIBUTES.c.value_json)
+        .join(_TRIALS, and_(_TRIALS.c.study_id == _STUDIES.c.study_id, _COMPLETE))
+        .join(
+            _USER_ATTRIBUTES,
+            and_(_USER_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _USER_ATTRIBUTES.c.key == "valid"),
+        )
+        .outerjoin(
+            _SYSTEM_ATTRIBUTES,
+            and_(
+                _SYSTEM_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _SYSTEM_ATTRIBUTES.c.key == CONSTRAINTS
+            ),
+        )
+        .where(_STUDIES.c.study_name.in_(names))
+    )
+    best: dict[str, float | None] = dict.fromkeys(names)
+    for name, valid, violations in session.execute(measured):
+        auc = json.loads(valid).get("auc")
+        if auc is not None and all(violation <= 0 for violation in json.loads(violations or "[]")):
+            best[name] = max(auc, best[name] or 0.0)
+    return best
+
+
 def _check_same(
     row: StudyRow,
     *,
+    goals: Goals,
     space_name: str,
     space_fingerprint: str,
     data_source: str | None = None,
     data_fingerprint: str | None = None,
 ) -> None:
-    """Without a data fingerprint only the space is compared."""
+    """Without a data fingerprint only goals and space are compared."""
     differences = []
+    if _goals(row) != goals:
+        differences.append(f"other objectives or limits ({_goals(row)}, now {goals})")
     if row.space_fingerprint != space_fingerprint:
         differences.append(
             f"another search space ('{row.space_name}' {row.space_fingerprint[:12]}, "

@@ -10,7 +10,7 @@ import json
 import math
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +28,8 @@ from autofi.store.payload import plain, to_text
 from autofi.store.records import Scalar, TrialRecord, TrialState
 from autofi.store.tables import ArchitectureRow
 
-METRIC_NAME = "valid AUC"
+#: Optuna's key of what a trial is beyond its limits.
+CONSTRAINTS = "constraints"
 # MySQL keeps an attribute in a TEXT of 64 kB; the other databases follow, so that a study can move.
 ATTRIBUTE_BYTES = 60_000
 _ERROR_CHARACTERS = 2_000
@@ -64,9 +65,10 @@ def quiet_optuna() -> Iterator[None]:
 class TrialLog:
     """Writes and reads the trials of the study `name`; `study_id` is its row in our table."""
 
-    def __init__(self, database: Database, name: str, *, study_id: int) -> None:
+    def __init__(self, database: Database, name: str, *, study_id: int, objectives: tuple[str, ...]) -> None:
         self._database = database
         self._study_id = study_id
+        self._objectives = objectives
         with quiet_optuna(), database.errors():
             # Its storage caches finished trials; a search reads all of them at every step.
             self.study = optuna.load_study(study_name=name, storage=database.optuna)
@@ -112,15 +114,33 @@ class TrialLog:
 
         return self._database.patiently(create)
 
-    def complete(self, number: int, value: float, *, attrs: Mapping[str, Any]) -> None:
-        """RUNNING becomes COMPLETE; raises ValueError for a value that is not finite."""
-        if not math.isfinite(value):
-            raise ValueError(f"trial {number} has the value {value}; without a finite one it has failed")
-        self._end(number, optuna.trial.TrialState.COMPLETE, value=float(value), attrs=attrs)
+    def complete(
+        self,
+        number: int,
+        values: Sequence[float],
+        *,
+        attrs: Mapping[str, Any],
+        violations: Mapping[str, float],
+    ) -> None:
+        """RUNNING becomes COMPLETE; raises ValueError for a value that is not finite, or one too many or too few."""
+        if len(values) != len(self._objectives):
+            raise ValueError(
+                f"trial {number} has {len(values)} values; the study has the objectives {self._objectives}"
+            )
+        for value in (*values, *violations.values()):
+            if not math.isfinite(value):
+                raise ValueError(f"trial {number} has the value {value}; without a finite one it has failed")
+        self._end(
+            number,
+            optuna.trial.TrialState.COMPLETE,
+            values=[float(value) for value in values],
+            attrs=attrs,
+            constraints=_constraints(violations),
+        )
 
     def fail(self, number: int, error: BaseException | str) -> None:
         """RUNNING becomes FAIL with the error's message and the place it was raised at."""
-        self._end(number, optuna.trial.TrialState.FAIL, value=None, attrs={"error": _describe(error)})
+        self._end(number, optuna.trial.TrialState.FAIL, attrs={"error": _describe(error)})
 
     def claimed(self) -> dict[str, Claimed]:
         """Trials by the claims they carry."""
@@ -149,20 +169,22 @@ class TrialLog:
         wanted = {"stage": stage, "architecture_id": architecture_id, "seed": seed}
         for trial in self._frozen(optuna.trial.TrialState.COMPLETE):
             if all(trial.user_attrs.get(name) == value for name, value in wanted.items()):
-                return _record(trial, self._architectures(architecture_id))
+                return _record(trial, self._architectures(architecture_id), self._objectives)
         return None
 
     def records(self) -> tuple[TrialRecord, ...]:
         """All trials that AutoFI started, by number."""
         architectures = self._architectures()
         return tuple(
-            _record(trial, architectures) for trial in self._frozen() if "architecture_id" in trial.user_attrs
+            _record(trial, architectures, self._objectives)
+            for trial in self._frozen()
+            if "architecture_id" in trial.user_attrs
         )
 
     def record(self, number: int) -> TrialRecord:
         """One trial by its number."""
         (trial,) = (trial for trial in self._frozen() if trial.number == number)
-        return _record(trial, self._architectures(trial.user_attrs["architecture_id"]))
+        return _record(trial, self._architectures(trial.user_attrs["architecture_id"]), self._objectives)
 
     def distributions(self, number: int) -> dict[str, BaseDistribution]:
         """The distributions of a trial's parameters."""
@@ -179,8 +201,9 @@ class TrialLog:
         number: int,
         state: optuna.trial.TrialState,
         *,
-        value: float | None,
         attrs: Mapping[str, Any],
+        values: Sequence[float] | None = None,
+        constraints: Mapping[str, Any] | None = None,
     ) -> None:
         storage = self._database.optuna
         checked = _attributes(attrs)
@@ -201,7 +224,9 @@ class TrialLog:
                 again = True
                 for name, attribute in checked.items():
                     storage.set_trial_user_attr(trial_id, name, attribute)
-                storage.set_trial_state_values(trial_id, state, None if value is None else [value])
+                for name, constraint in (constraints or {}).items():
+                    storage.set_trial_system_attr(trial_id, name, constraint)
+                storage.set_trial_state_values(trial_id, state, values)
 
         try:
             self._database.patiently(end)
@@ -254,6 +279,14 @@ def _message(trial: FrozenTrial) -> str:
     return str(error.get("message", "")) if isinstance(error, dict) else ""
 
 
+def _constraints(violations: Mapping[str, float]) -> dict[str, Any]:
+    """What `Trial.set_constraint` keeps in Optuna 5, and beside it the list that optuna-dashboard 0.21 still reads."""
+    if not violations:
+        return {}
+    named = {f"{CONSTRAINTS}:{name}": float(value) for name, value in violations.items()}
+    return named | {CONSTRAINTS: [float(value) for value in violations.values()]}
+
+
 def _describe(error: BaseException | str) -> dict[str, str]:
     if isinstance(error, str):
         return {"message": error[:_ERROR_CHARACTERS]}
@@ -265,8 +298,11 @@ def _describe(error: BaseException | str) -> dict[str, str]:
     return described
 
 
-def _record(trial: FrozenTrial, architectures: Mapping[str, dict[str, Any]]) -> TrialRecord:
+def _record(
+    trial: FrozenTrial, architectures: Mapping[str, dict[str, Any]], objectives: tuple[str, ...]
+) -> TrialRecord:
     attrs = trial.user_attrs
+    values = trial.values if trial.state == optuna.trial.TrialState.COMPLETE else None
     error = attrs.get("error")
     if isinstance(error, dict):
         error = " at ".join(error[part] for part in ("message", "place") if part in error)
@@ -278,7 +314,10 @@ def _record(trial: FrozenTrial, architectures: Mapping[str, dict[str, Any]]) -> 
         architecture_id=attrs["architecture_id"],
         params=dict(trial.params),
         seed=attrs.get("seed", 0),
-        value=trial.value if trial.state == optuna.trial.TrialState.COMPLETE else None,
+        value=None if values is None else values[0],
+        values={} if values is None else dict(zip(objectives, values, strict=True)),
+        # Those of the list, which Optuna numbers, say the same again.
+        violations={name: value for name, value in trial.constraints.items() if not name.isdecimal()},
         valid=attrs.get("valid"),
         parameters=attrs.get("parameters"),
         table_bytes=attrs.get("table_bytes"),

@@ -98,6 +98,31 @@ def test_boosted_trees_are_told_with_their_share() -> None:
         assert words in text
 
 
+def test_a_front_is_a_section_and_limits_a_sentence() -> None:
+    plain = report_markdown(RECORD, SUMMARY | {"objectives": ["auc"], "limits": [], "front": None}, TRIALS)
+    assert plain == report_markdown(RECORD, SUMMARY, TRIALS)
+    summary = SUMMARY | {
+        "objectives": ["auc", "table_bytes", "latency"],
+        "limits": ["table_bytes<=2e6"],
+        "front": [
+            {
+                "trial": 3,
+                "values": {"auc": 0.81, "table_bytes": 1.5e6, "latency": 99.0},
+                "architecture": "a|b",
+            }
+        ],
+    }
+    text = report_markdown(RECORD, summary, [{**TRIALS[0], "feasible": False}])
+    assert "Searched for auc, then table_bytes, then latency, with table_bytes at most 2.0 MB." in text
+    assert ["3", "0.8100", "1.5 MB", "99.0 us", "a¦b"] in rows(text)
+    assert rows(text)[-1][-1] == "no"
+    assert "beyond the limits" not in text
+    missed = report_markdown(
+        RECORD, {**summary, "best": {}, "missed": ["table_bytes 3 MB is over 2 MB"]}, TRIALS
+    )
+    assert "The winner was retrained beyond the limits: table_bytes 3 MB is over 2 MB." in missed
+
+
 def test_naive_pairs_are_counted_and_chosen_ones_listed() -> None:
     text = report_markdown(RECORD, SUMMARY, TRIALS)
     assert "1 of 2 pairs are naive." in text

@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 
 import autofi
 from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError
+from autofi.objectives import Goals
 from autofi.store import ModelRole, StorageURL, StudyHandle, StudyStore, TrialState, lease, resolve_storage
 from autofi.store.database import Database
 from autofi.store.process import current_process
@@ -96,6 +97,38 @@ class TestTrials:
             study.finish_trial(number, value, {})
         assert study.trials()[0].state == TrialState.RUNNING
 
+    def test_several_objectives_and_limits_are_kept_by_name(
+        self, store: StudyStore, make_study: MakeStudy, outside: RDBStorage
+    ) -> None:
+        settings = {"objectives": ["logloss", "auc", "latency"], "limits": ["latency<=200", "auc>=.5"]}
+        study = make_study(store, settings=settings)
+        within = {"latency<=200.0": -20.0, "auc>=0.5": -0.2}
+        beyond = {"latency<=200.0": 50.0, "auc>=0.5": -0.3}
+        for seed, (values, violations) in enumerate(
+            [((0.4, 0.7, 180.0), within), ((0.3, 0.8, 250.0), beyond)]
+        ):
+            study.finish_trial(start(study, seed=seed), values, measured(values[1]), violations=violations)
+        first, second = study.trials()
+        assert (first.value, first.values) == (0.4, {"logloss": 0.4, "auc": 0.7, "latency": 180.0})
+        assert [first.violations, second.violations] == [within, beyond]
+        assert [first.feasible, second.feasible] == [True, False]
+        seen = optuna.load_study(study_name="clicks", storage=outside)
+        assert seen.metric_names == ["valid logloss", "valid AUC", "latency (us)"]
+        assert [trial.number for trial in seen.best_trials] == [0]
+        # What optuna-dashboard reads.
+        assert seen.trials[1].system_attrs["constraints"] == [50.0, -0.3]
+        (summary,) = store.list()
+        assert (summary.trials, summary.best_valid_auc) == (2, 0.7)
+
+    def test_there_is_a_value_for_every_objective(self, store: StudyStore, make_study: MakeStudy) -> None:
+        study = make_study(store, settings={"objectives": ["auc", "flops"]})
+        number = start(study)
+        with pytest.raises(ValueError, match="has 1 values; the study has the objectives"):
+            study.finish_trial(number, 0.7)
+        with pytest.raises(ValueError, match="trial 0 has the value inf"):
+            study.finish_trial(number, (0.7, float("inf")))
+        assert study.trials()[0].state == TrialState.RUNNING
+
     def test_parameters_fit_their_distributions(self, store: StudyStore, make_study: MakeStudy) -> None:
         study = make_study(store)
         with pytest.raises(ValueError, match="'width' has no distribution"):
@@ -140,6 +173,17 @@ class TestStudies:
         assert record.settings == {"seed": 3, "seeds": [0, 1, 2], "split": "random:0.8,0.1,0.1"}
         assert record.versions["optuna"] == optuna.__version__
         assert record.created_at.tzinfo is UTC
+
+    def test_other_objectives_or_limits_are_refused(self, store: StudyStore, make_study: MakeStudy) -> None:
+        make_study(store, settings={"objectives": ["auc", "flops"], "limits": ["flops<=1k"]}).close()
+        assert store.goals("clicks") == Goals.parse(["auc", "flops"], ["flops<=1000"])
+        assert store.goals("other") is None
+        with pytest.raises(StudyMismatchError) as refusal:
+            make_study(store, settings={"objectives": ["auc"]})
+        assert str(refusal.value) == (
+            "study 'clicks' was made with other objectives or limits (auc, flops, flops<=1000.0, now auc); "
+            "give the new search another name (--study)."
+        )
 
     def test_resume_continues_and_keeps_the_stored_settings(
         self, store: StudyStore, make_study: MakeStudy

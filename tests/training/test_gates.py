@@ -66,7 +66,7 @@ def test_fields_of_noise_close_and_the_model_is_no_worse(bench: Workbench) -> No
     assert open_share(gated) == {"speaks": 1.0, "many": 1.0, "noise": 0.0, "more_noise": 0.0}
     assert gated.report.auc > plain.report.auc - 0.005
     assert gated.table_rows < 0.6 * plain.table_rows
-    assert gated.table_bytes == gated.table_rows * 8 * 4
+    assert gated.costs.table_bytes == gated.table_rows * 8 * 4
 
 
 def test_values_without_effect_close_under_a_penalty(bench: Workbench) -> None:
@@ -93,7 +93,7 @@ def test_a_closed_network_survives_its_bundle(bench: Workbench, tmp_path: object
         origin={},
     )
     loaded = load_bundle(folder).network
-    assert loaded.num_parameters() == trained.parameters
+    assert loaded.num_parameters() == trained.costs.parameters
     _, features = bench.features(trained.architecture)
     part = bench.dataset.parts["test"]
     selected = loaded.select(features.rows(part))

@@ -1,0 +1,162 @@
+"""What a trained network costs to keep and to run."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from autofi.data.dataset import EncodedRows
+from autofi.data.feature_builder import FeatureBuilder
+from autofi.data.features import Features
+from autofi.model.network import BOOSTED, Network
+
+#: Seconds of calls before anything is timed, and at least and at most of calls that are.
+WARM_UP = 0.05
+LEAST_SECONDS, MOST_SECONDS = 0.2, 2.0
+#: Calls of a block, of which the median counts.
+BLOCK = 10
+#: The machine was quiet when half of the blocks come to no more than so many times the least of them.
+QUIET = 1.1
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one network, with the boosted trees that have a weight in it.
+
+    parameters   trained numbers of the network
+    table_bytes  bytes of its lookup tables, and of the trees as they are saved; vocabularies and target statistics,
+                 which are fitted and not trained, are not in it
+    flops        of one row: see `count_flops`
+    latency      microseconds of one row: see `measure_latency`; None where it was not asked for
+    """
+
+    parameters: int
+    table_bytes: int
+    flops: int
+    latency: float | None = None
+
+    def figures(self) -> dict[str, float]:
+        """What was measured, by the names of objectives."""
+        found: dict[str, float] = {
+            "parameters": self.parameters,
+            "table_bytes": self.table_bytes,
+            "flops": self.flops,
+        }
+        return found if self.latency is None else found | {"latency": self.latency}
+
+
+def measure_costs(network: Network, builder: FeatureBuilder, *, latency: bool = False) -> Costs:
+    """The costs of a trained network and the builder of its features, on a row whose values are all missing.
+
+    No cost depends on the values: every look-up reads a row of its table whatever the code is. Lists of values are as
+    long as the longest that is read. With `latency` it takes a quarter of a second longer, or two seconds on a busy
+    machine.
+    """
+    trees = builder.boosted if network.boosted else None
+    features = builder.of_rows(_missing_row(builder))
+    return Costs(
+        parameters=network.num_parameters(),
+        table_bytes=network.table_bytes() + (0 if trees is None else trees.nbytes),
+        flops=count_flops(network, features),
+        latency=measure_latency(network, builder, features) if latency else None,
+    )
+
+
+def count_flops(network: Network, features: Features) -> int:
+    """Operations of the matrix products that the network makes of one row: a multiplication and an addition each.
+
+    As `torch.utils.flop_counter` counts them: linear layers, batched products, convolutions and attention. Look-ups,
+    sums and element-by-element products are not counted, nor are comparisons in boosted trees: a factorization
+    machine, which is computed from sums and squares, comes to 0, as does a logistic regression.
+    """
+    selected = _on_device(network, features)
+    # Not in inference mode: the counter hooks into the graph of a parameter that a module is called with.
+    with _evaluating(network), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(selected)
+    return int(counter.get_total_flops()) // len(features)
+
+
+def measure_latency(network: Network, builder: FeatureBuilder, features: Features) -> float:
+    """Microseconds of one call of the network in evaluation mode, on one thread of the processor, for one row.
+
+    The row is encoded already and lies in tensors. Boosted trees that have a weight are called too, on columns that
+    were looked up already. A network on a GPU is measured by a copy of it on the processor.
+
+    After WARM_UP seconds of calls, blocks of BLOCK calls are timed call by call; what counts is the least of their
+    medians. What another process takes lengthens some calls, which a median leaves out, or whole blocks, of which the
+    least is free. It goes on for LEAST_SECONDS, and to MOST_SECONDS where the machine was not QUIET. One that is never
+    quiet still measures too much, as it does where several trainings run at once; figures of two machines do not
+    compare.
+    """
+    if network.device.type != "cpu":
+        network = copy.deepcopy(network).cpu()
+    selected = network.select(features)
+    trees = builder.boosted if network.boosted else None
+
+    def call() -> None:
+        if trees is not None:
+            selected[BOOSTED] = torch.from_numpy(trees.transform(features, threads=1))
+        network(selected)
+
+    with _one_thread(), _evaluating(network), torch.inference_mode():
+        ready = time.perf_counter() + WARM_UP
+        call()
+        while time.perf_counter() < ready:
+            call()
+        begun = time.perf_counter()
+        medians: list[float] = []
+        while not medians or not _enough(medians, time.perf_counter() - begun):
+            medians.append(statistics.median(_seconds(call) for _ in range(BLOCK)))
+    return 1e6 * min(medians)
+
+
+def _enough(medians: list[float], spent: float) -> bool:
+    quiet = statistics.median(medians) <= QUIET * min(medians)
+    return spent >= (LEAST_SECONDS if quiet else MOST_SECONDS)
+
+
+def _seconds(call: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+def _missing_row(builder: FeatureBuilder) -> EncodedRows:
+    encoder = builder.encoder
+    return EncodedRows(
+        ids=np.zeros((1, len(encoder.cardinalities)), dtype=np.int32),
+        numbers=np.full((1, len(encoder.number_fields)), np.nan, dtype=np.float32),
+        bags={name: np.zeros((1, width), dtype=np.int32) for name, width in encoder.bag_widths.items()},
+    )
+
+
+def _on_device(network: Network, features: Features) -> dict[str, torch.Tensor]:
+    return {name: tensor.to(network.device) for name, tensor in network.select(features).items()}
+
+
+@contextmanager
+def _evaluating(network: Network) -> Iterator[None]:
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

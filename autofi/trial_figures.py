@@ -1,0 +1,58 @@
+"""What a trial is judged by: the figures of its training that the study's objectives and limits name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autofi.data.dataset import EncodedDataset
+from autofi.errors import ConfigError
+from autofi.evaluation.from_scratch import Measured, Workbench
+from autofi.objectives import OBJECTIVES, Goals
+from autofi.retrain import figures
+from autofi.store import TrialRecord
+from autofi.training.metrics import has_mixed_group
+
+#: A search after nothing else may give up a training that will not reach the best AUC so far.
+AUC_ALONE = (OBJECTIVES["auc"],)
+
+
+def check_measurable(goals: Goals, dataset: EncodedDataset) -> None:
+    """Raise ConfigError where the data lacks what an objective or a limit is measured on."""
+    rows = dataset.rows("valid")
+    if "gauc" in goals.measured and (
+        rows.groups is None or not has_mixed_group(np.asarray(rows.labels), rows.groups)
+    ):
+        reason = "there is no group column" if rows.groups is None else "no group of validation rows has both"
+        raise ConfigError(
+            f"GAUC is measured within groups that hold both clicks and non-clicks: {reason}; name a --group column or "
+            "another objective."
+        )
+
+
+def validation_figures(goals: Goals, bench: Workbench, measured: Measured) -> dict[str, float]:
+    """AUC and logloss of the validation rows; the GAUC where it is asked for."""
+    found = {"auc": measured.report.auc, "logloss": measured.report.logloss}
+    return found | figures(bench, measured.predictions)["valid"] if "gauc" in goals.measured else found
+
+
+def auc_to_beat(goals: Goals, trials: list[TrialRecord]) -> float | None:
+    """The AUC that a training must be able to reach to be continued; None where each is worth its end.
+
+    That of the best network by itself: boosted trees would lift the bar that a network must reach without them. With
+    several objectives a lower AUC may lie on the front, and an architecture beyond the limits sets no bar.
+    """
+    if goals.objectives != AUC_ALONE:
+        return None
+    return max(
+        (trial.attrs.get("own_auc", trial.value) or 0.0 for trial in trials if trial.feasible), default=None
+    )
+
+
+def best_value(goals: Goals, trials: list[TrialRecord]) -> float | str:
+    """The first objective of the best trial within the limits, as progress shows it."""
+    feasible = [trial for trial in trials if trial.feasible]
+    if not feasible:
+        return "none within the limits" if trials else 0.0
+    first = goals.objectives[0]
+    value = min(feasible, key=lambda trial: goals.order(trial.values)).values[first.name]
+    return first.told(value) if first.unit else round(value, 5)
