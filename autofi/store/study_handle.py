@@ -20,6 +20,7 @@ from autofi.store.lease import Lease, acquire
 from autofi.store.location import artifact_root
 from autofi.store.payload import to_text
 from autofi.store.records import ExportRecord, ModelRecord, ModelRole, Scalar, StudyRecord, TrialRecord
+from autofi.store.shown import Shown
 from autofi.store.tables import ExportRow, ModelRow, StageRow, StudyRow
 from autofi.store.trial_log import TrialLog
 
@@ -66,6 +67,11 @@ class StudyHandle:
     def optuna_study(self) -> optuna.Study:
         """The same study for Optuna's own samplers, plots and importances."""
         return self._log.study
+
+    @property
+    def shown(self) -> Shown:
+        """What optuna-dashboard shows beside the trials."""
+        return self._log.shown
 
     # Who searches it
 
@@ -160,6 +166,14 @@ class StudyHandle:
     def find_trial(self, stage: str, architecture_id: str, seed: int) -> TrialRecord | None:
         """The COMPLETE trial of that architecture and seed in that stage: nothing is measured twice."""
         return self._log.find(stage, architecture_id, seed)
+
+    def trial(self, number: int) -> TrialRecord | None:
+        """The trial of that number, in any state."""
+        return self._log.record(number)
+
+    def infeasible(self) -> frozenset[int]:
+        """Numbers of the trials that break a constraint: of their constraints in Optuna, one is above 0."""
+        return self._log.infeasible()
 
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial in every state, by number."""

@@ -25,6 +25,7 @@ from autofi.errors import StoreError
 from autofi.store.database import Database
 from autofi.store.payload import plain, to_text
 from autofi.store.records import Scalar, TrialRecord, TrialState
+from autofi.store.shown import Shown
 from autofi.store.tables import ArchitectureRow
 
 METRIC_NAME = "valid AUC"
@@ -57,6 +58,7 @@ class TrialLog:
             # Its storage caches finished trials; a search reads all of them at every step.
             self.study = optuna.load_study(study_name=name, storage=database.optuna)
             self._optuna_id = database.optuna.get_study_id_from_name(name)
+        self.shown = Shown(database, self.study)
 
     def start(
         self,
@@ -108,6 +110,19 @@ class TrialLog:
             if all(trial.user_attrs.get(name) == value for name, value in wanted.items()):
                 return _record(trial, self._architectures(architecture_id))
         return None
+
+    def record(self, number: int) -> TrialRecord | None:
+        """The trial of that number, if AutoFI started it."""
+        for trial in self._frozen():
+            if trial.number == number and "architecture_id" in trial.user_attrs:
+                return _record(trial, self._architectures(trial.user_attrs["architecture_id"]))
+        return None
+
+    def infeasible(self) -> frozenset[int]:
+        """Numbers of the trials with a constraint of Optuna's above 0."""
+        return frozenset(
+            trial.number for trial in self._frozen() if any(value > 0 for value in trial.constraints.values())
+        )
 
     def records(self) -> tuple[TrialRecord, ...]:
         """All trials that AutoFI started, by number."""
