@@ -13,6 +13,14 @@ from optuna.distributions import BaseDistribution
 
 from autofi.candidates import Candidates
 from autofi.choice import best_trial
+from autofi.dashboard.decorations import (
+    DRAW_EVERY,
+    attach_files,
+    beside_the_search,
+    draw_study,
+    note_trial,
+    show_winner,
+)
 from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
@@ -146,6 +154,8 @@ def search(
         handle.record_stage(
             "winner", {"architecture_id": architecture.id, "trial": best.number, "refit": refit}
         )
+        with beside_the_search(progress):
+            show_winner(handle)
     return Study(store, handle, bench)
 
 
@@ -188,6 +198,9 @@ def run_search(
         ):
             if record is not None:
                 measured.append(record)
+                if len(measured) % DRAW_EVERY == 1:
+                    with beside_the_search(progress):
+                        draw_study(handle)
             progress.advance(
                 best=round(max(trial.value or 0.0 for trial in measured), 5) if measured else 0.0
             )
@@ -238,6 +251,8 @@ def _measure(
             if isinstance(outcome, Exception):
                 # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
                 handle.fail_trial(number, outcome)
+                with beside_the_search(progress):
+                    note_trial(handle, number)
                 progress.note(f"Trial {number} failed: {outcome}")
                 yield None
             else:
@@ -251,6 +266,8 @@ def _measure(
 def _finish(handle: StudyHandle, number: int, measured: Measured, progress: Progress) -> TrialRecord | None:
     report = measured.report
     save_predictions(handle, trial_key(number), measured.predictions)
+    with beside_the_search(progress):
+        attach_files(handle, number, measured.architecture)
     handle.finish_trial(
         number,
         report.auc,
@@ -266,6 +283,8 @@ def _finish(handle: StudyHandle, number: int, measured: Measured, progress: Prog
             "best_evaluation": report.best_evaluation,
         },
     )
+    with beside_the_search(progress):
+        note_trial(handle, number)
     architecture = measured.architecture
     progress.note(
         f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {architecture.describe()}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autofi.choice import best_trial, complete_trials
+from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.device import pick_device
 from autofi.errors import DataError, ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
@@ -175,6 +176,8 @@ class Study:
                 "winner",
                 {"architecture_id": architecture.id, "trial": record.number, "refit": settings.refit},
             )
+            with beside_the_search(progress):
+                show_winner(handle)
         return self
 
     def export(self, path: str | Path) -> Path:
