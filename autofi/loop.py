@@ -14,10 +14,10 @@ from optuna.distributions import BaseDistribution
 from autofi.candidates import Candidates
 from autofi.choice import best_trial
 from autofi.dashboard.decorations import (
-    DRAW_EVERY,
     attach_files,
     beside_the_search,
     draw_study,
+    is_drawn_after,
     note_trial,
     show_winner,
 )
@@ -140,6 +140,8 @@ def search(
             deadline=deadline,
             progress=progress,
         )
+        with beside_the_search(progress):
+            draw_study(handle)
         run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
         searched = time.monotonic()
         best = best_trial(handle)
@@ -198,7 +200,7 @@ def run_search(
         ):
             if record is not None:
                 measured.append(record)
-                if len(measured) % DRAW_EVERY == 1:
+                if is_drawn_after(len(measured)):
                     with beside_the_search(progress):
                         draw_study(handle)
             progress.advance(

@@ -10,13 +10,13 @@ import optuna
 import pytest
 from optuna.artifacts import get_all_artifact_meta
 
-from autofi.dashboard import decorations
 from autofi.dashboard.decorations import (
     MAP,
     TABLE,
     beside_the_search,
     complete,
     draw_study,
+    is_drawn_after,
     note_trial,
     show_winner,
 )
@@ -171,4 +171,7 @@ def test_what_cannot_be_shown_ends_no_search(error: Exception) -> None:
     assert progress.notes == ["The dashboard will show less: the disk is full"]
     with pytest.raises(ZeroDivisionError), beside_the_search(progress):
         raise ZeroDivisionError
-    assert decorations.DRAW_EVERY > 1
+
+
+def test_figures_are_drawn_often_at_first() -> None:
+    assert [count for count in range(1, 41) if is_drawn_after(count)] == [*range(1, 11), 20, 30, 40]
