@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import re
+import shutil
 import socket
 import threading
 import urllib.error
@@ -27,17 +28,30 @@ from autofi.store import StudyStore, resolve_storage
 from tests.store.examples import CREATED, PARAMS, measured, start
 
 pytest.importorskip("optuna_dashboard")
+#: Seconds that mean something hangs, on a busy machine too.
+WAIT = 120
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the study `mine` of two trials, to copy."""
+    path = tmp_path_factory.mktemp("made") / "a.db"
+    with (
+        StudyStore(resolve_storage(str(path))) as store,
+        store.create_or_resume("mine", **CREATED) as study,
+    ):
+        for number, auc in enumerate((0.71, 0.79)):
+            study.finish_trial(start(study, architecture_id=f"a{number}"), auc, attrs=measured(auc))
+    return path
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[str]:
-    """A database with the study `mine` of two trials; braces in its path must not confuse Optuna."""
-    path = str(tmp_path / "{studies}" / "a.db")
-    with StudyStore(resolve_storage(path)) as store:
-        with store.create_or_resume("mine", **CREATED) as study:
-            for number, auc in enumerate((0.71, 0.79)):
-                study.finish_trial(start(study, architecture_id=f"a{number}"), auc, attrs=measured(auc))
-        yield path
+def storage(made: Path, tmp_path: Path) -> str:
+    """The same database; braces in its path must not confuse Optuna."""
+    path = tmp_path / "{studies}" / "a.db"
+    path.parent.mkdir()
+    shutil.copy(made, path)
+    return str(path)
 
 
 def ask(app: Any, method: str, path: str) -> tuple[str, Any]:
@@ -130,29 +144,29 @@ def test_without_the_extra_its_name_is_told(storage: str, monkeypatch: pytest.Mo
 def served(monkeypatch: pytest.MonkeyPatch, storage: str, **settings: Any) -> Iterator[Any]:
     """The server of a dashboard that runs inside."""
     servers: list[Any] = []
-    made = threading.Event()
+    listening = threading.Event()
     real = make_server
 
     def remember(*args: Any, **kwargs: Any) -> Any:
         servers.append(real(*args, **kwargs))
-        made.set()
+        listening.set()
         return servers[0]
 
     monkeypatch.setattr("autofi.dashboard.serving.make_server", remember)
     thread = threading.Thread(target=open_dashboard, args=(storage, 0), kwargs=settings)
     thread.start()
-    assert made.wait(30)
+    assert listening.wait(WAIT)
     try:
         yield servers[0]
     finally:
         servers[0].shutdown()
-        thread.join(30)
+        thread.join(WAIT)
 
 
 def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     request = urllib.request.Request(url, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         with refused:
