@@ -11,6 +11,7 @@ from typing import Any
 
 from autofi.choice import best_trial
 from autofi.crew import Crew
+from autofi.dashboard.decorations import beside_the_search, draw_study, show_winner
 from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
@@ -148,6 +149,8 @@ def search(
             sampler=sampler,
             progress=progress,
         )
+        with beside_the_search(progress):
+            draw_study(handle)
         run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
         searched = time.monotonic()
         best = best_trial(handle)
@@ -162,6 +165,8 @@ def search(
         handle.record_stage(
             "winner", {"architecture_id": architecture.id, "trial": best.number, "refit": refit}
         )
+        with beside_the_search(progress):
+            show_winner(handle)
     return Study(store, handle, bench)
 
 

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from autofi.candidates import Candidates
+from autofi.dashboard.decorations import (
+    attach_files,
+    beside_the_search,
+    draw_study,
+    is_drawn_after,
+    note_trial,
+)
 from autofi.engine.base import Known
 from autofi.evaluation.from_scratch import Measured, Workbench
 from autofi.evaluation.side_by_side import Training, at_once, try_each
@@ -103,6 +110,9 @@ def measure_trials(
         handle.reap()
         goal, measured = Goal.read(handle), measured_trials(handle)
         if measured:
+            if len(measured) > shown and is_drawn_after(len(measured)):
+                with beside_the_search(progress):
+                    draw_study(handle)
             progress.advance(len(measured) - shown, best=best_value(handle.goals, measured))
             shown = len(measured)
         if limit is not None and taken >= limit:
@@ -192,6 +202,8 @@ def _measure(
             if isinstance(outcome, Exception):
                 # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
                 handle.fail_trial(number, outcome)
+                with beside_the_search(progress):
+                    note_trial(handle, number)
                 progress.note(f"Trial {number} failed: {outcome}")
             else:
                 _finish(handle, bench, number, outcome, progress)
@@ -208,6 +220,8 @@ def _finish(
     valid = validation_figures(goals, bench, measured)
     violations = goals.violations(valid | costs)
     save_predictions(handle, trial_key(number), measured.predictions)
+    with beside_the_search(progress):
+        attach_files(handle, number, measured.architecture)
     handle.finish_trial(
         number,
         goals.values(valid | costs),
@@ -223,6 +237,8 @@ def _finish(
         },
         violations=violations,
     )
+    with beside_the_search(progress):
+        note_trial(handle, number)
     progress.note(
         f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.architecture.describe()}"
         + "".join(f"; {missed}" for missed in goals.missed(violations))

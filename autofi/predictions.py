@@ -42,7 +42,7 @@ def save_predictions(
     handle: StudyHandle, key: str, predictions: Mapping[str, npt.NDArray[np.floating]]
 ) -> None:
     """Keep the predictions of a model by part; whole or not at all."""
-    path = _path(handle, key)
+    path = predictions_file(handle, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     arrays: dict[str, Any] = {
@@ -55,7 +55,7 @@ def save_predictions(
 
 def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
     """Predictions kept of a model, by part; empty when the file is gone."""
-    path = _path(handle, key)
+    path = predictions_file(handle, key)
     if not path.exists():
         return {}
     with np.load(path, allow_pickle=False) as stored:
@@ -64,7 +64,7 @@ def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
 
 def save_labels(handle: StudyHandle, dataset: EncodedDataset) -> None:
     """Keep the labels of the held-out parts, so that intervals can be told without the data."""
-    if not _path(handle, LABELS).exists():
+    if not predictions_file(handle, LABELS).exists():
         save_predictions(
             handle, LABELS, {part: dataset.labels[dataset.parts[part]] for part in ("valid", "test")}
         )
@@ -76,5 +76,6 @@ def load_labels(handle: StudyHandle, part: str) -> Predictions | None:
     return labels if labels is not None and len(labels) and 0 < labels.mean() < 1 else None
 
 
-def _path(handle: StudyHandle, key: str) -> Path:
+def predictions_file(handle: StudyHandle, key: str) -> Path:
+    """Where the predictions of a model are, or will be."""
     return handle.artifacts / "predictions" / f"{key}.npz"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
+from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.device import pick_device
 from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
@@ -203,6 +204,8 @@ class Study:
                     "refit": settings.refit,
                 },
             )
+            with beside_the_search(progress):
+                show_winner(handle)
         return self
 
     def _train(

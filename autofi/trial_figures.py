@@ -35,7 +35,7 @@ def validation_figures(goals: Goals, bench: Workbench, measured: Measured) -> di
     return found | figures(bench, measured.predictions)["valid"] if "gauc" in goals.measured else found
 
 
-def auc_to_beat(goals: Goals, trials: list[TrialRecord]) -> float | None:
+def auc_to_beat(goals: Goals, trials: Sequence[TrialRecord]) -> float | None:
     """The AUC that a training must be able to reach to be continued; None where each is worth its end.
 
     That of the best network by itself: boosted trees would lift the bar that a network must reach without them. With
@@ -48,7 +48,7 @@ def auc_to_beat(goals: Goals, trials: list[TrialRecord]) -> float | None:
     )
 
 
-def best_value(goals: Goals, trials: list[TrialRecord]) -> float | str:
+def best_value(goals: Goals, trials: Sequence[TrialRecord]) -> float | str:
     """The first objective of the best trial within the limits, as progress shows it."""
     feasible = [trial for trial in trials if trial.feasible]
     if not feasible:

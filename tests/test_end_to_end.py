@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.artifacts import get_all_artifact_meta
 from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
+from autofi.dashboard.decorations import MAP, TABLE
 from autofi.data.planted import PlantedSpec, PlantedTable, generate
 from autofi.errors import ExportError, StudyMismatchError
 from autofi.predictions import load_predictions
@@ -200,6 +202,21 @@ def test_the_study_is_listed(searched: Searched) -> None:
     assert (listed.name, listed.trials, listed.space_name) == ("mine", TRIALS, "default")
     assert listed.data_source == str(searched.source)
     assert listed.winner == searched.study.best.id
+
+
+def test_the_dashboard_has_notes_files_and_figures(searched: Searched) -> None:
+    with StudyStore(resolve_storage(searched.storage)) as store:
+        study = store.open("mine")
+        assert study.shown.noted() == set(range(TRIALS))
+        assert study.shown.has_figure(MAP) and study.shown.has_figure(TABLE)
+        storage = study.optuna_study._storage
+        for trial in study.optuna_study.get_trials():
+            listed = {meta.filename for meta in get_all_artifact_meta(trial, storage=storage)}
+            assert listed == {"architecture.json", "predictions.npz"}
+        manifests = {meta.filename for meta in get_all_artifact_meta(study.optuna_study)}
+        winners = study.models(ModelRole.WINNER)
+        assert manifests == {f"{model.path.name}-manifest.json" for model in winners if model.path}
+        assert len(manifests) == SEEDS
 
 
 def test_a_resume_does_nothing_again(searched: Searched) -> None:

@@ -21,7 +21,10 @@ EXPORT_EXAMPLES = (
     "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]"
 )
 REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
-DASHBOARD_EXAMPLES = "[bold]Examples[/bold]\n\nautofi dashboard\n\nautofi dashboard --port 9000"
+DASHBOARD_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi dashboard\n\nautofi dashboard --port 9000\n\n"
+    "autofi dashboard --host 0.0.0.0 --token auto\n\nautofi dashboard --token auto --allow-changes"
+)
 
 
 def studies(storage: options.Storage = None, as_json: options.Json = False) -> None:
@@ -105,12 +108,31 @@ def report(
 
 def dashboard(
     storage: options.Storage = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.", min=0, max=65535)] = 8080,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than this machine's own needs a token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="AUTOFI_DASHBOARD_TOKEN",
+            help="Ask every visitor for this token, of 8 characters or more; [bold]auto[/bold] makes one and "
+            "prints the URL that holds it. Others on this machine can read a command line, not the variable.",
+            show_default=False,
+            metavar="TEXT",
+        ),
+    ] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option("--allow-changes", help="Let visitors write notes and delete studies; needs a token."),
+    ] = False,
 ) -> None:
-    """Look at the studies in a browser."""
+    """Look at the studies in a browser, also while they are searched."""
     import autofi
 
-    autofi.open_dashboard(storage=storage, port=port)
+    autofi.open_dashboard(storage=storage, port=port, host=host, token=token, allow_changes=allow_changes)
 
 
 def register(app: typer.Typer) -> None:

@@ -30,6 +30,7 @@ from autofi.store.records import (
     TrialRecord,
     TrialState,
 )
+from autofi.store.shown import Shown
 from autofi.store.tables import ExportRow, ModelRow, StageRow, StudyRow
 from autofi.store.trial_log import LOST, Claimed, TrialLog
 
@@ -81,6 +82,11 @@ class StudyHandle:
     def optuna_study(self) -> optuna.Study:
         """The same study for Optuna's own samplers, plots and importances."""
         return self._log.study
+
+    @property
+    def shown(self) -> Shown:
+        """What optuna-dashboard shows beside the trials."""
+        return self._log.shown
 
     # Who searches it, and who works on it
 
@@ -288,8 +294,12 @@ class StudyHandle:
         return self._log.find(stage, architecture_id, seed)
 
     def trial(self, number: int) -> TrialRecord:
-        """One trial by its number."""
+        """One trial by its number, in any state; raises StoreError where there is none."""
         return self._log.record(number)
+
+    def infeasible(self) -> frozenset[int]:
+        """Numbers of the trials that break a constraint: of their constraints in Optuna, one is above 0."""
+        return self._log.infeasible()
 
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial in every state, by number."""

@@ -26,6 +26,7 @@ from autofi.errors import StoreError
 from autofi.store.database import Database, patient
 from autofi.store.payload import plain, to_text
 from autofi.store.records import Scalar, TrialRecord, TrialState
+from autofi.store.shown import Shown
 from autofi.store.tables import ArchitectureRow
 
 #: Optuna's key of what a trial is beyond its limits.
@@ -73,6 +74,7 @@ class TrialLog:
             # Its storage caches finished trials; a search reads all of them at every step.
             self.study = optuna.load_study(study_name=name, storage=database.optuna)
             self._optuna_id = database.optuna.get_study_id_from_name(name)
+        self.shown = Shown(database, self.study)
 
     def start(
         self,
@@ -172,6 +174,12 @@ class TrialLog:
                 return _record(trial, self._architectures(architecture_id), self._objectives)
         return None
 
+    def infeasible(self) -> frozenset[int]:
+        """Numbers of the trials with a constraint of Optuna's above 0."""
+        return frozenset(
+            trial.number for trial in self._frozen() if any(value > 0 for value in trial.constraints.values())
+        )
+
     def records(self) -> tuple[TrialRecord, ...]:
         """All trials that AutoFI started, by number."""
         architectures = self._architectures()
@@ -182,14 +190,19 @@ class TrialLog:
         )
 
     def record(self, number: int) -> TrialRecord:
-        """One trial by its number."""
-        (trial,) = (trial for trial in self._frozen() if trial.number == number)
+        """One trial by its number; raises StoreError where AutoFI started none."""
+        trial = self._trial(number)
         return _record(trial, self._architectures(trial.user_attrs["architecture_id"]), self._objectives)
 
     def distributions(self, number: int) -> dict[str, BaseDistribution]:
         """The distributions of a trial's parameters."""
-        (trial,) = (trial for trial in self._frozen() if trial.number == number)
-        return dict(trial.distributions)
+        return dict(self._trial(number).distributions)
+
+    def _trial(self, number: int) -> FrozenTrial:
+        for trial in self._frozen():
+            if trial.number == number and "architecture_id" in trial.user_attrs:
+                return trial
+        raise StoreError(f"study '{self.study.study_name}' has no trial {number} of AutoFI's.")
 
     @patient
     def _frozen(self, *states: optuna.trial.TrialState) -> list[FrozenTrial]:

@@ -1,0 +1,191 @@
+"""Who may look at the dashboard, and who may change what it shows: it has no users of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import html
+import ipaddress
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Self
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from autofi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+LOOPBACK = "127.0.0.1"
+TOKEN_VARIABLE = "AUTOFI_DASHBOARD_TOKEN"
+MAKE_TOKEN = "auto"
+_TOKEN = re.compile(r"[!-~]{8,200}")
+_LOOKING = ("GET", "HEAD")
+# Each would break a study that AutoFI keeps: renaming copies Optuna's half of it under another name and deletes the
+# first, and a trial that is ended here is lost to the process that trains it.
+_BREAKING = (re.compile(r"/api/studies/\d+/rename/*"), re.compile(r"/api/trials/\d+/tell/*"))
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the dashboard listens and what it asks for; raises ConfigError for what would be open to strangers."""
+
+    host: str = LOOPBACK
+    token: str | None = None
+    allow_changes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise ConfigError(
+                "The dashboard's token has 8 to 200 visible ASCII characters: found one of "
+                f"{len(self.token)} (--token or {TOKEN_VARIABLE}); give another, or --token {MAKE_TOKEN}."
+            )
+        if self.token is None and self.allow_changes:
+            raise ConfigError(
+                "The dashboard changes studies only for who has its token: found --allow-changes and no "
+                f"--token; add --token {MAKE_TOKEN}."
+            )
+        if self.token is None and not is_loopback(self.host):
+            raise ConfigError(
+                "Without a token the dashboard listens on this machine only: found --host "
+                f"{self.host} and no --token; add --token {MAKE_TOKEN}."
+            )
+
+    @classmethod
+    def of(cls, host: str, token: str | None, *, allow_changes: bool) -> Self:
+        """The same, with the token `auto` a new one."""
+        made = secrets.token_urlsafe(24) if token == MAKE_TOKEN else token
+        return cls(host=host, token=made, allow_changes=allow_changes)
+
+
+def guarded(app: WSGIApplication, access: Access) -> WSGIApplication:
+    """The application behind its token, for looking only unless `access` allows changes.
+
+    What listens on this machine only answers nothing but this machine's names, so that no website can point a name
+    of its own here. A change must come from a page of the dashboard itself, or from no page (curl). The cookie that
+    holds the token goes to the host that set it and to no request that another site makes.
+    """
+
+    def guard(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if is_loopback(access.host) and not _names_loopback(environ):
+            return _refuse(environ, start_response, "this dashboard answers on this machine's own names only")
+        if access.token is not None:
+            given = _query_token(environ)
+            if given is not None and environ["REQUEST_METHOD"] == "GET" and _same(given, access.token):
+                return _enter(environ, start_response, access.token)
+            if not _authorized(environ, access.token):
+                return _ask(environ, start_response)
+        if environ["REQUEST_METHOD"] not in _LOOKING:
+            if not access.allow_changes:
+                return _refuse(environ, start_response, "this dashboard is for looking only")
+            if not _from_own_page(environ):
+                return _refuse(environ, start_response, "another website's page may not change studies")
+            if any(path.fullmatch(environ.get("PATH_INFO", "")) for path in _BREAKING):
+                return _refuse(environ, start_response, "this would break a study that AutoFI keeps")
+        return app(environ, start_response)
+
+    return guard
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this machine and nothing else."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _names_loopback(environ: WSGIEnvironment) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or "")
+    except ValueError:
+        return False
+
+
+def _from_own_page(environ: WSGIEnvironment) -> bool:
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is not None and origin.partition("://")[2].lower() != environ.get("HTTP_HOST", "").lower():
+        return False
+    return environ.get("HTTP_SEC_FETCH_SITE", "none") in ("same-origin", "none")
+
+
+def _query_token(environ: WSGIEnvironment) -> str | None:
+    given = parse_qs(environ.get("QUERY_STRING", "")).get("token")
+    return None if given is None else given[0]
+
+
+def _authorized(environ: WSGIEnvironment, token: str) -> bool:
+    scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == "bearer" and _same(given.strip(), token):
+        return True
+    try:
+        cookies = SimpleCookie(environ.get("HTTP_COOKIE", ""))
+    except CookieError:
+        return False
+    cookie = cookies.get(_cookie_name(environ))
+    return cookie is not None and _same(cookie.value, _pass(token))
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
+
+
+def _pass(token: str) -> str:
+    """What the cookie holds: who reads it has not the token."""
+    return hashlib.sha256(f"autofi dashboard {token}".encode()).hexdigest()
+
+
+def _cookie_name(environ: WSGIEnvironment) -> str:
+    # Browsers send a host's cookies to all of its ports: two dashboards must not forget each other's.
+    return f"autofi_dashboard_{environ.get('SERVER_PORT', '')}"
+
+
+def _enter(environ: WSGIEnvironment, start_response: StartResponse, token: str) -> Iterable[bytes]:
+    """Set the cookie and go to the same page without the token.
+
+    By a page and not by a redirect: after a link on another site, browsers keep a strict cookie back until the first
+    request that a page of this one makes.
+    """
+    rest = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    del rest["token"]
+    # One slash: two would begin another host's name.
+    path = "/" + quote(environ.get("PATH_INFO", "").encode("latin-1")).lstrip("/")
+    target = html.escape(path + (f"?{urlencode(rest, doseq=True)}" if rest else ""))
+    page = f'<!doctype html><meta http-equiv="refresh" content="0; url={target}"><a href="{target}">Studies</a>\n'
+    headers = [
+        ("Set-Cookie", f"{_cookie_name(environ)}={_pass(token)}; HttpOnly; SameSite=Strict; Path=/"),
+        ("Cache-Control", "no-store"),
+        ("Referrer-Policy", "no-referrer"),
+    ]
+    return _answer(environ, start_response, "200 OK", "text/html; charset=utf-8", page, headers)
+
+
+def _ask(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    page = (
+        "This dashboard needs its token.\n\n"
+        "In a browser, open the URL that 'autofi dashboard' printed, or add ?token=TOKEN to this one.\n"
+        "Elsewhere, send the header Authorization: Bearer TOKEN.\n"
+    )
+    headers = [("WWW-Authenticate", 'Bearer realm="autofi dashboard"'), ("Cache-Control", "no-store")]
+    return _answer(environ, start_response, "401 Unauthorized", "text/plain; charset=utf-8", page, headers)
+
+
+def _refuse(environ: WSGIEnvironment, start_response: StartResponse, reason: str) -> Iterable[bytes]:
+    page = f'{{"reason": "{reason}"}}'
+    return _answer(environ, start_response, "403 Forbidden", "application/json", page)
+
+
+def _answer(
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    status: str,
+    kind: str,
+    page: str,
+    headers: Iterable[tuple[str, str]] = (),
+) -> Iterable[bytes]:
+    body = page.encode()
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *headers])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

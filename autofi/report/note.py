@@ -1,0 +1,142 @@
+"""A trial as a page of Markdown: what was chosen, what it came to, what it costs, where it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from autofi.errors import SearchSpaceError
+from autofi.report.markdown import count, figure, table
+from autofi.report.streams import boosted_words, told
+from autofi.space.architecture import Architecture
+from autofi.store import TrialRecord
+
+#: Pairs or fields listed of one choice; of more, how many more there are.
+LISTED = 40
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#$&])")
+
+
+def trial_note(trial: TrialRecord) -> str:
+    """The note of a trial in any state; names are escaped, so that no field or error can be markup."""
+    sections = [
+        _headline(trial),
+        *_chosen(trial.architecture),
+        *_section("Measured on validation rows", _measured(trial)),
+        *_section("Costs", _costs(trial)),
+        *_section("Lineage", _lineage(trial)),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def escaped(text: object) -> str:
+    """Text as it is, on one line, whatever Markdown or HTML it looks like."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def _headline(trial: TrialRecord) -> str:
+    described = escaped(trial.attrs.get("describe", trial.architecture_id))
+    if trial.error is not None:
+        return f"**{described}**\n\n**Failed:** {escaped(trial.error)}"
+    return f"**{described}**"
+
+
+def _chosen(stored: Mapping[str, Any]) -> list[str]:
+    try:
+        architecture = Architecture.from_json(stored)
+    except SearchSpaceError:
+        # Of a version with other operators.
+        return []
+    by_choice: dict[str, list[str]] = {}
+    for left, right in architecture.pairs:
+        choice, form = architecture.choice(left, right)
+        by_choice.setdefault(choice, []).append(f"{escaped(left)} × {escaped(right)} ({escaped(form)})")
+    by_forms: dict[str, list[str]] = {}
+    for name, forms in architecture.fields.items():
+        by_forms.setdefault(" + ".join(forms), []).append(escaped(name))
+    pairs = [
+        f"- {choice}, {_many(len(names), 'pair')}: {_listed(names)}"
+        for choice, names in sorted(by_choice.items())
+    ]
+    fields = [
+        f"- {escaped(forms)}, {_many(len(names), 'field')}: {_listed(names)}"
+        for forms, names in sorted(by_forms.items())
+    ]
+    streams = [f"- {escaped(stream)}" for stream in told(architecture.chosen_streams())]
+    found = [
+        "## Pairs",
+        "\n".join([*pairs, "- all others naive"] if pairs else ["- all naive"]),
+    ]
+    found += ["## Fields", "\n".join(fields)] if fields else []
+    return found + (["## Streams", "\n".join(streams)] if streams else [])
+
+
+def _measured(trial: TrialRecord) -> list[tuple[str, str]]:
+    valid, attrs = trial.valid or {}, trial.attrs
+    found = [(_named(name), figure(value, 5)) for name, value in valid.items() if value is not None]
+    share = attrs.get("boosted_share")
+    if share is not None and "boosting" in trial.architecture:
+        found += [
+            ("beside the network", boosted_words(share)),
+            ("AUC of the network alone", figure(attrs.get("own_auc"), 5)),
+        ]
+    if attrs.get("evaluations") is not None:
+        found.append(("best evaluation", f"{attrs.get('best_evaluation')} of {attrs['evaluations']}"))
+    return found
+
+
+def _costs(trial: TrialRecord) -> list[tuple[str, str]]:
+    seconds = None if trial.seconds is None else f"{trial.seconds:.1f}"
+    costs = (
+        ("parameters", count(trial.parameters)),
+        ("table rows", count(trial.attrs.get("table_rows"))),
+        ("table bytes", count(trial.table_bytes)),
+        ("seconds of training", seconds),
+    )
+    return [(name, value) for name, value in costs if value]
+
+
+def _lineage(trial: TrialRecord) -> list[tuple[str, str]]:
+    attrs = trial.attrs
+    retried = attrs.get("retry_of")
+    versions = ", ".join(f"{name} {version}" for name, version in (attrs.get("versions") or {}).items())
+    variants = ", ".join(
+        f"{name} {trial.params[name]}" for name in ("fields", "pairs", "products") if name in trial.params
+    )
+    lineage = (
+        ("stage", trial.stage),
+        ("variant of the proposal", variants),
+        ("retry of", None if retried is None else f"trial {retried}"),
+        ("seed", str(trial.seed)),
+        ("architecture", trial.architecture_id),
+        ("data", attrs.get("data_fingerprint")),
+        ("versions", versions),
+        ("begun", _moment(trial.started)),
+        ("ended", _moment(trial.finished)),
+    )
+    return [(name, escaped(value)) for name, value in lineage if value]
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
+    # The cells are escaped already, and `table` would escape their pipes once more.
+    lines = [f"| {name} | {value} |" for name, value in rows]
+    return [f"## {title}", "\n".join([table(("", ""), ()), *lines])] if rows else []
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _named(name: str) -> str:
+    return name if name == "logloss" else name.upper()
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S UTC")
