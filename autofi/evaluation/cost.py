@@ -18,13 +18,13 @@ from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Features
 from autofi.model.network import BOOSTED, Network
 
-#: Seconds of calls before anything is timed, and at least and at most of calls that are.
-WARM_UP = 0.05
-LEAST_SECONDS, MOST_SECONDS = 0.2, 2.0
+#: Seconds of calls before anything is timed, of those in a round, and between two rounds.
+WARM_UP, ROUND, PAUSE = 0.05, 0.05, 0.1
 #: Calls of a block, of which the median counts.
-BLOCK = 10
-#: The machine was quiet when half of the blocks come to no more than so many times the least of them.
-QUIET = 1.1
+BLOCK = 5
+#: Rounds that have to come to no more than AGREE times the least of all, and rounds at most.
+AGREEING, MOST_ROUNDS = 5, 25
+AGREE = 1.05
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ def measure_costs(network: Network, builder: FeatureBuilder, *, latency: bool = 
     """The costs of a trained network and the builder of its features, on a row whose values are all missing.
 
     No cost depends on the values: every look-up reads a row of its table whatever the code is. Lists of values are as
-    long as the longest that is read. With `latency` it takes a quarter of a second longer, or two seconds on a busy
-    machine.
+    long as the longest that is read. With `latency` it takes a second longer, or four on a busy machine.
     """
     trees = builder.boosted if network.boosted else None
     features = builder.of_rows(_missing_row(builder))
@@ -90,11 +89,11 @@ def measure_latency(network: Network, builder: FeatureBuilder, features: Feature
     The row is encoded already and lies in tensors. Boosted trees that have a weight are called too, on columns that
     were looked up already. A network on a GPU is measured by a copy of it on the processor.
 
-    After WARM_UP seconds of calls, blocks of BLOCK calls are timed call by call; what counts is the least of their
-    medians. What another process takes lengthens some calls, which a median leaves out, or whole blocks, of which the
-    least is free. It goes on for LEAST_SECONDS, and to MOST_SECONDS where the machine was not QUIET. One that is never
-    quiet still measures too much, as it does where several trainings run at once; figures of two machines do not
-    compare.
+    After WARM_UP seconds of calls come rounds of ROUND seconds with a PAUSE between them, where blocks of BLOCK calls
+    are timed call by call; what counts is the least median of all blocks. What another process takes lengthens some
+    calls, which a median leaves out, or whole blocks, of which the least is free, or everything for some tenths of a
+    second: so it goes on until AGREEING rounds have come to the same, or for MOST_ROUNDS. A machine that is never quiet
+    still measures too much, as it may where several trainings run at once; figures of two machines do not compare.
     """
     if network.device.type != "cpu":
         network = copy.deepcopy(network).cpu()
@@ -107,20 +106,21 @@ def measure_latency(network: Network, builder: FeatureBuilder, features: Feature
         network(selected)
 
     with _one_thread(), _evaluating(network), torch.inference_mode():
-        ready = time.perf_counter() + WARM_UP
-        call()
-        while time.perf_counter() < ready:
-            call()
-        begun = time.perf_counter()
-        medians: list[float] = []
-        while not medians or not _enough(medians, time.perf_counter() - begun):
-            medians.append(statistics.median(_seconds(call) for _ in range(BLOCK)))
-    return 1e6 * min(medians)
+        _least_block(call, WARM_UP)
+        rounds = [_least_block(call, ROUND)]
+        while len(rounds) < MOST_ROUNDS and sum(least <= AGREE * min(rounds) for least in rounds) < AGREEING:
+            time.sleep(PAUSE)
+            rounds.append(_least_block(call, ROUND))
+    return 1e6 * min(rounds)
 
 
-def _enough(medians: list[float], spent: float) -> bool:
-    quiet = statistics.median(medians) <= QUIET * min(medians)
-    return spent >= (LEAST_SECONDS if quiet else MOST_SECONDS)
+def _least_block(call: Callable[[], None], seconds: float) -> float:
+    """The least median of blocks of calls for so many seconds, and at least one block."""
+    end = time.perf_counter() + seconds
+    least = statistics.median(_seconds(call) for _ in range(BLOCK))
+    while time.perf_counter() < end:
+        least = min(least, statistics.median(_seconds(call) for _ in range(BLOCK)))
+    return least
 
 
 def _seconds(call: Callable[[], None]) -> float:

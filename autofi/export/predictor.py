@@ -63,8 +63,8 @@ class Predictor:
         return dict(self._bundle.origin)
 
     def costs(self) -> dict[str, float]:
-        """`parameters`, `table_bytes`, `flops` and `latency` (microseconds), as a search measures them; takes a quarter
-        of a second, or two on a busy machine. See `autofi.evaluation.cost`."""
+        """`parameters`, `table_bytes`, `flops` and `latency` (microseconds), as a search measures them; takes a second,
+        or four on a busy machine. See `autofi.evaluation.cost`."""
         return measure_costs(self._bundle.network, self._bundle.builder, latency=True).figures()
 
     def __repr__(self) -> str:
