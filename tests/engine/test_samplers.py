@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +13,17 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from typer.testing import CliRunner
 
+import autofi
+from autofi.cli.app import app
 from autofi.engine.base import Known, Question
 from autofi.engine.evolution import best_of
 from autofi.engine.registry import check_sampler, get_sampler, propose, samplers
 from autofi.errors import ConfigError
 from autofi.objectives import Direction
 
+ROOT = Path(autofi.__file__).parents[1]
 NUMBERS: dict[str, BaseDistribution] = {
     "rate": FloatDistribution(1e-4, 1e-1, log=True),
     "share": FloatDistribution(0.0, 1.0),
@@ -93,9 +98,12 @@ class TestEverySampler:
         if name != "random":
             assert later(name) < 0.7 * later("random")
 
-    def test_it_is_listed_with_a_source(self, name: str) -> None:
+    def test_it_is_documented_with_a_source(self, name: str) -> None:
         found = get_sampler(name)
-        assert found.summary and found.source.startswith("https://")
+        assert found.source.startswith("https://")
+        assert f"| `{name}` | {found.summary} |" in (ROOT / "README.md").read_text(encoding="utf-8")
+        helped = CliRunner().invoke(app, ["search", "--help"], env={"COLUMNS": "200"})
+        assert name in helped.output.partition("--sampler")[2].partition("--objective")[0]
 
 
 @pytest.mark.parametrize("name", [name for name in samplers() if get_sampler(name).refusal(MIXED, 2) is None])
