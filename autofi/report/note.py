@@ -88,10 +88,13 @@ def _measured(trial: TrialRecord) -> list[tuple[str, str]]:
 
 def _costs(trial: TrialRecord) -> list[tuple[str, str]]:
     seconds = None if trial.seconds is None else f"{trial.seconds:.1f}"
+    latency = trial.attrs.get("latency")
     costs = (
         ("parameters", count(trial.parameters)),
         ("table rows", count(trial.attrs.get("table_rows"))),
         ("table bytes", count(trial.table_bytes)),
+        ("FLOPs of a row", count(trial.attrs.get("flops"))),
+        ("microseconds of a row", None if latency is None else f"{latency:.1f}"),
         ("seconds of training", seconds),
     )
     return [(name, value) for name, value in costs if value]
