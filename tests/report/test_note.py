@@ -98,7 +98,7 @@ def test_it_tells_what_was_chosen_measured_and_paid_and_where_it_comes_from() ->
 def test_every_section_is_a_table_or_a_list_in_a_browser() -> None:
     html = rendered(trial_note(record()))
     assert html.count("<table>") == 3
-    assert html.count("<td>") == 2 * 15
+    assert html.count("<td>") == 2 * 17
     assert html.count("<li>") == 3 + 2 + 1
 
 
@@ -111,7 +111,7 @@ def test_a_failed_trial_tells_its_error() -> None:
         table_bytes=None,
         seconds=None,
         error="RuntimeError: the loss is *nan*",
-        attrs={"evaluations": None, "table_rows": None},
+        attrs={"evaluations": None, "table_rows": None, "flops": None, "latency": None},
     )
     note = trial_note(failed)
     assert "**Failed:** RuntimeError: the loss is \\*nan\\*\n" in note
