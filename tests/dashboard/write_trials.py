@@ -11,31 +11,21 @@ import sys
 
 sys.path.insert(0, os.getcwd())
 
-from autofi.store import resolve_storage
-from autofi.store.database import Database
-from autofi.store.trial_log import TrialLog
-from tests.store.examples import ARCHITECTURE, DISTRIBUTIONS, PARAMS, measured
+from autofi.store import StudyStore, resolve_storage
+from tests.store.examples import measured, start
 
 
 def main(path: str, worker: int, trials: int) -> None:
-    database = Database(resolve_storage(path))
-    log = TrialLog(database, "mine", study_id=1)
-    for turn in range(trials):
-        number = log.start(
-            stage="search",
-            architecture_id=f"{worker}-{turn}",
-            architecture=ARCHITECTURE,
-            seed=worker,
-            params=PARAMS,
-            distributions=DISTRIBUTIONS,
-            attrs={},
-        )
-        log.complete(number, 0.5 + turn / 100, attrs=measured(0.5))
-        log.shown.add_notes({number: f"worker {worker}, turn {turn}"})
-        if turn % 5 == 0:
-            # Another length each time: a page that met half of it could not read it.
-            log.shown.save_figure("interaction-map", json.dumps({"data": [worker] * (5_000 + 700 * turn)}))
-    database.close()
+    with StudyStore(resolve_storage(path)) as store, store.open("mine") as study:
+        for turn in range(trials):
+            number = start(study, architecture_id=f"{worker}-{turn}", seed=worker)
+            assert number is not None
+            study.finish_trial(number, 0.5 + turn / 100, attrs=measured(0.5))
+            study.shown.add_notes({number: f"worker {worker}, turn {turn}"})
+            if turn % 5 == 0:
+                # Another length each time: a page that met half of it could not read it.
+                drawn = {"data": [worker] * (5_000 + 700 * turn)}
+                study.shown.save_figure("interaction-map", json.dumps(drawn))
 
 
 if __name__ == "__main__":
