@@ -121,7 +121,7 @@ def search(
     handle = store.create_or_resume(
         name,
         space_name=found_space.name,
-        space_json=found_space.canonical(),
+        space_json=found_space.text(),
         space_fingerprint=found_space.fingerprint,
         data_source=shown_source(settings.source),
         data_fingerprint=dataset.fingerprint,
@@ -194,13 +194,12 @@ def run_search(
 def _proposal(
     handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, progress: Progress
 ) -> Proposal:
-    kept = handle.stage(PROPOSAL)
-    if kept is None:
+    if handle.stage(PROPOSAL) is None:
         started = time.monotonic()
         proposal = propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
         handle.record_stage(PROPOSAL, proposal.to_json() | {"seconds": time.monotonic() - started})
-        return proposal
-    return Proposal.from_json(kept)
+    # As every worker and every later sitting reads it.
+    return Proposal.from_json(handle.stage(PROPOSAL) or {})
 
 
 def run_baselines(

@@ -250,8 +250,13 @@ class SearchSpace(_Strict):
         searched = self.fields.search or self.pairs.searched or self.products is not None
         return not searched and not self.parameters()
 
+    def text(self) -> str:
+        """The resolved space as JSON: what a study keeps. In the file's own order, which names choices and parameters
+        for every worker alike."""
+        return json.dumps(self.model_dump(mode="json"))
+
     def canonical(self) -> str:
-        """The resolved space as JSON: what a study keeps."""
+        """The same whatever the order: what a fingerprint is of."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from autofi.operators.base import Shapes
 from autofi.space.builtin import builtin_spaces
 from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import applicable_forms, resolve
-from autofi.space.search_space import load_space, subsets
+from autofi.space.search_space import SearchSpace, load_space, subsets
 
 SEARCHED = {"default", "optinter", "optfs", "optfs_field", "tanglenas", "tanglenas_dcnv2", "unified"}
 MINIMAL = {"name": "mine", "summary": "a test", "fields": {"forms": ["embedding"]}}
@@ -149,3 +150,13 @@ def test_a_field_takes_every_form_that_applies_or_the_first(tmp_path: Path) -> N
     assert applicable_forms(first, shapes) == {"user": ("embedding",), "tags": ("bag",)}
     with pytest.raises(SearchSpaceError, match="or the first that applies is taken"):
         load_space(write(tmp_path, fields={"forms": ["bag", "embedding"], "search": True, "first": True}))
+
+
+@pytest.mark.parametrize("name", builtin_spaces())
+def test_a_worker_that_reads_the_stored_space_offers_what_its_leader_does(name: str) -> None:
+    space = load_space(name)
+    stored = SearchSpace.model_validate(json.loads(space.text()))
+    assert stored == space
+    assert stored.fingerprint == space.fingerprint
+    mine, theirs = distributions(space, {}), distributions(stored, {})
+    assert list(mine.items()) == list(theirs.items())
