@@ -194,12 +194,15 @@ def run_search(
 def _proposal(
     handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, progress: Progress
 ) -> Proposal:
-    if handle.stage(PROPOSAL) is None:
+    kept = handle.stage(PROPOSAL)
+    if kept is None:
         started = time.monotonic()
         proposal = propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
         handle.record_stage(PROPOSAL, proposal.to_json() | {"seconds": time.monotonic() - started})
-    # As every worker and every later sitting reads it.
-    return Proposal.from_json(handle.stage(PROPOSAL) or {})
+        # As every worker and every later sitting reads it.
+        kept = handle.stage(PROPOSAL)
+        assert kept is not None
+    return Proposal.from_json(kept)
 
 
 def run_baselines(

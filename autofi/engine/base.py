@@ -22,6 +22,16 @@ class Known:
     values: tuple[float, ...]
     violations: tuple[float, ...] = ()
 
+    @property
+    def beyond(self) -> float:
+        """How far it is beyond all limits together; 0 where it keeps them."""
+        return sum(max(0.0, violation) for violation in self.violations)
+
+    def losses(self, directions: Sequence[Direction]) -> tuple[float, ...]:
+        """The values, turned so that less is better."""
+        turned = zip(self.values, directions, strict=True)
+        return tuple(-value if direction == "maximize" else value for value, direction in turned)
+
 
 @dataclass(frozen=True)
 class Question:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from autofi.engine.asking import RANDOM_TRIALS
 from autofi.engine.base import Known, Question, Sampler
 from autofi.engine.random import Random
+from autofi.engine.ranges import place_of, value_at
 from autofi.engine.registry import register
 from autofi.objectives import Direction
 
@@ -57,18 +57,14 @@ class Evolution(Sampler):
 
 def best_of(trials: Sequence[Known], directions: Sequence[Direction]) -> Known:
     """The first that is nearest to the limits and that none of those as near beats in everything."""
-    beyond = [sum(max(0.0, violation) for violation in trial.violations) for trial in trials]
-    nearest = [trial for trial, far in zip(trials, beyond, strict=True) if far == min(beyond)]
-
-    def losses(trial: Known) -> tuple[float, ...]:
-        turned = zip(trial.values, directions, strict=True)
-        return tuple(-value if direction == "maximize" else value for value, direction in turned)
+    least = min(trial.beyond for trial in trials)
+    nearest = [trial for trial in trials if trial.beyond == least]
 
     def beaten(trial: Known) -> bool:
-        mine = losses(trial)
+        mine = trial.losses(directions)
         return any(
-            theirs != mine and all(other <= own for other, own in zip(theirs, mine, strict=True))
-            for theirs in map(losses, nearest)
+            theirs != mine and all(their <= own for their, own in zip(theirs, mine, strict=True))
+            for theirs in (other.losses(directions) for other in nearest)
         )
 
     return next(trial for trial in nearest if not beaten(trial))
@@ -79,11 +75,8 @@ def _moved(value: Any, found: BaseDistribution, chance: np.random.Generator) -> 
         others = [choice for choice in found.choices if choice != value]
         return others[int(chance.integers(len(others)))]
     assert isinstance(found, FloatDistribution | IntDistribution)
-    low, high, place = (math.log(part) if found.log else part for part in (found.low, found.high, value))
-    place = min(max(place + STEP * (high - low) * chance.standard_normal(), low), high)
-    moved = min(max(math.exp(place) if found.log else place, found.low), found.high)
-    if isinstance(found, FloatDistribution):
+    moved = value_at(place_of(value, found) + STEP * chance.standard_normal(), found)
+    if moved != value or isinstance(found, FloatDistribution):
         return moved
-    whole = round(moved)
     # A step too small to be seen is one step.
-    return whole if whole != value else (value + 1 if value < found.high else value - 1)
+    return value + 1 if value < found.high else value - 1

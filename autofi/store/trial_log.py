@@ -162,10 +162,6 @@ class TrialLog:
             if "architecture_id" in trial.user_attrs and "claim" not in trial.user_attrs
         ]
 
-    def is_running(self, number: int) -> bool:
-        """Whether the trial has not ended."""
-        return any(trial.number == number for trial in self._frozen(optuna.trial.TrialState.RUNNING))
-
     def find(self, stage: str, architecture_id: str, seed: int) -> TrialRecord | None:
         """The COMPLETE trial of that architecture and seed in that stage."""
         wanted = {"stage": stage, "architecture_id": architecture_id, "seed": seed}
