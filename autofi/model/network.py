@@ -214,11 +214,15 @@ class Network(nn.Module):
         logits: Tensor = sum(found)  # type: ignore[assignment]
         return logits
 
-    def _parts(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> dict[str, Tensor]:
-        """What every block gives the read-out, `[B, its columns]`, by its first operator."""
+    def _parts(
+        self, selected: Mapping[str, Tensor], mask: Mask | None = None, *, vectors: bool = False
+    ) -> dict[str, Tensor]:
+        """What every block gives the read-out, `[B, its columns]`, by its first operator; of `vectors`, only those."""
         parts = {}
         for name, *others in self.blocks:
             operator = self._operator(name)
+            if vectors and not operator.vector:
+                continue
             if others:
                 part = mix([operator, *map(self._operator, others)], selected, mask)
             else:

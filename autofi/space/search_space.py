@@ -141,6 +141,9 @@ class SearchSettings(_Strict):
     #: Standard errors of the screen below which a pair is not opened, and how many pairs are opened at most.
     screen: float = 3.0
     open_pairs: Annotated[int, Field(ge=1)] = 40
+    #: Whole architectures that are then scored by the supernet's weights, and who of `engine` proposes them.
+    explore: Annotated[int, Field(ge=0)] = 500
+    explorer: str = "evolution"
 
 
 class SearchSpace(_Strict):

@@ -8,6 +8,7 @@ from typing import Any
 
 from autofi.model.network import Streams
 from autofi.space.architecture import Forms
+from autofi.supernet.exploration import Exploration
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Proposal:
                 products: on sparse data many crosses together say what none of them says surely
     streams     the space's sets of streams by what they come to beside the sure pairs, best first; () if not asked
     products    sets of three fields and more whose product explains what pairs leave over
+    screened    by pair, the screen's scores for memorizing and for factorizing (0 where it was not asked), of a search
+                without a supernet
+    exploration whole architectures around these, by the supernet's weights
     """
 
     fields: Mapping[str, Forms]
@@ -32,6 +36,8 @@ class Proposal:
     widths: Mapping[str, Any] = field(default_factory=dict)
     products: tuple[tuple[str, ...], ...] = ()
     streams: tuple[Streams, ...] = ()
+    exploration: Exploration = Exploration()
+    screened: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -45,6 +51,8 @@ class Proposal:
             "widths": dict(self.widths),
             "streams": [dict(streams) for streams in self.streams],
             "products": [list(names) for names in self.products],
+            "exploration": self.exploration.to_json(),
+            "screened": [[*pair, *scores] for pair, scores in self.screened.items()],
         }
 
     @classmethod
@@ -59,5 +67,9 @@ class Proposal:
             evidence=tuple(value["evidence"]),
             widths=value.get("widths", {}),
             streams=tuple(value.get("streams", ())),
+            exploration=Exploration.from_json(value["exploration"])
+            if "exploration" in value
+            else Exploration(),
+            screened={(left, right): (a, b) for left, right, a, b in value.get("screened", ())},
             products=tuple(tuple(names) for names in value.get("products", ())),
         )

@@ -5,7 +5,8 @@ Three procedures, chosen by the space's `search.method`:
 - **paths** (default). A network without pairs is cross-fitted; a pair is opened when the rest it leaves is explained,
   on rows nobody fitted, by the pair's cells or by a low-rank product, whichever does so better (`screen`). A supernet
   over the open pairs and the forms of the fields is trained by random paths (`paths`). Every option must then earn its
-  place on held-out rows by more than its own uncertainty (`selection`).
+  place on held-out rows by more than its own uncertainty (`selection`). From there a sampler walks on over whole
+  architectures (`exploring`).
 - **gumbel**. Choice weights by Gumbel-softmax, learned on rows the network weights do not train on (`gradient`).
 - **joint**. The published OptInter procedure: choice weights and network weights on the same rows (`gradient`).
 """
@@ -28,6 +29,8 @@ from autofi.space.architecture import Forms
 from autofi.space.resolve import resolve
 from autofi.space.search_space import Choices, SearchSpace
 from autofi.supernet.entangled import Entangled, learn_widths, width_choices
+from autofi.supernet.exploration import Exploration
+from autofi.supernet.exploring import explore
 from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.offer import Offer, offer_of, streams_of
 from autofi.supernet.path_supernets import train_path_supernets
@@ -136,11 +139,24 @@ def _by_paths(run: Run, offer: Offer) -> Proposal:
     options, moves = select(held_out, start, threshold=settings.threshold)
     likely, more = select(held_out, options, threshold=min(1.0, settings.threshold))
     proposal = _proposal(slots, shapes, options, likely, [*moves, *more])
-    if not streams:
+    ranking: list[int] = []
+    if streams:
+        run.progress.phase("judge streams on held-out rows")
+        ranking = supernets.rank_streams(chosen(slots, options))
+        proposal = dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
+    if not settings.explore or all(len(slot.options) == 1 for slot in slots):
         return proposal
-    run.progress.phase("judge streams on held-out rows")
-    ranking = supernets.rank_streams(chosen(slots, options))
-    return dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
+    run.progress.phase("explore by inherited weights", total=settings.explore)
+    scored = explore(
+        run,
+        supernets,
+        [tuple(options), tuple(likely)],
+        ranking[0] if ranking else None,
+        count=settings.explore,
+        sampler=settings.explorer,
+    )
+    named = tuple((tuple(shapes.names[field] for field in slot.column), slot.options) for slot in slots)
+    return dataclasses.replace(proposal, exploration=Exploration(named, tuple(streams), scored))
 
 
 def _by_gradient(run: Run, offer: Offer) -> Proposal:

@@ -96,6 +96,11 @@ class Supernet(Network):
         found = [self.streams[key] for key in self._chosen_streams]
         return [stream for stream in found if isinstance(stream, Stream)]
 
+    def stream_logits(self, selected: Mapping[str, Tensor]) -> Tensor:
+        """What the chosen streams add to the logit, `[B]`, reading the vectors that are active."""
+        found = self._stream_logits(self._parts(selected, self._active, vectors=True), selected)
+        return self.readout.bias.new_zeros(len(next(iter(selected.values())))) if found is None else found
+
     @property
     def branched(self) -> bool:
         """Never: the streams of one set or another are trained by the loss of all networks, on their mean."""
