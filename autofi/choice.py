@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
-from autofi.candidates import SURE_PAIRS
+from autofi.candidates.proposed import SURE_PAIRS
 from autofi.errors import LimitError, StoreError
 from autofi.objectives import OBJECTIVES, pareto_front
 from autofi.predictions import load_labels, load_predictions, trial_key

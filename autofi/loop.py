@@ -16,6 +16,7 @@ from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
 from autofi.device import pick_device
+from autofi.engine.pruning import check_fidelity
 from autofi.engine.registry import DEFAULT_SAMPLER, get_sampler
 from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
@@ -27,14 +28,14 @@ from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
 from autofi.retrain import retrain_winner, train_baseline
-from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, TREES, SearchSettings
+from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, DEFAULT_STRATEGY, TREES, SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.space.builtin import builtin_spaces
 from autofi.space.search_space import SearchSpace, load_space
 from autofi.store import ModelRole, StudyHandle, StudyStore, mask_password, resolve_storage
+from autofi.strategies.registry import get_strategy
 from autofi.study import Study
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.strategy import propose
 from autofi.trial_figures import check_measurable
 
 
@@ -59,7 +60,10 @@ def search(
     refit: bool = False,
     objectives: Sequence[str] | None = None,
     limits: Sequence[str] | None = None,
-    sampler: str = DEFAULT_SAMPLER,
+    strategy: str | None = None,
+    sampler: str | None = None,
+    fidelity: str | None = None,
+    plateau: int | None = None,
     jobs: int | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -72,7 +76,11 @@ def search(
     seeds       times the winner is retrained
     objectives  names of `autofi.objectives.OBJECTIVES`, the first of which leads; by default the validation AUC
     limits      such as `table_bytes<=50MB` and `auc>=0.7`, which the winner keeps
+    strategy    how candidates are come to: a name of `autofi.strategies.registry.strategies`
     sampler     who proposes after the starts of the space: a name of `autofi.engine.registry.samplers`
+    fidelity    `full`, or `halving` or `hyperband`: trials are first trained on a ninth and a third of the rows, and
+                only the best third of them goes on each time
+    plateau     end the search after so many trials in a row that came to nothing better
     jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
     workers     processes on this machine that share the trials through the storage; each opens the data itself, and
                 GPUs are dealt out in turn. More may join from anywhere at any time: `autofi.work`
@@ -92,11 +100,9 @@ def search(
         )
     store = StudyStore(resolve_storage(storage))
     name = study or default_name(source_name(table), found_space.name)
-    # An unreachable storage and other goals or another space are refused before the table is read.
-    goals = Goals.parse(objectives, limits, kept=store.goals(name))
-    store.check_same(
-        name, goals=goals, space_name=found_space.name, space_fingerprint=found_space.fingerprint
-    )
+    # An unreachable storage, other goals, another plan or space are refused before the table is read.
+    kept = store.settings(name) or {}
+    goals = Goals.parse(objectives, limits, kept=Goals.from_json(kept) if kept else None)
     settings = SearchSettings(
         source=source_name(table),
         target=target,
@@ -112,7 +118,15 @@ def search(
         refit=refit,
         objectives=goals.names,
         limits=tuple(map(str, goals.limits)),
-        sampler=get_sampler(sampler).name,
+        sampler=get_sampler(sampler or kept.get("sampler", DEFAULT_SAMPLER)).name,
+        strategy=get_strategy(strategy or kept.get("strategy", DEFAULT_STRATEGY)).name,
+        fidelity=check_fidelity(fidelity or kept.get("fidelity", SearchSettings.fidelity)),
+    )
+    store.check_same(
+        name,
+        settings=settings.to_json(),
+        space_name=found_space.name,
+        space_fingerprint=found_space.fingerprint,
     )
     progress.phase("encode")
     dataset = open_data(table, settings, valid=valid, test=test)
@@ -145,8 +159,8 @@ def search(
             trials=settings.trials,
             seed=seed,
             deadline=deadline,
+            plateau=plateau,
             crew=crew,
-            sampler=sampler,
             progress=progress,
         )
         with beside_the_search(progress):
@@ -178,15 +192,15 @@ def run_search(
     trials: int,
     seed: int,
     deadline: float | None,
+    plateau: int | None,
     crew: Crew,
-    sampler: str = DEFAULT_SAMPLER,
     progress: Progress,
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
-    Goal.within(trials, None if deadline is None else deadline - time.monotonic()).keep(handle)
+    Goal.within(trials, None if deadline is None else deadline - time.monotonic(), plateau).keep(handle)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
-        candidates = prepare(handle, bench, space, proposal, sampler=sampler, progress=progress)
+        candidates = prepare(handle, bench, space, proposal, progress=progress)
         crew.share_cores()
         measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
 
@@ -197,7 +211,8 @@ def _proposal(
     kept = handle.stage(PROPOSAL)
     if kept is None:
         started = time.monotonic()
-        proposal = propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
+        strategy = get_strategy(SearchSettings.from_json(handle.record.settings).strategy)
+        proposal = strategy.propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
         handle.record_stage(PROPOSAL, proposal.to_json() | {"seconds": time.monotonic() - started})
         # As every worker and every later sitting reads it.
         kept = handle.stage(PROPOSAL)

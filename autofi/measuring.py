@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from autofi.candidates import Candidates
+from autofi.candidates.base import Candidates
 from autofi.dashboard.decorations import (
     attach_files,
     beside_the_search,
@@ -16,21 +16,33 @@ from autofi.dashboard.decorations import (
     note_trial,
 )
 from autofi.engine.base import Known
+from autofi.engine.pruning import FACTOR, Fidelity, first_rung, goes_on, rungs_of
 from autofi.evaluation.from_scratch import Measured, Workbench
 from autofi.evaluation.side_by_side import Training, at_once, try_each
 from autofi.predictions import save_predictions, trial_key
 from autofi.progress import Progress
 from autofi.retrain import watch
+from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialRecord, TrialState
+from autofi.strategies.registry import get_strategy
 from autofi.supernet.proposal import Proposal
-from autofi.trial_figures import auc_to_beat, best_value, validation_figures
+from autofi.trial_figures import (
+    auc_to_beat,
+    best_value,
+    climb_of,
+    last_rung,
+    trials_since_better,
+    validation_figures,
+)
 
 STAGE = "search"
 #: Stages that are no trials: what was proposed, and what the leader asks of all workers.
 PROPOSAL = "proposal"
 GOAL = "goal"
+#: Why the search ended.
+STOPPED = "stopped"
 #: Seconds between looks at what others do, once there is nothing left to take.
 POLL_SECONDS = 0.5
 
@@ -41,50 +53,58 @@ class Goal:
 
     trials   architectures in all, over all sittings and workers
     until    when no further trial begins; None: no such time
+    plateau  trials in a row that may come to nothing better; None: as many as there are
     """
 
     trials: int
     until: datetime | None = None
+    plateau: int | None = None
 
     @classmethod
-    def within(cls, trials: int, seconds: float | None) -> Goal:
+    def within(cls, trials: int, seconds: float | None, plateau: int | None = None) -> Goal:
         """With an end so many seconds from now."""
-        return cls(trials, None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds))
+        until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+        return cls(trials, until, plateau)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the time is up."""
-        return self.until is not None and datetime.now(UTC) >= self.until
+    def reached(self, handle: StudyHandle, ended: Sequence[TrialRecord]) -> str | None:
+        """Why no further trial begins; None while one does. `ended` are the trials that were measured or stopped."""
+        if handle.counted(STAGE) >= self.trials:
+            return f"the {self.trials} trials asked for are done"
+        if not any(trial.state is TrialState.COMPLETE for trial in ended):
+            return None  # a search that has nothing to show yet measures one all the same
+        if self.until is not None and datetime.now(UTC) >= self.until:
+            return "the time is up"
+        since = trials_since_better(handle.goals, ended)
+        if self.plateau is not None and since >= self.plateau:
+            return f"none of the last {since} trials came to anything better"
+        return None
 
     def keep(self, handle: StudyHandle) -> None:
         """For all workers; another sitting may set another one."""
         until = None if self.until is None else self.until.isoformat()
-        handle.record_stage(GOAL, {"trials": self.trials, "until": until})
+        handle.record_stage(GOAL, {"trials": self.trials, "until": until, "plateau": self.plateau})
 
     @classmethod
     def read(cls, handle: StudyHandle) -> Goal:
         """The goal kept with a study."""
         kept = handle.stage(GOAL) or {"trials": 0, "until": None}
         until = None if kept["until"] is None else datetime.fromisoformat(kept["until"])
-        return cls(kept["trials"], until)
+        return cls(kept["trials"], until, kept.get("plateau"))
 
 
 def prepare(
-    handle: StudyHandle,
-    bench: Workbench,
-    space: SearchSpace,
-    proposal: Proposal,
-    *,
-    sampler: str,
-    progress: Progress,
+    handle: StudyHandle, bench: Workbench, space: SearchSpace, proposal: Proposal, *, progress: Progress
 ) -> Candidates:
-    """The candidates around a proposal, with everything fitted that they read."""
-    names = bench.names
-    pairs = {**proposal.likely, **proposal.pairs, **proposal.rates}
-    candidates = Candidates(space, proposal, sampler=sampler, directions=handle.goals.directions)
+    """The candidates that the study's strategy makes of a proposal, with everything fitted that they read."""
+    settings = SearchSettings.from_json(handle.record.settings)
+    strategy, names = get_strategy(settings.strategy), bench.names
+    candidates = strategy.candidates(
+        space, proposal, sampler=settings.sampler, directions=handle.goals.directions
+    )
     boosting = candidates.architecture(candidates.defaults).boosting
     progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
-    bench.prepare([(names.index(left), names.index(right)) for left, right in pairs], boosting)
+    pairs = [(names.index(left), names.index(right)) for left, right in strategy.pairs(proposal)]
+    bench.prepare(pairs, boosting)
     return candidates
 
 
@@ -102,37 +122,42 @@ def measure_trials(
 
     `check` is called between trials; with `limit` this worker takes no more than so many trials.
     """
-    goal = Goal.read(handle)
+    goal, settings = Goal.read(handle), SearchSettings.from_json(handle.record.settings)
     progress.phase("train candidates from scratch", total=goal.trials)
     shown = taken = 0
     while True:
         check()
         handle.reap()
-        goal, measured = Goal.read(handle), measured_trials(handle)
-        if measured:
-            if len(measured) > shown and is_drawn_after(len(measured)):
+        goal, ended = Goal.read(handle), ended_trials(handle)
+        measured = [trial for trial in ended if trial.state is TrialState.COMPLETE]
+        if ended:
+            if len(ended) > shown and is_drawn_after(len(ended)):
                 with beside_the_search(progress):
                     draw_study(handle)
-            progress.advance(len(measured) - shown, best=best_value(handle.goals, measured))
-            shown = len(measured)
+            progress.advance(len(ended) - shown, best=best_value(handle.goals, measured))
+            shown = len(ended)
         if limit is not None and taken >= limit:
             return taken
-        opened = _take(handle, bench, candidates, goal, measured, seed=seed)
+        reason = goal.reached(handle, ended)
+        opened = _take(handle, bench, candidates, goal, ended, seed=seed, further=reason is None)
         if opened:
             taken += len(opened)
-            _measure(handle, bench, opened, measured, progress)
+            _measure(handle, bench, opened, measured, settings.fidelity, progress)
         elif handle.pending(STAGE):
             # Others are at work: what they leave behind if they die is taken over here.
             time.sleep(POLL_SECONDS)
         else:
-            if opened is None:
-                progress.note("Every architecture of the space is measured.")
+            reason = reason or goal.reached(handle, ended) or "every architecture of the space is measured"
+            handle.record_stage(STOPPED, {"reason": reason, "trials": len(ended)})
+            progress.note(f"The search ends: {reason}.")
             return taken
 
 
-def measured_trials(handle: StudyHandle) -> list[TrialRecord]:
-    """The complete trials of the search, by number: what is proposed next must not depend on which was faster."""
-    return [trial for trial in handle.trials() if trial.stage == STAGE and trial.state is TrialState.COMPLETE]
+def ended_trials(handle: StudyHandle) -> list[TrialRecord]:
+    """The trials of the search that were measured, or stopped on a rung, by number: what is proposed next must not
+    depend on which was faster."""
+    ends = (TrialState.COMPLETE, TrialState.PRUNED)
+    return [trial for trial in handle.trials() if trial.stage == STAGE and trial.state in ends]
 
 
 def _take(
@@ -140,26 +165,23 @@ def _take(
     bench: Workbench,
     candidates: Candidates,
     goal: Goal,
-    measured: Sequence[TrialRecord],
+    ended: Sequence[TrialRecord],
     *,
     seed: int,
-) -> list[TrialRecord] | None:
-    """Trials to measure at once, taken from nobody else; none where the goal is reached, None where nothing is left.
+    further: bool,
+) -> list[TrialRecord]:
+    """Trials to measure at once, taken from nobody else; none where the goal is reached or nothing is left.
 
-    A trial that a dead worker left comes first, as it was.
+    A trial that a dead worker left comes first, as it was, and others only where `further` ones are to begin.
     """
     lost = handle.take_over(STAGE)
     if lost is not None:
         return [lost]
-    known = [
-        Known(trial.params, tuple(trial.values.values()), tuple(trial.violations.values()))
-        for trial in measured
-    ]
-    # A search that has nothing to show yet measures one all the same.
-    while (room := goal.trials - handle.counted(STAGE)) > 0 and (not goal.is_over or not measured):
+    known = [_known(trial) for trial in ended]
+    while further and (room := goal.trials - handle.counted(STAGE)) > 0:
         found = candidates.several(known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed)
         if not found:
-            return None
+            return []
         numbers = [
             handle.start_trial(
                 stage=STAGE,
@@ -183,34 +205,85 @@ def _take(
     return []
 
 
+def _known(trial: TrialRecord) -> Known:
+    """What samplers are told: of a trial that was stopped, what it came to on its last rung."""
+    values = tuple(trial.values.values()) or last_rung(trial)
+    return Known(trial.params, values, tuple(trial.violations.values()))
+
+
 def _measure(
     handle: StudyHandle,
     bench: Workbench,
     trials: Sequence[TrialRecord],
     measured: Sequence[TrialRecord],
+    fidelity: Fidelity,
     progress: Progress,
 ) -> None:
-    """Train the architectures of open trials and record what they came to."""
+    """Train the architectures of open trials, rung by rung, and record what they came to."""
     to_beat, latency = auc_to_beat(handle.goals, measured), "latency" in handle.goals.measured
-    tasks = [
-        Training(Architecture.from_json(trial.architecture), trial.seed, to_beat, latency) for trial in trials
-    ]
-    numbers = dict(enumerate(trial.number for trial in trials))
+    first = {trial.number: first_rung(fidelity, trial.number, study=handle.name) for trial in trials}
+    climbing = {trial.number: trial for trial in trials}
+    shares = rungs_of(fidelity)
     try:
-        for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
-            number = numbers.pop(task)
-            if isinstance(outcome, Exception):
-                # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
-                handle.fail_trial(number, outcome)
-                with beside_the_search(progress):
-                    note_trial(handle, number)
-                progress.note(f"Trial {number} failed: {outcome}")
-            else:
-                _finish(handle, bench, number, outcome, progress)
+        for rung, share in enumerate(shares):
+            last = rung == len(shares) - 1
+            there = [trial for trial in climbing.values() if first[trial.number] <= rung]
+            tasks = [
+                Training(
+                    Architecture.from_json(trial.architecture),
+                    trial.seed,
+                    to_beat if last else None,
+                    latency,
+                    share,
+                )
+                for trial in there
+            ]
+            for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
+                number = there[task].number
+                if isinstance(outcome, Exception):
+                    # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
+                    handle.fail_trial(number, outcome)
+                    with beside_the_search(progress):
+                        note_trial(handle, number)
+                    progress.note(f"Trial {number} failed: {outcome}")
+                elif last:
+                    _finish(handle, bench, number, outcome, progress)
+                elif _climbs(handle, bench, number, outcome, rung, fidelity, progress):
+                    continue
+                del climbing[number]
     except BaseException as error:
-        for number in numbers.values():
+        for number in climbing:
             handle.give_up_trial(number, error)
         raise
+
+
+def _climbs(
+    handle: StudyHandle,
+    bench: Workbench,
+    number: int,
+    measured: Measured,
+    rung: int,
+    fidelity: Fidelity,
+    progress: Progress,
+) -> bool:
+    """Record what a trial came to on a rung; whether it goes on to the next one, or is stopped here."""
+    goals = handle.goals
+    valid = validation_figures(goals, bench, measured)
+    handle.report_rung(number, rung, FACTOR**rung, goals.values(valid | measured.costs.figures()))
+    climbs = [climb_of(trial) for trial in handle.trials() if trial.stage == STAGE]
+    mine = next(climb for climb in climbs if climb.number == number)
+    others = [climb for climb in climbs if climb.number != number]
+    if goes_on(fidelity, mine, others, directions=goals.directions, study=handle.name):
+        return True
+    handle.prune_trial(number, {"seconds": measured.report.seconds})
+    with beside_the_search(progress):
+        note_trial(handle, number)
+    share = rungs_of(fidelity)[rung]
+    progress.note(
+        f"Trial {number} stopped after {share:.0%} of the rows: valid AUC {measured.report.auc:.5f}, "
+        f"{measured.report.seconds:.1f} s, {measured.architecture.describe()}"
+    )
+    return False
 
 
 def _finish(

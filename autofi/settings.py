@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from autofi.data.overrides import SchemaOverrides
+from autofi.engine.pruning import Fidelity
 from autofi.engine.registry import DEFAULT_SAMPLER
+
+#: What a search does unless it is told otherwise: see `autofi.strategies`.
+DEFAULT_STRATEGY = "staged"
 
 DEFAULT_BASELINES = ("lr", "fm", "dnn", "all-memorize", "all-factorize", "lightgbm", "catboost")
 TREES = ("lightgbm", "catboost")
@@ -35,6 +39,8 @@ class SearchSettings:
     objectives: tuple[str, ...] = ("auc",)
     limits: tuple[str, ...] = ()
     sampler: str = DEFAULT_SAMPLER
+    strategy: str = DEFAULT_STRATEGY
+    fidelity: Fidelity = "full"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from autofi.data.dataset import EncodedDataset
+from autofi.engine.pruning import Climb
 from autofi.errors import ConfigError
 from autofi.evaluation.from_scratch import Measured, Workbench
-from autofi.objectives import OBJECTIVES, Goals
+from autofi.objectives import OBJECTIVES, Goals, pareto_front
 from autofi.retrain import figures
 from autofi.store import TrialRecord
 from autofi.training.metrics import has_mixed_group
@@ -58,3 +59,30 @@ def best_value(goals: Goals, trials: Sequence[TrialRecord]) -> float | str:
     first = goals.objectives[0]
     value = min(feasible, key=lambda trial: goals.order(trial.values)).values[first.name]
     return first.told(value) if first.unit else round(value, 5)
+
+
+def climb_of(trial: TrialRecord) -> Climb:
+    """What a trial has come to on the rungs it has been on."""
+    rungs = trial.attrs.get("rungs", {})
+    return Climb(trial.number, {int(rung): tuple(values) for rung, values in rungs.items()})
+
+
+def last_rung(trial: TrialRecord) -> tuple[float, ...]:
+    """The values of the objectives on the highest rung a trial has been on."""
+    rungs = climb_of(trial).rungs
+    return rungs[max(rungs)]
+
+
+def trials_since_better(goals: Goals, trials: Sequence[TrialRecord]) -> int:
+    """How many trials, in the order of their numbers, came after the last that no earlier one is as good as: of those
+    within the limits, the last one on the front of all."""
+    within = [place for place, trial in enumerate(trials) if trial.values and trial.feasible]
+    if not within:
+        return 0
+    values = [tuple(trials[place].values[name] for name in goals.names) for place in within]
+    kept = pareto_front([list(found) for found in values], goals.directions)
+    first: dict[tuple[float, ...], int] = {}
+    for place, found, on_front in zip(within, values, kept, strict=True):
+        if on_front:
+            first.setdefault(found, place)
+    return len(trials) - 1 - max(first.values())

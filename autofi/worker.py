@@ -62,7 +62,7 @@ def work(
         )
         proposal = _await_proposal(handle, progress)
         space = SearchSpace.model_validate(handle.record.space)
-        candidates = prepare(handle, bench, space, proposal, sampler=settings.sampler, progress=progress)
+        candidates = prepare(handle, bench, space, proposal, progress=progress)
         measured = measure_trials(
             handle, bench, candidates, seed=settings.seed, progress=progress, limit=trials
         )

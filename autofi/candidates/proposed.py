@@ -1,12 +1,12 @@
-"""The candidates of a study: from a proposal, and what is measured so far, to the next architecture to train."""
+"""Candidates around a proposal: named variants of fields and pairs beside the parameters of the space."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from autofi.engine.base import Known, Question
-from autofi.engine.registry import DEFAULT_SAMPLER, check_sampler, propose
+from autofi.candidates.base import Candidates
+from autofi.engine.registry import DEFAULT_SAMPLER
 from autofi.objectives import Direction
 from autofi.operators.registry import choices_of, coded_operators, vector_operators
 from autofi.operators.selected_products import SelectedProducts
@@ -24,15 +24,15 @@ Products = tuple[tuple[str, ...], ...]
 SURE_PAIRS = ("selected", "embeddings")
 #: Sets of streams that are tried because the supernet ranks them best.
 BEST_STREAMS = 2
-#: Draws of a new point before the engine is taken to have run out of architectures.
-DRAWS = 20
+#: Architectures that exploring found best, of which variants are made.
+BEST_EXPLORED = 2
 
 
-class Candidates:
+class ProposedCandidates(Candidates):
     """Architectures around a proposal: the parameters of the space, and named variants of fields and of pairs.
 
     A variant is one parameter (`fields`, `pairs`, `products`) of the study, whatever number of choices it stands for,
-    so that a study of a wide table stays readable.
+    so that a study of a wide table stays readable. Not `around` the proposal, it is the only variant.
     """
 
     def __init__(
@@ -42,34 +42,32 @@ class Candidates:
         *,
         sampler: str = DEFAULT_SAMPLER,
         directions: Sequence[Direction] = ("maximize",),
+        around: bool = True,
     ) -> None:
         self.space = space
-        self.fields = field_variants(proposal) if space.fields.search else {"selected": proposal.fields}
+        variants = around and space.fields.search
+        self.fields = field_variants(proposal) if variants else {"selected": proposal.fields}
+        variants = around and space.pairs.searched
         self.pairs = (
-            pair_variants(proposal, space.pairs.options)
-            if space.pairs.searched
-            else {"selected": proposal.pairs}
+            pair_variants(proposal, space.pairs.options) if variants else {"selected": proposal.pairs}
         )
-        self.products = product_variants(proposal)
+        self.products: dict[str, Products] = product_variants(proposal) if around else {"none": ()}
         self._dim = space.products.dim if space.products else 0
         self._coded = {
             name: tuple(form for form in forms if form in coded_operators())
             for name, forms in proposal.all_fields.items()
         }
-        variants = {
+        named = {
             "fields": tuple(self.fields),
             "pairs": tuple(self.pairs),
             "products": tuple(self.products),
         }
-        self.distributions = distributions(space, variants)
-        self.defaults = defaults(space, variants)
         self.widths = proposal.widths
         self.streams = proposal.streams
-        self._sampler, self._directions = sampler, directions
-        check_sampler(sampler, self._question([], 0))
-
-    def _question(self, known: Sequence[Known], seed: int) -> Question:
-        return Question(self.distributions, self.defaults, known, self._directions, seed)
+        self._explored = explored_starts(proposal, self.fields, self.pairs)
+        super().__init__(
+            distributions(space, named), defaults(space, named), sampler=sampler, directions=directions
+        )
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
         """The architecture of some parameters; variants not named are the proposal itself."""
@@ -93,8 +91,8 @@ class Candidates:
         }
 
     def starts(self) -> list[dict[str, Any]]:
-        """What is tried before the engine proposes: the defaults, selected products, learned widths, the streams that
-        the supernet ranks best, then the space's own starts.
+        """What is tried before the engine proposes: the defaults, what exploring found best, selected products, learned
+        widths, the streams that the supernet ranks best, then the space's own starts.
 
         A variant that this data does not have (no pair is likely, say) is left out of its start.
         """
@@ -106,50 +104,13 @@ class Candidates:
         found = [self.defaults]
         inherited = [{"streams": streams} for streams in self.streams[:BEST_STREAMS]]
         products = [{"products": "selected"}] if "selected" in self.products else []
-        for start in (*products, self.widths, *inherited, *self.space.starts):
+        for start in (*self._explored[:1], *products, self.widths, *inherited, *self.space.starts):
             named = {key: label(value) for key, value in start.items() if key in self.defaults}
             kept = {key: value for key, value in named.items() if value in offered.get(key, [value])}
             chosen = {**self.defaults, **kept}
             if chosen not in found:
                 found.append(chosen)
         return found
-
-    def several(
-        self,
-        known: Sequence[Known],
-        seen: set[str],
-        *,
-        most: int,
-        seed: int,
-    ) -> list[tuple[dict[str, Any], Architecture]]:
-        """At most `most` different candidates to train at once."""
-        found: list[tuple[dict[str, Any], Architecture]] = []
-        while len(found) < most:
-            pending = {architecture.id for _, architecture in found}
-            candidate = self.next(known, seen | pending, seed=seed)
-            if candidate is None:
-                break
-            found.append(candidate)
-        return found
-
-    def next(
-        self,
-        known: Sequence[Known],
-        seen: set[str],
-        *,
-        seed: int,
-    ) -> tuple[dict[str, Any], Architecture] | None:
-        """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
-        for parameters in self.starts():
-            architecture = self.architecture(parameters)
-            if architecture.id not in seen:
-                return dict(parameters), architecture
-        for draw in range(DRAWS):
-            parameters = propose(self._sampler, self._question(known, seed + 7919 * draw))
-            architecture = self.architecture(parameters)
-            if architecture.id not in seen:
-                return parameters, architecture
-        return None
 
 
 def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
@@ -162,18 +123,21 @@ def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
             for name, forms in every.items()
         }
 
+    found = proposal.exploration
     return _distinct(
         {"selected": proposal.fields, "all": every, "embeddings": only(True), "codes": only(False)}
+        | {_explored(number): found.fields(one) for number, one in enumerate(found.best[:BEST_EXPLORED])}
     )
 
 
 def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Mapping[tuple[str, str], Forms]]:
     """Options of all pairs: the sure ones, the same with whatever is memorized by embeddings alone, the likely ones
-    too, target statistics of many pairs, and none.
+    too, target statistics of many pairs, none, and what exploring found best.
 
     A supernet, where no path is trained for long, finds statistics as good as embeddings and takes the cheaper;
     trained from scratch, embeddings of cells that are seen often come out ahead.
     """
+    found = proposal.exploration
     embedded = {
         pair: EMBEDDED_CROSS if choices_of(forms) == {"memorize"} and EMBEDDED_CROSS in options else forms
         for pair, forms in proposal.pairs.items()
@@ -186,12 +150,38 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
             "rates": proposal.rates,
             "naive": {},
         }
+        | {_explored(number): found.pairs(one) for number, one in enumerate(found.best[:BEST_EXPLORED])}
     )
 
 
 def product_variants(proposal: Proposal) -> dict[str, Products]:
     """None, and what was selected where anything was."""
     return {"none": (), "selected": proposal.products} if proposal.products else {"none": ()}
+
+
+def explored_starts(
+    proposal: Proposal,
+    fields: Mapping[str, Mapping[str, Forms]],
+    pairs: Mapping[str, Mapping[tuple[str, str], Forms]],
+) -> list[dict[str, Any]]:
+    """What exploring found best, by the variants that hold it; a variant may have another name where two are alike."""
+    found = proposal.exploration
+    starts = []
+    for one in found.best[:BEST_EXPLORED]:
+        streams = found.streams_of(one)
+        starts.append(
+            {"fields": _name_of(found.fields(one), fields), "pairs": _name_of(found.pairs(one), pairs)}
+            | ({} if streams is None else {"streams": streams})
+        )
+    return starts
+
+
+def _explored(number: int) -> str:
+    return f"explored-{number + 1}"
+
+
+def _name_of(wanted: Mapping[Any, Forms], variants: Mapping[str, Mapping[Any, Forms]]) -> str | None:
+    return next((name for name, variant in variants.items() if dict(variant) == dict(wanted)), None)
 
 
 def _distinct(variants: dict[str, Any]) -> dict[str, Any]:

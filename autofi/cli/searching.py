@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from autofi import Study
 
 SPLIT = "Split"
+PLAN = "Plan"
 SEARCH_EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "autofi search   [dim]generated data with a known truth, about two minutes[/dim]\n\n"
     "autofi search clicks.parquet --target click\n\n"
     "autofi search clicks.csv --target click --ignore name --multi-valued 'genres:|' --split time:day\n\n"
     "autofi search train.csv --valid valid.csv --test test.csv --target label --study mine --timeout 30m\n\n"
+    "autofi search clicks.csv --target click --trials 60 --fidelity halving --plateau 20\n\n"
     "autofi search clicks.csv --target click --objective auc --objective table_bytes --max latency=200us\n\n"
     "autofi search postgresql://host/ads --query 'SELECT * FROM clicks' --target click --json > result.json"
 )
@@ -76,9 +78,44 @@ def search(
     workers: Annotated[
         int, typer.Option(help="Processes on this machine that share the trials; GPUs are dealt out.", min=1)
     ] = 1,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="How candidates are come to: staged (a supernet first), scratch or gradient. "
+            "[dim]default: staged[/dim]",
+            metavar="NAME",
+            show_default=False,
+            rich_help_panel=PLAN,
+        ),
+    ] = None,
     sampler: Annotated[
-        str, typer.Option(help="Who proposes: tpe, random, gp, nsga2, cmaes or evolution.", metavar="NAME")
-    ] = "tpe",
+        str | None,
+        typer.Option(
+            help="Who proposes: tpe, random, gp, nsga2, cmaes or evolution. [dim]default: tpe[/dim]",
+            metavar="NAME",
+            show_default=False,
+            rich_help_panel=PLAN,
+        ),
+    ] = None,
+    fidelity: Annotated[
+        str | None,
+        typer.Option(
+            help="full, or halving or hyperband: trials begin on a ninth of the rows, the best go on. "
+            "[dim]default: full[/dim]",
+            metavar="NAME",
+            show_default=False,
+            rich_help_panel=PLAN,
+        ),
+    ] = None,
+    plateau: Annotated[
+        int | None,
+        typer.Option(
+            help="End after so many trials in a row that came to nothing better.",
+            min=1,
+            show_default=False,
+            rich_help_panel=PLAN,
+        ),
+    ] = None,
     objective: options.Objectives = None,
     maximum: options.Most = None,
     minimum: options.Least = None,
@@ -171,7 +208,10 @@ def search(
             refit=refit,
             jobs=jobs,
             workers=workers,
+            strategy=strategy,
             sampler=sampler,
+            fidelity=fidelity,
+            plateau=plateau,
             progress=progress,
             **settings,
         )

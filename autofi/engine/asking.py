@@ -6,15 +6,14 @@ made by a fresh sampler with a seed of its own.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from autofi.engine.base import Question
+from autofi.quiet import quiet_optuna
 
 #: Random proposals before an estimator leads; the first proposal of all is the space's defaults.
 RANDOM_TRIALS = 4
@@ -26,22 +25,16 @@ def ask(
     attributes: Callable[[int], dict[str, Any]] = lambda number: {},
 ) -> dict[str, Any]:
     """What the sampler proposes; `attributes` are those that it would have kept with every trial."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            study = optuna.create_study(directions=list(question.directions), sampler=sampler)
-            for number, trial in enumerate(question.known):
-                study.add_trial(
-                    optuna.trial.create_trial(
-                        params=dict(trial.parameters),
-                        distributions=dict(question.distributions),
-                        values=trial.values,
-                        constraints={str(limit): value for limit, value in enumerate(trial.violations)},
-                        system_attrs=attributes(number),
-                    )
+    with quiet_optuna():
+        study = optuna.create_study(directions=list(question.directions), sampler=sampler)
+        for number, trial in enumerate(question.known):
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params=dict(trial.parameters),
+                    distributions=dict(question.distributions),
+                    values=trial.values,
+                    constraints={str(limit): value for limit, value in enumerate(trial.violations)},
+                    system_attrs=attributes(number),
                 )
-            return dict(study.ask(fixed_distributions=dict(question.distributions)).params)
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+            )
+        return dict(study.ask(fixed_distributions=dict(question.distributions)).params)

@@ -137,12 +137,14 @@ class Workbench:
         repeat: FitReport | None = None,
         to_beat: float | None = None,
         latency: bool = False,
+        share: float = 1.0,
         on_evaluation: OnEvaluation | None = None,
     ) -> Trained:
         """Train from fresh weights on the training rows, stopping by validation, and score `parts`.
 
         With `repeat` the training runs as that one did and validation is not read. With `to_beat` a training that
-        cannot reach that AUC ends early. With `latency` that is among the costs that are measured.
+        cannot reach that AUC ends early. With `latency` that is among the costs that are measured. A random `share` of
+        the training rows is read, which holds every smaller share; vocabularies and statistics are of all rows.
         """
         builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
         network = build_network(architecture, builder, seed=seed).to(self.device)
@@ -154,6 +156,7 @@ class Workbench:
             None if repeat is not None else pieces["valid"],
             architecture.training,
             generator=torch.Generator().manual_seed(seed),
+            index=self._sample(len(pieces["train"]), share),
             repeat=repeat,
             on_evaluation=on_evaluation,
             to_beat=to_beat,
@@ -170,6 +173,13 @@ class Workbench:
             network=network,
             builder=used,
         )
+
+    def _sample(self, rows: int, share: float) -> torch.Tensor | None:
+        """Which of the training rows a share of them is; None for all."""
+        if share >= 1.0:
+            return None
+        order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.seed))
+        return order[: max(1, round(share * rows))]
 
     def retrain(
         self, architecture: Architecture, *, seed: int, refit: bool, on_evaluation: OnEvaluation | None = None

@@ -47,6 +47,7 @@ class Training:
     seed: int
     to_beat: float | None = None
     latency: bool = False
+    share: float = 1.0
 
     def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measured:
         return bench.train(
@@ -54,6 +55,7 @@ class Training:
             seed=self.seed,
             to_beat=self.to_beat,
             latency=self.latency,
+            share=self.share,
             on_evaluation=on_evaluation,
         ).measured()
 

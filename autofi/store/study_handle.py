@@ -204,6 +204,20 @@ class StudyHandle:
         self._log.complete(number, values, attrs=attrs or {}, violations=violations or {})
         self._settle(number, ClaimState.COMPLETE)
 
+    def report_rung(self, number: int, rung: int, step: int, values: Sequence[float]) -> None:
+        """What a RUNNING trial came to on a rung: the values of the objectives; `step` counts its rows for Optuna.
+
+        They are in the trial's attribute `rungs`, by the rung's number.
+        """
+        known = self._log.record(number).attrs.get("rungs", {})
+        rungs = {**known, str(rung): [float(value) for value in values]}
+        self._log.report(number, step, float(values[0]), {"rungs": rungs})
+
+    def prune_trial(self, number: int, attrs: Mapping[str, Any] | None = None) -> None:
+        """RUNNING becomes PRUNED: others did better on the same rung. It counts, and is never measured again."""
+        self._log.prune(number, attrs or {})
+        self._settle(number, ClaimState.COMPLETE)
+
     def fail_trial(self, number: int, error: BaseException | str) -> None:
         """RUNNING becomes FAIL, with the error's message and the last line of its traceback."""
         self._log.fail(number, error)
@@ -238,7 +252,7 @@ class StudyHandle:
                     continue
                 lost = True
                 reaped.append(trial.number)
-            if trial.state is TrialState.COMPLETE:
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 self._claims.settle(claim.name, ClaimState.COMPLETE)
             else:
                 self._claims.settle(claim.name, ClaimState.LOST if lost and again else ClaimState.FAILED)

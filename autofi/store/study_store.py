@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError, nearest
 from autofi.objectives import OBJECTIVES, Goals
+from autofi.quiet import quiet_optuna
 from autofi.store.database import Database
 from autofi.store.location import StorageURL
 from autofi.store.payload import to_text
@@ -32,10 +33,12 @@ from autofi.store.tables import (
     StudyRow,
     WorkerRow,
 )
-from autofi.store.trial_log import CONSTRAINTS, quiet_optuna
+from autofi.store.trial_log import CONSTRAINTS
 
 # A study's name is also the name of its folder.
 _NAME = re.compile(r"\w(?:[\w .+-]{0,118}[\w+-])?")
+#: The settings that say how a study's trials come about: those of one study must have it in common.
+PLAN = ("strategy", "sampler", "fidelity")
 _PACKAGES = ("torch", "numpy", "pyarrow", "pandas", "optuna", "sqlalchemy")
 
 # Of Optuna's schema, what a list of studies needs: loading every trial takes minutes at thousands.
@@ -71,7 +74,7 @@ class StudyStore:
         """A claimed handle on the study of that name, new or made with the same space and data.
 
         A resume keeps the space and settings stored when the study was created.
-        Raises StudyMismatchError when space, data, objectives or limits differ, StoreError while another process
+        Raises StudyMismatchError when space, data, plan, objectives or limits differ, StoreError while another process
         searches the study or when another tool made it, ConfigError for a name that cannot be a folder.
         """
         if not _NAME.fullmatch(name):
@@ -98,7 +101,7 @@ class StudyStore:
             )
         _check_same(
             row,
-            goals=Goals.from_json(settings),
+            settings=settings,
             space_name=space_name,
             space_fingerprint=space_fingerprint,
             data_source=data_source,
@@ -108,17 +111,19 @@ class StudyStore:
         handle.claim()
         return handle
 
-    def goals(self, name: str) -> Goals | None:
-        """What the study of that name is after; None where there is no such study."""
+    def settings(self, name: str) -> dict[str, Any] | None:
+        """What the study of that name was made with; None where there is no such study."""
         row = self._row(name) if self._exists() else None
-        return None if row is None else _goals(row)
+        return None if row is None else json.loads(row.settings)
 
-    def check_same(self, name: str, *, goals: Goals, space_name: str, space_fingerprint: str) -> None:
-        """Raise StudyMismatchError when the study of that name exists with another space or other goals: before data is
+    def check_same(
+        self, name: str, *, settings: Mapping[str, Any], space_name: str, space_fingerprint: str
+    ) -> None:
+        """Raise StudyMismatchError when the study of that name exists with another space, plan or goals: before data is
         read."""
         row = self._row(name) if self._exists() else None
         if row is not None:
-            _check_same(row, goals=goals, space_name=space_name, space_fingerprint=space_fingerprint)
+            _check_same(row, settings=settings, space_name=space_name, space_fingerprint=space_fingerprint)
 
     def open(self, name: str) -> StudyHandle:
         """A handle on an existing study that does not claim it; raises StudyNotFoundError."""
@@ -298,16 +303,21 @@ def _best_aucs(session: Session, rows: Sequence[StudyRow]) -> dict[str, float | 
 def _check_same(
     row: StudyRow,
     *,
-    goals: Goals,
+    settings: Mapping[str, Any],
     space_name: str,
     space_fingerprint: str,
     data_source: str | None = None,
     data_fingerprint: str | None = None,
 ) -> None:
-    """Without a data fingerprint only goals and space are compared."""
+    """Without a data fingerprint goals, plan and space are compared."""
     differences = []
+    kept, goals = json.loads(row.settings), Goals.from_json(settings)
     if _goals(row) != goals:
         differences.append(f"other objectives or limits ({_goals(row)}, now {goals})")
+    for key in PLAN:
+        # Versions that knew one way only did not keep its name.
+        if key in settings and kept.get(key, settings[key]) != settings[key]:
+            differences.append(f"another {key} ('{kept[key]}', now '{settings[key]}')")
     if row.space_fingerprint != space_fingerprint:
         differences.append(
             f"another search space ('{row.space_name}' {row.space_fingerprint[:12]}, "

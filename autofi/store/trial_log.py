@@ -9,20 +9,18 @@ from __future__ import annotations
 import json
 import math
 import traceback
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial
 from sqlalchemy import select
 
 from autofi.errors import StoreError
+from autofi.quiet import quiet_optuna
 from autofi.store.database import Database, patient
 from autofi.store.payload import plain, to_text
 from autofi.store.records import Scalar, TrialRecord, TrialState
@@ -48,19 +46,6 @@ class Claimed:
     number: int
     state: TrialState
     lost: bool
-
-
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """No experimental warnings and no INFO lines from Optuna inside; its settings return afterwards."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 class TrialLog:
@@ -143,6 +128,23 @@ class TrialLog:
     def fail(self, number: int, error: BaseException | str) -> None:
         """RUNNING becomes FAIL with the error's message and the place it was raised at."""
         self._end(number, optuna.trial.TrialState.FAIL, attrs={"error": _describe(error)})
+
+    def prune(self, number: int, attrs: Mapping[str, Any]) -> None:
+        """RUNNING becomes PRUNED: it was stopped on a rung, whose values are all it has."""
+        self._end(number, optuna.trial.TrialState.PRUNED, attrs=attrs)
+
+    def report(self, number: int, step: int, value: float, attrs: Mapping[str, Any]) -> None:
+        """What a RUNNING trial has come to at a step: of several objectives Optuna is shown the first."""
+        storage = self._database.optuna
+
+        def write() -> None:
+            with self._database.errors():
+                trial_id = storage.get_trial_id_from_study_id_trial_number(self._optuna_id, number)
+                storage.set_trial_intermediate_value(trial_id, step, value)
+                for name, attribute in _attributes(attrs).items():
+                    storage.set_trial_user_attr(trial_id, name, attribute)
+
+        self._database.patiently(write)
 
     def claimed(self) -> dict[str, Claimed]:
         """Trials by the claims they carry."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features, Pair
 from autofi.errors import AutoFIError
@@ -44,17 +45,23 @@ class Offer:
 def offer_of(run: Run) -> Offer:
     """Screen the pairs that the space asks about, and fit what their options read."""
     dataset, space = run.dataset, run.space
-    names = tuple(dataset.encoder.schema.names)
-    pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
-    if dataset.apart and space.pairs.searched:
-        # No validation row has a cell of such a pair that training has seen: there is nothing to memorize.
-        pairs = [pair for pair in pairs if not set(dataset.apart) <= set(pair)]
+    pairs = asked_pairs(dataset, space)
     screened = screen(run, pairs)
     builder, features = build_features(dataset, list(screened.opened), seed=run.seed)
     cross_min_count = max(2, builder.crosses.min_count_within(space.cross_max_rows))
     shapes = shapes_of(builder, min_count=2, cross_min_count=cross_min_count)
     forms = applicable_forms(space, shapes)
     return Offer(pairs, screened, builder, features, shapes, forms, _slots_of(space, forms, screened.opened))
+
+
+def asked_pairs(dataset: EncodedDataset, space: SearchSpace) -> list[Pair]:
+    """The pairs the space asks about, by position."""
+    names = tuple(dataset.encoder.schema.names)
+    pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
+    if dataset.apart and space.pairs.searched:
+        # No validation row has a cell of such a pair that training has seen: there is nothing to memorize.
+        pairs = [pair for pair in pairs if not set(dataset.apart) <= set(pair)]
+    return pairs
 
 
 def _slots_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from autofi.candidates import Candidates, field_variants, pair_variants
+from autofi.candidates.proposed import ProposedCandidates, field_variants, pair_variants
 from autofi.engine.base import Known
 from autofi.space.search_space import load_space
 from autofi.supernet.proposal import Proposal
@@ -47,7 +47,7 @@ def test_what_was_selected_is_multiplied_and_its_fields_have_codes() -> None:
     fields = PROPOSAL.fields | {"hour": ("piecewise_linear",)}
     every = dict.fromkeys(fields, ("embedding", "statistics"))
     found = dataclasses.replace(PROPOSAL, fields=fields, all_fields=every, products=products)
-    candidates = Candidates(load_space("default"), found)
+    candidates = ProposedCandidates(load_space("default"), found)
     assert list(candidates.products) == ["none", "selected"]
     assert candidates.defaults["products"] == "none"
     assert candidates.starts()[1] == {**candidates.defaults, "products": "selected"}
@@ -64,11 +64,11 @@ def test_what_was_selected_is_multiplied_and_its_fields_have_codes() -> None:
 
 
 def test_where_no_product_was_selected_there_is_no_such_parameter() -> None:
-    assert "products" not in Candidates(load_space("default"), PROPOSAL).distributions
+    assert "products" not in ProposedCandidates(load_space("default"), PROPOSAL).distributions
 
 
 def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -> None:
-    candidates = Candidates(load_space("optinter"), PROPOSAL)
+    candidates = ProposedCandidates(load_space("optinter"), PROPOSAL)
     known: list[Known] = []
     seen: set[str] = set()
     for number in range(9):
@@ -87,14 +87,14 @@ def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -
 
 def test_a_start_without_its_variant_falls_back_to_the_proposal() -> None:
     certain = Proposal(PROPOSAL.fields, PROPOSAL.fields, {}, {}, {})
-    candidates = Candidates(load_space("optinter"), certain)
+    candidates = ProposedCandidates(load_space("optinter"), certain)
     assert "pairs" not in candidates.distributions
     for start in candidates.starts():
         assert start.keys() == candidates.distributions.keys()
 
 
 def test_a_space_with_one_point_runs_out() -> None:
-    candidates = Candidates(
+    candidates = ProposedCandidates(
         load_space("lr"), Proposal({"ad": ("embedding",)}, {"ad": ("embedding",)}, {}, {}, {})
     )
     found = candidates.next([], set(), seed=0)
@@ -106,10 +106,10 @@ def test_learned_widths_are_tried_after_the_defaults() -> None:
     learned = {"sizes.embedding_dim": 8, "readout.hidden": (64, 32)}
     fields = {"ad": ("embedding",), "site": ("embedding",)}
     kept = Proposal.from_json(Proposal(fields, fields, {}, {}, {}, widths=learned).to_json())
-    starts = Candidates(load_space("tanglenas"), kept).starts()
+    starts = ProposedCandidates(load_space("tanglenas"), kept).starts()
     assert (starts[0]["sizes.embedding_dim"], starts[0]["readout.hidden"]) == (16, "256-128")
     assert (starts[1]["sizes.embedding_dim"], starts[1]["readout.hidden"]) == (8, "64-32")
-    architecture = Candidates(load_space("tanglenas"), kept).architecture(starts[1])
+    architecture = ProposedCandidates(load_space("tanglenas"), kept).architecture(starts[1])
     assert (architecture.sizes.embedding_dim, architecture.readout.hidden) == (8, (64, 32))
 
 
@@ -117,7 +117,7 @@ def test_a_learned_set_of_streams_is_tried_as_the_space_names_it() -> None:
     space = load_space("tanglenas_dcnv2")
     learned = {"streams": {"cross_network": {"layers": 3, "rank": 8}}, "sizes.embedding_dim": 4}
     fields = {"ad": ("embedding",), "site": ("embedding",)}
-    candidates = Candidates(space, Proposal(fields, fields, {}, {}, {}, widths=learned))
+    candidates = ProposedCandidates(space, Proposal(fields, fields, {}, {}, {}, widths=learned))
     starts = candidates.starts()
     assert starts[0]["streams"] == "cross_network(layers=3, rank=16)"
     assert starts[1]["streams"] == "cross_network(layers=3, rank=8)"

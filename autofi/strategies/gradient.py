@@ -1,0 +1,48 @@
+"""What a gradient chose, and nothing around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from autofi.candidates.base import Candidates
+from autofi.candidates.proposed import ProposedCandidates
+from autofi.data.dataset import EncodedDataset
+from autofi.objectives import Direction
+from autofi.progress import Progress
+from autofi.space.search_space import SearchSpace
+from autofi.strategies.registry import register
+from autofi.strategies.staged import Staged
+from autofi.supernet.proposal import Proposal
+
+
+@register
+class Gradient(Staged):
+    """Choice weights learned by gradient, by the published procedure ("joint") where the space names none of the two.
+
+    Every trial has the architecture of the largest choice weights; only the parameters of the space differ.
+    """
+
+    name = "gradient"
+    summary = "choice weights by gradient as OptInter publishes; trials differ in sizes and training only"
+    source = "https://arxiv.org/abs/2105.10484"
+
+    def propose(
+        self,
+        dataset: EncodedDataset,
+        space: SearchSpace,
+        *,
+        seed: int,
+        progress: Progress,
+        device: torch.device,
+    ) -> Proposal:
+        if space.search.method == "paths":
+            space = space.model_copy(update={"search": space.search.model_copy(update={"method": "joint"})})
+        return super().propose(dataset, space, seed=seed, progress=progress, device=device)
+
+    def candidates(
+        self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]
+    ) -> Candidates:
+        fixed = space.model_copy(update={"starts": ()})
+        return ProposedCandidates(fixed, proposal, sampler=sampler, directions=directions, around=False)

@@ -1,0 +1,46 @@
+"""No supernet: the sampler chooses among all architectures of the space, and every trial trains its own weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+
+from autofi.candidates.base import Candidates
+from autofi.candidates.free import FreeCandidates
+from autofi.data.dataset import EncodedDataset
+from autofi.objectives import Direction
+from autofi.progress import Progress
+from autofi.space.search_space import SearchSpace
+from autofi.strategies.base import Strategy
+from autofi.strategies.registry import register
+from autofi.supernet.proposal import Proposal
+from autofi.supernet.survey import survey
+
+
+@register
+class Scratch(Strategy):
+    """What every other strategy is compared with; pairs are screened only where they are too many to ask one by one."""
+
+    name = "scratch"
+    summary = "no supernet: the sampler sets every field and pair, and each trial trains its own weights"
+    source = "https://proceedings.neurips.cc/paper/2011/hash/86e8f7ab32cfd12577bc2619bc635690-Abstract.html"
+
+    def propose(
+        self,
+        dataset: EncodedDataset,
+        space: SearchSpace,
+        *,
+        seed: int,
+        progress: Progress,
+        device: torch.device,
+    ) -> Proposal:
+        return survey(dataset, space, seed=seed, progress=progress, device=device)
+
+    def candidates(
+        self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]
+    ) -> Candidates:
+        return FreeCandidates(space, proposal, sampler=sampler, directions=directions)
+
+    def pairs(self, proposal: Proposal) -> Collection[tuple[str, str]]:
+        return {**proposal.pairs, **dict.fromkeys(proposal.screened, ())}

@@ -1,0 +1,52 @@
+"""A supernet first, then whole architectures by its weights, then trials from scratch around what that found."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+
+from autofi.candidates.base import Candidates
+from autofi.candidates.proposed import ProposedCandidates
+from autofi.data.dataset import EncodedDataset
+from autofi.objectives import Direction
+from autofi.progress import Progress
+from autofi.space.search_space import SearchSpace
+from autofi.strategies.base import Strategy
+from autofi.strategies.registry import register
+from autofi.supernet.proposal import Proposal
+from autofi.supernet.strategy import propose
+
+
+@register
+class Staged(Strategy):
+    """Hundreds of architectures are compared by the weights of one supernet, a few by weights of their own."""
+
+    name = "staged"
+    summary = "a supernet, architectures explored by its weights, trials around the best, seeds for finalists"
+    source = "https://arxiv.org/abs/1904.00420"
+
+    def propose(
+        self,
+        dataset: EncodedDataset,
+        space: SearchSpace,
+        *,
+        seed: int,
+        progress: Progress,
+        device: torch.device,
+    ) -> Proposal:
+        return propose(dataset, space, seed=seed, progress=progress, device=device)
+
+    def candidates(
+        self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]
+    ) -> Candidates:
+        return ProposedCandidates(space, proposal, sampler=sampler, directions=directions)
+
+    def pairs(self, proposal: Proposal) -> Collection[tuple[str, str]]:
+        explored = (proposal.exploration.pairs(one) for one in proposal.exploration.best)
+        return {
+            **proposal.likely,
+            **proposal.pairs,
+            **proposal.rates,
+            **{pair: () for found in explored for pair in found},
+        }
