@@ -18,6 +18,7 @@ from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.bundle import copy_bundle
+from autofi.measuring import STOPPED
 from autofi.opening import open_again
 from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress
@@ -139,6 +140,7 @@ class Study:
                 "streams": [],
                 **aims,
                 "missed": goals.missed(closest.violations) if closest else [],
+                "stopped": self._stopped(),
                 "seconds": self._seconds(),
             }
         best = best_trial(self._handle) if feasible else None
@@ -173,6 +175,7 @@ class Study:
             **aims,
             # In words; only a trial that was asked for by its number wins beyond the limits.
             "missed": goals.missed(winner.violations),
+            "stopped": self._stopped(),
             "seconds": self._seconds(),
         }
 
@@ -394,6 +397,10 @@ class Study:
             choice, form = architecture.choice(left, right)
             found.append({"left": left, "right": right, "choice": choice, "form": form})
         return found
+
+    def _stopped(self) -> str | None:
+        """Why the search ended; None before it did."""
+        return (self._handle.stage(STOPPED) or {}).get("reason")
 
     def _seconds(self) -> dict[str, float | None]:
         seconds = self._handle.stage("seconds") or {}

@@ -12,12 +12,14 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from autofi.engine.base import Known, Question
-from autofi.engine.registry import DEFAULT_SAMPLER, check_sampler, propose
+from autofi.engine.registry import DEFAULT_SAMPLER, check_sampler, get_sampler
 from autofi.objectives import Direction
 from autofi.space.architecture import Architecture
 
 #: Draws of a new point before a small space is gone through, and a large one is taken to be spent.
 DRAWS = 20
+#: The sampler that needs to know nothing.
+BLIND = "random"
 #: Points of a space that is gone through.
 SMALL = 10_000
 
@@ -66,8 +68,10 @@ class Candidates(ABC):
             architecture = self.architecture(parameters)
             if architecture.id not in seen:
                 return dict(parameters), architecture
-        for draw in range(DRAWS):
-            parameters = propose(self._sampler, self._question(known, seed + 7919 * draw))
+        # Nothing is known yet where other workers train the starts: there is nothing to learn from either.
+        sampler = get_sampler(self._sampler if known else BLIND)
+        for draw in range(DRAWS if self.distributions else 0):
+            parameters = sampler.propose(self._question(known, seed + 7919 * draw))
             architecture = self.architecture(parameters)
             if architecture.id not in seen:
                 return parameters, architecture

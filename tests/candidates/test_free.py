@@ -1,0 +1,105 @@
+"""Candidates without a proposal: all of the space can be reached, and of many pairs shares of a ranking are asked."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import pytest
+from optuna.distributions import CategoricalDistribution
+
+from autofi.candidates.free import OWN_PARAMETERS, FreeCandidates
+from autofi.engine.base import Known
+from autofi.operators.registry import choices_of
+from autofi.space.search_space import SearchSpace, load_space
+from autofi.supernet.proposal import Proposal
+
+SPACE = load_space("optinter")
+FORMS = {"ad": ("embedding", "statistics"), "site": ("embedding",)}
+PAIR = ("ad", "site")
+
+
+def asked(pairs: dict[tuple[str, str], tuple[float, float]]) -> Proposal:
+    return Proposal(FORMS, FORMS, {}, {}, {}, screened=pairs)
+
+
+def test_fields_and_pairs_are_parameters_of_their_own() -> None:
+    candidates = FreeCandidates(SPACE, asked({PAIR: (0.0, 0.0)}))
+    assert {"field ad", "ad × site"} <= candidates.distributions.keys()
+    assert "field site" not in candidates.distributions  # it has one form
+    first = candidates.architecture(candidates.defaults)
+    assert dict(first.fields) == FORMS and not first.pairs
+
+
+def test_every_architecture_of_the_space_can_be_reached() -> None:
+    candidates = FreeCandidates(SPACE, asked({PAIR: (0.0, 0.0)}))
+    choices = {
+        key: found.choices
+        for key, found in candidates.distributions.items()
+        if isinstance(found, CategoricalDistribution) and key in ("field ad", "ad × site")
+    }
+    found = {
+        (architecture.fields["ad"], architecture.pairs.get(PAIR, ()))
+        for values in product(*choices.values())
+        for architecture in [candidates.architecture(dict(zip(choices, values, strict=True)))]
+    }
+    forms = [("embedding",), ("statistics",), ("embedding", "statistics")]
+    assert found == set(product(forms, SPACE.pairs.options))
+
+
+@pytest.fixture
+def wide() -> FreeCandidates:
+    names = [f"f{number}" for number in range(13)]
+    pairs = {pair: (float(rank), float(-rank)) for rank, pair in enumerate(combinations(names, 2))}
+    assert len(pairs) > OWN_PARAMETERS
+    forms = dict.fromkeys(names, ("embedding",))
+    return FreeCandidates(SPACE, Proposal(forms, forms, {}, {}, {}, screened=pairs))
+
+
+def test_of_many_pairs_shares_of_two_rankings_are_parameters(wide: FreeCandidates) -> None:
+    assert len(wide.distributions) < 20
+    chosen = wide.architecture({"memorize": 0.1, "factorize": 0.2}).pairs
+    kinds = {
+        kind: {pair for pair, forms in chosen.items() if choices_of(forms) == {kind}}
+        for kind in ("memorize", "factorize")
+    }
+    # 78 pairs, ranked upwards for memorizing and downwards for factorizing.
+    names = [f"f{number}" for number in range(13)]
+    ordered = list(combinations(names, 2))
+    assert kinds["memorize"] == set(ordered[-8:])
+    assert kinds["factorize"] == set(ordered[:16])
+
+
+def test_what_both_shares_claim_is_memorized(wide: FreeCandidates) -> None:
+    every = wide.architecture({"memorize": 1.0, "factorize": 1.0}).pairs
+    assert len(every) == 78
+    assert {next(iter(choices_of(forms))) for forms in every.values()} == {"memorize"}
+
+
+def test_no_architecture_is_proposed_twice_until_the_space_is_spent() -> None:
+    small = SearchSpace.model_validate(
+        {
+            "name": "small",
+            "summary": "Four points.",
+            "fields": {"forms": ["embedding"]},
+            "pairs": {"options": [[], ["memorize_embedding"]]},
+            "sizes": {"embedding_dim": {"choices": [4, 8]}},
+        }
+    )
+    proposal = Proposal(
+        {"ad": ("embedding",), "site": ("embedding",)},
+        {"ad": ("embedding",), "site": ("embedding",)},
+        {},
+        {},
+        {},
+        screened={PAIR: (0.0, 0.0)},
+    )
+    candidates = FreeCandidates(small, proposal)
+    known: list[Known] = []
+    seen: set[str] = set()
+    while (found := candidates.next(known, seen, seed=0)) is not None:
+        parameters, architecture = found
+        assert architecture.id not in seen
+        seen.add(architecture.id)
+        # The same value every time: an estimator then asks for what it knows again and again.
+        known.append(Known(parameters, (0.5,)))
+    assert len(seen) == 4

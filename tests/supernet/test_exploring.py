@@ -1,0 +1,137 @@
+"""Exploring: scores are those of the supernet itself, what is kept has gained on rows that guided nobody."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from autofi.data.planted import PlantedSpec, generate
+from autofi.opening import open_data
+from autofi.progress import SilentProgress
+from autofi.settings import SearchSettings
+from autofi.space.search_space import SearchSpace, load_space
+from autofi.supernet.exploration import Exploration, Explored
+from autofi.supernet.exploring import Half, _Judge, explore
+from autofi.supernet.offer import Offer, offer_of, streams_of
+from autofi.supernet.path_supernets import PathSupernets, train_path_supernets
+from autofi.supernet.run import Run
+from autofi.supernet.supernet import chosen
+from autofi.training.metrics import logloss
+
+SPEC = PlantedSpec(
+    rows=12_000,
+    cardinalities=(8, 10, 12, 30, 20),
+    names=("hour", "city", "device", "site", "ad"),
+    memorize_pairs=((0, 1),),
+    factorize_pairs=((3, 4),),
+    memorize=1.5,
+    factorize=2.0,
+)
+HALVES: tuple[Half, ...] = ("guiding", "judging")
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    space = load_space("default").model_dump()
+    space["products"] = None
+    space["streams"] = {"choices": [{}, {"cross_network": {"layers": 2}}, {"fm": {}, "linear": {}}]}
+    space["search"] |= {"epochs": 2, "explore": 40}
+    dataset = open_data(generate(SPEC).table, SearchSettings(source=None, target="click"))
+    found = SearchSpace.model_validate(space)
+    return Run(dataset, found, 0, SilentProgress(), torch.device("cpu"), np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def offer(run: Run) -> Offer:
+    return offer_of(run)
+
+
+@pytest.fixture(scope="module")
+def supernets(run: Run, offer: Offer) -> PathSupernets:
+    return train_path_supernets(run, offer, streams_of(run, offer))
+
+
+def naive(offer: Offer) -> tuple[int, ...]:
+    return tuple(len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in offer.slots)
+
+
+@pytest.fixture(scope="module")
+def scored(run: Run, offer: Offer, supernets: PathSupernets) -> tuple[Explored, ...]:
+    return explore(run, supernets, [naive(offer)], 0, count=60, sampler="evolution")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_both_halves_together_score_what_the_supernet_itself_gives(
+    run: Run, offer: Offer, supernets: PathSupernets, number: int
+) -> None:
+    start = naive(offer)
+    judges = [_Judge(run, fold, supernets.rows, start) for fold in supernets.folds]
+    losses = torch.cat([judge.losses(start, number, half) for judge in judges for half in HALVES])
+    expected = logloss(supernets.truth, supernets.inherited(chosen(offer.slots, start), number))
+    assert len(losses) == len(supernets.truth)
+    assert float(losses.double().mean()) == pytest.approx(expected, rel=2e-3)
+
+
+def test_nothing_is_scored_twice_and_the_start_comes_first(
+    offer: Offer, scored: tuple[Explored, ...]
+) -> None:
+    assert scored[0].options == naive(offer)
+    assert len({(one.options, one.streams) for one in scored}) == len(scored)
+    assert {one.streams for one in scored} == {0, 1, 2}
+
+
+def test_what_is_sure_finds_the_planted_pairs(offer: Offer, scored: tuple[Explored, ...]) -> None:
+    names = SPEC.names
+    slots = tuple((tuple(names[field] for field in slot.column), slot.options) for slot in offer.slots)
+    exploration = Exploration(slots, ({}, {"cross_network": {"layers": 2}}, {"fm": {}, "linear": {}}), scored)
+    best = exploration.best[0]
+    assert best.gain is not None and best.standard_error is not None
+    assert best.gain > best.standard_error > 0
+    assert {("hour", "city"), ("site", "ad")} & exploration.pairs(best).keys()
+
+
+def test_an_architecture_with_streams_keeps_the_vectors_they_read(
+    offer: Offer, scored: tuple[Explored, ...]
+) -> None:
+    for one in scored:
+        if one.streams:
+            for slot, option in zip(offer.slots, one.options, strict=True):
+                assert len(slot.column) > 1 or "embedding" in slot.options[option]
+
+
+def test_the_same_seed_explores_the_same(
+    run: Run, offer: Offer, supernets: PathSupernets, scored: tuple[Explored, ...]
+) -> None:
+    again = explore(run, supernets, [naive(offer)], 0, count=60, sampler="evolution")
+    assert again == scored
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_any_sampler_of_the_engine_can_walk(
+    run: Run, offer: Offer, supernets: PathSupernets, sampler: str
+) -> None:
+    found = explore(run, supernets, [naive(offer)], 0, count=12, sampler=sampler)
+    assert len(found) > 6
+
+
+def test_an_exploration_survives_json(offer: Offer, scored: tuple[Explored, ...]) -> None:
+    slots = tuple((tuple(SPEC.names[field] for field in slot.column), slot.options) for slot in offer.slots)
+    exploration = Exploration(slots, ({}, {"fm": {}}), scored)
+    again = Exploration.from_json(json.loads(json.dumps(exploration.to_json())))
+    assert again == exploration
+    assert all(again.fields(one).keys() == set(SPEC.names) for one in again.scored)
+
+
+def test_what_gains_less_than_its_error_is_not_offered() -> None:
+    sure = Explored((1,), None, 0.4, gain=0.02, standard_error=0.01)
+    doubtful = dataclasses.replace(sure, options=(2,), gain=0.005)
+    unasked = Explored((0,), None, 0.5)
+    slots = ((("ad",), (("embedding",), ("statistics",), ("embedding", "statistics"))),)
+    exploration = Exploration(slots, (), (unasked, doubtful, sure))
+    assert exploration.best == (sure,)
+    assert exploration.fields(sure) == {"ad": ("statistics",)}
+    assert exploration.streams_of(sure) is None
