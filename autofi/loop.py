@@ -12,6 +12,7 @@ from typing import Any
 from autofi.choice import best_trial
 from autofi.crew import Crew
 from autofi.dashboard.decorations import beside_the_search, draw_study, show_winner
+from autofi.dashboard.stages import show_proposal, show_trained
 from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.sql import is_database_url
@@ -181,6 +182,7 @@ def search(
         )
         with beside_the_search(progress):
             show_winner(handle)
+            show_trained(handle)
     return Study(store, handle, bench)
 
 
@@ -200,6 +202,8 @@ def run_search(
     Goal.within(trials, None if deadline is None else deadline - time.monotonic(), plateau).keep(handle)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
+        with beside_the_search(progress):
+            show_proposal(handle, proposal)
         candidates = prepare(handle, bench, space, proposal, progress=progress)
         crew.share_cores()
         measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)

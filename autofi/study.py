@@ -13,6 +13,7 @@ import numpy as np
 
 from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
 from autofi.dashboard.decorations import beside_the_search, show_winner
+from autofi.dashboard.stages import show_trained
 from autofi.device import pick_device
 from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
@@ -209,6 +210,7 @@ class Study:
             )
             with beside_the_search(progress):
                 show_winner(handle)
+                show_trained(handle)
         return self
 
     def _train(

@@ -19,6 +19,7 @@ from autofi.objectives import Goals
 from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
 from autofi.store.database import Database, patient
 from autofi.store.lease import Lease, acquire, is_led, join
+from autofi.store.linked import StageTrial, write_stage
 from autofi.store.location import artifact_root
 from autofi.store.payload import to_text
 from autofi.store.records import (
@@ -318,6 +319,27 @@ class StudyHandle:
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial in every state, by number."""
         return self._log.records()
+
+    def write_stage(
+        self,
+        stage: str,
+        trials: Sequence[StageTrial],
+        *,
+        measured: str,
+        maximize: bool,
+        about: Mapping[str, Any],
+    ) -> None:
+        """Show a stage beside the trials, as the Optuna study `NAME/STAGE`; what it has already is not written again."""
+        write_stage(
+            self._database,
+            self.optuna_study,
+            stage,
+            trials,
+            created=self.record.created_at.isoformat(),
+            measured=measured,
+            maximize=maximize,
+            about=about,
+        )
 
     # Work that is no trial
 
