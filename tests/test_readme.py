@@ -17,6 +17,10 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
+from autofi.engine.base import Sampler
+from autofi.engine.registry import samplers
+from autofi.strategies.base import Strategy
+from autofi.strategies.registry import strategies
 
 TOP = Path(__file__).resolve().parents[1]
 README = (TOP / "README.md").read_text()
@@ -91,6 +95,15 @@ def test_tables_of_what_there_is_are_those_of_the_registry(what: str) -> None:
     assert printed.exit_code == 0
     assert table is not None
     assert table.group(1) == printed.stdout.strip(), f"paste what autofi {what} --markdown prints"
+
+
+@pytest.mark.parametrize(("option", "known"), [("--strategy", strategies()), ("--sampler", samplers())])
+def test_tables_of_what_a_search_can_do_are_those_of_the_registries(
+    option: str, known: dict[str, type[Strategy] | type[Sampler]]
+) -> None:
+    _, _, table = README.partition(f"| `{option}` |")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", table.partition("\n\n")[0], flags=re.MULTILINE)
+    assert rows == [(name, found.summary) for name, found in known.items()]
 
 
 def test_the_operator_it_adds_works_as_written(tmp_path: Path) -> None:

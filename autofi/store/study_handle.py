@@ -329,7 +329,7 @@ class StudyHandle:
         maximize: bool,
         about: Mapping[str, Any],
     ) -> None:
-        """Show a stage beside the trials, as the Optuna study `NAME/STAGE`; what it has already is not written again."""
+        """Show a stage beside the trials, as the Optuna study `NAME/STAGE`; what it has is not written twice."""
         write_stage(
             self._database,
             self.optuna_study,
