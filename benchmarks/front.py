@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 
 import autofi
-from autofi import Predictor
 from benchmarks.paired import machine
 
 #: By how much a latency may differ from the record.
@@ -41,7 +40,7 @@ def main(
         for trial in map(int, front["trial"]):
             with console.status(f"export trial {trial}"):
                 opened.export(Path(folder) / str(trial), trial=trial)
-            predictors[trial] = Predictor.load(Path(folder) / str(trial))
+            predictors[trial] = autofi.load(Path(folder) / str(trial))
         measured = [{trial: found.costs() for trial, found in predictors.items()} for _ in range(rounds)]
     board = opened.leaderboard().set_index("trial")
     table = Table(title=f"{len(front)} points of {study}", title_justify="left")
