@@ -18,7 +18,6 @@ from autofi.supernet.recalibration import recalibrate
 from autofi.supernet.run import READOUT, Run, batch_for, bias_of
 from autofi.supernet.selection import HeldOut
 from autofi.supernet.supernet import Supernet
-from autofi.training.metrics import logloss
 from autofi.training.prediction import predict
 from autofi.training.rows import RowSource
 from autofi.training.source import rows_for
@@ -68,13 +67,6 @@ class PathSupernets:
     def inherited(self, layout: Layout, streams: int | None = None) -> Probabilities:
         """Click probabilities of all rows that judge, by what the supernets have learned of one architecture."""
         return np.concatenate([_inherited(fold, self.rows, layout, streams) for fold in self.folds])
-
-    def rank_streams(self, layout: Layout) -> list[int]:
-        """The sets of streams by their logloss beside a layout, best first; equal ones as the space has them."""
-        sets = range(len(self.folds[0].supernet.stream_sets))
-        truth = self.truth
-        losses = [logloss(truth, self.inherited(layout, number)) for number in sets]
-        return sorted(sets, key=losses.__getitem__)
 
 
 def train_path_supernets(run: Run, offer: Offer, streams: Sequence[Streams]) -> PathSupernets:

@@ -32,13 +32,14 @@ from autofi.supernet.entangled import Entangled, learn_widths, width_choices
 from autofi.supernet.exploration import Exploration
 from autofi.supernet.exploring import explore
 from autofi.supernet.gradient import train_by_gradient
+from autofi.supernet.judges import Judges
 from autofi.supernet.offer import Offer, offer_of, streams_of
 from autofi.supernet.path_supernets import train_path_supernets
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.run import READOUT, Run, bias_of
 from autofi.supernet.screen import PairScore
 from autofi.supernet.selection import Move, select
-from autofi.supernet.supernet import Slot, Supernet, chosen
+from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.settings import TrainingSettings
 from autofi.training.source import rows_for
 
@@ -139,21 +140,24 @@ def _by_paths(run: Run, offer: Offer) -> Proposal:
     options, moves = select(held_out, start, threshold=settings.threshold)
     likely, more = select(held_out, options, threshold=min(1.0, settings.threshold))
     proposal = _proposal(slots, shapes, options, likely, [*moves, *more])
-    ranking: list[int] = []
-    if streams:
-        run.progress.phase("judge streams on held-out rows")
-        ranking = supernets.rank_streams(chosen(slots, options))
-        proposal = dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
-    if not settings.explore or all(len(slot.options) == 1 for slot in slots):
+    searched = any(len(slot.options) > 1 for slot in slots)
+    if not streams and not (settings.explore and searched):
+        return proposal
+    run.progress.phase("judge streams" if streams else "judge architectures")
+    judges = Judges(supernets, tuple(options), seed=run.seed)
+    ranking = judges.rank_streams(tuple(options)) if streams else []
+    proposal = dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
+    if not settings.explore:
         return proposal
     run.progress.phase("explore by inherited weights", total=settings.explore)
     scored = explore(
-        run,
-        supernets,
+        judges,
         [tuple(options), tuple(likely)],
         ranking[0] if ranking else None,
         count=settings.explore,
         sampler=settings.explorer,
+        seed=run.seed,
+        progress=run.progress,
     )
     named = tuple((tuple(shapes.names[field] for field in slot.column), slot.options) for slot in slots)
     return dataclasses.replace(proposal, exploration=Exploration(named, tuple(streams), scored))

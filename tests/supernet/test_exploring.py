@@ -15,7 +15,8 @@ from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
 from autofi.space.search_space import SearchSpace, load_space
 from autofi.supernet.exploration import Exploration, Explored
-from autofi.supernet.exploring import Half, _Judge, explore
+from autofi.supernet.exploring import explore
+from autofi.supernet.judges import Half, Judges
 from autofi.supernet.offer import Offer, offer_of, streams_of
 from autofi.supernet.path_supernets import PathSupernets, train_path_supernets
 from autofi.supernet.run import Run
@@ -61,7 +62,15 @@ def naive(offer: Offer) -> tuple[int, ...]:
 
 @pytest.fixture(scope="module")
 def scored(run: Run, offer: Offer, supernets: PathSupernets) -> tuple[Explored, ...]:
-    return explore(run, supernets, [naive(offer)], 0, count=60, sampler="evolution")
+    return explored(run, offer, supernets)
+
+
+def explored(
+    run: Run, offer: Offer, supernets: PathSupernets, count: int = 60, sampler: str = "evolution"
+) -> tuple[Explored, ...]:
+    start = naive(offer)
+    judges = Judges(supernets, start, seed=0)
+    return explore(judges, [start], 0, count=count, sampler=sampler, seed=0, progress=SilentProgress())
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
@@ -69,8 +78,7 @@ def test_both_halves_together_score_what_the_supernet_itself_gives(
     run: Run, offer: Offer, supernets: PathSupernets, number: int
 ) -> None:
     start = naive(offer)
-    judges = [_Judge(run, fold, supernets.rows, start) for fold in supernets.folds]
-    losses = torch.cat([judge.losses(start, number, half) for judge in judges for half in HALVES])
+    losses = Judges(supernets, start, seed=0).losses(start, number, *HALVES)
     expected = logloss(supernets.truth, supernets.inherited(chosen(offer.slots, start), number))
     assert len(losses) == len(supernets.truth)
     assert float(losses.double().mean()) == pytest.approx(expected, rel=2e-3)
@@ -106,16 +114,14 @@ def test_an_architecture_with_streams_keeps_the_vectors_they_read(
 def test_the_same_seed_explores_the_same(
     run: Run, offer: Offer, supernets: PathSupernets, scored: tuple[Explored, ...]
 ) -> None:
-    again = explore(run, supernets, [naive(offer)], 0, count=60, sampler="evolution")
-    assert again == scored
+    assert explored(run, offer, supernets) == scored
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_any_sampler_of_the_engine_can_walk(
     run: Run, offer: Offer, supernets: PathSupernets, sampler: str
 ) -> None:
-    found = explore(run, supernets, [naive(offer)], 0, count=12, sampler=sampler)
-    assert len(found) > 6
+    assert len(explored(run, offer, supernets, 12, sampler)) > 6
 
 
 def test_an_exploration_survives_json(offer: Offer, scored: tuple[Explored, ...]) -> None:

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from autofi.errors import InvalidArchitectureError
+from autofi.supernet.judges import Judges
 from autofi.supernet.path_supernets import Judged, PathSupernets
 from autofi.supernet.paths import train_by_paths
 from autofi.supernet.recalibration import recalibrate
 from autofi.supernet.supernet import Supernet, chosen
+from autofi.training.metrics import logloss
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 NAIVE = ((),)
@@ -114,6 +116,11 @@ def test_streams_are_trained_in_turn_and_ranked(table: Table) -> None:
         generator=torch.Generator().manual_seed(0),
     )
     assert all(not torch.equal(before[key], value) for key, value in supernet.streams.state_dict().items())
-    layout = chosen(supernet.choices, [0] * len(supernet.choices))
     fold = Judged(supernet, index[:2400], index[2400:])
-    assert PathSupernets((fold,), rows, table.labels.numpy()).rank_streams(layout)[0] == 2
+    supernets = PathSupernets((fold,), rows, table.labels.numpy())
+    start = (0,) * len(supernet.choices)
+    ranking = Judges(supernets, start, seed=0).rank_streams(start)
+    layout = chosen(supernet.choices, start)
+    losses = [logloss(supernets.truth, supernets.inherited(layout, number)) for number in range(3)]
+    assert ranking[0] == 2
+    assert ranking == sorted(range(3), key=losses.__getitem__)
