@@ -86,8 +86,13 @@ class Claims:
     @patient
     def take_over(self, worker_id: int, stage: str) -> Claim | None:
         """A claim whose worker died; None when there is none."""
+        lost = self._rows(stage).where(ClaimRow.state == ClaimState.LOST).limit(1)
+        # Every worker asks before every trial, and nearly always there is none: that locks nothing.
+        with self._database.session() as session:
+            if session.scalar(lost) is None:
+                return None
         with self._alone() as session:
-            row = session.scalar(self._rows(stage).where(ClaimRow.state == ClaimState.LOST).limit(1))
+            row = session.scalar(lost)
             if row is None:
                 return None
             row.worker_id, row.attempt, row.state = worker_id, row.attempt + 1, ClaimState.RUNNING

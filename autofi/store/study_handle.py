@@ -289,17 +289,9 @@ class StudyHandle:
             self._log.fail(number, LOST)
         return running
 
-    def find_trial(self, stage: str, architecture_id: str, seed: int) -> TrialRecord | None:
-        """The COMPLETE trial of that architecture and seed in that stage: nothing is measured twice."""
-        return self._log.find(stage, architecture_id, seed)
-
     def trial(self, number: int) -> TrialRecord:
         """One trial by its number, in any state; raises StoreError where there is none."""
         return self._log.record(number)
-
-    def infeasible(self) -> frozenset[int]:
-        """Numbers of the trials that break a constraint: of their constraints in Optuna, one is above 0."""
-        return self._log.infeasible()
 
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial in every state, by number."""

@@ -14,11 +14,13 @@ from sqlalchemy.engine import make_url
 
 from autofi.store import StorageURL, StudyHandle, StudyStore, resolve_storage
 from autofi.store.database import Database
+from benchmarks.servers import mariadb
 from tests.store.examples import CREATED
 
-# A MySQL or MariaDB server to test as well, as mysql+pymysql://root@127.0.0.1:3306/; none comes as a wheel.
-MYSQL_SERVER = os.environ.get("AUTOFI_TEST_MYSQL")
-DATABASES = ["sqlite", "postgresql", *(["mysql"] if MYSQL_SERVER else [])]
+#: Of MariaDB: what it needs to survive a crash, which a test need not.
+UNSAFE = ("--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite")
+
+DATABASES = ["sqlite", "postgresql", "mysql"]
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,24 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a MariaDB of the distribution's in a folder of its own: no wheel has one.
+
+    AUTOFI_TEST_MYSQL names another server, MySQL say, as mysql+pymysql://root@127.0.0.1:3306/.
+    """
+    pytest.importorskip("pymysql", reason="needs the package pymysql: pip install 'autofi[mysql]'")
+    if other := os.environ.get("AUTOFI_TEST_MYSQL"):
+        yield other
+        return
+    try:
+        # A database per test, thrown away: no file of them has to reach the disk.
+        with mariadb(tmp_path_factory.mktemp("mariadb"), options=UNSAFE) as server:
+            yield server.url
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +76,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageURL:
     if request.param == "sqlite":
         return resolve_storage(str(tmp_path / "studies" / "autofi.db"))
     if request.param == "mysql":
-        return _mysql_database()
+        return mysql_database(request.getfixturevalue("mysql_server"))
     server = request.getfixturevalue("postgres_server")
     return _postgres_database(server, f"t{uuid.uuid4().hex}", template="template0")
 
@@ -70,7 +90,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageURL:
         shutil.copy(request.getfixturevalue("sqlite_tables"), path)
         return resolve_storage(str(path))
     if request.param == "mysql":
-        return _mysql_database()
+        return mysql_database(request.getfixturevalue("mysql_server"))
     server = request.getfixturevalue("postgres_server")
     tables = request.getfixturevalue("postgres_tables")
     return _postgres_database(server, f"t{uuid.uuid4().hex}", template=tables)
@@ -113,11 +133,11 @@ def _postgres_database(server: str, name: str, *, template: str) -> StorageURL:
     return resolve_storage(url.render_as_string(hide_password=False))
 
 
-def _mysql_database() -> StorageURL:
-    server = make_url(MYSQL_SERVER or "")
+def mysql_database(server_url: str, *, characters: str = "utf8mb4") -> StorageURL:
+    server = make_url(server_url)
     name = f"t{uuid.uuid4().hex}"
     engine = create_engine(server)
     with engine.begin() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET {characters}"))
     engine.dispose()
     return resolve_storage(server.set(database=name).render_as_string(hide_password=False))

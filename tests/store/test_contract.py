@@ -1,4 +1,4 @@
-"""What the store promises, over a real SQLite file and a real PostgreSQL."""
+"""What the store promises, over a real SQLite file, a real PostgreSQL and a real MariaDB."""
 
 from __future__ import annotations
 
@@ -55,16 +55,6 @@ class TestTrials:
         assert trial.started is not None and trial.finished is not None
         assert before - timedelta(seconds=1) <= trial.started <= trial.finished <= datetime.now(UTC)
 
-    def test_found_only_when_complete_and_equal(self, store: StudyStore, make_study: MakeStudy) -> None:
-        study = make_study(store)
-        number = start(study, seed=1)
-        assert study.find_trial("scratch", "a1", 1) is None
-        study.finish_trial(number, 0.7, measured(0.7))
-        assert study.find_trial("scratch", "a1", 1) == study.trials()[0]
-        assert study.find_trial("scratch", "a1", 2) is None
-        assert study.find_trial("scratch", "a2", 1) is None
-        assert study.find_trial("supernet", "a1", 1) is None
-
     def test_a_failed_trial_says_why_and_where(self, store: StudyStore, make_study: MakeStudy) -> None:
         study = make_study(store)
         number = start(study)
@@ -77,7 +67,6 @@ class TestTrials:
         assert trial.error is not None
         assert trial.error.startswith("RuntimeError: loss is nan at ")
         assert 'raise RuntimeError("loss is nan")' in trial.error
-        assert study.find_trial("scratch", "a1", 0) is None
 
     def test_an_end_is_final(self, store: StudyStore, make_study: MakeStudy) -> None:
         study = make_study(store)
@@ -441,7 +430,6 @@ def test_a_killed_search_is_resumed_without_its_running_trial(url: StorageURL, m
         assert complete.state == TrialState.COMPLETE
         assert complete.architecture == ARCHITECTURE
         assert complete.valid == {"auc": 0.7, "logloss": 0.4}
-        assert study.find_trial("scratch", "a1", 0) == complete
         assert lost.state == TrialState.FAIL
         assert lost.error == "the process that ran this trial ended before it did"
         assert start(study, architecture_id="a2") is None, "it waits to be taken over, as it was"
@@ -452,6 +440,25 @@ def test_a_killed_search_is_resumed_without_its_running_trial(url: StorageURL, m
         assert study.take_over("scratch") is None
         assert study.reap() == (), "what this handle runs is not lost"
         study.close()
+
+
+def test_names_differ_by_case_or_are_refused(store: StudyStore, make_study: MakeStudy) -> None:
+    """MySQL's usual collations take one for the other: a search must not go on with somebody else's study."""
+    make_study(store, "clicks")
+    if store.url.backend == "mysql":
+        with pytest.raises(StoreError, match="study 'Clicks' has the name of study 'clicks' as far as mysql"):
+            make_study(store, "Clicks")
+    else:
+        make_study(store, "Clicks")
+    assert len(store.list()) == 1 + (store.url.backend != "mysql")
+
+
+def test_names_of_every_language_come_back(store: StudyStore, make_study: MakeStudy) -> None:
+    study = make_study(store, "点击_größe", data_source="/données/点击.parquet")
+    study.finish_trial(start(study, attrs={"describe": "点击 × größe"}), 0.7, measured(0.7))
+    (summary,) = store.list()
+    assert (summary.name, summary.data_source) == ("点击_größe", "/données/点击.parquet")
+    assert study.trials()[0].attrs == {"describe": "点击 × größe"}
 
 
 def test_many_may_open_an_empty_database_at_once(empty_url: StorageURL) -> None:
