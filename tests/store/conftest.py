@@ -2,25 +2,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from optuna.storages import RDBStorage
-from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from autofi.store import StorageURL, StudyHandle, StudyStore, resolve_storage
 from autofi.store.database import Database
 from benchmarks.servers import mariadb
+from tests.store.databases import mysql_database, postgres_database
 from tests.store.examples import CREATED
 
 #: Of MariaDB: what it needs to survive a crash, which a test need not.
 UNSAFE = ("--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite")
 
-DATABASES = ["sqlite", "postgresql", "mysql"]
+DATABASES = ["sqlite", "postgres", "mysql"]
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +57,16 @@ def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def postgres_tables(postgres_server: str) -> str:
     """A database with our tables and no rows, to copy: making them takes longer than most tests."""
     name = "autofi_tables"
-    Database(_postgres_database(postgres_server, name, template="template0")).close()
+    Database(postgres_database(postgres_server, name)).close()
     return name
+
+
+@pytest.fixture(scope="session")
+def mysql_tables(mysql_server: str) -> str:
+    """A database with our tables and no studies, to copy."""
+    url = mysql_database(mysql_server)
+    Database(url).close()
+    return str(make_url(url.url).database)
 
 
 @pytest.fixture(scope="session")
@@ -77,8 +84,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageURL:
         return resolve_storage(str(tmp_path / "studies" / "autofi.db"))
     if request.param == "mysql":
         return mysql_database(request.getfixturevalue("mysql_server"))
-    server = request.getfixturevalue("postgres_server")
-    return _postgres_database(server, f"t{uuid.uuid4().hex}", template="template0")
+    return postgres_database(request.getfixturevalue("postgres_server"))
 
 
 @pytest.fixture(params=DATABASES)
@@ -89,11 +95,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageURL:
         path.parent.mkdir()
         shutil.copy(request.getfixturevalue("sqlite_tables"), path)
         return resolve_storage(str(path))
-    if request.param == "mysql":
-        return mysql_database(request.getfixturevalue("mysql_server"))
-    server = request.getfixturevalue("postgres_server")
-    tables = request.getfixturevalue("postgres_tables")
-    return _postgres_database(server, f"t{uuid.uuid4().hex}", template=tables)
+    server = request.getfixturevalue(f"{request.param}_server")
+    tables = request.getfixturevalue(f"{request.param}_tables")
+    return (postgres_database if request.param == "postgres" else mysql_database)(server, template=tables)
 
 
 @pytest.fixture
@@ -124,20 +128,3 @@ def make_study() -> Iterator[Callable[..., StudyHandle]]:
     yield make
     for handle in opened:
         handle.close()
-
-
-def _postgres_database(server: str, name: str, *, template: str) -> StorageURL:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-    url = make_url(server).set(drivername="postgresql+psycopg", database=name)
-    return resolve_storage(url.render_as_string(hide_password=False))
-
-
-def mysql_database(server_url: str, *, characters: str = "utf8mb4") -> StorageURL:
-    server = make_url(server_url)
-    name = f"t{uuid.uuid4().hex}"
-    engine = create_engine(server)
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET {characters}"))
-    engine.dispose()
-    return resolve_storage(server.set(database=name).render_as_string(hide_password=False))

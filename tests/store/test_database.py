@@ -17,7 +17,7 @@ from autofi.store import StorageURL, StudyStore, resolve_storage
 from autofi.store import database as database_module
 from autofi.store.database import Database
 from autofi.store.tables import VERSION_TABLE, Base
-from tests.store.conftest import mysql_database
+from tests.store.databases import mysql_database
 from tests.store.examples import CREATED
 
 
