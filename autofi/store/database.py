@@ -232,7 +232,7 @@ def _engine_arguments(url: StorageURL) -> dict[str, Any]:
     if url.backend == "sqlite":
         return {"connect_args": {"timeout": BUSY_SECONDS}}
     # A search outlives idle connections, and a wrong host must not hang for minutes.
-    arguments: dict[str, Any] = {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+    arguments: dict[str, Any] = {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_recycle": 60}
     if url.backend != "postgresql":
         # As PostgreSQL does: in a transaction of MySQL's own kind, what others have written since it began is not
         # seen, and the gaps between rows, where others want to write, are locked.

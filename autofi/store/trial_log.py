@@ -109,6 +109,7 @@ class TrialLog:
                 {**attrs, "stage": stage, "architecture_id": architecture_id, "seed": seed, "claim": claim}
             ),
         )
+        text = to_text(architecture)
         again = False
 
         def create() -> int:
@@ -119,10 +120,12 @@ class TrialLog:
             again = True
             with self._database.session() as session:
                 self._rows.lock(session)
-                self._keep_architecture(session, architecture_id, architecture)
+                self._keep_architecture(session, architecture_id, text)
                 return self._rows.begin(session, trial)
 
-        return self._database.patiently(create)
+        number = self._database.patiently(create)
+        self._architectures.setdefault(architecture_id, text)
+        return number
 
     def complete(
         self,
@@ -246,9 +249,7 @@ class TrialLog:
             self._ended[trial.number] = record
         return record
 
-    def _keep_architecture(
-        self, session: Session, architecture_id: str, architecture: Mapping[str, Any]
-    ) -> None:
+    def _keep_architecture(self, session: Session, architecture_id: str, text: str) -> None:
         """In the transaction of its first trial, so that no trial ever lacks its architecture."""
         if architecture_id in self._architectures:
             return
@@ -260,7 +261,7 @@ class TrialLog:
                 ArchitectureRow(
                     study_id=self._study_id,
                     architecture_id=architecture_id,
-                    architecture=to_text(architecture),
+                    architecture=text,
                 )
             )
 
