@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from autofi.store import StudyStore, resolve_storage
 from benchmarks.crew import Crew
@@ -38,10 +36,11 @@ def main(
     before: Annotated[int, typer.Option(help="Trials that the study has already.")] = 0,
     seconds: Annotated[float, typer.Option(help="How long a trial takes beside the database.")] = 1.0,
 ) -> None:
-    """Print a line per case: milliseconds that a trial spends in the database, as median and as nine of ten."""
-    table = Table(
-        "database", "pairs", "clients", "trials before", "median ms", "nine of ten ms", "lost or doubled"
+    """Print a line per case: milliseconds that a trial spends in the database, half of them at most and nine of ten."""
+    print(
+        "| database | pairs | clients | trials before | median, ms | nine of ten, ms | lost, doubled, stuck |"
     )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     wrong = False
     for kind in database or DATABASES:
         with (
@@ -63,14 +62,9 @@ def main(
                     found = crew.audit()
                     missing = found["lost"] + found["doubled"] + found["stuck"]
                     wrong = wrong or bool(missing)
-                    table.add_row(
-                        kind,
-                        *map(str, (wide, count, before)),
-                        f"{1000 * statistics.median(crew.spent):.0f}",
-                        f"{1000 * statistics.quantiles(crew.spent, n=10)[-1]:.0f}",
-                        str(missing),
-                    )
-    Console(width=110).print(table)
+                    half, most = statistics.median(crew.spent), statistics.quantiles(crew.spent, n=10)[-1]
+                    cells = (kind, wide, count, before, f"{1000 * half:.0f}", f"{1000 * most:.0f}", missing)
+                    print(f"| {' | '.join(map(str, cells))} |", flush=True)
     raise typer.Exit(int(wrong))
 
 

@@ -105,8 +105,8 @@ def _checked(parsed: URL, place: str) -> StorageURL:
     backend, _, driver = parsed.drivername.partition("+")
     if backend in _TRIALS_ONLY:
         raise StoreError(
-            f"{place}: a study is more than its trials, which are all that Optuna's {backend} storage keeps; name a SQL "
-            "database, for many workers postgresql+psycopg://user@host/database."
+            f"{place}: a study is more than its trials, which are all that Optuna's {backend} storage keeps; name a "
+            "SQL database, for many workers postgresql+psycopg://user@host/database."
         )
     if backend not in _DRIVERS:
         raise StoreError(f"{place}: studies cannot be kept in '{backend}'; {nearest(backend, _DRIVERS)}")

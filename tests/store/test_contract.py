@@ -16,8 +16,9 @@ from wsgiref.util import setup_testing_defaults
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution
 from optuna.storages import RDBStorage
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 import autofi
 from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError
@@ -26,7 +27,7 @@ from autofi.store import ModelRole, StorageURL, StudyHandle, StudyStore, TrialSt
 from autofi.store.database import Database
 from autofi.store.process import current_process
 from autofi.store.tables import StudyRow
-from tests.store.examples import ARCHITECTURE, CHOICES, CREATED, PARAMS, measured, start
+from tests.store.examples import ARCHITECTURE, CHOICES, CREATED, DISTRIBUTIONS, PARAMS, measured, start
 
 MakeStudy = Callable[..., StudyHandle]
 
@@ -480,6 +481,24 @@ def test_many_may_open_an_empty_database_at_once(empty_url: StorageURL) -> None:
     assert failures == []
 
 
+def test_what_has_ended_is_read_once(store: StudyStore, make_study: MakeStudy) -> None:
+    study = make_study(store)
+    for number in range(4):
+        study.finish_trial(start(study, architecture_id=f"a{number}"), 0.7, measured(0.7))
+    trials = study.trials()
+    asked: list[str] = []
+    event.listen(
+        study._database.engine,
+        "before_cursor_execute",
+        lambda _, __, statement, *___: asked.append(statement),
+    )
+    assert study.trials() == trials
+    assert [study.trial(trial.number) for trial in trials] == list(trials)
+    assert asked
+    of_trials = ("trial_params", "trial_user_attributes", "autofi_architecture")
+    assert not [statement for statement in asked if any(table in statement for table in of_trials)]
+
+
 class TestOptunaTools:
     def test_optuna_reads_what_was_measured(
         self, store: StudyStore, make_study: MakeStudy, outside: RDBStorage
@@ -495,6 +514,46 @@ class TestOptunaTools:
         assert seen.best_trial.user_attrs["valid"] == {"auc": 0.8, "logloss": 0.4}
         assert seen.user_attrs["autofi_space"] == "optinter"
         assert study.optuna_study.best_value == 0.8
+
+    def test_a_trial_is_as_optuna_itself_would_have_written_it(
+        self, store: StudyStore, make_study: MakeStudy, outside: RDBStorage
+    ) -> None:
+        """One attribute and one parameter at a time, as slowly as its own storage does."""
+        study = make_study(store, settings={"objectives": ["logloss", "auc"]})
+        number = start(study, attrs={"describe": "größe"})
+        study.finish_trial(number, (0.4, 0.7), measured(0.7), violations={"auc>=0.8": 0.1})
+        study_id = outside.get_study_id_from_name("clicks")
+        (ours,) = outside.get_all_trials(study_id)
+
+        trial_id = outside.create_new_trial(study_id)
+        for name, distribution in ours.distributions.items():
+            internal = distribution.to_internal_repr(PARAMS[name])
+            outside.set_trial_param(trial_id, name, internal, DISTRIBUTIONS[name])
+        for name, value in ours.user_attrs.items():
+            outside.set_trial_user_attr(trial_id, name, value)
+        theirs = optuna.trial.Trial(optuna.load_study(study_name="clicks", storage=outside), trial_id)
+        theirs.set_constraint("auc>=0.8", 0.1)
+        outside.set_trial_system_attr(trial_id, "constraints", [0.1])
+        outside.set_trial_state_values(trial_id, optuna.trial.TrialState.COMPLETE, [0.4, 0.7])
+        first, second = outside.get_all_trials(study_id)
+        assert (first.number, second.number) == (0, 1)
+        for same in ("state", "values", "params", "distributions", "user_attrs", "system_attrs"):
+            assert getattr(first, same) == getattr(second, same), same
+        assert first.datetime_start is not None and second.datetime_start is not None
+        assert abs(second.datetime_start - first.datetime_start) < timedelta(minutes=10), "the same time zone"
+
+    def test_choices_stay_the_same_through_the_study(self, store: StudyStore, make_study: MakeStudy) -> None:
+        study = make_study(store)
+        start(study)
+        for seed in (1, 2):
+            with pytest.raises(ValueError, match="dynamic value space"):
+                start(
+                    study,
+                    seed=seed,
+                    params={"pair user×item": "naive"},
+                    distributions={"pair user×item": CategoricalDistribution(["naive", "hash"])},
+                )
+        assert len(study.trials()) == 1
 
     def test_the_dashboard_lists_and_shows_it(
         self, store: StudyStore, make_study: MakeStudy, outside: RDBStorage
