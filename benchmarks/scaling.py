@@ -46,7 +46,7 @@ def _search(workers: int, storage: str, *, trials: int, rows: int) -> None:
     command = [sys.executable, "-m", "autofi", "search", f"planted:rows={rows}", "--study", STUDY]
     command += ["--storage", storage, "--trials", str(trials), "--workers", str(workers), "--jobs", "1"]
     # A search shares its cores out among its workers; boosted trees would be a baseline on all of them.
-    command += ["--device", "cpu", "--seeds", "1", "--baseline", "dnn", "--quiet"]
+    command += ["--device", "cpu", "--seeds", "1", "--baselines", "dnn", "--quiet"]
     subprocess.run(
         command,
         check=True,

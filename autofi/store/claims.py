@@ -102,7 +102,14 @@ class Claims:
     def settle(self, name: str, state: ClaimState) -> None:
         """RUNNING becomes `state`; nothing when another worker has taken the claim over."""
         with self._database.session() as session:
-            session.execute(update(ClaimRow).where(*_running(name)).values(state=state))
+            self.settle_in(session, name, state)
+
+    def settle_in(self, session: Session, name: str, state: ClaimState) -> None:
+        """`settle`, in the transaction that ends the claim's trial."""
+        session.execute(
+            update(ClaimRow).where(*_running(name)).values(state=state),
+            execution_options={"synchronize_session": False},
+        )
 
     @patient
     def abandon(self, name: str) -> None:

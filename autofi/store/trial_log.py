@@ -11,7 +11,7 @@ import json
 import math
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,6 +53,14 @@ class Claimed:
     number: int
     state: TrialState
     lost: bool
+
+
+#: What else happens in a transaction.
+Beside = Callable[[Session], None]
+
+
+def _nothing(session: Session) -> None:
+    """Nothing else."""
 
 
 @contextmanager
@@ -134,8 +142,12 @@ class TrialLog:
         *,
         attrs: Mapping[str, Any],
         violations: Mapping[str, float],
+        beside: Beside = _nothing,
     ) -> None:
-        """RUNNING becomes COMPLETE; raises ValueError for a value that is not finite, or one too many or too few."""
+        """RUNNING becomes COMPLETE, and `beside` happens in the same transaction.
+
+        Raises ValueError for a value that is not finite, or one too many or too few.
+        """
         if len(values) != len(self._objectives):
             raise ValueError(
                 f"trial {number} has {len(values)} values; the study has the objectives {self._objectives}"
@@ -149,11 +161,12 @@ class TrialLog:
             values=[float(value) for value in values],
             attrs=attrs,
             constraints=_constraints(violations),
+            beside=beside,
         )
 
-    def fail(self, number: int, error: BaseException | str) -> None:
-        """RUNNING becomes FAIL with the error's message and the place it was raised at."""
-        self._end(number, optuna.trial.TrialState.FAIL, attrs={"error": _describe(error)})
+    def fail(self, number: int, error: BaseException | str, *, beside: Beside = _nothing) -> None:
+        """RUNNING becomes FAIL with the error's message and the place it was raised at; `beside` as for `complete`."""
+        self._end(number, optuna.trial.TrialState.FAIL, attrs={"error": _describe(error)}, beside=beside)
 
     def claimed(self) -> dict[str, Claimed]:
         """Trials by the claims they carry."""
@@ -210,6 +223,7 @@ class TrialLog:
         attrs: Mapping[str, Any],
         values: Sequence[float] = (),
         constraints: Mapping[str, Any] | None = None,
+        beside: Beside,
     ) -> None:
         checked = _attributes(attrs)
         again = False
@@ -221,9 +235,12 @@ class TrialLog:
                 return True
             again = True
             with self._database.session() as session:
-                return self._rows.end(
+                ended = self._rows.end(
                     session, number, state, values=values, attrs=checked, system=constraints or {}
                 )
+                if ended:
+                    beside(session)
+                return ended
 
         if not self._database.patiently(end):
             raise StoreError(
