@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,83 +22,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autofi.store import StudyStore, TrialState, resolve_storage
+from benchmarks.crew import Audit, Crew
 from benchmarks.servers import Server, postgres
-from benchmarks.trial_worker import STAGE, create
 
 TRIALS = 60
 SECONDS = 0.1
 WORKERS = 4
 
 
-#: Counts of trials, by what became of them.
-Audit = dict[str, int]
-
-
-class Crew:
-    """Workers on one study; a command before theirs puts them elsewhere."""
-
-    def __init__(self, url: str, *, most: int = TRIALS) -> None:
-        self.url, self.most = url, most
-        self.running: list[subprocess.Popen[str]] = []
-        with StudyStore(resolve_storage(url)) as store:
-            create(store).close()
-
-    def join(self, *, before: tuple[str, ...] = (), count: int = 1) -> None:
-        """So many workers more, which begin when all are ready."""
-        command = [*before, sys.executable, "-m", "benchmarks.trial_worker", self.url]
-        command += [f"--most={self.most}", f"--seconds={SECONDS}"]
-        joined = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for _ in range(count)
-        ]
-        for worker in joined:
-            assert worker.stdin is not None and worker.stdout is not None
-            worker.stdout.readline()
-        for worker in joined:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        self.running += joined
-
-    def kill(self, worker: subprocess.Popen[str]) -> None:
-        worker.send_signal(signal.SIGKILL)
-        worker.communicate()
-        self.running.remove(worker)
-
-    def finish(self) -> int:
-        """Wait for all; how many ended with an error."""
-        failed = 0
-        for worker in self.running:
-            worker.communicate()
-            failed += worker.returncode != 0
-        self.running.clear()
-        return failed
-
-    def done(self) -> int:
-        """Trials that are complete by now."""
-        with StudyStore(resolve_storage(self.url)) as store, store.open("shared") as study:
-            return sum(trial.state is TrialState.COMPLETE for trial in study.trials())
-
-    def audit(self) -> Audit:
-        """Lost, doubled and stuck trials."""
-        with StudyStore(resolve_storage(self.url)) as store, store.open("shared") as study:
-            study.reap()
-            trials = study.trials()
-            complete = [trial.architecture_id for trial in trials if trial.state is TrialState.COMPLETE]
-            return {
-                "complete": len(complete),
-                "lost": self.most - len(set(complete)),
-                "doubled": len(complete) - len(set(complete)),
-                "stuck": sum(trial.state is TrialState.RUNNING for trial in trials) + study.pending(STAGE),
-                "taken over": sum("retry_of" in trial.attrs for trial in trials),
-            }
-
-
 def kill_workers(url: str, *, kills: int = 20) -> Audit:
     """Twenty workers, one after another, at random moments; each is replaced."""
     chance = random.Random(0)
-    crew = Crew(url, most=3 * TRIALS)
+    crew = Crew(url, most=3 * TRIALS, seconds=SECONDS)
     crew.join(count=WORKERS)
     for _ in range(kills):
         time.sleep(chance.uniform(0.0, 0.4))
@@ -123,7 +57,7 @@ def on_postgres(folder: Path) -> Audit:
 def server(folder: Path) -> Audit:
     """kill -9 of PostgreSQL, away for ten seconds, twice"""
     with postgres(folder) as running:
-        crew = Crew(running.url, most=3 * TRIALS)
+        crew = Crew(running.url, most=3 * TRIALS, seconds=SECONDS)
         crew.join(count=WORKERS)
         for _ in range(2):
             time.sleep(1.5)
@@ -134,7 +68,7 @@ def server(folder: Path) -> Audit:
 
 def dashboard(folder: Path) -> Audit:
     """kill -9 of the dashboard beside four workers, five times"""
-    crew = Crew(f"sqlite:///{folder}/a.db")
+    crew = Crew(f"sqlite:///{folder}/a.db", most=TRIALS, seconds=SECONDS)
     crew.join(count=WORKERS)
     for _ in range(5):
         shown = subprocess.Popen(
@@ -154,7 +88,7 @@ def disk(folder: Path) -> Audit:
     room.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", str(room)], check=True)
     try:
-        crew = Crew(f"sqlite:///{room}/a.db")
+        crew = Crew(f"sqlite:///{room}/a.db", most=TRIALS, seconds=SECONDS)
         crew.join(count=WORKERS)
         time.sleep(1)
         filler = room / "filler"
@@ -173,7 +107,7 @@ def disk(folder: Path) -> Audit:
 def network(folder: Path) -> Audit:
     """two hosts, the link of one cut for 20 s, PostgreSQL"""
     with _two_hosts() as (here, there, link), postgres(folder, host=here) as running:
-        crew = Crew(running.url, most=3 * TRIALS)
+        crew = Crew(running.url, most=3 * TRIALS, seconds=SECONDS)
         crew.join(count=2)
         crew.join(before=there, count=2)
         time.sleep(1.5)

@@ -70,8 +70,8 @@ def postgres(folder: Path, *, host: str = "127.0.0.1", database: str = "postgres
 
 
 @contextmanager
-def mariadb(folder: Path, *, host: str = "127.0.0.1") -> Iterator[Server]:
-    """MariaDB, where the system has it; raises FileNotFoundError where it has not."""
+def mariadb(folder: Path, *, host: str = "127.0.0.1", options: tuple[str, ...] = ()) -> Iterator[Server]:
+    """MariaDB, where the system has it, with further options; raises FileNotFoundError where it has not."""
     daemon = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if daemon is None:
         raise FileNotFoundError("no MariaDB here: apt-get install mariadb-server")
@@ -79,9 +79,10 @@ def mariadb(folder: Path, *, host: str = "127.0.0.1") -> Iterator[Server]:
     data.mkdir()
     as_user = _as_user(MYSQL_USER, folder, data)
     install = ["mariadb-install-db", f"--datadir={data}", "--auth-root-authentication-method=normal"]
-    subprocess.run([*as_user, *install, "--skip-test-db"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*as_user, *install, "--skip-test-db"], check=True, capture_output=True)
     command = [*as_user, daemon, "--no-defaults", f"--datadir={data}", f"--socket={data}/s.sock"]
     command += [f"--port={port}", f"--bind-address={host}", f"--pid-file={data}/pid"]
+    command += ["--character-set-server=utf8mb4", *options]
     server = Server(f"mysql+pymysql://root@{host}:{port}/autofi", command, host, port)
     with _running(server):
         client = ["mariadb", f"--socket={data}/s.sock", "-u", "root", "-e", "CREATE DATABASE autofi"]

@@ -12,26 +12,40 @@ from itertools import combinations
 from typing import Annotated, Any
 
 import typer
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from autofi.store import StudyHandle, StudyStore, TrialRecord, resolve_storage
 
 NAME = "shared"
 STAGE = "search"
-PARAMETERS: dict[str, Any] = {"pairs": "likely", "training.learning_rate": 1e-3, "threshold": 0.5}
-DISTRIBUTIONS = {
-    "pairs": CategoricalDistribution(["selected", "likely", "naive"]),
-    "training.learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
-    "threshold": FloatDistribution(0.0, 1.0),
+#: As many as the space `default` has.
+_CHOICES = CategoricalDistribution(["selected", "likely", "naive"])
+_RATE = FloatDistribution(1e-4, 1e-1, log=True)
+DISTRIBUTIONS: dict[str, BaseDistribution] = {
+    **{f"choice_{number}": _CHOICES for number in range(8)},
+    **{f"rate_{number}": _RATE for number in range(4)},
 }
+PARAMETERS: dict[str, Any] = {
+    name: 1e-3 if distribution is _RATE else "likely" for name, distribution in DISTRIBUTIONS.items()
+}
+#: What a trial comes to.
+MEASURED: dict[str, Any] = {
+    "valid": {"auc": 0.7, "logloss": 0.4},
+    **dict.fromkeys(
+        ("parameters", "table_bytes", "table_rows", "flops", "evaluations", "best_evaluation"), 1200
+    ),
+    **dict.fromkeys(("seconds", "own_auc", "boosted_share"), 0.5),
+}
+#: As long as a trial's usually is.
+NOTE = "a line of the note of a trial\n" * 60
 #: Seconds between looks at what others do.
 POLL = 0.05
 
 
-def create(store: StudyStore) -> StudyHandle:
-    """The study that workers share."""
+def create(store: StudyStore, name: str = NAME) -> StudyHandle:
+    """A study that workers share."""
     return store.create_or_resume(
-        NAME,
+        name,
         space_name="shared",
         space_json="{}",
         space_fingerprint="5a" * 16,
@@ -55,33 +69,35 @@ def main(
     most: Annotated[int, typer.Option(help="Trials of the study in all.")] = 40,
     seconds: Annotated[float, typer.Option(help="How long a trial takes beside the database.")] = 0.0,
     pairs: Annotated[int, typer.Option(help="Pairs of every architecture.")] = 10,
+    study: Annotated[str, typer.Option(help="Which study.")] = NAME,
     prefix: Annotated[
         str, typer.Option(help="Of the architectures' ids; workers with one prefix compete.")
     ] = "a",
 ) -> None:
-    """Say "ready", wait for a line, work, and print the seconds that every trial spent in the database."""
+    """Say "ready", wait for a line, work, and print the seconds that every trial spent in the database.
+
+    A trial is all that a search does there: look at the others, take one, end it, add its note.
+    """
     described = architecture(pairs)
     spent: list[float] = []
-    with StudyStore(resolve_storage(url)) as store, store.open(NAME) as study:
+    with StudyStore(resolve_storage(url)) as store, store.open(study) as handle:
         print("ready", flush=True)
         input()
         while True:
             begun = time.perf_counter()
-            study.reap()
-            trial = study.take_over(STAGE) or _take(study, most, described, prefix)
+            handle.reap()
+            handle.trials()
+            trial = handle.take_over(STAGE) or _take(handle, most, described, prefix)
             if trial is None:
-                if not study.pending(STAGE):
+                if not handle.pending(STAGE):
                     break
                 time.sleep(POLL)
                 continue
             taken = time.perf_counter()
             time.sleep(seconds)
             resumed = time.perf_counter()
-            study.finish_trial(
-                trial.number,
-                0.7,
-                attrs={"valid": {"auc": 0.7, "logloss": 0.4}, "parameters": 1200, "seconds": seconds},
-            )
+            handle.finish_trial(trial.number, MEASURED["valid"]["auc"], attrs=MEASURED)
+            handle.shown.add_notes({handle.trial(trial.number).number: NOTE})
             spent.append(taken - begun + time.perf_counter() - resumed)
     print(json.dumps(spent))
 

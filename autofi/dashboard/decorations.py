@@ -52,15 +52,12 @@ def is_drawn_after(trials: int) -> bool:
 def draw_study(handle: StudyHandle) -> None:
     """Draw the map of the winner, or of the leading feasible trial before there is one, and the table of trials."""
     study = handle.optuna_study
-    infeasible = handle.infeasible()
     maximize = study.directions[0].name == "MAXIMIZE"
     trials = handle.trials()
-    ranked = rank(trials, infeasible=infeasible, maximize=maximize)
+    ranked = rank(trials, maximize=maximize)
     if not ranked:
         return
-    drawn = trial_table(
-        trials, infeasible=infeasible, objective=(study.metric_names or ["value"])[0], maximize=maximize
-    )
+    drawn = trial_table(trials, objective=(study.metric_names or ["value"])[0], maximize=maximize)
     handle.shown.save_figure(TABLE, drawn.to_json())
     winner = (handle.stage("winner") or {}).get("trial")
     best = next((trial for trial in ranked if trial.number == winner), ranked[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import plotly.graph_objects as go
@@ -82,15 +82,14 @@ def interaction_map(
 def trial_table(
     trials: Iterable[TrialRecord],
     *,
-    infeasible: Collection[int],
     objective: str,
     maximize: bool,
 ) -> go.Figure:
     """The measured trials, feasible ones first and best first among each; `objective` names their value."""
-    ranked = rank(trials, infeasible=infeasible, maximize=maximize)[:LISTED_TRIALS]
+    ranked = rank(trials, maximize=maximize)[:LISTED_TRIALS]
     columns: dict[str, list[str]] = {
         "trial": [str(trial.number) for trial in ranked],
-        "feasible": ["no" if trial.number in infeasible else "yes" for trial in ranked],
+        "feasible": ["yes" if trial.feasible else "no" for trial in ranked],
         _plain(objective): [figure(trial.value, 5) for trial in ranked],
         "valid logloss": [figure((trial.valid or {}).get("logloss"), 5) for trial in ranked],
         "parameters": [count(trial.parameters) for trial in ranked],
@@ -114,10 +113,10 @@ def trial_table(
     return drawn
 
 
-def rank(trials: Iterable[TrialRecord], *, infeasible: Collection[int], maximize: bool) -> list[TrialRecord]:
+def rank(trials: Iterable[TrialRecord], *, maximize: bool) -> list[TrialRecord]:
     """The trials with a value: feasible ones first, best first, earlier ones first where equal."""
     sign = -1.0 if maximize else 1.0
-    measured = ((trial.number in infeasible, trial.value, trial) for trial in trials)
+    measured = ((not trial.feasible, trial.value, trial) for trial in trials)
     ranked = sorted(
         (broken, sign * value, trial.number, trial) for broken, value, trial in measured if value is not None
     )

@@ -86,8 +86,13 @@ class Claims:
     @patient
     def take_over(self, worker_id: int, stage: str) -> Claim | None:
         """A claim whose worker died; None when there is none."""
+        lost = self._rows(stage).where(ClaimRow.state == ClaimState.LOST).limit(1)
+        # Every worker asks before every trial, and nearly always there is none: that locks nothing.
+        with self._database.session() as session:
+            if session.scalar(lost) is None:
+                return None
         with self._alone() as session:
-            row = session.scalar(self._rows(stage).where(ClaimRow.state == ClaimState.LOST).limit(1))
+            row = session.scalar(lost)
             if row is None:
                 return None
             row.worker_id, row.attempt, row.state = worker_id, row.attempt + 1, ClaimState.RUNNING
@@ -97,7 +102,14 @@ class Claims:
     def settle(self, name: str, state: ClaimState) -> None:
         """RUNNING becomes `state`; nothing when another worker has taken the claim over."""
         with self._database.session() as session:
-            session.execute(update(ClaimRow).where(*_running(name)).values(state=state))
+            self.settle_in(session, name, state)
+
+    def settle_in(self, session: Session, name: str, state: ClaimState) -> None:
+        """`settle`, in the transaction that ends the claim's trial."""
+        session.execute(
+            update(ClaimRow).where(*_running(name)).values(state=state),
+            execution_options={"synchronize_session": False},
+        )
 
     @patient
     def abandon(self, name: str) -> None:

@@ -13,13 +13,15 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
 from autofi.store import migrations
 from autofi.store.location import StorageURL
+from autofi.store.tables import VERSION_TABLE
 
 BUSY_SECONDS = 60
 #: How long a server may be away before work that wants it gives up.
@@ -53,8 +55,9 @@ _AWAY = (
     "timeout expired",
     "no such file or directory",
 )
-# What SQLite says when there is no room, which may be made while a search waits.
-_FULL = "disk is full"
+# What another try may get past: a transaction ended for the sake of another one, and no room, which may be made while a
+# search waits.
+_PASSING = ("deadlock", "disk is full")
 
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
@@ -151,6 +154,8 @@ def _prepare(url: StorageURL, *, looking: bool) -> RDBStorage:
         if url.backend == "sqlite" and connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
             # Kept in the file, so once; a dashboard then reads while a search writes.
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        if connection.dialect.name not in ("sqlite", "postgresql"):
+            _check_characters(connection, url)
         # Its own check raises without giving the connections back.
         storage = RDBStorage(literal, engine_kwargs=arguments, skip_compatibility_check=True)
         try:
@@ -179,6 +184,17 @@ def _write_at_once(engine: Engine) -> None:
 
     # Connections that were opened before know nothing of it.
     engine.dispose()
+
+
+def _check_characters(connection: Connection, url: StorageURL) -> None:
+    """Refuse to make tables in a database of MySQL's that cannot hold every name and path."""
+    found = connection.exec_driver_sql("SELECT @@character_set_database").scalar()
+    if found != "utf8mb4" and not inspect(connection).has_table(VERSION_TABLE):
+        name = make_url(url.url).database
+        raise StoreError(
+            f"the studies in {url} need characters of every language, and the database has '{found}'; ALTER DATABASE "
+            f"`{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin."
+        )
 
 
 def _check_optuna(storage: RDBStorage, url: StorageURL) -> None:
@@ -213,16 +229,19 @@ def _alone(connection: Connection) -> Iterator[None]:
 
 
 def _engine_arguments(url: StorageURL) -> dict[str, Any]:
-    match url.backend:
-        case "sqlite":
-            return {"connect_args": {"timeout": BUSY_SECONDS}}
-        case _:
-            # A search outlives idle connections, and a wrong host must not hang for minutes.
-            return {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+    if url.backend == "sqlite":
+        return {"connect_args": {"timeout": BUSY_SECONDS}}
+    # A search outlives idle connections, and a wrong host must not hang for minutes.
+    arguments: dict[str, Any] = {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_recycle": 60}
+    if url.backend != "postgresql":
+        # As PostgreSQL does: in a transaction of MySQL's own kind, what others have written since it began is not
+        # seen, and the gaps between rows, where others want to write, are locked.
+        arguments["isolation_level"] = "READ COMMITTED"
+    return arguments
 
 
 def _is_away(error: BaseException | None) -> bool:
-    """Whether the server could not be reached, or broke off: a second try may do better."""
+    """Whether the server could not be reached, broke off or was in the way of itself: a second try may do better."""
     if isinstance(error, StorageInternalError):
         error = error.__cause__
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -230,7 +249,7 @@ def _is_away(error: BaseException | None) -> bool:
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     text = str(error).lower()
-    return _FULL in text or any(sign in text for sign in _AWAY)
+    return any(sign in text for sign in (*_AWAY, *_PASSING))
 
 
 def _is_race(error: Exception) -> bool:

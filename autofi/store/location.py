@@ -27,6 +27,8 @@ _DRIVERS: dict[str, tuple[str, ...]] = {
     "mysql": ("pymysql", "mysqldb", "mysqlconnector"),
     "mariadb": ("pymysql", "mysqldb", "mysqlconnector"),
 }
+#: Optuna's storages that hold trials and nothing else.
+_TRIALS_ONLY = ("journal", "grpc", "redis")
 _PACKAGES = {"mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector", "pysqlite": "sqlite3"}
 _SECRET_PARAMETERS = frozenset({"password", "passwd", "sslpassword"})
 
@@ -101,6 +103,11 @@ def _checked(parsed: URL, place: str) -> StorageURL:
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     backend, _, driver = parsed.drivername.partition("+")
+    if backend in _TRIALS_ONLY:
+        raise StoreError(
+            f"{place}: a study is more than its trials, which are all that Optuna's {backend} storage keeps; name a "
+            "SQL database, for many workers postgresql+psycopg://user@host/database."
+        )
     if backend not in _DRIVERS:
         raise StoreError(f"{place}: studies cannot be kept in '{backend}'; {nearest(backend, _DRIVERS)}")
     if backend == "sqlite":

@@ -83,7 +83,7 @@ class TrialRecord:
     number: int
     state: TrialState
     stage: str
-    architecture: Mapping[str, Any]
+    architecture_json: str
     architecture_id: str
     params: Mapping[str, Any]
     seed: int
@@ -98,6 +98,12 @@ class TrialRecord:
     finished: datetime | None
     error: str | None
     attrs: Mapping[str, Any]
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """`architecture_json`, parsed anew; empty where the study has lost it."""
+        parsed: dict[str, Any] = json.loads(self.architecture_json)
+        return parsed
 
     @property
     def feasible(self) -> bool:

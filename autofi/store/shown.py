@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.study import Study
 from sqlalchemy import Integer, String, Text, column, delete, insert, select, table
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
 from autofi.store.artifacts import LinkedArtifacts
-from autofi.store.database import Database
+from autofi.store.database import Database, patient
 
 #: Characters of one attribute: six bytes each, where they are escaped, fit into MySQL's TEXT of 64 kB.
 PIECE = 10_000
@@ -41,35 +43,55 @@ class Shown:
         self._study = study
         self._id: int = study._study_id
 
+    @patient
     def add_notes(self, notes: Mapping[int, str]) -> None:
         """Add a note in Markdown to each trial, by number, that has none; one that is there stays."""
-        missing = sorted(notes.keys() - self.noted(None if len(notes) > _NOTES_AT_ONCE else notes))
-        for start in range(0, len(missing), _NOTES_AT_ONCE):
-            numbers = missing[start : start + _NOTES_AT_ONCE]
-            ids = self._trial_ids(numbers)
-            attributes: dict[str, str | int] = {}
-            for number in numbers:
-                attributes |= _pieces(f"dashboard:{ids[number]}:note_str:", notes[number])
-                attributes[_note_key(ids[number])] = 1
-            self._replace((), attributes)
+        numbers = sorted(notes)
+        for start in range(0, len(numbers), _NOTES_AT_ONCE):
+            self._add_notes({number: notes[number] for number in numbers[start : start + _NOTES_AT_ONCE]})
 
-    def noted(self, numbers: Collection[int] | None = None) -> set[int]:
-        """Numbers of the trials that have a note, of all or of some."""
+    def _add_notes(self, notes: Mapping[int, str]) -> None:
+        with self._writing() as session:
+            ids = self._trial_ids(session, notes)
+            there = self._noted(session, ids.values())
+            attributes: dict[str, str | int] = {}
+            for number, trial_id in ids.items():
+                if trial_id not in there:
+                    attributes |= _pieces(f"dashboard:{trial_id}:note_str:", notes[number])
+                    attributes[_note_key(trial_id)] = 1
+            self._insert(session, attributes)
+
+    @patient
+    def noted(self) -> set[int]:
+        """Numbers of the trials that have a note."""
+        with self._database.session() as session:
+            ids = self._trial_ids(session)
+            there = self._noted(session)
+        return {number for number, trial_id in ids.items() if trial_id in there}
+
+    def _noted(self, session: Session, trial_ids: Iterable[int] | None = None) -> set[int]:
+        """Those that have a note, of some trials or of all, by their ids."""
         found = select(_ATTRIBUTES.c.key).where(_ATTRIBUTES.c.study_id == self._id)
-        ids = self._trial_ids(numbers)
-        if numbers is None:
+        if trial_ids is None:
             found = found.where(_ATTRIBUTES.c.key.like("dashboard:%:note_ver"))
         else:
-            found = found.where(_ATTRIBUTES.c.key.in_([_note_key(trial_id) for trial_id in ids.values()]))
-        with self._database.session() as session:
-            keys = set(session.scalars(found))
-        return {number for number, trial_id in ids.items() if _note_key(trial_id) in keys}
+            found = found.where(_ATTRIBUTES.c.key.in_([_note_key(trial_id) for trial_id in trial_ids]))
+        return {int(key.split(":")[1]) for key in session.scalars(found)}
 
+    @patient
     def save_figure(self, name: str, figure: str) -> None:
         """Show a Plotly figure, as JSON, on the study's page; the same name (letters, digits, - . _) replaces it."""
         prefix = f"dashboard:plot_data:{name}:"
-        self._replace((prefix,), _pieces(prefix, figure))
+        with self._writing() as session:
+            session.execute(
+                delete(_ATTRIBUTES).where(
+                    _ATTRIBUTES.c.study_id == self._id,
+                    _ATTRIBUTES.c.key.startswith(prefix, autoescape=True),
+                )
+            )
+            self._insert(session, _pieces(prefix, figure))
 
+    @patient
     def has_figure(self, name: str) -> bool:
         """Whether a figure of that name is there."""
         query = select(_ATTRIBUTES.c.key).where(
@@ -105,33 +127,29 @@ class Shown:
                     artifact_store=store, file_path=str(path), study_or_trial=running, storage=storage
                 )
 
-    def _trial_ids(self, numbers: Collection[int] | None = None) -> dict[int, int]:
+    def _trial_ids(self, session: Session, numbers: Iterable[int] | None = None) -> dict[int, int]:
         query = select(_TRIALS.c.number, _TRIALS.c.trial_id).where(_TRIALS.c.study_id == self._id)
         if numbers is not None:
             query = query.where(_TRIALS.c.number.in_(list(numbers)))
-        with self._database.session() as session:
-            return {row.number: row.trial_id for row in session.execute(query)}
+        return {row.number: row.trial_id for row in session.execute(query)}
 
-    def _replace(self, prefixes: tuple[str, ...], attributes: Mapping[str, str | int]) -> None:
-        """The attributes in place of those whose keys begin with a prefix, in one transaction."""
-        rows = [
-            {"study_id": self._id, "key": key, "value_json": json.dumps(value)}
-            for key, value in attributes.items()
-        ]
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        """One transaction; nothing is done where another process writes the same at this moment."""
         try:
             with self._database.session() as session:
-                for prefix in prefixes:
-                    session.execute(
-                        delete(_ATTRIBUTES).where(
-                            _ATTRIBUTES.c.study_id == self._id,
-                            _ATTRIBUTES.c.key.startswith(prefix, autoescape=True),
-                        )
-                    )
-                session.execute(insert(_ATTRIBUTES), rows)
+                yield session
         except StoreError as error:
-            # Another process has written the same at this moment.
             if not isinstance(error.__cause__, IntegrityError):
                 raise
+
+    def _insert(self, session: Session, attributes: Mapping[str, str | int]) -> None:
+        if attributes:
+            rows = [
+                {"study_id": self._id, "key": key, "value_json": json.dumps(value)}
+                for key, value in attributes.items()
+            ]
+            session.execute(insert(_ATTRIBUTES), rows)
 
 
 def _pieces(prefix: str, text: str) -> dict[str, str]:

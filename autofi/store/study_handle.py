@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import Any, Self
 import optuna
 from optuna.distributions import BaseDistribution
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
 from autofi.objectives import Goals
@@ -202,8 +203,14 @@ class StudyHandle:
         ValueError for a value that is not finite (call `fail_trial`), StoreError for a trial not running.
         """
         values = tuple(value) if isinstance(value, Sequence) else (value,)
-        self._log.complete(number, values, attrs=attrs or {}, violations=violations or {})
-        self._settle(number, ClaimState.COMPLETE)
+        self._log.complete(
+            number,
+            values,
+            attrs=attrs or {},
+            violations=violations or {},
+            beside=self._settling(number, ClaimState.COMPLETE),
+        )
+        self._running.pop(number, None)
 
     def report_rung(self, number: int, rung: int, step: int, values: Sequence[float]) -> None:
         """What a RUNNING trial came to on a rung: the values of the objectives; `step` counts its rows for Optuna.
@@ -216,18 +223,18 @@ class StudyHandle:
 
     def prune_trial(self, number: int, attrs: Mapping[str, Any] | None = None) -> None:
         """RUNNING becomes PRUNED: others did better on the same rung. It counts, and is never measured again."""
-        self._log.prune(number, attrs or {})
-        self._settle(number, ClaimState.COMPLETE)
+        self._log.prune(number, attrs or {}, beside=self._settling(number, ClaimState.COMPLETE))
+        self._running.pop(number, None)
 
     def fail_trial(self, number: int, error: BaseException | str) -> None:
         """RUNNING becomes FAIL, with the error's message and the last line of its traceback."""
-        self._log.fail(number, error)
-        self._settle(number, ClaimState.FAILED)
+        self._log.fail(number, error, beside=self._settling(number, ClaimState.FAILED))
+        self._running.pop(number, None)
 
     def give_up_trial(self, number: int, error: BaseException) -> None:
         """RUNNING becomes FAIL, and the architecture waits to be taken over: what ended it was no fault of its own."""
-        self._log.fail(number, error)
-        self._settle(number, ClaimState.LOST)
+        self._log.fail(number, error, beside=self._settling(number, ClaimState.LOST))
+        self._running.pop(number, None)
 
     def reap(self) -> tuple[int, ...]:
         """Free what dead workers held, for `take_over`; numbers of their trials, which are FAIL from now on."""
@@ -286,10 +293,15 @@ class StudyHandle:
             weakref.finalize(self, self._worker.release)
         return self._worker.row_id
 
-    def _settle(self, number: int, state: ClaimState) -> None:
-        claim = self._running.pop(number, None)
-        if claim is not None:
-            self._claims.settle(claim, state)
+    def _settling(self, number: int, state: ClaimState) -> Callable[[Session], None]:
+        """Settles the claim of a trial of this handle's, with the trial itself."""
+        claim = self._running.get(number)
+
+        def settle(session: Session) -> None:
+            if claim is not None:
+                self._claims.settle_in(session, claim, state)
+
+        return settle
 
     def _adopt(self) -> tuple[int, ...]:
         """Trials of versions that knew no claims: the complete ones count, of running ones the process is dead."""
@@ -304,17 +316,9 @@ class StudyHandle:
             self._log.fail(number, LOST)
         return running
 
-    def find_trial(self, stage: str, architecture_id: str, seed: int) -> TrialRecord | None:
-        """The COMPLETE trial of that architecture and seed in that stage: nothing is measured twice."""
-        return self._log.find(stage, architecture_id, seed)
-
     def trial(self, number: int) -> TrialRecord:
         """One trial by its number, in any state; raises StoreError where there is none."""
         return self._log.record(number)
-
-    def infeasible(self) -> frozenset[int]:
-        """Numbers of the trials that break a constraint: of their constraints in Optuna, one is above 0."""
-        return self._log.infeasible()
 
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial in every state, by number."""

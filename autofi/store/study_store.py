@@ -204,14 +204,21 @@ class StudyStore:
         return self.url.file is None or self.url.file.exists()
 
     def _row(self, name: str) -> StudyRow | None:
-        """Our row of a study that Optuna still has."""
+        """Our row of a study that Optuna still has; raises StoreError where the database takes another name for it."""
         query = (
             select(StudyRow)
             .join(_STUDIES, _STUDIES.c.study_name == StudyRow.name)
             .where(StudyRow.name == name)
         )
         with self._database.session() as session:
-            return session.scalar(query)
+            row: StudyRow | None = session.scalar(query)
+        if row is not None and row.name != name:
+            # MySQL's usual collations: capitals and accents make no difference.
+            raise StoreError(
+                f"study '{name}' has the name of study '{row.name}' as far as {self.url} can tell; choose another "
+                f"name (--study), or create the database anew with COLLATE utf8mb4_bin."
+            )
+        return row
 
     def _create(self, name: str, row: StudyRow) -> StudyRow:
         self._forget_deleted(name)

@@ -1,7 +1,8 @@
 """Trials of one study in Optuna's tables, so that optuna-dashboard and every Optuna tool read them unchanged.
 
-The sampler is never asked: the search proposes, and a trial is written with exactly its parameters.
-Every write is committed at once and the state last, so a trial that reads COMPLETE is whole.
+The sampler is never asked: the search proposes, and a trial is written with exactly its parameters. What cannot change
+any more (trials that have ended, architectures) is read once: a study of a thousand trials is looked at as fast as one
+of ten.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
 from autofi.quiet import quiet_optuna
@@ -26,12 +28,15 @@ from autofi.store.payload import plain, to_text
 from autofi.store.records import Scalar, TrialRecord, TrialState
 from autofi.store.shown import Shown
 from autofi.store.tables import ArchitectureRow
+from autofi.store.trial_rows import TrialRows
 
 #: Optuna's key of what a trial is beyond its limits.
 CONSTRAINTS = "constraints"
 # MySQL keeps an attribute in a TEXT of 64 kB; the other databases follow, so that a study can move.
 ATTRIBUTE_BYTES = 60_000
 _ERROR_CHARACTERS = 2_000
+#: Architectures of one query: databases limit how many ids it may name.
+_READ_AT_ONCE = 500
 _OWN = ("stage", "architecture_id", "seed", "claim", "valid", "parameters", "table_bytes", "seconds", "error")
 
 
@@ -48,6 +53,14 @@ class Claimed:
     lost: bool
 
 
+#: What else happens in a transaction.
+Beside = Callable[[Session], None]
+
+
+def _nothing(session: Session) -> None:
+    """Nothing else."""
+
+
 class TrialLog:
     """Writes and reads the trials of the study `name`; `study_id` is its row in our table."""
 
@@ -55,10 +68,15 @@ class TrialLog:
         self._database = database
         self._study_id = study_id
         self._objectives = objectives
+        #: Architectures as JSON, by id: parsed, a thousand wide ones take hundreds of megabytes.
+        self._architectures: dict[str, str] = {}
+        #: Trials that have ended, by number.
+        self._ended: dict[int, TrialRecord] = {}
         with quiet_optuna(), database.errors():
             # Its storage caches finished trials; a search reads all of them at every step.
             self.study = optuna.load_study(study_name=name, storage=database.optuna)
             self._optuna_id = database.optuna.get_study_id_from_name(name)
+            self._rows = TrialRows(self._optuna_id)
         self.shown = Shown(database, self.study)
 
     def start(
@@ -85,9 +103,7 @@ class TrialLog:
                 {**attrs, "stage": stage, "architecture_id": architecture_id, "seed": seed, "claim": claim}
             ),
         )
-        # First, so that no trial ever lacks its architecture.
-        self._keep_architecture(architecture_id, architecture)
-        storage = self._database.optuna
+        text = to_text(architecture)
         again = False
 
         def create() -> int:
@@ -96,10 +112,14 @@ class TrialLog:
             if again and claim in (known := self.claimed()):
                 return known[claim].number
             again = True
-            with self._database.errors():
-                return storage.get_trial_number_from_id(storage.create_new_trial(self._optuna_id, trial))
+            with self._database.session() as session:
+                self._rows.lock(session)
+                self._keep_architecture(session, architecture_id, text)
+                return self._rows.begin(session, trial)
 
-        return self._database.patiently(create)
+        number = self._database.patiently(create)
+        self._architectures.setdefault(architecture_id, text)
+        return number
 
     def complete(
         self,
@@ -108,8 +128,12 @@ class TrialLog:
         *,
         attrs: Mapping[str, Any],
         violations: Mapping[str, float],
+        beside: Beside = _nothing,
     ) -> None:
-        """RUNNING becomes COMPLETE; raises ValueError for a value that is not finite, or one too many or too few."""
+        """RUNNING becomes COMPLETE, and `beside` happens in the same transaction.
+
+        Raises ValueError for a value that is not finite, or one too many or too few.
+        """
         if len(values) != len(self._objectives):
             raise ValueError(
                 f"trial {number} has {len(values)} values; the study has the objectives {self._objectives}"
@@ -123,15 +147,16 @@ class TrialLog:
             values=[float(value) for value in values],
             attrs=attrs,
             constraints=_constraints(violations),
+            beside=beside,
         )
 
-    def fail(self, number: int, error: BaseException | str) -> None:
-        """RUNNING becomes FAIL with the error's message and the place it was raised at."""
-        self._end(number, optuna.trial.TrialState.FAIL, attrs={"error": _describe(error)})
+    def fail(self, number: int, error: BaseException | str, *, beside: Beside = _nothing) -> None:
+        """RUNNING becomes FAIL with the error's message and the place it was raised at; `beside` as for `complete`."""
+        self._end(number, optuna.trial.TrialState.FAIL, attrs={"error": _describe(error)}, beside=beside)
 
-    def prune(self, number: int, attrs: Mapping[str, Any]) -> None:
-        """RUNNING becomes PRUNED: it was stopped on a rung, whose values are all it has."""
-        self._end(number, optuna.trial.TrialState.PRUNED, attrs=attrs)
+    def prune(self, number: int, attrs: Mapping[str, Any], *, beside: Beside = _nothing) -> None:
+        """RUNNING becomes PRUNED: it was stopped on a rung, whose values are all it has; `beside` as for `complete`."""
+        self._end(number, optuna.trial.TrialState.PRUNED, attrs=attrs, beside=beside)
 
     def report(self, number: int, step: int, value: float, attrs: Mapping[str, Any]) -> None:
         """What a RUNNING trial has come to at a step: of several objectives Optuna is shown the first."""
@@ -164,33 +189,19 @@ class TrialLog:
             if "architecture_id" in trial.user_attrs and "claim" not in trial.user_attrs
         ]
 
-    def find(self, stage: str, architecture_id: str, seed: int) -> TrialRecord | None:
-        """The COMPLETE trial of that architecture and seed in that stage."""
-        wanted = {"stage": stage, "architecture_id": architecture_id, "seed": seed}
-        for trial in self._frozen(optuna.trial.TrialState.COMPLETE):
-            if all(trial.user_attrs.get(name) == value for name, value in wanted.items()):
-                return _record(trial, self._architectures(architecture_id), self._objectives)
-        return None
-
-    def infeasible(self) -> frozenset[int]:
-        """Numbers of the trials with a constraint of Optuna's above 0."""
-        return frozenset(
-            trial.number for trial in self._frozen() if any(value > 0 for value in trial.constraints.values())
-        )
-
     def records(self) -> tuple[TrialRecord, ...]:
         """All trials that AutoFI started, by number."""
-        architectures = self._architectures()
-        return tuple(
-            _record(trial, architectures, self._objectives)
-            for trial in self._frozen()
-            if "architecture_id" in trial.user_attrs
-        )
+        trials = [trial for trial in self._frozen() if "architecture_id" in trial.user_attrs]
+        self._read_architectures(trial.user_attrs["architecture_id"] for trial in trials)
+        return tuple(map(self._record, trials))
 
     def record(self, number: int) -> TrialRecord:
         """One trial by its number; raises StoreError where AutoFI started none."""
+        if (ended := self._ended.get(number)) is not None:
+            return ended
         trial = self._trial(number)
-        return _record(trial, self._architectures(trial.user_attrs["architecture_id"]), self._objectives)
+        self._read_architectures([trial.user_attrs["architecture_id"]])
+        return self._record(trial)
 
     def distributions(self, number: int) -> dict[str, BaseDistribution]:
         """The distributions of a trial's parameters."""
@@ -213,65 +224,81 @@ class TrialLog:
         state: optuna.trial.TrialState,
         *,
         attrs: Mapping[str, Any],
-        values: Sequence[float] | None = None,
+        values: Sequence[float] = (),
         constraints: Mapping[str, Any] | None = None,
+        beside: Beside,
     ) -> None:
-        storage = self._database.optuna
         checked = _attributes(attrs)
         again = False
 
-        def end() -> None:
+        def end() -> bool:
             nonlocal again
-            with self._database.errors():
-                trial_id = storage.get_trial_id_from_study_id_trial_number(self._optuna_id, number)
-                trial = storage.get_trial(trial_id)
-                # A server that broke off may have done what it was asked for all the same.
-                if (
-                    again
-                    and trial.state == state
-                    and all(trial.user_attrs.get(name) == attribute for name, attribute in checked.items())
-                ):
-                    return
-                again = True
-                for name, attribute in checked.items():
-                    storage.set_trial_user_attr(trial_id, name, attribute)
-                for name, constraint in (constraints or {}).items():
-                    storage.set_trial_system_attr(trial_id, name, constraint)
-                storage.set_trial_state_values(trial_id, state, values)
+            # A server that broke off may have done what it was asked for all the same.
+            if again and self._has_ended(number, state, checked):
+                return True
+            again = True
+            with self._database.session() as session:
+                ended = self._rows.end(
+                    session, number, state, values=values, attrs=checked, system=constraints or {}
+                )
+                if ended:
+                    beside(session)
+                return ended
 
-        try:
-            self._database.patiently(end)
-        except (optuna.exceptions.UpdateFinishedTrialError, KeyError) as error:
+        if not self._database.patiently(end):
             raise StoreError(
                 f"trial {number} of study '{self.study.study_name}' is not running: it was never started, "
                 f"or another process has ended it; see `autofi show {self.study.study_name}`."
-            ) from error
+            )
 
-    def _keep_architecture(self, architecture_id: str, architecture: Mapping[str, Any]) -> None:
-        if self._architectures(architecture_id):
+    def _has_ended(self, number: int, state: optuna.trial.TrialState, attrs: Mapping[str, Any]) -> bool:
+        """Whether the trial has ended in just this way."""
+        return any(
+            trial.state == state
+            and all(trial.user_attrs.get(name) == attribute for name, attribute in attrs.items())
+            for trial in self._frozen()
+            if trial.number == number
+        )
+
+    def _record(self, trial: FrozenTrial) -> TrialRecord:
+        if (ended := self._ended.get(trial.number)) is not None:
+            return ended
+        text = self._architectures.get(trial.user_attrs["architecture_id"], "{}")
+        record = _record(trial, text, self._objectives)
+        if trial.state.is_finished():
+            self._ended[trial.number] = record
+        return record
+
+    def _keep_architecture(self, session: Session, architecture_id: str, text: str) -> None:
+        """In the transaction of its first trial, so that no trial ever lacks its architecture."""
+        if architecture_id in self._architectures:
             return
-        row = {
-            "study_id": self._study_id,
-            "architecture_id": architecture_id,
-            "architecture": to_text(architecture),
-        }
-        try:
-            with self._database.session() as session:
-                session.add(ArchitectureRow(**row))
-        except StoreError:
-            # Another worker was as fast, with another seed.
-            if not self._architectures(architecture_id):
-                raise
+        query = select(ArchitectureRow.id).where(
+            ArchitectureRow.study_id == self._study_id, ArchitectureRow.architecture_id == architecture_id
+        )
+        if session.scalar(query) is None:
+            session.add(
+                ArchitectureRow(
+                    study_id=self._study_id,
+                    architecture_id=architecture_id,
+                    architecture=text,
+                )
+            )
 
     @patient
-    def _architectures(self, architecture_id: str | None = None) -> dict[str, dict[str, Any]]:
-        query = select(ArchitectureRow.architecture_id, ArchitectureRow.architecture).where(
-            ArchitectureRow.study_id == self._study_id
-        )
-        if architecture_id is not None:
-            query = query.where(ArchitectureRow.architecture_id == architecture_id)
+    def _read_architectures(self, architecture_ids: Iterable[str]) -> None:
+        """Read those that have not been read yet."""
+        missing = sorted(set(architecture_ids) - self._architectures.keys())
+        if not missing:
+            return
         with self._database.session() as session:
-            return {name: json.loads(text) for name, text in session.execute(query)}
+            for start in range(0, len(missing), _READ_AT_ONCE):
+                query = select(ArchitectureRow.architecture_id, ArchitectureRow.architecture).where(
+                    ArchitectureRow.study_id == self._study_id,
+                    ArchitectureRow.architecture_id.in_(missing[start : start + _READ_AT_ONCE]),
+                )
+                for name, text in session.execute(query):
+                    self._architectures[name] = text
 
 
 def _attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
@@ -309,9 +336,7 @@ def _describe(error: BaseException | str) -> dict[str, str]:
     return described
 
 
-def _record(
-    trial: FrozenTrial, architectures: Mapping[str, dict[str, Any]], objectives: tuple[str, ...]
-) -> TrialRecord:
+def _record(trial: FrozenTrial, architecture_json: str, objectives: tuple[str, ...]) -> TrialRecord:
     attrs = trial.user_attrs
     values = trial.values if trial.state == optuna.trial.TrialState.COMPLETE else None
     error = attrs.get("error")
@@ -321,7 +346,7 @@ def _record(
         number=trial.number,
         state=TrialState[trial.state.name],
         stage=attrs.get("stage", ""),
-        architecture=architectures.get(attrs["architecture_id"], {}),
+        architecture_json=architecture_json,
         architecture_id=attrs["architecture_id"],
         params=dict(trial.params),
         seed=attrs.get("seed", 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import combinations
 
@@ -67,19 +68,22 @@ def test_names_are_no_markup() -> None:
     assert list(heatmap.x) == ["&lt;b&gt;x&lt;/b&gt;", "a&amp;b"]
 
 
-def trials() -> list[TrialRecord]:
+def trials(*, infeasible: Collection[int] = ()) -> list[TrialRecord]:
     values = (0.7, 0.9, None, 0.8, 0.8)
-    return [replace(record(), number=number, value=value) for number, value in enumerate(values)]
+    return [
+        replace(record(), number=number, value=value, violations={"auc>=1": float(number in infeasible)})
+        for number, value in enumerate(values)
+    ]
 
 
 def test_feasible_trials_come_first_and_best_first() -> None:
-    assert [trial.number for trial in rank(trials(), infeasible=(), maximize=True)] == [1, 3, 4, 0]
-    assert [trial.number for trial in rank(trials(), infeasible={1, 3}, maximize=True)] == [4, 0, 1, 3]
-    assert [trial.number for trial in rank(trials(), infeasible={0}, maximize=False)] == [3, 4, 1, 0]
+    assert [trial.number for trial in rank(trials(), maximize=True)] == [1, 3, 4, 0]
+    assert [trial.number for trial in rank(trials(infeasible={1, 3}), maximize=True)] == [4, 0, 1, 3]
+    assert [trial.number for trial in rank(trials(infeasible={0}), maximize=False)] == [3, 4, 1, 0]
 
 
 def test_the_table_holds_them_in_that_order() -> None:
-    drawn = trial_table(trials(), infeasible={1}, objective="valid AUC", maximize=True)
+    drawn = trial_table(trials(infeasible={1}), objective="valid AUC", maximize=True)
     (shown,) = drawn.data
     columns = dict(zip(shown.header["values"], shown.cells["values"], strict=True))
     assert list(columns["trial"]) == ["3", "4", "0", "1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
@@ -38,7 +39,7 @@ def record(architecture: Architecture = ARCHITECTURE, **changes: Any) -> TrialRe
         number=3,
         state=TrialState.COMPLETE,
         stage="search",
-        architecture=architecture.to_json(),
+        architecture_json=json.dumps(architecture.to_json()),
         architecture_id=architecture.id,
         params={"pairs": "selected", "readout.dropout": 0.2},
         seed=7,
@@ -123,7 +124,9 @@ def test_boosted_trees_are_told_where_there_are_some() -> None:
     stored = ARCHITECTURE.to_json() | {"boosting": {}}
     note = trial_note(record(architecture=ARCHITECTURE, attrs={"boosted_share": 0.25, "own_auc": 0.79}))
     assert "boosted" not in note
-    boosted = replace(record(attrs={"boosted_share": 0.25, "own_auc": 0.79}), architecture=stored)
+    boosted = replace(
+        record(attrs={"boosted_share": 0.25, "own_auc": 0.79}), architecture_json=json.dumps(stored)
+    )
     assert "| beside the network | boosted trees, 25% of the logit |\n" in trial_note(boosted)
     assert "| AUC of the network alone | 0.79000 |\n" in trial_note(boosted)
 
@@ -160,6 +163,6 @@ def test_an_architecture_of_another_version_leaves_the_rest_of_the_note() -> Non
     unknown = ARCHITECTURE.to_json()
     unknown["fields"] = {"user": ["an operator of tomorrow"]}
     for stored in ({}, {"pairs": {"user×item": "memorize"}}, unknown):
-        note = trial_note(replace(record(), architecture=stored))
+        note = trial_note(replace(record(), architecture_json=json.dumps(stored)))
         assert "## Pairs" not in note
         assert "| parameters | 5,678 |\n" in note

@@ -2,23 +2,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from optuna.storages import RDBStorage
-from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from autofi.store import StorageURL, StudyHandle, StudyStore, resolve_storage
 from autofi.store.database import Database
+from benchmarks.servers import mariadb
+from tests.store.databases import mysql_database, postgres_database
 from tests.store.examples import CREATED
 
-# A MySQL or MariaDB server to test as well, as mysql+pymysql://root@127.0.0.1:3306/; none comes as a wheel.
-MYSQL_SERVER = os.environ.get("AUTOFI_TEST_MYSQL")
-DATABASES = ["sqlite", "postgresql", *(["mysql"] if MYSQL_SERVER else [])]
+#: Of MariaDB: what it needs to survive a crash, which a test need not.
+UNSAFE = ("--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite")
+
+DATABASES = ["sqlite", "postgres", "mysql"]
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +36,37 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a MariaDB of the distribution's in a folder of its own: no wheel has one.
+
+    AUTOFI_TEST_MYSQL names another server, MySQL say, as mysql+pymysql://root@127.0.0.1:3306/.
+    """
+    pytest.importorskip("pymysql", reason="needs the package pymysql: pip install 'autofi[mysql]'")
+    if other := os.environ.get("AUTOFI_TEST_MYSQL"):
+        yield other
+        return
+    try:
+        # A database per test, thrown away: no file of them has to reach the disk.
+        with mariadb(tmp_path_factory.mktemp("mariadb"), options=UNSAFE) as server:
+            yield server.url
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def postgres_tables(postgres_server: str) -> str:
     """A database with our tables and no rows, to copy: making them takes longer than most tests."""
     name = "autofi_tables"
-    Database(_postgres_database(postgres_server, name, template="template0")).close()
+    Database(postgres_database(postgres_server, name)).close()
     return name
+
+
+@pytest.fixture(scope="session")
+def mysql_tables(mysql_server: str) -> str:
+    """A database with our tables and no studies, to copy."""
+    url = mysql_database(mysql_server)
+    Database(url).close()
+    return str(make_url(url.url).database)
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +83,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageURL:
     if request.param == "sqlite":
         return resolve_storage(str(tmp_path / "studies" / "autofi.db"))
     if request.param == "mysql":
-        return _mysql_database()
-    server = request.getfixturevalue("postgres_server")
-    return _postgres_database(server, f"t{uuid.uuid4().hex}", template="template0")
+        return mysql_database(request.getfixturevalue("mysql_server"))
+    return postgres_database(request.getfixturevalue("postgres_server"))
 
 
 @pytest.fixture(params=DATABASES)
@@ -69,11 +95,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageURL:
         path.parent.mkdir()
         shutil.copy(request.getfixturevalue("sqlite_tables"), path)
         return resolve_storage(str(path))
-    if request.param == "mysql":
-        return _mysql_database()
-    server = request.getfixturevalue("postgres_server")
-    tables = request.getfixturevalue("postgres_tables")
-    return _postgres_database(server, f"t{uuid.uuid4().hex}", template=tables)
+    server = request.getfixturevalue(f"{request.param}_server")
+    tables = request.getfixturevalue(f"{request.param}_tables")
+    return (postgres_database if request.param == "postgres" else mysql_database)(server, template=tables)
 
 
 @pytest.fixture
@@ -104,20 +128,3 @@ def make_study() -> Iterator[Callable[..., StudyHandle]]:
     yield make
     for handle in opened:
         handle.close()
-
-
-def _postgres_database(server: str, name: str, *, template: str) -> StorageURL:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-    url = make_url(server).set(drivername="postgresql+psycopg", database=name)
-    return resolve_storage(url.render_as_string(hide_password=False))
-
-
-def _mysql_database() -> StorageURL:
-    server = make_url(MYSQL_SERVER or "")
-    name = f"t{uuid.uuid4().hex}"
-    engine = create_engine(server)
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return resolve_storage(server.set(database=name).render_as_string(hide_password=False))

@@ -1,4 +1,4 @@
-"""What the store promises, over a real SQLite file and a real PostgreSQL."""
+"""What the store promises, over a real SQLite file, a real PostgreSQL and a real MariaDB."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from wsgiref.util import setup_testing_defaults
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution
 from optuna.storages import RDBStorage
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 import autofi
 from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError
@@ -26,7 +27,7 @@ from autofi.store import ModelRole, StorageURL, StudyHandle, StudyStore, TrialSt
 from autofi.store.database import Database
 from autofi.store.process import current_process
 from autofi.store.tables import StudyRow
-from tests.store.examples import ARCHITECTURE, CHOICES, CREATED, PARAMS, measured, start
+from tests.store.examples import ARCHITECTURE, CHOICES, CREATED, DISTRIBUTIONS, PARAMS, measured, start
 
 MakeStudy = Callable[..., StudyHandle]
 
@@ -55,16 +56,6 @@ class TestTrials:
         assert trial.started is not None and trial.finished is not None
         assert before - timedelta(seconds=1) <= trial.started <= trial.finished <= datetime.now(UTC)
 
-    def test_found_only_when_complete_and_equal(self, store: StudyStore, make_study: MakeStudy) -> None:
-        study = make_study(store)
-        number = start(study, seed=1)
-        assert study.find_trial("scratch", "a1", 1) is None
-        study.finish_trial(number, 0.7, measured(0.7))
-        assert study.find_trial("scratch", "a1", 1) == study.trials()[0]
-        assert study.find_trial("scratch", "a1", 2) is None
-        assert study.find_trial("scratch", "a2", 1) is None
-        assert study.find_trial("supernet", "a1", 1) is None
-
     def test_a_failed_trial_says_why_and_where(self, store: StudyStore, make_study: MakeStudy) -> None:
         study = make_study(store)
         number = start(study)
@@ -77,7 +68,6 @@ class TestTrials:
         assert trial.error is not None
         assert trial.error.startswith("RuntimeError: loss is nan at ")
         assert 'raise RuntimeError("loss is nan")' in trial.error
-        assert study.find_trial("scratch", "a1", 0) is None
 
     def test_an_end_is_final(self, store: StudyStore, make_study: MakeStudy) -> None:
         study = make_study(store)
@@ -443,7 +433,6 @@ def test_a_killed_search_is_resumed_without_its_running_trial(url: StorageURL, m
         assert complete.state == TrialState.COMPLETE
         assert complete.architecture == ARCHITECTURE
         assert complete.valid == {"auc": 0.7, "logloss": 0.4}
-        assert study.find_trial("scratch", "a1", 0) == complete
         assert lost.state == TrialState.FAIL
         assert lost.error == "the process that ran this trial ended before it did"
         assert start(study, architecture_id="a2") is None, "it waits to be taken over, as it was"
@@ -454,6 +443,25 @@ def test_a_killed_search_is_resumed_without_its_running_trial(url: StorageURL, m
         assert study.take_over("scratch") is None
         assert study.reap() == (), "what this handle runs is not lost"
         study.close()
+
+
+def test_names_differ_by_case_or_are_refused(store: StudyStore, make_study: MakeStudy) -> None:
+    """MySQL's usual collations take one for the other: a search must not go on with somebody else's study."""
+    make_study(store, "clicks")
+    if store.url.backend == "mysql":
+        with pytest.raises(StoreError, match="study 'Clicks' has the name of study 'clicks' as far as mysql"):
+            make_study(store, "Clicks")
+    else:
+        make_study(store, "Clicks")
+    assert len(store.list()) == 1 + (store.url.backend != "mysql")
+
+
+def test_names_of_every_language_come_back(store: StudyStore, make_study: MakeStudy) -> None:
+    study = make_study(store, "点击_größe", data_source="/données/点击.parquet")
+    study.finish_trial(start(study, attrs={"describe": "点击 × größe"}), 0.7, measured(0.7))
+    (summary,) = store.list()
+    assert (summary.name, summary.data_source) == ("点击_größe", "/données/点击.parquet")
+    assert study.trials()[0].attrs == {"describe": "点击 × größe"}
 
 
 def test_many_may_open_an_empty_database_at_once(empty_url: StorageURL) -> None:
@@ -475,6 +483,24 @@ def test_many_may_open_an_empty_database_at_once(empty_url: StorageURL) -> None:
     assert failures == []
 
 
+def test_what_has_ended_is_read_once(store: StudyStore, make_study: MakeStudy) -> None:
+    study = make_study(store)
+    for number in range(4):
+        study.finish_trial(start(study, architecture_id=f"a{number}"), 0.7, measured(0.7))
+    trials = study.trials()
+    asked: list[str] = []
+    event.listen(
+        study._database.engine,
+        "before_cursor_execute",
+        lambda _, __, statement, *___: asked.append(statement),
+    )
+    assert study.trials() == trials
+    assert [study.trial(trial.number) for trial in trials] == list(trials)
+    assert asked
+    of_trials = ("trial_params", "trial_user_attributes", "autofi_architecture")
+    assert not [statement for statement in asked if any(table in statement for table in of_trials)]
+
+
 class TestOptunaTools:
     def test_optuna_reads_what_was_measured(
         self, store: StudyStore, make_study: MakeStudy, outside: RDBStorage
@@ -490,6 +516,46 @@ class TestOptunaTools:
         assert seen.best_trial.user_attrs["valid"] == {"auc": 0.8, "logloss": 0.4}
         assert seen.user_attrs["autofi_space"] == "optinter"
         assert study.optuna_study.best_value == 0.8
+
+    def test_a_trial_is_as_optuna_itself_would_have_written_it(
+        self, store: StudyStore, make_study: MakeStudy, outside: RDBStorage
+    ) -> None:
+        """One attribute and one parameter at a time, as slowly as its own storage does."""
+        study = make_study(store, settings={"objectives": ["logloss", "auc"]})
+        number = start(study, attrs={"describe": "größe"})
+        study.finish_trial(number, (0.4, 0.7), measured(0.7), violations={"auc>=0.8": 0.1})
+        study_id = outside.get_study_id_from_name("clicks")
+        (ours,) = outside.get_all_trials(study_id)
+
+        trial_id = outside.create_new_trial(study_id)
+        for name, distribution in ours.distributions.items():
+            internal = distribution.to_internal_repr(PARAMS[name])
+            outside.set_trial_param(trial_id, name, internal, DISTRIBUTIONS[name])
+        for name, value in ours.user_attrs.items():
+            outside.set_trial_user_attr(trial_id, name, value)
+        theirs = optuna.trial.Trial(optuna.load_study(study_name="clicks", storage=outside), trial_id)
+        theirs.set_constraint("auc>=0.8", 0.1)
+        outside.set_trial_system_attr(trial_id, "constraints", [0.1])
+        outside.set_trial_state_values(trial_id, optuna.trial.TrialState.COMPLETE, [0.4, 0.7])
+        first, second = outside.get_all_trials(study_id)
+        assert (first.number, second.number) == (0, 1)
+        for same in ("state", "values", "params", "distributions", "user_attrs", "system_attrs"):
+            assert getattr(first, same) == getattr(second, same), same
+        assert first.datetime_start is not None and second.datetime_start is not None
+        assert abs(second.datetime_start - first.datetime_start) < timedelta(minutes=10), "the same time zone"
+
+    def test_choices_stay_the_same_through_the_study(self, store: StudyStore, make_study: MakeStudy) -> None:
+        study = make_study(store)
+        start(study)
+        for seed in (1, 2):
+            with pytest.raises(ValueError, match="dynamic value space"):
+                start(
+                    study,
+                    seed=seed,
+                    params={"pair user×item": "naive"},
+                    distributions={"pair user×item": CategoricalDistribution(["naive", "hash"])},
+                )
+        assert len(study.trials()) == 1
 
     def test_the_dashboard_lists_and_shows_it(
         self, store: StudyStore, make_study: MakeStudy, outside: RDBStorage

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_mock_engine, inspect, text
+from sqlalchemy import create_engine, create_mock_engine, inspect, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
@@ -17,6 +17,7 @@ from autofi.store import StorageURL, StudyStore, resolve_storage
 from autofi.store import database as database_module
 from autofi.store.database import Database
 from autofi.store.tables import VERSION_TABLE, Base
+from tests.store.databases import mysql_database
 from tests.store.examples import CREATED
 
 
@@ -83,6 +84,17 @@ def test_mysql_gets_columns_large_enough() -> None:
     statements: list[object] = []
     Base.metadata.create_all(create_mock_engine("mysql+pymysql://", lambda s, *a, **k: statements.append(s)))
     assert len(statements) >= len(Base.metadata.tables)
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused(mysql_server: str) -> None:
+    url = mysql_database(mysql_server, characters="latin1")
+    with pytest.raises(
+        StoreError, match="has 'latin1'; ALTER DATABASE `t.*` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    ):
+        Database(url)
+    engine = create_engine(url.url)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 @pytest.mark.parametrize("name", ["with {braces}.db", "with %41 percent.db", "mit größe ü.db"])

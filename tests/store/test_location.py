@@ -66,6 +66,8 @@ def test_postgresql_means_psycopg(tmp_path: Path, scheme: str) -> None:
         ("mysql://u@h/d", r"write mysql\+pymysql://u@h/d \(pip install 'autofi\[mysql\]'\)"),
         ("mariadb://u:pw@h/d", r"write mariadb\+pymysql://u:\*\*\*@h/d "),
         ("postgressql://u@h/d", "cannot be kept in 'postgressql'; did you mean 'postgresql'"),
+        ("journal://studies.log", "all that Optuna's journal storage keeps; name a SQL database"),
+        ("grpc://host:13000", "all that Optuna's grpc storage keeps; name a SQL database"),
         ("mongodb://u@h/d", "cannot be kept in 'mongodb'; Known: mariadb, mysql, postgresql, sqlite"),
         ("postgresql+asyncpg://u@h/d", "no synchronous driver 'asyncpg' for postgresql"),
         ("postgresql://u@h", "names no database"),
