@@ -114,6 +114,14 @@ class Candidates:
                 found.append(chosen)
         return found
 
+    def start(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
+        """The first of the starts that is not `seen` by id; None when they are over."""
+        for parameters in self.starts():
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return dict(parameters), architecture
+        return None
+
     def several(
         self,
         known: Sequence[Known],
@@ -140,10 +148,9 @@ class Candidates:
         seed: int,
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
-        for parameters in self.starts():
-            architecture = self.architecture(parameters)
-            if architecture.id not in seen:
-                return dict(parameters), architecture
+        start = self.start(seen)
+        if start is not None:
+            return start
         for draw in range(DRAWS):
             parameters = propose(self._sampler, self._question(known, seed + 7919 * draw))
             architecture = self.architecture(parameters)

@@ -19,15 +19,17 @@ from autofi.device import pick_device
 from autofi.engine.registry import DEFAULT_SAMPLER, get_sampler
 from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
-from autofi.evaluation.side_by_side import default_jobs
+from autofi.evaluation.side_by_side import at_once, default_jobs
 from autofi.finals import run_finals
 from autofi.measuring import PROPOSAL, Goal, measure_trials, prepare
+from autofi.nni.choosing import check_single, choose_engine
+from autofi.nni.proposals import Tuning
 from autofi.objectives import Goals
 from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
 from autofi.retrain import retrain_winner, train_baseline
-from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, TREES, SearchSettings
+from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, OPTUNA, TREES, SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.space.builtin import builtin_spaces
 from autofi.space.search_space import SearchSpace, load_space
@@ -60,6 +62,9 @@ def search(
     objectives: Sequence[str] | None = None,
     limits: Sequence[str] | None = None,
     sampler: str = DEFAULT_SAMPLER,
+    engine: str = OPTUNA,
+    tuner: str | None = None,
+    nni_python: str | Path | None = None,
     jobs: int | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -73,6 +78,9 @@ def search(
     objectives  names of `autofi.objectives.OBJECTIVES`, the first of which leads; by default the validation AUC
     limits      such as `table_bytes<=50MB` and `auc>=0.7`, which the winner keeps
     sampler     who proposes after the starts of the space: a name of `autofi.engine.registry.samplers`
+    engine      `optuna`, or `nni`: a tuner of NNI proposes after the starts, in an experiment with a portal of its own
+    tuner       a name of `autofi.nni.tuners.TUNERS`, by default TPE
+    nni_python  the interpreter that has NNI, if neither AUTOFI_NNI_PYTHON names it nor this one has it
     jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
     workers     processes on this machine that share the trials through the storage; each opens the data itself, and
                 GPUs are dealt out in turn. More may join from anywhere at any time: `autofi.work`
@@ -90,10 +98,13 @@ def search(
             f"Workers open the data themselves: found a table in memory and {workers} workers; write it to a file, or "
             "train several at once with jobs."
         )
+    tuning = choose_engine(engine, tuner, nni_python, sampler=sampler, workers=workers)
     store = StudyStore(resolve_storage(storage))
     name = study or default_name(source_name(table), found_space.name)
     # An unreachable storage and other goals or another space are refused before the table is read.
     goals = Goals.parse(objectives, limits, kept=store.goals(name))
+    if tuning is not None:
+        check_single(goals)
     store.check_same(
         name, goals=goals, space_name=found_space.name, space_fingerprint=found_space.fingerprint
     )
@@ -113,6 +124,8 @@ def search(
         objectives=goals.names,
         limits=tuple(map(str, goals.limits)),
         sampler=get_sampler(sampler).name,
+        engine=engine,
+        tuner=None if tuning is None else tuning.tuner.name,
     )
     progress.phase("encode")
     dataset = open_data(table, settings, valid=valid, test=test)
@@ -147,6 +160,7 @@ def search(
             deadline=deadline,
             crew=crew,
             sampler=sampler,
+            tuning=tuning,
             progress=progress,
         )
         with beside_the_search(progress):
@@ -180,15 +194,21 @@ def run_search(
     deadline: float | None,
     crew: Crew,
     sampler: str = DEFAULT_SAMPLER,
+    tuning: Tuning | None = None,
     progress: Progress,
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
-    Goal.within(trials, None if deadline is None else deadline - time.monotonic()).keep(handle)
+    seconds = None if deadline is None else deadline - time.monotonic()
+    Goal.within(trials, seconds, shared=tuning is None).keep(handle)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
         candidates = prepare(handle, bench, space, proposal, sampler=sampler, progress=progress)
         crew.share_cores()
-        measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
+        if tuning is None:
+            measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
+            return
+        with tuning.around(candidates, handle, seed=seed, jobs=at_once(bench), progress=progress) as tuned:
+            measure_trials(handle, bench, tuned, seed=seed, progress=progress)
 
 
 def _proposal(

@@ -13,6 +13,8 @@ from autofi.engine.registry import DEFAULT_SAMPLER
 DEFAULT_BASELINES = ("lr", "fm", "dnn", "all-memorize", "all-factorize", "lightgbm", "catboost")
 TREES = ("lightgbm", "catboost")
 DEFAULT_SPLIT = "random:0.8,0.1,0.1"
+#: Who may propose: a sampler of ours (most of them Optuna's), or a tuner of NNI.
+OPTUNA, NNI = "optuna", "nni"
 _LISTED = ("baselines", "objectives", "limits")
 
 
@@ -35,6 +37,8 @@ class SearchSettings:
     objectives: tuple[str, ...] = ("auc",)
     limits: tuple[str, ...] = ()
     sampler: str = DEFAULT_SAMPLER
+    engine: str = OPTUNA
+    tuner: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
