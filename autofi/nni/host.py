@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 HERE = Path(__file__).resolve().parent
 #: Seconds between looks at the processes.
@@ -33,11 +33,13 @@ ATTEMPTS = 3
 
 
 def main() -> None:
-    order = json.loads(sys.stdin.readline())
-    tell = os.fdopen(os.dup(1), "w", buffering=1)
+    # Copies of both pipes, which the manager does not inherit: Node.js would keep them from blocking, for all of us.
+    told, tell = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    order = json.loads(told.readline())
     told_to_stop = threading.Event()
-    threading.Thread(target=_listen, args=[told_to_stop], daemon=True).start()
+    threading.Thread(target=_listen, args=[told, told_to_stop], daemon=True).start()
     host = Host(order, lambda **event: print(json.dumps(event), file=tell, flush=True))
     try:
         host.start()
@@ -51,12 +53,9 @@ def main() -> None:
     os._exit(0)
 
 
-def _listen(told_to_stop: threading.Event) -> None:
-    if sys.stdin.readline():
+def _listen(told: TextIO, told_to_stop: threading.Event) -> None:
+    for _ in told:
         told_to_stop.set()
-        # The end of the input after that: whoever asked has died meanwhile.
-        if sys.stdin.readline():
-            return
     kill_children()
     os._exit(1)
 
