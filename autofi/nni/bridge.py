@@ -7,6 +7,7 @@ can have; a whole number is `randint`, whose upper end NNI leaves out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from optuna.distributions import (
@@ -17,13 +18,24 @@ from optuna.distributions import (
 )
 
 from autofi.errors import SearchSpaceError
+from autofi.space.encoding import distributions
+from autofi.space.search_space import load_space
 
 Document = dict[str, dict[str, Any]]
 
 
-def to_document(distributions: Mapping[str, BaseDistribution]) -> Document:
+def to_document(parameters: Mapping[str, BaseDistribution]) -> Document:
     """The search space document of some parameters; raises SearchSpaceError for one that NNI has no type for."""
-    return {name: _entry(name, found) for name, found in distributions.items()}
+    return {name: _entry(name, found) for name, found in parameters.items()}
+
+
+def nni_space(space: str | Path = "default") -> Document:
+    """The search space document of a space by its name or file, for an experiment of NNI of one's own.
+
+    Of the fields, pairs and products of a table it has nothing: what is offered of them is known when the supernet has
+    been trained.
+    """
+    return to_document(distributions(load_space(space), {}))
 
 
 def from_document(document: Mapping[str, Any]) -> dict[str, BaseDistribution]:
@@ -31,9 +43,9 @@ def from_document(document: Mapping[str, Any]) -> dict[str, BaseDistribution]:
     return {name: _distribution(name, entry) for name, entry in document.items()}
 
 
-def from_nni(parameters: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+def from_nni(proposed: Mapping[str, Any], parameters: Mapping[str, BaseDistribution]) -> dict[str, Any]:
     """What a tuner of NNI proposes, as values of the distributions: numbers that rounding put outside are moved in."""
-    return {name: _value(parameters[name], found) for name, found in distributions.items()}
+    return {name: _value(proposed[name], found) for name, found in parameters.items()}
 
 
 def _entry(name: str, found: BaseDistribution) -> dict[str, Any]:
@@ -74,8 +86,11 @@ def _is_plain(value: Any) -> bool:
 
 def _value(value: Any, found: BaseDistribution) -> Any:
     if isinstance(found, CategoricalDistribution):
-        # By type too: of the choices 1, 1.0 and True each equals the others.
-        return next(choice for choice in found.choices if choice == value and isinstance(choice, type(value)))
+        # True equals 1, which is another choice; 1.0 comes back as 1 from NNI's manager, and is the same.
+        truth = isinstance(value, bool)
+        return next(
+            choice for choice in found.choices if choice == value and isinstance(choice, bool) == truth
+        )
     assert isinstance(found, FloatDistribution | IntDistribution)
     inside = min(max(value, found.low), found.high)
     return int(inside) if isinstance(found, IntDistribution) else float(inside)
