@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -88,6 +90,7 @@ class Experiment:
         self._waiting: list[Proposed] = []
         self.id, self.url, self.log = "", "", order.folder
         self.is_exhausted = False
+        self._manager: int | None = None
 
     def __enter__(self) -> Self:
         # A socket in a folder of this user's own: no port, and nobody else's process can connect.
@@ -142,7 +145,7 @@ class Experiment:
             self._waiting.append(event)
         elif event["event"] == "started":
             self.id, self.url = event["id"], f"http://127.0.0.1:{event['port']}"
-            self.log = Path(event["log"])
+            self.log, self._manager = Path(event["log"]), event["manager"]
         elif event["event"] == "exhausted":
             self.is_exhausted = True
         else:
@@ -192,7 +195,10 @@ class Experiment:
         # The end of its input ends it and all it started at once.
         with contextlib.suppress(OSError):
             self._host.stdin.close()
-        self._host.wait()
+        if self._host.wait() < 0 and self._manager is not None:
+            # Killed before it could end the others, which the manager has in a group of its own.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._manager, signal.SIGKILL)
         self._listener.close()
         self._said.close()
         shutil.rmtree(self._sockets, ignore_errors=True)

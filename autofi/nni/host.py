@@ -110,6 +110,7 @@ class Host:
             event="started",
             id=self.experiment.id,
             port=self.experiment.port,
+            manager=self.manager.pid,
             log=str(folder / self.experiment.id / "log"),
         )
 

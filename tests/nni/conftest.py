@@ -35,7 +35,16 @@ def nni_python() -> Path:
         if not finished.exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", KEPT], check=True)
             # Compiled, or each tuner would take ten seconds to begin, wherever bytecode is not kept.
-            install = [python, "-m", "pip", "install", "--quiet", "--compile", "nni==3.0", "hyperopt==0.3.0"]
+            install = [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--compile",
+                "nni==3.0",
+                "hyperopt==0.3.0",
+            ]
             made = subprocess.run(install, capture_output=True, text=True, check=False)
             if made.returncode:
                 pytest.skip(f"NNI cannot be installed here: {made.stderr.strip().splitlines()[-1:]}")

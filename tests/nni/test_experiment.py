@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -52,13 +53,21 @@ def order(tuner: Tuner, folder: Path) -> Order:
     )
 
 
-def family(root: psutil.Process) -> list[psutil.Process]:
-    return list(root.children(recursive=True))
+def family(pid: int | None = None) -> dict[psutil.Process, str]:
+    """All that descend from a process, by default this one, with their command lines."""
+    found = {}
+    for process in psutil.Process(pid).children(recursive=True):
+        # Some only pass by: the shells with which the manager asks for a GPU, say.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found[process] = " ".join(process.cmdline())
+    return found
 
 
-def only(found: list[psutil.Process], word: str) -> psutil.Process:
-    """The one process with that word in its command line."""
-    (process,) = [process for process in found if any(word in part for part in process.cmdline())]
+def only(found: dict[psutil.Process, str], word: str) -> psutil.Process:
+    """The one process with that word in its command line, and no shell in front of it."""
+    (process,) = [
+        process for process, line in found.items() if word in line and not line.startswith("/bin/sh ")
+    ]
     return process
 
 
@@ -76,7 +85,7 @@ def test_a_tuner_proposes_points_of_the_space_and_stands_a_failure(
                 proposed.refuse("it diverged")
             else:
                 proposed.answer(0.5 + turn / 100)
-        children = family(psutil.Process())
+        children = family()
     assert children
     assert [child for child in children if child.is_running()] == []
     for parameters in seen:
@@ -105,13 +114,8 @@ class TestRunning:
 
     def test_it_listens_on_this_machine_only(self, running: Experiment) -> None:
         port = int(running.url.rpartition(":")[2])
-        found = [
-            one.laddr.ip
-            for process in family(psutil.Process())
-            for one in process.net_connections("inet")
-            if one.status == psutil.CONN_LISTEN
-        ]
-        assert found == ["127.0.0.1"]
+        found = only(family(), "main.js").net_connections("inet")
+        assert [one.laddr for one in found if one.status == psutil.CONN_LISTEN] == [("127.0.0.1", port)]
         with socket.create_connection(("127.0.0.1", port), timeout=10):
             pass
 
@@ -130,7 +134,7 @@ class TestRunning:
             browser.close()
 
     def test_a_dead_tuner_is_noticed(self, running: Experiment) -> None:
-        only(family(psutil.Process()), "--exp_params").kill()
+        only(family(), "--exp_params").kill()
         begun = time.monotonic()
         with pytest.raises(EngineError, match="NNI's tuner is gone .its process died"):
             self.ask_on(running)
@@ -146,7 +150,7 @@ def test_an_error_in_the_tuner_is_told(tmp_path: Path, nni_python: Path) -> None
     broken = Order("planted", tmp_path / "nni", to_document(SPACE), "TPE", {"optimize_mode": "sideways"})
     with pytest.raises(EngineError, match="sideways"), Experiment(nni_python, broken) as experiment:
         experiment.next()
-    assert family(psutil.Process()) == []
+    assert family() == {}
 
 
 SEARCH = """
@@ -172,13 +176,13 @@ def test_nothing_outlives_a_search_that_is_killed(victim: str, tmp_path: Path, n
     )
     assert search.stdout is not None
     assert search.stdout.readline() == "proposed\n"
-    children = family(psutil.Process(search.pid))
+    children = family(search.pid)
     for word in ("host.py", "main.js", "--exp_params", "relay.py"):
         only(children, word)
     os.kill(search.pid if victim == "search" else only(children, "host.py").pid, signal.SIGKILL)
     _, said = search.communicate(timeout=60)
     if victim == "host":
         assert "the process that watches it died" in said
-    gone, alive = psutil.wait_procs(children, timeout=60)
+    gone, alive = psutil.wait_procs(list(children), timeout=60)
     assert alive == []
     assert len(gone) >= 4
