@@ -90,6 +90,7 @@ class Experiment:
         self._waiting: list[Proposed] = []
         self.id, self.url, self.log = "", "", order.folder
         self.is_exhausted = False
+        self._told = not order.known
         self._manager: int | None = None
 
     def __enter__(self) -> Self:
@@ -112,7 +113,7 @@ class Experiment:
         try:
             self._write(json.dumps(self._order.to_json()))
             if not self._next(PATIENCE):
-                raise EngineError(self._told("NNI's manager", f"it did not start within {PATIENCE:.0f} s"))
+                raise EngineError(self._message("NNI's manager", f"it did not start within {PATIENCE:.0f} s"))
         except BaseException:
             self._end(kill=True)
             raise
@@ -130,9 +131,10 @@ class Experiment:
         been proposed for so long.
         """
         until = time.monotonic() + seconds
-        while not self._waiting and not self.is_exhausted:
+        # No trial is answered before the tuner has been told what is known: it would be asked for more meanwhile.
+        while not (self._told and (self._waiting or self.is_exhausted)):
             if not self._next(until - time.monotonic()):
-                raise EngineError(self._told("NNI's tuner", f"it proposed nothing for {seconds:.0f} s"))
+                raise EngineError(self._message("NNI's tuner", f"it proposed nothing for {seconds:.0f} s"))
         return self._waiting.pop(0) if self._waiting else None
 
     def _next(self, seconds: float) -> bool:
@@ -146,13 +148,15 @@ class Experiment:
         elif event["event"] == "started":
             self.id, self.url = event["id"], f"http://127.0.0.1:{event['port']}"
             self.log, self._manager = Path(event["log"]), event["manager"]
+        elif event["event"] == "told":
+            self._told = True
         elif event["event"] == "exhausted":
             self.is_exhausted = True
         else:
-            raise EngineError(self._told(event["what"], event["reason"]))
+            raise EngineError(self._message(event["what"], event["reason"]))
         return True
 
-    def _told(self, what: str, reason: str) -> str:
+    def _message(self, what: str, reason: str) -> str:
         last = _last_error(self.log / "dispatcher.log")
         return (
             f"A search needs its tuner to the end: {what} is gone ({reason}{f'; {last}' if last else ''}), see "

@@ -2,8 +2,8 @@
 
 The first line of standard input is the order, an object; "stop" ends the experiment in good order, and the end of the
 input, which also comes when AutoFI is killed, ends it at once. Standard output has one object a line: `started` with
-the port, `exhausted` when the tuner has nothing left to propose, `ended` when the manager or the tuner died or failed.
-What NNI prints goes to standard error.
+the port, `told` when the tuner has been sent what is known, `exhausted` when it has nothing left to propose, `ended`
+when the manager or the tuner died or failed. What NNI prints goes to standard error.
 
 NNI itself never notices a dead tuner: the experiment would stay RUNNING for ever.
 """
@@ -127,6 +127,7 @@ class Host:
                 raise Ended("NNI's tuner", "its process died")
             if known and self._imported(known):
                 known = None
+                self.tell(event="told")
             if known and late:
                 raise Ended("NNI's tuner", "it does not take what is known")
             if status.get("status") == "TUNER_NO_MORE_TRIAL" and not exhausted:

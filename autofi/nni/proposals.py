@@ -40,8 +40,8 @@ class TunedCandidates:
     """What `Candidates` is to a search, with proposals by NNI.
 
     The experiment begins when the starts of the space have been taken, and ends when this is left. Its tuner is told of
-    everything measured so far, if it listens, but for its first proposals: NNI asks for those before it can be told.
-    An architecture that was measured before is answered from the record.
+    everything measured so far, if it listens; its first proposals, one for each training at once, are made before
+    that. An architecture that was measured before is answered from the record.
     """
 
     def __init__(
@@ -75,6 +75,11 @@ class TunedCandidates:
         with self._open:
             if error is None:
                 self._settle()
+                if self._experiment is None and self.distributions:
+                    self._progress.note(
+                        "No experiment of NNI was needed: the first trials are the starts of the space; its tuner "
+                        "proposes from there with more --trials."
+                    )
 
     def several(
         self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
