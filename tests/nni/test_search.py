@@ -93,14 +93,15 @@ def test_a_search_ends_with_the_space_and_its_record_is_that_of_its_trials(
     assert sorted(trials) == [4, 6, 8]
     assert all(trial.table_bytes and trial.seconds and trial.valid for trial in trials.values())
     database = only_experiment(storage)
-    told = reported(database)
+    answered = reported(database)
     # The first proposal, made before NNI can be told of what is known, is the start again: answered from its record.
-    assert [size for size, _ in told] == [4, 6, 8]
-    for size, value in told:
+    assert [size for size, _ in answered] == [4, 6, 8]
+    for size, value in answered:
         assert value == pytest.approx(trials[size].value, abs=1e-12)
 
     run("report", "s", *place, "-o", str(tmp_path / "report"))
-    assert "tuner: GridSearch" in (tmp_path / "report" / "study.yaml").read_text()
+    told = (tmp_path / "report" / "study.yaml").read_text()
+    assert "tuner: GridSearch" in told and "sampler" not in told
     assert json.loads(run("show", "s", *place, "--json").stdout)["winner"]
     run("export", "s", *place, "-o", str(tmp_path / "bundle"))
     assert autofi.load(tmp_path / "bundle")
