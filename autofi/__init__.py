@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autofi.errors import AutoFIError
     from autofi.export.predictor import Predictor, load
     from autofi.loop import search
+    from autofi.nni.bridge import nni_space
     from autofi.opening import inspect_table
     from autofi.progress import RichProgress
     from autofi.study import Study, list_studies, open_study
@@ -42,6 +43,7 @@ _WHERE = {
     "list_studies": "study",
     "load": "export.predictor",
     "load_overrides": "data.overrides",
+    "nni_space": "nni.bridge",
     "open_dashboard": "dashboard",
     "open_study": "study",
     "search": "loop",
@@ -62,6 +64,7 @@ __all__ = [
     "list_studies",
     "load",
     "load_overrides",
+    "nni_space",
     "open_dashboard",
     "open_study",
     "search",

@@ -9,6 +9,7 @@ AutoFIError
 │   ├── StudyNotFoundError    also a KeyError
 │   ├── StudyMismatchError    resumed with another space, other data or other objectives
 │   └── LimitError            nothing that was measured keeps the study's limits
+├── EngineError               what proposes, a process of its own, has died or failed
 ├── ExportError               a bundle that cannot be written or trusted
 └── MissingDependencyError    an extra that is not installed; also an ImportError
 
@@ -59,6 +60,10 @@ class StudyMismatchError(StoreError):
 
 class LimitError(StoreError):
     """No architecture that was measured keeps the limits; longer searches or other limits may find one."""
+
+
+class EngineError(AutoFIError):
+    """What proposes runs in a process of its own, and that has died or failed; what was measured is kept."""
 
 
 class ExportError(AutoFIError):

@@ -21,15 +21,24 @@ from autofi.engine.pruning import check_fidelity
 from autofi.engine.registry import DEFAULT_SAMPLER, get_sampler
 from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
-from autofi.evaluation.side_by_side import default_jobs
+from autofi.evaluation.side_by_side import at_once, default_jobs
 from autofi.finals import run_finals
 from autofi.measuring import PROPOSAL, Goal, measure_trials, prepare
+from autofi.nni.choosing import check_single, choose_engine
+from autofi.nni.proposals import Tuning
 from autofi.objectives import Goals
 from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
 from autofi.retrain import retrain_winner, train_baseline
-from autofi.settings import DEFAULT_BASELINES, DEFAULT_SPLIT, DEFAULT_STRATEGY, TREES, SearchSettings
+from autofi.settings import (
+    DEFAULT_BASELINES,
+    DEFAULT_SPLIT,
+    DEFAULT_STRATEGY,
+    OPTUNA,
+    TREES,
+    SearchSettings,
+)
 from autofi.space.architecture import Architecture
 from autofi.space.builtin import builtin_spaces
 from autofi.space.search_space import SearchSpace, load_space
@@ -65,6 +74,9 @@ def search(
     sampler: str | None = None,
     fidelity: str | None = None,
     plateau: int | None = None,
+    engine: str = OPTUNA,
+    tuner: str | None = None,
+    nni_python: str | Path | None = None,
     jobs: int | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -82,6 +94,9 @@ def search(
     fidelity    `full`, or `halving` or `hyperband`: trials are first trained on a ninth and a third of the rows, and
                 only the best third of them goes on each time
     plateau     end the search after so many trials in a row that came to nothing better
+    engine      `optuna`, or `nni`: a tuner of NNI proposes after the starts, in an experiment with a portal of its own
+    tuner       a name of `autofi.nni.tuners.TUNERS`, by default TPE
+    nni_python  the interpreter that has NNI, if neither AUTOFI_NNI_PYTHON names it nor this one has it
     jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
     workers     processes on this machine that share the trials through the storage; each opens the data itself, and
                 GPUs are dealt out in turn. More may join from anywhere at any time: `autofi.work`
@@ -99,11 +114,14 @@ def search(
             f"Workers open the data themselves: found a table in memory and {workers} workers; write it to a file, or "
             "train several at once with jobs."
         )
+    tuning = choose_engine(engine, tuner, nni_python, sampler=sampler, workers=workers)
     store = StudyStore(resolve_storage(storage))
     name = study or default_name(source_name(table), found_space.name)
     # An unreachable storage, other goals, another plan or space are refused before the table is read.
     kept = store.settings(name) or {}
     goals = Goals.parse(objectives, limits, kept=Goals.from_json(kept) if kept else None)
+    if tuning is not None:
+        check_single(goals)
     settings = SearchSettings(
         source=source_name(table),
         target=target,
@@ -122,6 +140,8 @@ def search(
         sampler=get_sampler(sampler or kept.get("sampler", DEFAULT_SAMPLER)).name,
         strategy=get_strategy(strategy or kept.get("strategy", DEFAULT_STRATEGY)).name,
         fidelity=check_fidelity(fidelity or kept.get("fidelity", SearchSettings.fidelity)),
+        engine=engine,
+        tuner=None if tuning is None else tuning.tuner.name,
     )
     store.check_same(
         name,
@@ -162,6 +182,7 @@ def search(
             deadline=deadline,
             plateau=plateau,
             crew=crew,
+            tuning=tuning,
             progress=progress,
         )
         with beside_the_search(progress):
@@ -196,17 +217,23 @@ def run_search(
     deadline: float | None,
     plateau: int | None,
     crew: Crew,
+    tuning: Tuning | None = None,
     progress: Progress,
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
-    Goal.within(trials, None if deadline is None else deadline - time.monotonic(), plateau).keep(handle)
+    seconds = None if deadline is None else deadline - time.monotonic()
+    Goal.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
         with beside_the_search(progress):
             show_proposal(handle, proposal)
         candidates = prepare(handle, bench, space, proposal, progress=progress)
         crew.share_cores()
-        measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
+        if tuning is None:
+            measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
+            return
+        with tuning.around(candidates, handle, seed=seed, jobs=at_once(bench), progress=progress) as tuned:
+            measure_trials(handle, bench, tuned, seed=seed, progress=progress)
 
 
 def _proposal(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from optuna.distributions import BaseDistribution
 
 from autofi.candidates.base import Candidates
 from autofi.dashboard.decorations import (
@@ -54,17 +57,21 @@ class Goal:
     trials   architectures in all, over all sittings and workers
     until    when no further trial begins; None: no such time
     plateau  trials in a row that may come to nothing better; None: as many as there are
+    shared   whether workers propose as the leader does; what a tuner of NNI proposes, the leader alone is told
     """
 
     trials: int
     until: datetime | None = None
     plateau: int | None = None
+    shared: bool = True
 
     @classmethod
-    def within(cls, trials: int, seconds: float | None, plateau: int | None = None) -> Goal:
+    def within(
+        cls, trials: int, seconds: float | None, plateau: int | None = None, *, shared: bool = True
+    ) -> Goal:
         """With an end so many seconds from now."""
         until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
-        return cls(trials, until, plateau)
+        return cls(trials, until, plateau, shared)
 
     def reached(self, handle: StudyHandle, ended: Sequence[TrialRecord]) -> str | None:
         """Why no further trial begins; None while one does. `ended` are the trials that were measured or stopped."""
@@ -82,14 +89,26 @@ class Goal:
     def keep(self, handle: StudyHandle) -> None:
         """For all workers; another sitting may set another one."""
         until = None if self.until is None else self.until.isoformat()
-        handle.record_stage(GOAL, {"trials": self.trials, "until": until, "plateau": self.plateau})
+        payload = {"trials": self.trials, "until": until, "plateau": self.plateau, "shared": self.shared}
+        handle.record_stage(GOAL, payload)
 
     @classmethod
     def read(cls, handle: StudyHandle) -> Goal:
         """The goal kept with a study."""
         kept = handle.stage(GOAL) or {"trials": 0, "until": None}
         until = None if kept["until"] is None else datetime.fromisoformat(kept["until"])
-        return cls(kept["trials"], until, kept.get("plateau"))
+        return cls(kept["trials"], until, kept.get("plateau"), kept.get("shared", True))
+
+
+class Proposer(Protocol):
+    """Who says what is measured next; `Candidates`, or a tuner of NNI around them."""
+
+    @property
+    def distributions(self) -> Mapping[str, BaseDistribution]: ...
+
+    def several(
+        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+    ) -> list[tuple[dict[str, Any], Architecture]]: ...
 
 
 def prepare(
@@ -111,7 +130,7 @@ def prepare(
 def measure_trials(
     handle: StudyHandle,
     bench: Workbench,
-    candidates: Candidates,
+    candidates: Proposer,
     *,
     seed: int,
     progress: Progress,
@@ -163,7 +182,7 @@ def ended_trials(handle: StudyHandle) -> list[TrialRecord]:
 def _take(
     handle: StudyHandle,
     bench: Workbench,
-    candidates: Candidates,
+    candidates: Proposer,
     goal: Goal,
     ended: Sequence[TrialRecord],
     *,

@@ -17,6 +17,8 @@ DEFAULT_STRATEGY = "staged"
 DEFAULT_BASELINES = ("lr", "fm", "dnn", "all-memorize", "all-factorize", "lightgbm", "catboost")
 TREES = ("lightgbm", "catboost")
 DEFAULT_SPLIT = "random:0.8,0.1,0.1"
+#: Who may propose: a sampler of ours (most of them Optuna's), or a tuner of NNI.
+OPTUNA, NNI = "optuna", "nni"
 _LISTED = ("baselines", "objectives", "limits")
 
 
@@ -41,6 +43,8 @@ class SearchSettings:
     sampler: str = DEFAULT_SAMPLER
     strategy: str = DEFAULT_STRATEGY
     fidelity: Fidelity = "full"
+    engine: str = OPTUNA
+    tuner: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 
 from autofi.device import pick_device
-from autofi.errors import StoreError
+from autofi.errors import ConfigError, StoreError
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
-from autofi.measuring import POLL_SECONDS, PROPOSAL, STAGE, measure_trials, prepare
+from autofi.measuring import POLL_SECONDS, PROPOSAL, STAGE, Goal, measure_trials, prepare
 from autofi.opening import open_again
 from autofi.progress import Progress, SilentProgress
 from autofi.settings import SearchSettings
@@ -47,13 +47,18 @@ def work(
     not depend on who measures it: its seed is the study's. A worker may leave or be killed at any moment; another one
     takes its trial over.
 
-    Raises StudyNotFoundError, DataError where the data cannot be had here or is other data, and StoreError where nobody
-    leads the search and nothing has been proposed yet.
+    Raises StudyNotFoundError, ConfigError where a tuner of NNI proposes, DataError where the data cannot be had here or
+    is other data, and StoreError where nobody leads the search and nothing has been proposed yet.
     """
     begun = time.monotonic()
     progress = progress or SilentProgress()
     chosen_device = pick_device(device)
     with StudyStore(resolve_storage(storage)) as store, store.open(study) as handle:
+        if not Goal.read(handle).shared:
+            raise ConfigError(
+                f"A tuner of NNI proposes to one process: '{study}' is searched with --engine nni; several at once are "
+                "trained there with --jobs."
+            )
         settings = SearchSettings.from_json(handle.record.settings)
         progress.phase("encode")
         dataset = open_again(settings, study=study, fingerprint=handle.record.data_fingerprint, source=data)

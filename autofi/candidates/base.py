@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import Any
@@ -47,6 +47,14 @@ class Candidates(ABC):
         """What is tried before the sampler proposes."""
         return [dict(self.defaults)]
 
+    def start(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
+        """The first of the starts that is not `seen` by id; None when they are over."""
+        for parameters in self.starts():
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return dict(parameters), architecture
+        return None
+
     def several(
         self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
@@ -64,10 +72,9 @@ class Candidates(ABC):
         self, known: Sequence[Known], seen: set[str], *, seed: int
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
-        for parameters in self.starts():
-            architecture = self.architecture(parameters)
-            if architecture.id not in seen:
-                return dict(parameters), architecture
+        start = self.start(seen)
+        if start is not None:
+            return start
         # Nothing is known yet where other workers train the starts: there is nothing to learn from either.
         sampler = get_sampler(self._sampler if known else BLIND)
         for draw in range(DRAWS if self.distributions else 0):

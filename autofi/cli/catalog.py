@@ -18,7 +18,8 @@ INSPECT_EXAMPLES = (
     "autofi inspect clicks.csv --target click --categorical hour --multi-valued 'genres:|'"
 )
 SPACES_EXAMPLES = (
-    "[bold]Examples[/bold]\n\nautofi spaces\n\nautofi search clicks.csv --target click --space fm"
+    "[bold]Examples[/bold]\n\nautofi spaces\n\nautofi search clicks.csv --target click --space fm\n\n"
+    "autofi spaces --nni default > search_space.json   [dim]for an experiment of NNI of your own[/dim]"
 )
 OPERATORS_EXAMPLES = "[bold]Examples[/bold]\n\nautofi operators\n\nautofi operators --json"
 
@@ -73,10 +74,24 @@ def inspect(
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as the README has it.")]
 
 
-def spaces(as_json: options.Json = False, markdown: Markdown = False) -> None:
+def spaces(
+    as_json: options.Json = False,
+    markdown: Markdown = False,
+    nni: Annotated[
+        str | None,
+        typer.Option(
+            help="Print this space, a name or a file, as a search space document of NNI instead.",
+            metavar="SPACE",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """List the search spaces that come with AutoFI: what they search, and their sources."""
     import autofi
 
+    if nni is not None:
+        print_json(autofi.nni_space(nni))
+        return
     if markdown:
         typer.echo(spaces_markdown(autofi.list_spaces()))
         return

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SPLIT = "Split"
 PLAN = "Plan"
+NNI = "NNI"
 SEARCH_EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "autofi search   [dim]generated data with a known truth, about two minutes[/dim]\n\n"
@@ -26,6 +27,7 @@ SEARCH_EXAMPLES = (
     "autofi search train.csv --valid valid.csv --test test.csv --target label --study mine --timeout 30m\n\n"
     "autofi search clicks.csv --target click --trials 60 --fidelity halving --plateau 20\n\n"
     "autofi search clicks.csv --target click --objective auc --objective table_bytes --max latency=200us\n\n"
+    "autofi search clicks.csv --target click --engine nni --tuner TPE --nni-python ~/nni/bin/python\n\n"
     "autofi search postgresql://host/ads --query 'SELECT * FROM clicks' --target click --json > result.json"
 )
 #: What `autofi search` without a table does: enough to see every part at work in about two minutes.
@@ -114,6 +116,33 @@ def search(
             min=1,
             show_default=False,
             rich_help_panel=PLAN,
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="optuna, or nni: a tuner of NNI proposes; its portal's address is printed.",
+            rich_help_panel=NNI,
+            metavar="NAME",
+        ),
+    ] = "optuna",
+    tuner: Annotated[
+        str | None,
+        typer.Option(
+            help="NNI's tuner: TPE, Anneal, Evolution, GridSearch or Random. [dim]default: TPE[/dim]",
+            rich_help_panel=NNI,
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    nni_python: Annotated[
+        str | None,
+        typer.Option(
+            envvar="AUTOFI_NNI_PYTHON",
+            help="The interpreter that has NNI 3.0. [dim]default: this one[/dim]",
+            rich_help_panel=NNI,
+            metavar="PYTHON",
+            show_default=False,
         ),
     ] = None,
     objective: options.Objectives = None,
@@ -212,6 +241,9 @@ def search(
             sampler=sampler,
             fidelity=fidelity,
             plateau=plateau,
+            engine=engine,
+            tuner=tuner,
+            nni_python=nni_python,
             progress=progress,
             **settings,
         )

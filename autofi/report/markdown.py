@@ -12,6 +12,7 @@ import yaml
 from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
 from autofi.report.verdict import verdict
+from autofi.settings import NNI
 from autofi.store import StudyRecord
 
 Summary = Mapping[str, Any]
@@ -25,6 +26,9 @@ def study_yaml(record: StudyRecord) -> str:
     if settings.get("source"):
         # A path says where the file was on one machine; its name says which file it was.
         settings["source"] = _name(str(settings["source"]))
+    if settings.get("engine") == NNI:
+        # Its tuner proposed; the sampler was asked nothing.
+        settings.pop("sampler", None)
     text: str = yaml.safe_dump(
         {
             "study": record.name,

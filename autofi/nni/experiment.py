@@ -1,0 +1,218 @@
+"""An experiment of NNI as the search sees it: proposals come in, each waits for its answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from autofi.errors import EngineError
+from autofi.nni.bridge import Document
+from autofi.nni.interpreter import environment
+from autofi.nni.relay import REPORTED
+
+HOST = Path(__file__).with_name("host.py")
+#: Seconds for the manager to start, and for a proposal after all the others have been answered.
+PATIENCE = 180.0
+#: Seconds for a relay to pass an answer on.
+PASSING = 30.0
+#: Seconds for the experiment to end in good order.
+GOODBYE = 40.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What an experiment is made of; `known` are parameters and values that its tuner is told of."""
+
+    name: str
+    folder: Path
+    space: Document
+    tuner: str
+    arguments: Mapping[str, Any]
+    at_once: int = 1
+    known: Sequence[tuple[Mapping[str, Any], float]] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        known = [{"parameter": dict(parameters), "value": value} for parameters, value in self.known]
+        return {**self.__dict__, "folder": str(self.folder), "known": known}
+
+
+class Proposed:
+    """Parameters that a trial of NNI waits with."""
+
+    def __init__(self, trial: str, parameters: Mapping[str, Any], relay: Connection) -> None:
+        self.trial, self.parameters, self._relay = trial, parameters, relay
+
+    def answer(self, value: float) -> None:
+        """What they came to; returns when the tuner's manager has it. Nothing where the trial is gone."""
+        self._send({"value": value})
+
+    def refuse(self, reason: str) -> None:
+        """They came to nothing: the trial fails in NNI."""
+        self._send({"error": reason})
+
+    def _send(self, answer: dict[str, Any]) -> None:
+        try:
+            with self._relay:
+                self._relay.send_bytes(json.dumps(answer).encode())
+                if self._relay.poll(PASSING):
+                    assert self._relay.recv_bytes() == REPORTED
+        except (EOFError, OSError):
+            # Somebody ended the trial in the portal; its record is kept here.
+            return
+
+
+class Experiment:
+    """A running experiment; starts when entered, ends when left.
+
+    id     NNI's name of it
+    url    of its portal, on this machine only; whoever has an account on the machine may use it
+    log    folder of what the manager and the tuner wrote
+    """
+
+    def __init__(self, python: Path, order: Order) -> None:
+        self._python, self._order = python, order
+        self._events: queue.Queue[Proposed | dict[str, Any]] = queue.Queue()
+        self._waiting: list[Proposed] = []
+        self.id, self.url, self.log = "", "", order.folder
+        self.is_exhausted = False
+        self._told = not order.known
+        self._manager: int | None = None
+
+    def __enter__(self) -> Self:
+        # A socket in a folder of this user's own: no port, and nobody else's process can connect.
+        self._sockets = Path(tempfile.mkdtemp(prefix="autofi-nni-"))
+        self._listener = Listener(str(self._sockets / "s"), "AF_UNIX", backlog=64)
+        threading.Thread(target=self._accept, daemon=True).start()
+        self._order.folder.mkdir(parents=True, exist_ok=True)
+        self._said = (self._order.folder / "host.log").open("ab")
+        self._host = subprocess.Popen(
+            [str(self._python), str(HOST)],
+            env={**environment(self._python), "AUTOFI_NNI_SOCKET": str(self._sockets / "s")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            # Ctrl-C is for the search, which ends this in good order.
+            start_new_session=True,
+        )
+        threading.Thread(target=self._follow, daemon=True).start()
+        try:
+            self._write(json.dumps(self._order.to_json()))
+            if not self._next(PATIENCE):
+                raise EngineError(self._message("NNI's manager", f"it did not start within {PATIENCE:.0f} s"))
+        except BaseException:
+            self._end(kill=True)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end(kill=error is not None)
+
+    def next(self, seconds: float = PATIENCE) -> Proposed | None:
+        """The next proposal, as soon as there is one; None where the tuner has no more.
+
+        Raises EngineError when the manager or the tuner died or failed, within seconds of that, and when nothing has
+        been proposed for so long.
+        """
+        until = time.monotonic() + seconds
+        # No trial is answered before the tuner has been told what is known: it would be asked for more meanwhile.
+        while not (self._told and (self._waiting or self.is_exhausted)):
+            if not self._next(until - time.monotonic()):
+                raise EngineError(self._message("NNI's tuner", f"it proposed nothing for {seconds:.0f} s"))
+        return self._waiting.pop(0) if self._waiting else None
+
+    def _next(self, seconds: float) -> bool:
+        """Take in one event; False where there is none."""
+        try:
+            event = self._events.get(timeout=max(0.0, seconds))
+        except queue.Empty:
+            return False
+        if isinstance(event, Proposed):
+            self._waiting.append(event)
+        elif event["event"] == "started":
+            self.id, self.url = event["id"], f"http://127.0.0.1:{event['port']}"
+            self.log, self._manager = Path(event["log"]), event["manager"]
+        elif event["event"] == "told":
+            self._told = True
+        elif event["event"] == "exhausted":
+            self.is_exhausted = True
+        else:
+            raise EngineError(self._message(event["what"], event["reason"]))
+        return True
+
+    def _message(self, what: str, reason: str) -> str:
+        last = _last_error(self.log / "dispatcher.log")
+        return (
+            f"A search needs its tuner to the end: {what} is gone ({reason}{f'; {last}' if last else ''}), see "
+            f"{self.log}; what was measured is kept, and the same command begins another experiment."
+        )
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                relay = self._listener.accept()
+            except OSError:
+                return
+            try:
+                asked = json.loads(relay.recv_bytes())
+            except (EOFError, OSError):
+                continue
+            self._events.put(Proposed(asked["trial"], asked["parameters"], relay))
+
+    def _follow(self) -> None:
+        assert self._host.stdout is not None
+        for line in self._host.stdout:
+            self._events.put(json.loads(line))
+        self._events.put({"event": "ended", "what": "NNI", "reason": "the process that watches it died"})
+
+    def _write(self, line: str) -> None:
+        assert self._host.stdin is not None
+        try:
+            self._host.stdin.write(f"{line}\n".encode())
+            self._host.stdin.flush()
+        except OSError:
+            # It is dead, which `_follow` tells.
+            return
+
+    def _end(self, *, kill: bool) -> None:
+        assert self._host.stdin is not None
+        if not kill:
+            self._write("stop")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._host.wait(GOODBYE)
+        # The end of its input ends it and all it started at once.
+        with contextlib.suppress(OSError):
+            self._host.stdin.close()
+        if self._host.wait() < 0 and self._manager is not None:
+            # Killed before it could end the others, which the manager has in a group of its own.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._manager, signal.SIGKILL)
+        self._listener.close()
+        self._said.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def _last_error(log: Path) -> str:
+    """The last error that a log of the tuner tells, as a Python traceback ends: `ValueError: ...`."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    told = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return told[-1] if told else ""

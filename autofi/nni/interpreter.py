@@ -1,0 +1,81 @@
+"""Where NNI is: an interpreter that has it, which may but need not be this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from autofi.errors import MissingDependencyError
+from autofi.nni.tuners import Tuner
+
+VARIABLE = "AUTOFI_NNI_PYTHON"
+VERSION = "3.0"
+INSTALL = (
+    "python3 -m venv nni && nni/bin/pip install nni==3.0 hyperopt, then --nni-python nni/bin/python or "
+    f"{VARIABLE} (pip install 'autofi[nni]' puts it in this environment, with older versions of two packages)"
+)
+#: Seconds to ask an interpreter what it has.
+PATIENCE = 60
+#: Without importing them: NNI alone takes seconds.
+ASK = """
+import importlib.metadata, json, sys
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        found[name] = None
+print(json.dumps(found))
+"""
+
+
+def find_nni(python: str | Path | None, tuner: Tuner) -> Path:
+    """An interpreter with NNI and what the tuner needs: the one given, of the environment variable, or this one.
+
+    Raises MissingDependencyError where it has not, with how to install it. Costs a tenth of a second.
+    """
+    named = str(python or os.environ.get(VARIABLE) or sys.executable)
+    # Not resolved: in a virtual environment it is a link, and what it links to has other packages.
+    chosen = Path(os.path.abspath(os.path.expanduser(named)))
+    versions = _versions(chosen, ("nni", *tuner.needs))
+    if versions["nni"] != VERSION:
+        raise MissingDependencyError(
+            f"--engine nni needs an interpreter with NNI {VERSION}: {chosen} has {versions['nni'] or 'none'}; "
+            f"{INSTALL}."
+        )
+    for name in tuner.needs:
+        if versions[name] is None:
+            raise MissingDependencyError(
+                f"NNI's tuner {tuner.name} needs the package {name}, which {chosen} does not have: "
+                f"{chosen} -m pip install {name}"
+            )
+    return chosen
+
+
+def environment(python: Path) -> dict[str, str]:
+    """What a process of that interpreter is given: another one than this must not read this one's packages."""
+    own = python == Path(os.path.abspath(sys.executable))
+    return {
+        name: value for name, value in os.environ.items() if own or name not in ("PYTHONPATH", "PYTHONHOME")
+    }
+
+
+def _versions(python: Path, packages: tuple[str, ...]) -> dict[str, str | None]:
+    try:
+        asked = subprocess.run(
+            [str(python), "-c", ASK, *packages],
+            env=environment(python),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE,
+        )
+        found: dict[str, str | None] = json.loads(asked.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise MissingDependencyError(
+            f"--engine nni needs an interpreter with NNI {VERSION}: {python} does not answer ({error}); {INSTALL}."
+        ) from error
+    return found
