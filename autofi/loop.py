@@ -23,7 +23,8 @@ from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError,
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import at_once, default_jobs
 from autofi.finals import run_finals
-from autofi.measuring import PROPOSAL, Goal, measure_trials, prepare
+from autofi.goal import PROPOSAL, Goal
+from autofi.measuring import measure_trials, prepare
 from autofi.nni.choosing import check_single, choose_engine
 from autofi.nni.proposals import Tuning
 from autofi.objectives import Goals

@@ -19,7 +19,7 @@ from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.bundle import copy_bundle
-from autofi.measuring import STOPPED
+from autofi.goal import STOPPED
 from autofi.opening import open_again
 from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress

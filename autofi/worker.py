@@ -9,7 +9,8 @@ from autofi.device import pick_device
 from autofi.errors import ConfigError, StoreError
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
-from autofi.measuring import POLL_SECONDS, PROPOSAL, STAGE, Goal, measure_trials, prepare
+from autofi.goal import PROPOSAL, STAGE, Goal
+from autofi.measuring import POLL_SECONDS, measure_trials, prepare
 from autofi.opening import open_again
 from autofi.progress import Progress, SilentProgress
 from autofi.settings import SearchSettings

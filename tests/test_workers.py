@@ -17,7 +17,7 @@ import torch
 import autofi
 from autofi.crew import Crew
 from autofi.errors import ConfigError, DataError, StoreError, StudyNotFoundError
-from autofi.measuring import STAGE, Goal
+from autofi.goal import STAGE, Goal
 from autofi.store import StudyHandle, StudyStore, TrialRecord, TrialState, resolve_storage
 
 ROOT = Path(autofi.__file__).parents[1]

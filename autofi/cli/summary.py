@@ -66,6 +66,8 @@ def print_summary(
         _print_line(
             out, "Apart:   ", f"no validation row shares {' × '.join(summary['apart'])} with training rows"
         )
+    if summary.get("stopped"):
+        _print_line(out, "Ended:   ", summary["stopped"])
     _print_line(out, "Seconds: ", _seconds(summary.get("seconds") or {}))
     _print_line(out, "Kept as: ", kept)
     _print_line(out, "Next:    ", next_command(summary, storage))

@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution
 
 from autofi.candidates.base import DRAWS, Candidates
 from autofi.engine.base import Known
-from autofi.measuring import STAGE
+from autofi.goal import STAGE
 from autofi.nni.bridge import from_nni, to_document
 from autofi.nni.experiment import Experiment, Order, Proposed
 from autofi.nni.tuners import Tuner

@@ -69,6 +69,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         *_boosted(summary.get("boosted_share")),
         *_front(summary),
         "## Architectures tried",
+        f"The search ended: {summary['stopped']}." if summary.get("stopped") else "",
         _trials(trials),
         "## Time and versions",
         ", ".join(
