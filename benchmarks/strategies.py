@@ -53,21 +53,29 @@ app = typer.Typer(help=__doc__, add_completion=False)
 
 
 class Watched(Workbench):
-    """A workbench that notes, after every training on all rows, when it ended and what it came to."""
+    """A workbench that notes, after every training on all rows, when it ended and what it came to.
 
-    def __init__(self, dataset: EncodedDataset, *, seed: int) -> None:
+    Once there is something to show, a training that is not over in time is broken off.
+    """
+
+    def __init__(self, dataset: EncodedDataset, *, seed: int, seconds: float) -> None:
         super().__init__(dataset, device=torch.device("cpu"), seed=seed)
-        self.begun = time.monotonic()
+        self.begun, self.seconds = time.monotonic(), seconds
         self.points: list[tuple[float, float, float]] = []
 
     def train(self, architecture: Architecture, *, share: float = 1.0, **settings: Any) -> Trained:
         parts = (*settings.pop("parts", ("valid",)), "test")
+        settings["on_evaluation"] = self._check
         trained = super().train(architecture, parts=parts, share=share, **settings)
         if share == 1.0:
             labels = self.dataset.labels[self.dataset.parts["test"]]
             found = auc(labels, trained.predictions["test"])
             self.points.append((time.monotonic() - self.begun, trained.report.auc, found))
         return trained
+
+    def _check(self, *figures: float) -> None:
+        if self.points and time.monotonic() - self.begun > self.seconds:
+            raise RuntimeError("the time is up")
 
 
 @app.command()
@@ -135,7 +143,7 @@ def _search(
                 data_fingerprint=dataset.fingerprint,
                 settings=settings.to_json(),
             )
-            bench = Watched(dataset, seed=seed)
+            bench = Watched(dataset, seed=seed, seconds=seconds)
             crew = Crew("strategies", storage, 0, device=bench.device, progress=progress)
             with handle:
                 run_search(
