@@ -19,7 +19,7 @@ from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.bundle import copy_bundle
-from autofi.goal import STOPPED
+from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
 from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress
@@ -36,6 +36,7 @@ from autofi.store import (
     TrialRecord,
     resolve_storage,
 )
+from autofi.supernet.exploration import Exploration
 from autofi.training.metrics import auc_interval, delong
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ class Study:
                 "streams": [],
                 **aims,
                 "missed": goals.missed(closest.violations) if closest else [],
+                "explored": self._explored(),
                 "stopped": self._stopped(),
                 "seconds": self._seconds(),
             }
@@ -176,6 +178,7 @@ class Study:
             **aims,
             # In words; only a trial that was asked for by its number wins beyond the limits.
             "missed": goals.missed(winner.violations),
+            "explored": self._explored(),
             "stopped": self._stopped(),
             "seconds": self._seconds(),
         }
@@ -399,6 +402,12 @@ class Study:
             choice, form = architecture.choice(left, right)
             found.append({"left": left, "right": right, "choice": choice, "form": form})
         return found
+
+    def _explored(self) -> dict[str, int] | None:
+        """How many architectures were scored by inherited weights, and how many are sure to gain; None without."""
+        kept = (self._handle.stage(PROPOSAL) or {}).get("exploration")
+        found = Exploration.from_json(kept) if kept else Exploration()
+        return {"scored": len(found.scored), "sure": len(found.best)} if found.scored else None
 
     def _stopped(self) -> str | None:
         """Why the search ended; None before it did."""

@@ -108,6 +108,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "limits",
             "front",
             "missed",
+            "explored",
             "stopped",
             "seconds",
         )

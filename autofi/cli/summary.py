@@ -12,7 +12,7 @@ from autofi.objectives import short
 from autofi.progress import describe_seconds
 from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
-from autofi.report.verdict import verdict
+from autofi.report.verdict import course, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,8 +66,8 @@ def print_summary(
         _print_line(
             out, "Apart:   ", f"no validation row shares {' × '.join(summary['apart'])} with training rows"
         )
-    if summary.get("stopped"):
-        _print_line(out, "Ended:   ", summary["stopped"])
+    for sentence in course(summary):
+        out.print(f"{sentence}.", markup=False, soft_wrap=True)
     _print_line(out, "Seconds: ", _seconds(summary.get("seconds") or {}))
     _print_line(out, "Kept as: ", kept)
     _print_line(out, "Next:    ", next_command(summary, storage))

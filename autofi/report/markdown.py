@@ -11,7 +11,7 @@ import yaml
 
 from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
-from autofi.report.verdict import verdict
+from autofi.report.verdict import course, verdict
 from autofi.settings import NNI
 from autofi.store import StudyRecord
 
@@ -69,7 +69,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         *_boosted(summary.get("boosted_share")),
         *_front(summary),
         "## Architectures tried",
-        f"The search ended: {summary['stopped']}." if summary.get("stopped") else "",
+        " ".join(f"{sentence}." for sentence in course(summary)),
         _trials(trials),
         "## Time and versions",
         ", ".join(

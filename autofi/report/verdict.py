@@ -19,3 +19,17 @@ def verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
         _SENTENCES[comparison["verdict"]].format(comparison["baseline"]),
         f"{comparison['difference']:+.4f} test AUC, 95 % interval {low:+.4f} to {high:+.4f}",
     )
+
+
+def course(summary: Mapping[str, Any]) -> list[str]:
+    """How the search went, a sentence each without its full stop."""
+    found = []
+    if explored := summary.get("explored"):
+        sure = explored["sure"] or "none"
+        found.append(
+            f"{explored['scored']} architectures were scored by inherited weights, of which {sure} gained for sure on "
+            "what was selected"
+        )
+    if stopped := summary.get("stopped"):
+        found.append(f"The search ended: {stopped}")
+    return found
