@@ -10,7 +10,7 @@ from autofi.engine.pruning import FACTOR, Fidelity, first_rung, goes_on, rungs_o
 from autofi.evaluation.from_scratch import Measured, Workbench
 from autofi.evaluation.side_by_side import Training, try_each
 from autofi.goal import STAGE
-from autofi.predictions import save_predictions, trial_key
+from autofi.predictions import save_predictions, share_predictions, trial_key
 from autofi.progress import Progress
 from autofi.retrain import watch
 from autofi.space.architecture import Architecture
@@ -106,6 +106,7 @@ def _finish(
     valid = validation_figures(goals, bench, measured)
     violations = goals.violations(valid | costs)
     save_predictions(handle, trial_key(number), measured.predictions)
+    share_predictions(handle, trial_key(number), measured.predictions)
     with beside_the_search(progress):
         attach_files(handle, number, measured.architecture)
     handle.finish_trial(

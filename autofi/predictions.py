@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 Predictions = npt.NDArray[np.float64]
 LABELS = "labels"
+#: The stage of predictions that are in the database, and rows of which they are.
+SHARED = "predictions"
+SHARED_ROWS = 1_000_000
 
 
 def trial_key(number: int) -> str:
@@ -53,13 +58,33 @@ def save_predictions(
     part.replace(path)
 
 
+def share_predictions(
+    handle: StudyHandle, key: str, predictions: Mapping[str, npt.NDArray[np.floating]]
+) -> None:
+    """Keep them in the database too, where it is a server: whoever chooses the winner may be another machine.
+
+    As float32, of at most SHARED_ROWS rows; nothing is kept of more, and such trials are compared by their AUC alone.
+    """
+    if handle.is_local or sum(map(len, predictions.values())) > SHARED_ROWS:
+        return
+    packed = {
+        part: base64.b64encode(zlib.compress(np.asarray(scores, dtype="<f4").tobytes(), 1)).decode()
+        for part, scores in predictions.items()
+    }
+    handle.record_stage(f"{SHARED}/{key}", packed)
+
+
 def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
-    """Predictions kept of a model, by part; empty when the file is gone."""
+    """Predictions kept of a model, by part; empty when they are gone."""
     path = predictions_file(handle, key)
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as stored:
-        return {part: stored[part] for part in stored.files}
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            return {part: stored[part] for part in stored.files}
+    shared = (None if handle.is_local else handle.stage(f"{SHARED}/{key}")) or {}
+    return {
+        part: np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype="<f4").astype(np.float64)
+        for part, packed in shared.items()
+    }
 
 
 def save_labels(handle: StudyHandle, dataset: EncodedDataset) -> None:

@@ -81,6 +81,11 @@ class StudyHandle:
         return artifact_root(self._database.url) / self.name / created
 
     @property
+    def is_local(self) -> bool:
+        """Whether the studies are in a file: whoever reads them sees the files beside it too."""
+        return self._database.url.file is not None
+
+    @property
     def optuna_study(self) -> optuna.Study:
         """The same study for Optuna's own samplers, plots and importances."""
         return self._log.study

@@ -16,7 +16,8 @@ from autofi.report.verdict import course
         (
             {"explored": {"scored": 491, "sure": 0}, "stopped": "the 12 trials asked for are done"},
             [
-                "491 architectures were scored by inherited weights, of which none gained for sure on what was selected",
+                "491 architectures were scored by inherited weights, of which none gained for sure on what was "
+                "selected",
                 "The search ended: the 12 trials asked for are done",
             ],
         ),
