@@ -35,6 +35,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's workers give way to everything else by default: on a busy machine they would hardly begin.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     made = Cluster(initialize_head=True, head_node_args={**ROOM, "include_dashboard": False})
     try:
         made.second = made.add_node(**ROOM)
