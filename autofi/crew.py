@@ -1,4 +1,4 @@
-"""Further workers on this machine, for as long as a search measures trials."""
+"""Further workers for as long as a search measures trials: what a crew is, and the one on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 import torch
 
@@ -17,6 +17,22 @@ from autofi.store.location import STORAGE_VARIABLE
 
 #: Seconds that a worker has to give up its trial when the search ends before it.
 PATIENCE = 20.0
+
+
+class Helpers(Protocol):
+    """Further workers, which begin and end with the context: `Crew`, or `autofi.ray_crew.RayCrew`."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def share_cores(self) -> None:
+        """Take no more cores here than every other worker does, until the crew has left."""
+
+    def check(self) -> None:
+        """Tell of workers that ended since the last call and should not have."""
 
 
 class Crew:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autofi.choice import best_trial
-from autofi.crew import Crew
+from autofi.crew import Crew, Helpers
 from autofi.dashboard.decorations import beside_the_search, draw_study, show_winner
 from autofi.dashboard.stages import show_proposal, show_trained
 from autofi.data.arrays import VARIABLE, memory_limit
@@ -31,6 +31,7 @@ from autofi.objectives import Goals
 from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
+from autofi.ray_crew import RayCrew, RayPlan
 from autofi.retrain import retrain_winner, train_baseline
 from autofi.settings import (
     DEFAULT_BASELINES,
@@ -80,6 +81,9 @@ def search(
     nni_python: str | Path | None = None,
     jobs: int | None = None,
     workers: int = 1,
+    worker_cpus: float | None = None,
+    worker_gpus: float | None = None,
+    worker_data: str | None = None,
     progress: Progress | None = None,
 ) -> Study:
     """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines.
@@ -95,12 +99,15 @@ def search(
     fidelity    `full`, or `halving` or `hyperband`: trials are first trained on a ninth and a third of the rows, and
                 only the best third of them goes on each time
     plateau     end the search after so many trials in a row that came to nothing better
-    engine      `optuna`, or `nni`: a tuner of NNI proposes after the starts, in an experiment with a portal of its own
+    engine      `optuna`, or `nni`: a tuner of NNI proposes after the starts, in an experiment with a portal of its own;
+                or `ray`: as `optuna`, and all workers but this process are tasks of Ray, wherever it has room for them
     tuner       a name of `autofi.nni.tuners.TUNERS`, by default TPE
     nni_python  the interpreter that has NNI, if neither AUTOFI_NNI_PYTHON names it nor this one has it
     jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
     workers     processes on this machine that share the trials through the storage; each opens the data itself, and
                 GPUs are dealt out in turn. More may join from anywhere at any time: `autofi.work`
+    worker_cpus, worker_gpus  what a worker on Ray takes of its node, by default one core, and a GPU if `device` is one
+    worker_data  where the table lies on Ray's nodes, if not where it lies here
 
     The same study name goes on where it stopped, with its own objectives and limits where none are given; with another
     space, other data or others of those it raises `StudyMismatchError`. Raises `AutoFIError` for anything wrong with
@@ -116,6 +123,14 @@ def search(
             "train several at once with jobs."
         )
     tuning = choose_engine(engine, tuner, nni_python, sampler=sampler, workers=workers)
+    ray = RayPlan.choose(
+        engine,
+        workers=workers,
+        cpus=worker_cpus,
+        gpus=worker_gpus,
+        data=worker_data,
+        device=chosen_device,
+    )
     store = StudyStore(resolve_storage(storage))
     name = study or default_name(source_name(table), found_space.name)
     # An unreachable storage, other goals, another plan or space are refused before the table is read.
@@ -141,7 +156,7 @@ def search(
         sampler=get_sampler(sampler or kept.get("sampler", DEFAULT_SAMPLER)).name,
         strategy=get_strategy(strategy or kept.get("strategy", DEFAULT_STRATEGY)).name,
         fidelity=check_fidelity(fidelity or kept.get("fidelity", SearchSettings.fidelity)),
-        engine=engine,
+        engine=OPTUNA if tuning is None else engine,
         tuner=None if tuning is None else tuning.tuner.name,
     )
     store.check_same(
@@ -150,6 +165,8 @@ def search(
         space_name=found_space.name,
         space_fingerprint=found_space.fingerprint,
     )
+    if ray is not None:
+        ray.check(store.url)
     progress.phase("encode")
     dataset = open_data(table, settings, valid=valid, test=test)
     check_measurable(goals, dataset)
@@ -164,7 +181,11 @@ def search(
         settings=settings.to_json(),
     )
     bench = Workbench(dataset, device=chosen_device, seed=seed, jobs=jobs or default_jobs(chosen_device))
-    crew = Crew(name, store.url, workers - 1, device=chosen_device, progress=progress)
+    crew: Helpers
+    if ray is None:
+        crew = Crew(name, store.url, workers - 1, device=chosen_device, progress=progress)
+    else:
+        crew = RayCrew(name, store.url, workers - 1, plan=ray, progress=progress)
     with handle:
         apart = dataset.apart_names
         handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
@@ -217,7 +238,7 @@ def run_search(
     seed: int,
     deadline: float | None,
     plateau: int | None,
-    crew: Crew,
+    crew: Helpers,
     tuning: Tuning | None = None,
     progress: Progress,
 ) -> None:

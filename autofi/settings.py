@@ -19,6 +19,8 @@ TREES = ("lightgbm", "catboost")
 DEFAULT_SPLIT = "random:0.8,0.1,0.1"
 #: Who may propose: a sampler of ours (most of them Optuna's), or a tuner of NNI.
 OPTUNA, NNI = "optuna", "nni"
+#: As the first, with the workers on Ray: how a search runs, which is not kept with the study.
+RAY = "ray"
 _LISTED = ("baselines", "objectives", "limits")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SPLIT = "Split"
 PLAN = "Plan"
 NNI = "NNI"
+RAY = "Ray"
 SEARCH_EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "autofi search   [dim]generated data with a known truth, about two minutes[/dim]\n\n"
@@ -28,6 +29,8 @@ SEARCH_EXAMPLES = (
     "autofi search clicks.csv --target click --trials 60 --fidelity halving --plateau 20\n\n"
     "autofi search clicks.csv --target click --objective auc --objective table_bytes --max latency=200us\n\n"
     "autofi search clicks.csv --target click --engine nni --tuner TPE --nni-python ~/nni/bin/python\n\n"
+    "autofi search clicks.csv --target click --engine ray --workers 9 --worker-cpus 4 "
+    "--storage postgresql://ads@db/studies\n\n"
     "autofi search postgresql://host/ads --query 'SELECT * FROM clicks' --target click --json > result.json"
 )
 #: What `autofi search` without a table does: enough to see every part at work in about two minutes.
@@ -78,7 +81,8 @@ def search(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     jobs: options.Jobs = None,
     workers: Annotated[
-        int, typer.Option(help="Processes on this machine that share the trials; GPUs are dealt out.", min=1)
+        int,
+        typer.Option(help="Processes that share the trials, this one included; GPUs are dealt out.", min=1),
     ] = 1,
     strategy: Annotated[
         str | None,
@@ -121,8 +125,9 @@ def search(
     engine: Annotated[
         str,
         typer.Option(
-            help="optuna, or nni: a tuner of NNI proposes; its portal's address is printed.",
-            rich_help_panel=NNI,
+            help="optuna; or nni: a tuner of NNI proposes, its portal's address is printed; or ray: as optuna, "
+            "with the workers on Ray.",
+            rich_help_panel=PLAN,
             metavar="NAME",
         ),
     ] = "optuna",
@@ -142,6 +147,33 @@ def search(
             help="The interpreter that has NNI 3.0. [dim]default: this one[/dim]",
             rich_help_panel=NNI,
             metavar="PYTHON",
+            show_default=False,
+        ),
+    ] = None,
+    worker_cpus: Annotated[
+        float | None,
+        typer.Option(
+            help="Cores that a worker on Ray takes. [dim]default: 1[/dim]",
+            rich_help_panel=RAY,
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
+    worker_gpus: Annotated[
+        float | None,
+        typer.Option(
+            help="GPUs that a worker on Ray takes, such as 0.5. [dim]default: 1 if the search is on one, else 0[/dim]",
+            rich_help_panel=RAY,
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
+    worker_data: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the table lies on Ray's nodes, if not where it lies here.",
+            rich_help_panel=RAY,
+            metavar="DATA",
             show_default=False,
         ),
     ] = None,
@@ -237,6 +269,9 @@ def search(
             refit=refit,
             jobs=jobs,
             workers=workers,
+            worker_cpus=worker_cpus,
+            worker_gpus=worker_gpus,
+            worker_data=worker_data,
             strategy=strategy,
             sampler=sampler,
             fidelity=fidelity,

@@ -10,7 +10,7 @@ from autofi.nni.interpreter import find_nni
 from autofi.nni.proposals import Tuning
 from autofi.nni.tuners import DEFAULT_TUNER, get_tuner
 from autofi.objectives import Goals
-from autofi.settings import NNI, OPTUNA
+from autofi.settings import NNI, OPTUNA, RAY
 
 
 def choose_engine(
@@ -20,9 +20,9 @@ def choose_engine(
 
     Raises ConfigError for what does not go together, and MissingDependencyError where NNI is not found.
     """
-    if engine not in (OPTUNA, NNI):
-        raise ConfigError(f"No engine named '{engine}': {nearest(engine, (OPTUNA, NNI))}")
-    if engine == OPTUNA:
+    if engine not in (OPTUNA, NNI, RAY):
+        raise ConfigError(f"No engine named '{engine}': {nearest(engine, (OPTUNA, NNI, RAY))}")
+    if engine != NNI:
         if tuner is not None:
             raise ConfigError(
                 f"Tuners are NNI's: found the tuner '{tuner}' without --engine nni; or give --sampler."

@@ -166,7 +166,7 @@ class Host:
 
 def _request(port: int, method: str, path: str, payload: Any = None) -> Any:
     """The answer; None where there is none, or no good one."""
-    import requests  # type: ignore[import-untyped, unused-ignore]
+    import requests
 
     try:
         answer = requests.request(
