@@ -48,6 +48,8 @@ STRATEGIES = {
 COLOURS = dict(zip(STRATEGIES, ["#1a6b54", "#9a9a9a", "#3b6fb6", "#8a63b3", "#c8702a"], strict=True))
 #: Shares of the time at which the table says what was found.
 MOMENTS = (0.25, 0.5, 1.0)
+#: Characters of a printed line, which the table needs.
+WIDTH = 160
 
 app = typer.Typer(help=__doc__, add_completion=False)
 
@@ -167,7 +169,7 @@ def draw(
 ) -> None:
     """Print the best model by validation rows at some moments, and draw it over time."""
     runs = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
-    console = Console()
+    console = Console(width=WIDTH)
     console.print(machine())
     for table in dict.fromkeys(run["table"] for run in runs):
         console.print(_table(table, [run for run in runs if run["table"] == table]))
