@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,21 @@ def order(tuner: Tuner, folder: Path) -> Order:
     )
 
 
-def family(pid: int | None = None) -> dict[psutil.Process, str]:
+def family(pid: int | None = None, *, without: Collection[psutil.Process] = ()) -> dict[psutil.Process, str]:
     """All that descend from a process, by default this one, with their command lines."""
     found = {}
     for process in psutil.Process(pid).children(recursive=True):
         # Some only pass by: the shells with which the manager asks for a GPU, say.
         with contextlib.suppress(psutil.NoSuchProcess):
-            found[process] = " ".join(process.cmdline())
+            if process not in without:
+                found[process] = " ".join(process.cmdline())
     return found
+
+
+@pytest.fixture
+def strangers() -> list[psutil.Process]:
+    """What other tests have left: processes that joblib keeps for its next trainings."""
+    return list(family())
 
 
 def only(found: dict[psutil.Process, str], word: str) -> psutil.Process:
@@ -73,7 +80,7 @@ def only(found: dict[psutil.Process, str], word: str) -> psutil.Process:
 
 @pytest.mark.parametrize("tuner", TUNERS.values(), ids=TUNERS)
 def test_a_tuner_proposes_points_of_the_space_and_stands_a_failure(
-    tuner: Tuner, tmp_path: Path, nni_python: Path
+    tuner: Tuner, tmp_path: Path, nni_python: Path, strangers: list[psutil.Process]
 ) -> None:
     seen = []
     with Experiment(nni_python, order(tuner, tmp_path / "nni")) as experiment:
@@ -85,7 +92,7 @@ def test_a_tuner_proposes_points_of_the_space_and_stands_a_failure(
                 proposed.refuse("it diverged")
             else:
                 proposed.answer(0.5 + turn / 100)
-        children = family()
+        children = family(without=strangers)
     assert children
     assert [child for child in children if child.is_running()] == []
     for parameters in seen:
@@ -146,11 +153,13 @@ class TestRunning:
             assert running.next() is not None
 
 
-def test_an_error_in_the_tuner_is_told(tmp_path: Path, nni_python: Path) -> None:
+def test_an_error_in_the_tuner_is_told(
+    tmp_path: Path, nni_python: Path, strangers: list[psutil.Process]
+) -> None:
     broken = Order("planted", tmp_path / "nni", to_document(SPACE), "TPE", {"optimize_mode": "sideways"})
     with pytest.raises(EngineError, match="sideways"), Experiment(nni_python, broken) as experiment:
         experiment.next()
-    assert family() == {}
+    assert family(without=strangers) == {}
 
 
 SEARCH = """
