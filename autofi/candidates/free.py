@@ -12,7 +12,7 @@ from autofi.engine.registry import DEFAULT_SAMPLER
 from autofi.objectives import Direction
 from autofi.operators.registry import choices_of
 from autofi.space.architecture import Architecture, Forms
-from autofi.space.encoding import decode, defaults, distributions
+from autofi.space.encoding import decode, defaults, distributions, forms_label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace, subsets
 from autofi.supernet.proposal import Proposal
@@ -44,12 +44,14 @@ class FreeCandidates(Candidates):
     ) -> None:
         self.space = space
         self._fields = {
-            name: {"+".join(forms): forms for forms in (subsets(every) if space.fields.search else (every,))}
+            name: {
+                forms_label(forms): forms for forms in (subsets(every) if space.fields.search else (every,))
+            }
             for name, every in proposal.all_fields.items()
         }
         self._asked = tuple(proposal.screened)
         self._fixed = dict(proposal.pairs)
-        self._options = {"+".join(forms) or "naive": forms for forms in space.pairs.options}
+        self._options = {forms_label(forms): forms for forms in space.pairs.options}
         #: By kind, the operators a pair can be that by, and the pairs from the best of that kind on.
         self._ways = {
             kind: {label: forms for label, forms in self._options.items() if choices_of(forms) == {kind}}

@@ -7,8 +7,7 @@ from collections import Counter
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from autofi.operators.registry import choices_of
-from autofi.space.architecture import Forms
-from autofi.space.encoding import label
+from autofi.space.encoding import forms_label, label
 from autofi.store import ModelRecord, StudyHandle
 from autofi.store.linked import StageTrial
 from autofi.supernet.exploration import Exploration, Explored
@@ -104,16 +103,12 @@ def _changes(exploration: Exploration, one: Explored) -> str:
     before = exploration.scored[0].options
     slots = zip(exploration.slots, before, one.options, strict=True)
     changed = [
-        f"{' × '.join(names)}: {_named(options[was])} → {_named(options[now])}"
+        f"{' × '.join(names)}: {forms_label(options[was])} → {forms_label(options[now])}"
         for (names, options), was, now in slots
         if was != now
     ]
     more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
     return ("; ".join(changed[:NAMED]) or "as selected") + more
-
-
-def _named(forms: Forms) -> str:
-    return "+".join(forms) or "naive"
 
 
 def _trained(model: ModelRecord) -> StageTrial:

@@ -7,6 +7,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from autofi.space.architecture import Forms
 from autofi.space.search_space import Choices, FloatRange, SearchSpace, default_of
 
 
@@ -50,6 +51,11 @@ def label(value: Any) -> Any:
     if isinstance(value, Mapping):
         return "+".join(name + _settings(settings) for name, settings in value.items()) or "none"
     return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def forms_label(forms: Forms) -> str:
+    """An option of a field or a pair for Optuna and for people: its operators, or naive."""
+    return "+".join(forms) or "naive"
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

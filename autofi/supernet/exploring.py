@@ -15,6 +15,7 @@ from optuna.distributions import CategoricalDistribution
 from autofi.engine.base import Known, Question
 from autofi.engine.registry import propose
 from autofi.progress import Progress
+from autofi.space.encoding import forms_label
 from autofi.supernet.exploration import Explored
 from autofi.supernet.judges import Judges
 from autofi.supernet.scoring import Options
@@ -25,8 +26,6 @@ FINALISTS = 16
 SHOWN = 256
 #: The key of the set of streams beside those of the slots.
 STREAMS = "streams"
-#: What a slot's option is called that switches nothing on.
-NAIVE = "naive"
 #: Steps between two signs of progress.
 TOLD = 50
 
@@ -87,7 +86,7 @@ class _Walk:
     def __init__(self, judges: Judges, streams: int | None) -> None:
         self._judges = judges
         self._names = [" × ".join(map(str, slot.column)) for slot in judges.slots]
-        self._labels = [["+".join(forms) or NAIVE for forms in slot.options] for slot in judges.slots]
+        self._labels = [[forms_label(forms) for forms in slot.options] for slot in judges.slots]
         self.distributions = {
             name: CategoricalDistribution(labels)
             for name, labels in zip(self._names, self._labels, strict=True)
