@@ -13,6 +13,14 @@ import xxhash
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from autofi.comparison_results import (
+    FILE_NAME,
+    Result,
+    load_results,
+    measured_results,
+    restore,
+    write_results,
+)
 from autofi.data.overrides import SchemaOverrides
 from autofi.device import pick_device
 from autofi.errors import ConfigError, nearest
@@ -23,10 +31,10 @@ from autofi.opening import open_data
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
 from autofi.report.comparison import write_comparison
-from autofi.retrain import train_baseline
+from autofi.retrain import current_baselines, train_baseline
 from autofi.settings import DEFAULT_SPLIT, SearchSettings
-from autofi.store import StudyStore, resolve_storage
-from autofi.study import Study
+from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.study import Study, mean_figures
 from autofi.training.settings import TrainingSettings
 
 #: What the studies of a comparison are kept under: their models are named one by one, not drawn from a space.
@@ -113,6 +121,9 @@ def compare(
 ) -> dict[str, dict[str, Any]]:
     """Train every model on every table with every seed that is not recorded yet; then write `report.md` beside `file`.
 
+    What is measured is kept in the studies of `storage` and in `results.jsonl` beside `file`: with that file, another
+    machine goes on where this one stopped.
+
     tables, models   only these of the file's; the others keep what they have
     timeout          seconds after which no further training begins; the same call goes on
 
@@ -132,25 +143,30 @@ def compare(
             )
     wanted = set(_chosen(models, sorted(known), "model"))
     deadline = None if timeout is None else begun + timeout
+    results = Path(file).parent / FILE_NAME
+    measured = load_results(results)
     with StudyStore(resolve_storage(storage)) as store:
-        for name in chosen_tables:
-            _train_table(
-                store,
-                settings,
-                name,
-                wanted,
-                Path(data),
-                deadline,
-                device=device,
-                jobs=jobs,
-                progress=progress,
+        try:
+            for name in chosen_tables:
+                _train_table(
+                    store,
+                    settings,
+                    name,
+                    wanted,
+                    measured,
+                    Path(data),
+                    deadline,
+                    device=device,
+                    jobs=jobs,
+                    progress=progress,
+                )
+        finally:
+            studies = _studies(store, settings)
+            write_results(
+                results,
+                [result for name, handle in studies.items() for result in measured_results(handle, name)],
             )
-        kept = {study.name for study in store.list()}
-        summaries = {
-            name: Study(store, store.open(study)).summary()
-            for name in settings.tables
-            if (study := study_name(settings, name)) in kept
-        }
+        summaries = {name: Study(store, handle).summary() for name, handle in studies.items()}
     write_comparison(Path(file).parent / "report.md", summaries, _published(settings), Path(file).name)
     return summaries
 
@@ -160,11 +176,20 @@ def study_name(settings: ComparisonSettings, table: str) -> str:
     return f"{settings.name}-{table}"
 
 
+def _studies(store: StudyStore, settings: ComparisonSettings) -> dict[str, StudyHandle]:
+    """The studies that there are, by table."""
+    kept = {study.name for study in store.list()}
+    return {
+        name: store.open(study) for name in settings.tables if (study := study_name(settings, name)) in kept
+    }
+
+
 def _train_table(
     store: StudyStore,
     settings: ComparisonSettings,
     name: str,
     wanted: set[str],
+    measured: Sequence[Result],
     data: Path,
     deadline: float | None,
     *,
@@ -199,6 +224,8 @@ def _train_table(
     with handle:
         handle.record_stage("fields", {"names": list(bench.names), "apart": dataset.apart_names})
         save_labels(handle, dataset)
+        if restored := restore(handle, name, measured):
+            progress.note(f"{name}: {restored} trainings of {FILE_NAME} are not repeated.")
         progress.phase(f"train on {name}", total=len(models) * settings.seeds)
 
         def train(model: str, seed: int) -> bool:
@@ -223,17 +250,21 @@ def _train_table(
             for model in models:
                 if not train(model, seed):
                     return
-        leaders = _leaders(Study(store, handle).summary(), settings.closer.models)
+        leaders = _leaders(handle, settings)
         for seed in range(settings.seeds, settings.closer.seeds):
             for model in leaders:
                 if not train(model, seed):
                     return
 
 
-def _leaders(summary: Mapping[str, Any], count: int) -> list[str]:
-    measured = [model for model in summary["baselines"] if model["valid"]]
-    measured.sort(key=lambda model: -model["valid"]["auc"])
-    return [model["name"] for model in measured[:count]]
+def _leaders(handle: StudyHandle, settings: ComparisonSettings) -> list[str]:
+    """Best by validation AUC over the seeds that every model has: seeds of their own do not change who leads."""
+    found = {
+        name: mean_figures([model for model in models if model.seed < settings.seeds], "valid")
+        for name, models in current_baselines(handle).items()
+    }
+    measured = {name: figures["auc"] for name, figures in found.items() if figures}
+    return sorted(measured, key=lambda name: -measured[name])[: settings.closer.models]
 
 
 def _published(settings: ComparisonSettings) -> dict[str, tuple[dict[str, float], str]]:

@@ -22,7 +22,7 @@ from autofi.space.architecture import Architecture
 from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import load_space
 from autofi.store import ModelRecord, ModelRole, StudyHandle
-from autofi.training.metrics import auc, gauc, has_mixed_group, logloss
+from autofi.training.metrics import auc, auc_interval, gauc, has_mixed_group, logloss
 
 #: Seconds a tree baseline may take: as long as the whole search took, within these bounds.
 TREE_SECONDS = (20.0, 120.0)
@@ -31,7 +31,8 @@ TREE_SECONDS = (20.0, 120.0)
 def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
     """AUC and logloss of every part that was scored and has both classes, rows weighed as in training.
 
-    With groups also GAUC, where a group holds both classes.
+    `auc_error` is the standard error of the AUC over rows, each counted once. With groups also GAUC, where a group
+    holds both classes.
     """
     found = {}
     for part, scores in predictions.items():
@@ -41,6 +42,7 @@ def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[st
             continue
         found[part] = {
             "auc": auc(labels, scores, rows.weights),
+            "auc_error": auc_interval(labels, scores).standard_error,
             "logloss": logloss(labels, scores, rows.weights),
         }
         if rows.groups is not None and has_mixed_group(labels, rows.groups):
@@ -195,6 +197,17 @@ def recorded(
     }
 
 
+def current_baselines(handle: StudyHandle) -> dict[str, list[ModelRecord]]:
+    """Baselines by name, in the order of their seeds; of a space that changed only its last architecture."""
+    models = sorted(handle.models(ModelRole.BASELINE), key=lambda model: model.created_at)
+    last = {model.name: model.architecture_id for model in models}
+    found: dict[str, list[ModelRecord]] = {}
+    for model in sorted(models, key=lambda model: model.seed):
+        if model.architecture_id == last[model.name]:
+            found.setdefault(model.name, []).append(model)
+    return found
+
+
 def origin(handle: StudyHandle, seed: int) -> dict[str, Any]:
     """Where a bundle comes from."""
     record = handle.record
@@ -218,4 +231,12 @@ def watch(progress: Progress) -> Callable[[int, float, float, float], None]:
     return show
 
 
-__all__ = ["baseline", "figures", "record_training", "recorded", "retrain_winner", "train_baseline"]
+__all__ = [
+    "baseline",
+    "current_baselines",
+    "figures",
+    "record_training",
+    "recorded",
+    "retrain_winner",
+    "train_baseline",
+]

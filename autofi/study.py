@@ -24,7 +24,7 @@ from autofi.opening import open_again
 from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress
 from autofi.report.markdown import write_report
-from autofi.retrain import retrain_winner
+from autofi.retrain import current_baselines, retrain_winner
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.store import (
@@ -152,7 +152,7 @@ class Study:
         assert winner is not None
         winners = self._winners(winner.architecture_id, refit=bool(won.get("refit")))
         architecture = Architecture.from_json(winner.architecture)
-        baselines = self._baselines()
+        baselines = current_baselines(self._handle)
         return {
             "study": self.name,
             "storage": self.storage,
@@ -326,17 +326,7 @@ class Study:
         ]
 
     def _measured_baselines(self) -> list[dict[str, Any]]:
-        return [self._model(name, models) for name, models in self._baselines().items()]
-
-    def _baselines(self) -> dict[str, list[ModelRecord]]:
-        """Baselines by name, in the order of their seeds; of a space that changed only its last architecture."""
-        models = sorted(self._handle.models(ModelRole.BASELINE), key=lambda model: model.created_at)
-        current = {model.name: model.architecture_id for model in models}
-        found: dict[str, list[ModelRecord]] = {}
-        for model in sorted(models, key=lambda model: model.seed):
-            if model.architecture_id == current[model.name]:
-                found.setdefault(model.name, []).append(model)
-        return found
+        return [self._model(name, models) for name, models in current_baselines(self._handle).items()]
 
     def _model(self, name: str, models: Sequence[ModelRecord]) -> dict[str, Any]:
         return {
@@ -356,13 +346,21 @@ class Study:
         aucs = [model.metrics["test"]["auc"] for model in models if model.metrics.get("test")]
         spread = statistics.stdev(aucs) if len(aucs) > 1 else None
         interval = None
-        scores = self._predictions(models[0], "test")
-        labels = load_labels(self._handle, "test")
-        if scores is not None and labels is not None and len(scores) == len(labels):
-            error = auc_interval(labels, scores).standard_error
+        error = self._test_error(models[0])
+        if error is not None:
             half = NORMAL_95 * math.sqrt(error**2 + (spread or 0.0) ** 2 / len(aucs))
             interval = [figures["auc"] - half, figures["auc"] + half]
         return figures | {"auc_std": spread, "auc_interval": interval}
+
+    def _test_error(self, model: ModelRecord) -> float | None:
+        """Standard error of the test AUC over rows; of a model of an older version from its predictions."""
+        kept: float | None = (model.metrics.get("test") or {}).get("auc_error")
+        if kept is not None:
+            return kept
+        scores, labels = self._predictions(model, "test"), load_labels(self._handle, "test")
+        if scores is None or labels is None or len(scores) != len(labels):
+            return None
+        return auc_interval(labels, scores).standard_error
 
     def _comparison(
         self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
@@ -420,11 +418,12 @@ class Study:
 
 
 def mean_figures(models: Sequence[ModelRecord], part: str) -> dict[str, float] | None:
-    """Mean AUC, logloss and, with groups, GAUC of a part over seeds; None where it was not measured."""
+    """Means over seeds of what all of them have measured of a part; None where it was not measured."""
     found = [model.metrics[part] for model in models if model.metrics.get(part)]
     if not found:
         return None
-    return {key: statistics.fmean(figures[key] for figures in found) for key in found[0]}
+    common = [key for key in found[0] if all(key in figures for figures in found)]
+    return {key: statistics.fmean(figures[key] for figures in found) for key in common}
 
 
 def open_study(name: str, storage: str | None = None) -> Study:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import autofi
 from autofi.cli.app import app
 from autofi.comparison import load_comparison
-from autofi.errors import ConfigError
+from autofi.errors import ConfigError, DataError
 from autofi.retrain import Retraining
 from autofi.store import ModelRole
 from tests.visits import visits
@@ -63,6 +63,20 @@ def models(file: Path, table: str) -> list[tuple[str, int]]:
     return found
 
 
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seeds of the networks that were trained."""
+    found: list[int] = []
+    train = Retraining.__call__
+
+    def counted(self: Retraining, *arguments: Any) -> Any:
+        found.append(self.seed)
+        return train(self, *arguments)
+
+    monkeypatch.setattr(Retraining, "__call__", counted)
+    return found
+
+
 def test_every_model_with_every_seed_and_leaders_with_more(file: Path) -> None:
     summaries = run(file)
     found = models(file, "visits")
@@ -79,25 +93,82 @@ def test_every_model_with_every_seed_and_leaders_with_more(file: Path) -> None:
     assert report.index("## visits") < report.index("## again")
 
 
-def test_a_second_sitting_trains_what_is_missing_only(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_sitting_trains_what_is_missing_only(file: Path, trained: list[int]) -> None:
     run(file, tables=["visits"], models=["lr"])
     before = models(file, "visits")
     assert before == [("lr", 0), ("lr", 1), ("lr", 2)]
-    trained: list[tuple[str, int]] = []
-    train = Retraining.__call__
-
-    def counted(self: Retraining, *arguments: Any) -> Any:
-        trained.append((self.architecture.id, self.seed))
-        return train(self, *arguments)
-
-    monkeypatch.setattr(Retraining, "__call__", counted)
+    trained.clear()
     summaries = run(file, tables=["visits"])
-    assert sorted(seed for _, seed in trained)[:2] == [0, 1]
-    assert len({identifier for identifier, _ in trained}) == 1
+    assert trained[:2] == [0, 1]
+    assert {name for name, _ in models(file, "visits")[3:]} == {"fm"}
     assert set(summaries) == {"visits"}
     trained.clear()
     run(file, tables=["visits"])
     assert trained == []
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (file.parent / "results.jsonl").read_text().splitlines()]
+
+
+def test_another_machine_goes_on_from_the_results_beside_the_file(file: Path, trained: list[int]) -> None:
+    def figures(storage: str) -> dict[str, Any]:
+        summaries = run(file, tables=["visits"], storage=storage)
+        return {model["name"]: model for model in summaries["visits"]["baselines"]}
+
+    first = figures(str(file.parent / "a.db"))
+    report = (file.parent / "report.md").read_text()
+    kept = lines(file)
+    assert [(line["model"], line["seed"]) for line in kept] == sorted(models(file, "visits"))
+    trained.clear()
+    assert figures(str(file.parent / "elsewhere.db")) == first
+    assert trained == []
+    assert (file.parent / "report.md").read_text() == report
+    # A line that is missing is trained again, and told in its place.
+    text = (file.parent / "results.jsonl").read_text().splitlines()
+    (file.parent / "results.jsonl").write_text("\n".join(text[1:]) + "\n")
+    run(file, tables=["visits"], storage=str(file.parent / "third.db"))
+    assert len(trained) == 1
+    again = lines(file)
+    assert [line.pop("seconds") > 0 for line in [*kept, *again]]
+    assert again == kept
+
+
+def test_a_model_that_changed_takes_the_place_of_its_results(file: Path, trained: list[int]) -> None:
+    run(file, tables=["visits"])
+    old = lines(file)
+    write(file, tables={"visits": {**TABLE, "training": {"epochs": 1}, "own_training": ["lr"]}})
+    trained.clear()
+    run(file, tables=["visits"])
+    assert len(trained) >= 2
+    new = lines(file)
+    assert [line for line in new if line["model"] == "lr"][:2] == [
+        line for line in old if line["model"] == "lr"
+    ][:2]
+    fm = {line["architecture"] for line in new if line["model"] == "fm"}
+    assert len(fm) == 1 and fm.isdisjoint(line["architecture"] for line in old)
+    # Lines from before the change, as another branch may bring them back, do not return into the study.
+    (file.parent / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
+    trained.clear()
+    run(file, tables=["visits"])
+    assert trained == [] and lines(file) == new
+
+
+def test_results_of_another_table_do_not_count(file: Path, trained: list[int]) -> None:
+    run(file, tables=["again"])
+    found = [line | {"data": "0" * 32} for line in lines(file)]
+    (file.parent / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in found))
+    trained.clear()
+    run(file, tables=["again"], storage=str(file.parent / "elsewhere.db"))
+    assert trained == [0, 1, 2]
+
+
+def test_a_line_that_cannot_be_read_is_named(file: Path) -> None:
+    run(file, tables=["again"])
+    path = file.parent / "results.jsonl"
+    path.write_text(path.read_text() + '{"table": "again"}\n')
+    with pytest.raises(DataError, match=r"results.jsonl', line 4, model: .*trained again"):
+        run(file)
 
 
 def test_out_of_time_nothing_begins(file: Path) -> None:
