@@ -55,6 +55,8 @@ def postgres(folder: Path, *, host: str = "127.0.0.1", database: str = "postgres
     data, port = folder / "postgres", free_port(host)
     data.mkdir()
     as_user = _as_user(POSTGRES_USER, folder, data)
+    if as_user:
+        _let_through(binaries)
     subprocess.run(
         [*as_user, str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust"],
         check=True,
@@ -117,7 +119,12 @@ def _as_user(user: str, *folders: Path) -> list[str]:
         subprocess.run(["useradd", "--system", user], check=True)
     for folder in folders:
         shutil.chown(folder, user)
-        for parent in folder.parents:
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
+        _let_through(folder)
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+
+
+def _let_through(folder: Path) -> None:
+    """Let every user pass the folders of root's above this one, as the wheel of PostgreSQL does for its data."""
+    for parent in folder.parents:
+        if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
