@@ -26,6 +26,8 @@ SURE_PAIRS = ("selected", "embeddings")
 BEST_STREAMS = 2
 #: Architectures that exploring found best, of which variants are made.
 BEST_EXPLORED = 2
+#: Where a search begins that asks no supernet: what was selected has to come out ahead of it.
+UNSELECTED = {"fields": "all", "pairs": "naive"}
 
 
 class ProposedCandidates(Candidates):
@@ -91,8 +93,9 @@ class ProposedCandidates(Candidates):
         }
 
     def starts(self) -> list[dict[str, Any]]:
-        """What is tried before the engine proposes: the defaults, what exploring found best, selected products, learned
-        widths, the streams that the supernet ranks best, then the space's own starts.
+        """What is tried before the engine proposes: the defaults, what exploring found best, selected products, what
+        there is without a supernet, learned widths, the streams that the supernet ranks best, then the space's own
+        starts.
 
         A variant that this data does not have (no pair is likely, say) is left out of its start.
         """
@@ -104,7 +107,14 @@ class ProposedCandidates(Candidates):
         found = [self.defaults]
         inherited = [{"streams": streams} for streams in self.streams[:BEST_STREAMS]]
         products = [{"products": "selected"}] if "selected" in self.products else []
-        for start in (*self._explored[:1], *products, self.widths, *inherited, *self.space.starts):
+        for start in (
+            *self._explored[:1],
+            *products,
+            UNSELECTED,
+            self.widths,
+            *inherited,
+            *self.space.starts,
+        ):
             named = {key: label(value) for key, value in start.items() if key in self.defaults}
             kept = {key: value for key, value in named.items() if value in offered.get(key, [value])}
             chosen = {**self.defaults, **kept}
