@@ -55,6 +55,26 @@ class Candidates(ABC):
                 return dict(parameters), architecture
         return None
 
+    def steps(self) -> list[dict[str, Any]]:
+        """Values of single parameters that are tried once each, after the starts, on the best of what is known."""
+        return []
+
+    def step(
+        self, known: Sequence[Known], seen: Collection[str]
+    ) -> tuple[dict[str, Any], Architecture] | None:
+        """The best that is known with the first of the steps that was not tried yet; None when they are over."""
+        if not known:
+            return None
+        best = min(known, key=lambda one: (one.beyond, *one.losses(self._directions)))
+        for change in self.steps():
+            if any(change.items() <= one.parameters.items() for one in known):
+                continue
+            parameters = {**self.defaults, **best.parameters, **change}
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return parameters, architecture
+        return None
+
     def several(
         self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
@@ -72,9 +92,9 @@ class Candidates(ABC):
         self, known: Sequence[Known], seen: set[str], *, seed: int
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
-        start = self.start(seen)
-        if start is not None:
-            return start
+        begun = self.start(seen) or self.step(known, seen)
+        if begun is not None:
+            return begun
         # Nothing is known yet where other workers train the starts: there is nothing to learn from either.
         sampler = get_sampler(self._sampler if known else BLIND)
         for draw in range(DRAWS if self.distributions else 0):

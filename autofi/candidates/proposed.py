@@ -28,6 +28,8 @@ BEST_STREAMS = 2
 BEST_EXPLORED = 2
 #: Where a search begins that asks no supernet: what was selected has to come out ahead of it.
 UNSELECTED = {"fields": "all", "pairs": "naive"}
+#: What a supernet judges too low on sparse tables, where no path is trained for long.
+SPARSE = ({"pairs": "rates"}, {"fields": "codes"})
 
 
 class ProposedCandidates(Candidates):
@@ -94,33 +96,38 @@ class ProposedCandidates(Candidates):
 
     def starts(self) -> list[dict[str, Any]]:
         """What is tried before the engine proposes: the defaults, what exploring found best, selected products, what
-        there is without a supernet, learned widths, the streams that the supernet ranks best, then the space's own
-        starts.
+        there is without a supernet, learned widths, then the space's own starts.
 
         A variant that this data does not have (no pair is likely, say) is left out of its start.
         """
+        found = [self.defaults]
+        products = [{"products": "selected"}] if "selected" in self.products else []
+        for start in (*self._explored[:1], *products, UNSELECTED, self.widths, *self.space.starts):
+            chosen = {**self.defaults, **self._offered(start)}
+            if chosen not in found:
+                found.append(chosen)
+        return found
+
+    def steps(self) -> list[dict[str, Any]]:
+        """Target statistics of many pairs, then no embeddings, as sparse data asks for; the streams that the supernet
+        ranks best; then every other variant."""
+        named = {"streams": self.streams[:BEST_STREAMS], "pairs": self.pairs, "fields": self.fields}
+        every: list[Mapping[str, Any]] = [{key: value} for key, values in named.items() for value in values]
+        found: list[dict[str, Any]] = []
+        for change in map(self._offered, (*SPARSE, *every)):
+            if change and change not in found:
+                found.append(change)
+        return found
+
+    def _offered(self, start: Mapping[str, Any]) -> dict[str, Any]:
+        """What this data has of a start, by the labels of the study."""
         offered: dict[str, Collection[Any]] = {
             "fields": self.fields,
             "pairs": self.pairs,
             "products": self.products,
         }
-        found = [self.defaults]
-        inherited = [{"streams": streams} for streams in self.streams[:BEST_STREAMS]]
-        products = [{"products": "selected"}] if "selected" in self.products else []
-        for start in (
-            *self._explored[:1],
-            *products,
-            UNSELECTED,
-            self.widths,
-            *inherited,
-            *self.space.starts,
-        ):
-            named = {key: label(value) for key, value in start.items() if key in self.defaults}
-            kept = {key: value for key, value in named.items() if value in offered.get(key, [value])}
-            chosen = {**self.defaults, **kept}
-            if chosen not in found:
-                found.append(chosen)
-        return found
+        named = {key: label(value) for key, value in start.items() if key in self.defaults}
+        return {key: value for key, value in named.items() if value in offered.get(key, [value])}
 
 
 def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:

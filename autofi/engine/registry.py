@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from functools import cache
 from typing import Any, TypeVar
 
-from autofi import engine
 from autofi.engine.base import Question, Sampler
-from autofi.errors import ConfigError, nearest
+from autofi.errors import ConfigError
+from autofi.registry import Registry
 
 DEFAULT_SAMPLER = "tpe"
 
-_KNOWN: dict[str, type[Sampler]] = {}
+_REGISTRY: Registry[Sampler] = Registry("sampler", "autofi.engine", ConfigError)
 Registered = TypeVar("Registered", bound=type[Sampler])
 
 
 def register(sampler: Registered) -> Registered:
     """Class decorator: make the sampler known under its `name`."""
-    assert _KNOWN.get(sampler.name, sampler).__qualname__ == sampler.__qualname__, sampler.name
-    _KNOWN[sampler.name] = sampler
+    _REGISTRY.add(sampler)
     return sampler
 
 
-@cache
 def samplers() -> dict[str, type[Sampler]]:
     """Every registered sampler by name, in alphabetical order."""
-    for module in pkgutil.iter_modules(engine.__path__):
-        importlib.import_module(f"{engine.__name__}.{module.name}")
-    return dict(sorted(_KNOWN.items()))
+    return _REGISTRY.all()
 
 
 def get_sampler(name: str) -> Sampler:
     """The sampler of that name; raises ConfigError with the nearest one."""
-    if name not in samplers():
-        raise ConfigError(f"No sampler named '{name}': {nearest(name, samplers())}")
-    return samplers()[name]()
+    return _REGISTRY.get(name)()
 
 
 def check_sampler(name: str, question: Question) -> None:

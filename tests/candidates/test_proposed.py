@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 from autofi.candidates.proposed import ProposedCandidates, field_variants, pair_variants
 from autofi.engine.base import Known
@@ -83,6 +85,49 @@ def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -
             assert parameters == candidates.starts()[number]
         seen.add(architecture.id)
         known.append(Known(parameters, (0.7 + 0.01 * number,)))
+
+
+def walk(candidates: ProposedCandidates, value: Callable[[dict[str, Any]], float], count: int) -> list[Known]:
+    """The first candidates, each worth what `value` makes of its parameters."""
+    known: list[Known] = []
+    seen: set[str] = set()
+    for _ in range(count):
+        found = candidates.next(known, seen, seed=0)
+        assert found is not None
+        seen.add(found[1].id)
+        known.append(Known(found[0], (value(found[0]),)))
+    return known
+
+
+def test_after_the_starts_every_variant_is_tried_once_on_the_best_so_far() -> None:
+    space = load_space("default").model_copy(update={"starts": ()})
+    streams = ({"fm": {}, "linear": {}}, {"cross_network": {"layers": 2}})
+    every = dict.fromkeys(PROPOSAL.fields, ("embedding", "piecewise_linear", "statistics"))
+    sure = dataclasses.replace(
+        PROPOSAL,
+        streams=streams,
+        all_fields=every,
+        pairs={PAIR: ("memorize_statistics", "memorize_embedding")},
+    )
+    candidates = ProposedCandidates(space, sure, sampler="random")
+    worth = {"rates": 0.3, "fm+linear": 0.1}
+
+    def value(parameters: dict[str, Any]) -> float:
+        return sum(worth.get(str(parameters.get(key)), 0.0) for key in ("pairs", "fields", "streams"))
+
+    starts = candidates.starts()
+    assert starts[1] == {**candidates.defaults, "fields": "all", "pairs": "naive"}
+    steps = [step for step in candidates.steps() if not any(step.items() <= one.items() for one in starts)]
+    known = walk(candidates, value, len(starts) + len(steps))
+    rates, codes, fm, cross, *others = [one.parameters for one in known[len(starts) :]]
+    assert rates["pairs"] == "rates"
+    assert codes == {**rates, "fields": "codes"}
+    assert fm == {**rates, "streams": "fm+linear"}
+    assert cross == {**fm, "streams": "cross_network(layers=2)"}
+    # All the others are the best so far with one more change, until every variant was tried.
+    assert others == [{**fm, **step} for step in steps[4:]]
+    for key, variants in (("pairs", candidates.pairs), ("fields", candidates.fields)):
+        assert {one.parameters[key] for one in known} == set(variants)
 
 
 def test_a_start_without_its_variant_falls_back_to_the_proposal() -> None:
