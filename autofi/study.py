@@ -122,40 +122,29 @@ class Study:
         """Everything `autofi search --json` prints; what is not known yet is None."""
         trials, goals = complete_trials(self._handle), self._handle.goals
         feasible = any(trial.feasible for trial in trials)
-        aims = {
+        won = self._handle.stage("winner") or {}
+        known = {
+            "study": self.name,
+            "storage": self.storage,
+            "baselines": self._measured_baselines(),
             **goals.to_json(),
             "front": self._points() if goals.several and feasible else None,
+            "explored": self._explored(),
+            "stopped": self._stopped(),
+            "seconds": self._seconds(),
         }
-        won = self._handle.stage("winner") or {}
         if not feasible and not won:
             closest = nearest_miss(self._handle, trials) if trials else None
-            return {
-                "study": self.name,
-                "storage": self.storage,
-                "best": None,
-                "winner": None,
-                "baselines": self._measured_baselines(),
-                "comparison": None,
-                "apart": None,
-                "pairs": [],
-                "fields": [],
-                "streams": [],
-                **aims,
-                "missed": goals.missed(closest.violations) if closest else [],
-                "explored": self._explored(),
-                "stopped": self._stopped(),
-                "seconds": self._seconds(),
-            }
+            nothing = dict.fromkeys(("best", "winner", "comparison", "apart"))
+            chosen: dict[str, Any] = {key: [] for key in ("pairs", "fields", "streams")}
+            return known | nothing | chosen | {"missed": goals.missed(closest.violations) if closest else []}
         best = best_trial(self._handle) if feasible else None
         won_id = won.get("architecture_id")
         winner = next((trial for trial in trials if trial.architecture_id == won_id), best)
         assert winner is not None
         winners = self._winners(winner.architecture_id, refit=bool(won.get("refit")))
         architecture = Architecture.from_json(winner.architecture)
-        baselines = current_baselines(self._handle)
-        return {
-            "study": self.name,
-            "storage": self.storage,
+        return known | {
             "best": best
             and {
                 "trial": best.number,
@@ -163,8 +152,7 @@ class Study:
                 "valid": dict(best.valid or {}),
             },
             "winner": self._model("winner", winners) if winners else None,
-            "baselines": self._measured_baselines(),
-            "comparison": self._comparison(winners, baselines),
+            "comparison": self._comparison(winners, current_baselines(self._handle)),
             "apart": (self._handle.stage("fields") or {}).get("apart"),
             "pairs": self._pairs(architecture),
             "fields": [
@@ -175,12 +163,8 @@ class Study:
             "streams": architecture.chosen_streams(),
             # Of the logit, what boosted trees give; None where the architecture has none.
             "boosted_share": winner.attrs.get("boosted_share") if architecture.boosting else None,
-            **aims,
             # In words; only a trial that was asked for by its number wins beyond the limits.
             "missed": goals.missed(winner.violations),
-            "explored": self._explored(),
-            "stopped": self._stopped(),
-            "seconds": self._seconds(),
         }
 
     def retrain(

@@ -16,10 +16,8 @@ from autofi.space.encoding import decode, defaults, distributions, forms_label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace, subsets
 from autofi.supernet.proposal import Proposal
+from autofi.supernet.survey import OWN_PARAMETERS
 
-#: Pairs that have a parameter each; of more, shares of the screen's rankings are chosen, so that a study of a wide
-#: table stays quick to propose for and readable.
-OWN_PARAMETERS = 64
 #: What a pair can be beside naive.
 KINDS = ("memorize", "factorize")
 

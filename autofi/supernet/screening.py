@@ -56,16 +56,14 @@ def screen(run: Run, pairs: Sequence[Pair]) -> Screened:
     if not by_pairs and space.products is None:
         return Screened(opened=dict.fromkeys(searched))
     run.progress.phase("screen pairs and products" if space.products else "screen pairs", total=3)
-    residuals, folds = cross_fitted_residuals(run)
-    ids, cardinalities = dataset.ids[dataset.parts["train"]], dataset.encoder.cardinalities
     # Products are of what pairs leave over, whether or not the space asks about pairs.
-    scores = screen_pairs(ids, cardinalities, residuals, folds, pairs)
+    scores, residuals, folds = score_pairs(run, pairs)
     ranked = sorted(scores, key=lambda score: -score.best)
-    run.progress.advance()
     sure = [score for score in ranked[: settings.open_pairs] if score.best > settings.screen]
     products: tuple[tuple[str, ...], ...] = ()
     if space.products is not None:
-        left = without_pairs(ids, cardinalities, residuals, folds, sure)
+        ids = dataset.ids[dataset.parts["train"]]
+        left = without_pairs(ids, dataset.encoder.cardinalities, residuals, folds, sure)
         products = _products(run, left, folds)
     release(dataset.ids)
     if not by_pairs:
@@ -73,6 +71,16 @@ def screen(run: Run, pairs: Sequence[Pair]) -> Screened:
     if isinstance(space.pairs.among, dict):
         ranked = ranked[: space.pairs.among["top"]]
     return Screened(tuple(ranked), {score.pair: score for score in sure if score in ranked}, products)
+
+
+def score_pairs(run: Run, pairs: Sequence[Pair]) -> tuple[list[PairScore], Residuals, Folds]:
+    """What every pair explains of what a network without any of them leaves over, and that; three steps of progress."""
+    dataset = run.dataset
+    residuals, folds = cross_fitted_residuals(run)
+    ids = dataset.ids[dataset.parts["train"]]
+    scores = screen_pairs(ids, dataset.encoder.cardinalities, residuals, folds, pairs)
+    run.progress.advance()
+    return scores, residuals, folds
 
 
 def _products(run: Run, residuals: Residuals, folds: Folds) -> tuple[tuple[str, ...], ...]:

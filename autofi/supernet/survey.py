@@ -15,12 +15,13 @@ from autofi.space.search_space import SearchSpace
 from autofi.supernet.offer import asked_pairs
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.run import Run
-from autofi.supernet.screen import PairScore, screen_pairs
-from autofi.supernet.screening import cross_fitted_residuals
+from autofi.supernet.screen import PairScore
+from autofi.supernet.screening import score_pairs
 
-#: Pairs that are asked about without a look at them; more are screened, and the space's `open_pairs` best of either
-#: kind are asked about.
-MOST_UNSEEN = 64
+#: Pairs that have a parameter of the study each, and are asked about without a look at them. More are screened, the
+#: space's `open_pairs` best of either kind are asked about, and of more than these, shares of the screen's rankings are
+#: chosen, so that a study of a wide table stays quick to propose for and readable.
+OWN_PARAMETERS = 64
 
 
 def survey(
@@ -45,20 +46,17 @@ def survey(
 
 def _worth_asking(run: Run, pairs: list[Pair]) -> list[PairScore]:
     """The pairs in their order; of many, those that lead one of the two rankings."""
-    if len(pairs) <= MOST_UNSEEN:
+    if len(pairs) <= OWN_PARAMETERS:
         return [PairScore(pair, 0.0, 0.0) for pair in pairs]
-    run.progress.phase("screen pairs", total=2)
-    dataset, most = run.dataset, run.space.search.open_pairs
-    residuals, folds = cross_fitted_residuals(run)
-    ids = dataset.ids[dataset.parts["train"]]
-    scores = screen_pairs(ids, dataset.encoder.cardinalities, residuals, folds, pairs)
-    release(dataset.ids)
+    run.progress.phase("screen pairs", total=3)
+    scores, _, _ = score_pairs(run, pairs)
+    release(run.dataset.ids)
     leading = {
         score.pair
         for ranked in (
             sorted(scores, key=lambda score: -score.memorize),
             sorted(scores, key=lambda score: -score.factorize),
         )
-        for score in ranked[:most]
+        for score in ranked[: run.space.search.open_pairs]
     }
     return [score for score in scores if score.pair in leading]

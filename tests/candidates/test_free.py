@@ -7,11 +7,12 @@ from itertools import combinations, product
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from autofi.candidates.free import OWN_PARAMETERS, FreeCandidates
+from autofi.candidates.free import FreeCandidates
 from autofi.engine.base import Known
 from autofi.operators.registry import choices_of
 from autofi.space.search_space import SearchSpace, load_space
 from autofi.supernet.proposal import Proposal
+from autofi.supernet.survey import OWN_PARAMETERS
 
 SPACE = load_space("optinter")
 FORMS = {"ad": ("embedding", "statistics"), "site": ("embedding",)}

@@ -97,7 +97,7 @@ def test_of_few_pairs_all_are_asked_about_and_of_many_those_that_lead(
 ) -> None:
     every = proposed("scratch", dataset, space).screened
     assert len(every) == 6 and set(every.values()) == {(0.0, 0.0)}
-    monkeypatch.setattr("autofi.supernet.survey.MOST_UNSEEN", 3)
+    monkeypatch.setattr("autofi.supernet.survey.OWN_PARAMETERS", 3)
     narrow = space.model_copy(update={"search": space.search.model_copy(update={"open_pairs": 1})})
     leading = proposed("scratch", dataset, narrow).screened
     # Cells explain a product too: both rankings may have the same pair in front.
