@@ -123,21 +123,28 @@ class Study:
         trials, goals = complete_trials(self._handle), self._handle.goals
         feasible = any(trial.feasible for trial in trials)
         won = self._handle.stage("winner") or {}
-        known = {
+        known: dict[str, Any] = {
             "study": self.name,
             "storage": self.storage,
+            "best": None,
+            "winner": None,
             "baselines": self._measured_baselines(),
+            "comparison": None,
+            "apart": None,
+            "pairs": [],
+            "fields": [],
+            "streams": [],
+            "boosted_share": None,
             **goals.to_json(),
             "front": self._points() if goals.several and feasible else None,
+            "missed": [],
             "explored": self._explored(),
             "stopped": self._stopped(),
             "seconds": self._seconds(),
         }
         if not feasible and not won:
             closest = nearest_miss(self._handle, trials) if trials else None
-            nothing = dict.fromkeys(("best", "winner", "comparison", "apart"))
-            chosen: dict[str, Any] = {key: [] for key in ("pairs", "fields", "streams")}
-            return known | nothing | chosen | {"missed": goals.missed(closest.violations) if closest else []}
+            return known | {"missed": goals.missed(closest.violations) if closest else []}
         best = best_trial(self._handle) if feasible else None
         won_id = won.get("architecture_id")
         winner = next((trial for trial in trials if trial.architecture_id == won_id), best)

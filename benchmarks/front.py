@@ -34,7 +34,7 @@ def main(
     torch.set_num_threads(threads)
     opened = autofi.open_study(study, storage)
     front = opened.front()
-    console = Console()
+    console = Console(width=110)
     with tempfile.TemporaryDirectory() as folder:
         predictors = {}
         for trial in map(int, front["trial"]):
