@@ -249,8 +249,9 @@ def run_search(
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
         with beside_the_search(progress):
             show_proposal(handle, proposal)
-        candidates = prepare(handle, bench, space, proposal, progress=progress)
+        # Workers fit what candidates read at the same time.
         crew.share_cores()
+        candidates = prepare(handle, bench, space, proposal, progress=progress)
         if tuning is None:
             measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
             return

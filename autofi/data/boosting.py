@@ -85,6 +85,7 @@ class BoostedTrees:
         *,
         together: Numbers | None = None,
         seed: int,
+        threads: int | None = None,
     ) -> BoostedTrees:
         """Grow trees on training rows, which have labels.
 
@@ -92,7 +93,8 @@ class BoostedTrees:
         other folds, until the logloss of the fold itself no longer falls: nothing but training rows is read.
         `statistics` hold all fields, over all those rows. Lists of tokens are not read.
 
-        Cost: seconds for tens of thousands of rows, a minute or two at most. Raises MissingDependencyError where
+        Cost: seconds for tens of thousands of rows, a minute or two at most; with more `threads` than cores are free
+        many times that, for LightGBM's wait for each other without a rest. Raises MissingDependencyError where
         LightGBM cannot be loaded.
         """
         generator = np.random.default_rng(seed)
@@ -109,7 +111,10 @@ class BoostedTrees:
             if not len(unseen) or len(np.unique(labels[seen])) < 2:
                 continue
             inner = None if together is None else together[seen]
-            models.append(_grow(settings, rows, statistics, chosen[seen], chosen[unseen], inner, generator))
+            parts = chosen[seen], chosen[unseen]
+            models.append(
+                _grow(settings, rows, statistics, *parts, inner, generator, threads or default_threads())
+            )
         return cls(settings, statistics.prior, tuple(models))
 
     def transform(self, features: Features, *, threads: int | None = None) -> Floats:
@@ -175,6 +180,7 @@ def _grow(
     unseen: Numbers,
     together: Numbers | None,
     generator: np.random.Generator,
+    threads: int,
 ) -> str:
     """Trees grown on the rows `seen` and judged on those `unseen`, as text.
 
@@ -212,7 +218,7 @@ def _grow(
             "num_leaves": max(2, settings.leaves),
             "learning_rate": settings.learning_rate,
             "seed": int(generator.integers(1 << 30)),
-            "num_threads": default_threads(),
+            "num_threads": threads,
         },
         training,
         num_boost_round=ROUNDS,

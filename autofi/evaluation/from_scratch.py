@@ -96,16 +96,17 @@ class Workbench:
         if not boosting:
             return builder, features
         if boosting not in self._boosted:
-            train = self.dataset.parts["train"]
+            train, threads = self.dataset.parts["train"], torch.get_num_threads()
             trees = BoostedTrees.fit(
                 boosting,
                 self.dataset.rows("train"),
                 builder.statistics.subset([(field,) for field in range(len(self.names))]),
                 together=self.dataset.together(),
                 seed=self.seed,
+                threads=threads,
             )
             logits = np.full(len(self.dataset), np.nan, dtype=np.float32)
-            logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)))
+            logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)), threads=threads)
             self._boosted[boosting] = trees, logits
         trees, logits = self._boosted[boosting]
         return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
