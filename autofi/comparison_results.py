@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autofi.errors import DataError
 from autofi.retrain import current_baselines
@@ -47,9 +47,6 @@ class Result(BaseModel):
         return self.table, self.model, self.data, self.architecture
 
 
-_LINE = TypeAdapter(Result)
-
-
 def load_results(path: Path) -> list[Result]:
     """The lines of a file, none where there is no file; raises DataError naming the line that cannot be read."""
     if not path.exists():
@@ -57,7 +54,7 @@ def load_results(path: Path) -> list[Result]:
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            found.append(_LINE.validate_json(line))
+            found.append(Result.model_validate_json(line))
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"])) or "the line"
@@ -89,8 +86,9 @@ def restore(handle: StudyHandle, table: str, results: Iterable[Result]) -> int:
 
     A model that the study has measured in another form since stays as it is.
     """
-    known = {result.key for result in measured_results(handle, table)}
-    current = {name: models[0].architecture_id for name, models in current_baselines(handle).items()}
+    measured = measured_results(handle, table)
+    known = {result.key for result in measured}
+    current = {result.model: result.architecture for result in measured}
     missing = [
         result
         for result in results

@@ -123,12 +123,13 @@ class Study:
         trials, goals = complete_trials(self._handle), self._handle.goals
         feasible = any(trial.feasible for trial in trials)
         won = self._handle.stage("winner") or {}
+        baselines = current_baselines(self._handle)
         known: dict[str, Any] = {
             "study": self.name,
             "storage": self.storage,
             "best": None,
             "winner": None,
-            "baselines": self._measured_baselines(),
+            "baselines": [self._model(name, models) for name, models in baselines.items()],
             "comparison": None,
             "apart": None,
             "pairs": [],
@@ -159,7 +160,7 @@ class Study:
                 "valid": dict(best.valid or {}),
             },
             "winner": self._model("winner", winners) if winners else None,
-            "comparison": self._comparison(winners, current_baselines(self._handle)),
+            "comparison": self._comparison(winners, baselines),
             "apart": (self._handle.stage("fields") or {}).get("apart"),
             "pairs": self._pairs(architecture),
             "fields": [
@@ -315,9 +316,6 @@ class Study:
             for model in self._handle.models(role)
             if model.architecture_id == architecture_id and model.refit == refit
         ]
-
-    def _measured_baselines(self) -> list[dict[str, Any]]:
-        return [self._model(name, models) for name, models in current_baselines(self._handle).items()]
 
     def _model(self, name: str, models: Sequence[ModelRecord]) -> dict[str, Any]:
         return {

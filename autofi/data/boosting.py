@@ -97,6 +97,7 @@ class BoostedTrees:
         many times that, for LightGBM's wait for each other without a rest. Raises MissingDependencyError where
         LightGBM cannot be loaded.
         """
+        threads = threads or default_threads()
         generator = np.random.default_rng(seed)
         if len(rows) > MOST_ROWS:
             chosen = np.sort(generator.choice(len(rows), MOST_ROWS, replace=False))
@@ -111,9 +112,8 @@ class BoostedTrees:
             if not len(unseen) or len(np.unique(labels[seen])) < 2:
                 continue
             inner = None if together is None else together[seen]
-            parts = chosen[seen], chosen[unseen]
             models.append(
-                _grow(settings, rows, statistics, *parts, inner, generator, threads or default_threads())
+                _grow(settings, rows, statistics, chosen[seen], chosen[unseen], inner, generator, threads)
             )
         return cls(settings, statistics.prior, tuple(models))
 
