@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,6 @@ from autofi.data.arrays import release
 
 Pair = tuple[int, int]
 Column = tuple[int, ...]
-Number = TypeVar("Number", np.int32, np.float32)
 
 
 @dataclass(frozen=True)
@@ -40,16 +38,6 @@ class Features:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def cross_columns(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int32]:
-        """The cross rows of `pairs`, int32 [N, len(pairs)], in that order."""
-        assert self.crosses is not None
-        return _take(self.crosses, [self.pairs.index(pair) for pair in pairs])
-
-    def statistic_columns(self, columns: Sequence[Column]) -> npt.NDArray[np.float32]:
-        """Counts and clicks of `columns`, float32 [N, len(columns), 2], in that order."""
-        assert self.statistics is not None
-        return _take(self.statistics, [self.columns.index(column) for column in columns])
-
     def rows(self, part: slice) -> Features:
         """The same columns of a slice of rows; nothing is copied."""
         return Features(
@@ -70,9 +58,3 @@ class Features:
     def release(self) -> None:
         """Let go of what was read of mapped arrays."""
         release(*self.arrays())
-
-
-def _take(array: npt.NDArray[Number], chosen: list[int]) -> npt.NDArray[Number]:
-    if chosen == list(range(array.shape[1])):
-        return array
-    return np.ascontiguousarray(array[:, chosen])

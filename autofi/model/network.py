@@ -14,6 +14,7 @@ from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.mixture import mix
 from autofi.model.readout import Readout, ReadoutSizes
 from autofi.operators.base import Candidate, Operator, Shapes, Sizes
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.gates import GatedTable
 from autofi.operators.registry import get_operator, get_stream
 from autofi.operators.streams import BranchedStream, Stream, StreamInputs
@@ -162,9 +163,13 @@ class Network(nn.Module):
 
     def select(self, features: Features) -> dict[str, Tensor]:
         """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
-        selected = {name: operator.select(features) for name, operator in self._operators()}
+        return self.read(FeatureTensors.of(features))
+
+    def read(self, features: FeatureTensors) -> dict[str, Tensor]:
+        """`select` in torch's operations alone, so that an exported graph can do it."""
+        selected = {name: operator.read(features) for name, operator in self._operators()}
         if self.boosted_weights is not None and features.boosted is not None:
-            selected[BOOSTED] = torch.from_numpy(features.boosted)
+            selected[BOOSTED] = features.boosted
         elif self.boosted:
             raise InvalidArchitectureError(
                 "The network predicts beside boosted trees: the features have none; build them with its own builder."

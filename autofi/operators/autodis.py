@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
 from autofi.operators.base import Operator, Shapes, Sizes
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
 
 #: Vectors of a field that its values are mixed of.
@@ -74,9 +74,8 @@ class AutoDis(Operator):
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return len(slots) * META_EMBEDDINGS * (2 + META_EMBEDDINGS + sizes.embedding_dim)
 
-    def select(self, features: Features) -> Tensor:
-        columns = [self.shapes.number_fields.index(slot[0]) for slot in self.slots]
-        return torch.from_numpy(np.ascontiguousarray(features.numbers[:, columns]))
+    def read(self, features: FeatureTensors) -> Tensor:
+        return features.positions([self.shapes.number_fields.index(slot[0]) for slot in self.slots])
 
     def forward(self, selected: Tensor) -> Tensor:
         present = ~selected.isnan().unsqueeze(-1)

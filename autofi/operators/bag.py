@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
+from autofi.data.vocabulary import OUT_OF_VOCABULARY
 from autofi.operators.base import Shapes, Sizes, look_up
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
-from autofi.operators.tables import OUT_OF_VOCABULARY, UNKNOWN_SHARE, TableOperator, some_unknown
+from autofi.operators.tables import UNKNOWN_SHARE, TableOperator, some_unknown
 
 
 @register
@@ -40,16 +41,14 @@ class Bag(TableOperator):
     def rows(cls, slot: Column, shapes: Shapes) -> int:
         return shapes.bags[slot[0]][1]
 
-    def select(self, features: Features) -> Tensor:
-        """Rows of the shared table, int32 `[N, S, L]`; -1 beyond a list's end."""
-        bags = [features.bags[self.shapes.bags[slot[0]][0]] for slot in self.slots]
+    def read(self, features: FeatureTensors) -> Tensor:
+        """Rows of the shared table, `[N, S, L]`; -1 beyond a list's end."""
+        bags = [features.bag(self.shapes.bags[slot[0]][0]) for slot in self.slots]
         length = max(bag.shape[1] for bag in bags)
-        tokens = np.full((len(features), len(bags), length), -1, dtype=np.int32)
-        start = 0
-        for position, (bag, rows) in enumerate(zip(bags, self.slot_rows, strict=True)):
-            tokens[:, position, : bag.shape[1]] = np.where(bag < 0, -1, bag + start)
-            start += rows
-        return torch.from_numpy(tokens)
+        codes = torch.stack(
+            [nn.functional.pad(bag, (0, length - bag.shape[1]), value=-1) for bag in bags], dim=1
+        )
+        return torch.where(codes < 0, -1, codes + self.offsets.cpu().unsqueeze(1))
 
     def forward(self, selected: Tensor) -> Tensor:
         if self.training:

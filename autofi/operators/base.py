@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
+from autofi.operators.feature_tensors import FeatureTensors
 
 #: Tables with more numbers than this get sparse gradients and are updated by row, which is faster at every size
 #: (`python -m benchmarks.optimizers`). Below it a pass over the whole table costs little and owes no row anything.
@@ -128,9 +129,13 @@ class Operator(Candidate):
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         """Trained numbers for `slots`; equal to those of the built module."""
 
-    @abstractmethod
     def select(self, features: Features) -> Tensor:
         """The tensor `[N, ...]` that `forward` reads, for all rows of `features`."""
+        return self.read(FeatureTensors.of(features))
+
+    @abstractmethod
+    def read(self, features: FeatureTensors) -> Tensor:
+        """`select` in torch's operations alone, so that an exported graph can do it; `[N, ...]`."""
 
     def drawn(self, selected: Tensor) -> Tensor:
         """What `forward` is given of rows of the selection: while training, some values may be taken for unseen.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
+from autofi.data.vocabulary import OUT_OF_VOCABULARY
 from autofi.operators.base import Shapes, Sizes
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
-from autofi.operators.tables import OUT_OF_VOCABULARY, UNKNOWN_SHARE, TableOperator, some_unknown
+from autofi.operators.tables import UNKNOWN_SHARE, TableOperator, some_unknown
 
 
 @register
@@ -52,7 +53,7 @@ class Embedding(TableOperator):
         super().__init__(slots, shapes, sizes)
         self.register_buffer("unknown_share", unknown_shares(self.slots, shapes), persistent=False)
 
-    def select(self, features: Features) -> Tensor:
+    def read(self, features: FeatureTensors) -> Tensor:
         return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
 
     def drawn(self, selected: Tensor) -> Tensor:
@@ -65,8 +66,6 @@ def unknown_shares(slots: Sequence[Column], shapes: Shapes) -> Tensor:
     return torch.tensor(complete) * UNKNOWN_SHARE
 
 
-def frequent_codes(features: Features, fields: list[int], shapes: Shapes) -> Tensor:
-    """Codes of `fields`, int32 `[N, len(fields)]`; rarer ones become out of vocabulary."""
-    codes = features.ids[:, fields]
-    kept = np.array([shapes.kept[field] for field in fields], dtype=np.int32)
-    return torch.from_numpy(np.where(codes < kept, codes, np.int32(OUT_OF_VOCABULARY)))
+def frequent_codes(features: FeatureTensors, fields: Sequence[int], shapes: Shapes) -> Tensor:
+    """Codes of `fields`, `[N, len(fields)]`; rarer ones become out of vocabulary."""
+    return features.codes(fields, [shapes.kept[field] for field in fields])

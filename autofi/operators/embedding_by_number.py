@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
 from autofi.data.vocabulary import FIRST_VALUE
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.embedding import Embedding
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
 
 
@@ -59,19 +59,18 @@ class EmbeddingByNumber(Embedding):
         slopes = sum(_bins(slot, shapes) for slot in slots) * sizes.embedding_dim
         return super().num_parameters(slots, shapes, sizes) + slopes
 
-    def select(self, features: Features) -> Tensor:
-        """Codes, then the bits of the numbers: one tensor that loses nothing of either."""
-        columns = [self.shapes.number_fields.index(slot[0]) for slot in self.slots]
-        numbers = torch.from_numpy(np.ascontiguousarray(features.numbers[:, columns], dtype=np.float32))
-        return torch.cat((super().select(features), numbers.view(torch.int32)), 1)
+    def read(self, features: FeatureTensors) -> Tensor:
+        """Codes, then positions, as float64: one tensor that loses nothing of either."""
+        positions = features.positions([self.shapes.number_fields.index(slot[0]) for slot in self.slots])
+        return torch.cat((super().read(features).double(), positions.double()), 1)
 
     def drawn(self, selected: Tensor) -> Tensor:
-        codes, numbers = selected.tensor_split(2, 1)
-        return torch.cat((super().drawn(codes), numbers), 1) if self.training else selected
+        codes, positions = selected.tensor_split(2, 1)
+        return torch.cat((super().drawn(codes), positions), 1) if self.training else selected
 
     def forward(self, selected: Tensor) -> Tensor:
-        codes, numbers = selected.tensor_split(2, 1)
-        position = numbers.view(torch.float32).nan_to_num(0.0)
+        codes, positions = selected.tensor_split(2, 1)
+        codes, position = codes.to(torch.int32), positions.float().nan_to_num(0.0)
         lower = torch.minimum(position.to(torch.int32), self.last)
         upper = torch.minimum(lower + 1, self.last)
         at_borders = self._at_borders()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
 from autofi.operators.base import Shapes, Sizes
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
 from autofi.operators.tables import TableOperator
 
@@ -41,8 +41,7 @@ class MemorizeEmbedding(TableOperator):
     def rows(cls, slot: Column, shapes: Shapes) -> int:
         return shapes.cross_rows[(slot[0], slot[1])]
 
-    def select(self, features: Features) -> Tensor:
-        rows = features.cross_columns([(slot[0], slot[1]) for slot in self.slots])
+    def read(self, features: FeatureTensors) -> Tensor:
+        rows = features.cross_rows([(slot[0], slot[1]) for slot in self.slots])
         # Cells lie by falling count: those beyond the kept ones are too rare for a higher minimum count.
-        kept = np.array(self.slot_rows, dtype=np.int32)
-        return torch.from_numpy(np.where(rows < kept, rows, np.int32(0)))
+        return torch.where(rows < torch.tensor(self.slot_rows, dtype=rows.dtype), rows, 0)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
 from autofi.operators.base import Operator, Shapes, Sizes
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
 
 #: Deviation of the initial frequencies, in turns over the whole range of the field.
@@ -59,9 +59,8 @@ class Periodic(Operator):
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return len(slots) * (sizes.embedding_dim // 2)
 
-    def select(self, features: Features) -> Tensor:
-        columns = [self.shapes.number_fields.index(slot[0]) for slot in self.slots]
-        return torch.from_numpy(np.ascontiguousarray(features.numbers[:, columns]))
+    def read(self, features: FeatureTensors) -> Tensor:
+        return features.positions([self.shapes.number_fields.index(slot[0]) for slot in self.slots])
 
     def forward(self, selected: Tensor) -> Tensor:
         present = ~selected.isnan().unsqueeze(-1)

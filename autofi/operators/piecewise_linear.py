@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
 from autofi.operators.base import Operator, Shapes, Sizes
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
 
 
@@ -66,9 +67,8 @@ class PiecewiseLinear(Operator):
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return 0
 
-    def select(self, features: Features) -> Tensor:
-        columns = [self.shapes.number_fields.index(slot[0]) for slot in self.slots]
-        return torch.from_numpy(np.ascontiguousarray(features.numbers[:, columns]))
+    def read(self, features: FeatureTensors) -> Tensor:
+        return features.positions([self.shapes.number_fields.index(slot[0]) for slot in self.slots])
 
     def forward(self, selected: Tensor) -> Tensor:
         missing = selected.isnan()

@@ -8,10 +8,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
 from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up, table_offsets
 from autofi.operators.blocks import products_dtype
 from autofi.operators.embedding import frequent_codes
+from autofi.operators.feature_tensors import FeatureTensors
 
 #: A product of two small vectors is smaller still: factors begin larger than embeddings, or never start to
 #: learn.
@@ -50,7 +51,7 @@ class Factorize(Operator):
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return cls.table_rows(slots, shapes, sizes) * sizes.factor_dim
 
-    def select(self, features: Features) -> Tensor:
+    def read(self, features: FeatureTensors) -> Tensor:
         return frequent_codes(features, self.fields, self.shapes)
 
     def vectors(self, selected: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
 from autofi.operators.base import Operator, Shapes, Sizes
+from autofi.operators.feature_tensors import FeatureTensors
 
 #: Rows of prior that a cell's own rows are mixed with, before it is learned.
 INITIAL_STRENGTH = 10.0
@@ -52,8 +53,8 @@ class Statistics(Operator):
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return len(slots)
 
-    def select(self, features: Features) -> Tensor:
-        return torch.from_numpy(features.statistic_columns(self.slots))
+    def read(self, features: FeatureTensors) -> Tensor:
+        return features.counts_and_clicks(self.slots)
 
     def forward(self, selected: Tensor) -> Tensor:
         count, clicks = selected.unbind(-1)  # [B, S]

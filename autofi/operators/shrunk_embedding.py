@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from autofi.data.features import Column
+from autofi.data.vocabulary import OUT_OF_VOCABULARY
 from autofi.operators.base import Shapes, Sizes, look_up
 from autofi.operators.embedding import Embedding
 from autofi.operators.rates import INITIAL_STRENGTH
 from autofi.operators.registry import register
-from autofi.operators.tables import OUT_OF_VOCABULARY
 
 
 @register

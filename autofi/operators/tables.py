@@ -15,8 +15,6 @@ from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up,
 #: Embeddings begin small, so that a row says nothing until its clicks do: on wide sparse tables ten times as much costs
 #: .002 to .005 AUC after an epoch.
 INITIAL_DEVIATION = 1e-3
-#: The code of a value that training has not seen, or too rarely.
-OUT_OF_VOCABULARY = 1
 #: Of the codes of a field without rare values, taken for unseen while training: enough that the row is trained.
 UNKNOWN_SHARE = 0.002
 

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from autofi.data.cells import splitmix64
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
+from autofi.data.vocabulary import OUT_OF_VOCABULARY
 from autofi.errors import SearchSpaceError
 from autofi.operators.base import Operator, Shapes, Sizes, look_up, table_offsets
 from autofi.operators.embedding import frequent_codes, unknown_shares
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
-from autofi.operators.tables import INITIAL_DEVIATION, OUT_OF_VOCABULARY, some_unknown
+from autofi.operators.tables import INITIAL_DEVIATION, some_unknown
 
 
 @register
@@ -90,7 +92,7 @@ class UnifiedEmbedding(Operator):
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
         return sizes.unified_rows * (sizes.embedding_dim // sizes.unified_chunks)
 
-    def select(self, features: Features) -> Tensor:
+    def read(self, features: FeatureTensors) -> Tensor:
         return frequent_codes(features, [slot[0] for slot in self.slots], self.shapes)
 
     def drawn(self, selected: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ def test_large_codes_and_exact_numbers_are_both_kept() -> None:
     operator.slots, operator.shapes = ((2,),), shapes
     codes, numbers = select(operator, [2**24 + 1, 7], [0.1, math.nan]).tensor_split(2, 1)
     assert codes.flatten().tolist() == [2**24 + 1, 7]
-    numbers = numbers.view(torch.float32)
+    numbers = numbers.float()
     assert numbers[0] == np.float32(0.1) and numbers[1].isnan()
 
 

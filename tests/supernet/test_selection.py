@@ -44,7 +44,7 @@ def knowing(table: Table, slots: list[Slot], *, noise: float, seed: int = 0) -> 
         for pair, block in zip(memorize.slots, memorize.table.split(memorize.slot_rows), strict=True):
             block[:, 0] = noise * torch.randn(len(block), generator=generator)
             if pair == PLANTED:
-                rows = table.features.cross_columns([PLANTED])[:, 0]
+                rows = table.features.crosses[:, table.features.pairs.index(PLANTED)]
                 block[torch.from_numpy(rows).long(), 0] = torch.from_numpy(table.logits.astype(np.float32))
     return supernet
 
