@@ -210,7 +210,7 @@ class Network(nn.Module):
         found = [parts[name] for name, operator in self._operators() if operator.vector]
         vectors = _beside(found).unflatten(1, (-1, self.vector_width))
         coded = [selected[name] for name, operator in self._operators() if operator.coded]
-        codes = _beside(coded) if coded else vectors.new_empty((len(vectors), 0), dtype=torch.int32)
+        codes = _beside(coded) if coded else vectors.new_empty((vectors.shape[0], 0), dtype=torch.int32)
         found = [stream(vectors, codes) for stream in streams]
         if self.branched and self.training:
             found = [logits if logits.dim() > 1 else logits.unsqueeze(1) for logits in found]
@@ -241,8 +241,8 @@ class Network(nn.Module):
 
     def _sum_per_field(self, name: str, operator: Operator, part: Tensor) -> Tensor:
         width = operator.widths()[0]
-        pairs = part.view(len(part), len(operator.slots), width)
-        out = pairs.new_zeros(len(part), self.num_fields, width)
+        pairs = part.view(part.shape[0], len(operator.slots), width)
+        out = pairs.new_zeros(part.shape[0], self.num_fields, width)
         out = out.index_add(1, self.get_buffer(f"{name}_left"), pairs)
         return out.index_add(1, self.get_buffer(f"{name}_right"), pairs).flatten(1)
 

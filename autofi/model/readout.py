@@ -59,7 +59,7 @@ class Readout(nn.Module):
     def forward(self, columns: Tensor, beside: Tensor | None = None) -> Tensor:
         """The logit, with the logits `beside` it added, `[B]` or a branch each `[B, K]`."""
         if self.first is None:
-            logits = columns.sum(1) + self.bias if self.reads_columns else self.bias.expand(len(columns))
+            logits = columns.sum(1) + self.bias if self.reads_columns else self.bias.expand(columns.shape[0])
             return logits if beside is None else _added(logits, beside)
         return self.rest(self.first(columns), beside)
 

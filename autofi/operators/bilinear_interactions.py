@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
-from autofi.operators.blocks import block_rows, products_dtype
+from autofi.operators.blocks import block_rows, products_dtype, row_blocks
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
@@ -140,9 +140,8 @@ class _Products(torch.autograd.Function):
     ) -> Tensor:
         rows, _, dim = vectors.shape
         found = vectors.new_empty(rows, 2, len(left), dim, dtype=dtype)
-        size = block_rows(vectors, len(left) * dim)
-        tensors = (found, vectors, both.unsqueeze(2), mapped[0], mapped[-1])
-        for part, vector, weight, plain, weighed in zip(*(one.split(size) for one in tensors), strict=True):
+        blocks = row_blocks(len(left) * dim, vectors, found, both.unsqueeze(2), mapped[0], mapped[-1])
+        for vector, part, weight, plain, weighed in blocks:
             rights = vector.index_select(1, right)
             products = plain.index_select(1, left).mul_(rights)
             part[:, 0].copy_(products)

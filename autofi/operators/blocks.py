@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -20,9 +20,20 @@ def block_rows(rows: Tensor, width: int) -> int:
     return max(1, AT_ONCE // width if apart else len(rows))
 
 
+def row_blocks(width: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The same rows of all tensors, some at a time, where every row becomes `width` numbers.
+
+    All at once in an exported graph, which does not know how many there are.
+    """
+    if torch.compiler.is_exporting():
+        return iter((tensors,))
+    size = block_rows(tensors[0], width)
+    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
+
+
 def by_blocks(function: Callable[[Tensor], Tensor], rows: Tensor, width: int) -> Tensor:
     """`function` of all rows, of which none sees another."""
-    return torch.cat([function(block) for block in rows.split(block_rows(rows, width))])
+    return torch.cat([function(block) for (block,) in row_blocks(width, rows)])
 
 
 def products_dtype(like: Tensor) -> torch.dtype:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from autofi.operators.blocks import block_rows
+from autofi.operators.blocks import row_blocks
 
 #: Newton's steps to a threshold, where scores enter by a power of at least 1: enough for a thousand equal scores.
 STEPS = 12
@@ -94,11 +95,9 @@ def _solved(scores: Tensor, power: float | Tensor) -> Tensor:
     if isinstance(power, Tensor):
         power = power.expand_as(scores[..., :1])
     solve = _stepped if isinstance(power, Tensor) or power >= 1 else _bisected
-    shares, size = torch.empty_like(scores), block_rows(scores, max(1, scores[:1].numel()))
-    for start in range(0, len(scores), size):
-        part = slice(start, start + size)
-        shares[part] = solve(scores[part], power[part] if isinstance(power, Tensor) else power)
-    return shares
+    powers = (power,) if isinstance(power, Tensor) else ()
+    blocks = row_blocks(max(1, math.prod(scores.shape[1:])), scores, *powers)
+    return torch.cat([solve(block, *(of_block or (power,))) for block, *of_block in blocks])
 
 
 def _stepped(scores: Tensor, power: float | Tensor) -> Tensor:

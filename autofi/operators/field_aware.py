@@ -58,7 +58,7 @@ class FieldAwareProducts(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         found = look_up(self.table, codes + self.offsets)
         # By count and not by -1, which no rows would leave open.
-        vectors = found.view(len(codes), len(self.partners), self.dim)
+        vectors = found.view(codes.shape[0], len(self.partners), self.dim)
         products: Tensor = _Products.apply(vectors, self.ends, self.partners, self.pairs)  # type: ignore[no-untyped-call]
         return products
 

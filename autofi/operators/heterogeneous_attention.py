@@ -109,7 +109,7 @@ class HeterogeneousAttention(Stream):
         return found
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        task = self.task.to(vectors.dtype).expand(len(vectors), 1, -1)
+        task = self.task.to(vectors.dtype).expand(vectors.shape[0], 1, -1)
         tokens = torch.cat((vectors, task), 1)
         for layer in self.layers:
             tokens = layer(tokens)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autofi.operators.blocks import block_rows, products_dtype
+from autofi.operators.blocks import block_rows, products_dtype, row_blocks
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
 from autofi.operators.powers import LARGEST_EXPONENT, bounded_exp
@@ -84,7 +84,9 @@ class Logarithmic(Stream):
             logarithms = self.log_norm(vectors.abs().clamp_min(SMALLEST).log())
             columns = logarithms.transpose(1, 2).flatten(0, 1)
             crosses = (
-                self._normalised(columns, products).unflatten(0, (len(vectors), self.inputs.dim)).flatten(1)
+                self._normalised(columns, products)
+                .unflatten(0, (vectors.shape[0], self.inputs.dim))
+                .flatten(1)
             )
             weight, shift = self._first_map()
         hidden = nn.functional.linear(crosses, weight, shift)
@@ -155,9 +157,8 @@ class _Normalised(torch.autograd.Function):
         of_batch: bool,
         dtype: torch.dtype,
     ) -> Tensor:
-        found = columns.new_empty(len(columns), len(powers), dtype=dtype)
-        size = block_rows(columns, len(powers))
-        for block, part in zip(columns.split(size), found.split(size), strict=True):
+        found = columns.new_empty(columns.shape[0], len(powers), dtype=dtype)
+        for block, part in row_blocks(len(powers), columns, found):
             crosses = (block @ powers.t()).clamp_max_(LARGEST_EXPONENT).exp_()
             part.copy_(crosses.sub_(mean).mul_(scale))
         ctx.save_for_backward(columns, powers, mean, scale, found)

@@ -74,7 +74,7 @@ class PiecewiseLinear(Operator):
         missing = selected.isnan()
         position = selected.nan_to_num(0.0).index_select(1, self.reads)  # [B, all bins]
         codes = (position - self.bin).clamp(0, 1)
-        out = codes.new_empty(len(selected), len(self.codes_at) + len(self.marks_at))
+        out = codes.new_empty(selected.shape[0], len(self.codes_at) + len(self.marks_at))
         out[:, self.codes_at] = codes
         out[:, self.marks_at] = missing.to(codes.dtype)
         return out

@@ -74,7 +74,7 @@ class SelectedProducts(Stream):
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         found = look_up(self.table, codes.index_select(1, self.columns) + self.offsets) * STEP
         # A one behind the factors: what fills up the crosses of fewer fields.
-        found = torch.cat([found, found.new_ones(len(found), 1, self.settings.dim)], 1)
+        found = torch.cat([found, found.new_ones(found.shape[0], 1, self.settings.dim)], 1)
         products = found.index_select(1, self.factors[0])
         for following in self.factors[1:]:
             products = products * found.index_select(1, following)

@@ -100,7 +100,7 @@ class UnifiedEmbedding(Operator):
 
     def forward(self, selected: Tensor) -> Tensor:
         places = self.places.index_select(0, (selected + self.offsets).flatten())
-        places = places.view(len(selected), len(self.slots) * self.sizes.unified_chunks)
+        places = places.view(selected.shape[0], len(self.slots) * self.sizes.unified_chunks)
         return look_up(self.table, places).flatten(1)
 
     def subset(self, positions: Sequence[int]) -> Self:
