@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from autofi.dashboard import open_dashboard
     from autofi.data.overrides import SchemaOverrides, load_overrides
     from autofi.errors import AutoFIError
-    from autofi.export.predictor import Predictor, load
+    from autofi.export.loading import load
+    from autofi.export.predictor import Predictor
     from autofi.loop import search
     from autofi.nni.bridge import nni_space
     from autofi.opening import inspect_table
@@ -41,7 +42,7 @@ _WHERE = {
     "list_operators": "catalog",
     "list_spaces": "catalog",
     "list_studies": "study",
-    "load": "export.predictor",
+    "load": "export.loading",
     "load_overrides": "data.overrides",
     "nni_space": "nni.bridge",
     "open_dashboard": "dashboard",

@@ -29,7 +29,8 @@ from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading import open_table
 from autofi.errors import ConfigError, nearest
 from autofi.export.bundle import copy_bundle
-from autofi.export.predictor import Predictor, load
+from autofi.export.loading import load
+from autofi.export.predictor import Predictor
 from autofi.loop import search
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from autofi.device import pick_device
 from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
-from autofi.export.bundle import copy_bundle
+from autofi.export.contents import FORMS, forms_of
 from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
 from autofi.predictions import load_labels, load_predictions, model_key
@@ -232,18 +232,29 @@ class Study:
     def _settings(self) -> SearchSettings:
         return SearchSettings.from_json(self._handle.record.settings)
 
-    def export(self, path: str | Path, trial: int | None = None, *, progress: Progress | None = None) -> Path:
-        """Copy a bundle to a new folder: the retrained winner's (of its seeds, the best by validation), or that of
-        the architecture of a trial.
+    def export(
+        self,
+        path: str | Path,
+        trial: int | None = None,
+        *,
+        forms: Sequence[str] = FORMS,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write a bundle to a new folder: the retrained winner's (of its seeds, the best by validation), or that of
+        the architecture of a trial; `forms` of the model as `autofi.export.release` tells them.
 
         An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does; which trial is
         recorded as the winner stays as it is.
         """
+        # torch's exporter to ONNX takes seconds to import.
+        from autofi.export.release import release_bundle
+
+        chosen = forms_of(forms)
         models = self._won() if trial is None else self._of_trial(self._trial(trial), progress)
         model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
         assert model.path is not None
         target = Path(path)
-        copy_bundle(model.path, target)
+        release_bundle(model.path, target, forms=chosen, progress=progress)
         self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
         return target
 

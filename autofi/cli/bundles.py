@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,6 +19,13 @@ EVALUATE_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi evaluate model yesterday.csv\n\n"
     "autofi evaluate model yesterday.parquet --json"
 )
+Runtime = Annotated[
+    Literal["auto", "onnx", "torch", "pt2"],
+    typer.Option(
+        help="Which form of the model is run; auto is onnx where the bundle has it.", metavar="NAME"
+    ),
+]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where it is run: cpu or cuda.", metavar="NAME")]
 Data = Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="DATA")]
 
 
@@ -30,12 +37,14 @@ def predict(
         typer.Option("--output", "-o", help="File to write: CSV or Parquet, by its ending.", metavar="FILE"),
     ],
     query: options.Query = None,
+    runtime: Runtime = "auto",
+    device: Device = "cpu",
     quiet: options.Quiet = False,
 ) -> None:
     """Score raw rows: one probability per row, in the order of the rows."""
     import autofi
 
-    predictor = autofi.load(bundle)
+    predictor = autofi.load(bundle, runtime=runtime, device=device)
     with working(quiet=quiet) as progress:
         rows = predictor.predict_file(data, output, query=query, progress=progress)
     if not quiet:
@@ -46,13 +55,15 @@ def evaluate(
     bundle: options.Bundle,
     data: Data,
     query: options.Query = None,
+    runtime: Runtime = "auto",
+    device: Device = "cpu",
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Score raw rows that carry the target and compare."""
     import autofi
 
-    predictor = autofi.load(bundle)
+    predictor = autofi.load(bundle, runtime=runtime, device=device)
     with working(quiet=quiet) as progress:
         measured = predictor.evaluate(data, query=query, progress=progress)
     if as_json:

@@ -18,7 +18,8 @@ SHOW_EXAMPLES = (
 )
 EXPORT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi export mine -o model\n\n"
-    "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]"
+    "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]\n\n"
+    "autofi export mine -o model --format onnx   [dim]only what ONNX Runtime needs[/dim]"
 )
 REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
 DASHBOARD_EXAMPLES = (
@@ -73,6 +74,15 @@ def export(
             show_default=False,
         ),
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="Forms of the model, with commas: [bold]onnx[/bold], everything from raw columns on; "
+            "[bold]pt2[/bold], the network by torch.export; [bold]torch[/bold], its weights.",
+            metavar="LIST",
+        ),
+    ] = "onnx,pt2,torch",
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -82,7 +92,7 @@ def export(
 
     opened = autofi.open_study(study, storage=storage)
     with working(quiet=quiet) as progress:
-        opened.export(output, trial=trial, progress=progress)
+        opened.export(output, trial=trial, forms=options.parse_list(form), progress=progress)
     if not quiet:
         say(f"Wrote {output}. Next: {command('predict', str(output), 'DATA', '-o', 'scores.csv')}")
 

@@ -231,9 +231,15 @@ def _grow(
 
 def _columns(numbers: Floats, statistics: Floats, prior: float) -> Floats:
     """What trees read, `[N, Q + 2F]`: numbers, and of every field's value the log-odds of a click and log(1 + n)."""
+    values = value_columns(statistics, prior)
+    return np.concatenate([numbers, values[..., 0], values[..., 1]], axis=1, dtype=np.float32)
+
+
+def value_columns(statistics: Floats, prior: float) -> Floats:
+    """Log-odds of a click, smoothed, and log(1 + n) of counts and clicks, `[..., 2]`."""
     count, clicks = statistics[..., 0], statistics[..., 1]
     rate = np.log((clicks + SMOOTHING * prior) / (count - clicks + SMOOTHING * (1 - prior)))
-    return np.concatenate([numbers, rate, np.log1p(count)], axis=1, dtype=np.float32)
+    return np.stack([rate, np.log1p(count)], axis=-1, dtype=np.float32)
 
 
 def _logits(booster: Any, columns: Floats, threads: int) -> NDArray[np.float64]:

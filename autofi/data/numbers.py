@@ -65,10 +65,14 @@ class Buckets:
         """How many codes there are, those of missing and out of vocabulary included."""
         return len(self.edges) + FIRST_VALUE
 
+    def scaled(self, values: Floats) -> Floats:
+        """Where numbers are on the scale of the edges."""
+        return _scaled(values, self.scale)
+
     def codes(self, values: Floats) -> NDArray[np.int32]:
         """2 + bucket; NaN is missing. Out of vocabulary only where training rows held no number at all."""
         if len(self.edges):
-            buckets = np.searchsorted(self.edges, _scaled(values, self.scale), side="right") - 1
+            buckets = np.searchsorted(self.edges, self.scaled(values), side="right") - 1
             codes = np.clip(buckets, 0, len(self.edges) - 1) + FIRST_VALUE
         else:
             codes = np.full(len(values), OUT_OF_VOCABULARY)

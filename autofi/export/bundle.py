@@ -20,8 +20,16 @@ from safetensors.torch import load_file, save_file
 from autofi import __version__
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.reading.sql import is_database_url
-from autofi.errors import AutoFIError, ExportError, nearest
-from autofi.export.folder import leftover_of, replaced_folder
+from autofi.errors import AutoFIError, ExportError
+from autofi.export.contents import (
+    ARCHITECTURE,
+    METRICS,
+    PREPROCESSING,
+    WEIGHTS,
+    check_replaceable,
+    existing_bundle,
+)
+from autofi.export.folder import replaced_folder
 from autofi.export.manifest import MANIFEST, Manifest, check_file, describe, read_manifest
 from autofi.model.build import build_network, used_builder
 from autofi.model.network import Network
@@ -29,10 +37,6 @@ from autofi.operators.base import Operator
 from autofi.space.architecture import Architecture
 from autofi.store.location import mask_password
 
-_ARCHITECTURE = "architecture.json"
-_METRICS = "metrics.json"
-_PREPROCESSING = "preprocessing"
-_WEIGHTS = "weights.safetensors"
 _PACKAGES = ("torch", "numpy", "pyarrow", "safetensors")
 # What reading files can raise that are intact, but of another version or from another hand.
 _UNREADABLE = (
@@ -76,34 +80,34 @@ def write_bundle(
     versions = {"autofi": __version__, "python": platform.python_version()}
     versions |= {package: metadata.version(package) for package in _PACKAGES}
     known = {"versions": versions, **_without_passwords(origin)}
-    with replaced_folder(directory, check=_check_replaceable) as folder:
-        _write_json(folder / _ARCHITECTURE, architecture.to_json())
-        _write_json(folder / _METRICS, {"metrics": metrics, "origin": known})
-        (folder / _PREPROCESSING).mkdir()
-        kept.save(folder / _PREPROCESSING)
+    with replaced_folder(directory, check=check_replaceable) as folder:
+        _write_json(folder / ARCHITECTURE, architecture.to_json())
+        _write_json(folder / METRICS, {"metrics": metrics, "origin": known})
+        (folder / PREPROCESSING).mkdir()
+        kept.save(folder / PREPROCESSING)
         weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-        save_file(weights, folder / _WEIGHTS)
+        save_file(weights, folder / WEIGHTS)
         manifest = describe(folder, autofi=__version__)
-        _read(folder, manifest)
+        read_bundle(folder, manifest)
         (folder / MANIFEST).write_bytes(manifest.render())
 
 
 def load_bundle(directory: Path | str) -> Bundle:
     """The bundle in a folder; raises ExportError, with file and reason, unless it is whole and unchanged."""
-    folder = _existing(directory)
+    folder = existing_bundle(directory)
     manifest = read_manifest(folder)
     manifest.verify(folder)
-    return _read(folder, manifest)
+    return read_bundle(folder, manifest)
 
 
 def copy_bundle(source: Path | str, target: Path | str) -> None:
     """Copy a bundle as `write_bundle` writes one, all or nothing; raises ExportError for a damaged source."""
-    folder, target = _existing(source), Path(target).expanduser()
+    folder, target = existing_bundle(source), Path(target).expanduser()
     manifest = read_manifest(folder)
     if target.exists() and target.samefile(folder):
         manifest.verify(folder)
         return
-    with replaced_folder(target, check=_check_replaceable) as copy:
+    with replaced_folder(target, check=check_replaceable) as copy:
         for name, record in manifest.files.items():
             # A short or damaged source is named as such; what is copied is checked again.
             check_file(folder / name, record)
@@ -113,23 +117,23 @@ def copy_bundle(source: Path | str, target: Path | str) -> None:
         (copy / MANIFEST).write_bytes(manifest.render())
 
 
-def _read(folder: Path, manifest: Manifest) -> Bundle:
-    """Load verified files."""
-    for name in (_ARCHITECTURE, _METRICS, _WEIGHTS):
+def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
+    """Load files that were verified; raises ExportError where they do not fit together."""
+    for name in (ARCHITECTURE, METRICS, WEIGHTS):
         if name not in manifest.files:
             raise ExportError(
                 f"A bundle has a file '{name}': the manifest of '{folder}' has none; export it again."
             )
     path = folder
     try:
-        path = folder / _ARCHITECTURE
+        path = folder / ARCHITECTURE
         architecture = Architecture.from_json(json.loads(path.read_bytes()))
-        path = folder / _METRICS
+        path = folder / METRICS
         measured = json.loads(path.read_bytes())
         metrics, origin = measured["metrics"], measured["origin"]
-        path = folder / _PREPROCESSING
+        path = folder / PREPROCESSING
         builder = FeatureBuilder.load(path)
-        path = folder / _WEIGHTS
+        path = folder / WEIGHTS
         network = build_network(architecture, builder, seed=0)
         network.load_state_dict(load_file(path), strict=True)
     except _UNREADABLE as error:
@@ -141,51 +145,6 @@ def _read(folder: Path, manifest: Manifest) -> Bundle:
     network.eval()
     network.requires_grad_(False)
     return Bundle(architecture, builder, network, metrics, origin, manifest)
-
-
-def _existing(directory: Path | str) -> Path:
-    folder = Path(directory).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.exists():
-        raise ExportError(f"A bundle is a folder: '{folder}' is a file; name what 'autofi export' wrote.")
-    aside = leftover_of(folder)
-    if aside is not None:
-        raise ExportError(
-            f"A bundle is a folder: '{folder}' does not exist, for replacing it was cut short; "
-            f"rename '{aside}' to it, or export again."
-        )
-    if not folder.parent.is_dir():
-        raise ExportError(
-            f"A bundle is a folder: '{folder}' does not exist, nor does its parent; check the path."
-        )
-    siblings = [path.parent.name for path in folder.parent.glob(f"*/{MANIFEST}")]
-    known = nearest(folder.name, [name for name in siblings if not name.startswith(".")])
-    raise ExportError(f"A bundle is a folder: '{folder}' does not exist; {known}")
-
-
-def _check_replaceable(target: Path) -> None:
-    """Raise ExportError unless nothing, an empty folder or nothing but a bundle is there."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise ExportError(f"A bundle is a folder: '{target}' is a file; choose another name.")
-    inside = sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir())
-    if not inside:
-        return
-    try:
-        known = {*read_manifest(target).files, MANIFEST}
-    except ExportError as error:
-        raise ExportError(
-            f"A bundle replaces nothing but a bundle: '{target}' holds other files, such as '{inside[0]}'; "
-            "choose another folder or empty this one."
-        ) from error
-    foreign = [path for path in inside if path not in known]
-    if foreign:
-        raise ExportError(
-            f"A bundle replaces nothing but a bundle: '{target}' also holds '{foreign[0]}', which would be "
-            "lost; move it, or choose another folder."
-        )
 
 
 def _check_layout(architecture: Architecture, names: tuple[str, ...], network: Network) -> None:

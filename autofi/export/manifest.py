@@ -14,7 +14,8 @@ from autofi.errors import ExportError
 
 MANIFEST = "manifest.json"
 FORMAT = "autofi-bundle"
-VERSION = 1
+#: 1: always the form `torch` and nothing else. 2: the forms asked for, and files for users of each.
+VERSION = 2
 
 _BYTES_AT_ONCE = 1 << 20
 
@@ -34,12 +35,14 @@ class Manifest:
     autofi: str
     """Version of AutoFI that wrote it."""
     files: Mapping[str, FileRecord]
+    version: int = VERSION
+    """Of the format of a bundle."""
 
     def render(self) -> bytes:
         """The only bytes this manifest is written as; they hold a checksum of themselves."""
         content: dict[str, Any] = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": self.version,
             "autofi": self.autofi,
             "files": {path: asdict(record) for path, record in sorted(self.files.items())},
         }
@@ -80,14 +83,16 @@ def read_manifest(folder: Path) -> Manifest:
             "or it was changed; name a folder that 'autofi export' wrote."
         )
     version = document.get("version")
-    if isinstance(version, int) and version > VERSION:
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise _changed(path, "it tells no version")
+    if version > VERSION:
         raise ExportError(
             f"This AutoFI reads bundles up to version {VERSION}: '{path}' has version {version}, written by "
             f"AutoFI {document.get('autofi')}; upgrade AutoFI."
         )
     try:
         files = {name: FileRecord(**record) for name, record in document["files"].items()}
-        manifest = Manifest(document["autofi"], files)
+        manifest = Manifest(document["autofi"], files, version)
         if manifest.render() != text:
             raise ValueError("its own checksum does not fit")
         for name in files:

@@ -1,74 +1,88 @@
-"""Click probabilities of raw rows from a loaded bundle."""
+"""Click probabilities of raw rows from a loaded bundle, whatever runs it."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import torch
-from numpy.typing import NDArray
 
-from autofi.data.dataset import EncodedRows
 from autofi.data.encoder import large_batches
 from autofi.data.reading import Source, Table, open_table
 from autofi.data.roles import located, read_labels
 from autofi.data.schema import Schema
 from autofi.errors import DataError, nearest
-from autofi.evaluation.cost import measure_costs
-from autofi.export.bundle import Bundle, load_bundle
 from autofi.export.score_file import ScoreFile
+from autofi.export.scoring import Floats, Scorer
 from autofi.progress import Progress, SilentProgress
-from autofi.space.architecture import Architecture
 from autofi.training.metrics import auc, logloss
 
-Floats = NDArray[np.float64]
-
-# Encoded rows become wide features (one cross row and two statistics per pair): few at a time.
-_ROWS_AT_ONCE = 1 << 14
+if TYPE_CHECKING:
+    from autofi.space.architecture import Architecture
 
 
 class Predictor:
     """Scores raw rows of anything that `open_table` reads: files, folders, SQL, pandas, Polars or Arrow.
 
-    Rows are read, encoded and scored in batches, so that only the results grow with the table. Columns are
-    found by name; values that training did not have, missing values and further columns are fine.
+    Rows are read and scored in batches, so that only the results grow with the table. Columns are found by name;
+    values that training did not have, missing values and further columns are fine.
     """
 
-    def __init__(self, bundle: Bundle, *, name: str = "a bundle") -> None:
-        self._bundle = bundle
-        self._name = name
+    def __init__(
+        self,
+        scorer: Scorer,
+        schema: Schema,
+        *,
+        architecture: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        origin: Mapping[str, Any],
+        folder: Path,
+    ) -> None:
+        self._scorer = scorer
+        self._schema = schema
+        self._architecture = architecture
+        self._metrics = metrics
+        self._origin = origin
+        self._folder = folder
 
     @property
     def schema(self) -> Schema:
-        """The columns it reads."""
-        return self._bundle.builder.encoder.schema
+        """The columns it reads: a field that the model makes no use of is not among them."""
+        return self._schema
 
     @property
     def architecture(self) -> Architecture:
-        """What the search chose."""
-        return self._bundle.architecture
+        """What the search chose; needs torch."""
+        from autofi.space.architecture import Architecture
+
+        return Architecture.from_json(self._architecture)
 
     @property
     def metrics(self) -> dict[str, object]:
         """What was measured when it was made."""
-        return dict(self._bundle.metrics)
+        return dict(self._metrics)
 
     @property
     def origin(self) -> dict[str, object]:
         """Where it came from: study, data fingerprint, versions."""
-        return dict(self._bundle.origin)
+        return dict(self._origin)
 
     def costs(self) -> dict[str, float]:
-        """`parameters`, `table_bytes`, `flops` and `latency` (microseconds), as a search measures them; takes a second,
-        or four on a busy machine. See `autofi.evaluation.cost`."""
-        return measure_costs(self._bundle.network, self._bundle.builder, latency=True).figures()
+        """`parameters`, `table_bytes`, `flops` and `latency` (microseconds), as a search measures them: of the bundle's
+        network in torch, whatever scores rows here. Takes a second, or four on a busy machine. See
+        `autofi.evaluation.cost`."""
+        from autofi.evaluation.cost import measure_costs
+        from autofi.export.bundle import load_bundle
+
+        bundle = load_bundle(self._folder)
+        return measure_costs(bundle.network, bundle.builder, latency=True).figures()
 
     def __repr__(self) -> str:
-        return f"Predictor({self._name!r}: {self.architecture.describe()})"
+        return f"Predictor({str(self._folder)!r}: fields {', '.join(self._schema.names)})"
 
     def predict_proba(
         self, table: Source, *, query: str | None = None, progress: Progress | None = None
@@ -142,29 +156,13 @@ class Predictor:
         shown.phase("score rows")
         first_row = 0
         for batch in large_batches(table, columns):
-            encoded = self._bundle.builder.encoder.transform_batch(
-                batch, source=table.name, first_row=first_row
-            )
-            yield batch, self._score(encoded, shown)
+            parts = [np.empty(0)]
+            for start in range(0, batch.num_rows, self._scorer.rows_at_once):
+                few = batch.slice(start, self._scorer.rows_at_once)
+                parts.append(self._scorer.probabilities(few, source=table.name, first_row=first_row + start))
+                shown.advance(few.num_rows)
+            yield batch, np.concatenate(parts)
             first_row += batch.num_rows
-
-    @torch.inference_mode()
-    def _score(self, rows: EncodedRows, progress: Progress) -> Floats:
-        network, builder = self._bundle.network, self._bundle.builder
-        probabilities = np.empty(len(rows), dtype=np.float64)
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
-            bags = {name: bag[part] for name, bag in rows.bags.items()}
-            few = EncodedRows(ids=rows.ids[part], numbers=rows.numbers[part], bags=bags)
-            logits = network(network.select(builder.of_rows(few)))
-            probabilities[part] = logits.double().sigmoid().numpy()
-            progress.advance(len(few))
-        return probabilities
-
-
-def load(path: Path | str) -> Predictor:
-    """The predictor of a bundle folder; raises ExportError unless it is whole and unchanged."""
-    return Predictor(load_bundle(path), name=str(path))
 
 
 def _refuse_overwriting(source: Source, output: Path) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from autofi.errors import SearchSpaceError
+from autofi.report.choices import choices, escaped
 from autofi.report.markdown import count, figure, table
-from autofi.report.streams import boosted_words, told
+from autofi.report.streams import boosted_words
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
-
-#: Pairs or fields listed of one choice; of more, how many more there are.
-LISTED = 40
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#$&])")
 
 
 def trial_note(trial: TrialRecord) -> str:
@@ -28,11 +24,6 @@ def trial_note(trial: TrialRecord) -> str:
         *_section("Lineage", _lineage(trial)),
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def escaped(text: object) -> str:
-    """Text as it is, on one line, whatever Markdown or HTML it looks like."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
 
 
 def _headline(trial: TrialRecord) -> str:
@@ -48,28 +39,7 @@ def _chosen(stored: Mapping[str, Any]) -> list[str]:
     except SearchSpaceError:
         # Of a version with other operators.
         return []
-    by_choice: dict[str, list[str]] = {}
-    for left, right in architecture.pairs:
-        choice, form = architecture.choice(left, right)
-        by_choice.setdefault(choice, []).append(f"{escaped(left)} × {escaped(right)} ({escaped(form)})")
-    by_forms: dict[str, list[str]] = {}
-    for name, forms in architecture.fields.items():
-        by_forms.setdefault(" + ".join(forms), []).append(escaped(name))
-    pairs = [
-        f"- {choice}, {_many(len(names), 'pair')}: {_listed(names)}"
-        for choice, names in sorted(by_choice.items())
-    ]
-    fields = [
-        f"- {escaped(forms)}, {_many(len(names), 'field')}: {_listed(names)}"
-        for forms, names in sorted(by_forms.items())
-    ]
-    streams = [f"- {escaped(stream)}" for stream in told(architecture.chosen_streams())]
-    found = [
-        "## Pairs",
-        "\n".join([*pairs, "- all others naive"] if pairs else ["- all naive"]),
-    ]
-    found += ["## Fields", "\n".join(fields)] if fields else []
-    return found + (["## Streams", "\n".join(streams)] if streams else [])
+    return choices(architecture)
 
 
 def _measured(trial: TrialRecord) -> list[tuple[str, str]]:
@@ -125,16 +95,6 @@ def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
     # The cells are escaped already, and `table` would escape their pipes once more.
     lines = [f"| {name} | {value} |" for name, value in rows]
     return [f"## {title}", "\n".join([table(("", ""), ()), *lines])] if rows else []
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _named(name: str) -> str:

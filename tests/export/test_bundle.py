@@ -17,7 +17,7 @@ import torch
 from autofi.errors import ExportError
 from autofi.export.bundle import copy_bundle, load_bundle
 from autofi.export.folder import replaced_folder
-from autofi.export.predictor import load
+from autofi.export.loading import load
 from autofi.model.build import build_network
 from autofi.operators.registry import operators, vector_operators
 from tests.export.models import Model, make_unseen, seal

@@ -17,7 +17,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from autofi.data.reading import Table, open_table
 from autofi.errors import DataError
-from autofi.export.predictor import Predictor, load
+from autofi.export.loading import load
+from autofi.export.predictor import Predictor
 from autofi.progress import SilentProgress
 from tests.export.models import Model, make_table, make_unseen
 

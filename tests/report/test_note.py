@@ -10,7 +10,8 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
-from autofi.report.note import LISTED, trial_note
+from autofi.report.choices import LISTED
+from autofi.report.note import trial_note
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord, TrialState
 

@@ -1,0 +1,111 @@
+"""`MODEL_CARD.md` of a bundle: what it is, what it reads, what was measured and how, what it must not be used for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+from autofi.export.bundle import Bundle
+from autofi.export.inputs import GraphInput
+from autofi.export.raw_schema import OUTPUT
+from autofi.report.choices import choices, escaped
+from autofi.report.markdown import count, figure, table
+
+CARD = "MODEL_CARD.md"
+_PARTS = {"train": "training", "valid": "validation", "test": "test"}
+_REACH = NormalDist().inv_cdf(0.975)
+_LIMITS = (
+    "A probability holds for rows like those it was measured on: the same traffic, the same rule for what is shown, "
+    "and a share of clicks like theirs. Where negatives were sampled, it is one of that sample.",
+    "A value that training had not is scored as unknown, and a cross that it had not by its fields alone.",
+    "Intervals are of the rows that were measured. Another training of the same architecture differs besides.",
+    "Fields and pairs stand together with the click. That they cause it, nothing here says.",
+)
+
+
+def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Sequence[GraphInput]) -> None:
+    """Write the card."""
+    origin, target = bundle.origin, bundle.builder.encoder.schema.target
+    sections = [
+        f"# {escaped(origin.get('study', 'A model'))}",
+        f"{escaped(bundle.architecture.describe())}. It gives the probability of `{target}`"
+        f" (output `{OUTPUT}`) for raw rows, in the forms {', '.join(forms)}.",
+        *_section("Reads", _inputs(inputs)),
+        *_section("Measured", _measured(bundle.metrics)),
+        *_section("Protocol", _protocol(origin)),
+        *choices(bundle.architecture, listed=sys.maxsize),
+        *_section("Size", _size(bundle)),
+        *_section("Limits", "\n".join(f"- {limit}" for limit in _LIMITS)),
+        *_section("Made with", _versions(origin)),
+    ]
+    (folder / CARD).write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def _section(title: str, body: str) -> list[str]:
+    return [f"## {title}", body] if body else []
+
+
+def _inputs(inputs: Sequence[GraphInput]) -> str:
+    rows = [
+        (
+            f"`{given.name}`",
+            given.field.kind.value,
+            given.datatype,
+            f"split at `{given.field.separator}`" if given.field.separator else "",
+        )
+        for given in inputs
+    ]
+    return table(("column", "kind", "type in ONNX", ""), rows)
+
+
+def _measured(metrics: Mapping[str, Any]) -> str:
+    rows = []
+    for part, name in _PARTS.items():
+        found = metrics.get(part)
+        if isinstance(found, Mapping) and found.get("auc") is not None:
+            rows.append((name, _auc(found), figure(found.get("logloss"), 5), figure(found.get("ece"), 5)))
+    return table(("rows", "AUC, 95 % interval", "logloss", "ECE"), rows) if rows else ""
+
+
+def _auc(found: Mapping[str, Any]) -> str:
+    error = found.get("auc_error")
+    return figure(found["auc"], 5) + (f" ± {figure(_REACH * error, 5)}" if error is not None else "")
+
+
+def _protocol(origin: Mapping[str, Any]) -> str:
+    known = {"data": "data_source", "fingerprint of the data": "data_fingerprint", "search space": "space"}
+    rows = [(name, escaped(origin[key])) for name, key in known.items() if origin.get(key) is not None]
+    rows += [
+        (name, escaped(value))
+        for name, value in dict(origin.get("protocol", {})).items()
+        if value is not None
+    ]
+    if origin.get("seed") is not None:
+        rows.append(("seed", escaped(origin["seed"])))
+    return _two_columns(rows)
+
+
+def _size(bundle: Bundle) -> str:
+    return _two_columns(
+        [
+            ("trained numbers", count(bundle.network.num_parameters())),
+            ("rows of lookup tables", count(bundle.network.table_rows())),
+            ("bytes of lookup tables", count(bundle.network.table_bytes())),
+        ]
+    )
+
+
+def _versions(origin: Mapping[str, Any]) -> str:
+    return _two_columns(
+        [(name, escaped(version)) for name, version in dict(origin.get("versions", {})).items()]
+    )
+
+
+def _two_columns(rows: Sequence[tuple[str, str]]) -> str:
+    # Cells are escaped already; `table` would escape their pipes once more.
+    return (
+        "\n".join([table(("", ""), ()), *(f"| {name} | {value} |" for name, value in rows)]) if rows else ""
+    )

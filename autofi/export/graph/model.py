@@ -1,0 +1,137 @@
+"""The whole graph: raw columns in, the probability of a click out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import onnx
+
+from autofi.data.feature_builder import FeatureBuilder
+from autofi.data.numbers import Buckets
+from autofi.data.schema import FieldKind, Schema
+from autofi.data.vocabulary import MISSING, Vocabulary
+from autofi.export.bundle import Bundle
+from autofi.export.graph.cells import counts_and_clicks, cross_rows
+from autofi.export.graph.numbers import bucket_codes, positions
+from autofi.export.graph.onnx_ops import Tensor, Var, argument, beside, build, columns, inline, op
+from autofi.export.graph.reads import Reads, reads_of
+from autofi.export.graph.texts import bag_of, codes_of, joined, numbers_of, tokens_of
+from autofi.export.graph.trees import boosted_logits
+from autofi.export.inputs import GraphInput, graph_inputs
+from autofi.export.raw_schema import OUTPUT
+
+
+def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]:
+    """The inputs of the graph: fields that the model reads in any way, in the order of the table."""
+    encoder = builder.encoder
+    number_of = {name: place for place, name in enumerate(encoder.number_fields)}
+    found = [
+        field.field
+        for place, field in enumerate(encoder.fields)
+        if reads.code_limit(place, field.cardinality)
+        or number_of.get(field.field.name) in reads.numbers
+        or field.field.name in reads.bags
+    ]
+    # A model that reads nothing still gives a probability per row, and a column says how many rows there are.
+    return graph_inputs(found or [encoder.fields[0].field])
+
+
+def read_schema_of(bundle: Bundle) -> Schema:
+    """The schema of a bundle with the fields that its network reads."""
+    inputs = read_fields(bundle.builder, reads_of(bundle.network, bundle.builder))
+    return replace(bundle.builder.encoder.schema, fields=tuple(given.field for given in inputs))
+
+
+def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -> onnx.ModelProto:
+    """`network`, whose inputs are features, behind all that makes features of raw columns."""
+    inputs = read_fields(builder, reads)
+    given = {one.name: argument(_type(one)) for one in inputs}
+    ids, numbers, bags = _encoded(builder, reads, given)
+    features = {"ids": op.cast(ids, to=np.int32)}
+    if numbers is not None:
+        features["numbers"] = numbers
+    features |= {f"bag_{name}": op.cast(bag, to=np.int32) for name, bag in bags.items()}
+    if reads.pairs:
+        features["crosses"] = op.cast(cross_rows(ids, builder.crosses), to=np.int32)
+    if reads.columns:
+        features["statistics"] = counts_and_clicks(ids, builder.statistics)
+    if builder.boosted is not None:
+        features["boosted"] = boosted_logits(ids, numbers, builder.boosted, builder.statistics)
+    scored = inline(network)(**{value.name: features[value.name] for value in network.graph.input})
+    return build(given, {OUTPUT: scored[OUTPUT]})
+
+
+def _type(given: GraphInput) -> Tensor:
+    return Tensor(np.float64 if given.datatype == "double" else str, given.shape)
+
+
+def _encoded(
+    builder: FeatureBuilder, reads: Reads, given: Mapping[str, Var]
+) -> tuple[Var, Var | None, dict[str, Var]]:
+    """Codes int64 `[N, F]`, positions float32 `[N, Q]` if any are read, and bags, as the encoder makes them."""
+    encoder = builder.encoder
+    tokens = {
+        field.field.name: tokens_of(given[field.field.name], field.field.separator)
+        for field in encoder.fields
+        if field.field.kind is FieldKind.MULTI_VALUED and field.field.name in given
+    }
+    first = next(iter(given.values()))
+    rows = op.gather(op.shape(first), op.const(np.array([0], dtype=np.int64)))
+    unread = op.expand(op.const(np.int64(MISSING)), rows)
+    codes: dict[int, Var] = {}
+    buckets: dict[int, Buckets] = {}
+    for place, field in enumerate(encoder.fields):
+        limit = reads.code_limit(place, field.cardinality)
+        if not limit:
+            codes[place] = unread
+        elif isinstance(field.codes, Vocabulary):
+            name = field.field.name
+            texts = joined(tokens[name]) if name in tokens else given[name]
+            codes[place] = codes_of(texts, field.codes, limit)
+        else:
+            buckets[place] = field.codes
+    if buckets:
+        values = beside([given[encoder.fields[place].field.name] for place in buckets])
+        found = bucket_codes(values, list(buckets.values()))
+        for number, place in enumerate(buckets):
+            codes[place] = _column(found, number)
+    ids = beside([codes[place] for place in range(len(encoder.fields))])
+    bags = {
+        field.field.name: bag_of(tokens[field.field.name], field.tokens, field.bag_width)
+        for field in encoder.fields
+        if field.tokens is not None and field.field.name in reads.bags
+    }
+    return ids, _positions(builder, reads, given, unread), bags
+
+
+def _positions(builder: FeatureBuilder, reads: Reads, given: Mapping[str, Var], unread: Var) -> Var | None:
+    if not reads.numbers:
+        return None
+    encoder = builder.encoder
+    fitted = [field for field in encoder.fields if field.positions is not None]
+    read = [field for number, field in enumerate(fitted) if number in reads.numbers]
+    values = beside(
+        [
+            given[field.field.name]
+            if field.field.kind is FieldKind.NUMERIC
+            else numbers_of(given[field.field.name])
+            for field in read
+        ]
+    )
+    found = positions(values, [field.positions for field in read if field.positions is not None])
+    if len(read) == len(fitted):
+        return found
+    missing = op.cast(unread, to=np.float32)
+    places = iter(range(len(read)))
+    return beside(
+        [
+            _column(found, next(places)) if number in reads.numbers else missing
+            for number in range(len(fitted))
+        ]
+    )
+
+
+def _column(array: Var, place: int) -> Var:
+    return op.squeeze(columns(array, [place]), op.const(np.array([1], dtype=np.int64)))

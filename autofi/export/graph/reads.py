@@ -1,0 +1,79 @@
+"""What a network reads of its features: nothing else gets into a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from autofi.data.feature_builder import FeatureBuilder
+from autofi.data.features import Column, Pair
+from autofi.model.network import Network
+from autofi.operators.feature_tensors import FeatureTensors
+
+
+@dataclass
+class Reads:
+    """What is read, by kind; `numbers` are columns of `Features.numbers`.
+
+    codes    by field: codes from this one on are all the same to the network
+    """
+
+    codes: dict[int, int] = field(default_factory=dict)
+    numbers: set[int] = field(default_factory=set)
+    bags: set[str] = field(default_factory=set)
+    pairs: tuple[Pair, ...] = ()
+    columns: tuple[Column, ...] = ()
+    boosted: bool = False
+
+    def code_limit(self, place: int, cardinality: int) -> int:
+        """Codes of a field that must be told apart: all of them where cells are made of them, none where unread."""
+        whole = any(place in cells for cells in (*self.pairs, *self.columns))
+        return cardinality if whole else min(self.codes.get(place, 0), cardinality)
+
+
+def reads_of(network: Network, builder: FeatureBuilder) -> Reads:
+    """Found by letting the network select from rows that note what they are asked for."""
+    encoder = builder.encoder
+    reads = Reads(
+        pairs=builder.crosses.pairs, columns=builder.statistics.columns, boosted=builder.boosted is not None
+    )
+    noted = _Noted(
+        ids=torch.zeros(2, len(encoder.fields), dtype=torch.int32),
+        numbers=torch.zeros(2, len(encoder.number_fields)),
+        bags={name: torch.zeros(2, width, dtype=torch.int32) for name, width in encoder.bag_widths.items()},
+        pairs=reads.pairs,
+        crosses=torch.zeros(2, len(reads.pairs), dtype=torch.int32),
+        columns=reads.columns,
+        statistics=torch.zeros(2, len(reads.columns), 2),
+        boosted=torch.zeros(2) if reads.boosted else None,
+        reads=reads,
+    )
+    network.read(noted)
+    if reads.boosted:
+        reads.numbers.update(range(len(encoder.number_fields)))
+    return reads
+
+
+@dataclass(frozen=True, eq=False)
+class _Noted(FeatureTensors):
+    reads: Reads = field(default_factory=Reads)
+
+    def codes(self, fields: Sequence[int], kept: Sequence[int]) -> Tensor:
+        _highest(self.reads.codes, zip(fields, kept, strict=True))
+        return super().codes(fields, kept)
+
+    def positions(self, columns: Sequence[int]) -> Tensor:
+        self.reads.numbers.update(columns)
+        return super().positions(columns)
+
+    def bag(self, name: str) -> Tensor:
+        self.reads.bags.add(name)
+        return super().bag(name)
+
+
+def _highest(known: dict[int, int], found: Iterable[tuple[int, int]]) -> None:
+    for place, limit in found:
+        known[place] = max(known.get(place, 0), limit)

@@ -1,0 +1,67 @@
+"""The inputs of a graph: one per raw column that the model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from autofi.data.columns import as_numbers, as_tokens, canonical_codes
+from autofi.data.schema import Field, FieldKind
+
+DataType = Literal["string", "double"]
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """How one field's column is given.
+
+    categorical     string [N]: whole numbers without ".0", empty where missing
+    numeric         double [N]: NaN where missing
+    multi_valued    string [N, L]: a list's values, padded with empty texts; with a separator each text is split at it
+    """
+
+    name: str
+    field: Field
+
+    @property
+    def datatype(self) -> DataType:
+        return "double" if self.field.kind is FieldKind.NUMERIC else "string"
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        return ("rows", f"{self.name}_values") if self.field.kind is FieldKind.MULTI_VALUED else ("rows",)
+
+    def values(self, column: pa.Array) -> NDArray[Any]:
+        """What ONNX Runtime is given for a raw column; raises UnreadableValueError for a value it cannot be."""
+        if self.field.kind is FieldKind.NUMERIC:
+            return as_numbers(column)
+        if self.field.kind is FieldKind.MULTI_VALUED:
+            return _padded(as_tokens(column, self.field.separator))
+        encoded = canonical_codes(column)
+        # An object array of few texts that rows share: no text is made per row.
+        texts = np.array([*(text or "" for text in encoded.dictionary.to_pylist()), ""], dtype=object)
+        rows = pc.fill_null(encoded.indices, pa.scalar(len(texts) - 1, encoded.indices.type))
+        found: NDArray[Any] = texts[rows.to_numpy(zero_copy_only=False)]
+        return found
+
+
+def graph_inputs(fields: Sequence[Field]) -> tuple[GraphInput, ...]:
+    """An input per field, named as its column."""
+    return tuple(GraphInput(field.name, field) for field in fields)
+
+
+def _padded(lists: pa.ListArray) -> NDArray[np.object_]:
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    found = np.full((len(lists), max(1, int(lengths.max(initial=0)))), "", dtype=object)
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    encoded = pc.list_flatten(lists).dictionary_encode()
+    texts = np.array(encoded.dictionary.to_pylist(), dtype=object)
+    found[rows, places] = texts[encoded.indices.to_numpy(zero_copy_only=False)]
+    return found

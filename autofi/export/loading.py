@@ -1,0 +1,90 @@
+"""From a bundle's folder to a predictor: which of its forms is run, and by what."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from autofi.errors import ExportError
+from autofi.export.contents import ARCHITECTURE, METRICS, ONNX, PT2, WEIGHTS, existing_bundle
+from autofi.export.manifest import Manifest, read_manifest
+from autofi.export.onnx_scorer import OnnxScorer, onnx_available
+from autofi.export.predictor import Predictor
+from autofi.export.raw_schema import SCHEMA, read_schema
+from autofi.export.scoring import Scorer
+
+if TYPE_CHECKING:
+    from autofi.export.bundle import Bundle
+
+Runtime = Literal["auto", "onnx", "torch", "pt2"]
+_FILE_OF = {"onnx": ONNX, "torch": WEIGHTS, "pt2": PT2}
+
+
+def load(path: Path | str, *, runtime: Runtime = "auto", device: str = "cpu") -> Predictor:
+    """The predictor of a bundle folder; raises ExportError unless it is whole and unchanged.
+
+    `runtime` onnx needs ONNX Runtime and not torch, torch and pt2 (what `torch.export` saved) need torch; auto is onnx
+    where the bundle and the installation have it, else torch. `device` is cpu or cuda.
+    """
+    folder = existing_bundle(path)
+    manifest = read_manifest(folder)
+    manifest.verify(folder)
+    chosen = _chosen(folder, manifest, runtime)
+    if chosen == "onnx":
+        schema, inputs = read_schema(folder)
+        scorer: Scorer = OnnxScorer(folder / ONNX, inputs, device=device)
+        measured = _json(folder / METRICS)
+        return Predictor(
+            scorer,
+            schema,
+            architecture=_json(folder / ARCHITECTURE),
+            metrics=measured.get("metrics", {}),
+            origin=measured.get("origin", {}),
+            folder=folder,
+        )
+    return _in_torch(folder, manifest, chosen, device)
+
+
+def _in_torch(folder: Path, manifest: Manifest, runtime: Runtime, device: str) -> Predictor:
+    from autofi.export.bundle import read_bundle
+    from autofi.export.graph.archive import load_program
+    from autofi.export.graph.model import read_schema_of
+    from autofi.export.torch_scorer import TorchScorer
+
+    bundle: Bundle = read_bundle(folder, manifest)
+    program = load_program(folder / PT2) if runtime == "pt2" else None
+    return Predictor(
+        TorchScorer(bundle, device=device, program=program),
+        read_schema_of(bundle),
+        architecture=bundle.architecture.to_json(),
+        metrics=bundle.metrics,
+        origin=bundle.origin,
+        folder=folder,
+    )
+
+
+def _chosen(folder: Path, manifest: Manifest, runtime: Runtime) -> Runtime:
+    held = [name for name, file in _FILE_OF.items() if file in manifest.files]
+    if runtime == "auto":
+        runtime = "onnx" if "onnx" in held and (onnx_available() or "torch" not in held) else "torch"
+    if runtime == "onnx" and SCHEMA not in manifest.files:
+        held = [name for name in held if name != "onnx"]
+    if runtime not in held:
+        raise ExportError(
+            f"A bundle is run in a form it was exported in: '{folder}' holds {', '.join(held) or 'none'}, not "
+            f"{runtime}; export it with --format {runtime}."
+        )
+    return runtime
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+        if not isinstance(document, dict):
+            raise ValueError("it is no JSON object")
+        return document
+    except (OSError, ValueError) as error:
+        raise ExportError(
+            f"The parts of a bundle are JSON: '{path}' is not ({error}); export it again."
+        ) from error

@@ -1,0 +1,66 @@
+"""A request to try a bundle with, and the answer that it should get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from autofi.data.encoder import FieldEncoder
+from autofi.data.schema import FieldKind
+from autofi.data.vocabulary import Vocabulary
+from autofi.export.bundle import Bundle
+from autofi.export.inputs import GraphInput
+from autofi.export.raw_schema import OUTPUT
+from autofi.export.torch_scorer import TorchScorer
+
+REQUEST = "sample_request.json"
+RESPONSE = "sample_response.json"
+#: Rows: the likeliest values, a value that training had not, nothing but missing values.
+ROWS = 3
+_UNSEEN = "a value that training had not"
+
+
+def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> None:
+    """Write a request of the Open Inference Protocol v2, and the network's own answer."""
+    encoder_of = {field.field.name: field for field in bundle.builder.encoder.fields}
+    columns = {given.name: _column(encoder_of[given.name]) for given in inputs}
+    batch = pa.RecordBatch.from_pydict(columns)
+    found = TorchScorer(bundle).probabilities(batch, source="the sample", first_row=0)
+    request = {"inputs": [_tensor(given, columns[given.name]) for given in inputs]}
+    answer = {
+        "outputs": [{"name": OUTPUT, "datatype": "FP64", "shape": [len(found)], "data": found.tolist()}]
+    }
+    for name, document in ((REQUEST, request), (RESPONSE, answer)):
+        (folder / name).write_text(
+            json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def _column(encoder: FieldEncoder) -> list[Any]:
+    if encoder.field.kind is FieldKind.NUMERIC:
+        assert encoder.positions is not None
+        borders = encoder.positions.borders
+        middle = float(np.median(borders)) if len(borders) else 0.0
+        return [middle, 1e6 + (float(borders[-1]) if len(borders) else 0.0), None]
+    if encoder.tokens is not None:
+        known = encoder.tokens.values[:2].to_pylist()
+        lists = [known, [_UNSEEN], []]
+        separator = encoder.field.separator
+        return lists if separator is None else [separator.join(values) for values in lists]
+    assert isinstance(encoder.codes, Vocabulary)
+    known = encoder.codes.values[:1].to_pylist()
+    return [known[0] if known else None, _UNSEEN, None]
+
+
+def _tensor(given: GraphInput, values: list[Any]) -> dict[str, Any]:
+    kind = "FP64" if given.datatype == "double" else "BYTES"
+    if values and isinstance(values[0], list):
+        width = max(1, *map(len, values))
+        values = [[*row, *[""] * (width - len(row))] for row in values]
+        return {"name": given.name, "datatype": kind, "shape": [len(values), width], "data": values}
+    return {"name": given.name, "datatype": kind, "shape": [len(values)], "data": values}

@@ -1,0 +1,51 @@
+"""Scoring by torch: the preprocessing and the network of a bundle, or its exported program in the network's place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from autofi.device import pick_device
+from autofi.export.bundle import Bundle
+from autofi.export.graph.archive import Program
+from autofi.export.graph.program import inputs_of
+from autofi.export.graph.reads import reads_of
+from autofi.export.scoring import Floats
+
+
+class TorchScorer:
+    """Encodes raw rows and runs the network of a bundle, on `device`; or a `program` in its place, on the CPU."""
+
+    # Encoded rows become wide features (one cross row and two statistics per pair): few at a time.
+    rows_at_once = 1 << 14
+
+    def __init__(self, bundle: Bundle, *, device: str = "cpu", program: Program | None = None) -> None:
+        self._builder = bundle.builder
+        self._reads = reads_of(bundle.network, bundle.builder)
+        self._device = pick_device(device)
+        self._network = bundle.network.to(self._device)
+        self._program = program
+
+    @torch.inference_mode()
+    def probabilities(self, batch: pa.RecordBatch, *, source: str, first_row: int) -> Floats:
+        """The probability of a click per row, float64 `[N]`."""
+        encoder = self._builder.encoder
+        columns = _with_unread(batch, encoder.schema.names)
+        rows = encoder.transform_batch(columns, source=source, first_row=first_row)
+        if not len(rows):
+            return np.empty(0)
+        features = self._builder.of_rows(rows)
+        if self._program is not None:
+            return self._program(inputs_of(features, self._reads)).numpy()
+        selected = {name: part.to(self._device) for name, part in self._network.select(features).items()}
+        logits: Tensor = self._network(selected)
+        return logits.double().sigmoid().cpu().numpy()
+
+
+def _with_unread(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.RecordBatch:
+    """All columns of the encoder: those that the model does not read may be missing."""
+    present = set(batch.schema.names)
+    columns = [batch.column(name) if name in present else pa.nulls(batch.num_rows) for name in names]
+    return pa.RecordBatch.from_arrays(columns, names=list(names))

@@ -1,0 +1,52 @@
+"""What an architecture is made of, as lists in Markdown: its pairs, its fields, its streams."""
+
+from __future__ import annotations
+
+import re
+
+from autofi.report.streams import told
+from autofi.space.architecture import Architecture
+
+#: Pairs or fields listed of one choice; of more, how many more there are.
+LISTED = 40
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#$&])")
+
+
+def choices(architecture: Architecture, *, listed: int = LISTED) -> list[str]:
+    """Headings and lists in turn, `listed` pairs or fields of every choice; names are escaped."""
+    by_choice: dict[str, list[str]] = {}
+    for left, right in architecture.pairs:
+        choice, form = architecture.choice(left, right)
+        by_choice.setdefault(choice, []).append(f"{escaped(left)} × {escaped(right)} ({escaped(form)})")
+    by_forms: dict[str, list[str]] = {}
+    for name, forms in architecture.fields.items():
+        by_forms.setdefault(" + ".join(forms), []).append(escaped(name))
+    pairs = [
+        f"- {choice}, {_many(len(names), 'pair')}: {_listed(names, listed)}"
+        for choice, names in sorted(by_choice.items())
+    ]
+    fields = [
+        f"- {escaped(forms)}, {_many(len(names), 'field')}: {_listed(names, listed)}"
+        for forms, names in sorted(by_forms.items())
+    ]
+    streams = [f"- {escaped(stream)}" for stream in told(architecture.chosen_streams())]
+    found = [
+        "## Pairs",
+        "\n".join([*pairs, "- all others naive"] if pairs else ["- all naive"]),
+    ]
+    found += ["## Fields", "\n".join(fields)] if fields else []
+    return found + (["## Streams", "\n".join(streams)] if streams else [])
+
+
+def escaped(text: object) -> str:
+    """Text as it is, on one line, whatever Markdown or HTML it looks like."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def _listed(names: list[str], most: int) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
