@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autofi.calibrating import calibrate as fitted_calibration
+from autofi.calibrating import check_calibration
 from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
 from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.dashboard.stages import show_trained
@@ -18,7 +20,7 @@ from autofi.device import pick_device
 from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
-from autofi.export.bundle import copy_bundle
+from autofi.export.bundle import copy_bundle, copy_calibrated
 from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
 from autofi.predictions import load_labels, load_predictions, model_key
@@ -232,18 +234,36 @@ class Study:
     def _settings(self) -> SearchSettings:
         return SearchSettings.from_json(self._handle.record.settings)
 
-    def export(self, path: str | Path, trial: int | None = None, *, progress: Progress | None = None) -> Path:
+    def export(
+        self,
+        path: str | Path,
+        trial: int | None = None,
+        *,
+        calibrate: str | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
         """Copy a bundle to a new folder: the retrained winner's (of its seeds, the best by validation), or that of
         the architecture of a trial.
 
         An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does; which trial is
         recorded as the winner stays as it is.
+
+        With `calibrate`, "platt" or "isotonic", the bundle's probabilities are calibrated on the validation rows, by
+        the predictions kept beside the study; its metrics tell what that changed. See `autofi.calibrating`.
         """
+        progress = progress or SilentProgress()
+        if calibrate is not None:
+            check_calibration(self._handle, calibrate, refit=trial is not None and self._settings.refit)
         models = self._won() if trial is None else self._of_trial(self._trial(trial), progress)
         model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
         assert model.path is not None
         target = Path(path)
-        copy_bundle(model.path, target)
+        if calibrate is None:
+            copy_bundle(model.path, target)
+        else:
+            found = fitted_calibration(self._handle, model, calibrate)
+            copy_calibrated(model.path, target, found.calibration, metrics=found.metrics())
+            progress.note(found.describe())
         self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
         return target
 
@@ -267,9 +287,9 @@ class Study:
             )
         return models
 
-    def _of_trial(self, record: TrialRecord, progress: Progress | None) -> list[ModelRecord]:
+    def _of_trial(self, record: TrialRecord, progress: Progress) -> list[ModelRecord]:
         """The seeds of a trial's architecture; one is trained where there is none."""
-        progress, refit = progress or SilentProgress(), self._settings.refit
+        refit = self._settings.refit
 
         def found() -> list[ModelRecord]:
             won = self._winners(record.architecture_id, refit=refit)

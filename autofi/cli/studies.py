@@ -18,7 +18,8 @@ SHOW_EXAMPLES = (
 )
 EXPORT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi export mine -o model\n\n"
-    "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]"
+    "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]\n\n"
+    "autofi export mine -o model --calibrate platt   [dim]probabilities that keep what they say[/dim]"
 )
 REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
 DASHBOARD_EXAMPLES = (
@@ -73,6 +74,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            help="platt or isotonic: what makes probabilities of logits is fitted on the validation rows.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -82,7 +91,7 @@ def export(
 
     opened = autofi.open_study(study, storage=storage)
     with working(quiet=quiet) as progress:
-        opened.export(output, trial=trial, progress=progress)
+        opened.export(output, trial=trial, calibrate=calibrate, progress=progress)
     if not quiet:
         say(f"Wrote {output}. Next: {command('predict', str(output), 'DATA', '-o', 'scores.csv')}")
 

@@ -21,6 +21,7 @@ from autofi import __version__
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.reading.sql import is_database_url
 from autofi.errors import AutoFIError, ExportError, nearest
+from autofi.export.calibrations import Calibration, read_calibration
 from autofi.export.folder import leftover_of, replaced_folder
 from autofi.export.manifest import MANIFEST, Manifest, check_file, describe, read_manifest
 from autofi.model.build import build_network, used_builder
@@ -30,6 +31,7 @@ from autofi.space.architecture import Architecture
 from autofi.store.location import mask_password
 
 _ARCHITECTURE = "architecture.json"
+_CALIBRATION = "calibration.json"
 _METRICS = "metrics.json"
 _PREPROCESSING = "preprocessing"
 _WEIGHTS = "weights.safetensors"
@@ -52,6 +54,8 @@ class Bundle:
     origin: Mapping[str, Any]
     """Where it came from: study, data fingerprint, versions."""
     manifest: Manifest
+    calibration: Calibration | None = None
+    """What makes a probability of the network's logit; None is the sigmoid."""
 
 
 def write_bundle(
@@ -104,13 +108,35 @@ def copy_bundle(source: Path | str, target: Path | str) -> None:
         manifest.verify(folder)
         return
     with replaced_folder(target, check=_check_replaceable) as copy:
-        for name, record in manifest.files.items():
-            # A short or damaged source is named as such; what is copied is checked again.
-            check_file(folder / name, record)
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, copy / name)
-            check_file(copy / name, record)
+        _copy_files(folder, manifest, copy)
         (copy / MANIFEST).write_bytes(manifest.render())
+
+
+def copy_calibrated(
+    source: Path | str, target: Path | str, calibration: Calibration, *, metrics: Mapping[str, Any]
+) -> None:
+    """Copy a bundle with a calibration, `metrics` beside its own; as `copy_bundle`, but never onto the source."""
+    folder, target = _existing(source), Path(target).expanduser()
+    manifest = read_manifest(folder)
+    if target.exists() and target.samefile(folder):
+        raise ExportError(
+            f"A calibrated bundle is a copy: '{target}' is the bundle itself; choose another folder."
+        )
+    with replaced_folder(target, check=_check_replaceable) as copy:
+        _copy_files(folder, manifest, copy)
+        bundle = _read(copy, manifest)
+        _write_json(copy / _METRICS, {"metrics": {**bundle.metrics, **metrics}, "origin": bundle.origin})
+        _write_json(copy / _CALIBRATION, calibration.to_json())
+        (copy / MANIFEST).write_bytes(describe(copy, autofi=__version__).render())
+
+
+def _copy_files(folder: Path, manifest: Manifest, copy: Path) -> None:
+    for name, record in manifest.files.items():
+        # A short or damaged source is named as such; what is copied is checked again.
+        check_file(folder / name, record)
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / name, copy / name)
+        check_file(copy / name, record)
 
 
 def _read(folder: Path, manifest: Manifest) -> Bundle:
@@ -127,6 +153,9 @@ def _read(folder: Path, manifest: Manifest) -> Bundle:
         path = folder / _METRICS
         measured = json.loads(path.read_bytes())
         metrics, origin = measured["metrics"], measured["origin"]
+        path = folder / _CALIBRATION
+        written = _CALIBRATION in manifest.files
+        calibration = read_calibration(json.loads(path.read_bytes())) if written else None
         path = folder / _PREPROCESSING
         builder = FeatureBuilder.load(path)
         path = folder / _WEIGHTS
@@ -140,7 +169,7 @@ def _read(folder: Path, manifest: Manifest) -> Bundle:
         ) from error
     network.eval()
     network.requires_grad_(False)
-    return Bundle(architecture, builder, network, metrics, origin, manifest)
+    return Bundle(architecture, builder, network, metrics, origin, manifest, calibration)
 
 
 def _existing(directory: Path | str) -> Path:

@@ -150,14 +150,14 @@ class Predictor:
 
     @torch.inference_mode()
     def _score(self, rows: EncodedRows, progress: Progress) -> Floats:
-        network, builder = self._bundle.network, self._bundle.builder
+        network, builder, calibrated = self._bundle.network, self._bundle.builder, self._bundle.calibration
         probabilities = np.empty(len(rows), dtype=np.float64)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             bags = {name: bag[part] for name, bag in rows.bags.items()}
             few = EncodedRows(ids=rows.ids[part], numbers=rows.numbers[part], bags=bags)
-            logits = network(network.select(builder.of_rows(few)))
-            probabilities[part] = logits.double().sigmoid().numpy()
+            logits = network(network.select(builder.of_rows(few))).double()
+            probabilities[part] = calibrated.apply(logits.numpy()) if calibrated else logits.sigmoid().numpy()
             progress.advance(len(few))
         return probabilities
 
