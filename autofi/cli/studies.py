@@ -19,7 +19,7 @@ SHOW_EXAMPLES = (
 EXPORT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi export mine -o model\n\n"
     "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]\n\n"
-    "autofi export mine -o model --calibrate platt   [dim]probabilities that keep what they say[/dim]"
+    "autofi export mine -o model --calibrate platt   [dim]calibrated on the validation rows[/dim]"
 )
 REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
 DASHBOARD_EXAMPLES = (
