@@ -28,7 +28,6 @@ from sklearn.utils.validation import (
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading import open_table
 from autofi.errors import ConfigError, nearest
-from autofi.export.bundle import copy_bundle
 from autofi.export.loading import load
 from autofi.export.predictor import Predictor
 from autofi.loop import search
@@ -137,7 +136,7 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
             summary, architecture = study.summary(), study.best
             with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
-                bundle = _files(study.export(Path(folder) / "bundle"))
+                bundle = _files(study.export(Path(folder) / "bundle", forms=("torch",)))
             study.close()
         self.classes_ = classes
         self.summary_ = summary if self.storage is not None else summary | {"storage": None}
@@ -169,10 +168,12 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         It predicts the second of `classes_`, and finds the columns of arrays as x0, x1, ...
         """
+        from autofi.export.release import release_bundle
+
         check_is_fitted(self)
         with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
             _write_files(self._bundle, Path(folder))
-            copy_bundle(folder, path)
+            release_bundle(folder, path)
         return Path(path)
 
     def __sklearn_tags__(self) -> Tags:

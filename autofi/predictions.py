@@ -16,6 +16,7 @@ from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 Predictions = npt.NDArray[np.float64]
 LABELS = "labels"
+WEIGHTS = "weights"
 #: The stage of predictions that are in the database, and rows of which they are.
 SHARED = "predictions"
 SHARED_ROWS = 1_000_000
@@ -88,17 +89,22 @@ def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
 
 
 def save_labels(handle: StudyHandle, dataset: EncodedDataset) -> None:
-    """Keep the labels of the held-out parts, so that intervals can be told without the data."""
-    if not predictions_file(handle, LABELS).exists():
-        save_predictions(
-            handle, LABELS, {part: dataset.labels[dataset.parts[part]] for part in ("valid", "test")}
-        )
+    """Keep the labels of the held-out parts, and the weights of their rows where they have any, so that what a study
+    keeps can be measured without the data."""
+    for key, column in ((LABELS, dataset.labels), (WEIGHTS, dataset.weights)):
+        if column is not None and not predictions_file(handle, key).exists():
+            save_predictions(handle, key, {part: column[dataset.parts[part]] for part in ("valid", "test")})
 
 
 def load_labels(handle: StudyHandle, part: str) -> Predictions | None:
     """Labels of a part; None where they are gone or of one class only."""
     labels = load_predictions(handle, LABELS).get(part)
     return labels if labels is not None and len(labels) and 0 < labels.mean() < 1 else None
+
+
+def load_weights(handle: StudyHandle, part: str) -> Predictions | None:
+    """Weights of the rows of a part; None where they have none, or a study of an earlier version did not keep them."""
+    return load_predictions(handle, WEIGHTS).get(part)
 
 
 def predictions_file(handle: StudyHandle, key: str) -> Path:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from autofi.data.dataset import EncodedRows
 from autofi.data.features import Column
 from autofi.evaluation.from_scratch import Measured, Trained, Workbench
 from autofi.evaluation.side_by_side import Retraining, train_each
@@ -22,6 +24,7 @@ from autofi.space.architecture import Architecture
 from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import load_space
 from autofi.store import ModelRecord, ModelRole, StudyHandle
+from autofi.training.calibration import ece, reliability
 from autofi.training.metrics import auc, auc_interval, gauc, has_mixed_group, logloss
 
 #: Seconds a tree baseline may take: as long as the whole search took, within these bounds.
@@ -29,25 +32,45 @@ TREE_SECONDS = (20.0, 120.0)
 
 
 def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
-    """AUC and logloss of every part that was scored and has both classes, rows weighed as in training.
+    """AUC, logloss and expected calibration error of every part that was scored and has both classes, rows weighed as
+    in training.
 
     `auc_error` is the standard error of the AUC over rows, each counted once. With groups also GAUC, where a group
     holds both classes.
     """
     found = {}
-    for part, scores in predictions.items():
-        rows = bench.dataset.rows(part)
-        labels = np.asarray(rows.labels)
-        if not len(labels) or not 0 < labels.mean() < 1:
-            continue
+    for part, rows, labels in _measurable(bench, predictions):
+        scores = predictions[part]
         found[part] = {
             "auc": auc(labels, scores, rows.weights),
             "auc_error": auc_interval(labels, scores).standard_error,
             "logloss": logloss(labels, scores, rows.weights),
+            "ece": ece(labels, scores, rows.weights),
         }
         if rows.groups is not None and has_mixed_group(labels, rows.groups):
             found[part]["gauc"] = gauc(labels, scores, rows.groups)
     return found
+
+
+def _reliability_tables(
+    bench: Workbench, predictions: Mapping[str, Predictions]
+) -> dict[str, list[dict[str, float]]]:
+    """Of the same parts the bins that `ece` adds up."""
+    return {
+        part: [asdict(found) for found in reliability(labels, predictions[part], rows.weights)]
+        for part, rows, labels in _measurable(bench, predictions)
+    }
+
+
+def _measurable(
+    bench: Workbench, parts: Iterable[str]
+) -> Iterator[tuple[str, EncodedRows, npt.NDArray[np.floating]]]:
+    """Those of the parts that have both classes, with their rows and labels."""
+    for part in parts:
+        rows = bench.dataset.rows(part)
+        labels = np.asarray(rows.labels)
+        if len(labels) and 0 < labels.mean() < 1:
+            yield part, rows, labels
 
 
 def retrain_winner(
@@ -87,7 +110,7 @@ def _keep_bundle(
         architecture=trained.architecture,
         builder=trained.builder,
         network=trained.network,
-        metrics=metrics,
+        metrics=metrics | {"reliability": _reliability_tables(bench, trained.predictions)},
         origin=origin(handle, trained.seed),
     )
     save_predictions(handle, name, trained.predictions)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autofi.calibrating import calibrate as fitted_calibration
+from autofi.calibrating import check_calibration
 from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
 from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.dashboard.stages import show_trained
@@ -238,6 +240,7 @@ class Study:
         trial: int | None = None,
         *,
         forms: Sequence[str] = FORMS,
+        calibrate: str | None = None,
         progress: Progress | None = None,
     ) -> Path:
         """Write a bundle to a new folder: the retrained winner's (of its seeds, the best by validation), or that of
@@ -245,16 +248,25 @@ class Study:
 
         An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does; which trial is
         recorded as the winner stays as it is.
+
+        With `calibrate`, "platt" or "isotonic", the bundle's probabilities are calibrated on the validation rows, by
+        the predictions kept beside the study; its metrics tell what that changed. See `autofi.calibrating`.
         """
         # torch's exporter to ONNX takes seconds to import.
         from autofi.export.release import release_bundle
 
+        progress = progress or SilentProgress()
         chosen = forms_of(forms)
+        if calibrate is not None:
+            check_calibration(self._handle, calibrate, refit=trial is not None and self._settings.refit)
         models = self._won() if trial is None else self._of_trial(self._trial(trial), progress)
         model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
         assert model.path is not None
+        found = None if calibrate is None else fitted_calibration(self._handle, model, calibrate)
         target = Path(path)
-        release_bundle(model.path, target, forms=chosen, progress=progress)
+        release_bundle(model.path, target, forms=chosen, calibrated=found, progress=progress)
+        if found is not None:
+            progress.note(found.describe())
         self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
         return target
 
@@ -278,9 +290,9 @@ class Study:
             )
         return models
 
-    def _of_trial(self, record: TrialRecord, progress: Progress | None) -> list[ModelRecord]:
+    def _of_trial(self, record: TrialRecord, progress: Progress) -> list[ModelRecord]:
         """The seeds of a trial's architecture; one is trained where there is none."""
-        progress, refit = progress or SilentProgress(), self._settings.refit
+        refit = self._settings.refit
 
         def found() -> list[ModelRecord]:
             won = self._winners(record.architecture_id, refit=refit)

@@ -339,9 +339,10 @@ def test_retrain_and_export_ask_the_study(runner: CliRunner, api: Any) -> None:
     assert "autofi predict model DATA -o scores.csv" in exported.stderr
     (_, retrained), export = study.asked
     assert (retrained["trial"], retrained["seeds"]) == (2, 4)
-    assert export == ("export", {"path": Path("model"), "trial": None})
-    assert runner.invoke(app, ["export", "mine", "--trial", "4", "-o", "small"]).exit_code == 0
-    assert study.asked[-1] == ("export", {"path": Path("small"), "trial": 4})
+    assert export == ("export", {"path": Path("model"), "trial": None, "calibrate": None})
+    asked = ["export", "mine", "--trial", "4", "-o", "small", "--calibrate", "isotonic"]
+    assert runner.invoke(app, asked).exit_code == 0
+    assert study.asked[-1] == ("export", {"path": Path("small"), "trial": 4, "calibrate": "isotonic"})
 
 
 def test_predict_and_evaluate_ask_the_bundle(runner: CliRunner, api: Any) -> None:

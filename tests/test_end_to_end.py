@@ -126,7 +126,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
         assert model["seeds"] == seeds
         assert model["parameters"] > 0
         assert model["table_bytes"] >= 0
-        assert set(model["valid"]) == {"auc", "auc_error", "logloss"}
+        assert set(model["valid"]) == {"auc", "auc_error", "logloss", "ece"}
         assert {"auc", "logloss", "auc_std", "auc_interval"} <= set(model["test"])
         low, high = model["test"]["auc_interval"]
         assert low < model["test"]["auc"] < high

@@ -19,7 +19,8 @@ SHOW_EXAMPLES = (
 EXPORT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi export mine -o model\n\n"
     "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]\n\n"
-    "autofi export mine -o model --format onnx   [dim]only what ONNX Runtime needs[/dim]"
+    "autofi export mine -o model --format onnx   [dim]only what ONNX Runtime needs[/dim]\n\n"
+    "autofi export mine -o model --calibrate platt   [dim]calibrated on the validation rows[/dim]"
 )
 REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
 DASHBOARD_EXAMPLES = (
@@ -83,6 +84,14 @@ def export(
             metavar="LIST",
         ),
     ] = "onnx,pt2,torch",
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            help="platt or isotonic: what makes probabilities of logits is fitted on the validation rows.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -92,7 +101,9 @@ def export(
 
     opened = autofi.open_study(study, storage=storage)
     with working(quiet=quiet) as progress:
-        opened.export(output, trial=trial, forms=options.parse_list(form), progress=progress)
+        opened.export(
+            output, trial=trial, forms=options.parse_list(form), calibrate=calibrate, progress=progress
+        )
     if not quiet:
         say(f"Wrote {output}. Next: {command('predict', str(output), 'DATA', '-o', 'scores.csv')}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import platform
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,8 +20,10 @@ from autofi import __version__
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.reading.sql import is_database_url
 from autofi.errors import AutoFIError, ExportError
+from autofi.export.calibrations import Calibration, read_calibration
 from autofi.export.contents import (
     ARCHITECTURE,
+    CALIBRATION,
     METRICS,
     PREPROCESSING,
     WEIGHTS,
@@ -30,7 +31,7 @@ from autofi.export.contents import (
     existing_bundle,
 )
 from autofi.export.folder import replaced_folder
-from autofi.export.manifest import MANIFEST, Manifest, check_file, describe, read_manifest
+from autofi.export.manifest import MANIFEST, Manifest, describe, read_manifest
 from autofi.model.build import build_network, used_builder
 from autofi.model.network import Network
 from autofi.operators.base import Operator
@@ -56,6 +57,8 @@ class Bundle:
     origin: Mapping[str, Any]
     """Where it came from: study, data fingerprint, versions."""
     manifest: Manifest
+    calibration: Calibration | None = None
+    """What makes a probability of the network's logit; None is the sigmoid."""
 
 
 def write_bundle(
@@ -81,8 +84,8 @@ def write_bundle(
     versions |= {package: metadata.version(package) for package in _PACKAGES}
     known = {"versions": versions, **_without_passwords(origin)}
     with replaced_folder(directory, check=check_replaceable) as folder:
-        _write_json(folder / ARCHITECTURE, architecture.to_json())
-        _write_json(folder / METRICS, {"metrics": metrics, "origin": known})
+        write_json(folder / ARCHITECTURE, architecture.to_json())
+        write_json(folder / METRICS, {"metrics": metrics, "origin": known})
         (folder / PREPROCESSING).mkdir()
         kept.save(folder / PREPROCESSING)
         weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
@@ -100,23 +103,6 @@ def load_bundle(directory: Path | str) -> Bundle:
     return read_bundle(folder, manifest)
 
 
-def copy_bundle(source: Path | str, target: Path | str) -> None:
-    """Copy a bundle as `write_bundle` writes one, all or nothing; raises ExportError for a damaged source."""
-    folder, target = existing_bundle(source), Path(target).expanduser()
-    manifest = read_manifest(folder)
-    if target.exists() and target.samefile(folder):
-        manifest.verify(folder)
-        return
-    with replaced_folder(target, check=check_replaceable) as copy:
-        for name, record in manifest.files.items():
-            # A short or damaged source is named as such; what is copied is checked again.
-            check_file(folder / name, record)
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, copy / name)
-            check_file(copy / name, record)
-        (copy / MANIFEST).write_bytes(manifest.render())
-
-
 def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
     """Load files that were verified; raises ExportError where they do not fit together."""
     for name in (ARCHITECTURE, METRICS, WEIGHTS):
@@ -131,6 +117,9 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
         path = folder / METRICS
         measured = json.loads(path.read_bytes())
         metrics, origin = measured["metrics"], measured["origin"]
+        path = folder / CALIBRATION
+        written = CALIBRATION in manifest.files
+        calibration = read_calibration(json.loads(path.read_bytes())) if written else None
         path = folder / PREPROCESSING
         builder = FeatureBuilder.load(path)
         path = folder / WEIGHTS
@@ -144,7 +133,7 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
         ) from error
     network.eval()
     network.requires_grad_(False)
-    return Bundle(architecture, builder, network, metrics, origin, manifest)
+    return Bundle(architecture, builder, network, metrics, origin, manifest, calibration)
 
 
 def _check_layout(architecture: Architecture, names: tuple[str, ...], network: Network) -> None:
@@ -159,7 +148,8 @@ def _check_layout(architecture: Architecture, names: tuple[str, ...], network: N
         )
 
 
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write JSON, numpy numbers among it; NaN becomes null."""
     path.write_text(json.dumps(_plain(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -12,6 +12,8 @@ from autofi.export.manifest import MANIFEST, read_manifest
 
 ARCHITECTURE = "architecture.json"
 METRICS = "metrics.json"
+#: Only where probabilities are calibrated.
+CALIBRATION = "calibration.json"
 #: Of the form `torch`: the fitted preprocessing, and the weights of the network.
 PREPROCESSING = "preprocessing"
 WEIGHTS = "weights.safetensors"

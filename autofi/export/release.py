@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import onnx
 
 from autofi import __version__
-from autofi.export.bundle import Bundle, load_bundle
+from autofi.errors import ExportError
+from autofi.export.bundle import Bundle, load_bundle, write_json
+from autofi.export.calibrations import Calibration
 from autofi.export.card import write_card
 from autofi.export.contents import (
     ARCHITECTURE,
+    CALIBRATION,
     FORMS,
     METRICS,
     ONNX,
@@ -24,7 +30,7 @@ from autofi.export.contents import (
     existing_bundle,
 )
 from autofi.export.folder import replaced_folder
-from autofi.export.graph.archive import save_program
+from autofi.export.graph.archive import load_program, save_program
 from autofi.export.graph.model import raw_model, read_fields
 from autofi.export.graph.onnx_ops import OPSET
 from autofi.export.graph.program import (
@@ -35,14 +41,29 @@ from autofi.export.graph.program import (
     onnx_program,
 )
 from autofi.export.graph.reads import reads_of
+from autofi.export.inputs import GraphInput
 from autofi.export.manifest import MANIFEST, describe
 from autofi.export.mlflow_model import write_mlmodel
+from autofi.export.onnx_scorer import OnnxScorer
 from autofi.export.raw_schema import write_schema
-from autofi.export.sample import write_sample
+from autofi.export.sample import Sample, write_sample
+from autofi.export.scoring import Scorer
+from autofi.export.torch_scorer import TorchScorer
 from autofi.progress import Progress, SilentProgress
 
+#: By which a form may differ from the network, in probability.
+TOLERANCE = 1e-5
 #: Beyond this a model's numbers lie in a file beside it: no protobuf is larger.
 LARGEST_PROTOBUF = 2**31 - 2**20
+
+
+class Calibrated(Protocol):
+    """A calibration with what it changes, as `autofi.calibrating` measures it."""
+
+    @property
+    def calibration(self) -> Calibration: ...
+
+    def metrics(self) -> dict[str, Any]: ...
 
 
 def release_bundle(
@@ -50,6 +71,7 @@ def release_bundle(
     target: Path | str,
     *,
     forms: Sequence[Form] = FORMS,
+    calibrated: Calibrated | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write the model of a bundle to a new folder in these forms, all or nothing.
@@ -58,15 +80,21 @@ def release_bundle(
     pt2     `model.pt2`, the network alone by torch.export, with the preprocessing of torch beside it
     torch   the preprocessing and `weights.safetensors`
 
+    With `calibrated` its calibration is the last step of every form, and what it changed is among the metrics.
     Takes some seconds per form. Raises ExportError for a damaged source, and where a form cannot be made.
     """
     shown = progress or SilentProgress()
     shown.phase("export", total=len(forms) + 1)
     folder = existing_bundle(source)
     bundle = load_bundle(folder)
+    if calibrated is not None:
+        metrics = {**bundle.metrics, **calibrated.metrics()}
+        bundle = replace(bundle, calibration=calibrated.calibration, metrics=metrics)
     with replaced_folder(Path(target).expanduser(), check=check_replaceable) as work:
-        for name in (ARCHITECTURE, METRICS):
-            shutil.copyfile(folder / name, work / name)
+        shutil.copyfile(folder / ARCHITECTURE, work / ARCHITECTURE)
+        write_json(work / METRICS, {"metrics": bundle.metrics, "origin": bundle.origin})
+        if bundle.calibration is not None:
+            write_json(work / CALIBRATION, bundle.calibration.to_json())
         if "torch" in forms or "pt2" in forms:
             shutil.copytree(folder / PREPROCESSING, work / PREPROCESSING)
             shutil.copyfile(folder / WEIGHTS, work / WEIGHTS)
@@ -82,7 +110,7 @@ def _write_forms(bundle: Bundle, work: Path, forms: Sequence[Form], shown: Progr
     write_schema(work, builder.encoder.schema, inputs)
     if "onnx" in forms or "pt2" in forms:
         features = inputs_of(example_features(builder), reads)
-        program = export_program(Scoring(bundle.network, builder), features)
+        program = export_program(Scoring(bundle.network, builder, bundle.calibration), features)
         if "pt2" in forms:
             save_program(program, work / PT2)
             shown.advance()
@@ -90,9 +118,29 @@ def _write_forms(bundle: Bundle, work: Path, forms: Sequence[Form], shown: Progr
             model = raw_model(builder, reads, onnx_program(program, features, OPSET))
             _save(model, work / ONNX)
             shown.advance()
-    write_sample(work, bundle, inputs)
+    expected = write_sample(work, bundle, inputs)
+    _check_sample(work, expected, bundle, forms, inputs)
     write_mlmodel(work)
     write_card(work, bundle, forms, inputs)
+
+
+def _check_sample(
+    work: Path, sample: Sample, bundle: Bundle, forms: Sequence[Form], inputs: Sequence[GraphInput]
+) -> None:
+    """Raise ExportError unless every form that was written gives the sample the network's own probabilities."""
+    scorers: dict[Form, Scorer] = {}
+    if "onnx" in forms:
+        scorers["onnx"] = OnnxScorer(work / ONNX, inputs)
+    if "pt2" in forms:
+        scorers["pt2"] = TorchScorer(bundle, program=load_program(work / PT2))
+    for form, scorer in scorers.items():
+        found = scorer.probabilities(sample.rows, source="the sample", first_row=0)
+        apart = float(np.abs(found - sample.probabilities).max())
+        if not apart <= TOLERANCE:
+            raise ExportError(
+                f"Every form of a model gives the probabilities of its network: {form} is {apart:.2g} away on the "
+                f"sample, more than {TOLERANCE}; export the other forms, and please report this."
+            )
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,23 @@ from autofi.data.vocabulary import Vocabulary
 from autofi.export.bundle import Bundle
 from autofi.export.inputs import GraphInput
 from autofi.export.raw_schema import OUTPUT
+from autofi.export.scoring import Floats
 from autofi.export.torch_scorer import TorchScorer
 
 REQUEST = "sample_request.json"
 RESPONSE = "sample_response.json"
-#: Rows: the likeliest values, a value that training had not, nothing but missing values.
-ROWS = 3
 _UNSEEN = "a value that training had not"
 
 
-def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> None:
+@dataclass(frozen=True)
+class Sample:
+    """Raw rows and the probabilities that the network itself gives them."""
+
+    rows: pa.RecordBatch
+    probabilities: Floats
+
+
+def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> Sample:
     """Write a request of the Open Inference Protocol v2, and the network's own answer."""
     encoder_of = {field.field.name: field for field in bundle.builder.encoder.fields}
     columns = {given.name: _column(encoder_of[given.name]) for given in inputs}
@@ -39,9 +47,11 @@ def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> 
         (folder / name).write_text(
             json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
+    return Sample(batch, found)
 
 
 def _column(encoder: FieldEncoder) -> list[Any]:
+    """Three rows: the likeliest value, one that training had not, and a missing one."""
     if encoder.field.kind is FieldKind.NUMERIC:
         assert encoder.positions is not None
         borders = encoder.positions.borders

@@ -26,6 +26,7 @@ class TorchScorer:
         self._reads = reads_of(bundle.network, bundle.builder)
         self._device = pick_device(device)
         self._network = bundle.network.to(self._device)
+        self._calibration = bundle.calibration
         self._program = program
 
     @torch.inference_mode()
@@ -40,8 +41,10 @@ class TorchScorer:
         if self._program is not None:
             return self._program(inputs_of(features, self._reads)).numpy()
         selected = {name: part.to(self._device) for name, part in self._network.select(features).items()}
-        logits: Tensor = self._network(selected)
-        return logits.double().sigmoid().cpu().numpy()
+        logits: Tensor = self._network(selected).double().cpu()
+        return (
+            logits.sigmoid().numpy() if self._calibration is None else self._calibration.apply(logits.numpy())
+        )
 
 
 def _with_unread(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.RecordBatch:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from autofi.errors import DataError
-
-Floats = npt.NDArray[np.float64]
+from autofi.training.checked import Floats, checked_labels, checked_scores, checked_weights
 
 PROBABILITY_CLIP = 1e-7
 
@@ -46,15 +44,15 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | N
     With `weights`, a pair of rows counts by the product of their weights. Raises DataError when a class is
     absent.
     """
-    truth = _binary(labels)
-    values = _scores(scores, len(truth))
+    truth = checked_labels(labels)
+    values = checked_scores(scores, len(truth))
     if weights is None:
         positives = int(truth.sum())
         _need_both_classes(positives, len(truth) - positives)
         ranks = _midranks(values)
         doubled = 2.0 * float(ranks[truth].sum()) - positives * (positives + 1.0)
         return doubled / (2.0 * positives * (len(truth) - positives))
-    weight = _weights(weights, len(truth))
+    weight = checked_weights(weights, len(truth))
     order = np.argsort(values, kind="stable")
     starts = _tie_starts(values[order])
     clicked = np.add.reduceat(np.where(truth, weight, 0.0)[order], starts)
@@ -69,12 +67,12 @@ def logloss(
 ) -> float:
     """Mean negative log-likelihood in nats; probabilities are clipped to [1e-7, 1 - 1e-7] so that one sure
     mistake costs at most 16.1 and float32 predictions of exactly 0 or 1 stay finite."""
-    truth = _binary(labels)
-    clipped = np.clip(_scores(probabilities, len(truth)), PROBABILITY_CLIP, 1.0 - PROBABILITY_CLIP)
+    truth = checked_labels(labels)
+    clipped = np.clip(checked_scores(probabilities, len(truth)), PROBABILITY_CLIP, 1.0 - PROBABILITY_CLIP)
     losses = -np.log(np.where(truth, clipped, 1.0 - clipped))
     if weights is None:
         return float(losses.mean())
-    return float(np.average(losses, weights=_weights(weights, len(truth))))
+    return float(np.average(losses, weights=checked_weights(weights, len(truth))))
 
 
 def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) -> float:
@@ -83,8 +81,8 @@ def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) ->
     Source: Zhou et al., "Deep Interest Network", KDD 2018 (users as groups, impressions as weights).
     Raises DataError when no group holds both classes.
     """
-    truth = _binary(labels)
-    values = _scores(scores, len(truth))
+    truth = checked_labels(labels)
+    values = checked_scores(scores, len(truth))
     keys = np.asarray(groups)
     if keys.shape != truth.shape:
         raise DataError(f"groups must have one entry per row: {keys.shape} for {len(truth)} rows.")
@@ -112,7 +110,7 @@ def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) ->
 def has_mixed_group(labels: npt.ArrayLike, groups: npt.ArrayLike) -> bool:
     """Whether any group holds both classes, so that `gauc` has something to average."""
     codes = np.unique(np.asarray(groups), return_inverse=True)[1]
-    positives = np.bincount(codes, weights=_binary(labels))
+    positives = np.bincount(codes, weights=checked_labels(labels))
     return bool(((positives > 0) & (positives < np.bincount(codes))).any())
 
 
@@ -124,9 +122,9 @@ def delong(
     Source: DeLong, DeLong & Clarke-Pearson, Biometrics 44 (1988), by the midranks of Sun & Xu, IEEE Signal
     Processing Letters 21 (2014). Rows must be independent; seeds of training are not part of this error.
     """
-    truth = _binary(labels)
-    positive_a, negative_a = _placements(truth, _scores(a, len(truth)))
-    positive_b, negative_b = _placements(truth, _scores(b, len(truth)))
+    truth = checked_labels(labels)
+    positive_a, negative_a = _placements(truth, checked_scores(a, len(truth)))
+    positive_b, negative_b = _placements(truth, checked_scores(b, len(truth)))
     difference = float(positive_a.mean() - positive_b.mean())
     error = _standard_error(positive_a - positive_b, negative_a - negative_b)
     reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * error
@@ -136,8 +134,8 @@ def delong(
 
 def auc_interval(labels: npt.ArrayLike, scores: npt.ArrayLike, *, confidence: float = 0.95) -> Interval:
     """AUC with DeLong's standard error and a normal interval clipped to [0, 1]."""
-    truth = _binary(labels)
-    positive, negative = _placements(truth, _scores(scores, len(truth)))
+    truth = checked_labels(labels)
+    positive, negative = _placements(truth, checked_scores(scores, len(truth)))
     estimate = float(positive.mean())
     error = _standard_error(positive, negative)
     reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * error
@@ -180,41 +178,6 @@ def _ranks_of_runs(starts: npt.NDArray[np.int64], rows: int) -> Floats:
     """Midrank of every position when positions from one start to the next are tied."""
     ends = np.append(starts[1:], rows)
     return np.repeat((starts + ends + 1) / 2.0, ends - starts)
-
-
-def _binary(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    values: npt.NDArray[Any] = np.asarray(labels)
-    if values.ndim != 1 or len(values) == 0:
-        raise DataError(f"Labels must be one non-empty column: found shape {values.shape}.")
-    truth = values == 1
-    odd = ~(truth | (values == 0))
-    if odd.any():
-        row = int(np.argmax(odd))
-        raise DataError(f"Labels must be 0 or 1: found {values[row]} in row {row}.")
-    return np.asarray(truth, dtype=np.bool_)
-
-
-def _scores(scores: npt.ArrayLike, rows: int) -> Floats:
-    values = np.asarray(scores, dtype=np.float64)
-    if values.shape != (rows,):
-        raise DataError(f"Scores must be one per label: found shape {values.shape} for {rows} labels.")
-    wrong = np.isnan(values)
-    if wrong.any():
-        raise DataError(f"Scores must be numbers: found NaN in row {int(np.argmax(wrong))}.")
-    return values
-
-
-def _weights(weights: npt.ArrayLike, rows: int) -> Floats:
-    values = np.asarray(weights, dtype=np.float64)
-    if values.shape != (rows,):
-        raise DataError(f"Weights must be one per label: found shape {values.shape} for {rows} labels.")
-    wrong = ~(np.isfinite(values) & (values >= 0.0))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(f"Weights must be finite and at least 0: found {values[row]} in row {row}.")
-    if not values.any():
-        raise DataError("Weights must not all be 0.")
-    return values
 
 
 def _need_both_classes(positives: float, negatives: float) -> None:

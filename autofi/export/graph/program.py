@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Features
+from autofi.export.calibration_layer import CalibrationLayer
+from autofi.export.calibrations import Calibration
 from autofi.export.graph.reads import Reads
 from autofi.model.network import Network
 from autofi.operators.feature_tensors import FeatureTensors
@@ -33,9 +35,12 @@ class Scoring(nn.Module):
     boosted     [N]        logit of boosted trees
     """
 
-    def __init__(self, network: Network, builder: FeatureBuilder) -> None:
+    def __init__(
+        self, network: Network, builder: FeatureBuilder, calibration: Calibration | None = None
+    ) -> None:
         super().__init__()
         self.network = network
+        self.probability = nn.Sigmoid() if calibration is None else CalibrationLayer(calibration)
         self.pairs, self.columns = builder.crosses.pairs, builder.statistics.columns
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
@@ -53,8 +58,8 @@ class Scoring(nn.Module):
             statistics=features.get("statistics"),
             boosted=features.get("boosted"),
         )
-        logits: Tensor = self.network(self.network.read(tensors))
-        return logits.double().sigmoid()
+        probability: Tensor = self.probability(self.network(self.network.read(tensors)).double())
+        return probability
 
 
 def inputs_of(features: Features, reads: Reads) -> dict[str, Tensor]:
