@@ -10,8 +10,10 @@ import torch
 
 from autofi.operators import base
 from autofi.operators.base import Operator, Sizes
+from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import get_operator, operators
 from tests.operators.examples import SIZES, build, random_features, shapes_for, slots_of, with_rows
+from tests.operators.exported import exported
 
 ROWS = 40
 FEATURES = random_features(ROWS)
@@ -216,3 +218,41 @@ def test_sizes_it_does_not_read_change_nothing(name: str) -> None:
     for size in kind.sizes_read:
         other = replace(SIZES, **{size: 2 * getattr(SIZES, size)})
         assert kind.num_parameters(slots, SHAPES, other) != kind.num_parameters(slots, SHAPES, SIZES)
+
+
+class Selecting(torch.nn.Module):
+    """An operator from features on."""
+
+    def __init__(self, operator: Operator) -> None:
+        super().__init__()
+        self.operator = operator
+
+    def forward(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
+        tensors = FeatureTensors(
+            ids=features["ids"],
+            numbers=features["numbers"],
+            bags={"tags": features["bag_tags"]},
+            pairs=FEATURES.pairs,
+            crosses=features["crosses"],
+            columns=FEATURES.columns,
+            statistics=features["statistics"],
+        )
+        return self.operator(self.operator.read(tensors))
+
+
+@every_operator
+def test_exported_it_gives_the_same_for_any_number_of_rows(name: str) -> None:
+    operator = whole(name)
+    tensors = FeatureTensors.of(FEATURES)
+    assert tensors.crosses is not None and tensors.statistics is not None
+    inputs = {
+        "ids": tensors.ids,
+        "numbers": tensors.numbers,
+        "bag_tags": tensors.bag("tags"),
+        "crosses": tensors.crosses,
+        "statistics": tensors.statistics,
+    }
+    expected = operator(operator.select(FEATURES)).detach().numpy()
+    for rows, program, graph in exported(Selecting(operator), inputs, (1, 7, ROWS)):
+        np.testing.assert_allclose(program, expected[:rows], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(graph, expected[:rows], rtol=1e-5, atol=1e-5)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from autofi.errors import SearchSpaceError
 from autofi.operators.registry import get_stream, streams
-from autofi.operators.streams import BranchedStream
+from autofi.operators.streams import BranchedStream, Stream
+from tests.operators.exported import exported
 from tests.operators.stream_examples import INPUTS, ROWS, build, codes, vectors
 
 every_stream = pytest.mark.parametrize("name", list(streams()))
@@ -105,3 +107,25 @@ def test_a_wrong_setting_names_the_key(name: str, settings: dict[str, object], m
 def test_an_unknown_stream_gives_the_nearest() -> None:
     with pytest.raises(SearchSpaceError, match="No stream named 'cross_netwrok'.*cross_network"):
         get_stream("cross_netwrok")
+
+
+class Scoring(torch.nn.Module):
+    """A stream by the names of what it reads."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def forward(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        logit: torch.Tensor = self.stream(inputs["vectors"], inputs["codes"])
+        return logit
+
+
+@every_example
+def test_exported_it_gives_the_same_for_any_number_of_rows(name: str, settings: dict[str, object]) -> None:
+    stream = build(name, settings)
+    inputs = {"vectors": vectors(), "codes": codes()}
+    expected = stream(**inputs).detach().numpy()
+    for rows, program, graph in exported(Scoring(stream), inputs, (1, 5, ROWS)):
+        np.testing.assert_allclose(program, expected[:rows], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(graph, expected[:rows], rtol=1e-5, atol=1e-5)
