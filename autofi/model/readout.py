@@ -65,7 +65,9 @@ class Readout(nn.Module):
 
     def rest(self, first: Tensor, beside: Tensor | None = None) -> Tensor:
         """The logit from `first(columns)`; with members that of their mean probability, or all while training."""
-        logits: Tensor = self.layers(first).squeeze(-1) + self.bias
+        logits: Tensor = self.layers(first)
+        # Asked for, not left to torch, which squeezes nothing where there are members: a graph would try to.
+        logits = (logits.squeeze(-1) if logits.shape[-1] == 1 else logits) + self.bias
         if beside is not None:
             logits = _added(logits, beside)
         return mean_logit(logits) if logits.dim() > 1 and not self.training else logits
