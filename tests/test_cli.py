@@ -419,7 +419,7 @@ def test_a_users_error_is_one_line_and_exit_code_2(runner: CliRunner, api: Any, 
     [
         (("search", "x.csv", "--trials", "many"), "Invalid value for '--trials'"),
         (("search", "--colour"), "No such option: --colour"),
-        (("serch",), "Did you mean 'search'?; see autofi --help"),
+        (("searh",), "Did you mean 'search'?; see autofi --help"),
         (("predict",), "Missing argument 'DIR'; see autofi predict --help"),
     ],
 )

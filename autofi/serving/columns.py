@@ -18,9 +18,10 @@ _TYPES = {
 def joinable(array: pa.Array, field: Field) -> pa.Array:
     """The canonical texts, numbers or tokens of a field's values; missing values are null.
 
-    What the model makes of them is what it makes of the values themselves: a schema calls no field of booleans a
-    number, so that their texts say all. Raises UnreadableValueError, with the row, for a value that a numeric field
-    cannot hold: text, or a number that is infinite.
+    What the model makes of them is what it makes of the values themselves. A boolean in a categorical field is its
+    text, also where the field has a place on the number line: no field that was trained on booleans has one.
+    Raises UnreadableValueError, with the row, for a value that a numeric field cannot hold: text, or a number that is
+    infinite.
     """
     if field.kind is FieldKind.CATEGORICAL:
         return canonical_strings(array)
