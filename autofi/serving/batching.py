@@ -78,11 +78,13 @@ class MicroBatcher:
 
     async def _work(self, thread: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
+        was_busy = False
         while True:
-            if self._waiting:
-                await self._collect()
-            else:
+            if not self._waiting:
                 await self._next()
+            elif was_busy:
+                await self._collect()
+            was_busy = True
             batch = self._take()
             answers = await loop.run_in_executor(thread, self._scored, [request.table for request in batch])
             for request, answer in zip(batch, answers, strict=True):

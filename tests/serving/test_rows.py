@@ -19,7 +19,7 @@ TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
     st.sampled_from(["1", "4", "4.0", "nan", "inf", "true", "city_47", "a|b", "|", " 4 "]),
 )
-INTEGERS = st.one_of(st.integers(-3, 30), st.integers(-(2**63), 2**64 - 1))
+INTEGERS = st.one_of(st.integers(-3, 30), st.integers(-(2**63), 2**63 - 1))
 FLOATS = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([4.0, -0.0, 1e300, 0.5]))
 SINGLE = st.one_of(st.none(), st.booleans(), INTEGERS, FLOATS, TEXTS)
 VALUES = {
