@@ -13,7 +13,10 @@ from autofi.cli import serving
 from autofi.cli.app import app
 from autofi.serving.limits import Limits
 
-OPTIONS = "--host 0.0.0.0 --port 0 --name ctr --max-rows 5 --max-bytes 2kB --batch-window 5ms --max-batch 7 --log-level info"
+OPTIONS = (
+    "--host 0.0.0.0 --port 0 --name ctr --max-rows 5 --max-bytes 2kB --batch-window 5ms --max-batch 7 "
+    "--log-level info"
+)
 
 
 @pytest.fixture

@@ -91,8 +91,8 @@ def test_what_was_accepted_before_sigterm_is_answered(bundle: Path, predictor: P
             host, port = url.removeprefix("http://").split(":")
             body = httpx.Request("POST", url, json={"rows": rows}).content
             reader, writer = await asyncio.open_connection(host, int(port))
-            head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            writer.write(head.encode() + body)
+            lines = ("POST /predict HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", "", "")
+            writer.write("\r\n".join(lines).encode() + body)
             await writer.drain()
             await asyncio.to_thread(accepted.wait, 60)
             answer = await reader.read()  # until the server closes the connection
