@@ -193,7 +193,8 @@ def _infer_request(document: Any) -> InferRequest:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(short(str(part)) for part in first["loc"]) or "the body"
         found = "" if first["type"] == "missing" else f"; found {shown(first['input'])}"
-        raise Refusal(400, f"A request is as the protocol says: at {place}, {first['msg']}{found}.") from None
+        rule = first["msg"].partition(" or instance of ")[0]
+        raise Refusal(400, f"A request is as the protocol says: at {place}, {rule}{found}.") from None
     outputs = request.outputs or []
     for output in outputs:
         if output.name != OUTPUT.name:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,6 @@ import pyarrow as pa
 
 from autofi.serving.limits import Limits
 from autofi.serving.model import Floats
-
-_LOG = logging.getLogger("uvicorn.error")
 
 
 class BusyError(Exception):
@@ -125,7 +122,6 @@ class MicroBatcher:
             probabilities = self._score(pa.concat_tables(tables))
         except Exception as error:
             if len(tables) == 1:
-                _LOG.exception("A request could not be scored")
                 return [error]
             return [self._scored([table])[0] for table in tables]
         ends = np.cumsum([table.num_rows for table in tables])
