@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from autofi.data.schema import Schema
+from autofi.serving.refusal import Refusal, short
 
 if TYPE_CHECKING:
     from autofi.export.predictor import Predictor
@@ -36,3 +37,10 @@ class ServedModel:
     def of(cls, predictor: Predictor, name: str) -> ServedModel:
         study = str(predictor.origin.get("study", ""))
         return cls(name, predictor.schema, predictor.predict_proba, study, predictor.architecture.id)
+
+    def check(self, name: str, version: str = VERSION) -> None:
+        """Raises Refusal unless this is the model that a URL names."""
+        if name != self.name:
+            raise Refusal(404, f"No model is named '{short(name)}': this server has '{self.name}'.")
+        if version != VERSION:
+            raise Refusal(404, f"Model '{self.name}' has no version '{short(version)}': it has '{VERSION}'.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
 
 Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
@@ -97,3 +99,8 @@ class Problem(_Message):
     """Why a request was not answered, in one line."""
 
     error: str
+
+
+def respond(message: _Message, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A message as the answer."""
+    return JSONResponse(message.model_dump(), status, headers)
