@@ -10,7 +10,6 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from autofi.cli import options
 from autofi.errors import ConfigError
-from autofi.serving import serve as serve_bundle
 from autofi.serving.limits import Limits
 
 SERVE_EXAMPLES = (
@@ -68,13 +67,15 @@ def serve(
     ] = LogLevel.WARNING,
 ) -> None:
     """Answer HTTP requests with probabilities: the Open Inference Protocol v2, JSON rows at /predict, /metrics."""
+    import autofi
+
     limits = Limits(
         rows=max_rows,
         body_bytes=_size(max_bytes),
         batch_rows=max_batch,
         window=options.parse_duration(batch_window, flag="--batch-window", examples="2ms or 0", zero=True),
     )
-    serve_bundle(bundle, host=host, port=port, name=name, limits=limits, log_level=log_level)
+    autofi.serve(bundle, host=host, port=port, name=name, limits=limits, log_level=log_level)
 
 
 def register(app: typer.Typer) -> None:
