@@ -82,7 +82,7 @@ def test_a_server_answers_many_clients_and_ends_with_exit_code_0(bundle: Path, p
 
 
 def test_what_was_accepted_before_sigterm_is_answered(bundle: Path, predictor: Predictor) -> None:
-    rows = rows_of(1000) * 5
+    rows = rows_of(1000) * 2
     wanted = expected(predictor, rows[:1])[0]
     with started(bundle, "--max-batch", "1") as (process, url, _):
         accepted = threading.Barrier(CLIENTS + 1)
