@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autofi.nni.bridge import nni_space
     from autofi.opening import inspect_table
     from autofi.progress import RichProgress
+    from autofi.serving import serve
     from autofi.study import Study, list_studies, open_study
     from autofi.worker import work
 
@@ -48,6 +49,7 @@ _WHERE = {
     "open_dashboard": "dashboard",
     "open_study": "study",
     "search": "loop",
+    "serve": "serving",
     "work": "worker",
 }
 
@@ -69,6 +71,7 @@ __all__ = [
     "open_dashboard",
     "open_study",
     "search",
+    "serve",
     "work",
 ]
 

@@ -35,6 +35,7 @@ COMMANDS = (
     "dashboard",
     "predict",
     "evaluate",
+    "serve",
     "inspect",
     "spaces",
     "operators",
@@ -420,7 +421,7 @@ def test_a_users_error_is_one_line_and_exit_code_2(runner: CliRunner, api: Any, 
     [
         (("search", "x.csv", "--trials", "many"), "Invalid value for '--trials'"),
         (("search", "--colour"), "No such option: --colour"),
-        (("serch",), "Did you mean 'search'?; see autofi --help"),
+        (("ssearch",), "Did you mean 'search'?; see autofi --help"),
         (("predict",), "Missing argument 'DIR'; see autofi predict --help"),
     ],
 )

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from autofi.cli import bundles, catalog, comparing, searching, studies
+from autofi.cli import bundles, catalog, comparing, searching, serving, studies
 from autofi.cli.output import fail, say
 from autofi.errors import AutoFIError
 
@@ -74,5 +74,5 @@ def autofi(
     """Search which pairs of fields a click-through-rate model should memorize, factorize or leave out."""
 
 
-for group in (searching, comparing, studies, bundles, catalog):
+for group in (searching, comparing, studies, bundles, serving, catalog):
     group.register(app)

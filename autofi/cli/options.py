@@ -125,22 +125,24 @@ SchemaFile = Annotated[
     ),
 ]
 
-_UNIT_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_UNIT_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of `90s`, `10m`, `2h`, `1h30m`, or a bare number of seconds."""
+def parse_duration(
+    text: str, *, flag: str = "--timeout", examples: str = "90s, 10m or 1h30m", zero: bool = False
+) -> float:
+    """Seconds of `2ms`, `90s`, `10m`, `2h`, `1h30m`, or a bare number of seconds; none at all only if `zero`."""
     compact = text.strip().lower().replace(" ", "")
     if re.fullmatch(r"\d+(\.\d+)?", compact):
         seconds = float(compact)
     elif _DURATION.fullmatch(compact):
         seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(compact))
     else:
-        raise ConfigError(f"--timeout must be a length of time, not '{text}': write 90s, 10m or 1h30m")
-    if seconds <= 0:
-        raise ConfigError(f"--timeout must be longer than nothing, not '{text}': write 90s, 10m or 1h30m")
+        raise ConfigError(f"{flag} must be a length of time, not '{text}': write {examples}")
+    if seconds <= 0 and not zero:
+        raise ConfigError(f"{flag} must be longer than nothing, not '{text}': write {examples}")
     return seconds
 
 

@@ -1,0 +1,83 @@
+"""The HTTP application: its parts put together, and what becomes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from autofi import __version__
+from autofi.errors import AutoFIError
+from autofi.serving import description
+from autofi.serving.batching import MicroBatcher
+from autofi.serving.health import add_health
+from autofi.serving.life import ClosedAtEnd, Life
+from autofi.serving.limits import Limits
+from autofi.serving.metrics import Measured, Metrics
+from autofi.serving.model import ServedModel
+from autofi.serving.protocol import Problem, respond
+from autofi.serving.refusal import Refusal, short
+from autofi.serving.scoring import add_scoring
+
+
+def create_app(model: ServedModel, limits: Limits | None = None, life: Life | None = None) -> FastAPI:
+    """An ASGI application that serves a model; `life` tells it when to call itself not ready."""
+    limits, life = limits or Limits(), life or Life()
+    metrics = Metrics(model)
+    batcher = MicroBatcher(model.score, limits, observe=metrics.observe_batch)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with batcher.running():
+            yield
+
+    # The pages of documentation load scripts from elsewhere.
+    app = FastAPI(
+        title="AutoFI",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(ClosedAtEnd, life=life)
+    app.add_middleware(Measured, metrics=metrics)
+    add_health(app, model, life)
+    add_scoring(app, model, limits, batcher)
+    _add_metrics(app, metrics)
+    _add_errors(app)
+    description.describe(app, model.schema, most_rows=limits.rows)
+    return app
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    @app.get("/metrics", **description.text("The server's figures for Prometheus.", CONTENT_TYPE_LATEST))
+    async def figures() -> Response:
+        return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, error: Refusal) -> Response:
+        return respond(Problem(error=error.reason), error.status, error.headers)
+
+    @app.exception_handler(AutoFIError)
+    async def impossible(_: Request, error: AutoFIError) -> Response:
+        return respond(Problem(error=str(error)), 400)
+
+    @app.exception_handler(HTTPException)
+    async def not_served(request: Request, error: HTTPException) -> Response:
+        reason = f"{error.detail}: {request.method} {short(request.scope['path'])}; see /openapi.json."
+        return respond(Problem(error=reason), error.status_code, dict(error.headers or {}))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, error: ClientDisconnect) -> Response:
+        return respond(Problem(error="The connection was closed before the whole body came."), 400)
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Exception) -> Response:
+        return respond(Problem(error="The server failed; its log says where."), 500)

@@ -1,0 +1,128 @@
+"""Requests that come while the model is busy are scored together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from autofi.serving.limits import Limits
+from autofi.serving.model import Floats
+
+
+class BusyError(Exception):
+    """As many requests wait as may."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    table: pa.Table
+    answer: asyncio.Future[Floats]
+    came: float
+
+
+class MicroBatcher:
+    """Scores tables of equal schemas in one thread, several at a time where they come faster than that.
+
+    A request that finds the model idle is scored at once. Those that come while it is busy are scored together after
+    that, once the oldest has waited for `limits.window` seconds or `limits.batch_rows` rows are there. A request is
+    never divided, so that one of more rows makes a batch of its own.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[pa.Table], Floats],
+        limits: Limits,
+        *,
+        observe: Callable[[int, int], None] = lambda requests, rows: None,
+    ) -> None:
+        """`observe` is told the requests and rows of every batch."""
+        self._score = score
+        self._limits = limits
+        self._observe = observe
+        self._waiting: deque[_Request] = deque()
+        self._came = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Score in here; when it ends, what still waits is cancelled."""
+        with ThreadPoolExecutor(1, thread_name_prefix="autofi-model") as thread:
+            work = asyncio.create_task(self._work(thread))
+            try:
+                yield
+            finally:
+                work.cancel()
+                with suppress(asyncio.CancelledError):
+                    await work
+                for request in self._waiting:
+                    request.answer.cancel()
+
+    async def score(self, table: pa.Table) -> Floats:
+        """The probabilities of a table's rows; raises BusyError when too many requests wait."""
+        if len(self._waiting) >= self._limits.waiting:
+            raise BusyError
+        loop = asyncio.get_running_loop()
+        request = _Request(table, loop.create_future(), loop.time())
+        self._waiting.append(request)
+        self._came.set()
+        return await request.answer
+
+    async def _work(self, thread: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        was_busy = False
+        while True:
+            if not self._waiting:
+                await self._next()
+            elif was_busy:
+                await self._collect()
+            was_busy = True
+            batch = self._take()
+            answers = await loop.run_in_executor(thread, self._scored, [request.table for request in batch])
+            for request, answer in zip(batch, answers, strict=True):
+                if request.answer.done():  # whoever asked has gone
+                    continue
+                if isinstance(answer, Exception):
+                    request.answer.set_exception(answer)
+                else:
+                    request.answer.set_result(answer)
+
+    async def _next(self) -> None:
+        """Wait until a request comes that was not there before."""
+        self._came.clear()
+        await self._came.wait()
+
+    async def _collect(self) -> None:
+        """Wait until the oldest request's window is over, or a batch is full."""
+        deadline = self._waiting[0].came + self._limits.window
+        while sum(request.table.num_rows for request in self._waiting) < self._limits.batch_rows:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._next()
+            except TimeoutError:
+                return
+
+    def _take(self) -> list[_Request]:
+        batch = [self._waiting.popleft()]
+        rows = batch[0].table.num_rows
+        while self._waiting and rows + self._waiting[0].table.num_rows <= self._limits.batch_rows:
+            batch.append(self._waiting.popleft())
+            rows += batch[-1].table.num_rows
+        self._observe(len(batch), rows)
+        return batch
+
+    def _scored(self, tables: list[pa.Table]) -> list[Floats | Exception]:
+        """The answer to every table; one that cannot be scored takes none of the others with it."""
+        try:
+            probabilities = self._score(pa.concat_tables(tables))
+        except Exception as error:
+            if len(tables) == 1:
+                return [error]
+            return [self._scored([table])[0] for table in tables]
+        ends = np.cumsum([table.num_rows for table in tables])
+        return list(np.split(probabilities, ends[:-1]))

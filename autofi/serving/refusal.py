@@ -1,0 +1,35 @@
+"""What is answered instead of probabilities, and how a value is shown in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_SHOWN = 60
+
+
+class Refusal(Exception):
+    """A request that is answered with `status` and the one line `reason`."""
+
+    def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.headers = dict(headers or {})
+
+
+def shown(value: Any) -> str:
+    """A value of a JSON document, short enough for one line."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    whole = value[: _SHOWN + 1] if isinstance(value, str) else value
+    text = json.dumps(whole, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def short(name: str) -> str:
+    """A name that a client chose, short enough for one line."""
+    return name if len(name) <= _SHOWN else name[: _SHOWN - 3] + "..."

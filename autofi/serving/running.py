@@ -1,0 +1,121 @@
+"""A server process: from a bundle's folder to the last answer after SIGTERM."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shlex
+import socket
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.config import LOGGING_CONFIG
+
+from autofi.data.schema import FieldKind, Schema
+from autofi.errors import ConfigError
+from autofi.export.predictor import load
+from autofi.serving.app import create_app
+from autofi.serving.columns import missing_row
+from autofi.serving.life import Life
+from autofi.serving.limits import Limits
+from autofi.serving.model import ServedModel
+
+#: From the signal until no further connection is taken: those that were on their way are answered.
+LEAVE_SECONDS = 0.3
+#: Until clients that send or receive slower than this are left.
+FINISH_SECONDS = 60
+_BACKLOG = 2048
+
+
+def run(
+    directory: Path, *, host: str, port: int, name: str | None, limits: Limits | None, log_level: str
+) -> None:
+    """See `autofi.serving.serve`."""
+    with _bound(host, port) as listener:
+        model = ServedModel.of(load(directory), name or directory.resolve().name)
+        # The first rows are slow: they are compiled for, and memory is touched.
+        model.score(missing_row(model.schema))
+        life = Life()
+        config = uvicorn.Config(
+            create_app(model, limits, life),
+            log_level=log_level,
+            log_config=_logging(),
+            access_log=log_level in ("info", "debug"),
+            backlog=_BACKLOG,
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=FINISH_SECONDS,
+        )
+        _Server(config, life, welcome(model, host, listener.getsockname()[1])).run([listener])
+
+
+def welcome(model: ServedModel, host: str, port: int) -> str:
+    """Where the server is, what it serves and a command to try it with."""
+    place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    body = shlex.quote(json.dumps({"rows": [_example(model.schema)]}, ensure_ascii=False))
+    return (
+        f"Serving '{model.name}' on {place} (Ctrl-C ends)\n"
+        f"Fields: {', '.join(f'{field.name} ({field.kind})' for field in model.schema.fields)}\n"
+        f"Try: curl -s {place}/predict -H 'Content-Type: application/json' -d {body}"
+    )
+
+
+class _Server(uvicorn.Server):
+    """Ends in steps: not ready, then no further connections, then the last answer."""
+
+    def __init__(self, config: uvicorn.Config, life: Life, welcome: str) -> None:
+        super().__init__(config)
+        self._life = life
+        self._welcome = welcome
+        self._leave_at = float("inf")
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        sys.stderr.write(self._welcome + "\n")
+        sys.stderr.flush()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Uvicorn raises the signal again once it has ended: that would be the exit code of a failure.
+        if self._life.ending:
+            self.force_exit = self.should_exit = True
+            return
+        self._life.ending = True
+        self._leave_at = time.monotonic() + LEAVE_SECONDS
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or time.monotonic() >= self._leave_at
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at the address, before the work of loading; connections are refused until it listens."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ConfigError(
+            f"Serving needs a free port: {host}:{port} cannot be had ({reason}); choose another (--port 0 finds one)."
+        ) from error
+    return listener
+
+
+def _example(schema: Schema) -> dict[str, Any]:
+    values: dict[FieldKind, Any] = {
+        FieldKind.CATEGORICAL: "a",
+        FieldKind.NUMERIC: 1.5,
+        FieldKind.MULTI_VALUED: ["a", "b"],
+    }
+    return {field.name: values[field.kind] for field in schema.fields}
+
+
+def _logging() -> dict[str, Any]:
+    """As Uvicorn's own, with nothing on standard output."""
+    settings = copy.deepcopy(LOGGING_CONFIG)
+    settings["handlers"]["access"]["stream"] = "ext://sys.stderr"
+    return settings

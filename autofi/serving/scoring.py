@@ -1,0 +1,100 @@
+"""The routes that answer with probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from fastapi import FastAPI, Request, Response
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from autofi.serving import description
+from autofi.serving.batching import BusyError, MicroBatcher
+from autofi.serving.health import MODEL, MODEL_VERSION
+from autofi.serving.limits import Limits
+from autofi.serving.model import VERSION, Floats, ServedModel
+from autofi.serving.protocol import InferAnswer, InferRequest, PredictAnswer
+from autofi.serving.reading import parse, read_body
+from autofi.serving.refusal import Refusal, short, shown
+from autofi.serving.rows import table_of_rows
+from autofi.serving.tensors import OUTPUT, table_of_tensors
+
+# Reading a larger body takes milliseconds, which health checks should not wait for.
+_LARGE_BODY = 1 << 16
+_BINARY_PARAMETERS = ("binary_data", "binary_data_size", "binary_data_output")
+
+T = TypeVar("T")
+
+
+def add_scoring(app: FastAPI, model: ServedModel, limits: Limits, batcher: MicroBatcher) -> None:
+    """Add the routes to an application."""
+    inferring = description.scoring(InferAnswer, description.TENSORS, 404)
+
+    def of_rows(body: bytes) -> pa.Table:
+        return table_of_rows(parse(body), model.schema, most_rows=limits.rows)
+
+    def of_tensors(body: bytes) -> tuple[InferRequest, pa.Table]:
+        asked = _understood(parse(body))
+        return asked, table_of_tensors(asked.inputs, model.schema, most_rows=limits.rows)
+
+    async def read(request: Request, reader: Callable[[bytes], T]) -> T:
+        body = await read_body(request, most_bytes=limits.body_bytes)
+        return reader(body) if len(body) < _LARGE_BODY else await run_in_threadpool(reader, body)
+
+    async def scored(table: pa.Table) -> Floats:
+        try:
+            return await batcher.score(table)
+        except BusyError:
+            raise Refusal(503, "As many requests wait as may: try again.", {"Retry-After": "1"}) from None
+
+    async def inferred(request: Request) -> Response:
+        asked, table = await read(request, of_tensors)
+        probabilities = await scored(table)
+        output = OUTPUT.model_dump() | {"shape": [len(probabilities)], "data": probabilities.tolist()}
+        known = {"model_name": model.name, "model_version": VERSION}
+        named = {} if asked.id is None else {"id": asked.id}
+        return JSONResponse(known | named | {"outputs": [output]})
+
+    @app.post("/predict", **description.scoring(PredictAnswer, description.ROWS))
+    async def predict(request: Request) -> Response:
+        probabilities = await scored(await read(request, of_rows))
+        return JSONResponse({"probabilities": probabilities.tolist()})
+
+    @app.post(f"{MODEL}/infer", **inferring)
+    async def model_infer(request: Request, name: str) -> Response:
+        model.check(name)
+        return await inferred(request)
+
+    @app.post(f"{MODEL_VERSION}/infer", **inferring)
+    async def version_infer(request: Request, name: str, version: str) -> Response:
+        model.check(name, version)
+        return await inferred(request)
+
+
+def _understood(document: Any) -> InferRequest:
+    try:
+        request = InferRequest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(short(str(part)) for part in first["loc"]) or "the body"
+        found = "" if first["type"] == "missing" else f"; found {shown(first['input'])}"
+        rule = first["msg"].partition(" or instance of ")[0]
+        raise Refusal(400, f"A request is as the protocol says: at {place}, {rule}{found}.") from None
+    outputs = request.outputs or []
+    for output in outputs:
+        if output.name != OUTPUT.name:
+            raise Refusal(400, f"The output is '{OUTPUT.name}': found '{short(output.name)}' in outputs.")
+    given = [request.parameters]
+    given += [tensor.parameters for tensor in request.inputs]
+    given += [output.parameters for output in outputs]
+    for parameters in given:
+        for name in _BINARY_PARAMETERS:
+            if parameters and parameters.get(name):
+                raise Refusal(
+                    400,
+                    f"Tensors are sent as JSON: the binary extension is not supported; leave '{name}' out.",
+                )
+    return request

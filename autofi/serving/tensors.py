@@ -1,0 +1,166 @@
+"""Tensors of the Open Inference Protocol v2 to a table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from autofi.data.columns import UnreadableValueError
+from autofi.data.schema import Field, FieldKind, Schema
+from autofi.errors import nearest
+from autofi.serving.columns import joinable, joinable_schema
+from autofi.serving.protocol import Datatype, InferInput, TensorMetadata
+from autofi.serving.refusal import Refusal, short, shown
+
+OUTPUT = TensorMetadata(name="probability", datatype="FP64", shape=[-1])
+
+_ARROW: dict[Datatype, pa.DataType] = {
+    "BOOL": pa.bool_(),
+    "UINT8": pa.uint8(), "UINT16": pa.uint16(), "UINT32": pa.uint32(), "UINT64": pa.uint64(),
+    "INT8": pa.int8(), "INT16": pa.int16(), "INT32": pa.int32(), "INT64": pa.int64(),
+    "FP16": pa.float16(), "FP32": pa.float32(), "FP64": pa.float64(),
+    "BYTES": pa.string(),
+}  # fmt: skip
+
+
+_NUMBERS: dict[str, set[type]] = {"F": {int, float}, "I": {int}, "U": {int}}
+_OTHERS: dict[Datatype, set[type]] = {"BOOL": {bool}, "BYTES": {str}}
+
+
+def inputs_of(schema: Schema) -> list[TensorMetadata]:
+    """A tensor per field; lists are padded with empty texts to one length."""
+    tensors = []
+    for field in schema.fields:
+        lists = field.kind is FieldKind.MULTI_VALUED and field.separator is None
+        datatype: Datatype = "FP64" if field.kind is FieldKind.NUMERIC else "BYTES"
+        tensors.append(TensorMetadata(name=field.name, datatype=datatype, shape=[-1, -1] if lists else [-1]))
+    return tensors
+
+
+def table_of_tensors(inputs: list[InferInput], schema: Schema, *, most_rows: int) -> pa.Table:
+    """The fields' columns, as `joinable_schema` says; raises Refusal, with the tensor, for what they cannot hold."""
+    tensors = _by_name(inputs, schema)
+    first = inputs[0]
+    for tensor in inputs:
+        if tensor.shape[0] != first.shape[0]:
+            raise Refusal(
+                400,
+                f"All tensors have the same rows: '{first.name}' has {shown(first.shape[0])}, "
+                f"'{tensor.name}' has {shown(tensor.shape[0])}.",
+            )
+    rows = first.shape[0]
+    if rows == 0:
+        raise Refusal(400, f"A request has at least one row: tensor '{first.name}' has none.")
+    if rows > most_rows:
+        raise Refusal(413, f"A request has at most {most_rows} rows: found {shown(rows)}; send several.")
+    columns = [_column(tensors[field.name], field) for field in schema.fields]
+    return pa.Table.from_arrays(columns, schema=joinable_schema(schema))
+
+
+def _by_name(inputs: list[InferInput], schema: Schema) -> dict[str, InferInput]:
+    tensors: dict[str, InferInput] = {}
+    for tensor in inputs:
+        if tensor.name in tensors:
+            raise Refusal(400, f"A tensor is given once: '{short(tensor.name)}' is there twice.")
+        tensors[tensor.name] = tensor
+    for name in tensors:
+        if name not in schema.names:
+            known = nearest(short(name), schema.names)
+            raise Refusal(400, f"A tensor is a field of the model: '{short(name)}' is none; {known}")
+    for name in schema.names:
+        if name not in tensors:
+            raise Refusal(
+                400,
+                f"Every field has its tensor: '{name}' is missing; send it, with null for values that are not known.",
+            )
+    return tensors
+
+
+def _column(tensor: InferInput, field: Field) -> pa.Array:
+    per_row = _values_per_row(tensor, field)
+    array = _array(_flat(tensor, per_row), tensor)
+    # A text of several values, one in each row, is divided as the field says; rows of several tokens are not.
+    if (
+        field.kind is FieldKind.MULTI_VALUED
+        and len(tensor.shape) == 2
+        and (per_row > 1 or not field.separator)
+    ):
+        offsets = np.arange(tensor.shape[0] + 1, dtype=np.int32) * np.int32(per_row)
+        array = pa.ListArray.from_arrays(pa.array(offsets), array)
+    try:
+        return joinable(array, field)
+    except UnreadableValueError as error:
+        raise Refusal(
+            400,
+            f"Tensor '{tensor.name}': value {error.position + 1} is not {error.reason}: "
+            f"found {shown(error.value)}.",
+        ) from None
+
+
+def _values_per_row(tensor: InferInput, field: Field) -> int:
+    shape = tensor.shape
+    if len(shape) == 1:
+        return 1
+    if len(shape) == 2 and (field.kind is FieldKind.MULTI_VALUED or shape[1] == 1):
+        return shape[1]
+    allowed = "[N], [N,1] or [N,L]" if field.kind is FieldKind.MULTI_VALUED else "[N] or [N,1]"
+    found = ",".join(shown(size) for size in shape[:5])
+    raise Refusal(400, f"Tensor '{tensor.name}': its shape is {allowed}; found [{found}].")
+
+
+def _flat(tensor: InferInput, per_row: int) -> list[Any]:
+    """The values in the order of rows, from flat or nested data; raises Refusal unless they fill the shape."""
+    data = tensor.data
+    if len(tensor.shape) == 2 and data and isinstance(data[0], list):
+        for place, row in enumerate(data):
+            if not isinstance(row, list) or len(row) != per_row:
+                found = f"{len(row)} values" if isinstance(row, list) else shown(row)
+                raise Refusal(
+                    400,
+                    f"Tensor '{tensor.name}': a row of its data is a list of {shown(per_row)} as its shape says; "
+                    f"found {found} in row {place + 1}.",
+                )
+        data = [value for row in data for value in row]
+    expected = math.prod(tensor.shape)
+    if len(data) != expected:
+        raise Refusal(
+            400,
+            f"Tensor '{tensor.name}': its data fill its shape with {shown(expected)} values; found {len(data)}.",
+        )
+    return data
+
+
+def _array(values: list[Any], tensor: InferInput) -> pa.Array:
+    """An Arrow array of the datatype; raises Refusal with the first value that is none."""
+    try:
+        return _typed(values, tensor.datatype)
+    except (TypeError, ValueError, OverflowError):
+        # Seldom, so that looking at one after the other does no harm.
+        for place, value in enumerate(values):
+            try:
+                _typed([value], tensor.datatype)
+            except (TypeError, ValueError, OverflowError):
+                raise Refusal(
+                    400,
+                    f"Tensor '{tensor.name}': value {place + 1} is not of datatype {tensor.datatype}: "
+                    f"found {shown(value)}.",
+                ) from None
+        raise
+
+
+def _typed(values: list[Any], datatype: Datatype) -> pa.Array:
+    """Raises TypeError, ValueError or OverflowError for a value that the datatype has not."""
+    kind = _ARROW[datatype]
+    if not set(map(type, values)) <= {type(None), *(_OTHERS.get(datatype) or _NUMBERS[datatype[0]])}:
+        raise TypeError(datatype)
+    if pa.types.is_floating(kind):
+        # Arrow refuses integers that a float rounds; JSON has one kind of number.
+        values = [None if value is None else float(value) for value in values]
+    array = pa.array(values, kind)
+    if pa.types.is_floating(kind) and pc.any(pc.is_inf(pc.cast(array, pa.float64()))).as_py():
+        raise OverflowError(datatype)
+    return array
