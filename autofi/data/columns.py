@@ -144,14 +144,16 @@ def as_times(column: Column) -> NDArray[np.float64]:
 def as_tokens(column: Column, separator: str | None) -> pa.ListArray:
     """Each row's values as a list of canonical texts; a row without any is null.
 
-    Text is split at `separator` ("|" where it is None); list columns ignore it. Missing tokens, as between
-    two separators, are dropped; order and repetitions stay. Raises UnreadableValueError like
-    `canonical_strings`.
+    Text is split at `separator` ("|" where it is None); so are a list's values where it is given, for none that was
+    fitted holds it. Missing tokens, as between two separators, are dropped; order and repetitions stay. Raises
+    UnreadableValueError like `canonical_strings`.
     """
     array = _one_array(column)
     if pa.types.is_dictionary(array.type):
         return pc.take(as_tokens(array.dictionary, separator), array.indices)
     lists = array
+    if is_list(array.type) and separator is not None:
+        return as_tokens(pc.binary_join(as_tokens(array, None), separator), separator)
     if not is_list(array.type):
         lists = pc.split_pattern(canonical_strings(array), separator or LIST_SEPARATOR)
     tokens = canonical_strings(pc.list_flatten(lists))

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from autofi.data.columns import as_numbers, as_tokens, canonical_codes
 from autofi.data.schema import Field, FieldKind
 
+#: Rows up to which values are read one by one.
+FEW_ROWS = 64
+
 DataType = Literal["string", "double"]
 
 
@@ -41,8 +44,16 @@ class GraphInput:
         """What ONNX Runtime is given for a raw column; raises UnreadableValueError for a value it cannot be."""
         if self.field.kind is FieldKind.NUMERIC:
             return as_numbers(column)
+        # Each call of Arrow takes some ten microseconds: what is a text already is read without for a few rows.
+        few = len(column) <= FEW_ROWS
         if self.field.kind is FieldKind.MULTI_VALUED:
+            if few and self.field.separator and pa.types.is_string(column.type):
+                return np.array([[text or ""] for text in column.to_pylist()], dtype=object)
             return _padded(as_tokens(column, self.field.separator))
+        if few and (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
+            return np.array(
+                ["" if value is None else str(value) for value in column.to_pylist()], dtype=object
+            )
         encoded = canonical_codes(column)
         # An object array of few texts that rows share: no text is made per row.
         texts = np.array([*(text or "" for text in encoded.dictionary.to_pylist()), ""], dtype=object)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from autofi.data.cells import default_threads
 from autofi.data.roles import located
@@ -67,6 +68,10 @@ class OnnxScorer:
         for given in self._inputs:
             with located(source, given.name, rows):
                 feeds[given.name] = given.values(batch.column(given.name))
+        return self.run(feeds)
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> Floats:
+        """The same from what the inputs' `values` gave, `[N]`, N ≥ 1."""
         (found,) = self._session.run([self._output], feeds)
         return np.asarray(found, dtype=np.float64)
 

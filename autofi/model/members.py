@@ -40,6 +40,8 @@ class Members(nn.Module):
 
 def mean_logit(logits: Tensor) -> Tensor:
     """The logit of the members' mean probability, `[B, K] → [B]`; exact for large logits of either sign."""
-    clicked = torch.logsumexp(nn.functional.logsigmoid(logits), 1)
-    passed = torch.logsumexp(nn.functional.logsigmoid(-logits), 1)
+    # The logarithm of a sigmoid, written down: ONNX Runtime would take it of a sigmoid that ends at 1e-8.
+    tail = (-logits.abs()).exp().log1p()
+    clicked = torch.logsumexp(logits.clamp(max=0) - tail, 1)
+    passed = torch.logsumexp((-logits).clamp(max=0) - tail, 1)
     return clicked - passed

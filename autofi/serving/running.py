@@ -17,7 +17,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from autofi.data.schema import FieldKind, Schema
 from autofi.errors import ConfigError
-from autofi.export.predictor import load
+from autofi.export.loading import load
 from autofi.serving.app import create_app
 from autofi.serving.columns import missing_row
 from autofi.serving.life import Life

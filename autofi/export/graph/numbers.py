@@ -33,7 +33,9 @@ def positions(values: Var, fitted: Sequence[Positions]) -> Var:
     high = np.array([own[-1] for own in borders])
     # A bin that overflows is steep: what lies in it is clipped, as in training.
     with np.errstate(over="ignore"):
-        slopes = [1 / np.diff(own) if number else np.zeros(1) for own, number in zip(borders, bins, strict=True)]
+        slopes = [
+            1 / np.diff(own) if number else np.zeros(1) for own, number in zip(borders, bins, strict=True)
+        ]
     inside = op.min([op.max([values, op.const(low)]), op.const(high)])
     inside = op.where(op.isnan(values), op.const(low), inside)
     place = op.sub(at_or_above(inside, padded(borders)), op.const(np.int64(1)))
