@@ -22,7 +22,8 @@ from autofi.export.torch_scorer import TorchScorer
 
 REQUEST = "sample_request.json"
 RESPONSE = "sample_response.json"
-_UNSEEN = "a value that training had not"
+#: A text that stands for all others.
+UNSEEN = "a value that training had not"
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,12 @@ def _column(encoder: FieldEncoder) -> list[Any]:
         return [middle, 1e6 + (float(borders[-1]) if len(borders) else 0.0), None]
     if encoder.tokens is not None:
         known = encoder.tokens.values[:2].to_pylist()
-        lists = [known, [_UNSEEN], []]
+        lists = [known, [UNSEEN], []]
         separator = encoder.field.separator
         return lists if separator is None else [separator.join(values) for values in lists]
     assert isinstance(encoder.codes, Vocabulary)
     known = encoder.codes.values[:1].to_pylist()
-    return [known[0] if known else None, _UNSEEN, None]
+    return [known[0] if known else None, UNSEEN, None]
 
 
 def _tensor(given: GraphInput, values: list[Any]) -> dict[str, Any]:
