@@ -41,14 +41,22 @@ def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> 
     batch = pa.RecordBatch.from_pydict(columns)
     found = TorchScorer(bundle).probabilities(batch, source="the sample", first_row=0)
     request = {"inputs": [_tensor(given, columns[given.name]) for given in inputs]}
-    answer = {
-        "outputs": [{"name": OUTPUT, "datatype": "FP64", "shape": [len(found)], "data": found.tolist()}]
-    }
-    for name, document in ((REQUEST, request), (RESPONSE, answer)):
-        (folder / name).write_text(
-            json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    _write(folder / REQUEST, request)
+    write_answer(folder, found)
     return Sample(batch, found)
+
+
+def write_answer(folder: Path, probabilities: Floats) -> None:
+    """Write the answer to the sample request; one that is there is replaced."""
+    shape, data = [len(probabilities)], probabilities.tolist()
+    _write(
+        folder / RESPONSE,
+        {"outputs": [{"name": OUTPUT, "datatype": "FP64", "shape": shape, "data": data}]},
+    )
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _column(encoder: FieldEncoder) -> list[Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,7 +19,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.passes.common import NameFixPass
 
-Kind = Literal["int8", "fp16"]
+from autofi.export.contents import Quantization
 
 #: Numbers of the smallest array that is worth further nodes.
 LEAST_NUMBERS = 1024
@@ -49,7 +49,7 @@ class Stored:
         return wide if self.scales is None else wide * self.scales
 
 
-def quantized(model: onnx.ModelProto, kind: Kind) -> onnx.ModelProto:
+def quantized(model: onnx.ModelProto, kind: Quantization) -> onnx.ModelProto:
     """The model with its matrices of LEAST_NUMBERS numbers or more stored smaller; `model` itself is left as it is.
 
     Vectors stay float32 (biases, and counts among them), and so does what float16 cannot hold. With int8, an array is
@@ -81,7 +81,7 @@ def int8(values: NDArray[np.float32], shared: tuple[int, ...]) -> Stored:
     return Stored(np.clip(np.rint(steps), -_STEPS, _STEPS).astype(np.int8), scales)
 
 
-def _stored(value: ir.Value, kind: Kind) -> Stored | None:
+def _stored(value: ir.Value, kind: Quantization) -> Stored | None:
     """How an initializer is stored; None where it stays as it is."""
     tensor = value.const_value
     if tensor is None or tensor.dtype != ir.DataType.FLOAT or len(tensor.shape) < 2:
@@ -185,4 +185,4 @@ def _replace(value: ir.Value, by: ir.Value) -> None:
     value.replace_all_uses_with(by, replace_graph_outputs=True)
 
 
-__all__ = ["LEAST_NUMBERS", "Kind", "Stored", "float16", "int8", "quantized"]
+__all__ = ["LEAST_NUMBERS", "Stored", "float16", "int8", "quantized"]
