@@ -92,12 +92,10 @@ def _stored(value: ir.Value, kind: Quantization) -> Stored | None:
     values = tensor.numpy()
     if not np.isfinite(values).all():
         return None
-    half = float16(values)
     shared = _shared(value) if kind == "int8" else None
-    if shared is None:
-        return half
-    small = int8(values, shared)
-    return small if half is None or small.bytes < half.bytes else half
+    candidates = [float16(values), None if shared is None else int8(values, shared)]
+    found = [stored for stored in candidates if stored is not None and stored.bytes < values.nbytes]
+    return min(found, key=lambda stored: stored.bytes, default=None)
 
 
 def _shared(value: ir.Value) -> tuple[int, ...] | None:
