@@ -253,8 +253,8 @@ class Study:
         With `calibrate`, "platt" or "isotonic", the bundle's probabilities are calibrated on the validation rows, by
         the predictions kept beside the study; its metrics tell what that changed. See `autofi.calibrating`.
 
-        With `quantize`, "int8" or "fp16", the tables and weights of the form onnx take about a quarter or half of the
-        bytes; `pt2` and `torch` stay float32. The metrics tell by how much its probabilities differ from those of
+        With `quantize`, "int8" or "fp16", the tables and weights of the form onnx take half of the bytes or, with int8,
+        down to a quarter; `pt2` and `torch` stay float32. The metrics tell by how much its probabilities differ from those of
         float32; beyond 0.02 on average nothing is written. See `autofi.export.graph.quantized`.
         """
         # torch's exporter to ONNX takes seconds to import.

@@ -21,7 +21,7 @@ EXPORT_EXAMPLES = (
     "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]\n\n"
     "autofi export mine -o model --format onnx   [dim]only what ONNX Runtime needs[/dim]\n\n"
     "autofi export mine -o model --calibrate platt   [dim]calibrated on the validation rows[/dim]\n\n"
-    "autofi export mine -o model --format onnx --quantize int8   [dim]about a quarter of the bytes[/dim]"
+    "autofi export mine -o model --format onnx --quantize int8   [dim]down to a quarter of the bytes[/dim]"
 )
 REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
 DASHBOARD_EXAMPLES = (
