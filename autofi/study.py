@@ -254,8 +254,8 @@ class Study:
         the predictions kept beside the study; its metrics tell what that changed. See `autofi.calibrating`.
 
         With `quantize`, "int8" or "fp16", the tables and weights of the form onnx take half of the bytes or, with int8,
-        down to a quarter; `pt2` and `torch` stay float32. The metrics tell by how much its probabilities differ from those of
-        float32; beyond 0.02 on average nothing is written. See `autofi.export.graph.quantized`.
+        down to a quarter; `pt2` and `torch` stay float32. The metrics tell by how much its probabilities differ from
+        those of float32; beyond 0.02 on average nothing is written. See `autofi.export.graph.quantized`.
         """
         # torch's exporter to ONNX takes seconds to import.
         from autofi.export.release import release_bundle
