@@ -340,10 +340,24 @@ def test_retrain_and_export_ask_the_study(runner: CliRunner, api: Any) -> None:
     assert "autofi predict model DATA -o scores.csv" in exported.stderr
     (_, retrained), export = study.asked
     assert (retrained["trial"], retrained["seeds"]) == (2, 4)
-    assert export == ("export", {"path": Path("model"), "trial": None, "calibrate": None})
+    plain = {
+        "path": Path("model"),
+        "trial": None,
+        "forms": ("onnx", "pt2", "torch"),
+        "calibrate": None,
+        "quantize": None,
+    }
+    assert export == ("export", plain)
     asked = ["export", "mine", "--trial", "4", "-o", "small", "--calibrate", "isotonic"]
-    assert runner.invoke(app, asked).exit_code == 0
-    assert study.asked[-1] == ("export", {"path": Path("small"), "trial": 4, "calibrate": "isotonic"})
+    assert runner.invoke(app, [*asked, "--format", "onnx", "--quantize", "int8"]).exit_code == 0
+    changed = {
+        "path": Path("small"),
+        "trial": 4,
+        "forms": ("onnx",),
+        "calibrate": "isotonic",
+        "quantize": "int8",
+    }
+    assert study.asked[-1] == ("export", plain | changed)
 
 
 def test_predict_and_evaluate_ask_the_bundle(runner: CliRunner, api: Any) -> None:

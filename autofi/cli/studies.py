@@ -20,7 +20,8 @@ EXPORT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi export mine -o model\n\n"
     "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]\n\n"
     "autofi export mine -o model --format onnx   [dim]only what ONNX Runtime needs[/dim]\n\n"
-    "autofi export mine -o model --calibrate platt   [dim]calibrated on the validation rows[/dim]"
+    "autofi export mine -o model --calibrate platt   [dim]calibrated on the validation rows[/dim]\n\n"
+    "autofi export mine -o model --format onnx --quantize int8   [dim]down to a quarter of the bytes[/dim]"
 )
 REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
 DASHBOARD_EXAMPLES = (
@@ -92,6 +93,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(
+            help="int8 or fp16: what tables and weights of the form onnx are stored as; pt2 and torch stay float32.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -102,7 +111,12 @@ def export(
     opened = autofi.open_study(study, storage=storage)
     with working(quiet=quiet) as progress:
         opened.export(
-            output, trial=trial, forms=options.parse_list(form), calibrate=calibrate, progress=progress
+            output,
+            trial=trial,
+            forms=options.parse_list(form),
+            calibrate=calibrate,
+            quantize=quantize,
+            progress=progress,
         )
     if not quiet:
         say(f"Wrote {output}. Next: {command('predict', str(output), 'DATA', '-o', 'scores.csv')}")

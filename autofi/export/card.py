@@ -10,6 +10,8 @@ from typing import Any
 
 from autofi.export.bundle import Bundle
 from autofi.export.inputs import GraphInput
+from autofi.export.probes import ROWS
+from autofi.export.quantized_form import QUANTIZED
 from autofi.export.raw_schema import OUTPUT
 from autofi.report.choices import choices, escaped
 from autofi.report.markdown import count, figure, table
@@ -38,6 +40,7 @@ def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Seque
         *_section("Protocol", _protocol(origin)),
         *choices(bundle.architecture, listed=sys.maxsize),
         *_section("Size", _size(bundle)),
+        *_section("Quantized", _quantized(bundle.metrics)),
         *_section("Limits", "\n".join(f"- {limit}" for limit in _LIMITS)),
         *_section("Made with", _versions(origin)),
     ]
@@ -95,6 +98,25 @@ def _size(bundle: Bundle) -> str:
             ("rows of lookup tables", count(bundle.network.table_rows())),
             ("bytes of lookup tables", count(bundle.network.table_bytes())),
         ]
+    )
+
+
+def _quantized(metrics: Mapping[str, Any]) -> str:
+    found = metrics.get(QUANTIZED)
+    if not isinstance(found, Mapping):
+        return ""
+    told = _two_columns(
+        [
+            ("tables and weights of `model.onnx`", found["kind"]),
+            ("its bytes", count(found["bytes"])),
+            ("its bytes in float32", count(found["bytes_float32"])),
+            ("mean difference of probability", figure(found["mean_difference"], 6)),
+            ("largest difference of probability", figure(found["largest_difference"], 6)),
+        ]
+    )
+    return (
+        f"{told}\n\nDifferences are from the float32 model, on {ROWS:,} rows drawn from what the encoder knows of each "
+        "field. Other forms are float32. What was measured above was measured in float32."
     )
 
 

@@ -24,6 +24,10 @@ PT2 = "model.pt2"
 Form = Literal["onnx", "pt2", "torch"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
+#: What the numbers of the form `onnx` are stored as where that is not float32.
+Quantization = Literal["int8", "fp16"]
+QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
+
 
 def existing_bundle(directory: Path | str) -> Path:
     """The folder, which is there; raises ExportError with the way out where it is not."""
@@ -81,3 +85,18 @@ def forms_of(names: Sequence[str]) -> tuple[Form, ...]:
             f"A bundle holds a form of the model at least: none is named; known: {', '.join(FORMS)}."
         )
     return tuple(form for form in FORMS if form in names)
+
+
+def quantization_of(name: str | None, forms: Sequence[Form]) -> Quantization | None:
+    """The quantization of this name; raises ConfigError for another, and where no form of these can be quantized."""
+    if name is None:
+        return None
+    found = next((kind for kind in QUANTIZATIONS if kind == name), None)
+    if found is None:
+        raise ConfigError(f"No quantization is named '{name}': {nearest(name, QUANTIZATIONS)}")
+    if "onnx" not in forms:
+        raise ConfigError(
+            f"The form onnx is quantized, and no other: '{name}' is asked for with {', '.join(forms)}; add onnx to "
+            "--format, or leave --quantize out."
+        )
+    return found

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnx
 
 from autofi import __version__
 from autofi.errors import ExportError
@@ -26,8 +25,10 @@ from autofi.export.contents import (
     PT2,
     WEIGHTS,
     Form,
+    Quantization,
     check_replaceable,
     existing_bundle,
+    quantization_of,
 )
 from autofi.export.folder import replaced_folder
 from autofi.export.graph.archive import load_program, save_program
@@ -40,21 +41,22 @@ from autofi.export.graph.program import (
     inputs_of,
     onnx_program,
 )
+from autofi.export.graph.quantized import quantized
 from autofi.export.graph.reads import reads_of
 from autofi.export.inputs import GraphInput
 from autofi.export.manifest import MANIFEST, describe
 from autofi.export.mlflow_model import write_mlmodel
+from autofi.export.onnx_file import save_onnx
 from autofi.export.onnx_scorer import OnnxScorer
+from autofi.export.quantized_form import QUANTIZED, replace_by_quantized
 from autofi.export.raw_schema import write_schema
-from autofi.export.sample import Sample, write_sample
+from autofi.export.sample import Sample, write_answer, write_sample
 from autofi.export.scoring import Scorer
 from autofi.export.torch_scorer import TorchScorer
 from autofi.progress import Progress, SilentProgress
 
 #: By which a form may differ from the network, in probability.
 TOLERANCE = 1e-5
-#: Beyond this a model's numbers lie in a file beside it: no protobuf is larger.
-LARGEST_PROTOBUF = 2**31 - 2**20
 
 
 class Calibrated(Protocol):
@@ -72,6 +74,7 @@ def release_bundle(
     *,
     forms: Sequence[Form] = FORMS,
     calibrated: Calibrated | None = None,
+    quantize: Quantization | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write the model of a bundle to a new folder in these forms, all or nothing.
@@ -81,29 +84,37 @@ def release_bundle(
     torch   the preprocessing and `weights.safetensors`
 
     With `calibrated` its calibration is the last step of every form, and what it changed is among the metrics.
-    Takes some seconds per form. Raises ExportError for a damaged source, and where a form cannot be made.
+    With `quantize` the tables and weights of the form onnx are stored as int8 or float16, see
+    `autofi.export.graph.quantized`, and what that changed is among the metrics; other forms stay float32.
+
+    Takes some seconds per form. Raises ConfigError for a quantization without the form onnx, ExportError for a damaged
+    source, where a form cannot be made, and where quantizing it changes its probabilities.
     """
+    quantization_of(quantize, forms)
     shown = progress or SilentProgress()
     shown.phase("export", total=len(forms) + 1)
     folder = existing_bundle(source)
     bundle = load_bundle(folder)
+    metrics = {name: value for name, value in bundle.metrics.items() if name != QUANTIZED}
+    bundle = replace(bundle, metrics=metrics)
     if calibrated is not None:
-        metrics = {**bundle.metrics, **calibrated.metrics()}
+        metrics = {**metrics, **calibrated.metrics()}
         bundle = replace(bundle, calibration=calibrated.calibration, metrics=metrics)
     with replaced_folder(Path(target).expanduser(), check=check_replaceable) as work:
         shutil.copyfile(folder / ARCHITECTURE, work / ARCHITECTURE)
-        write_json(work / METRICS, {"metrics": bundle.metrics, "origin": bundle.origin})
         if bundle.calibration is not None:
             write_json(work / CALIBRATION, bundle.calibration.to_json())
         if "torch" in forms or "pt2" in forms:
             shutil.copytree(folder / PREPROCESSING, work / PREPROCESSING)
             shutil.copyfile(folder / WEIGHTS, work / WEIGHTS)
-        _write_forms(bundle, work, forms, shown)
+        _write_forms(bundle, work, forms, quantize, shown)
         shown.advance()
         (work / MANIFEST).write_bytes(describe(work, autofi=__version__).render())
 
 
-def _write_forms(bundle: Bundle, work: Path, forms: Sequence[Form], shown: Progress) -> None:
+def _write_forms(
+    bundle: Bundle, work: Path, forms: Sequence[Form], quantize: Quantization | None, shown: Progress
+) -> None:
     builder = bundle.builder
     reads = reads_of(bundle.network, builder)
     inputs = read_fields(builder, reads)
@@ -115,11 +126,18 @@ def _write_forms(bundle: Bundle, work: Path, forms: Sequence[Form], shown: Progr
             save_program(program, work / PT2)
             shown.advance()
         if "onnx" in forms:
-            model = raw_model(builder, reads, onnx_program(program, features, OPSET))
-            _save(model, work / ONNX)
+            network = onnx_program(program, features, OPSET)
+            save_onnx(raw_model(builder, reads, network), work / ONNX)
             shown.advance()
-    expected = write_sample(work, bundle, inputs)
-    _check_sample(work, expected, bundle, forms, inputs)
+    sample = write_sample(work, bundle, inputs)
+    _check_sample(work, sample, bundle, forms, inputs)
+    if quantize is not None:
+        model = raw_model(builder, reads, quantized(network, quantize))
+        found = replace_by_quantized(work, model, quantize, builder.encoder, inputs)
+        bundle = replace(bundle, metrics={**bundle.metrics, **found.metrics()})
+        scorer = OnnxScorer(work / ONNX, inputs)
+        write_answer(work, scorer.probabilities(sample.rows, source="the sample", first_row=0))
+    write_json(work / METRICS, {"metrics": bundle.metrics, "origin": bundle.origin})
     write_mlmodel(work)
     write_card(work, bundle, forms, inputs)
 
@@ -141,9 +159,3 @@ def _check_sample(
                 f"Every form of a model gives the probabilities of its network: {form} is {apart:.2g} away on the "
                 f"sample, more than {TOLERANCE}; export the other forms, and please report this."
             )
-
-
-def _save(model: onnx.ModelProto, path: Path) -> None:
-    beside = model.ByteSize() > LARGEST_PROTOBUF
-    data = f"{path.name}.data" if beside else None
-    onnx.save(model, path, save_as_external_data=beside, location=data, all_tensors_to_one_file=True)

@@ -22,7 +22,8 @@ from autofi.export.torch_scorer import TorchScorer
 
 REQUEST = "sample_request.json"
 RESPONSE = "sample_response.json"
-_UNSEEN = "a value that training had not"
+#: A text that stands for all others.
+UNSEEN = "a value that training had not"
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,22 @@ def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> 
     batch = pa.RecordBatch.from_pydict(columns)
     found = TorchScorer(bundle).probabilities(batch, source="the sample", first_row=0)
     request = {"inputs": [_tensor(given, columns[given.name]) for given in inputs]}
-    answer = {
-        "outputs": [{"name": OUTPUT, "datatype": "FP64", "shape": [len(found)], "data": found.tolist()}]
-    }
-    for name, document in ((REQUEST, request), (RESPONSE, answer)):
-        (folder / name).write_text(
-            json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    _write(folder / REQUEST, request)
+    write_answer(folder, found)
     return Sample(batch, found)
+
+
+def write_answer(folder: Path, probabilities: Floats) -> None:
+    """Write the answer to the sample request; one that is there is replaced."""
+    shape, data = [len(probabilities)], probabilities.tolist()
+    _write(
+        folder / RESPONSE,
+        {"outputs": [{"name": OUTPUT, "datatype": "FP64", "shape": shape, "data": data}]},
+    )
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _column(encoder: FieldEncoder) -> list[Any]:
@@ -59,12 +68,12 @@ def _column(encoder: FieldEncoder) -> list[Any]:
         return [middle, 1e6 + (float(borders[-1]) if len(borders) else 0.0), None]
     if encoder.tokens is not None:
         known = encoder.tokens.values[:2].to_pylist()
-        lists = [known, [_UNSEEN], []]
+        lists = [known, [UNSEEN], []]
         separator = encoder.field.separator
         return lists if separator is None else [separator.join(values) for values in lists]
     assert isinstance(encoder.codes, Vocabulary)
     known = encoder.codes.values[:1].to_pylist()
-    return [known[0] if known else None, _UNSEEN, None]
+    return [known[0] if known else None, UNSEEN, None]
 
 
 def _tensor(given: GraphInput, values: list[Any]) -> dict[str, Any]:

@@ -5,8 +5,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
 
+from autofi.export.bundle import Bundle, load_bundle
+from autofi.export.graph.onnx_ops import OPSET
+from autofi.export.graph.program import (
+    Scoring,
+    example_features,
+    export_program,
+    inputs_of,
+    onnx_program,
+)
+from autofi.export.graph.reads import reads_of
 from tests.export.models import Model, make_model
 
 
@@ -27,3 +38,17 @@ def written(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(written: Path, tmp_path: Path) -> Path:
     """A bundle of the test's own."""
     return Path(shutil.copytree(written, tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def loaded(written: Path) -> Bundle:
+    return load_bundle(written)
+
+
+@pytest.fixture(scope="session")
+def exported(loaded: Bundle) -> onnx.ModelProto:
+    """Its network alone, features to probability, as ONNX."""
+    features = inputs_of(example_features(loaded.builder), reads_of(loaded.network, loaded.builder))
+    program = export_program(Scoring(loaded.network, loaded.builder), features)
+    found: onnx.ModelProto = onnx_program(program, features, OPSET)
+    return found
