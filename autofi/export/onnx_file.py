@@ -6,6 +6,8 @@ from pathlib import Path
 
 import onnx
 
+from autofi.errors import ExportError
+
 #: Beyond this a model's numbers lie in a file beside it: no protobuf is larger.
 LARGEST_PROTOBUF = 2**31 - 2**20
 
@@ -14,7 +16,14 @@ def save_onnx(model: onnx.ModelProto, path: Path) -> None:
     """Write a model in the place of the one that is there."""
     for file in _files(path):
         file.unlink(missing_ok=True)
-    beside = model.ByteSize() > LARGEST_PROTOBUF
+    held = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    named = sum(node.ByteSize() for node in model.graph.node)
+    if named > LARGEST_PROTOBUF:
+        raise ExportError(
+            f"An ONNX model names at most 2 GB of values and cells: this one names {named:,} bytes; raise the minimum "
+            "counts of the search, or export it with --format torch."
+        )
+    beside = held + named > LARGEST_PROTOBUF
     data = _files(path)[1].name if beside else None
     onnx.save(model, path, save_as_external_data=beside, location=data, all_tensors_to_one_file=True)
 

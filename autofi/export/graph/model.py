@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,6 +22,9 @@ from autofi.export.graph.texts import bag_of, codes_of, joined, numbers_of, toke
 from autofi.export.graph.trees import boosted_logits
 from autofi.export.inputs import GraphInput, graph_inputs
 from autofi.export.raw_schema import OUTPUT
+
+#: Numbers of an array from which on it is kept apart while the graph is put together.
+TABLE_NUMBERS = 1 << 14
 
 
 def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]:
@@ -59,8 +63,53 @@ def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -
         features["statistics"] = counts_and_clicks(ids, builder.statistics)
     if builder.boosted is not None:
         features["boosted"] = boosted_logits(ids, numbers, builder.boosted, builder.statistics)
-    scored = inline(network)(**{value.name: features[value.name] for value in network.graph.input})
-    return build(given, {OUTPUT: scored[OUTPUT]})
+    small, tables = _without_tables(network)
+    held = {
+        name: argument(Tensor(onnx.helper.tensor_dtype_to_np_dtype(table.data_type), tuple(table.dims)))
+        for name, table in tables.items()
+    }
+    read = features | held
+    scored = inline(small)(**{value.name: read[value.name] for value in small.graph.input})
+    return _with_tables(build(given | held, {OUTPUT: scored[OUTPUT]}), tables)
+
+
+def _without_tables(network: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
+    """The model with its large numbers as inputs, and those: no protobuf that is worked on may be beyond 2 GB."""
+    small = onnx.ModelProto(ir_version=network.ir_version, opset_import=network.opset_import)
+    small.functions.extend(network.functions)
+    small.graph.name = network.graph.name
+    small.graph.node.extend(network.graph.node)
+    small.graph.input.extend(network.graph.input)
+    small.graph.output.extend(network.graph.output)
+    tables = {}
+    for tensor in network.graph.initializer:
+        if math.prod(tensor.dims) < TABLE_NUMBERS:
+            small.graph.initializer.append(tensor)
+            continue
+        tables[tensor.name] = tensor
+        small.graph.input.append(
+            onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        )
+    return small, tables
+
+
+def _with_tables(model: onnx.ModelProto, tables: Mapping[str, onnx.TensorProto]) -> onnx.ModelProto:
+    """The whole model: numbers are not given but held, the graph's own as those of the network."""
+    inputs = [value for value in model.graph.input if value.name not in tables]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    model.graph.initializer.extend(tables.values())
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type != "Constant" or node.attribute[0].name != "value":
+            nodes.append(node)
+            continue
+        tensor = node.attribute[0].t
+        tensor.name = node.output[0]
+        model.graph.initializer.append(tensor)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
 
 
 def _type(given: GraphInput) -> Tensor:
