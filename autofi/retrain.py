@@ -19,7 +19,7 @@ from autofi.export.bundle import write_bundle
 from autofi.model.build import encoded_shapes
 from autofi.predictions import Predictions, baseline_key, save_predictions, winner_key
 from autofi.progress import Progress
-from autofi.settings import TREES
+from autofi.settings import TREES, SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import load_space
@@ -111,7 +111,7 @@ def _keep_bundle(
         builder=trained.builder,
         network=trained.network,
         metrics=metrics | {"reliability": _reliability_tables(bench, trained.predictions)},
-        origin=origin(handle, trained.seed),
+        origin=origin(handle, bench, trained.seed, refit=refit),
     )
     save_predictions(handle, name, trained.predictions)
     record_training(handle, trained, metrics, role=role, name=role.value, refit=refit, path=path)
@@ -231,15 +231,28 @@ def current_baselines(handle: StudyHandle) -> dict[str, list[ModelRecord]]:
     return found
 
 
-def origin(handle: StudyHandle, seed: int) -> dict[str, Any]:
+def origin(handle: StudyHandle, bench: Workbench, seed: int, *, refit: bool) -> dict[str, Any]:
     """Where a bundle comes from."""
-    record = handle.record
+    record, dataset = handle.record, bench.dataset
+    settings = SearchSettings.from_json(record.settings)
+    column = settings.schema_overrides().split_column
+    split = "files of their own" if settings.valid or settings.test else settings.split
+    rows = {part: f"{bounds.stop - bounds.start:,}" for part, bounds in dataset.parts.items()}
+    trained_on = f"{rows['train']} training" + (f" and {rows['valid']} validation" if refit else "")
     return {
         "study": record.name,
         "space": record.space_name,
         "space_fingerprint": record.space_fingerprint,
         "data_source": record.data_source,
         "data_fingerprint": record.data_fingerprint,
+        "protocol": {
+            "split": f"column {column}" if column else split,
+            "rows apart by": ", ".join(dataset.apart_names or []) or None,
+            "trained on": f"{trained_on} rows",
+            "chosen on": f"{rows['valid']} validation rows",
+            "measured once on": f"{rows['test']} test rows",
+            "trials": settings.trials,
+        },
         "versions": dict(record.versions),
         "seed": seed,
     }

@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import typer
+from numpy.typing import NDArray
 from rich.table import Table as Shown
 
 import autofi
@@ -19,9 +21,11 @@ from autofi.cli.output import console
 from autofi.data.columns import as_tokens, canonical_strings
 from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind
+from benchmarks.served import HOST, served
 
 RUNTIMES = ("torch", "onnx", "pt2")
 SHARE = 0.05
+REQUEST_ROWS = 1000
 EXTREME = (1e300, -1e300, 1e-300, 5e-324, 0.0, -0.0, np.inf, -np.inf, 2.0**53 + 2, 1.7976931348623157e308)
 UNSEEN = (
     "never seen",
@@ -44,6 +48,7 @@ def main(
     data: Annotated[str, typer.Argument(help="The table that it was made from.")],
     rows: Annotated[int, typer.Option(help="Rows.")] = 100_000,
     seed: Annotated[int, typer.Option(help="Of the damage.")] = 0,
+    server: Annotated[bool, typer.Option(help="Ask a server, too.")] = True,
 ) -> None:
     """Print the largest difference of every runtime from the network in torch."""
     predictors = {runtime: autofi.load(bundle, runtime=runtime) for runtime in RUNTIMES}
@@ -57,7 +62,30 @@ def main(
         expected = found if expected is None else expected
         apart = np.abs(found - expected).max()
         shown.add_row(runtime, f"{len(found):,}", f"{apart:.2g}", f"{len(found) / seconds:,.0f}")
+    if server:
+        assert expected is not None
+        start = time.perf_counter()
+        asked, found = through_server(bundle, table)
+        seconds = time.perf_counter() - start
+        apart = np.abs(found - expected[asked]).max()
+        shown.add_row("server", f"{len(found):,}", f"{apart:.2g}", f"{len(found) / seconds:,.0f}")
     console().print(shown)
+
+
+def through_server(bundle: Path, table: pa.Table) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which rows JSON can say (it has no infinities), and the answers of `autofi serve` to them."""
+    sayable = np.ones(table.num_rows, dtype=bool)
+    for column in table.columns:
+        if pa.types.is_floating(column.type):
+            sayable &= ~np.isinf(column.to_numpy())
+    rows = table.filter(pa.array(sayable))
+    found = []
+    with served(bundle) as port, httpx.Client(timeout=60) as client:
+        for start in range(0, rows.num_rows, REQUEST_ROWS):
+            body = {"rows": rows.slice(start, REQUEST_ROWS).to_pylist()}
+            answer = client.post(f"http://{HOST}:{port}/predict", json=body)
+            found.append(answer.raise_for_status().json()["probabilities"])
+    return sayable, np.concatenate(found)
 
 
 def read(data: str, names: tuple[str, ...], rows: int) -> pa.Table:

@@ -18,6 +18,7 @@ from autofi.data.encoder import Encoder
 from autofi.data.features import Column, Features, Pair
 from autofi.data.folds import deal_folds
 from autofi.data.statistics import TargetStatistics
+from autofi.errors import DataError
 
 #: Of log(1 + count), below which a column's counts are not stretched to unit deviation.
 SMALLEST_DEVIATION = 0.1
@@ -84,9 +85,16 @@ class FeatureBuilder:
         log_counts = {
             column: (float(m), float(d)) for column, (m, d) in zip(statistics.columns, values, strict=True)
         }
+        encoder, crosses = Encoder.load(directory), Crosses.load(directory)
+        for name, part in (("crosses", crosses), ("statistics", statistics)):
+            if part.cardinalities != encoder.cardinalities:
+                raise DataError(
+                    f"Features are of one table: the {name} in '{directory}' have fields of {part.cardinalities} codes, "
+                    f"the encoder of {encoder.cardinalities}; export the model again."
+                )
         return cls(
-            Encoder.load(directory),
-            Crosses.load(directory),
+            encoder,
+            crosses,
             statistics,
             log_counts,
             BoostedTrees.load(directory),

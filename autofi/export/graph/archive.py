@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from autofi.errors import ExportError
+from autofi.export.graph.loggers import quiet_logger
 
 Program = Callable[[dict[str, Tensor]], Tensor]
 _EXAMPLE = "/data/sample_inputs/"
@@ -41,7 +42,8 @@ def load_program(path: Path) -> Program:
     """What `save_program` wrote; raises ExportError for anything that would be unpickled, or that torch cannot read."""
     try:
         _refuse_pickles(path)
-        return torch.export.load(path).module()
+        with quiet_logger("torch.export"):
+            return torch.export.load(path).module()
     except ExportError:
         raise
     except Exception as error:  # whatever torch makes of a damaged archive

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Features
 from autofi.export.calibration_layer import CalibrationLayer
 from autofi.export.calibrations import Calibration
+from autofi.export.graph.loggers import quiet_logger
 from autofi.export.graph.reads import Reads
 from autofi.model.network import Network
 from autofi.operators.feature_tensors import FeatureTensors
@@ -104,15 +104,9 @@ def export_program(scoring: nn.Module, inputs: Mapping[str, Tensor]) -> torch.ex
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
     """torch's exporter warns of its own deprecated calls, and of libraries that AutoFI makes no use of."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with quiet_logger("torch.onnx"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def onnx_program(program: torch.export.ExportedProgram, inputs: Mapping[str, Tensor], opset: int) -> Any:
