@@ -89,7 +89,7 @@ class FeatureBuilder:
         for name, part in (("crosses", crosses), ("statistics", statistics)):
             if part.cardinalities != encoder.cardinalities:
                 raise DataError(
-                    f"Features are of one table: the {name} in '{directory}' have fields of {part.cardinalities} codes, "
+                    f"Features are of one table: the {name} in '{directory}' have {part.cardinalities} codes, "
                     f"the encoder of {encoder.cardinalities}; export the model again."
                 )
         return cls(
