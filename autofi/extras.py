@@ -41,6 +41,7 @@ def extras_named() -> Iterator[None]:
             # The module itself: one that lacks a part of its own is broken, and keeps its traceback.
             if error.name in modules:
                 raise MissingDependencyError(
-                    f"This needs the package '{error.name}', which is not installed: pip install 'autofi[{extra}]'."
+                    f"This needs the extra '{extra}', which is not installed (no module '{error.name}'): "
+                    f"pip install 'autofi[{extra}]'."
                 ) from error
         raise
