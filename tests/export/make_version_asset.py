@@ -122,15 +122,19 @@ def write_source(
     )
 
 
-def main() -> None:
-    table = make_rows()
-    asset = VERSIONS / f"v{VERSION}"
-    asset.mkdir(parents=True, exist_ok=True)
+def release(folder: Path) -> None:
+    """A bundle in every form, calibrated."""
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
-        write_source(source, table)
-        release_bundle(source, asset / "bundle", calibrated=Calibrated())
-    pyarrow.csv.write_csv(kept_rows(table), asset / "rows.csv")
+        write_source(source, make_rows())
+        release_bundle(source, folder, calibrated=Calibrated())
+
+
+def main() -> None:
+    asset = VERSIONS / f"v{VERSION}"
+    asset.mkdir(parents=True, exist_ok=True)
+    release(asset / "bundle")
+    pyarrow.csv.write_csv(kept_rows(make_rows()), asset / "rows.csv")
     found = load(asset / "bundle", runtime="torch").predict_proba(asset / "rows.csv")
     (asset / "probabilities.json").write_text(json.dumps(found.tolist(), indent=1) + "\n")
 
