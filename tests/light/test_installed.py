@@ -17,6 +17,9 @@ from autofi.extras import MODULES_OF
 from tests.light.bundles import BUNDLE, ROWS
 from tests.light.conftest import Run
 
+# The first of them waits until the environment is made.
+pytestmark = pytest.mark.timeout(600)
+
 REFUSED = (
     r"This needs the extra 'search', which is not installed \(no module '\w+'\): "
     r"pip install 'autofi\[search\]'\.\n"
