@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from autofi.extras import extras_named
+
 if TYPE_CHECKING:
     from autofi.catalog import list_operators, list_spaces
     from autofi.classifier import AutoFIClassifier
@@ -80,7 +82,8 @@ def __getattr__(name: str) -> Any:
     # Imported when first used: torch alone takes seconds, and `autofi --help` needs none of it.
     if name not in _WHERE:
         raise AttributeError(f"module 'autofi' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"autofi.{_WHERE[name]}"), name)
+    with extras_named():
+        value = getattr(importlib.import_module(f"autofi.{_WHERE[name]}"), name)
     globals()[name] = value
     return value
 

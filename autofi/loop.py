@@ -15,7 +15,7 @@ from autofi.dashboard.decorations import beside_the_search, draw_study, show_win
 from autofi.dashboard.stages import show_proposal, show_trained
 from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
-from autofi.data.reading.sql import is_database_url
+from autofi.data.reading.urls import is_database_url
 from autofi.device import pick_device
 from autofi.engine.pruning import check_fidelity
 from autofi.engine.registry import DEFAULT_SAMPLER, get_sampler

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from autofi.cli.app import app
 from autofi.errors import ConfigError
+from autofi.process import start_time
 from autofi.progress import SilentProgress
 from autofi.ray_crew import RayCrew, RayPlan
 from autofi.store import StorageURL, resolve_storage
-from autofi.store.process import start_time
 from tests.test_workers import SPACE, TABLE, complete, searched, set_goal, values
 
 pytest.importorskip("ray", reason="needs the package ray: pip install 'autofi[ray]'")

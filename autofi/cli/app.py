@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from autofi.cli import bundles, catalog, comparing, searching, serving, studies
 from autofi.cli.output import fail, say
 from autofi.errors import AutoFIError
+from autofi.extras import extras_named
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -23,7 +24,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with extras_named():
+                return super().invoke(ctx)
         except AutoFIError as error:
             fail(str(error))
             raise typer.Exit(USER_ERROR) from error

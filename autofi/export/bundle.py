@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from autofi import __version__
 from autofi.data.feature_builder import FeatureBuilder
-from autofi.data.reading.sql import is_database_url
+from autofi.data.reading.urls import is_database_url
 from autofi.errors import ExportError
 from autofi.export.calibrations import Calibration, read_calibration
 from autofi.export.contents import (

@@ -15,7 +15,7 @@ from typing import Literal
 import xxhash
 
 from autofi.errors import ExportError
-from autofi.store.process import current_process, start_time
+from autofi.process import current_process, start_time
 
 _PREFIX = ".autofi-export"
 # Whether a process of another machine or boot still lives cannot be told; writing a bundle takes minutes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,7 @@ from autofi.export.onnx_scorer import OnnxScorer, onnx_available
 from autofi.export.predictor import Predictor
 from autofi.export.raw_schema import SCHEMA, read_schema
 from autofi.export.scoring import Scorer
+from autofi.extras import extras_named
 
 if TYPE_CHECKING:
     from autofi.export.bundle import Bundle
@@ -47,10 +49,11 @@ def load(path: Path | str, *, runtime: Runtime = "auto", device: str = "cpu") ->
 
 
 def _in_torch(folder: Path, manifest: Manifest, runtime: Runtime, device: str) -> Predictor:
-    from autofi.export.bundle import read_bundle
-    from autofi.export.graph.archive import load_program
-    from autofi.export.graph.model import read_schema_of
-    from autofi.export.torch_scorer import TorchScorer
+    with extras_named():
+        from autofi.export.bundle import read_bundle
+        from autofi.export.graph.archive import load_program
+        from autofi.export.graph.model import read_schema_of
+        from autofi.export.torch_scorer import TorchScorer
 
     bundle: Bundle = read_bundle(folder, manifest)
     program = load_program(folder / PT2) if runtime == "pt2" else None
@@ -67,7 +70,8 @@ def _in_torch(folder: Path, manifest: Manifest, runtime: Runtime, device: str) -
 def _chosen(folder: Path, manifest: Manifest, runtime: Runtime) -> Runtime:
     held = [name for name, file in _FILE_OF.items() if file in manifest.files]
     if runtime == "auto":
-        runtime = "onnx" if "onnx" in held and (onnx_available() or "torch" not in held) else "torch"
+        torch = "torch" in held and find_spec("torch") is not None
+        runtime = "onnx" if "onnx" in held and (onnx_available() or not torch) else "torch"
     if runtime == "onnx" and SCHEMA not in manifest.files:
         held = [name for name in held if name != "onnx"]
     if runtime not in held:

@@ -18,6 +18,7 @@ from autofi.data.schema import Schema
 from autofi.errors import DataError, nearest
 from autofi.export.score_file import ScoreFile
 from autofi.export.scoring import Floats, Scorer
+from autofi.extras import extras_named
 from autofi.progress import Progress, SilentProgress
 from autofi.training.metrics import auc, logloss
 
@@ -57,7 +58,8 @@ class Predictor:
     @property
     def architecture(self) -> Architecture:
         """What the search chose; needs torch."""
-        from autofi.space.architecture import Architecture
+        with extras_named():
+            from autofi.space.architecture import Architecture
 
         return Architecture.from_json(self._architecture)
 
@@ -74,9 +76,10 @@ class Predictor:
     def costs(self) -> dict[str, float]:
         """`parameters`, `table_bytes`, `flops` and `latency` (microseconds), as a search measures them: of the bundle's
         network in torch, whatever scores rows here. Takes a second, or four on a busy machine. See
-        `autofi.evaluation.cost`."""
-        from autofi.evaluation.cost import measure_costs
-        from autofi.export.bundle import load_bundle
+        `autofi.evaluation.cost`; needs torch."""
+        with extras_named():
+            from autofi.evaluation.cost import measure_costs
+            from autofi.export.bundle import load_bundle
 
         bundle = load_bundle(self._folder)
         return measure_costs(bundle.network, bundle.builder, latency=True).figures()

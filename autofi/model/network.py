@@ -163,17 +163,17 @@ class Network(nn.Module):
 
     def select(self, features: Features) -> dict[str, Tensor]:
         """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
-        return self.read(FeatureTensors.of(features))
-
-    def read(self, features: FeatureTensors) -> dict[str, Tensor]:
-        """`select` in torch's operations alone, so that an exported graph can do it."""
-        selected = {name: operator.read(features) for name, operator in self._operators()}
-        if self.boosted_weights is not None and features.boosted is not None:
-            selected[BOOSTED] = features.boosted
-        elif self.boosted:
+        if features.boosted is None and self.boosted:
             raise InvalidArchitectureError(
                 "The network predicts beside boosted trees: the features have none; build them with its own builder."
             )
+        return self.read(FeatureTensors.of(features))
+
+    def read(self, features: FeatureTensors) -> dict[str, Tensor]:
+        """`select` in torch's operations alone, so that an exported graph can do it: no value is looked at."""
+        selected = {name: operator.read(features) for name, operator in self._operators()}
+        if self.boosted_weights is not None and features.boosted is not None:
+            selected[BOOSTED] = features.boosted
         return selected
 
     def forward(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:

@@ -16,9 +16,9 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from autofi.process import current_process
 from autofi.store.database import Database, patient
 from autofi.store.lease import is_alive
-from autofi.store.process import current_process
 from autofi.store.tables import ClaimRow, StudyRow, WorkerRow
 
 #: Workers that a trial may cost: an architecture that ends every process it is trained in has failed.

@@ -18,8 +18,8 @@ from sqlalchemy import Update, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from autofi.errors import StoreError
+from autofi.process import ProcessIdentity, current_process, start_time
 from autofi.store.database import Database
-from autofi.store.process import ProcessIdentity, current_process, start_time
 from autofi.store.tables import Owned, StudyRow, WorkerRow
 
 _logger = logging.getLogger(__name__)

@@ -23,9 +23,9 @@ from sqlalchemy import event, select, update
 import autofi
 from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError
 from autofi.objectives import Goals
+from autofi.process import current_process
 from autofi.store import ModelRole, StorageURL, StudyHandle, StudyStore, TrialState, lease, resolve_storage
 from autofi.store.database import Database
-from autofi.store.process import current_process
 from autofi.store.tables import StudyRow
 from tests.store.examples import ARCHITECTURE, CHOICES, CREATED, DISTRIBUTIONS, PARAMS, measured, start
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 
 from autofi.data.reading.table import LARGE_BATCH_ROWS, Table, check_distinct, no_rows
 from autofi.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class FrameTable(Table):
@@ -30,7 +33,7 @@ def frame_table(source: Any) -> FrameTable | None:
 
     The index of a pandas DataFrame is left out; names that are not text become text.
     """
-    if isinstance(source, pd.DataFrame):
+    if _is_pandas(source):
         return FrameTable(_from_pandas(source), name="the DataFrame")
     if isinstance(source, pa.RecordBatch):
         return FrameTable(pa.Table.from_batches([source]), name="the record batch")
@@ -41,6 +44,12 @@ def frame_table(source: Any) -> FrameTable | None:
     if hasattr(source, "__arrow_c_stream__"):
         return FrameTable(pa.table(source), name=f"the {type(source).__name__}")
     return None
+
+
+def _is_pandas(source: Any) -> bool:
+    # Whoever has a DataFrame has imported pandas: for another source it is not imported, and need not be there.
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(source, pandas.DataFrame)
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:

@@ -15,9 +15,10 @@ from autofi.data.reading.delimited import DelimitedTable
 from autofi.data.reading.frames import frame_table
 from autofi.data.reading.libsvm import LINE, LibsvmTable
 from autofi.data.reading.parquet import ParquetTable
-from autofi.data.reading.sql import SqlTable, is_database_url
 from autofi.data.reading.table import Table
+from autofi.data.reading.urls import is_database_url
 from autofi.errors import DataError
+from autofi.extras import extras_named
 
 # A path, glob or database URL; a pandas or Polars frame; an Arrow table; or a Table, which is returned.
 Source: TypeAlias = Any
@@ -51,7 +52,7 @@ def open_table(source: Source, *, query: str | None = None, header: bool | None 
                 "A database URL comes with a query: found none; add query='SELECT * FROM ...' (--query)."
             )
         _refuse_header(header)
-        return SqlTable(source, query)
+        return _query_table(source, query)
     if isinstance(source, (str, os.PathLike)):
         return _open_path(Path(source).expanduser(), header)
     table = frame_table(source)
@@ -62,6 +63,13 @@ def open_table(source: Source, *, query: str | None = None, header: bool | None 
         )
     _refuse_header(header)
     return table
+
+
+def _query_table(url: str, query: str) -> Table:
+    # SQLAlchemy belongs to the extra 'search'; files and frames are read without it.
+    with extras_named():
+        from autofi.data.reading.sql import SqlTable
+    return SqlTable(url, query)
 
 
 def _open_path(path: Path, header: bool | None) -> Table:

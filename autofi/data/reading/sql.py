@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import weakref
@@ -16,13 +15,6 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from autofi.data.reading.table import BATCH_ROWS, Table, check_distinct, no_rows
 from autofi.errors import DataError, MissingDependencyError
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+_]*://")
-
-
-def is_database_url(source: str) -> bool:
-    """Whether the text has the form of an SQLAlchemy URL."""
-    return _URL.match(source) is not None
 
 
 class SqlTable(Table):

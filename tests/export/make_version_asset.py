@@ -1,0 +1,143 @@
+"""Keeps a bundle of the current format for good: `python -m tests.export.make_version_asset`, once per format.
+
+`versions/vN/` holds a small bundle in every form, `rows.csv`, and the `probabilities.json` that its own network gave
+those rows when it was made.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import torch
+
+from autofi.data.boosting import BoostedTrees, Boosting
+from autofi.data.encode import encode
+from autofi.data.feature_builder import build_features
+from autofi.data.inference import SchemaOverrides, infer_schema
+from autofi.data.reading import open_table
+from autofi.export.bundle import write_bundle
+from autofi.export.calibrations import Calibration, Platt
+from autofi.export.loading import load
+from autofi.export.manifest import VERSION
+from autofi.export.release import release_bundle
+from autofi.model.build import build_network
+from autofi.model.readout import ReadoutSizes
+from autofi.operators.base import Sizes
+from autofi.space.architecture import Architecture
+
+VERSIONS = Path(__file__).parent / "versions"
+ROWS = 400
+KEPT_ROWS = 20
+BOOSTING = Boosting(leaves=3, learning_rate=0.3)
+#: Of the network's own logit, and of the trees'.
+BOOSTED_WEIGHTS = (0.7, 0.4)
+ARCHITECTURE = Architecture(
+    fields={
+        "color": ("embedding",),
+        "id": ("embedding", "statistics"),
+        "price": ("piecewise_linear", "embedding"),
+        "tags": ("bag",),
+    },
+    pairs={
+        ("color", "id"): ("memorize_embedding", "factorize_hadamard"),
+        ("id", "price"): ("memorize_statistics",),
+    },
+    sizes=Sizes(embedding_dim=4, cross_dim=2, factor_dim=2),
+    readout=ReadoutSizes(hidden=(8,)),
+    streams={"cross_network": {}},
+    boosting=BOOSTING,
+    min_count=2,
+    cross_min_count=2,
+)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    calibration: Calibration = field(default_factory=lambda: Platt(slope=0.8, intercept=-0.3))
+
+    def metrics(self) -> dict[str, Any]:
+        return {"calibration": self.calibration.to_json()}
+
+
+def make_rows() -> pa.Table:
+    """Every kind of field, each with missing values."""
+    generator = np.random.default_rng(0)
+    return pa.table(
+        {
+            "color": generator.choice(["red", "blue", "green", None], ROWS).tolist(),
+            "id": generator.integers(0, 30, ROWS),
+            "price": pa.array(generator.lognormal(size=ROWS).round(2), mask=generator.random(ROWS) < 0.1),
+            "tags": [
+                "|".join(generator.choice(list("abcd"), size)) for size in generator.integers(0, 3, ROWS)
+            ],
+            "click": generator.integers(0, 2, ROWS),
+        }
+    )
+
+
+def kept_rows(table: pa.Table) -> pa.Table:
+    """Rows of training, and two of values that training had not."""
+    strange = {
+        "color": ["unseen", None],
+        "id": [999, None],
+        "price": [1e300, None],
+        "tags": ["zzz|a", ""],
+        "click": [1, 0],
+    }
+    return pa.concat_tables([table.slice(0, KEPT_ROWS), pa.table(strange, schema=table.schema)])
+
+
+def write_source(
+    folder: Path, table: pa.Table, *, boosted_weights: tuple[float, float] = BOOSTED_WEIGHTS
+) -> None:
+    """A bundle as a study keeps it, of weights that are drawn and not trained."""
+    opened = open_table(table)
+    overrides = SchemaOverrides(categorical=("id",), numeric=("price",), multi_valued={"tags": "|"})
+    dataset = encode(opened, infer_schema(opened, target="click", overrides=overrides).schema)
+    builder, _ = build_features(dataset, [(0, 1), (1, 2)])
+    fields = builder.statistics.subset([(place,) for place in range(4)])
+    builder = replace(builder, boosted=BoostedTrees.fit(BOOSTING, dataset.rows("train"), fields, seed=0))
+    network = build_network(ARCHITECTURE, builder, seed=1)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            if value.is_floating_point():
+                value.add_(0.3 * torch.randn(value.shape, generator=generator))
+        assert network.boosted_weights is not None
+        network.boosted_weights.copy_(torch.tensor(boosted_weights))
+    write_bundle(
+        folder,
+        architecture=ARCHITECTURE,
+        builder=builder,
+        network=network.eval(),
+        metrics={"valid": {"auc": 0.5}},
+        origin={"study": "asset"},
+    )
+
+
+def release(folder: Path) -> None:
+    """A bundle in every form, calibrated."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "source"
+        write_source(source, make_rows())
+        release_bundle(source, folder, calibrated=Calibrated())
+
+
+def main() -> None:
+    asset = VERSIONS / f"v{VERSION}"
+    asset.mkdir(parents=True, exist_ok=True)
+    release(asset / "bundle")
+    pyarrow.csv.write_csv(kept_rows(make_rows()), asset / "rows.csv")
+    found = load(asset / "bundle", runtime="torch").predict_proba(asset / "rows.csv")
+    (asset / "probabilities.json").write_text(json.dumps(found.tolist(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
