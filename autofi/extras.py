@@ -16,6 +16,7 @@ MODULES_OF = {
         "lightgbm",
         "numba",
         "onnx",
+        "onnx_ir",
         "onnxscript",
         "optuna",
         "pandas",

@@ -74,7 +74,7 @@ def test_the_command_evaluates_a_file(installed: Run, rows: Path) -> None:
     assert found == pytest.approx(expected, rel=0, abs=1e-6)
 
 
-@pytest.mark.parametrize("command", [(), ("search",), ("predict",), ("dashboard",)])
+@pytest.mark.parametrize("command", [(), ("search",), ("predict",), ("serve",), ("dashboard",)])
 def test_every_command_tells_its_options(installed: Run, command: tuple[str, ...]) -> None:
     told = installed("-m", "autofi", *command, "--help")
     assert told.returncode == 0
