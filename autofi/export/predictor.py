@@ -20,6 +20,7 @@ from autofi.export.score_file import ScoreFile
 from autofi.export.scoring import Floats, Scorer
 from autofi.extras import extras_named
 from autofi.progress import Progress, SilentProgress
+from autofi.space.identity import architecture_id
 from autofi.training.metrics import auc, logloss
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Predictor:
             from autofi.space.architecture import Architecture
 
         return Architecture.from_json(self._architecture)
+
+    @property
+    def architecture_id(self) -> str:
+        """What its study calls the architecture."""
+        return architecture_id(self._architecture)
 
     @property
     def metrics(self) -> dict[str, object]:

@@ -36,7 +36,7 @@ class ServedModel:
     @classmethod
     def of(cls, predictor: Predictor, name: str) -> ServedModel:
         study = str(predictor.origin.get("study", ""))
-        return cls(name, predictor.schema, predictor.predict_proba, study, predictor.architecture.id)
+        return cls(name, predictor.schema, predictor.predict_proba, study, predictor.architecture_id)
 
     def check(self, name: str, version: str = VERSION) -> None:
         """Raises Refusal unless this is the model that a URL names."""

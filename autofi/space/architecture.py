@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import xxhash
 
 from autofi.data.boosting import Boosting
 from autofi.data.features import Column
@@ -17,6 +14,7 @@ from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.gates import GatedTable
 from autofi.operators.registry import choices_of, get_operator, get_stream
+from autofi.space.identity import architecture_id
 from autofi.training.settings import TrainingSettings, without_gates
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
@@ -102,8 +100,8 @@ class Architecture:
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits of its canonical JSON: equal architectures, equal ids, in every process."""
-        return xxhash.xxh3_64_hexdigest(json.dumps(self.to_json(), sort_keys=True).encode())
+        """16 hexadecimal digits: see `architecture_id`."""
+        return architecture_id(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, canonical."""

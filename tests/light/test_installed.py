@@ -118,3 +118,31 @@ except autofi.AutoFIError as error:
 """
     told = installed("-c", program, BUNDLE)
     assert re.fullmatch("MissingDependencyError " + REFUSED, told.stdout)
+
+
+ASK = """
+import re, subprocess, sys
+from urllib.request import Request, urlopen
+bundle = sys.argv[1]
+command = [sys.executable, "-m", "autofi", "serve", bundle, "--port", "0", "--name", "model"]
+with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+    said = ""
+    while "Try: " not in said and (line := server.stderr.readline()):
+        said += line
+    place = re.search(r"on (http://127[.]0[.]0[.]1:[0-9]+) ", said)
+    if place is not None:
+        body = open(f"{bundle}/sample_request.json", "rb").read()
+        asked = Request(f"{place[1]}/v2/models/model/infer", body, {"Content-Type": "application/json"})
+        print(urlopen(asked).read().decode())
+    server.terminate()
+    server.stderr.read()
+print(said, file=sys.stderr)
+"""
+
+
+def test_a_server_answers_the_sample_as_it_says(installed: Run) -> None:
+    told = installed("-c", ASK, BUNDLE)
+    assert told.stdout, told.stderr
+    (found,) = json.loads(told.stdout)["outputs"]
+    (expected,) = json.loads((BUNDLE / "sample_response.json").read_text())["outputs"]
+    np.testing.assert_allclose(found["data"], expected["data"], rtol=0, atol=1e-6)
