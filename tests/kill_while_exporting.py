@@ -34,9 +34,18 @@ def main(database: str, study: str, folder: Path) -> None:
         place.mkdir()
         child = os.fork()
         if child == 0:
-            export_until(
-                number, place, ["export", study, "-o", str(place / "model"), "--storage", database, "--quiet"]
-            )
+            words = [
+                "export",
+                study,
+                "-o",
+                str(place / "model"),
+                "--format",
+                "torch",
+                "--storage",
+                database,
+                "--quiet",
+            ]
+            export_until(number, place, words)
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
         assert code in (0, -signal.SIGKILL), code

@@ -131,7 +131,7 @@ def test_a_pickle_predicts_the_same_without_the_study(fitted: AutoFIClassifier, 
     np.testing.assert_array_equal(copy.predict_proba(frame), fitted.predict_proba(frame))
     # A pickle of a pickle, and an export of one, are as good.
     again = pickle.loads(pickle.dumps(copy))
-    exported = autofi.load(again.export(tmp_path / "model"))
+    exported = autofi.load(again.export(tmp_path / "model"), runtime="torch")
     np.testing.assert_array_equal(exported.predict_proba(frame), fitted.predict_proba(frame)[:, 1])
     assert json.loads(json.dumps(copy.summary_)) == json.loads(json.dumps(fitted.summary_))
 

@@ -227,7 +227,7 @@ def test_killed_while_exporting(undisturbed: Path, tmp_path: Path) -> None:
             scores = autofi.load(place / "model").predict_proba(table)
         except ExportError:
             # Again, and it is there, with nothing of the killed one beside it.
-            study.export(place / "model")
+            study.export(place / "model", forms=("torch",))
             scores = autofi.load(place / "model").predict_proba(table)
         else:
             whole += 1
