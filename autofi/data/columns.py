@@ -166,6 +166,13 @@ def as_tokens(column: Column, separator: str | None) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), pc.filter(tokens, kept), mask=pa.array(lengths == 0))
 
 
+def token_places(lists: pa.ListArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of every value of a column of lists, end to end: its row, and its place in that row from 0."""
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    return rows, np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this Arrow type holds text (or bytes that may be text)."""
     return bool(

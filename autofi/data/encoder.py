@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from autofi.data.columns import token_places
 from autofi.data.dataset import EncodedRows
 from autofi.data.field_values import FieldValues
 from autofi.data.numbers import Buckets, BucketScale, Positions
@@ -230,15 +231,13 @@ def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 def _bag(lists: pa.ListArray, tokens: Vocabulary, width: int) -> NDArray[np.int32]:
     """The first `width` tokens of each row, int32 [N, width]."""
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     codes = tokens.codes(pc.list_flatten(lists))
-    starts = np.cumsum(lengths) - lengths
-    rows = np.repeat(np.arange(len(lists)), lengths)
-    places = np.arange(len(codes)) - np.repeat(starts, lengths)
+    rows, places = token_places(lists)
     bag = np.full((len(lists), width), PADDING, dtype=np.int32)
+    # What an empty list keeps; in any other it is the place of the first token.
+    bag[:, 0] = MISSING
     inside = places < width
     bag[rows[inside], places[inside]] = codes[inside]
-    bag[lengths == 0, 0] = MISSING
     return bag
 
 

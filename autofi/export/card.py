@@ -14,7 +14,7 @@ from autofi.export.probes import ROWS
 from autofi.export.quantized_form import QUANTIZED
 from autofi.export.raw_schema import OUTPUT
 from autofi.report.choices import choices, escaped
-from autofi.report.markdown import count, figure, table
+from autofi.report.markdown import count, figure, table, two_columns
 
 CARD = "MODEL_CARD.md"
 _PARTS = {"train": "training", "valid": "validation", "test": "test"}
@@ -88,11 +88,11 @@ def _protocol(origin: Mapping[str, Any]) -> str:
     ]
     if origin.get("seed") is not None:
         rows.append(("seed", escaped(origin["seed"])))
-    return _two_columns(rows)
+    return two_columns(rows)
 
 
 def _size(bundle: Bundle) -> str:
-    return _two_columns(
+    return two_columns(
         [
             ("trained numbers", count(bundle.network.num_parameters())),
             ("rows of lookup tables", count(bundle.network.table_rows())),
@@ -105,7 +105,7 @@ def _quantized(metrics: Mapping[str, Any]) -> str:
     found = metrics.get(QUANTIZED)
     if not isinstance(found, Mapping):
         return ""
-    told = _two_columns(
+    told = two_columns(
         [
             ("tables and weights of `model.onnx`", found["kind"]),
             ("its bytes", count(found["bytes"])),
@@ -121,13 +121,6 @@ def _quantized(metrics: Mapping[str, Any]) -> str:
 
 
 def _versions(origin: Mapping[str, Any]) -> str:
-    return _two_columns(
+    return two_columns(
         [(name, escaped(version)) for name, version in dict(origin.get("versions", {})).items()]
-    )
-
-
-def _two_columns(rows: Sequence[tuple[str, str]]) -> str:
-    # Cells are escaped already; `table` would escape their pipes once more.
-    return (
-        "\n".join([table(("", ""), ()), *(f"| {name} | {value} |" for name, value in rows)]) if rows else ""
     )

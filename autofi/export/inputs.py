@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from autofi.data.columns import as_numbers, as_tokens, canonical_codes
+from autofi.data.columns import as_numbers, as_tokens, canonical_codes, token_places
 from autofi.data.schema import Field, FieldKind
 
 #: Rows up to which values are read one by one.
@@ -68,10 +68,8 @@ def graph_inputs(fields: Sequence[Field]) -> tuple[GraphInput, ...]:
 
 
 def _padded(lists: pa.ListArray) -> NDArray[np.object_]:
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    found = np.full((len(lists), max(1, int(lengths.max(initial=0)))), "", dtype=object)
-    rows = np.repeat(np.arange(len(lists)), lengths)
-    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    rows, places = token_places(lists)
+    found = np.full((len(lists), 1 + int(places.max(initial=0))), "", dtype=object)
     encoded = pc.list_flatten(lists).dictionary_encode()
     texts = np.array(encoded.dictionary.to_pylist(), dtype=object)
     found[rows, places] = texts[encoded.indices.to_numpy(zero_copy_only=False)]

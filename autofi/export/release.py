@@ -36,13 +36,12 @@ from autofi.export.graph.model import raw_model, read_fields
 from autofi.export.graph.onnx_ops import OPSET
 from autofi.export.graph.program import (
     Scoring,
-    example_features,
     export_program,
     inputs_of,
     onnx_program,
 )
 from autofi.export.graph.quantized import quantized
-from autofi.export.graph.reads import reads_of
+from autofi.export.graph.reads import example_features, reads_of
 from autofi.export.inputs import GraphInput
 from autofi.export.manifest import MANIFEST, describe
 from autofi.export.mlflow_model import write_mlmodel

@@ -202,6 +202,13 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join([line(heading), line("---" for _ in heading), *(line(row) for row in rows)])
 
 
+def two_columns(rows: Sequence[tuple[str, str]]) -> str:
+    """A table without a heading, of cells that are escaped already: `table` would escape their pipes once more."""
+    if not rows:
+        return ""
+    return "\n".join([table(("", ""), ()), *(f"| {name} | {value} |" for name, value in rows)])
+
+
 def _listed(items: Iterable[tuple[str, Any]], form: str) -> str:
     return ", ".join(form.format(name, value) for name, value in items if value is not None) + "."
 

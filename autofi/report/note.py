@@ -8,7 +8,7 @@ from typing import Any
 
 from autofi.errors import SearchSpaceError
 from autofi.report.choices import choices, escaped
-from autofi.report.markdown import count, figure, table
+from autofi.report.markdown import count, figure, two_columns
 from autofi.report.streams import boosted_words
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
@@ -92,9 +92,7 @@ def _lineage(trial: TrialRecord) -> list[tuple[str, str]]:
 
 
 def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
-    # The cells are escaped already, and `table` would escape their pipes once more.
-    lines = [f"| {name} | {value} |" for name, value in rows]
-    return [f"## {title}", "\n".join([table(("", ""), ()), *lines])] if rows else []
+    return [f"## {title}", two_columns(rows)] if rows else []
 
 
 def _named(name: str) -> str:

@@ -12,12 +12,11 @@ from autofi.export.bundle import Bundle, load_bundle
 from autofi.export.graph.onnx_ops import OPSET
 from autofi.export.graph.program import (
     Scoring,
-    example_features,
     export_program,
     inputs_of,
     onnx_program,
 )
-from autofi.export.graph.reads import reads_of
+from autofi.export.graph.reads import example_features, reads_of
 from tests.export.models import Model, make_model
 
 

@@ -16,7 +16,7 @@ from autofi.data.vocabulary import MISSING, Vocabulary
 from autofi.export.bundle import Bundle
 from autofi.export.graph.cells import counts_and_clicks, cross_rows
 from autofi.export.graph.numbers import bucket_codes, positions
-from autofi.export.graph.onnx_ops import Tensor, Var, argument, beside, build, columns, inline, op
+from autofi.export.graph.onnx_ops import Tensor, Var, argument, beside, build, columns, inline, op, rows_of
 from autofi.export.graph.reads import Reads, reads_of
 from autofi.export.graph.texts import bag_of, codes_of, joined, numbers_of, tokens_of
 from autofi.export.graph.trees import boosted_logits
@@ -127,7 +127,7 @@ def _encoded(
         if field.field.kind is FieldKind.MULTI_VALUED and field.field.name in given
     }
     first = next(iter(given.values()))
-    rows = op.gather(op.shape(first), op.const(np.array([0], dtype=np.int64)))
+    rows = rows_of(first)
     unread = op.expand(op.const(np.int64(MISSING)), rows)
     codes: dict[int, Var] = {}
     buckets: dict[int, Buckets] = {}

@@ -13,6 +13,11 @@ from spox import Tensor, Var, argument, build, inline
 OPSET = 20
 
 
+def rows_of(array: Var) -> Var:
+    """How many rows there are, int64 `[1]`."""
+    return op.gather(op.shape(array), op.const(np.array([0], dtype=np.int64)))
+
+
 def columns(array: Var, places: Sequence[int]) -> Var:
     """Columns of a matrix, in the order of `places`."""
     return op.gather(array, op.const(np.array(places, dtype=np.int64)), axis=1)
@@ -55,4 +60,5 @@ __all__ = [
     "ml",
     "op",
     "padded",
+    "rows_of",
 ]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,9 +17,6 @@ from autofi.export.graph.loggers import quiet_logger
 from autofi.export.graph.reads import Reads
 from autofi.model.network import Network
 from autofi.operators.feature_tensors import FeatureTensors
-
-#: Rows of the example a program is traced with: 0 and 1 would be taken for constants.
-EXAMPLE_ROWS = 3
 
 
 class Scoring(nn.Module):
@@ -78,21 +73,6 @@ def inputs_of(features: Features, reads: Reads) -> dict[str, Tensor]:
     return found
 
 
-def example_features(builder: FeatureBuilder, rows: int = EXAMPLE_ROWS) -> Features:
-    """Rows of missing values."""
-    encoder = builder.encoder
-    return Features(
-        ids=np.zeros((rows, len(encoder.fields)), dtype=np.int32),
-        numbers=np.full((rows, len(encoder.number_fields)), np.nan, dtype=np.float32),
-        bags={name: np.zeros((rows, width), dtype=np.int32) for name, width in encoder.bag_widths.items()},
-        pairs=builder.crosses.pairs,
-        crosses=np.zeros((rows, len(builder.crosses.pairs)), dtype=np.int32),
-        columns=builder.statistics.columns,
-        statistics=np.zeros((rows, len(builder.statistics.columns), 2), dtype=np.float32),
-        boosted=None if builder.boosted is None else np.zeros(rows, dtype=np.float32),
-    )
-
-
 def export_program(scoring: nn.Module, inputs: Mapping[str, Tensor]) -> torch.export.ExportedProgram:
     """The module traced for any number of rows."""
     rows = torch.export.Dim("rows", min=1)
@@ -101,17 +81,11 @@ def export_program(scoring: nn.Module, inputs: Mapping[str, Tensor]) -> torch.ex
         return torch.export.export(scoring, (dict(inputs),), dynamic_shapes=(shapes,), strict=False)
 
 
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """torch's exporter warns of its own deprecated calls, and of libraries that AutoFI makes no use of."""
-    with quiet_logger("torch.onnx"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def onnx_program(program: torch.export.ExportedProgram, inputs: Mapping[str, Tensor], opset: int) -> Any:
     """The program as an ONNX model; its inputs are named as the features."""
-    with _quiet_exporter():
+    # It warns of its own deprecated calls, and of libraries that AutoFI makes no use of.
+    with quiet_logger("torch.onnx"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         found = torch.onnx.export(
             program,
             input_names=list(inputs),

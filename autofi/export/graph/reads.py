@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from autofi.data.feature_builder import FeatureBuilder
-from autofi.data.features import Column, Pair
+from autofi.data.features import Column, Features, Pair
 from autofi.model.network import Network
 from autofi.operators.feature_tensors import FeatureTensors
 
@@ -26,7 +26,6 @@ class Reads:
     bags: set[str] = field(default_factory=set)
     pairs: tuple[Pair, ...] = ()
     columns: tuple[Column, ...] = ()
-    boosted: bool = False
 
     def code_limit(self, place: int, cardinality: int) -> int:
         """Codes of a field that must be told apart: all of them where cells are made of them, none where unread."""
@@ -36,25 +35,27 @@ class Reads:
 
 def reads_of(network: Network, builder: FeatureBuilder) -> Reads:
     """Found by letting the network select from rows that note what they are asked for."""
-    encoder = builder.encoder
-    reads = Reads(
-        pairs=builder.crosses.pairs, columns=builder.statistics.columns, boosted=builder.boosted is not None
-    )
-    noted = _Noted(
-        ids=torch.zeros(2, len(encoder.fields), dtype=torch.int32),
-        numbers=torch.zeros(2, len(encoder.number_fields)),
-        bags={name: torch.zeros(2, width, dtype=torch.int32) for name, width in encoder.bag_widths.items()},
-        pairs=reads.pairs,
-        crosses=torch.zeros(2, len(reads.pairs), dtype=torch.int32),
-        columns=reads.columns,
-        statistics=torch.zeros(2, len(reads.columns), 2),
-        boosted=torch.zeros(2) if reads.boosted else None,
-        reads=reads,
-    )
-    network.read(noted)
-    if reads.boosted:
-        reads.numbers.update(range(len(encoder.number_fields)))
+    reads = Reads(pairs=builder.crosses.pairs, columns=builder.statistics.columns)
+    tensors = FeatureTensors.of(example_features(builder))
+    network.read(_Noted(**vars(tensors), reads=reads))
+    if builder.boosted is not None:
+        reads.numbers.update(range(len(builder.encoder.number_fields)))
     return reads
+
+
+def example_features(builder: FeatureBuilder) -> Features:
+    """Three rows of missing values: of 0 or 1 an exporter would take the number for a constant."""
+    encoder, rows = builder.encoder, 3
+    return Features(
+        ids=np.zeros((rows, len(encoder.fields)), dtype=np.int32),
+        numbers=np.full((rows, len(encoder.number_fields)), np.nan, dtype=np.float32),
+        bags={name: np.zeros((rows, width), dtype=np.int32) for name, width in encoder.bag_widths.items()},
+        pairs=builder.crosses.pairs,
+        crosses=np.zeros((rows, len(builder.crosses.pairs)), dtype=np.int32),
+        columns=builder.statistics.columns,
+        statistics=np.zeros((rows, len(builder.statistics.columns), 2), dtype=np.float32),
+        boosted=None if builder.boosted is None else np.zeros(rows, dtype=np.float32),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from autofi.data.columns import LIST_SEPARATOR
 from autofi.data.encoder import PADDING
 from autofi.data.vocabulary import FIRST_VALUE, MISSING, OUT_OF_VOCABULARY, Vocabulary
-from autofi.export.graph.onnx_ops import Var, ml, op
+from autofi.export.graph.onnx_ops import Var, ml, op, rows_of
 
 _SPACE = r"[ \t\r\n]*"
 _DIGITS = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
@@ -57,7 +57,7 @@ def tokens_of(texts: Var, separator: str | None) -> Var:
 
     With a separator each text is itself split at it.
     """
-    rows = op.gather(op.shape(texts), op.const(np.array([0], dtype=np.int64)))
+    rows = rows_of(texts)
     shape = op.concat([rows, op.const(np.array([-1], dtype=np.int64))], axis=0)
     if separator is not None:
         split, _ = op.string_split(texts, delimiter=separator)
@@ -78,7 +78,7 @@ def bag_of(tokens: Var, vocabulary: Vocabulary, width: int) -> Var:
     # Those that have no place go to a column behind the last, which is cut off.
     kept = op.and_(present, op.less_or_equal(place, op.const(np.int64(width))))
     target = op.where(kept, op.sub(place, op.const(np.int64(1))), op.const(np.int64(width)))
-    rows = op.gather(op.shape(tokens), op.const(np.array([0], dtype=np.int64)))
+    rows = rows_of(tokens)
     start = op.expand(
         op.const(np.array([[MISSING] + [PADDING] * width], dtype=np.int64)),
         op.concat([rows, op.const(np.array([1], dtype=np.int64))], axis=0),
@@ -90,7 +90,7 @@ def bag_of(tokens: Var, vocabulary: Vocabulary, width: int) -> Var:
 
 def joined(tokens: Var) -> Var:
     """The tokens of each row as one text, `[N, M] → [N]`: what stands for the list as a value."""
-    rows = op.gather(op.shape(tokens), op.const(np.array([0], dtype=np.int64)))
+    rows = rows_of(tokens)
     count = op.gather(op.shape(tokens), op.const(np.array([1], dtype=np.int64)))
 
     def add(number: Var, going: Var, text: Var) -> list[Var]:

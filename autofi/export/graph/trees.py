@@ -13,7 +13,7 @@ import numpy as np
 from autofi.data.boosting import BoostedTrees, value_columns
 from autofi.data.statistics import TargetStatistics
 from autofi.errors import ExportError
-from autofi.export.graph.onnx_ops import Var, ml, op
+from autofi.export.graph.onnx_ops import Var, ml, op, rows_of
 
 
 def boosted_logits(ids: Var, numbers: Var | None, trees: BoostedTrees, statistics: TargetStatistics) -> Var:
@@ -24,7 +24,7 @@ def boosted_logits(ids: Var, numbers: Var | None, trees: BoostedTrees, statistic
     prior = math.log(trees.prior / (1 - trees.prior))
     fields = range(len(statistics.cardinalities))
     if not trees.models:
-        rows = op.gather(op.shape(ids), op.const(np.array([0], dtype=np.int64)))
+        rows = rows_of(ids)
         return op.expand(op.const(np.float32(prior)), rows)
     starts = np.cumsum([0, *statistics.cardinalities])
     values = np.zeros((starts[-1], 2), dtype=np.float32)

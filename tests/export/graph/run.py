@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -11,10 +10,10 @@ import onnxruntime
 from autofi.export.graph.onnx_ops import Tensor, Var, argument, build
 
 
-def run(function: Callable[[Var], Var], values: np.ndarray, kind: Any = None) -> np.ndarray:
+def run(function: Callable[[Var], Var], values: np.ndarray) -> np.ndarray:
     """`function` of an array; texts are an array of objects."""
     shape = tuple(f"axis_{number}" for number in range(values.ndim))
-    given = argument(Tensor(kind or (str if values.dtype == object else values.dtype), shape))
+    given = argument(Tensor(str if values.dtype == object else values.dtype, shape))
     model = build({"given": given}, {"found": function(given)}).SerializeToString()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"given": values})
