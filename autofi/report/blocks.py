@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from autofi.errors import NothingToShowError
 
-_NUMBER = re.compile(r"[-+−]?\d")
+# 0.8281 ± 0.0026, 0.8195 to 0.8368, 7.1 MB, 13%, 12 of 40
+_NUMBER = re.compile(r"[-+−]?[\d.,]+(?:%| ?[kMGT]?B| [kMGTu]?s?)?(?: (?:±|to|of) [-+−]?[\d.,]+)?")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Table:
     def numeric(self) -> list[bool]:
         """By column, whether all of its texts begin like numbers."""
         columns = zip(*self.rows, strict=True)
-        return [all(_NUMBER.match(cell) for cell in column if cell) for column in columns]
+        return [all(_NUMBER.fullmatch(cell) for cell in column if cell) for column in columns]
 
 
 @dataclass(frozen=True)

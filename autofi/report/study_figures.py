@@ -11,7 +11,7 @@ from autofi.errors import NothingToShowError
 from autofi.report.figures.calibration_curve import calibration_curve
 from autofi.report.figures.history import history
 from autofi.report.figures.importances import importances
-from autofi.report.figures.inherited import inherited_against_alone
+from autofi.report.figures.inherited import FEWEST_SCORED, inherited_against_alone
 from autofi.report.figures.interaction_map import Pair, choice_shares, interaction_map, pair_values
 from autofi.report.figures.models import models_by_auc
 from autofi.report.figures.network_graph import network_graph
@@ -65,16 +65,18 @@ class StudyFigures:
     def pair_choices(self) -> go.Figure:
         """Fields × fields: in how many of the best trials a pair is not naive."""
         best = self._best
-        title = f"Share of the best {len(best)} trials that use a pair"
+        title = (
+            "Pairs of the best trial"
+            if len(best) == 1
+            else f"Share of the best {len(best)} trials that use a pair"
+        )
         return choice_shares(self._names, best, title=title, height=self._map_height())
 
     def pair_gains(self) -> go.Figure:
         """Fields × fields: logloss that a pair gained on rows held out of training when the supernet selected it."""
         gains = self._gains()
         if not gains:
-            raise NothingToShowError(
-                "No pair was selected by what it gains: the study's strategy asks no supernet."
-            )
+            raise NothingToShowError("No pair was selected by what it gains on inherited weights.")
         return pair_values(
             self._names,
             {pair: max(gain, 0.0) for pair, (gain, _) in gains.items()},
@@ -105,8 +107,11 @@ class StudyFigures:
     def inherited(self) -> go.Figure:
         """Scores by inherited weights against scores of training from scratch."""
         scored = self._findings.twice_scored
-        if not scored:
-            raise NothingToShowError("No trial's choices were scored by inherited weights.")
+        if len(scored) < FEWEST_SCORED:
+            raise NothingToShowError(
+                f"Fewer than {FEWEST_SCORED} trials made choices that inherited weights have scored, too: "
+                f"there {'is' if len(scored) == 1 else 'are'} {len(scored)}."
+            )
         return inherited_against_alone(scored)
 
     def importances(self) -> go.Figure:
@@ -158,7 +163,7 @@ class StudyFigures:
     def _agreeing(self, pair: Pair, architecture: Architecture) -> str:
         counts = Counter(other.choice(*pair)[0] for other in self._best)
         same = counts[architecture.choice(*pair)[0]]
-        return f"chosen so by {same} of the best {len(self._best)} trials"
+        return f"chosen so by {same} of the best {_trials(len(self._best))}"
 
     def _gains(self) -> dict[Pair, tuple[float, str]]:
         """Of the pairs that were selected: the gain, and the same in words."""
@@ -174,3 +179,7 @@ class StudyFigures:
     def _needs_trials(self) -> None:
         if not self._findings.complete:
             raise NothingToShowError("No trial has ended yet.")
+
+
+def _trials(number: int) -> str:
+    return "trial" if number == 1 else f"{number} trials"

@@ -10,6 +10,9 @@ from scipy.stats import spearmanr
 
 from autofi.report.figures.style import MAIN, laid_out, plain
 
+#: Architectures below which a rank correlation says nothing.
+FEWEST_SCORED = 3
+
 
 @dataclass(frozen=True)
 class TwiceScored:
@@ -24,7 +27,7 @@ class TwiceScored:
 def rank_correlation(scored: Sequence[TwiceScored]) -> float | None:
     """Spearman's, None below three architectures or where one side is constant."""
     sides = [[one.inherited for one in scored], [one.alone for one in scored]]
-    if len(scored) < 3 or any(len(set(side)) < 2 for side in sides):
+    if len(scored) < FEWEST_SCORED or any(len(set(side)) < 2 for side in sides):
         return None
     return float(spearmanr(*sides).statistic)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 # Apart for colour-blind eyes, and on a dark page as well.
-NAIVE, FACTORIZE, MEMORIZE, BOTH = "#dfe3e8", "#4c78a8", "#f58518", "#54278f"
+NAIVE, FACTORIZE, MEMORIZE, BOTH = "rgba(150,160,172,0.25)", "#4c78a8", "#f58518", "#54278f"
 MAIN, OTHER, BEST = "#4c78a8", "#9aa5b1", "#e45756"
 #: One after the other where nothing else tells which.
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#eeca3b")
@@ -30,7 +30,7 @@ def laid_out(figure: go.Figure, title: str, *, height: int = 360, **layout: obje
         template="none",
         height=height,
         margin={"l": 10, "r": 10, "t": 46, "b": 10},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
         hoverlabel={"align": "left"},
     )
     figure.update_xaxes(automargin=True)

@@ -57,7 +57,7 @@ def trade_off(trials: Sequence[TrialRecord], cost: str, *, gain: str, study: str
     if wide:
         drawn.update_xaxes(dtick=1, exponentformat="SI")
     drawn.update_yaxes(title=label, zeroline=False)
-    return laid_out(drawn, f"{label} against {unit}", height=380)
+    return laid_out(drawn, f"{label[0].upper()}{label[1:]} against {unit}", height=380)
 
 
 def measure(trial: TrialRecord, name: str) -> float | None:

@@ -57,9 +57,7 @@ def inherited_section(findings: Findings, figures: StudyFigures) -> Section:
     blocks: list[Block] = [drawing("inherited", figures.inherited)]
     scored = findings.twice_scored
     correlation = rank_correlation(scored)
-    if scored and correlation is None:
-        blocks.append(Text("Too few architectures have both scores for a rank correlation."))
-    elif correlation is not None:
+    if correlation is not None:
         blocks.append(
             Text(
                 f"Spearman's rank correlation over {len(scored)} architectures is {correlation:.2f}: 1 where both put "
