@@ -13,6 +13,7 @@ import numpy as np
 
 from autofi.calibrating import calibrate as fitted_calibration
 from autofi.calibrating import check_calibration
+from autofi.checking import DATA
 from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
 from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.dashboard.stages import show_trained
@@ -138,6 +139,7 @@ class Study:
             "fields": [],
             "streams": [],
             "boosted_share": None,
+            "warnings": self._warnings(),
             **goals.to_json(),
             "front": self._points() if goals.several and feasible else None,
             "missed": [],
@@ -426,6 +428,10 @@ class Study:
         kept = (self._handle.stage(PROPOSAL) or {}).get("exploration")
         found = Exploration.from_json(kept) if kept else Exploration()
         return {"scored": len(found.scored), "sure": len(found.best)} if found.scored else None
+
+    def _warnings(self) -> list[dict[str, Any]]:
+        """What the checks of the data warn of; none where a version without them searched."""
+        return list((self._handle.stage(DATA) or {}).get("warnings", []))
 
     def _stopped(self) -> str | None:
         """Why the search ended; None before it did."""
