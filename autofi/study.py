@@ -13,7 +13,7 @@ import numpy as np
 
 from autofi.calibrating import calibrate as fitted_calibration
 from autofi.calibrating import check_calibration
-from autofi.checking import DATA
+from autofi.checking import DATA, check_once
 from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
 from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.dashboard.stages import show_trained
@@ -22,6 +22,7 @@ from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.contents import FORMS, forms_of, quantization_of
+from autofi.frequencies import save_frequencies
 from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
 from autofi.predictions import load_labels, load_predictions, model_key
@@ -221,6 +222,9 @@ class Study:
         if jobs is not None:
             bench.jobs = jobs
         self._handle.claim()
+        # Where a version without them searched.
+        check_once(self._handle, bench.dataset, seed=settings.seed)
+        save_frequencies(self._handle, bench.dataset)
         retrain_winner(
             self._handle,
             bench,

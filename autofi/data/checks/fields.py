@@ -11,15 +11,15 @@ from autofi.training.metrics import auc_interval
 #: AUC on validation rows above which a field by itself is not believed, and what its interval lies above.
 STRONG_AUC = 0.95
 SURE_AUC = 0.9
-#: Of the validation rows, those of values that training has seen, below which a field determines nothing; and rows of
-#: each class among them.
+#: Of the validation rows, those of values that training has seen, below which a field determines nothing.
 SEEN_SHARE = 0.5
+#: Validation rows of each class below which nothing is told.
 FEWEST_ROWS = 30
 
 
 def check_fields(sample: SampledRows) -> tuple[DataWarning, ...]:
     """One warning at most per field. Lists are judged as whole values, numbers by their bucket."""
-    if not sample.judges:
+    if not sample.judges or np.bincount(sample.valid_clicked).min() < FEWEST_ROWS:
         return ()
     found = (_check(sample, field) for field in range(len(sample.names)))
     return tuple(warning for warning in found if warning is not None)
