@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 from sklearn.linear_model import LogisticRegression
 
-from autofi.data.cells import Codes, count_cells, default_threads
+from autofi.data.cells import Codes, default_threads
 from autofi.data.checks.findings import ONE_CLASS, DataWarning
 from autofi.data.checks.sample import SMOOTHING, Floats, Ints, SampledRows
 from autofi.data.features import Pair
@@ -138,26 +138,20 @@ def _codes(lines: NDArray[np.int32], pair: Pair, distinct: int) -> Codes:
 
 def _counted(sample: SampledRows, pair: Pair) -> _Crosses:
     """The crosses that a validation row has."""
-    left, right = (sample.distinct[field] for field in pair)
-    train = 4 * _codes(sample.train, pair, right) + 2 + sample.train_clicked
-    valid = 4 * _codes(sample.valid, pair, right) + sample.valid_clicked
-    # A slot of a cross is a part and a class, so that one count gives all four.
-    slots, counts = count_cells(np.concatenate([train, valid]), 4 * left * right)
-    codes, slot = slots >> 2, slots & 3
-    starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
-    known = codes[starts]
-    of_cross = np.repeat(np.arange(len(known)), np.diff(starts, append=len(codes)))
-    by_slot = np.zeros((len(known), 4), dtype=np.int64)
-    by_slot[of_cross, slot] = counts
-    held = by_slot[:, :2].any(axis=1)
-    by_slot, known = by_slot[held], known[held]
-    return _Crosses(
-        codes=known,
-        train=by_slot[:, 2] + by_slot[:, 3],
-        train_clicks=by_slot[:, 3],
-        valid=by_slot[:, 0] + by_slot[:, 1],
-        valid_clicks=by_slot[:, 1],
-    )
+    distinct = sample.distinct[pair[1]]
+    # A cross and a class in one number: a plain sort, by far the quickest there is, and few look-ups do the rest.
+    valid = np.sort(2 * _codes(sample.valid, pair, distinct) + sample.valid_clicked)
+    train = np.sort(2 * _codes(sample.train, pair, distinct) + sample.train_clicked)
+    codes = valid >> 1
+    codes = codes[np.concatenate(([True], codes[1:] != codes[:-1]))]
+    (valid_rows, valid_clicks), (rows, clicks) = (_rows_of(codes, slots) for slots in (valid, train))
+    return _Crosses(codes, rows, clicks, valid_rows, valid_clicks)
+
+
+def _rows_of(codes: Codes, slots: Ints) -> tuple[Ints, Ints]:
+    """Rows and clicks of every code, of sorted `2 * code + clicked`."""
+    first, clicked, end = (np.searchsorted(slots, 2 * codes + step) for step in (0, 1, 2))
+    return end - first, end - clicked
 
 
 def _promising(sample: SampledRows, pair: Pair, crosses: _Crosses) -> bool:
