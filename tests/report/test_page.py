@@ -28,6 +28,9 @@ ORDER = [
     "inherited",
     "parameters",
     "calibration",
+    "frequency",
+    "costs",
+    "data",
     "protocol",
 ]
 
