@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from autofi.data.features import Column
 from autofi.operators.base import Shapes, Sizes, look_up
 from autofi.operators.embedding import Embedding
+from autofi.operators.explains import RowWeights
 
 #: Where every gate's weight begins: with temperature 1 its factor is 1 then.
 INITIAL_WEIGHT = 0.5
@@ -59,10 +60,23 @@ class GatedTable(Embedding):
 
     def vectors(self, rows: Tensor) -> Tensor:
         if self.row_of is None:
-            factors = torch.sigmoid(self.temperature * self.weights_of(rows)) / _sigmoid(INITIAL_WEIGHT)
+            factors = self._factors(rows)
             return look_up(self.table, rows) * (factors if self.probe is None else factors * self.probe)
         kept = self.row_of[rows]
         return look_up(self.table, kept.clamp(min=0)) * (kept >= 0).unsqueeze(-1)
+
+    def _factors(self, rows: Tensor) -> Tensor:
+        return torch.sigmoid(self.temperature * self.weights_of(rows)) / _sigmoid(INITIAL_WEIGHT)
+
+    def explained(self, selected: Tensor) -> list[RowWeights]:
+        """The gate that every field's value stands behind: closed is 0."""
+        rows = selected + self.offsets
+        if self.row_of is None:
+            factors = self._factors(rows)
+        else:
+            factors = (self.row_of[rows] >= 0).unsqueeze(-1).to(self.table.dtype)
+        names = tuple(self.shapes.names[slot[0]] for slot in self.slots)
+        return [RowWeights("gates", names, factors.squeeze(-1).expand(len(rows), -1))]
 
     def opened(self) -> Tensor:
         """Which rows of the table stand behind a gate with a weight above zero, or else behind the widest."""

@@ -41,7 +41,7 @@ def interaction_map(
             cells[row][place] = _CHOICES.index(choice)
             texts[row][place] = f"{choice}: {form}" if form else choice
     steps = len(_CHOICES)
-    labels = [_plain(name) for name in shown]
+    labels = [plain(name) for name in shown]
     heatmap = go.Heatmap(
         x=labels,
         y=labels,
@@ -69,7 +69,7 @@ def interaction_map(
     }
     drawn = go.Figure(heatmap)
     drawn.update_layout(
-        title=_plain(title),
+        title=plain(title),
         template="none",
         height=height,
         margin={"l": 20, "r": 20, "t": 40, "b": 20},
@@ -90,12 +90,12 @@ def trial_table(
     columns: dict[str, list[str]] = {
         "trial": [str(trial.number) for trial in ranked],
         "feasible": ["yes" if trial.feasible else "no" for trial in ranked],
-        _plain(objective): [figure(trial.value, 5) for trial in ranked],
+        plain(objective): [figure(trial.value, 5) for trial in ranked],
         "valid logloss": [figure((trial.valid or {}).get("logloss"), 5) for trial in ranked],
         "parameters": [count(trial.parameters) for trial in ranked],
         "table bytes": [count(trial.table_bytes) for trial in ranked],
         "seconds": [figure(trial.seconds, 1) for trial in ranked],
-        "architecture": [_plain(trial.attrs.get("describe", trial.architecture_id)) for trial in ranked],
+        "architecture": [plain(trial.attrs.get("describe", trial.architecture_id)) for trial in ranked],
     }
     drawn = go.Figure(
         go.Table(
@@ -135,6 +135,6 @@ def _told(choice: str) -> str:
     return choice.replace("+", " +<br>")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Plotly reads a few HTML tags."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
