@@ -35,6 +35,7 @@ COMMANDS = (
     "dashboard",
     "predict",
     "evaluate",
+    "explain",
     "serve",
     "inspect",
     "spaces",

@@ -119,7 +119,7 @@ def test_contributions_of_the_fields_and_what_is_given_of_none_are_the_logit(gro
     np.testing.assert_allclose(found.sum(1), trees.transform(features), atol=1e-5)
     assert bool((found[:, 2] == found[0, 2]).all())
     # The number is the first field's, which decides with it.
-    assert (np.abs(found[:, 0]).min() > np.abs(found[:, 1]).max()) == grown
+    assert (np.abs(found[:, 0]).mean() > 5 * np.abs(found[:, 1]).mean()) == grown
 
 
 def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
