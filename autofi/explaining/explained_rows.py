@@ -111,7 +111,11 @@ def _at(column: Tensor | None, row: int) -> float:
 def _values(column: pa.Array, field: Field) -> list[Value]:
     values = FieldValues(column, field)
     if field.kind is FieldKind.NUMERIC:
-        return [None if math.isnan(number) else number for number in values.numbers().tolist()]
+        # JSON has no infinite numbers.
+        return [
+            number if math.isfinite(number) else None if math.isnan(number) else str(number)
+            for number in values.numbers().tolist()
+        ]
     if field.kind is FieldKind.MULTI_VALUED:
         return [None if tokens is None else tuple(tokens) for tokens in values.tokens().to_pylist()]
     texts: list[Value] = values.codes().to_pylist()

@@ -12,7 +12,9 @@ from autofi.data.features import Column, Pair
 from autofi.data.vocabulary import OUT_OF_VOCABULARY
 from autofi.model.network import Network
 from autofi.operators.base import Operator
-from autofi.training.prediction import SCORING_ROWS
+
+#: Rows and removals of one pass of the network: few enough that the columns of hundreds of pairs stay in the cache.
+PASS_ROWS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ class Removal:
 
 @torch.inference_mode()
 def masked_logits(
-    network: Network, selected: Mapping[str, Tensor], removals: Sequence[Removal], *, rows: int = SCORING_ROWS
+    network: Network, selected: Mapping[str, Tensor], removals: Sequence[Removal], *, rows: int = PASS_ROWS
 ) -> Tensor:
     """The logit of each row without each of the removals, float64 `[N, R]`.
 

@@ -152,6 +152,13 @@ def test_missing_and_unseen_values_are_fine_and_told(additive: Known) -> None:
     assert pair(second, "city", "site").hit is False
 
 
+def test_an_infinite_number_is_told_as_a_text(additive: Known) -> None:
+    rows = STRANGE.drop_columns(["price"]).append_column("price", pa.array([math.inf, -math.inf, 1.0]))
+    found = autofi.explain(additive.folder, rows)
+    assert [field(each, "price").value for each in found] == ["inf", "-inf", 1.0]
+    json.dumps([each.to_json() for each in found], allow_nan=False)
+
+
 def test_weights_of_arm_net_are_those_of_its_attention(attentive: Known) -> None:
     stream = attentive.bundle.network.streams["exponential_neurons"]
     assert isinstance(stream, ExponentialNeurons)
