@@ -149,7 +149,8 @@ def _cells(part: Part, longest: float) -> tuple[str, ...]:
     first = (part.name, f"{logit:+.3f}", bar(logit, longest))
     if isinstance(part, FieldPart):
         return (*first, f"{part.contribution:+.3f}", _value(part.value), part.status, counted, clicked)
-    known = {True: "hit", False: "not kept", None: ""}[part.hit]
+    hits = ", ".join(form.name for form in part.forms if form.hit)
+    known = f"hit: {hits}" if part.status == "partly" else part.status or ""
     return (*first, "", "", known, counted, clicked)
 
 

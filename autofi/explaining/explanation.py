@@ -67,6 +67,15 @@ class PairPart:
         """Both fields."""
         return " × ".join(self.fields)
 
+    @property
+    def status(self) -> Literal["hit", "partly", "missed"] | None:
+        """Whether every form that memorizes has an entry for the cell, only some, or none."""
+        if self.hit is None:
+            return None
+        return (
+            "missed" if not self.hit else "partly" if any(form.hit is False for form in self.forms) else "hit"
+        )
+
 
 #: What is a summand of the logit.
 Part = FieldPart | PairPart

@@ -145,7 +145,7 @@ def lines(explanation: Explanation) -> Iterator[dict[str, Any]]:
 
 def _told(part: Part) -> dict[str, Any]:
     if isinstance(part, PairPart):
-        return {"status": {True: "known", False: "unseen", None: None}[part.hit]}
+        return {"status": part.status}
     value = "|".join(part.value) if isinstance(part.value, tuple) else part.value
     return {
         "all": part.contribution,

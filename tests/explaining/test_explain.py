@@ -119,7 +119,13 @@ def test_crosses_are_hit_where_training_saw_their_cell_often_enough(additive: Kn
                 assert part.seen == (count if count > 1 else None)
                 assert part.rate is None
             told[hits(part)["memorize_embedding"], part.hit] += 1
-        assert pair(explanation, "hour", "site").hit is None
+            assert (
+                part.status
+                == {(True, True): "hit", (False, True): "partly", (False, False): "missed"}[
+                    hits(part)["memorize_embedding"] or False, part.hit or False
+                ]
+            )
+        assert pair(explanation, "hour", "site").hit is pair(explanation, "hour", "site").status is None
     assert told[True, True] > 5 and told[False, False] > 5 and told[False, True] > 5
 
 
