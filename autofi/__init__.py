@@ -4,7 +4,7 @@
                                                                  └─► retrain ─► export ─► predict
 
 `search` runs all of it; `compare` trains known models side by side; `open_study` looks at what was kept; `load` scores
-rows with what was exported.
+rows with what was exported, `explain` says why.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from autofi.dashboard import open_dashboard
     from autofi.data.overrides import SchemaOverrides, load_overrides
     from autofi.errors import AutoFIError
+    from autofi.explaining.explain import explain
+    from autofi.explaining.explanation_file import explain_file
     from autofi.export.loading import load
     from autofi.export.predictor import Predictor
     from autofi.loop import search
@@ -41,6 +43,8 @@ _WHERE = {
     "SchemaOverrides": "data.overrides",
     "Study": "study",
     "compare": "comparison",
+    "explain": "explaining.explain",
+    "explain_file": "explaining.explanation_file",
     "inspect_table": "opening",
     "list_operators": "catalog",
     "list_spaces": "catalog",
@@ -63,6 +67,8 @@ __all__ = [
     "SchemaOverrides",
     "Study",
     "compare",
+    "explain",
+    "explain_file",
     "inspect_table",
     "list_operators",
     "list_spaces",

@@ -36,6 +36,7 @@ COMMANDS = (
     "dashboard",
     "predict",
     "evaluate",
+    "explain",
     "serve",
     "inspect",
     "spaces",

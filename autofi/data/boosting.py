@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,6 +129,28 @@ class BoostedTrees:
             logits[rows] = np.mean([_logits(booster, columns, threads) for booster in self._boosters], axis=0)
             features.release()
         return logits
+
+    def contributions(
+        self, features: Features, number_fields: Sequence[int], *, threads: int | None = None
+    ) -> NDArray[np.float64]:
+        """What every field adds to `transform` by TreeSHAP, `[N, F]`, and what is given of no field, `[N, 1]`, behind.
+
+        `number_fields` are those of the columns of `numbers`.
+        """
+        assert features.statistics is not None
+        count = features.ids.shape[1]
+        found = np.zeros((len(features), count + 1))
+        if not self.models:
+            found[:, -1] = math.log(self.prior / (1 - self.prior))
+            return found
+        fields = [features.columns.index((field,)) for field in range(count)]
+        columns = _columns(features.numbers, features.statistics[:, fields], self.prior)
+        used = threads or default_threads()
+        shares = [booster.predict(columns, pred_contrib=True, num_threads=used) for booster in self._boosters]
+        # Columns as `_columns` lays them, then what trees expect of no column.
+        for place, field in enumerate((*number_fields, *range(count), *range(count), count)):
+            found[:, field] += np.mean([share[:, place] for share in shares], axis=0)
+        return found
 
     @cached_property
     def _boosters(self) -> list[Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from autofi.data.encoder import large_batches
-from autofi.data.reading import Source, Table, open_table
+from autofi.data.reading import Source, Table
 from autofi.data.roles import located, read_labels
 from autofi.data.schema import Schema
 from autofi.errors import DataError, nearest
+from autofi.export.raw_rows import open_rows, refuse_overwriting
 from autofi.export.score_file import ScoreFile
 from autofi.export.scoring import Floats, Scorer
 from autofi.extras import extras_named
@@ -97,7 +96,7 @@ class Predictor:
         self, table: Source, *, query: str | None = None, progress: Progress | None = None
     ) -> Floats:
         """The probability of a click in every row, float64 [N], in the order of the rows."""
-        opened = self._open(table, query)
+        opened = open_rows(table, self.schema, query=query)
         parts = [probabilities for _, probabilities in self._scored(opened, self.schema.names, progress)]
         return np.concatenate([np.empty(0), *parts])
 
@@ -108,7 +107,7 @@ class Predictor:
 
         Holds 9 bytes per row. Raises DataError without the target, or where it has one class only.
         """
-        opened = self._open(source, query)
+        opened = open_rows(source, self.schema, query=query)
         target = self.schema.target
         if target not in opened.columns:
             raise DataError(
@@ -138,24 +137,14 @@ class Predictor:
         another ending, a missing folder, or an output that is also the source.
         """
         file = ScoreFile(output)
-        _refuse_overwriting(source, file.output)
-        opened = self._open(source, query)
+        refuse_overwriting(source, file.output)
+        opened = open_rows(source, self.schema, query=query)
         rows = 0
         with file:
             for _, probabilities in self._scored(opened, self.schema.names, progress):
                 file.write(probabilities)
                 rows += len(probabilities)
         return rows
-
-    def _open(self, source: Source, query: str | None) -> Table:
-        table = open_table(source, query=query)
-        for name in self.schema.names:
-            if name not in table.columns:
-                raise DataError(
-                    f"Every field needs its column: '{name}' is missing in {table.name}; "
-                    f"{nearest(name, table.columns)}"
-                )
-        return table
 
     def _scored(
         self, table: Table, columns: tuple[str, ...], progress: Progress | None
@@ -172,17 +161,3 @@ class Predictor:
                 shown.advance(few.num_rows)
             yield batch, np.concatenate(parts)
             first_row += batch.num_rows
-
-
-def _refuse_overwriting(source: Source, output: Path) -> None:
-    """Raise DataError when writing the output would destroy a file of the source."""
-    if not output.exists() or not isinstance(source, (str, os.PathLike)):
-        return
-    path = Path(source).expanduser()
-    if path.is_dir():
-        same = output.is_relative_to(path.resolve())
-    else:
-        files = [path] if path.exists() else [Path(match) for match in glob.glob(str(path), recursive=True)]
-        same = any(file.samefile(output) for file in files)
-    if same:
-        raise DataError(f"The output is not one of the files read: '{output}' is; choose another name.")

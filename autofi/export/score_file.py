@@ -1,14 +1,15 @@
-"""A file of click probabilities that is there as a whole or not at all."""
+"""A file of results, such as click probabilities, that is there as a whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -24,20 +25,20 @@ _CSV = (".csv",)
 _PARQUET = (".parquet", ".pq")
 
 
-class ScoreFile:
-    """Writes one column, `probability`, as CSV or Parquet by the file's ending.
-
-    A context manager: the rows go to a hidden file beside the output, which takes its name when the block
+class WholeFile(ABC):
+    """A context manager: what is written goes to a hidden file beside the output, which takes its name when the block
     ends without an error. Raises DataError, before anything is written, for another ending or a missing
     folder.
     """
 
+    endings: ClassVar[tuple[str, ...]] = (*_CSV, *_PARQUET)
+
     def __init__(self, output: Path | str) -> None:
         output = Path(output).expanduser()
-        if output.suffix.lower() not in (*_CSV, *_PARQUET):
+        if output.suffix.lower() not in self.endings:
             raise DataError(
                 f"The ending of the output says how it is written: '{output}' ends in '{output.suffix}'; "
-                f"end it in {', '.join((*_CSV, *_PARQUET))}."
+                f"end it in {', '.join(self.endings)}."
             )
         if not output.parent.is_dir():
             raise DataError(
@@ -48,19 +49,14 @@ class ScoreFile:
         self.output = Path(os.path.realpath(output))
         self._partial = self.output.with_name(f".autofi-scores-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
+    @abstractmethod
+    def writer(self, place: Path) -> Any:
+        """What writes a new file there, in the format of the output's ending; it has `close`."""
+
     def __enter__(self) -> Self:
         with self._refused():
-            if self.output.suffix.lower() in _PARQUET:
-                self._writer: Any = pa.parquet.ParquetWriter(self._partial, _SCHEMA)
-            else:
-                options = pa.csv.WriteOptions(quoting_header="none")
-                self._writer = pa.csv.CSVWriter(self._partial, _SCHEMA, write_options=options)
+            self._writer = self.writer(self._partial)
         return self
-
-    def write(self, probabilities: NDArray[np.float64]) -> None:
-        """Append rows."""
-        with self._refused():
-            self._writer.write_batch(pa.record_batch([pa.array(probabilities)], schema=_SCHEMA))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -84,3 +80,22 @@ class ScoreFile:
             raise DataError(
                 f"The output '{self.output}' cannot be written: {reason}; mend that or choose another place."
             ) from error
+
+
+class ScoreFile(WholeFile):
+    """Writes one column, `probability`, as CSV or Parquet by the file's ending."""
+
+    def writer(self, place: Path) -> Any:
+        return table_writer(place, self.output.suffix, _SCHEMA)
+
+    def write(self, probabilities: NDArray[np.float64]) -> None:
+        """Append rows."""
+        with self._refused():
+            self._writer.write_batch(pa.record_batch([pa.array(probabilities)], schema=_SCHEMA))
+
+
+def table_writer(place: Path, ending: str, schema: pa.Schema) -> Any:
+    """What writes batches of the schema, as CSV or Parquet by the ending."""
+    if ending.lower() in _PARQUET:
+        return pa.parquet.ParquetWriter(place, schema)
+    return pa.csv.CSVWriter(place, schema, write_options=pa.csv.WriteOptions(quoting_header="none"))

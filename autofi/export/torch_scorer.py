@@ -12,6 +12,7 @@ from autofi.export.bundle import Bundle
 from autofi.export.graph.archive import Program
 from autofi.export.graph.program import inputs_of
 from autofi.export.graph.reads import reads_of
+from autofi.export.raw_rows import with_unread
 from autofi.export.scoring import Floats
 
 
@@ -33,7 +34,7 @@ class TorchScorer:
     def probabilities(self, batch: pa.RecordBatch, *, source: str, first_row: int) -> Floats:
         """The probability of a click per row, float64 `[N]`."""
         encoder = self._builder.encoder
-        columns = _with_unread(batch, encoder.schema.names)
+        columns = with_unread(batch, encoder.schema.names)
         rows = encoder.transform_batch(columns, source=source, first_row=first_row)
         if not len(rows):
             return np.empty(0)
@@ -45,10 +46,3 @@ class TorchScorer:
         return (
             logits.sigmoid().numpy() if self._calibration is None else self._calibration.apply(logits.numpy())
         )
-
-
-def _with_unread(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.RecordBatch:
-    """All columns of the encoder: those that the model does not read may be missing."""
-    present = set(batch.schema.names)
-    columns = [batch.column(name) if name in present else pa.nulls(batch.num_rows) for name in names]
-    return pa.RecordBatch.from_arrays(columns, names=list(names))

@@ -23,7 +23,8 @@ from autofi.operators.streams import BranchedStream, Stream, StreamInputs
 Layout = Mapping[str, Sequence[Column]]
 #: Stream name → its settings.
 Streams = Mapping[str, Mapping[str, Any]]
-#: Operator name → a weight per slot, `[S]` or `[B, S]`: 0 leaves the slot out.
+#: Operator name → a weight per slot, `[S]` or `[B, S]`: 0 leaves the slot out. The name of a stream, if it is there,
+#: → the weight of its logit, `[1]` or `[B, 1]`.
 Mask = Mapping[str, Tensor]
 #: Where a selection holds the logit of boosted trees, beside what operators read.
 BOOSTED = "boosted"
@@ -191,7 +192,7 @@ class Network(nn.Module):
         columns = list(parts.values())
         if not self.readout.reads_columns:
             columns = columns[:1]  # it asks for the number of rows only
-        logits: Tensor = self.readout(_beside(columns), self._stream_logits(parts, selected))
+        logits: Tensor = self.readout(_beside(columns), self._stream_logits(parts, selected, mask))
         return logits
 
     def columns(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
@@ -203,20 +204,36 @@ class Network(nn.Module):
             return selected
         return {name: operator.drawn(selected[name]) for name, operator in self._operators()}
 
-    def _stream_logits(self, parts: Mapping[str, Tensor], selected: Mapping[str, Tensor]) -> Tensor | None:
-        streams = self.active_streams()
-        if not streams:
-            return None
+    def stream_reads(self, selected: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What streams read: vectors `[B, F, D]` and codes int32 `[B, E]`; only where the network has streams."""
+        return self._stream_reads(self._parts(selected, vectors=True), selected)
+
+    def _stream_reads(
+        self, parts: Mapping[str, Tensor], selected: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         found = [parts[name] for name, operator in self._operators() if operator.vector]
         vectors = _beside(found).unflatten(1, (-1, self.vector_width))
         coded = [selected[name] for name, operator in self._operators() if operator.coded]
         codes = _beside(coded) if coded else vectors.new_empty((vectors.shape[0], 0), dtype=torch.int32)
+        return vectors, codes
+
+    def _stream_logits(
+        self, parts: Mapping[str, Tensor], selected: Mapping[str, Tensor], mask: Mask | None = None
+    ) -> Tensor | None:
+        streams = self.active_streams()
+        if not streams:
+            return None
+        vectors, codes = self._stream_reads(parts, selected)
         found = [stream(vectors, codes) for stream in streams]
         if self.branched and self.training:
             found = [logits if logits.dim() > 1 else logits.unsqueeze(1) for logits in found]
         else:
             found = [logits if logits.dim() == 1 else logits.mean(1) for logits in found]
-        logits: Tensor = sum(found)  # type: ignore[assignment]
+        if mask is not None:
+            found = [
+                _weighed(logits, mask.get(stream.name)) for stream, logits in zip(streams, found, strict=True)
+            ]
+        logits: Tensor = sum(found)
         return logits
 
     def _parts(
@@ -341,6 +358,13 @@ class Network(nn.Module):
     def num_parameters(self) -> int:
         """Trained numbers."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _weighed(logits: Tensor, weight: Tensor | None) -> Tensor:
+    """A stream's logits, `[B]` or a branch each `[B, K]`, times its weight in a mask."""
+    if weight is None:
+        return logits
+    return logits * (weight if logits.dim() > 1 else weight.squeeze(-1))
 
 
 def _beside(parts: Sequence[Tensor]) -> Tensor:

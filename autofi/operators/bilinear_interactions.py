@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
 from autofi.operators.blocks import block_rows, products_dtype, row_blocks
+from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
@@ -103,6 +104,10 @@ class BilinearInteractions(Stream):
         mapped = (self._mapped(vectors, matrices).to(vectors.dtype) for matrices in self.matrices)
         logit: Tensor = self.readout(self._products(vectors, both, *mapped)).squeeze(1)
         return logit
+
+    def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
+        """How important every field is found."""
+        return [RowWeights("importance", self.inputs.fields, self.weigh(vectors.mean(2)))]
 
     # The compiler would unroll every block.
     @torch.compiler.disable  # type: ignore[untyped-decorator]

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Stream, StreamInputs
@@ -68,6 +69,17 @@ class CrossMixture(Stream):
         logit: Tensor = self.last(crossed).squeeze(1)
         return logit
 
+    def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
+        """How much of every layer's map is which expert's."""
+        experts = tuple(f"expert {number + 1}" for number in range(self.settings.experts))
+        row = crossed = vectors.flatten(1)
+        found = []
+        for place, layer in enumerate(self.layers):
+            assert isinstance(layer, _Layer)
+            found.append(RowWeights(f"layer {place + 1}, gates", experts, layer.shares(crossed)))
+            crossed = crossed + row * layer(crossed).to(row.dtype)
+        return found
+
 
 class _Layer(nn.Module):
     """What a row is multiplied by: the experts' maps of `crossed`, weighted by their gates."""
@@ -89,10 +101,18 @@ class _Layer(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, crossed: Tensor) -> Tensor:
-        low, gates = self.down(crossed).split([self.experts * self.rank, self.experts], 1)
+        low, gates = self._down(crossed)
         # [K, B, r] x [K, r, r], every expert by its own map.
         experts = low.tanh().unflatten(1, (self.experts, self.rank)).transpose(0, 1)
         mapped = torch.bmm(experts, self.inner.transpose(1, 2)).tanh().transpose(0, 1)
         shares = gates.float().softmax(1).to(mapped.dtype)
         found: Tensor = self.up((mapped * shares.unsqueeze(2)).flatten(1))
         return found
+
+    def shares(self, crossed: Tensor) -> Tensor:
+        """What the gates give every expert, `[B, experts]`."""
+        return self._down(crossed)[1].float().softmax(1)
+
+    def _down(self, crossed: Tensor) -> tuple[Tensor, Tensor]:
+        low, gates = self.down(crossed).split([self.experts * self.rank, self.experts], 1)
+        return low, gates

@@ -59,6 +59,9 @@ class Embedding(TableOperator):
     def drawn(self, selected: Tensor) -> Tensor:
         return some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY) if self.training else selected
 
+    def known(self, selected: Tensor) -> Tensor:
+        return selected[:, : len(self.slots)] != OUT_OF_VOCABULARY
+
 
 def unknown_shares(slots: Sequence[Column], shapes: Shapes) -> Tensor:
     """Share of every field's codes that training takes for unseen: none where rare values train that row."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from autofi.operators.entmax import entmax
+from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
 from autofi.operators.powers import bounded_exp
@@ -108,6 +109,17 @@ class ExponentialNeurons(Stream):
             # <W_k q, v> is one product per neuron and field, whatever the map.
             asked = torch.matmul(self.queries, self.maps.transpose(1, 2) * self.scale).flatten(0, 1)
             return entmax(torch.matmul(asked, vectors.float().transpose(1, 2)), self._alpha())
+
+    def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
+        """The fields of every neuron's cross and their shares of its attention."""
+        crosses = self.crosses(vectors if self.own is None else self.own(vectors, codes))
+        neurons = self.settings.neurons
+        return [
+            RowWeights(
+                f"head {number // neurons + 1}, neuron {number % neurons + 1}", self.inputs.fields, shares
+            )
+            for number, shares in enumerate(crosses.unbind(1))
+        ]
 
     def _alpha(self) -> float | Tensor:
         if self.sparsity is None:

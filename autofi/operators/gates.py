@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from autofi.data.features import Column
 from autofi.operators.base import Shapes, Sizes, TableBlock, look_up
 from autofi.operators.embedding import Embedding
+from autofi.operators.explains import RowWeights
 
 #: Where every gate's weight begins: with temperature 1 its factor is 1 then.
 INITIAL_WEIGHT = 0.5
@@ -60,7 +61,7 @@ class GatedTable(Embedding):
 
     def vectors(self, rows: Tensor) -> Tensor:
         if self.row_of is None:
-            factors = torch.sigmoid(self.temperature * self.weights_of(rows)) / _sigmoid(INITIAL_WEIGHT)
+            factors = self._factors(rows)
             return look_up(self.table, rows) * (factors if self.probe is None else factors * self.probe)
         kept = self.row_of[rows]
         return look_up(self.table, kept.clamp(min=0)) * (kept >= 0).unsqueeze(-1)
@@ -71,6 +72,19 @@ class GatedTable(Embedding):
             return found
         kept = [int((part >= 0).sum()) for part in self.row_of.split(list(self.slot_rows))]
         return tuple(replace(block, rows=rows) for block, rows in zip(found, kept, strict=True))
+
+    def _factors(self, rows: Tensor) -> Tensor:
+        return torch.sigmoid(self.temperature * self.weights_of(rows)) / _sigmoid(INITIAL_WEIGHT)
+
+    def explained(self, selected: Tensor) -> list[RowWeights]:
+        """The gate that every field's value stands behind: closed is 0."""
+        rows = selected + self.offsets
+        if self.row_of is None:
+            factors = self._factors(rows)
+        else:
+            factors = (self.row_of[rows] >= 0).unsqueeze(-1).to(self.table.dtype)
+        names = tuple(self.shapes.names[slot[0]] for slot in self.slots)
+        return [RowWeights("gates", names, factors.squeeze(-1).expand(len(rows), -1))]
 
     def opened(self) -> Tensor:
         """Which rows of the table stand behind a gate with a weight above zero, or else behind the widest."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
+from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs
@@ -109,12 +110,27 @@ class HeterogeneousAttention(Stream):
         return found
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        task = self.task.to(vectors.dtype).expand(vectors.shape[0], 1, -1)
-        tokens = torch.cat((vectors, task), 1)
+        tokens = self._tokens(vectors)
         for layer in self.layers:
             tokens = layer(tokens)
         logit: Tensor = self.last(tokens.flatten(1)).squeeze(1)
         return logit
+
+    def _tokens(self, vectors: Tensor) -> Tensor:
+        task = self.task.to(vectors.dtype).expand(vectors.shape[0], 1, -1)
+        return torch.cat((vectors, task), 1)
+
+    def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
+        """How much of the task token's attention every field gets, by layer and head; the rest it gives itself."""
+        tokens, found = self._tokens(vectors), []
+        for place, layer in enumerate(self.layers):
+            assert isinstance(layer, _Layer)
+            found += [
+                RowWeights(f"layer {place + 1}, head {head + 1}", self.inputs.fields, of_head[:, -1, :-1])
+                for head, of_head in enumerate(layer.shares(tokens).unbind(1))
+            ]
+            tokens = layer(tokens)
+        return found
 
 
 def _read(tokens: int, settings: HeterogeneousAttentionSettings) -> list[int]:
@@ -140,10 +156,17 @@ class _Layer(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         key, value = self.keys_values(tokens).chunk(2, 1)
-        scores = torch.matmul(self.queries(tokens) * self.scale, key.transpose(-1, -2))
-        found = torch.matmul(scores.softmax(-1), value).transpose(1, 2).flatten(2)
+        found = torch.matmul(self._shares(tokens, key), value).transpose(1, 2).flatten(2)
         tokens = self._added(0, tokens[:, -self.given :], self.output(found))
         return self._added(1, tokens, self.back(nn.functional.gelu(self.hidden(tokens))))
+
+    def shares(self, tokens: Tensor) -> Tensor:
+        """Of the attention of each of the last tokens, what every token gets, `[B, heads, given, T]`."""
+        key, _ = self.keys_values(tokens).chunk(2, 1)
+        return self._shares(tokens, key)
+
+    def _shares(self, tokens: Tensor, key: Tensor) -> Tensor:
+        return torch.matmul(self.queries(tokens) * self.scale, key.transpose(-1, -2)).softmax(-1)
 
     def _added(self, place: int, tokens: Tensor, found: Tensor) -> Tensor:
         # Widened first, so that the sum and its normalisation are float32 whatever the products were.

@@ -45,3 +45,6 @@ class MemorizeEmbedding(TableOperator):
         rows = features.cross_rows([(slot[0], slot[1]) for slot in self.slots])
         # Cells lie by falling count: those beyond the kept ones are too rare for a higher minimum count.
         return torch.where(rows < torch.tensor(self.slot_rows, dtype=rows.dtype), rows, 0)
+
+    def known(self, selected: Tensor) -> Tensor:
+        return selected > 0

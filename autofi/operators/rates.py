@@ -64,6 +64,9 @@ class Statistics(Operator):
         seen = (count.log1p() - self.means) / self.deviations
         return torch.stack((rate, seen), dim=-1).flatten(1)
 
+    def known(self, selected: Tensor) -> Tensor:
+        return selected[..., 0] > 0
+
     def subset(self, positions: Sequence[int]) -> Self:
         small = type(self)([self.slots[position] for position in positions], self.shapes, self.sizes)
         small.log_strength = nn.Parameter(self.log_strength.detach()[list(positions)].clone())

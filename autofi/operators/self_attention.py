@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
 from autofi.operators.blocks import by_blocks
+from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, mixed_map
@@ -89,21 +90,36 @@ class SelfAttention(SlicedStream):
         return by_blocks(self._logit, vectors, 4 * self.settings.width * vectors.shape[1])
 
     def _logit(self, vectors: Tensor) -> Tensor:
-        settings = self.settings
-        for layer, normal in zip(self.layers, self.normal, strict=True):
-            projected = layer(vectors)
-            if settings.relu:
-                projected = torch.relu(projected)
-            heads, residual = projected.split([3 * settings.width, settings.width], -1)
-            query, key, value = heads.unflatten(-1, (3, settings.heads, -1)).permute(2, 0, 3, 1, 4)
-            # Torch's fused attention is made for long sequences: its backward pass over some forty fields takes five
-            # times as long on a CPU.
-            scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
-            shares = nn.functional.dropout(scores.softmax(-1), settings.dropout, self.training)
-            found = torch.matmul(shares, value).transpose(1, 2).flatten(2)
-            vectors = normal(torch.relu(found + residual))
+        for place in range(len(self.layers)):
+            vectors, _ = self._attended(place, vectors)
         logit: Tensor = self.last(vectors.flatten(1)).squeeze(1)
         return logit
+
+    def _attended(self, place: int, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """What a layer makes of the fields, `[B, F, width]`, and its shares of attention, `[B, heads, F, F]`."""
+        settings = self.settings
+        projected = self.layers[place](vectors)
+        if settings.relu:
+            projected = torch.relu(projected)
+        heads, residual = projected.split([3 * settings.width, settings.width], -1)
+        query, key, value = heads.unflatten(-1, (3, settings.heads, -1)).permute(2, 0, 3, 1, 4)
+        # Torch's fused attention is made for long sequences: its backward pass over some forty fields takes five
+        # times as long on a CPU.
+        scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
+        shares = nn.functional.dropout(scores.softmax(-1), settings.dropout, self.training)
+        found = torch.matmul(shares, value).transpose(1, 2).flatten(2)
+        return self.normal[place](torch.relu(found + residual)), shares
+
+    def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
+        """How much of all fields' attention every field gets, by layer and head."""
+        found = []
+        for place in range(len(self.layers)):
+            vectors, shares = self._attended(place, vectors)
+            found += [
+                RowWeights(f"layer {place + 1}, head {head + 1}", self.inputs.fields, of_head.mean(1))
+                for head, of_head in enumerate(shares.unbind(1))
+            ]
+        return found
 
     @classmethod
     def slices(cls, settings: SelfAttentionSettings) -> tuple[int, SelfAttentionSettings]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError, nearest
+from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize, mlp, mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
@@ -112,6 +113,17 @@ class TwoStreams(Stream):
         first, second = self.linear
         logit: Tensor = (first(left) + second(right)).squeeze(1) + (fused * right).sum(1)
         return logit
+
+    def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
+        """The mean gate, between 0 and 2, over the columns of every field, by MLP."""
+        return [
+            RowWeights(
+                f"gates of the {which} MLP",
+                self.inputs.fields,
+                gates(vectors).unflatten(1, (len(self.inputs.fields), -1)).mean(2).expand(len(vectors), -1),
+            )
+            for which, gates in zip(("first", "second"), self.gates, strict=False)
+        ]
 
 
 class _Gates(nn.Module):

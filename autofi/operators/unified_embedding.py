@@ -98,6 +98,9 @@ class UnifiedEmbedding(Operator):
     def drawn(self, selected: Tensor) -> Tensor:
         return some_unknown(selected, self.unknown_share, OUT_OF_VOCABULARY) if self.training else selected
 
+    def known(self, selected: Tensor) -> Tensor:
+        return selected != OUT_OF_VOCABULARY
+
     def forward(self, selected: Tensor) -> Tensor:
         places = self.places.index_select(0, (selected + self.offsets).flatten())
         places = places.view(selected.shape[0], len(self.slots) * self.sizes.unified_chunks)

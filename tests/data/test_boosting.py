@@ -107,6 +107,21 @@ def test_the_logit_is_the_mean_of_all_folds_on_columns_looked_up_one_by_one() ->
     np.testing.assert_allclose(trees.transform(features_of(other, statistics)), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("grown", [True, False])
+def test_contributions_of_the_fields_and_what_is_given_of_none_are_the_logit(grown: bool) -> None:
+    train, other = draw(3000), draw(40, seed=1)
+    statistics = statistics_of(train)
+    trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
+    trees = trees if grown else BoostedTrees(trees.settings, trees.prior, ())
+    features = features_of(other, statistics)
+    found = trees.contributions(features, number_fields=[0])
+    assert found.shape == (40, 3)
+    np.testing.assert_allclose(found.sum(1), trees.transform(features), atol=1e-5)
+    assert bool((found[:, 2] == found[0, 2]).all())
+    # The number is the first field's, which decides with it.
+    assert (np.abs(found[:, 0]).mean() > 5 * np.abs(found[:, 1]).mean()) == grown
+
+
 def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
     train = draw(2000)
     statistics = statistics_of(train)

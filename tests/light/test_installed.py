@@ -74,7 +74,7 @@ def test_the_command_evaluates_a_file(installed: Run, rows: Path) -> None:
     assert found == pytest.approx(expected, rel=0, abs=1e-6)
 
 
-@pytest.mark.parametrize("command", [(), ("search",), ("predict",), ("serve",), ("dashboard",)])
+@pytest.mark.parametrize("command", [(), ("search",), ("predict",), ("explain",), ("serve",), ("dashboard",)])
 def test_every_command_tells_its_options(installed: Run, command: tuple[str, ...]) -> None:
     told = installed("-m", "autofi", *command, "--help")
     assert told.returncode == 0
@@ -95,6 +95,7 @@ def test_it_tells_its_version(installed: Run) -> None:
         ("inspect", "clicks.csv"),
         ("predict", BUNDLE, "clicks.csv", "-o", "scores.csv", "--runtime", "torch"),
         ("evaluate", BUNDLE, "sqlite:///clicks.db", "--query", "SELECT 1"),
+        ("explain", BUNDLE, "clicks.csv"),
     ],
     ids=lambda command: command[0],
 )

@@ -1,0 +1,121 @@
+"""What parts of a network contribute to a row's logit: the logit with them less the logit without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autofi.data.features import Column, Pair
+from autofi.data.vocabulary import OUT_OF_VOCABULARY
+from autofi.model.network import Network
+from autofi.operators.base import Operator
+
+#: Rows and removals of one pass of the network: few enough that the columns of hundreds of pairs stay in the cache.
+PASS_ROWS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """Of N rows, in logit, float64.
+
+    logits     [N] of everything
+    baseline   [N] of everything masked
+    own        by field, [N]: its own slots
+    fields     by field, [N]: every slot that reads it
+    pairs      by pair, [N]: its slots, all forms together
+    streams    by stream, [N]: the logit that it adds
+    """
+
+    logits: Tensor
+    baseline: Tensor
+    own: Mapping[int, Tensor]
+    fields: Mapping[int, Tensor]
+    pairs: Mapping[Pair, Tensor]
+    streams: Mapping[str, Tensor]
+
+
+def contributions(network: Network, selected: Mapping[str, Tensor]) -> Contributions:
+    """Mask every field, pair and stream of a trained network by itself.
+
+    "Without" a slot is the network in which what that slot gives is zero. Zero, rather than the slot's mean over
+    reference rows or the row of unseen values: it is the very network without the slot (`Network.keep`, as the search
+    weighs options), additive networks then add up to their logit exactly, and nothing but the bundle is needed, which
+    keeps no rows. A mean would depend on rows that somebody chooses; the row of unseen values is learned from rare ones
+    and says something itself.
+
+    Streams read masked vectors, so that a field's contribution holds what streams make of its vector. Streams with
+    tables of their own look the field's code up themselves: there a masked field has the code of unseen values, which
+    is the nearest to none that such a table has. A stream's own contribution is the logit without its logit.
+
+    Everything is in the unit of what the network gives: where boosted trees have a share, the network's is weighed by
+    its own, and the trees stay as they are.
+    """
+    slots = {slot for operator in _operators(network) for slot in operator.slots}
+    fields = sorted({field for slot in slots for field in slot})
+    alone = sorted(slot for slot in slots if len(slot) == 1)
+    pairs = sorted((slot[0], slot[1]) for slot in slots if len(slot) == 2)
+    streams = [stream.name for stream in network.active_streams()]
+    without = [
+        Removal(),
+        Removal(frozenset(slots)),
+        *(Removal(frozenset({slot})) for slot in alone),
+        *(Removal(frozenset(slot for slot in slots if field in slot)) for field in fields),
+        *(Removal(frozenset({pair})) for pair in pairs),
+        *(Removal(stream=name) for name in streams),
+    ]
+    whole, baseline, *rest = masked_logits(network, selected, without).unbind(1)
+    less = iter([whole - part for part in rest])
+    return Contributions(
+        logits=whole,
+        baseline=baseline,
+        own={slot[0]: next(less) for slot in alone},
+        fields={field: next(less) for field in fields},
+        pairs={pair: next(less) for pair in pairs},
+        streams={name: next(less) for name in streams},
+    )
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is left out at once: slots of whatever operators have them, a stream."""
+
+    slots: frozenset[Column] = frozenset()
+    stream: str | None = None
+
+
+@torch.inference_mode()
+def masked_logits(
+    network: Network, selected: Mapping[str, Tensor], removals: Sequence[Removal], *, rows: int = PASS_ROWS
+) -> Tensor:
+    """The logit of each row without each of the removals, float64 `[N, R]`.
+
+    A pass of the network takes `rows` rows and removals together.
+    """
+    count = len(next(iter(selected.values())))
+    kept = {operator.name: _kept(operator.slots, removals) for operator in _operators(network)}
+    mask = {name: weights.to(network.readout.bias) for name, weights in kept.items()}
+    for stream in network.active_streams():
+        weights = torch.tensor([[removal.stream != stream.name] for removal in removals])
+        mask[stream.name] = weights.to(network.readout.bias)
+    coded = {operator.name for operator in _operators(network) if operator.coded}
+    found = torch.empty(count * len(removals), dtype=torch.float64)
+    for start in range(0, len(found), rows):
+        each = torch.arange(start, min(start + rows, len(found)))
+        row, removal = each // len(removals), each % len(removals)
+        read = {name: part[row] for name, part in selected.items()}
+        for name in coded:
+            read[name] = torch.where(kept[name][removal], read[name], OUT_OF_VOCABULARY)
+        found[each] = network(read, {name: weights[removal] for name, weights in mask.items()}).double()
+    return found.view(count, len(removals))
+
+
+def _operators(network: Network) -> list[Operator]:
+    return [operator for operator in network.operators.values() if isinstance(operator, Operator)]
+
+
+def _kept(slots: Sequence[Column], removals: Sequence[Removal]) -> Tensor:
+    """Which slots are left by which removal, bool `[R, S]`."""
+    return torch.tensor([[slot not in removal.slots for slot in slots] for removal in removals])

@@ -1,0 +1,39 @@
+"""Bundles that no test changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autofi.model.readout import ReadoutSizes
+from tests.explaining.models import Known, make
+from tests.export.models import Model, make_model
+
+ARM = {"exponential_neurons": {"heads": 2, "neurons": 3, "alpha": 2.0, "hidden": (6,)}}
+
+
+@pytest.fixture(scope="session")
+def additive(tmp_path_factory: pytest.TempPathFactory) -> Known:
+    """A linear read-out and nothing beside it."""
+    return make(tmp_path_factory.mktemp("additive") / "model")
+
+
+@pytest.fixture(scope="session")
+def attentive(tmp_path_factory: pytest.TempPathFactory) -> Known:
+    """ARM-Net beside an MLP with members."""
+    readout = ReadoutSizes(name="mlp", hidden=(8, 4), members=2)
+    return make(tmp_path_factory.mktemp("attentive") / "model", readout=readout, streams=ARM)
+
+
+@pytest.fixture(scope="session")
+def every_operator() -> Model:
+    return make_model()
+
+
+@pytest.fixture(scope="session")
+def every_operator_bundle(every_operator: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every operator, several streams, boosted trees."""
+    folder = tmp_path_factory.mktemp("every") / "model"
+    every_operator.write(folder)
+    return folder
