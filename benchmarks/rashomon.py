@@ -20,7 +20,7 @@ from autofi.model.readout import ReadoutSizes
 from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.rashomon.exploring import ExploringSettings, OpenedModel, explore_models
-from autofi.rashomon.halo import Halo
+from autofi.rashomon.halo import Halo, Widths
 from autofi.rashomon.result import RashomonSet
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
@@ -93,7 +93,7 @@ def ranking(args: argparse.Namespace) -> None:
         noise = [abs(cloud.mean) for cloud in found.pairs if kinds[frozenset(cloud.names)] == "naive"]
         first += min(planted) > max(noise)
         apart.append(min(planted) / max(noise))
-        mine = [(kinds[frozenset(halo.names)] != "naive", halo) for halo in found.halos]
+        mine = [(kinds[frozenset(halo.names)] != "naive", halo, found.bands) for halo in found.halos]
         halos += mine
         print(
             f"seed {seed}: planted {min(planted):.5f}..{max(planted):.5f}, noise at most {max(noise):.5f} "
@@ -107,16 +107,17 @@ def ranking(args: argparse.Namespace) -> None:
     print(f"{_halos('noise', halos, False)}\n{_halos('planted', halos, True)}")
 
 
-def _halos(name: str, halos: list[tuple[bool, Halo]], planted: bool) -> str:
+def _halos(name: str, halos: list[tuple[bool, Halo, Widths]], planted: bool) -> str:
     if not halos:
         return f"no {name} halos"
-    chosen = [halo for kind, halo in halos if kind is planted]
-    far = [halo.deviation for halo in chosen]
-    held = np.mean([halo.on_circle for halo in chosen])
-    whole = np.mean([halo.on_circle == 1.0 for halo in chosen])
+    chosen = [(halo, bands) for kind, halo, bands in halos if kind is planted]
+    far = [halo.deviation for halo, _ in chosen]
+    exact = [halo.on_circle() for halo, _ in chosen]
+    banded = [halo.on_circle(bands) for halo, bands in chosen]
     return (
-        f"{name} halos: {held:.1%} of points on the circle within their interval, {whole:.1%} of halos with all; "
-        f"farthest point {np.median(far):.3f} of the radius (median), {max(far):.3f} (largest)"
+        f"{name} halos: of the points {np.mean(exact):.1%} on the circle within their interval, {np.mean(banded):.1%} "
+        f"on its band; with all points on the band {np.mean([share == 1.0 for share in banded]):.1%} of halos; "
+        f"farthest point {np.median(far):.3f} of the radius (median), {min(far):.3f} to {max(far):.3f}"
     )
 
 

@@ -98,8 +98,8 @@ def explore_models(
     scored: list[ScoredModel] = []
     for model in chain((reference,), opened):
         progress.advance(logloss=model.loss)
-        if model.loss > level:
-            continue
+        if model.loss > level and model is not reference:
+            continue  # trained again, it came out worse than it was
         own = shuffles if model is reference else Shuffles(draw, model.builder)
         (phi,) = reliances([model.network], model.network, own, groups, measure=settings.measure)
         neighbours = Neighbours(model.network, own, level - model.loss)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from autofi.errors import StoreError
-from autofi.rashomon.halo import Halo
+from autofi.rashomon.halo import Halo, Widths, bands
 from autofi.rashomon.scores import Cloud, ScoredModel, clouds
 
 
@@ -68,6 +68,11 @@ class RashomonSet:
     def triples(self) -> tuple[Cloud, ...]:
         """Interaction scores of triples, the largest first."""
         return tuple(clouds(self.models, 3))
+
+    @cached_property
+    def bands(self) -> Widths:
+        """Around the circle of a pair, by direction, where those lie that do not interact."""
+        return bands([halo for halo in self.halos if len(halo.names) == 2])
 
     def halo(self, *names: str) -> Halo | None:
         """The halo of these fields, in any order; None where there is none."""
