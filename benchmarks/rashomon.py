@@ -69,9 +69,9 @@ def explored(bench: Workbench, models: list[OpenedModel], settings: ExploringSet
     return explore_models(models, rows, settings, best=models[0].loss, progress=SilentProgress())
 
 
-def ranking(args: argparse.Namespace) -> None:
-    """A line per generator seed, and how many seeds rank every planted pair above every other."""
-    settings = ExploringSettings(
+def settings_of(args: argparse.Namespace) -> ExploringSettings:
+    """As the command line has them."""
+    return ExploringSettings(
         eps=args.eps,
         rows=args.rows,
         repeats=args.repeats,
@@ -79,6 +79,11 @@ def ranking(args: argparse.Namespace) -> None:
         triples=0,
         masks=not args.no_masks,
     )
+
+
+def ranking(args: argparse.Namespace) -> None:
+    """A line per generator seed, and how many seeds rank every planted pair above every other."""
+    settings = settings_of(args)
     first, apart, halos = 0, [], []
     for seed in range(args.first, args.first + args.seeds):
         table = generate(PlantedSpec.random(seed))
@@ -128,17 +133,15 @@ def speed(args: argparse.Namespace) -> None:
     table = generate(PlantedSpec(cardinalities=wider[: args.fields], names=names[: args.fields]))
     bench = bench_of(table, 0)
     (model,) = trained(bench, range(1))
-    settings = ExploringSettings(
-        eps=args.eps, rows=args.rows, repeats=args.repeats, measure=args.measure, triples=0
+    settings = settings_of(args)
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = explored(bench, [model, *(_other(model, number) for number in range(args.models - 1))], settings)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    print(
+        f"{len(found.trained)} models, {len(found.models) - len(found.trained)} masked ones, {len(found.pairs)} pairs, "
+        f"{len(found.halos)} halos, {found.repeats} x {found.rows} rows, {torch.get_num_threads()} threads: "
+        f"{wall:.0f} s, {cpu:.0f} s of a core"
     )
-    for count in (1, args.models):
-        began = time.perf_counter()
-        found = explored(bench, [model, *[_other(model, number) for number in range(count - 1)]], settings)
-        print(
-            f"{len(found.trained)} models, {len(found.models) - len(found.trained)} masked ones, "
-            f"{len(found.pairs)} pairs, {found.repeats} x {found.rows} rows, {torch.get_num_threads()} threads: "
-            f"{time.perf_counter() - began:.1f} s"
-        )
 
 
 def _other(model: OpenedModel, number: int) -> OpenedModel:
@@ -151,7 +154,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0, help="the first generator seed")
     parser.add_argument("--trainings", type=int, default=3, help="seeds of the architecture per table")
-    parser.add_argument("--no-masks", action="store_true", help="rank only")
+    parser.add_argument("--no-masks", action="store_true", help="leave masked models and halos out")
     parser.add_argument("--models", type=int, help="measure the time of so many models")
     parser.add_argument("--fields", type=int, default=10)
     parser.add_argument("--eps", type=float, default=0.05)

@@ -30,8 +30,9 @@ def explore(
         total=len(chosen.models),
         left_out=chosen.left_out,
     )
-    handle.record_stage(STAGE, found.to_json())
-    return found
+    kept = found.to_json()
+    handle.record_stage(STAGE, kept)
+    return RashomonSet.from_json(kept)
 
 
 def recorded_set(handle: StudyHandle) -> RashomonSet | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 
 from autofi.errors import StoreError, nearest
@@ -19,6 +20,8 @@ SHOWN_GROUPS = 20
 BLUE, ORANGE, GREY = "#4c78a8", "#f58518", "#8a8f98"
 FAINT = "rgba(138, 143, 152, 0.25)"
 CLEAR = "rgba(0, 0, 0, 0)"
+LOSSES = ((0, BLUE), (0.5, "#9aa0a6"), (1, "#e5c100"))
+CIRCLE_POINTS = 181
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -41,7 +44,7 @@ def swarm(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go
         name="models",
         marker={
             "color": losses,
-            "colorscale": "Cividis",
+            "colorscale": LOSSES,
             "size": 6,
             "opacity": 0.8,
             "colorbar": {"title": {"text": "logloss"}},
@@ -89,7 +92,7 @@ def halo(found: RashomonSet, pair: Sequence[str]) -> go.Figure:
     """
     drawn = _halo(found, pair, 2)
     points = sorted(drawn.points, key=_angle)
-    circle = [2 * math.pi * step / 180 for step in range(181)]
+    circle = np.linspace(0, 2 * math.pi, CIRCLE_POINTS)
     traces = [
         _line("budget", [_at(angle, drawn.budget) for angle in circle], GREY),
         *_band(points, drawn.budget, found),
@@ -251,7 +254,7 @@ def _angle(point: HaloPoint) -> float:
 
 
 def _at(angle: float, radius: float) -> tuple[float, float]:
-    return radius * math.cos(angle), radius * math.sin(angle)
+    return float(radius * math.cos(angle)), float(radius * math.sin(angle))
 
 
 def _line(name: str, places: Sequence[tuple[float, float]], colour: str) -> go.Scatter:
@@ -269,9 +272,12 @@ def _band(points: Sequence[HaloPoint], budget: float, found: RashomonSet) -> lis
     """A closed strip around the circle; none where a direction has no width."""
     if any(point.direction not in found.bands for point in points):
         return []
-    closed = [*points, points[0]]
-    outer = [_at(_angle(point), budget + found.bands[point.direction]) for point in closed]
-    inner = [_at(_angle(point), max(0.0, budget - found.bands[point.direction])) for point in closed]
+    known = [_angle(point) for point in points]
+    widths = [found.bands[point.direction] for point in points]
+    angles = np.linspace(0, 2 * math.pi, CIRCLE_POINTS)
+    around = list(zip(angles, np.interp(angles, known, widths, period=2 * math.pi), strict=True))
+    outer = [_at(angle, budget + width) for angle, width in around]
+    inner = [_at(angle, max(0.0, budget - width)) for angle, width in around]
     strip = _line("pairs that do not interact", [*outer, *reversed(inner)], CLEAR)
     strip.fill, strip.fillcolor = "toself", FAINT
     return [strip]

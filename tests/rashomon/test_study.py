@@ -20,6 +20,7 @@ from autofi.rashomon.study import STAGE, recorded_set
 from autofi.store import ModelRole
 from tests.rashomon.networks import clicks
 
+SPACE = Path(__file__).parent.parent / "spaces" / "products.yaml"
 SETTINGS = ExploringSettings(rows=400, repeats=3, trainings=2, triples=2)
 EPS = 0.3
 
@@ -27,19 +28,25 @@ EPS = 0.3
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[autofi.Study]:
     folder = tmp_path_factory.mktemp("rashomon")
-    pq.write_table(clicks(12_000), folder / "clicks.parquet")
+    pq.write_table(clicks(6000), folder / "clicks.parquet")
     autofi.search(
         str(folder / "clicks.parquet"),
         target="click",
-        space="optinter",
+        space=SPACE,
         study="mine",
         storage=str(folder / "a.db"),
         trials=2,
         seeds=2,
-        baselines=("all-factorize", "lightgbm"),
+        baselines=("all-naive",),
         device="cpu",
     ).close()
     opened = autofi.open_study("mine", str(folder / "a.db"))
+    opened._handle.record_model(
+        role=ModelRole.BASELINE,
+        name="lightgbm",
+        seed=0,
+        metrics={"valid": {"auc": 0.7, "logloss": 0.1}},
+    )
     yield opened
     opened.close()
 

@@ -88,7 +88,7 @@ def test_a_swarm_has_a_dot_per_model_and_pair_in_its_row() -> None:
     first = [x for x, y in zip(dots.x, dots.y, strict=True) if abs(y) < 0.5]
     assert sorted(first) == [-6.0, -4.0, -2.0]
     assert list(stars.x) == [-2.0, -1.0, 0.0]
-    assert list(dots.marker.color)[0] == pytest.approx(0.51)
+    assert next(iter(dots.marker.color)) == pytest.approx(0.51)
 
 
 def test_a_cloud_reaches_from_the_least_to_the_largest_score() -> None:
