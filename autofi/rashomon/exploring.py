@@ -15,7 +15,7 @@ from autofi.rashomon.halo import Counterpart, Halo, check_counterpart, halo
 from autofi.rashomon.masks import DOWN, UP, Factors, Neighbours, masked
 from autofi.rashomon.reliance import Floats, Group, Measure, check_measure, interaction, reliances
 from autofi.rashomon.result import RashomonSet
-from autofi.rashomon.rows import Shuffles, draw_rows
+from autofi.rashomon.rows import Shuffles, check_sizes, draw_rows
 from autofi.rashomon.scores import ScoredModel, estimate
 
 #: Seeds of the reference's architecture that its halos are measured on.
@@ -55,6 +55,10 @@ class ExploringSettings:
         for name in ("pairs", "triples", "trainings", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"'{name}' is 0 or more: found {getattr(self, name)}.")
+        fewest = 4 if self.triples else 3
+        if self.steps < fewest:
+            raise ConfigError(f"A halo has {fewest} steps or more: found {self.steps}.")
+        check_sizes(self.rows, self.repeats)
         check_measure(self.measure)
         check_counterpart(self.counterpart)
 

@@ -16,6 +16,8 @@ from autofi.rashomon.scores import Estimate, Names, estimate
 
 #: By direction half the width of the band in which pairs lie that do not interact, in logloss.
 Widths = Mapping[tuple[float, ...], float]
+#: Pairs, of fewer than which none tells how those lie that do not interact.
+FEWEST_PAIRS = 5
 #: Of a normal distribution: a deviation, and 95 % on both sides, in median distances.
 MEDIAN_TO_DEVIATION, NORMAL_95 = 1.4826, 1.96
 #: What a masked group is compared with.
@@ -102,7 +104,8 @@ def bands(halos: Sequence[Halo]) -> Widths:
 
     A network bends its logit a little wherever it is led away from the rows it was trained on, whichever two fields do
     it. That is no chance, so that no number of rows makes it smaller, and nothing about the two fields. It is read off
-    the pairs themselves, of which few interact: 95 % of a normal distribution with their median distance.
+    the pairs themselves, of which few interact: 95 % of a normal distribution with their median distance. There are no
+    bands of fewer than FEWEST_PAIRS.
     """
     distances: dict[tuple[float, ...], list[float]] = {}
     for found in halos:
@@ -111,6 +114,7 @@ def bands(halos: Sequence[Halo]) -> Widths:
     return {
         direction: NORMAL_95 * MEDIAN_TO_DEVIATION * float(np.median(found))
         for direction, found in distances.items()
+        if len(found) >= FEWEST_PAIRS
     }
 
 

@@ -64,16 +64,21 @@ class Draw:
         return self._logits[key]
 
 
-def draw_rows(rows: EncodedRows, *, size: int, repeats: int, seed: int) -> Draw:
-    """Draw `repeats` blocks of `size` rows, fewer where there are fewer; blocks overlap only where rows run out.
-
-    Raises ConfigError for sizes that leave nothing to shuffle or no interval, DataError for rows of one class.
-    """
+def check_sizes(size: int, repeats: int) -> None:
+    """Raise ConfigError for sizes that leave nothing to shuffle or no interval."""
     if size < 2 or repeats < FEWEST_REPEATS:
         raise ConfigError(
             f"Shuffling takes 2 rows or more, an interval {FEWEST_REPEATS} repeats or more: found rows {size} and "
             f"repeats {repeats}."
         )
+
+
+def draw_rows(rows: EncodedRows, *, size: int, repeats: int, seed: int) -> Draw:
+    """Draw `repeats` blocks of `size` rows, fewer where there are fewer; blocks overlap only where rows run out.
+
+    Raises ConfigError for sizes that `check_sizes` refuses, DataError for rows of one class.
+    """
+    check_sizes(size, repeats)
     labels = np.asarray(rows.labels)
     if len(np.unique(labels)) < 2:
         raise DataError(
@@ -81,12 +86,14 @@ def draw_rows(rows: EncodedRows, *, size: int, repeats: int, seed: int) -> Draw:
             f"{len(np.unique(labels))}; choose another split."
         )
     generator = np.random.default_rng(seed)
-    size = min(size, len(rows))
+    # What counts nothing is not drawn: a block of it would have no mean.
+    known = np.arange(len(rows)) if rows.weights is None else np.flatnonzero(rows.weights)
+    size = min(size, len(known))
     dealt: list[Numbers] = []
     left = np.empty(0, dtype=np.int64)
     for _ in range(repeats):
         if len(left) < size:
-            left = generator.permutation(len(rows))
+            left = generator.permutation(known)
         dealt.append(left[:size])
         left = left[size:]
     order = np.concatenate([number * size + generator.permutation(size) for number in range(repeats)])

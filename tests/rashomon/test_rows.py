@@ -45,6 +45,12 @@ def test_means_are_weighed_as_in_training() -> None:
     assert draw.mean(values) == pytest.approx(expected)
 
 
+def test_rows_that_weigh_nothing_are_not_drawn() -> None:
+    weights = (np.arange(100) < 25).astype(np.float32)
+    draw = draw_rows(replace(numbered(100), weights=weights), size=30, repeats=2, seed=0)
+    assert sorted(draw.rows.ids[:, 0].tolist()) == sorted([*range(25)] * 2)
+
+
 def test_rows_that_cannot_be_shuffled_or_judged_are_refused() -> None:
     with pytest.raises(ConfigError, match="2 repeats or more: found rows 10 and repeats 1"):
         draw_rows(numbered(20), size=10, repeats=1, seed=0)

@@ -119,13 +119,21 @@ def test_a_model_without_a_bundle_is_trained_to_what_it_was(study: autofi.Study)
 
 
 @pytest.mark.parametrize(
-    ("eps", "words"), [(0.0, "between 0 and 1: found eps 0.0"), (2.0, "between 0 and 1: found eps 2.0")]
+    ("changes", "words"),
+    [
+        ({"eps": 0.0}, "between 0 and 1: found eps 0.0"),
+        ({"eps": 2.0}, "between 0 and 1: found eps 2.0"),
+        ({"repeats": 1}, "2 repeats or more: found rows 2000 and repeats 1"),
+        ({"steps": 3}, "A halo has 4 steps or more: found 3"),
+        ({"pairs": -1}, "'pairs' is 0 or more: found -1"),
+        ({"measure": "auc"}, "A reliance has no measure 'auc'"),
+    ],
 )
-def test_a_share_that_is_none_is_refused_before_work_begins(
-    study: autofi.Study, eps: float, words: str
+def test_settings_that_lead_nowhere_are_refused_before_work_begins(
+    changes: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        study.rashomon(eps)
+        ExploringSettings(**changes)  # type: ignore[arg-type]
 
 
 def test_the_stage_has_the_name_that_reports_read() -> None:
