@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,9 @@ from autofi.training.metrics import auc_interval, delong
 
 if TYPE_CHECKING:
     import pandas
+
+    from autofi.rashomon.exploring import ExploringSettings
+    from autofi.rashomon.result import RashomonSet
 
 #: Of a normal distribution: half the width of a 95 % interval in standard errors.
 NORMAL_95 = 1.959964
@@ -330,6 +334,33 @@ class Study:
         return [
             {str(key): value for key, value in row.items()} for row in self.leaderboard().to_dict("records")
         ]
+
+    def rashomon(
+        self,
+        eps: float = 0.05,
+        *,
+        settings: ExploringSettings | None = None,
+        progress: Progress | None = None,
+    ) -> RashomonSet:
+        """Interaction scores over all models whose validation logloss is within the share `eps` of the best.
+
+        Which fields and pairs the models rely on, how far they differ in that, and the same of masked models around
+        the winner; `settings` say on how many rows and pairs, their `eps` is replaced. The set is kept in the study,
+        another one replaces it. Validation rows are read, never test rows. The data is opened again as `retrain` does::
+
+            found = autofi.open_study("mine").rashomon(0.05)
+            for cloud in found.pairs[:5]:
+                print(cloud.names, cloud.low, cloud.high, cloud.reference)
+            swarm(found).write_html("swarm.html")  # from autofi.report.rashomon_figures import swarm
+        """
+        # SciPy's distributions take half a second to import.
+        from autofi.rashomon.exploring import ExploringSettings
+        from autofi.rashomon.study import explore
+
+        progress = progress or SilentProgress()
+        asked = dataclasses.replace(settings or ExploringSettings(), eps=eps)
+        bench = self._bench or self._open_bench(self._settings, progress)
+        return explore(self._handle, bench, asked, progress)
 
     def _won(self) -> list[ModelRecord]:
         """The seeds of the retrained winner."""

@@ -1,0 +1,117 @@
+"""A Rashomon set as it is kept in a study and read by reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from autofi.errors import StoreError
+from autofi.rashomon.halo import Halo, Widths, bands
+from autofi.rashomon.scores import Cloud, ScoredModel, clouds
+
+
+@dataclass(frozen=True)
+class RashomonSet:
+    """Models of at most `level` logloss on validation rows, and what they rely on.
+
+    names      the fields, in the order of the data
+    eps        how much worse than the best a model may be, as a share of its logloss
+    best       the lowest logloss of a model, of all validation rows
+    measure    what reliances are counted in: `autofi.rashomon.reliance`
+    rows       drawn for each repeat
+    models     the reference first, then other trained models, then those masked around the reference
+    halos      of pairs and triples, around the seeds of the reference
+    left_out   models of the study within the level that were not scored, and why
+    """
+
+    FORMAT: ClassVar[int] = 1
+
+    names: tuple[str, ...]
+    eps: float
+    best: float
+    measure: str
+    counterpart: str
+    rows: int
+    repeats: int
+    models: tuple[ScoredModel, ...]
+    halos: tuple[Halo, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> float:
+        """The highest logloss of a model of the set."""
+        return (1.0 + self.eps) * self.best
+
+    @property
+    def reference(self) -> ScoredModel:
+        """The model that others were explored around."""
+        return self.models[0]
+
+    @property
+    def trained(self) -> tuple[ScoredModel, ...]:
+        """The models that are not masked."""
+        return tuple(model for model in self.models if not model.factors)
+
+    @cached_property
+    def fields(self) -> tuple[Cloud, ...]:
+        """Main effects: the reliance on every field, the largest first."""
+        return tuple(clouds(self.models, 1))
+
+    @cached_property
+    def pairs(self) -> tuple[Cloud, ...]:
+        """Interaction scores of pairs, the largest first."""
+        return tuple(clouds(self.models, 2))
+
+    @cached_property
+    def triples(self) -> tuple[Cloud, ...]:
+        """Interaction scores of triples, the largest first."""
+        return tuple(clouds(self.models, 3))
+
+    @cached_property
+    def bands(self) -> Widths:
+        """Around the circle of a pair, by direction, where those lie that do not interact."""
+        return bands([halo for halo in self.halos if len(halo.names) == 2])
+
+    def halo(self, *names: str) -> Halo | None:
+        """The halo of these fields, in any order; None where there is none."""
+        return next((halo for halo in self.halos if sorted(halo.names) == sorted(names)), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, with the clouds for whoever reads it elsewhere."""
+        return {
+            "format": self.FORMAT,
+            "names": list(self.names),
+            "eps": self.eps,
+            "best": self.best,
+            "level": self.level,
+            "measure": self.measure,
+            "counterpart": self.counterpart,
+            "rows": self.rows,
+            "repeats": self.repeats,
+            "models": [model.to_json() for model in self.models],
+            "halos": [halo.to_json() for halo in self.halos],
+            "left_out": list(self.left_out),
+            "clouds": [cloud.to_json() for cloud in (*self.fields, *self.pairs, *self.triples)],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The set of `to_json`; raises StoreError for another format."""
+        if value.get("format") != cls.FORMAT:
+            raise StoreError(
+                f"A Rashomon set is read in format {cls.FORMAT}: found {value.get('format')}; compute it again."
+            )
+        return cls(
+            names=tuple(value["names"]),
+            eps=value["eps"],
+            best=value["best"],
+            measure=value["measure"],
+            counterpart=value["counterpart"],
+            rows=value["rows"],
+            repeats=value["repeats"],
+            models=tuple(ScoredModel.from_json(model) for model in value["models"]),
+            halos=tuple(Halo.from_json(halo) for halo in value["halos"]),
+            left_out=tuple(value["left_out"]),
+        )

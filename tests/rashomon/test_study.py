@@ -1,0 +1,140 @@
+"""The set of a real study: who is in it, what it finds, and that it is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import autofi
+from autofi.errors import ConfigError, StoreError
+from autofi.progress import SilentProgress
+from autofi.rashomon.exploring import ExploringSettings
+from autofi.rashomon.models import choose_models
+from autofi.rashomon.result import RashomonSet
+from autofi.rashomon.study import STAGE, recorded_set
+from autofi.store import ModelRole
+from tests.rashomon.networks import clicks
+
+SPACE = Path(__file__).parent.parent / "spaces" / "products.yaml"
+SETTINGS = ExploringSettings(rows=400, repeats=3, trainings=2, triples=2)
+EPS = 0.3
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[autofi.Study]:
+    folder = tmp_path_factory.mktemp("rashomon")
+    pq.write_table(clicks(6000), folder / "clicks.parquet")
+    autofi.search(
+        str(folder / "clicks.parquet"),
+        target="click",
+        space=SPACE,
+        study="mine",
+        storage=str(folder / "a.db"),
+        trials=2,
+        seeds=2,
+        baselines=("all-naive",),
+        device="cpu",
+    ).close()
+    opened = autofi.open_study("mine", str(folder / "a.db"))
+    opened._handle.record_model(
+        role=ModelRole.BASELINE,
+        name="lightgbm",
+        seed=0,
+        metrics={"valid": {"auc": 0.7, "logloss": 0.1}},
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def found(study: autofi.Study) -> RashomonSet:
+    return study.rashomon(EPS, settings=SETTINGS)
+
+
+def test_the_pair_that_interacts_comes_first_in_every_model(found: RashomonSet) -> None:
+    assert found.pairs[0].names == ("c", "d")
+    assert abs(found.pairs[0].mean) > 3 * abs(found.pairs[1].mean)
+    assert found.pairs[0].reference.high < 0
+    assert {cloud.names for cloud in found.fields} == {("a",), ("b",), ("c",), ("d",)}
+    assert all(cloud.low <= cloud.reference.mean <= cloud.high for cloud in found.pairs)
+
+
+def test_every_model_is_within_the_share_of_the_best(study: autofi.Study, found: RashomonSet) -> None:
+    recorded = [
+        model.metrics["valid"]["logloss"] for model in study._handle.models() if model.name != "lightgbm"
+    ]
+    recorded += [trial.valid["logloss"] for trial in study._handle.trials() if trial.valid]
+    assert found.best == min(recorded)
+    assert found.level == pytest.approx((1 + EPS) * found.best)
+    assert [model.kind for model in found.models[:2]] == ["winner", "winner"]
+    masked = [model for model in found.models if model.factors]
+    assert len(masked) > 20
+    budget = found.level - found.best
+    for model in masked:
+        assert model.loss.mean <= found.reference.loss.mean + budget + 1e-9
+
+
+def test_trees_are_left_out_and_said_to_be(study: autofi.Study, found: RashomonSet) -> None:
+    assert any("lightgbm" in line for line in found.left_out)
+    assert not any("lightgbm" in model.name for model in found.models)
+
+
+def test_it_is_kept_in_the_study(study: autofi.Study, found: RashomonSet) -> None:
+    kept = recorded_set(study._handle)
+    assert kept is not None
+    assert kept.to_json() == json.loads(json.dumps(found.to_json()))
+    assert kept.halo("d", "c") is not None
+    assert kept.halo("c", "nothing") is None
+
+
+def test_a_set_of_another_format_is_refused(found: RashomonSet) -> None:
+    with pytest.raises(StoreError, match="format 1: found 2; compute it again"):
+        RashomonSet.from_json(found.to_json() | {"format": 2})
+
+
+def test_test_rows_are_not_read(study: autofi.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = study._open_bench(study._settings, SilentProgress())
+    test = bench.dataset.parts["test"]
+    bench.dataset.labels[test] = 1 - bench.dataset.labels[test]
+    bench.dataset.ids[test] = 0
+    monkeypatch.setattr(study, "_bench", bench)
+    again = study.rashomon(EPS, settings=SETTINGS)
+    monkeypatch.undo()
+    assert again.to_json() == study.rashomon(EPS, settings=SETTINGS).to_json()
+
+
+def test_a_model_without_a_bundle_is_trained_to_what_it_was(study: autofi.Study) -> None:
+    bench = study._open_bench(study._settings, SilentProgress())
+    chosen = choose_models(study._handle, bench, eps=EPS, trainings=1)
+    assert [model.kind for model in chosen.models[:1]] == ["winner"]
+    assert sum(model.path is None for model in chosen.models) <= 1
+    assert {model.seed for model in chosen.models if model.kind == ModelRole.WINNER} == {0, 1}
+    assert len({(model.architecture.id, model.seed) for model in chosen.models}) == len(chosen.models)
+    assert np.isfinite([model.loss for model in chosen.models]).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"eps": 0.0}, "between 0 and 1: found eps 0.0"),
+        ({"eps": 2.0}, "between 0 and 1: found eps 2.0"),
+        ({"repeats": 1}, "2 repeats or more: found rows 2000 and repeats 1"),
+        ({"steps": 3}, "A halo has 4 steps or more: found 3"),
+        ({"pairs": -1}, "'pairs' is 0 or more: found -1"),
+        ({"measure": "auc"}, "A reliance has no measure 'auc'"),
+    ],
+)
+def test_settings_that_lead_nowhere_are_refused_before_work_begins(
+    changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        ExploringSettings(**changes)  # type: ignore[arg-type]
+
+
+def test_the_stage_has_the_name_that_reports_read() -> None:
+    assert STAGE == "rashomon"
