@@ -351,7 +351,7 @@ class Study:
             found = autofi.open_study("mine").rashomon(0.05)
             for cloud in found.pairs[:5]:
                 print(cloud.names, cloud.low, cloud.high, cloud.reference)
-            swarm(found).write_html("swarm.html")  # from autofi.report.rashomon_figures import swarm
+            swarm(found).write_html("swarm.html")  # from autofi.report.figures.rashomon import swarm
         """
         # SciPy's distributions take half a second to import.
         from autofi.rashomon.exploring import ExploringSettings

@@ -31,6 +31,7 @@ def report_document(findings: Findings) -> dict[str, Any]:
         },
         "importances": dict(findings.importances),
         "data": None if findings.checks is None else findings.checks.to_json(),
+        "rashomon": None if findings.rashomon is None else findings.rashomon.to_json(),
         "costs": None if findings.costs is None else findings.costs.to_json(),
         "protocol": {
             "data_source": record.data_source,

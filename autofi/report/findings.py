@@ -20,6 +20,8 @@ from autofi.frequencies import Frequencies, load_frequencies
 from autofi.goal import GOAL, PROPOSAL
 from autofi.objectives import Goals
 from autofi.predictions import load_labels, load_predictions, load_weights, model_key
+from autofi.rashomon.result import RashomonSet
+from autofi.rashomon.study import recorded_set
 from autofi.report.figures.inherited import TwiceScored
 from autofi.report.figures.trial_table import rank
 from autofi.space.architecture import Architecture
@@ -54,6 +56,7 @@ class Findings:
     held_out   by part, what the winner and the best baseline predicted there
     checks     what its data was checked for, None in a study of a version that did not
     costs      of the winner, part by part; None before there is one
+    rashomon   interaction scores of all good models; None where they were not explored
     frequencies  how often training has the values of held-out rows, by part
     """
 
@@ -71,6 +74,7 @@ class Findings:
     held_out: Mapping[str, HeldOut] = field(default_factory=dict)
     checks: DataChecks | None = None
     costs: CostBreakdown | None = None
+    rashomon: RashomonSet | None = None
     frequencies: Mapping[str, Frequencies] = field(default_factory=dict)
 
     @property
@@ -158,6 +162,7 @@ def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
         held_out=_held_out(handle, models, summary),
         checks=load_checks(handle),
         costs=_costs(handle, models),
+        rashomon=recorded_set(handle),
         frequencies={part: found for part in PARTS if (found := load_frequencies(handle, part)) is not None},
     )
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from autofi.errors import NothingToShowError
 from autofi.frequencies import Frequencies
+from autofi.rashomon.result import RashomonSet
 from autofi.report.by_frequency import gain_by_field, gain_by_frequency, rarest
 from autofi.report.figures.calibration_curve import calibration_curve
 from autofi.report.figures.cost_bars import cost_bars
@@ -20,6 +21,7 @@ from autofi.report.figures.inherited import FEWEST_SCORED, inherited_against_alo
 from autofi.report.figures.interaction_map import Pair, choice_shares, interaction_map, pair_values
 from autofi.report.figures.models import models_by_auc
 from autofi.report.figures.network_graph import network_graph
+from autofi.report.figures.rashomon import cloud, halo, halo3, swarm
 from autofi.report.figures.style import plain
 from autofi.report.figures.trade_off import measure, trade_off
 from autofi.report.findings import Findings, Floats, read_architecture
@@ -156,6 +158,25 @@ class StudyFigures:
                 "The costs of a winner are kept when it is retrained: there is none yet."
             )
         return cost_bars(self._findings.costs)
+
+    def rashomon_swarm(self, order: int = 2) -> go.Figure:
+        """Interaction scores of pairs (`order` 2; 1 is fields, 3 triples), a dot per model that is about as good."""
+        return swarm(self._rashomon(), order=order)
+
+    def rashomon_cloud(self, order: int = 2) -> go.Figure:
+        """The same from the least to the largest score of any model."""
+        return cloud(self._rashomon(), order=order)
+
+    def rashomon_halo(self, *names: str) -> go.Figure:
+        """The halo of two or three fields; raises StoreError where none was drawn of them."""
+        return (halo if len(names) == 2 else halo3)(self._rashomon(), names)
+
+    def _rashomon(self) -> RashomonSet:
+        if self._findings.rashomon is None:
+            raise NothingToShowError(
+                "The set of good models was not explored yet: run autofi report with --rashomon, or study.rashomon()."
+            )
+        return self._findings.rashomon
 
     def _by_frequency(self) -> tuple[Frequencies, Floats, str, Floats, Floats]:
         """Codes of rows, their labels, the best baseline's name, predictions of the winner and its own."""

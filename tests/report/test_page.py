@@ -22,6 +22,7 @@ ORDER = [
     "answer",
     "models",
     "pairs",
+    "rashomon",
     "architecture",
     "trade-offs",
     "search",

@@ -9,6 +9,7 @@ from autofi.report.sections.models import models_section
 from autofi.report.sections.network import network_section
 from autofi.report.sections.pairs import pairs_section
 from autofi.report.sections.protocol import protocol_section
+from autofi.report.sections.rashomon import rashomon_section
 from autofi.report.sections.searching import inherited_section, parameters_section, searching_section
 from autofi.report.sections.trade_offs import trade_offs_section
 
@@ -16,6 +17,7 @@ SECTIONS = (
     answer_section,
     models_section,
     pairs_section,
+    rashomon_section,
     network_section,
     trade_offs_section,
     searching_section,

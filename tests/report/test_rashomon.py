@@ -12,7 +12,7 @@ from autofi.errors import StoreError
 from autofi.rashomon.halo import Halo, HaloPoint
 from autofi.rashomon.result import RashomonSet
 from autofi.rashomon.scores import Estimate, ScoredModel
-from autofi.report.rashomon_figures import cloud, halo, halo3, swarm
+from autofi.report.figures.rashomon import cloud, halo, halo3, swarm
 
 NAMES = ("a<b>", "b", "c")
 

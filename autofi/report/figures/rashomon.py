@@ -12,7 +12,7 @@ from autofi.errors import StoreError, nearest
 from autofi.rashomon.halo import Halo, HaloPoint
 from autofi.rashomon.result import RashomonSet
 from autofi.rashomon.scores import Cloud, Estimate, Names, ScoredModel
-from autofi.report.figures import _plain as plain
+from autofi.report.figures.style import plain
 
 #: Rows of a swarm or a cloud.
 SHOWN_GROUPS = 20
@@ -221,12 +221,12 @@ def _rows(traces: Sequence[go.Figure], shown: Sequence[Cloud], *, title: str, or
 
 def _layout(title: str) -> dict[str, object]:
     return {
-        "title": {"text": title},
+        "title": {"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "container"},
         "template": "none",
         "paper_bgcolor": CLEAR,
         "plot_bgcolor": CLEAR,
-        "margin": {"l": 20, "r": 20, "t": 40, "b": 50},
-        "legend": {"orientation": "h", "y": -0.15},
+        "margin": {"l": 10, "r": 10, "t": 46, "b": 10},
+        "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
     }
 
 

@@ -1,0 +1,87 @@
+"""What all good models rely on, not the winner alone."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+
+from autofi.rashomon.result import RashomonSet
+from autofi.report.blocks import Block, Code, Notice, Section, Table, Text, drawing
+from autofi.report.findings import Findings
+from autofi.report.study_figures import StudyFigures
+
+#: Pairs whose halos are drawn, those of the highest scores; pairs of the table.
+HALOS, LISTED = 4, 20
+
+
+def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
+    """Interaction scores of pairs and triples over the set, main effects, halos."""
+    found = findings.rashomon
+    title = "Interactions over all good models"
+    if found is None:
+        name = shlex.quote(findings.record.name)
+        blocks: list[Block] = [
+            Notice(
+                "Not explored yet: how much every model that is about as good as the winner relies on each pair, on each "
+                "field, and on each pair beyond its fields. It takes minutes and opens the data again."
+            ),
+            Code(f"autofi report {name} -o report.html --rashomon 0.05"),
+        ]
+        return Section("rashomon", title, blocks)
+    blocks = [
+        Text(_told(found)),
+        drawing(
+            "rashomon_swarm",
+            figures.rashomon_swarm,
+            "A dot is a model, the star the winner with its interval.",
+            half=True,
+        ),
+        drawing(
+            "rashomon_cloud",
+            figures.rashomon_cloud,
+            "From the least to the largest score of any model.",
+            half=True,
+        ),
+        drawing("rashomon_fields", partial(figures.rashomon_swarm, 1), half=True),
+    ]
+    if found.triples:
+        blocks.append(drawing("rashomon_triples", partial(figures.rashomon_swarm, 3), half=True))
+    pairs = [halo.names for halo in found.halos if len(halo.names) == 2]
+    ranked = [cloud.names for cloud in found.pairs if tuple(cloud.names) in {tuple(names) for names in pairs}]
+    if ranked:
+        blocks.append(
+            Text(
+                "A halo takes a pair's fields fainter or stronger together, each as far as would cost the same by itself. "
+                "Fields that do not interact lie on the circle, within its band; those that do lie off it."
+            )
+        )
+    for number, names in enumerate(ranked[:HALOS]):
+        blocks.append(drawing(f"rashomon_halo_{number}", partial(figures.rashomon_halo, *names), half=True))
+    triple = next((halo.names for halo in found.halos if len(halo.names) == 3), None)
+    if triple is not None:
+        blocks.append(drawing("rashomon_halo_triple", partial(figures.rashomon_halo, *triple)))
+    blocks.append(_table(found))
+    return Section("rashomon", title, blocks)
+
+
+def _told(found: RashomonSet) -> str:
+    return (
+        f"{len(found.models)} models of at most {found.level:.5f} validation logloss, {found.eps:.0%} above the best: "
+        f"{len(found.trained)} trained, the others by masking what the winner's network reads of its fields. A score "
+        f"is by how much more the loss rises when all fields of a group are shuffled together than when each is alone, "
+        f"on {found.repeats} times {found.rows:,} validation rows."
+    )
+
+
+def _table(found: RashomonSet) -> Table:
+    rows = [
+        [
+            " × ".join(cloud.names),
+            f"{cloud.reference.mean:.5f}",
+            f"{cloud.reference.low:.5f} to {cloud.reference.high:.5f}",
+            f"{cloud.low:.5f} to {cloud.high:.5f}",
+            str(cloud.models),
+        ]
+        for cloud in found.pairs[:LISTED]
+    ]
+    return Table(("pair", "score of the winner", "95 % interval", "range over models", "models"), rows)
