@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from autofi.errors import AutoFIError
+
+_logger = logging.getLogger(__name__)
 
 #: What `Study.summary()` gives.
 Summary = Mapping[str, Any]
@@ -55,11 +57,19 @@ class Results:
                     self._busy = False
                     return
                 name, version = self._wanted.popitem()
-            summary = None
-            # A visitor may delete a study at this moment, and files may be gone.
-            with contextlib.suppress(AutoFIError, KeyError, OSError, ValueError):
-                summary = self._summarize(name)
+            summary = self._try(name)
             with self._lock:
                 self._found[name] = Found(version, summary)
                 if self._wanted.get(name) == version:
                     del self._wanted[name]
+
+    def _try(self, name: str) -> Summary | None:
+        try:
+            return self._summarize(name)
+        except (AutoFIError, KeyError, OSError):
+            # A visitor may delete a study at this moment, and files may be gone.
+            return None
+        except Exception:
+            # The list goes on without this one; what was wrong is told where it is served.
+            _logger.exception("study '%s' has no result", name)
+            return None

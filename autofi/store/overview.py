@@ -193,7 +193,7 @@ def _better(goals: Goals, values: Iterable[float]) -> float:
 def _stages(session: Session, payloads: Collection[str]) -> Mapping[int, dict[str, StageOverview]]:
     """By our study. A proposal may hold megabytes: payloads only where they were asked for."""
     asked = select(StageRow.id, StageRow.payload).where(StageRow.key.in_(list(payloads)))
-    texts = dict(session.execute(asked).tuples().all())
+    texts = dict(session.execute(asked).all())
     query = select(StageRow.id, StageRow.study_id, StageRow.key, StageRow.created_at)
     found: dict[int, dict[str, StageOverview]] = defaultdict(dict)
     for row, study, key, recorded in session.execute(query):
@@ -214,4 +214,4 @@ def _running(session: Session, living: Collection[int]) -> dict[int, int]:
         .where(ClaimRow.state == ClaimState.RUNNING, ClaimRow.worker_id.in_(list(living)))
         .group_by(ClaimRow.study_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
