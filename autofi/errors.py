@@ -70,6 +70,10 @@ class ExportError(AutoFIError):
     """A bundle cannot be written, or must not be loaded."""
 
 
+class NothingToShowError(AutoFIError):
+    """A figure asks for what a study does not have, or does not have yet."""
+
+
 class MissingDependencyError(AutoFIError, ImportError):
     """A package of an optional extra is needed and absent."""
 

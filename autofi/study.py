@@ -23,9 +23,15 @@ from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.contents import FORMS, forms_of, quantization_of
 from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
+from autofi.plain_json import json_text
 from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress
+from autofi.report.document import report_document
+from autofi.report.findings import Findings, read_findings
 from autofi.report.markdown import write_report
+from autofi.report.page import page_html
+from autofi.report.study_figures import StudyFigures
+from autofi.report.target import report_target, write_whole
 from autofi.retrain import current_baselines, retrain_winner
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
@@ -278,14 +284,46 @@ class Study:
         self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
         return target
 
-    def report(self, directory: str | Path | None = None) -> Path:
-        """Write `study.yaml` and `report.md` into a folder, by default `studies/<name>` under the working directory."""
-        target = Path(directory) if directory is not None else Path("studies") / self.name
-        trials = [
+    def report(
+        self,
+        path: str | Path | None = None,
+        form: str | None = None,
+        *,
+        rashomon: float | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write what is known of the study, running or finished, and return where.
+
+        form      `html`: one page that needs nothing else; `json`: one document; `md`: a folder with `study.yaml` and
+                  `report.md`, to be committed. By default what the end of `path` says, else a page
+        path      a file, or for `md` a folder; by default under `studies/<name>` of the working directory
+        rashomon  explore the models that are as good as the winner but for that share of its logloss first; see
+                  `rashomon`, which opens the data again
+        """
+        target, chosen = report_target(self.name, path, form)
+        if rashomon is not None:
+            self.rashomon(rashomon, progress=progress)
+        findings = self.findings()
+        if chosen == "md":
+            write_report(target, findings.record, findings.summary, self._ranked_trials())
+        else:
+            written = page_html(findings) if chosen == "html" else f"{json_text(report_document(findings))}\n"
+            write_whole(target, written)
+        return target
+
+    @property
+    def figures(self) -> StudyFigures:
+        """Plotly figures of the study as it is now, such as `study.figures.interaction_map()`."""
+        return StudyFigures(self.findings())
+
+    def findings(self) -> Findings:
+        """All that a report is made of, read once."""
+        return read_findings(self._handle, self.summary())
+
+    def _ranked_trials(self) -> list[dict[str, Any]]:
+        return [
             {str(key): value for key, value in row.items()} for row in self.leaderboard().to_dict("records")
         ]
-        write_report(target, self._handle.record, self.summary(), trials)
-        return target
 
     def _won(self) -> list[ModelRecord]:
         """The seeds of the retrained winner."""

@@ -19,12 +19,13 @@ from typer.testing import CliRunner
 import autofi
 from autofi.cli.app import app
 from autofi.cli.options import parse_duration, parse_limits, parse_list, parse_multi_valued
-from autofi.cli.output import plain, quiet_stdout
+from autofi.cli.output import quiet_stdout
 from autofi.cli.summary import next_command, sentences
 from autofi.data.inference import infer_schema
 from autofi.data.overrides import SchemaOverrides, load_overrides
 from autofi.data.reading import open_table
 from autofi.errors import ConfigError, DataError, MissingDependencyError, StudyNotFoundError
+from autofi.plain_json import plain
 
 COMMANDS = (
     "search",

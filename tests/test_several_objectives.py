@@ -105,7 +105,7 @@ def test_show_and_the_report_tell_the_front(searched: Searched, tmp_path: Path) 
     assert summary["objectives"] == OBJECTIVES
     assert [point["trial"] for point in summary["front"]] == searched.study.front()["trial"].tolist()
     assert summary["missed"] == []
-    report = (searched.study.report(tmp_path) / "report.md").read_text()
+    report = (searched.study.report(tmp_path, "md") / "report.md").read_text()
     assert "## Front" in report
     assert "| trial | valid AUC | table bytes | architecture |" in report
 

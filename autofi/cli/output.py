@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
 import sys
 from collections.abc import Iterator
-from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from autofi.plain_json import json_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,24 +41,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(answer: Any) -> None:
     """One JSON object on standard output; numbers that JSON cannot hold (NaN, infinity) become null."""
-    typer.echo(json.dumps(plain(answer), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def plain(value: Any) -> Any:
-    """Types that JSON has: NumPy scalars unwrapped, times in ISO 8601, non-finite numbers as None."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "item") and callable(value.item):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    typer.echo(json_text(answer))
 
 
 @contextlib.contextmanager

@@ -23,7 +23,12 @@ EXPORT_EXAMPLES = (
     "autofi export mine -o model --calibrate platt   [dim]calibrated on the validation rows[/dim]\n\n"
     "autofi export mine -o model --format onnx --quantize int8   [dim]down to a quarter of the bytes[/dim]"
 )
-REPORT_EXAMPLES = "[bold]Examples[/bold]\n\nautofi report mine\n\nautofi report mine -o reports/mine"
+REPORT_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi report mine   [dim]studies/mine/report.html[/dim]\n\n"
+    "autofi report mine -o report.html --rashomon 0.05   [dim]with interaction scores of all good models[/dim]\n\n"
+    "autofi report mine --format md   [dim]studies/mine/study.yaml and report.md, to be committed[/dim]\n\n"
+    "autofi report mine -o mine.json"
+)
 DASHBOARD_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi dashboard\n\nautofi dashboard --port 9000\n\n"
     "autofi dashboard --host 0.0.0.0 --token auto\n\nautofi dashboard --token auto --allow-changes"
@@ -127,18 +132,42 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Folder to write. [dim]default: studies/STUDY[/dim]", show_default=False
+            "--output",
+            "-o",
+            help="File to write, or the folder of --format md. [dim]default: under studies/STUDY[/dim]",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="[bold]html[/bold], one page that needs nothing else; [bold]json[/bold]; [bold]md[/bold], report.md and "
+            "study.yaml to be committed. [dim]default: by the ending of --output, else html[/dim]",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    rashomon: Annotated[
+        float | None,
+        typer.Option(
+            help="Explore the models whose logloss is at most this share above the best, such as 0.05; minutes, kept in "
+            "the study.",
+            metavar="EPS",
+            show_default=False,
         ),
     ] = None,
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a study as study.yaml and report.md, to be read and committed."""
+    """Write what is known of a study, running or finished: the winner, its pairs, its costs, how the search went."""
     import autofi
 
-    written = autofi.open_study(study, storage=storage).report(output)
+    opened = autofi.open_study(study, storage=storage)
+    with working(quiet=quiet) as progress:
+        written = opened.report(output, form, rashomon=rashomon, progress=progress)
     if not quiet:
-        say(f"Wrote {written / 'study.yaml'} and {written / 'report.md'}.")
+        say(f"Wrote {written}.")
 
 
 def dashboard(

@@ -10,7 +10,8 @@ from autofi.errors import SearchSpaceError, StoreError
 from autofi.export.manifest import MANIFEST
 from autofi.predictions import predictions_file, trial_key
 from autofi.progress import Progress
-from autofi.report.figures import interaction_map, rank, trial_table
+from autofi.report.figures.interaction_map import interaction_map
+from autofi.report.figures.trial_table import rank, trial_table
 from autofi.report.note import trial_note
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle, TrialState

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors.torch import load_file, save_file
 
 from autofi import __version__
@@ -33,6 +31,7 @@ from autofi.export.manifest import MANIFEST, Manifest, describe, read_manifest
 from autofi.model.build import build_network, used_builder
 from autofi.model.network import Network
 from autofi.operators.base import Operator
+from autofi.plain_json import json_text
 from autofi.space.architecture import Architecture
 from autofi.store.location import mask_password
 
@@ -144,7 +143,7 @@ def _check_layout(architecture: Architecture, names: tuple[str, ...], network: N
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write JSON, numpy numbers among it; NaN becomes null."""
-    path.write_text(json.dumps(_plain(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(json_text(document) + "\n", encoding="utf-8")
 
 
 def _without_passwords(origin: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,16 +152,3 @@ def _without_passwords(origin: Mapping[str, Any]) -> dict[str, Any]:
         key: mask_password(value) if isinstance(value, str) and is_database_url(value) else value
         for key, value in origin.items()
     }
-
-
-def _plain(value: Any) -> Any:
-    """The same with numpy numbers as Python's, and null for numbers that JSON does not have."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

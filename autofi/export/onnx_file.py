@@ -24,8 +24,12 @@ def save_onnx(model: onnx.ModelProto, path: Path) -> None:
             "counts of the search, or export it with --format torch."
         )
     beside = held + named > LARGEST_PROTOBUF
-    data = _files(path)[1].name if beside else None
-    onnx.save(model, path, save_as_external_data=beside, location=data, all_tensors_to_one_file=True)
+    data = _files(path)[1]
+    location = data.name if beside else None
+    onnx.save(model, path, save_as_external_data=beside, location=location, all_tensors_to_one_file=True)
+    if beside:
+        # It is written for its owner only, the model for whoever the umask allows.
+        data.chmod(path.stat().st_mode)
 
 
 def onnx_bytes(path: Path) -> int:

@@ -158,6 +158,7 @@ def test_a_large_model_has_its_numbers_in_a_file_beside_it(
     found = autofi.load(tmp_path / "model").predict_proba(UNSEEN)
     np.testing.assert_array_equal(found, autofi.load(released, runtime="onnx").predict_proba(UNSEEN))
     data = tmp_path / "model" / "model.onnx.data"
+    assert data.stat().st_mode == data.with_name("model.onnx").stat().st_mode
     data.write_bytes(data.read_bytes()[:-4])
     with pytest.raises(ExportError, match=r"model\.onnx\.data"):
         autofi.load(tmp_path / "model")

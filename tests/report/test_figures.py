@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import combinations
 
-from autofi.report.figures import MAPPED_FIELDS, interaction_map, rank, trial_table
+from autofi.report.figures.interaction_map import MAPPED_FIELDS, interaction_map
+from autofi.report.figures.trial_table import rank, trial_table
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
 from tests.report.test_note import record

@@ -83,7 +83,7 @@ def _without_tables(network: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str
     small.graph.output.extend(network.graph.output)
     tables = {}
     for tensor in network.graph.initializer:
-        if math.prod(tensor.dims) < TABLE_NUMBERS:
+        if math.prod(tensor.dims) < TABLE_NUMBERS or not tensor.raw_data:
             small.graph.initializer.append(tensor)
             continue
         tables[tensor.name] = tensor
@@ -98,7 +98,10 @@ def _with_tables(model: onnx.ModelProto, tables: Mapping[str, onnx.TensorProto])
     inputs = [value for value in model.graph.input if value.name not in tables]
     del model.graph.input[:]
     model.graph.input.extend(inputs)
-    model.graph.initializer.extend(tables.values())
+    for table in tables.values():
+        # Field by field: a message that is copied is serialized on the way, and none beyond 2 GB can be.
+        held = model.graph.initializer.add(name=table.name, data_type=table.data_type, dims=table.dims)
+        held.raw_data = table.raw_data
     nodes = []
     for node in model.graph.node:
         if node.op_type != "Constant" or node.attribute[0].name != "value":

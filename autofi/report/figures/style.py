@@ -1,0 +1,38 @@
+"""What all figures have in common: colours, margins, and names that are no markup."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+# Apart for colour-blind eyes, and on a dark page as well.
+NAIVE, FACTORIZE, MEMORIZE, BOTH = "rgba(150,160,172,0.25)", "#4c78a8", "#f58518", "#54278f"
+MAIN, OTHER, BEST = "#4c78a8", "#9aa5b1", "#e45756"
+#: One after the other where nothing else tells which.
+COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#eeca3b")
+#: Of a share or a strength: from nothing to all, visible on light and dark pages.
+RISING = [[0.0, "rgba(76,120,168,0.06)"], [1.0, "#4c78a8"]]
+
+
+def plain(text: object) -> str:
+    """Plotly reads a few HTML tags."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def short(text: str, most: int = 24) -> str:
+    """A name that fits on an axis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def laid_out(figure: go.Figure, title: str, *, height: int = 360, **layout: object) -> go.Figure:
+    """The figure with a title, a height in pixels, and a legend below it where it has one."""
+    figure.update_layout(
+        title={"text": plain(title), "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "container"},
+        template="none",
+        height=height,
+        margin={"l": 10, "r": 10, "t": 46, "b": 10},
+        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
+        hoverlabel={"align": "left"},
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure.update_layout(**layout)

@@ -1,0 +1,212 @@
+"""What a study holds, read once: all that figures and pages are made of."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autofi.errors import SearchSpaceError
+from autofi.goal import GOAL, PROPOSAL
+from autofi.objectives import Goals
+from autofi.predictions import load_labels, load_predictions, load_weights, model_key
+from autofi.report.figures.inherited import TwiceScored
+from autofi.report.figures.trial_table import rank
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyRecord, TrialRecord, TrialState
+from autofi.supernet.exploration import Exploration
+
+Floats = npt.NDArray[np.float64]
+#: Trials that count as the best ones, of which choices are counted.
+BEST = 20
+PARTS = ("valid", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Rows of a part that were scored by several models: labels, weights or None, and predictions by model."""
+
+    labels: Floats
+    weights: Floats | None
+    predictions: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """A snapshot of a study, running or finished.
+
+    summary    what `Study.summary()` gives
+    names      the fields in the order of the data
+    searching  whether a living process leads its search
+    asked      trials that the search was asked for, None before it says so
+    won        the number of the trial that was retrained as the winner
+    proposal   what came before the first trial, as `Proposal.to_json` keeps it; empty where nothing did
+    held_out   by part, what the winner and the best baseline predicted there
+    stages     what else was recorded, by key: `data` and `rashomon` where they are
+    """
+
+    record: StudyRecord
+    summary: Mapping[str, Any]
+    goals: Goals
+    names: tuple[str, ...]
+    trials: tuple[TrialRecord, ...]
+    models: tuple[ModelRecord, ...]
+    searching: bool
+    asked: int | None
+    won: int | None = None
+    proposal: Mapping[str, Any] = field(default_factory=dict)
+    importances: Mapping[str, float] = field(default_factory=dict)
+    held_out: Mapping[str, HeldOut] = field(default_factory=dict)
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def complete(self) -> tuple[TrialRecord, ...]:
+        """The trials that were measured."""
+        return tuple(
+            trial for trial in self.trials if trial.state is TrialState.COMPLETE and trial.value is not None
+        )
+
+    @cached_property
+    def ranked(self) -> tuple[TrialRecord, ...]:
+        """The same, those within the limits first, best first."""
+        return tuple(rank(self.complete, maximize=self.goals.directions[0] == "maximize"))
+
+    @property
+    def best(self) -> tuple[TrialRecord, ...]:
+        """The better half of the trials, at most BEST."""
+        return self.ranked[: min(BEST, (len(self.ranked) + 1) // 2)]
+
+    @cached_property
+    def leader(self) -> TrialRecord | None:
+        """The trial that won, or leads so far."""
+        best = (self.summary.get("best") or {}).get("trial")
+        numbers = [number for number in (self.won, best) if number is not None]
+        found = {trial.number: trial for trial in self.complete}
+        return next((found[number] for number in numbers if number in found), next(iter(self.ranked), None))
+
+    @cached_property
+    def architecture(self) -> Architecture | None:
+        """Of the leader; None before there is one, and where this version cannot read it."""
+        return None if self.leader is None else read_architecture(self.leader)
+
+    @cached_property
+    def exploration(self) -> Exploration:
+        """What was scored by inherited weights."""
+        kept = self.proposal.get("exploration")
+        return Exploration.from_json(kept) if kept else Exploration()
+
+    @cached_property
+    def twice_scored(self) -> tuple[TwiceScored, ...]:
+        """Trials whose fields, pairs and streams were scored by inherited weights, too."""
+        exploration = self.exploration
+        inherited = {
+            _choices(exploration.fields(one), exploration.pairs(one), exploration.streams_of(one)): one.guided
+            for one in exploration.scored
+        }
+        if not inherited:
+            return ()
+        found = []
+        for trial in self.complete:
+            architecture, logloss = read_architecture(trial), (trial.valid or {}).get("logloss")
+            if architecture is None or logloss is None:
+                continue
+            streams = architecture.streams if exploration.streams else None
+            key = _choices(architecture.fields, architecture.pairs, streams)
+            if key in inherited:
+                described = str(trial.attrs.get("describe", trial.architecture_id))
+                found.append(TwiceScored(trial.number, inherited[key], logloss, described))
+        return tuple(found)
+
+
+def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
+    """Read a study; nothing is written, and no row of its data is looked at."""
+    trials, models = handle.trials(), handle.models()
+    kept = {key: found for key in ("data", "rashomon") if (found := handle.stage(key)) is not None}
+    goal = handle.stage(GOAL) or {}
+    names = (handle.stage("fields") or {}).get("names") or ()
+    return Findings(
+        record=handle.record,
+        summary=summary,
+        goals=handle.goals,
+        names=tuple(names),
+        trials=trials,
+        models=models,
+        searching=handle.is_led(),
+        asked=goal.get("trials"),
+        won=(handle.stage("winner") or {}).get("trial"),
+        proposal=handle.stage(PROPOSAL) or {},
+        importances=_importances(handle, trials),
+        held_out=_held_out(handle, models, summary),
+        stages=kept,
+    )
+
+
+def read_architecture(trial: TrialRecord) -> Architecture | None:
+    """Of a trial; None where this version has not its operators."""
+    try:
+        return Architecture.from_json(trial.architecture)
+    except SearchSpaceError:
+        return None
+
+
+def _choices(
+    fields: Mapping[str, Sequence[str]],
+    pairs: Mapping[tuple[str, str], Sequence[str]],
+    streams: Mapping[str, Mapping[str, Any]] | None,
+) -> object:
+    """The same for the same choices, in whatever order they are told."""
+    whole = Architecture(
+        fields={name: tuple(forms) for name, forms in fields.items()},
+        pairs={pair: tuple(forms) for pair, forms in pairs.items()},
+        streams=streams or {},
+    )
+    return whole.id
+
+
+def _importances(handle: StudyHandle, trials: Sequence[TrialRecord]) -> dict[str, float]:
+    """By PED-ANOVA, which is fast whatever the number of trials; empty where too few parameters or values differ."""
+    done = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
+    if len(done) < 4 or len({trial.value for trial in done}) < 2:
+        return {}
+    names = set.intersection(*(set(trial.params) for trial in done))
+    varied = sorted(name for name in names if len({str(trial.params[name]) for trial in done}) > 1)
+    if not varied:
+        return {}
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    objective = handle.goals.objectives[0]
+    # Of several objectives Optuna asks for one, and says that it takes low values for good ones.
+    target = (lambda trial: objective.loss(trial.values[0])) if handle.goals.several else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = get_param_importances(
+            handle.optuna_study, evaluator=PedAnovaImportanceEvaluator(), params=varied, target=target
+        )
+    return {name: float(share) for name, share in found.items() if share == share}
+
+
+def _held_out(
+    handle: StudyHandle, models: Sequence[ModelRecord], summary: Mapping[str, Any]
+) -> dict[str, HeldOut]:
+    """Predictions of the first seed of the winner and of the baseline it is compared with."""
+    wanted: dict[str, ModelRecord] = {}
+    rival = (summary.get("comparison") or {}).get("baseline")
+    won = (handle.stage("winner") or {}).get("architecture_id")
+    for model in models:
+        if model.role is ModelRole.WINNER and model.architecture_id == won:
+            wanted.setdefault("winner", model)
+    theirs = [model for model in models if model.role is ModelRole.BASELINE and model.name == rival]
+    wanted |= {model.name: model for model in theirs[:1]}
+    kept = {name: load_predictions(handle, model_key(model)) for name, model in wanted.items()}
+    found = {}
+    for part in PARTS:
+        labels = load_labels(handle, part)
+        scored = {name: parts[part] for name, parts in kept.items() if part in parts}
+        if labels is not None and scored and all(len(scores) == len(labels) for scores in scored.values()):
+            found[part] = HeldOut(labels, load_weights(handle, part), scored)
+    return found

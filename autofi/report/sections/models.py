@@ -1,0 +1,72 @@
+"""The winner against the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autofi.report.blocks import Block, Notice, Section, Table, Text, drawing
+from autofi.report.findings import Findings
+from autofi.report.markdown import count, figure
+from autofi.report.study_figures import StudyFigures
+from autofi.report.verdict import verdict
+
+_LEVELS = {"better": "good", "tie": "quiet", "worse": "warning"}
+
+
+def models_section(findings: Findings, figures: StudyFigures) -> Section:
+    """Every model with its interval, the paired test of the winner, and a table."""
+    summary = findings.summary
+    blocks: list[Block] = []
+    comparison = summary.get("comparison")
+    if comparison:
+        said, measured = verdict(comparison)
+        blocks.append(Notice(f"{said} ({measured}).", _LEVELS[comparison["verdict"]]))
+    blocks.append(
+        drawing(
+            "models",
+            figures.models,
+            "Intervals are over test rows and seeds. The line above pairs both models on the same rows, so it "
+            "can tell apart models whose intervals overlap.",
+        )
+    )
+    models = [model for model in (summary.get("winner"), *(summary.get("baselines") or ())) if model]
+    if models:
+        models.sort(key=lambda model: -((model.get("test") or {}).get("auc") or 0.0))
+        heading = (
+            "model",
+            "seeds",
+            "valid AUC",
+            "test AUC",
+            "95 % interval",
+            "test logloss",
+            "test ECE",
+            "parameters",
+            "table bytes",
+            "seconds",
+        )
+        blocks.append(Table(heading, [_row(model) for model in models]))
+        blocks.append(
+            Text(
+                "Test rows were read once, after everything was chosen. ± is the deviation between seeds; ECE is the "
+                "expected calibration error; seconds are those of one training."
+            )
+        )
+    return Section("models", "Winner against baselines", blocks)
+
+
+def _row(model: Mapping[str, Any]) -> list[str]:
+    valid, test = model.get("valid") or {}, model.get("test") or {}
+    interval, spread = test.get("auc_interval"), test.get("auc_std")
+    return [
+        str(model["name"]),
+        str(model["seeds"]),
+        figure(valid.get("auc")),
+        figure(test.get("auc")) + (f" ± {spread:.4f}" if spread is not None else ""),
+        f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
+        figure(test.get("logloss")),
+        figure(test.get("ece")),
+        count(model.get("parameters")),
+        count(model.get("table_bytes")),
+        "" if model.get("seconds") is None else f"{model['seconds']:.1f}",
+    ]

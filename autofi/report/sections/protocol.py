@@ -1,0 +1,38 @@
+"""How all of it was measured, and how to measure it again."""
+
+from __future__ import annotations
+
+import shlex
+
+from autofi.report.blocks import Block, Code, Section, Table, Text
+from autofi.report.findings import Findings
+from autofi.report.markdown import study_yaml
+from autofi.report.study_figures import StudyFigures
+
+_RULES = (
+    "Vocabularies, counts of crosses, statistics and borders come from training rows only. Validation rows chose "
+    "architectures. Test rows were read once, by what was retrained after that. AUC is that of all rows together.",
+)
+
+
+def protocol_section(findings: Findings, figures: StudyFigures) -> Section:
+    """Rules, seeds, times, versions, and the settings as YAML."""
+    record, summary = findings.record, findings.summary
+    seconds = {name: value for name, value in (summary.get("seconds") or {}).items() if value is not None}
+    rows = [
+        ["study", record.name],
+        ["begun", record.created_at.strftime("%Y-%m-%d %H:%M UTC")],
+        ["data", record.data_source],
+        ["fingerprint of the data", record.data_fingerprint],
+        ["search space", f"{record.space_name} ({record.space_fingerprint[:12]})"],
+        ["seconds", ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())],
+        ["versions", ", ".join(f"{name} {version}" for name, version in record.versions.items())],
+    ]
+    name = shlex.quote(record.name)
+    blocks: list[Block] = [
+        *map(Text, _RULES),
+        Table(("", ""), rows),
+        Code(study_yaml(record)),
+        Code(f"autofi show {name}\nautofi export {name} -o model\nautofi report {name} -o report.html"),
+    ]
+    return Section("protocol", "Protocol, and how to repeat it", blocks)

@@ -1,0 +1,185 @@
+"""The figures of one study, by name: on its page, and from Python as `study.figures`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+
+import plotly.graph_objects as go
+
+from autofi.errors import NothingToShowError
+from autofi.report.figures.calibration_curve import calibration_curve
+from autofi.report.figures.history import history
+from autofi.report.figures.importances import importances
+from autofi.report.figures.inherited import FEWEST_SCORED, inherited_against_alone
+from autofi.report.figures.interaction_map import Pair, choice_shares, interaction_map, pair_values
+from autofi.report.figures.models import models_by_auc
+from autofi.report.figures.network_graph import network_graph
+from autofi.report.figures.style import plain
+from autofi.report.figures.trade_off import measure, trade_off
+from autofi.report.findings import Findings, read_architecture
+from autofi.space.architecture import Architecture
+from autofi.training.calibration import reliability
+
+#: Pixels of a map of a few fields, of each field more, and at most.
+_MAP = (300, 14, 900)
+
+
+class StudyFigures:
+    """Plotly figures of what a study holds; each raises NothingToShowError where it holds nothing of that kind.
+
+    They have no background of their own: `figure.update_layout(template="plotly_white")` gives them one.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+
+    def models(self) -> go.Figure:
+        """Test AUC of the winner and every baseline with its 95 % interval."""
+        winner, baselines = self._findings.summary["winner"], self._findings.summary["baselines"]
+        if not any((model or {}).get("test") for model in (winner, *baselines)):
+            raise NothingToShowError(
+                "Nothing was measured on test rows yet: that comes after the winner is retrained."
+            )
+        return models_by_auc(winner, baselines)
+
+    def interaction_map(self) -> go.Figure:
+        """Fields × fields: memorize, factorize or naive, in the winner or in the leading trial before there is one.
+
+        Hovering tells how often the best trials chose the same, and what a pair gained when it was selected.
+        """
+        architecture, leader = self._leading(), self._findings.leader
+        assert leader is not None
+        what = (
+            "the winner" if leader.number == self._findings.won else f"trial {leader.number}, the best so far"
+        )
+        gained = self._gains()
+        more = {
+            pair: "<br>".join(filter(None, (self._agreeing(pair, architecture), gained.get(pair, ("",))[-1])))
+            for pair in self._pairs()
+        }
+        return interaction_map(
+            self._names, architecture, title=f"Pairs of {what}", height=self._map_height(), more=more
+        )
+
+    def pair_choices(self) -> go.Figure:
+        """Fields × fields: in how many of the best trials a pair is not naive."""
+        best = self._best
+        title = (
+            "Pairs of the best trial"
+            if len(best) == 1
+            else f"Share of the best {len(best)} trials that use a pair"
+        )
+        return choice_shares(self._names, best, title=title, height=self._map_height())
+
+    def pair_gains(self) -> go.Figure:
+        """Fields × fields: logloss that a pair gained on rows held out of training when the supernet selected it."""
+        gains = self._gains()
+        if not gains:
+            raise NothingToShowError("No pair was selected by what it gains on inherited weights.")
+        return pair_values(
+            self._names,
+            {pair: max(gain, 0.0) for pair, (gain, _) in gains.items()},
+            {pair: told for pair, (_, told) in gains.items()},
+            title="Logloss gained when a pair was selected",
+            height=self._map_height(),
+        )
+
+    def network(self) -> go.Figure:
+        """The architecture of the winner, or of the leading trial, as a graph from fields to the probability."""
+        return network_graph(self._names, self._leading())
+
+    def trade_off(self, cost: str) -> go.Figure:
+        """Every trial by its first objective against a cost of `autofi.objectives.OBJECTIVES`, with the front."""
+        gain = self._findings.goals.objectives[0].name
+        if cost == gain:
+            gain = "auc"
+        known = [trial for trial in self._findings.complete if measure(trial, cost) is not None]
+        if len(known) < 2:
+            raise NothingToShowError(f"Fewer than two trials have a measured {cost}.")
+        return trade_off(known, cost, gain=gain, study=self._findings.record.name)
+
+    def history(self, *, by_time: bool = False) -> go.Figure:
+        """Values of the trials and the best so far, by number or by time."""
+        self._needs_trials()
+        return history(self._findings.complete, self._findings.goals.objectives[0], by_time=by_time)
+
+    def inherited(self) -> go.Figure:
+        """Scores by inherited weights against scores of training from scratch."""
+        scored = self._findings.twice_scored
+        if len(scored) < FEWEST_SCORED:
+            raise NothingToShowError(
+                f"Fewer than {FEWEST_SCORED} trials made choices that inherited weights have scored, too: "
+                f"there {'is' if len(scored) == 1 else 'are'} {len(scored)}."
+            )
+        return inherited_against_alone(scored)
+
+    def importances(self) -> go.Figure:
+        """Which parameters the values of the trials depend on, by PED-ANOVA."""
+        if not self._findings.importances:
+            raise NothingToShowError(
+                "Importances need four trials or more that differ in a parameter and in their values."
+            )
+        return importances(self._findings.importances)
+
+    def calibration(self, part: str = "test") -> go.Figure:
+        """Predicted and observed click rates of `valid` or `test` rows: the winner and the best baseline."""
+        held = self._findings.held_out.get(part)
+        if held is None:
+            raise NothingToShowError(f"No predictions of {part} rows are kept beside the study.")
+        return calibration_curve(
+            {
+                name: reliability(held.labels, scores, held.weights)
+                for name, scores in held.predictions.items()
+            }
+        )
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self._findings.names or tuple(self._leading().fields)
+
+    def _pairs(self) -> list[Pair]:
+        names = self._names
+        return [(left, right) for place, left in enumerate(names) for right in names[place + 1 :]]
+
+    def _map_height(self) -> int:
+        least, more, most = _MAP
+        return min(most, least + more * len(self._names))
+
+    def _leading(self) -> Architecture:
+        self._needs_trials()
+        architecture = self._findings.architecture
+        if architecture is None:
+            raise NothingToShowError(
+                "The architecture is of another version of AutoFI, with other operators."
+            )
+        return architecture
+
+    @cached_property
+    def _best(self) -> list[Architecture]:
+        self._needs_trials()
+        return [found for trial in self._findings.best if (found := read_architecture(trial)) is not None]
+
+    def _agreeing(self, pair: Pair, architecture: Architecture) -> str:
+        counts = Counter(other.choice(*pair)[0] for other in self._best)
+        same = counts[architecture.choice(*pair)[0]]
+        return f"chosen so by {same} of the best {_trials(len(self._best))}"
+
+    def _gains(self) -> dict[Pair, tuple[float, str]]:
+        """Of the pairs that were selected: the gain, and the same in words."""
+        place = {name: number for number, name in enumerate(self._names)}
+        found: dict[Pair, tuple[float, str]] = {}
+        for move in self._findings.proposal.get("evidence") or ():
+            if len(move["slot"]) == 2 and move["forms"] and all(name in place for name in move["slot"]):
+                left, right = sorted(move["slot"], key=lambda name: place[name])
+                told = f"{plain(' + '.join(move['forms']))} gained {move['gain']:.5f} ± {move['standard_error']:.5f}"
+                found[left, right] = (float(move["gain"]), told)
+        return found
+
+    def _needs_trials(self) -> None:
+        if not self._findings.complete:
+            raise NothingToShowError("No trial has ended yet.")
+
+
+def _trials(number: int) -> str:
+    return "trial" if number == 1 else f"{number} trials"
