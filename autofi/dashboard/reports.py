@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from autofi.dashboard.listing import dashboard_path
 from autofi.dashboard.states import state_of
 from autofi.report.links import Links
+from autofi.report.page import page_html
 from autofi.store import StudyOverview, StudyStore
 from autofi.study import Study
 
@@ -55,7 +56,6 @@ class Reports:
             return found
 
     def _render(self, study: StudyOverview) -> bytes:
-        from autofi.report.page import report_page
-
         links = Links(studies=STUDIES, dashboard=dashboard_path(study.optuna_id), script=SCRIPT)
-        return report_page(Study(self._store, self._store.open(study.name)), links=links).encode()
+        findings = Study(self._store, self._store.open(study.name)).findings()
+        return page_html(findings, links=links).encode()

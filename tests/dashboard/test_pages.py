@@ -17,6 +17,9 @@ from autofi.dashboard import dashboard_app
 from autofi.dashboard.access import Access
 from autofi.goal import STOPPED, Goal
 from autofi.predictions import LABELS, model_key, save_predictions
+from autofi.report.findings import Findings
+from autofi.report.links import Links
+from autofi.report.page import page_html
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
 from autofi.store.database import Database
 from autofi.store.linked import StageTrial
@@ -143,13 +146,13 @@ def test_an_unknown_study_is_told_the_nearest_and_its_name_is_text(storage: str,
 def test_a_report_is_rendered_once_for_every_change(
     storage: str, handle: StudyHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autofi.report import page
-
     rendered: list[str] = []
-    real = page.report_page
-    monkeypatch.setattr(
-        page, "report_page", lambda study, **given: rendered.append(1) or real(study, **given)
-    )
+
+    def counted(findings: Findings, *, links: Links) -> str:
+        rendered.append(findings.record.name)
+        return page_html(findings, links=links)
+
+    monkeypatch.setattr("autofi.dashboard.reports.page_html", counted)
     app = dashboard_app(storage)
     first = fetch(app, "/report/mine")
     again = fetch(app, "/report/mine", IF_NONE_MATCH=first.headers["etag"])
