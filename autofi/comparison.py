@@ -13,6 +13,7 @@ import xxhash
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from autofi.checking import check_once
 from autofi.comparison_results import (
     FILE_NAME,
     Result,
@@ -26,6 +27,7 @@ from autofi.device import pick_device
 from autofi.errors import ConfigError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import FAILURES, default_jobs
+from autofi.frequencies import save_frequencies
 from autofi.loop import check_baselines
 from autofi.opening import open_data
 from autofi.predictions import save_labels
@@ -223,7 +225,9 @@ def _train_table(
     models = [model for model in table.models or settings.models if model in wanted]
     with handle:
         handle.record_stage("fields", {"names": list(bench.names), "apart": dataset.apart_names})
+        check_once(handle, dataset, seed=0)
         save_labels(handle, dataset)
+        save_frequencies(handle, dataset)
         if restored := restore(handle, name, measured):
             progress.note(f"{name}: {restored} trainings of {FILE_NAME} are not repeated.")
         progress.phase(f"train on {name}", total=len(models) * settings.seeds)

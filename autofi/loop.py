@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autofi.checking import check_once
 from autofi.choice import best_trial
 from autofi.crew import Crew, Helpers
 from autofi.dashboard.decorations import beside_the_search, draw_study, show_winner
@@ -23,6 +24,7 @@ from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError,
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import at_once, default_jobs
 from autofi.finals import run_finals
+from autofi.frequencies import save_frequencies
 from autofi.goal import PROPOSAL, Goal
 from autofi.measuring import measure_trials, prepare
 from autofi.nni.choosing import check_single, choose_engine
@@ -32,6 +34,7 @@ from autofi.opening import open_data, source_name
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
 from autofi.ray_crew import RayCrew, RayPlan
+from autofi.report.warnings import warning_lines
 from autofi.retrain import retrain_winner, train_baseline
 from autofi.settings import (
     DEFAULT_BASELINES,
@@ -193,7 +196,10 @@ def search(
             progress.note(
                 f"No validation row shares {' × '.join(apart)} with training rows: folds keep it apart too."
             )
+        for line in warning_lines(check_once(handle, dataset, seed=seed).to_json()["warnings"]):
+            progress.note(line)
         save_labels(handle, dataset)
+        save_frequencies(handle, dataset)
         deadline = None if timeout is None else begun + timeout
         run_search(
             handle,

@@ -48,14 +48,16 @@ def save_predictions(
     handle: StudyHandle, key: str, predictions: Mapping[str, npt.NDArray[np.floating]]
 ) -> None:
     """Keep the predictions of a model by part; whole or not at all."""
-    path = predictions_file(handle, key)
+    arrays = {name: np.asarray(scores, dtype=np.float64) for name, scores in predictions.items()}
+    write_arrays(predictions_file(handle, key), arrays)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write a compressed file of arrays, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    arrays: dict[str, Any] = {
-        name: np.asarray(scores, dtype=np.float64) for name, scores in predictions.items()
-    }
     with part.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **dict[str, Any](arrays))
     part.replace(path)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autofi.costs import record_costs
 from autofi.data.dataset import EncodedRows
 from autofi.data.features import Column
 from autofi.evaluation.from_scratch import Measured, Trained, Workbench
@@ -114,6 +115,7 @@ def _keep_bundle(
         origin=origin(handle, bench, trained.seed, refit=refit),
     )
     save_predictions(handle, name, trained.predictions)
+    record_costs(handle, name, trained)
     record_training(handle, trained, metrics, role=role, name=role.value, refit=refit, path=path)
 
 
@@ -171,7 +173,9 @@ def train_baseline(
         return
     tasks = [Retraining(architecture, seed) for seed in missing]
     for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
-        save_predictions(handle, baseline_key(name, trained.seed), trained.predictions)
+        key = baseline_key(name, trained.seed)
+        save_predictions(handle, key, trained.predictions)
+        record_costs(handle, key, trained)
         record_training(
             handle, trained, figures(bench, trained.predictions), role=ModelRole.BASELINE, name=name
         )

@@ -13,6 +13,7 @@ import numpy as np
 
 from autofi.calibrating import calibrate as fitted_calibration
 from autofi.calibrating import check_calibration
+from autofi.checking import DATA, check_once
 from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
 from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.dashboard.stages import show_trained
@@ -21,6 +22,7 @@ from autofi.errors import ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.contents import FORMS, forms_of, quantization_of
+from autofi.frequencies import save_frequencies
 from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
 from autofi.plain_json import json_text
@@ -144,6 +146,7 @@ class Study:
             "fields": [],
             "streams": [],
             "boosted_share": None,
+            "warnings": self._warnings(),
             **goals.to_json(),
             "front": self._points() if goals.several and feasible else None,
             "missed": [],
@@ -225,6 +228,9 @@ class Study:
         if jobs is not None:
             bench.jobs = jobs
         self._handle.claim()
+        # Where a version without them searched.
+        check_once(self._handle, bench.dataset, seed=settings.seed)
+        save_frequencies(self._handle, bench.dataset)
         retrain_winner(
             self._handle,
             bench,
@@ -464,6 +470,10 @@ class Study:
         kept = (self._handle.stage(PROPOSAL) or {}).get("exploration")
         found = Exploration.from_json(kept) if kept else Exploration()
         return {"scored": len(found.scored), "sure": len(found.best)} if found.scored else None
+
+    def _warnings(self) -> list[dict[str, Any]]:
+        """What the checks of the data warn of; none where a version without them searched."""
+        return list((self._handle.stage(DATA) or {}).get("warnings", []))
 
     def _stopped(self) -> str | None:
         """Why the search ended; None before it did."""

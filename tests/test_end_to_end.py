@@ -104,6 +104,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "fields",
             "streams",
             "boosted_share",
+            "warnings",
             "objectives",
             "limits",
             "front",

@@ -142,8 +142,8 @@ def report(
         str | None,
         typer.Option(
             "--format",
-            help="[bold]html[/bold], one page that needs nothing else; [bold]json[/bold]; [bold]md[/bold], report.md and "
-            "study.yaml to be committed. [dim]default: by the ending of --output, else html[/dim]",
+            help="[bold]html[/bold], one page that needs nothing else; [bold]json[/bold]; [bold]md[/bold], report.md "
+            "and study.yaml to be committed. [dim]default: by the ending of --output, else html[/dim]",
             metavar="NAME",
             show_default=False,
         ),
@@ -151,8 +151,8 @@ def report(
     rashomon: Annotated[
         float | None,
         typer.Option(
-            help="Explore the models whose logloss is at most this share above the best, such as 0.05; minutes, kept in "
-            "the study.",
+            help="Explore the models whose logloss is at most this share above the best, such as 0.05; minutes, kept "
+            "in the study.",
             metavar="EPS",
             show_default=False,
         ),

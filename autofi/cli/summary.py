@@ -13,6 +13,7 @@ from autofi.progress import describe_seconds
 from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
 from autofi.report.verdict import course, verdict
+from autofi.report.warnings import warning_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +61,7 @@ def print_summary(
         return
     if missed_words(summary):
         _print_line(out, "", missed_words(summary))
-    for line in (*sentences(summary), *_gaucs(summary)):
+    for line in (*sentences(summary), *_gaucs(summary), *warning_lines(summary.get("warnings") or [])):
         out.print(line, markup=False, soft_wrap=True)
     if summary.get("apart"):
         _print_line(

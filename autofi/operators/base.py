@@ -62,6 +62,20 @@ class Sizes:
     unified_chunks: int = 2
 
 
+@dataclass(frozen=True)
+class TableBlock:
+    """Rows of a lookup table that belong together.
+
+    fields  names: one field, the two of a pair, or all that share the rows
+    rows    how many there are
+    full    how many there were before gates were closed
+    """
+
+    fields: tuple[str, ...]
+    rows: int
+    full: int
+
+
 class Candidate(nn.Module, ABC):
     """What a search space can name: an operator of a field or a pair, or a stream over all fields."""
 
@@ -76,6 +90,10 @@ class Candidate(nn.Module, ABC):
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         """The parameters that are lookup tables: embedding L2 applies to them, and to nothing else."""
+        return ()
+
+    def table_blocks(self) -> tuple[TableBlock, ...]:
+        """Whose the rows of every table are, in the order of the rows; all tables are divided alike."""
         return ()
 
 
@@ -155,6 +173,11 @@ class Operator(Candidate):
     def widths(self) -> tuple[int, ...]:
         """Columns of every slot, in order."""
         return tuple(self.width(slot, self.shapes, self.sizes) for slot in self.slots)
+
+
+def blocks_of(names: Sequence[Sequence[str]], rows: Sequence[int]) -> tuple[TableBlock, ...]:
+    """Blocks of so many rows, none of them behind a gate."""
+    return tuple(TableBlock(tuple(fields), count, count) for fields, count in zip(names, rows, strict=True))
 
 
 def updated_by_row(table: Tensor) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from autofi.data.features import Column
-from autofi.operators.base import Shapes, Sizes, look_up
+from autofi.operators.base import Shapes, Sizes, TableBlock, look_up
 from autofi.operators.embedding import Embedding
 
 #: Where every gate's weight begins: with temperature 1 its factor is 1 then.
@@ -63,6 +64,13 @@ class GatedTable(Embedding):
             return look_up(self.table, rows) * (factors if self.probe is None else factors * self.probe)
         kept = self.row_of[rows]
         return look_up(self.table, kept.clamp(min=0)) * (kept >= 0).unsqueeze(-1)
+
+    def table_blocks(self) -> tuple[TableBlock, ...]:
+        found = super().table_blocks()
+        if self.row_of is None:
+            return found
+        kept = [int((part >= 0).sum()) for part in self.row_of.split(list(self.slot_rows))]
+        return tuple(replace(block, rows=rows) for block, rows in zip(found, kept, strict=True))
 
     def opened(self) -> Tensor:
         """Which rows of the table stand behind a gate with a weight above zero, or else behind the widest."""

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from autofi.data.features import Column
-from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up, table_offsets
+from autofi.operators.base import (
+    Operator,
+    Shapes,
+    Sizes,
+    TableBlock,
+    blocks_of,
+    gather_rows,
+    look_up,
+    table_offsets,
+)
 from autofi.operators.blocks import products_dtype
 from autofi.operators.embedding import frequent_codes
 from autofi.operators.feature_tensors import FeatureTensors
@@ -72,6 +81,9 @@ class Factorize(Operator):
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         return (self.table,)
+
+    def table_blocks(self) -> tuple[TableBlock, ...]:
+        return blocks_of([[self.shapes.names[field]] for field in self.fields], self.field_rows)
 
 
 def inner_products(vectors: Tensor, ends: Tensor) -> Tensor:

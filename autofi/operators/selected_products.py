@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError, nearest
-from autofi.operators.base import look_up, table_offsets
+from autofi.operators.base import TableBlock, blocks_of, look_up, table_offsets
 from autofi.operators.products import INITIAL_DEVIATION
 from autofi.operators.registry import register
 from autofi.operators.streams import Count, Stream, StreamInputs
@@ -82,6 +82,14 @@ class SelectedProducts(Stream):
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         return (self.table,)
+
+    def table_blocks(self) -> tuple[TableBlock, ...]:
+        """A field has a block in every product that it is part of."""
+        coded = [
+            (name, rows) for name, rows in zip(self.inputs.fields, self.inputs.rows, strict=True) if rows
+        ]
+        found = [coded[column] for cross in _crosses(self.inputs, self.settings) for column in cross]
+        return blocks_of([[name] for name, _ in found], [rows for _, rows in found])
 
 
 def _crosses(inputs: StreamInputs, settings: SelectedProductsSettings) -> list[list[int]]:

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError, nearest
-from autofi.operators.base import Candidate
+from autofi.operators.base import Candidate, TableBlock, blocks_of
 
 #: A number of layers, heads or columns.
 Count = Annotated[int, Field(ge=1)]
@@ -88,6 +88,13 @@ class Stream(Candidate):
     @abstractmethod
     def num_parameters(cls, inputs: StreamInputs, settings: Any) -> int:
         """Trained numbers; equal to those of the built module."""
+
+    def table_blocks(self) -> tuple[TableBlock, ...]:
+        """A table of a stream holds the values of every field with codes, field by field."""
+        if not self.tables():
+            return ()
+        coded = [[name] for name, rows in zip(self.inputs.fields, self.inputs.rows, strict=True) if rows]
+        return blocks_of(coded, self.inputs.coded_rows)
 
     @classmethod
     def settings_of(cls, given: Mapping[str, Any]) -> Any:

@@ -10,7 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from autofi.data.features import Column
-from autofi.operators.base import Operator, Shapes, Sizes, gather_rows, look_up, table_offsets
+from autofi.operators.base import (
+    Operator,
+    Shapes,
+    Sizes,
+    TableBlock,
+    blocks_of,
+    gather_rows,
+    look_up,
+    table_offsets,
+)
 
 #: Embeddings begin small, so that a row says nothing until its clicks do: on wide sparse tables ten times as much costs
 #: .002 to .005 AUC after an epoch.
@@ -59,6 +68,10 @@ class TableOperator(Operator):
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         return (self.table,)
+
+    def table_blocks(self) -> tuple[TableBlock, ...]:
+        names = [[self.shapes.names[field] for field in slot] for slot in self.slots]
+        return blocks_of(names, self.slot_rows)
 
 
 def some_unknown(codes: Tensor, share: Tensor | float, unknown: Tensor | int) -> Tensor:

@@ -14,7 +14,7 @@ from autofi.data.cells import splitmix64
 from autofi.data.features import Column
 from autofi.data.vocabulary import OUT_OF_VOCABULARY
 from autofi.errors import SearchSpaceError
-from autofi.operators.base import Operator, Shapes, Sizes, look_up, table_offsets
+from autofi.operators.base import Operator, Shapes, Sizes, TableBlock, blocks_of, look_up, table_offsets
 from autofi.operators.embedding import frequent_codes, unknown_shares
 from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
@@ -111,6 +111,9 @@ class UnifiedEmbedding(Operator):
 
     def tables(self) -> tuple[nn.Parameter, ...]:
         return (self.table,)
+
+    def table_blocks(self) -> tuple[TableBlock, ...]:
+        return blocks_of([[self.shapes.names[slot[0]] for slot in self.slots]], [len(self.table)])
 
 
 def hashed_rows(field: int, codes: int, *, chunks: int, rows: int) -> NDArray[np.int32]:

@@ -30,7 +30,8 @@ def report_document(findings: Findings) -> dict[str, Any]:
             "architectures": [asdict(one) for one in findings.twice_scored],
         },
         "importances": dict(findings.importances),
-        **{key: dict(kept) for key, kept in findings.stages.items()},
+        "data": None if findings.checks is None else findings.checks.to_json(),
+        "costs": None if findings.costs is None else findings.costs.to_json(),
         "protocol": {
             "data_source": record.data_source,
             "data_fingerprint": record.data_fingerprint,

@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autofi.checking import load_checks
+from autofi.costs import load_costs
+from autofi.data.checks.checks import DataChecks
 from autofi.errors import SearchSpaceError
+from autofi.evaluation.cost_breakdown import CostBreakdown
+from autofi.frequencies import Frequencies, load_frequencies
 from autofi.goal import GOAL, PROPOSAL
 from autofi.objectives import Goals
 from autofi.predictions import load_labels, load_predictions, load_weights, model_key
@@ -47,7 +52,9 @@ class Findings:
     won        the number of the trial that was retrained as the winner
     proposal   what came before the first trial, as `Proposal.to_json` keeps it; empty where nothing did
     held_out   by part, what the winner and the best baseline predicted there
-    stages     what else was recorded, by key: `data` and `rashomon` where they are
+    checks     what its data was checked for, None in a study of a version that did not
+    costs      of the winner, part by part; None before there is one
+    frequencies  how often training has the values of held-out rows, by part
     """
 
     record: StudyRecord
@@ -62,7 +69,15 @@ class Findings:
     proposal: Mapping[str, Any] = field(default_factory=dict)
     importances: Mapping[str, float] = field(default_factory=dict)
     held_out: Mapping[str, HeldOut] = field(default_factory=dict)
-    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    checks: DataChecks | None = None
+    costs: CostBreakdown | None = None
+    frequencies: Mapping[str, Frequencies] = field(default_factory=dict)
+
+    @property
+    def frequencies_part(self) -> str | None:
+        """The part of which gains are told by frequency: test rows, or validation rows before those are scored."""
+        found = [part for part in self.held_out if part in self.frequencies]
+        return found[-1] if found else None
 
     @cached_property
     def complete(self) -> tuple[TrialRecord, ...]:
@@ -126,7 +141,6 @@ class Findings:
 def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
     """Read a study; nothing is written, and no row of its data is looked at."""
     trials, models = handle.trials(), handle.models()
-    kept = {key: found for key in ("data", "rashomon") if (found := handle.stage(key)) is not None}
     goal = handle.stage(GOAL) or {}
     names = (handle.stage("fields") or {}).get("names") or ()
     return Findings(
@@ -142,7 +156,9 @@ def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
         proposal=handle.stage(PROPOSAL) or {},
         importances=_importances(handle, trials),
         held_out=_held_out(handle, models, summary),
-        stages=kept,
+        checks=load_checks(handle),
+        costs=_costs(handle, models),
+        frequencies={part: found for part in PARTS if (found := load_frequencies(handle, part)) is not None},
     )
 
 
@@ -190,16 +206,27 @@ def _importances(handle: StudyHandle, trials: Sequence[TrialRecord]) -> dict[str
     return {name: float(share) for name, share in found.items() if share == share}
 
 
+def _winner(handle: StudyHandle, models: Sequence[ModelRecord]) -> ModelRecord | None:
+    """The first seed of the winner that was recorded last."""
+    won = (handle.stage("winner") or {}).get("architecture_id")
+    mine = (model for model in models if model.role is ModelRole.WINNER and model.architecture_id == won)
+    return next(mine, None)
+
+
+def _costs(handle: StudyHandle, models: Sequence[ModelRecord]) -> CostBreakdown | None:
+    winner = _winner(handle, models)
+    return None if winner is None else load_costs(handle, winner)
+
+
 def _held_out(
     handle: StudyHandle, models: Sequence[ModelRecord], summary: Mapping[str, Any]
 ) -> dict[str, HeldOut]:
     """Predictions of the first seed of the winner and of the baseline it is compared with."""
     wanted: dict[str, ModelRecord] = {}
     rival = (summary.get("comparison") or {}).get("baseline")
-    won = (handle.stage("winner") or {}).get("architecture_id")
-    for model in models:
-        if model.role is ModelRole.WINNER and model.architecture_id == won:
-            wanted.setdefault("winner", model)
+    winner = _winner(handle, models)
+    if winner is not None:
+        wanted["winner"] = winner
     theirs = [model for model in models if model.role is ModelRole.BASELINE and model.name == rival]
     wanted |= {model.name: model for model in theirs[:1]}
     kept = {name: load_predictions(handle, model_key(model)) for name, model in wanted.items()}

@@ -8,7 +8,12 @@ from functools import cached_property
 import plotly.graph_objects as go
 
 from autofi.errors import NothingToShowError
+from autofi.frequencies import Frequencies
+from autofi.report.by_frequency import gain_by_field, gain_by_frequency, rarest
 from autofi.report.figures.calibration_curve import calibration_curve
+from autofi.report.figures.cost_bars import cost_bars
+from autofi.report.figures.frequency_gain import gain_by_bucket
+from autofi.report.figures.frequency_gain import gain_by_field as gain_by_field_figure
 from autofi.report.figures.history import history
 from autofi.report.figures.importances import importances
 from autofi.report.figures.inherited import FEWEST_SCORED, inherited_against_alone
@@ -17,7 +22,7 @@ from autofi.report.figures.models import models_by_auc
 from autofi.report.figures.network_graph import network_graph
 from autofi.report.figures.style import plain
 from autofi.report.figures.trade_off import measure, trade_off
-from autofi.report.findings import Findings, read_architecture
+from autofi.report.findings import Findings, Floats, read_architecture
 from autofi.space.architecture import Architecture
 from autofi.training.calibration import reliability
 
@@ -133,6 +138,38 @@ class StudyFigures:
                 for name, scores in held.predictions.items()
             }
         )
+
+    def gain_by_frequency(self) -> go.Figure:
+        """AUC of the winner less that of the best baseline, by how often training has the rarest value of a row."""
+        codes, labels, rival, mine, theirs = self._by_frequency()
+        return gain_by_bucket(gain_by_frequency(rarest(codes.codes), labels, mine, theirs), rival=rival)
+
+    def gain_by_field(self) -> go.Figure:
+        """Logloss that the winner saves on the best baseline, by field and how often training has its value."""
+        codes, labels, _, mine, theirs = self._by_frequency()
+        return gain_by_field_figure(gain_by_field(codes.codes, codes.fields, labels, mine, theirs))
+
+    def costs(self) -> go.Figure:
+        """Bytes of the winner by field, by cross, and by what they are."""
+        if self._findings.costs is None:
+            raise NothingToShowError(
+                "The costs of a winner are kept when it is retrained: there is none yet."
+            )
+        return cost_bars(self._findings.costs)
+
+    def _by_frequency(self) -> tuple[Frequencies, Floats, str, Floats, Floats]:
+        """Codes of rows, their labels, the best baseline's name, predictions of the winner and its own."""
+        part = self._findings.frequencies_part
+        held = self._findings.held_out.get(part or "")
+        if part is None or held is None or len(held.predictions) < 2:
+            raise NothingToShowError(
+                "Gains by frequency need predictions of the winner and of a baseline, and a study that kept how "
+                "frequent the values of their rows are."
+            )
+        codes = self._findings.frequencies[part]
+        (_, mine), (rival, theirs) = list(held.predictions.items())[:2]
+        rows = codes.rows
+        return codes, held.labels[rows], rival, mine[rows], theirs[rows]
 
     @property
     def _names(self) -> tuple[str, ...]:

@@ -2,6 +2,9 @@
 
 from autofi.report.sections.answer import answer_section
 from autofi.report.sections.calibration import calibration_section
+from autofi.report.sections.costs import costs_section
+from autofi.report.sections.data import data_section
+from autofi.report.sections.frequency import frequency_section
 from autofi.report.sections.models import models_section
 from autofi.report.sections.network import network_section
 from autofi.report.sections.pairs import pairs_section
@@ -19,6 +22,9 @@ SECTIONS = (
     inherited_section,
     parameters_section,
     calibration_section,
+    frequency_section,
+    costs_section,
+    data_section,
     protocol_section,
 )
 

@@ -1,0 +1,176 @@
+"""Where the bytes and parameters of a trained network are: by field, by cross, by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from pydantic import TypeAdapter
+from torch import nn
+
+from autofi.data.feature_builder import FeatureBuilder
+from autofi.data.vocabulary import Vocabulary
+from autofi.model.network import Network
+from autofi.operators.base import Candidate
+
+#: What weights that belong to no operator and no stream are told under.
+READOUT = "readout"
+
+
+@dataclass(frozen=True)
+class TableCost:
+    """Rows of a lookup table of `operator` (or stream) for one field, one cross, or all the fields that share them.
+
+    full_rows  how many there were before gates were closed; `rows` where there are no gates
+    """
+
+    operator: str
+    fields: tuple[str, ...]
+    rows: int
+    full_rows: int
+    parameters: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class WeightCost:
+    """What an operator, a stream or the read-out has beside lookup tables."""
+
+    operator: str
+    parameters: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class FittedCost:
+    """What is fitted and not trained, and counted neither as tables nor as parameters; bytes as they lie in memory.
+
+    kind  "vocabulary", a value of a field per row; "cross", the row of a cross per row; "statistics", a count and
+          clicks per row
+    """
+
+    kind: str
+    fields: tuple[str, ...]
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CostBreakdown:
+    """Adds up to `evaluation.cost.Costs` of the same network.
+
+    trees_bytes  those of boosted trees that have a weight, as they are saved
+    """
+
+    tables: tuple[TableCost, ...]
+    weights: tuple[WeightCost, ...]
+    trees_bytes: int
+    fitted: tuple[FittedCost, ...]
+
+    @property
+    def table_bytes(self) -> int:
+        return self.trees_bytes + sum(table.bytes for table in self.tables)
+
+    @property
+    def parameters(self) -> int:
+        return sum(table.parameters for table in self.tables) + sum(part.parameters for part in self.weights)
+
+    @property
+    def gated(self) -> tuple[TableCost, ...]:
+        """The tables of which closed gates took rows."""
+        return tuple(table for table in self.tables if table.rows < table.full_rows)
+
+    def by_fields(self) -> dict[tuple[str, ...], TableCost]:
+        """Tables added up over operators: a field's under its name alone, a cross's under both, the largest first.
+
+        `operator` names all of them.
+        """
+        found: dict[tuple[str, ...], TableCost] = {}
+        for table in self.tables:
+            known = found.get(table.fields)
+            found[table.fields] = table if known is None else _sum(known, table)
+        return dict(sorted(found.items(), key=lambda item: -item[1].bytes))
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> Self:
+        """What `to_json` gave, also as JSON keeps it."""
+        return TypeAdapter(cls).validate_python(payload)
+
+
+def break_down(network: Network, builder: FeatureBuilder) -> CostBreakdown:
+    """The costs of a trained network and the builder of just what it reads."""
+    candidates = {**network.operators, **network.streams}
+    tables: list[TableCost] = []
+    weights = []
+    for name, candidate in candidates.items():
+        assert isinstance(candidate, Candidate)
+        tables += _tables(name, candidate)
+        weights.append(_weights(name, candidate, candidate.tables()))
+    weights.append(_weights(READOUT, network.readout, ()))
+    trees = builder.boosted if network.boosted else None
+    return CostBreakdown(
+        tables=tuple(tables),
+        weights=tuple(part for part in weights if part.parameters),
+        trees_bytes=0 if trees is None else trees.nbytes,
+        fitted=tuple(_fitted(builder)),
+    )
+
+
+def _tables(name: str, candidate: Candidate) -> Iterable[TableCost]:
+    for table in candidate.tables():
+        row = table[:1].numel() if len(table) else 0
+        for block in candidate.table_blocks():
+            parameters = block.rows * row
+            yield TableCost(
+                operator=name,
+                fields=block.fields,
+                rows=block.rows,
+                full_rows=block.full,
+                parameters=parameters,
+                bytes=parameters * table.element_size(),
+            )
+
+
+def _weights(name: str, module: nn.Module, tables: Iterable[nn.Parameter]) -> WeightCost:
+    known = {id(table) for table in tables}
+    found = [parameter for parameter in module.parameters() if id(parameter) not in known]
+    return WeightCost(
+        operator=name,
+        parameters=sum(parameter.numel() for parameter in found),
+        bytes=sum(parameter.numel() * parameter.element_size() for parameter in found),
+    )
+
+
+def _fitted(builder: FeatureBuilder) -> Iterable[FittedCost]:
+    names = builder.encoder.schema.names
+    for field in builder.encoder.fields:
+        for values in (field.codes, field.tokens):
+            if isinstance(values, Vocabulary):
+                size = values.values.nbytes + values.counts.nbytes
+                yield FittedCost("vocabulary", (field.field.name,), len(values.values), size)
+    for pair, cross in zip(builder.crosses.pairs, builder.crosses.cells, strict=True):
+        size = _bytes(cross.codes, cross.local_rows, cross.counts)
+        yield FittedCost("cross", tuple(names[field] for field in pair), len(cross.codes), size)
+    for column, cells in zip(builder.statistics.columns, builder.statistics.cells, strict=True):
+        size = _bytes(cells.codes, cells.counts, cells.clicks)
+        yield FittedCost("statistics", tuple(names[field] for field in column), len(cells.codes), size)
+
+
+def _bytes(*arrays: np.ndarray[Any, Any]) -> int:
+    return sum(array.nbytes for array in arrays)
+
+
+def _sum(first: TableCost, second: TableCost) -> TableCost:
+    return TableCost(
+        operator=f"{first.operator}, {second.operator}",
+        fields=first.fields,
+        rows=first.rows + second.rows,
+        full_rows=first.full_rows + second.full_rows,
+        parameters=first.parameters + second.parameters,
+        bytes=first.bytes + second.bytes,
+    )

@@ -1,0 +1,41 @@
+"""What the winner costs, part by part, and what its gates keep."""
+
+from __future__ import annotations
+
+from autofi.report.blocks import Block, Section, Table, Text, drawing
+from autofi.report.findings import Findings
+from autofi.report.study_figures import StudyFigures
+
+#: Fields of the table of gates.
+LISTED = 100
+
+
+def costs_section(findings: Findings, figures: StudyFigures) -> Section:
+    """Bytes by table and cross, and rows that gates took."""
+    blocks: list[Block] = [drawing("costs", figures.costs)]
+    costs = findings.costs
+    if costs is not None:
+        blocks.append(
+            Text(
+                f"Trained tables and trees: {costs.table_bytes:,} bytes; trained numbers: {costs.parameters:,}. Fitted "
+                "statistics and vocabularies are beside them."
+            )
+        )
+        if costs.gated:
+            rows = [
+                [
+                    " × ".join(table.fields),
+                    table.operator,
+                    f"{table.rows:,}",
+                    f"{table.full_rows:,}",
+                    f"{table.rows / table.full_rows:.0%}",
+                ]
+                for table in costs.gated[:LISTED]
+            ]
+            blocks += [
+                Text("Gates closed these rows for good; they are not in the model."),
+                Table(("field", "table", "rows kept", "of", "share"), rows),
+            ]
+        else:
+            blocks.append(Text("No gate took a row: every table has all of its rows."))
+    return Section("costs", "What it costs, part by part", blocks)

@@ -1,0 +1,80 @@
+"""A finished study for the tests of its report, made by the store in a moment: trials, a winner, baselines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from autofi.predictions import LABELS, predictions_file, save_predictions, trial_key
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRole, StudyHandle
+from autofi.training.calibration import ece
+from autofi.training.metrics import auc, auc_interval, logloss
+from tests.dashboard.studies import architecture, measure, searching
+
+FIELDS = 5
+#: Validation AUC of the trials, in their order.
+AUCS = (0.71, 0.74, 0.73, 0.78, 0.69, 0.779)
+BYTES = (9_000, 4_000, 5_000, 8_000, 1_000, 2_000)
+ROWS = 4_000
+EVIDENCE = [
+    {"slot": ["field 1", "field 0"], "forms": ["memorize_embedding"], "gain": 0.02, "standard_error": 0.001},
+    {"slot": ["field 2"], "forms": ["embedding"], "gain": 0.01, "standard_error": 0.001},
+    {"slot": ["field 2", "field 4"], "forms": ["factorize_inner"], "gain": 0.005, "standard_error": 0.002},
+]
+
+
+def write_study(path: str, *, name: str = "mine", finished: bool = True) -> None:
+    """A study `name`; not `finished` it has trials and nothing else, and its leader lives no more."""
+    with searching(path, fields=FIELDS, study=name) as handle:
+        for turn, (found, table_bytes) in enumerate(zip(AUCS, BYTES, strict=True)):
+            number = measure(handle, chosen(turn), found, table_bytes=table_bytes, flops=100 + turn)
+            # Of other rows than those below; without them trials are compared by their AUC.
+            predictions_file(handle, trial_key(number)).unlink()
+        handle.record_stage("goal", {"trials": 8, "until": None, "plateau": None, "shared": True})
+        handle.record_stage("proposal", {"evidence": EVIDENCE})
+        if finished:
+            _finish(handle)
+
+
+def chosen(turn: int) -> Architecture:
+    """The architecture of a trial, by its number; pairs repeat after four."""
+    return replace(architecture(FIELDS, turn=turn), min_count=2 + turn // 4)
+
+
+def labels_and_scores() -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Rows, and what a good and a worse model give them; both are calibrated."""
+    g = np.random.default_rng(0)
+    logits = g.normal(-1.0, 1.5, ROWS)
+    noisy = 0.5 * logits - 0.5 + g.normal(0, 0.3, ROWS)
+    labels = (g.random(ROWS) < 1 / (1 + np.exp(-logits))).astype(float)
+    return labels, {"winner": 1 / (1 + np.exp(-logits)), "all-naive": 1 / (1 + np.exp(-noisy))}
+
+
+def _finish(handle: StudyHandle) -> None:
+    labels, scores = labels_and_scores()
+    save_predictions(handle, LABELS, {"valid": labels, "test": labels})
+    won = chosen(3)
+    for name, key in (("winner", f"winner-{won.id}-0"), ("all-naive", "baseline-all-naive-0")):
+        own = scores[name]
+        figures = {
+            "auc": auc(labels, own),
+            "auc_error": auc_interval(labels, own).standard_error,
+            "logloss": logloss(labels, own),
+            "ece": ece(labels, own),
+        }
+        handle.record_model(
+            role=ModelRole.WINNER if name == "winner" else ModelRole.BASELINE,
+            name=name,
+            seed=0,
+            metrics={"valid": figures, "test": figures},
+            architecture_id=won.id if name == "winner" else "",
+            refit=False,
+            parameters=1_200,
+            table_bytes=8_000,
+            seconds=2.0,
+        )
+        save_predictions(handle, key, {"valid": own, "test": own})
+    handle.record_stage("winner", {"architecture_id": won.id, "trial": 3, "refit": False})
+    handle.record_stage("seconds", {"encode": 1.0, "search": 50.0, "retrain": 24.0})
