@@ -1,4 +1,5 @@
-"""Serves optuna-dashboard over the studies of a storage: for looking, and for changing where that is asked for."""
+"""Serves AutoFI's pages and optuna-dashboard over the studies of a storage: for looking, and for changing where that is
+asked for."""
 
 from __future__ import annotations
 
@@ -6,19 +7,22 @@ import contextlib
 import socket
 import sys
 import threading
+from collections.abc import Iterable
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from autofi.dashboard.access import LOOPBACK, Access, guarded
 from autofi.dashboard.attributes import read_attributes_once
+from autofi.dashboard.shell import is_shell, with_links
 from autofi.errors import ConfigError, MissingDependencyError, StoreError
+from autofi.store import StudyStore
 from autofi.store.artifacts import LinkedArtifacts
 from autofi.store.database import Database
 from autofi.store.location import StorageURL, resolve_storage
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 def open_dashboard(
@@ -50,9 +54,16 @@ def open_dashboard(
 
 
 def dashboard_app(storage: str | None = None, access: Access | None = None) -> WSGIApplication:
-    """The dashboard as a WSGI application; what `access` does not allow is answered with 401 or 403."""
+    """The dashboard as a WSGI application; what `access` does not allow is answered with 401 or 403.
+
+    AutoFI answers `/` (the list of studies), `/studies.json`, `/report/STUDY`, `/plotly.min.js` and `/autofi/...`, and
+    Optuna's dashboard everything else.
+    """
     try:
         from optuna_dashboard import wsgi
+
+        # Of the same extra.
+        from autofi.dashboard.pages import is_ours, pages
     except ImportError as error:
         raise MissingDependencyError(
             "The dashboard needs a package that is not installed: pip install 'autofi[dashboard]'."
@@ -62,7 +73,14 @@ def dashboard_app(storage: str | None = None, access: Access | None = None) -> W
     read_attributes_once()
     # Handed over open: of a URL, Optuna would read braces in paths and passwords as placeholders.
     database = Database(url, looking=access is None or not access.allow_changes)
-    app: WSGIApplication = wsgi(database.optuna, artifact_store=LinkedArtifacts.of(url))
+    dashboard: WSGIApplication = wsgi(database.optuna, artifact_store=LinkedArtifacts.of(url))
+    ours, linked = pages(StudyStore(url, looking=True)), with_links(dashboard)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        chosen = ours if is_ours(path) else linked if is_shell(path) else dashboard
+        return chosen(environ, start_response)
+
     return guarded(app, access or Access())
 
 
@@ -81,7 +99,6 @@ def listen(app: WSGIApplication, host: str, port: int) -> WSGIServer:
 def _add_what_is_missing(url: StorageURL) -> None:
     """To studies of earlier versions, 10 ms a note; a database that may only be read is shown as it is."""
     from autofi.dashboard.decorations import complete
-    from autofi.store import StudyStore
 
     try:
         with StudyStore(url) as store:
@@ -97,7 +114,7 @@ def _address(access: Access, port: int, *, made: bool) -> str:
     """Where to look; with a token only if it was made here: one that was given is its owner's secret."""
     shown = socket.gethostname() if access.host in ("0.0.0.0", "::") else access.host
     shown = f"[{shown}]" if ":" in shown else shown
-    place = f"http://{shown}:{port}/dashboard"
+    place = f"http://{shown}:{port}/"
     if access.token is None:
         return place
     return f"{place}?token={access.token if made else 'TOKEN'}"

@@ -1,6 +1,7 @@
 """Studies in SQL: Optuna's tables for trials, a few of ours beside them, a folder of artifacts per study."""
 
 from autofi.store.location import StorageURL, artifact_root, mask_password, resolve_storage
+from autofi.store.overview import StageOverview, StudyOverview
 from autofi.store.records import (
     ExportRecord,
     ModelRecord,
@@ -17,8 +18,10 @@ __all__ = [
     "ExportRecord",
     "ModelRecord",
     "ModelRole",
+    "StageOverview",
     "StorageURL",
     "StudyHandle",
+    "StudyOverview",
     "StudyRecord",
     "StudyStore",
     "StudySummary",

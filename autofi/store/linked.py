@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.storages._rdb.models import StudyUserAttributeModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from autofi.quiet import quiet_optuna
 from autofi.store.database import Database
@@ -83,3 +88,20 @@ def write_stage(
         stages = study.user_attrs.get(STAGES, {})
         if stages.get(stage) != name:
             study.set_user_attr(STAGES, {**stages, stage: name})
+
+
+def linked_studies(session: Session) -> dict[tuple[str, str], dict[str, int]]:
+    """Optuna's ids of all stages, by stage, of the studies that they belong to: their names and when they were created,
+    as `write_stage` was told it."""
+    query = select(
+        StudyUserAttributeModel.study_id, StudyUserAttributeModel.key, StudyUserAttributeModel.value_json
+    ).where(StudyUserAttributeModel.key.in_([OF, CREATED, STAGE]))
+    attributes: dict[int, dict[str, Any]] = defaultdict(dict)
+    for study, key, value in session.execute(query):
+        attributes[study][key] = json.loads(value)
+    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for study, known in attributes.items():
+        # One that is being made at this moment has not all of them yet.
+        if {OF, CREATED, STAGE} <= known.keys():
+            found[known[OF], known[CREATED]][known[STAGE]] = study
+    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from types import TracebackType
@@ -21,6 +22,7 @@ from autofi.objectives import OBJECTIVES, Goals
 from autofi.quiet import quiet_optuna
 from autofi.store.database import Database
 from autofi.store.location import StorageURL
+from autofi.store.overview import StudyOverview, read_overview
 from autofi.store.payload import to_text
 from autofi.store.records import ModelRole, StudySummary
 from autofi.store.study_handle import StudyHandle
@@ -54,11 +56,16 @@ _COMPLETE = cast(_TRIALS.c.state, String(16)) == optuna.trial.TrialState.COMPLET
 
 
 class StudyStore:
-    """The studies at `url`; the database is opened, and created, when it is first needed."""
+    """The studies at `url`; the database is opened, and created, when it is first needed.
 
-    def __init__(self, url: StorageURL) -> None:
+    With `looking` it is read only, by any number of threads, and neither waits for writers nor holds them up.
+    """
+
+    def __init__(self, url: StorageURL, *, looking: bool = False) -> None:
         self.url = url
+        self._looking = looking
         self._opened: Database | None = None
+        self._opening = threading.Lock()
 
     def create_or_resume(
         self,
@@ -179,6 +186,10 @@ class StudyStore:
                 for row, trials, best in found
             )
 
+    def overview(self, payloads: Collection[str] = ()) -> tuple[StudyOverview, ...]:
+        """All studies that AutoFI made at a glance, oldest first, with what was recorded under the keys `payloads`."""
+        return read_overview(self._database, payloads) if self._exists() else ()
+
     def close(self) -> None:
         """Give the connections back, after the handles have been closed; using the store opens it again."""
         if self._opened is not None:
@@ -195,9 +206,10 @@ class StudyStore:
 
     @property
     def _database(self) -> Database:
-        if self._opened is None:
-            self._opened = Database(self.url)
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                self._opened = Database(self.url, looking=self._looking)
+            return self._opened
 
     def _exists(self) -> bool:
         # Looking for a study must not leave an empty database behind.

@@ -35,13 +35,17 @@ def test_four_writers_and_a_reader(tmp_path: Path) -> None:
         )
         for worker in range(WORKERS)
     ]
-    grown = before = 0
+    grown = before = listed = 0
     try:
         while any(worker.poll() is None for worker in workers):
             status, page = ask(app, "GET", "/api/studies/1")
             assert status == "200 OK"
             grown += len(page["trials"]) > before
             before = max(before, len(page["trials"]))
+            (study,) = ask(app, "GET", "/studies.json")[1]["studies"]
+            assert listed <= study["trials"]["complete"] <= WORKERS * TRIALS
+            assert study["trials"]["running"] <= study["workers"] <= WORKERS
+            listed = study["trials"]["complete"]
             # Never half a figure.
             for figure in page["plotly_graph_objects"]:
                 assert len(set(json.loads(figure["graph_object"])["data"])) == 1
@@ -52,7 +56,7 @@ def test_four_writers_and_a_reader(tmp_path: Path) -> None:
     assert [(worker.returncode, text) for worker, text in zip(workers, said, strict=True)] == [
         (0, "")
     ] * WORKERS
-    assert grown > 0
+    assert grown > 0 and listed > 0
 
     status, page = ask(dashboard_app(path), "GET", "/api/studies/1")
     assert status == "200 OK"

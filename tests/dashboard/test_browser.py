@@ -5,46 +5,21 @@ Needs Chromium (`apt install chromium`, or AUTOFI_TEST_CHROMIUM names one); no b
 
 from __future__ import annotations
 
-import os
-import shutil
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from autofi.dashboard.access import LOOPBACK, Access
+from autofi.dashboard.access import Access
 from autofi.dashboard.decorations import draw_study, note_trial
-from autofi.dashboard.serving import dashboard_app, listen
+from tests.dashboard.browsing import WAIT_MS, Seen, needs_chromium, served, visiting
 from tests.dashboard.studies import architecture, begin, measure, names, searching
 
 pytest.importorskip("optuna_dashboard")
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser's driver: pip install playwright")
-
-CHROMIUM = (
-    os.environ.get("AUTOFI_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-)
 TOKEN = "correct-horse"
 FIELDS = 39
-#: Milliseconds that mean something hangs, on a busy machine too.
-WAIT_MS = 120_000
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium here: apt install chromium, or AUTOFI_TEST_CHROMIUM=/path/to/one"
-)
-
-
-@dataclass
-class Seen:
-    """A page, where it is served, and what the browser complained of."""
-
-    page: Any
-    place: str
-    complaints: list[str] = field(default_factory=list)
-
-    def go(self, path: str) -> None:
-        self.page.goto(f"{self.place}{path}", timeout=WAIT_MS)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -59,41 +34,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         note_trial(handle, failed)
         handle.record_stage("winner", {"architecture_id": architecture(FIELDS, turn=1).id, "trial": 1})
         draw_study(handle)
-    app = dashboard_app(path, Access(token=TOKEN, allow_changes=True))
-    with listen(app, LOOPBACK, 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join(WAIT_MS / 1000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        # Without its sandbox, which containers and root do not let it have.
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=WAIT_MS)
-        yield opened
-        opened.close()
+    with served(path, Access(token=TOKEN, allow_changes=True)) as found:
+        yield found
 
 
 @pytest.fixture
 def seen(browser: Any, place: str) -> Iterator[Seen]:
     """A visitor who has opened the address with the token."""
-    context = browser.new_context(viewport={"width": 1400, "height": 2800})
-    context.set_default_timeout(WAIT_MS)
-    shown = Seen(context.new_page(), place)
-    shown.page.on(
-        "console",
-        lambda said: shown.complaints.append(said.text) if said.type in ("error", "warning") else None,
-    )
-    shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-    shown.go(f"/dashboard?token={TOKEN}")
-    shown.page.wait_for_url(f"{place}/dashboard**")
-    shown.page.get_by_text("mine").first.wait_for()
-    yield shown
-    context.close()
-    assert shown.complaints == []
+    with visiting(browser, place, viewport={"width": 1400, "height": 2800}) as shown:
+        shown.go(f"/dashboard?token={TOKEN}")
+        shown.page.wait_for_url(f"{place}/dashboard**")
+        shown.page.get_by_text("mine").first.wait_for()
+        yield shown
 
 
 def test_the_token_is_not_left_in_the_address(seen: Seen) -> None:

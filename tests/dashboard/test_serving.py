@@ -182,7 +182,7 @@ def test_it_listens_on_this_machine_until_interrupted(
         status, listed = fetch(f"{place}/api/studies")
         assert (status, json.loads(listed)["study_summaries"][0]["study_name"]) == (200, "mine")
         assert fetch(f"{place}/api/studies/1", "DELETE")[0] == 403
-    assert f"{place}/dashboard (Ctrl-C ends)" in capsys.readouterr().err
+    assert f"{place}/ (Ctrl-C ends)" in capsys.readouterr().err
 
 
 def test_the_token_it_makes_is_in_the_address_that_it_prints(
@@ -195,7 +195,7 @@ def test_the_token_it_makes_is_in_the_address_that_it_prints(
         # Printed once it serves.
         while not (printed := capsys.readouterr().err):
             threading.Event().wait(0.05)
-        (token,) = re.findall(r"/dashboard\?token=(\S{20,}) \(Ctrl-C ends\)", printed)
+        (token,) = re.findall(r"\d/\?token=(\S{20,}) \(Ctrl-C ends\)", printed)
         bearer = {"Authorization": f"Bearer {token}"}
         (found,) = json.loads(fetch(f"{place}/api/studies", **bearer)[1])["study_summaries"]
         assert found["study_name"] == "mine"
@@ -215,7 +215,7 @@ def test_a_token_that_was_given_is_not_printed(
         while not (printed := capsys.readouterr().err):
             threading.Event().wait(0.05)
     assert "sesame" not in printed
-    assert "/dashboard?token=TOKEN (Ctrl-C ends)" in printed
+    assert "/?token=TOKEN (Ctrl-C ends)" in printed
 
 
 def test_notes_and_figures_that_a_study_lacks_are_added(
