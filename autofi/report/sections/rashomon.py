@@ -22,8 +22,8 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
         name = shlex.quote(findings.record.name)
         blocks: list[Block] = [
             Notice(
-                "Not explored yet: how much every model that is about as good as the winner relies on each pair, on each "
-                "field, and on each pair beyond its fields. It takes minutes and opens the data again."
+                "Not explored yet: how much every model about as good as the winner relies on each pair, on each field, "
+                "and on each pair beyond its fields. It takes minutes and opens the data again."
             ),
             Code(f"autofi report {name} -o report.html --rashomon 0.05"),
         ]
@@ -51,7 +51,7 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
     if ranked:
         blocks.append(
             Text(
-                "A halo takes a pair's fields fainter or stronger together, each as far as would cost the same by itself. "
+                "A halo takes two fields fainter or stronger together, each as far as costs the same by itself. "
                 "Fields that do not interact lie on the circle, within its band; those that do lie off it."
             )
         )
