@@ -11,10 +11,13 @@ os.environ.pop("AUTOFI_STORAGE", None)
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+
+from tests.browser import CHROMIUM, WAIT_MS
 
 # A test says what holds, never how fast: on a busy machine any example may take long.
 settings.register_profile("autofi", deadline=None)
@@ -37,3 +40,15 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"real data sets are not at {REAL_DATA.resolve()}")
     return REAL_DATA.resolve()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="the browser's driver: pip install playwright"
+    )
+    with playwright.sync_playwright() as driver:
+        # Without its sandbox, which containers and root do not let it have.
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=WAIT_MS)
+        yield opened
+        opened.close()

@@ -1,44 +1,14 @@
-"""A dashboard that is served, and a visitor with a real browser.
-
-Needs Chromium (`apt install chromium`, or AUTOFI_TEST_CHROMIUM names one); no browser is downloaded.
-"""
+"""A dashboard that is served, for visitors with a real browser."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
-
-import pytest
 
 from autofi.dashboard.access import LOOPBACK, Access
 from autofi.dashboard.serving import dashboard_app, listen
-
-CHROMIUM = (
-    os.environ.get("AUTOFI_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-)
-#: Milliseconds that mean something hangs, on a busy machine too.
-WAIT_MS = 120_000
-
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium here: apt install chromium, or AUTOFI_TEST_CHROMIUM=/path/to/one"
-)
-
-
-@dataclass
-class Seen:
-    """A page, where it is served, and what the browser complained of."""
-
-    page: Any
-    place: str
-    complaints: list[str] = field(default_factory=list)
-
-    def go(self, path: str) -> None:
-        self.page.goto(f"{self.place}{path}", timeout=WAIT_MS)
+from tests.browser import CHROMIUM, WAIT_MS, Seen, needs_chromium, visiting
 
 
 @contextmanager
@@ -54,17 +24,4 @@ def served(storage: str, access: Access | None = None) -> Iterator[str]:
             thread.join(WAIT_MS / 1000)
 
 
-@contextmanager
-def visiting(browser: Any, place: str, **settings: Any) -> Iterator[Seen]:
-    """A visitor with a window of those settings, whose browser may not have complained in the end."""
-    context = browser.new_context(**settings)
-    context.set_default_timeout(WAIT_MS)
-    shown = Seen(context.new_page(), place)
-    shown.page.on(
-        "console",
-        lambda said: shown.complaints.append(said.text) if said.type in ("error", "warning") else None,
-    )
-    shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-    yield shown
-    context.close()
-    assert shown.complaints == []
+__all__ = ["CHROMIUM", "WAIT_MS", "Seen", "needs_chromium", "served", "visiting"]

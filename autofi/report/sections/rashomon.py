@@ -22,7 +22,7 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
         name = shlex.quote(findings.record.name)
         blocks: list[Block] = [
             Notice(
-                "Not explored yet: how much every model about as good as the winner relies on each pair, on each field, "
+                "Not explored yet: how much every model about as good as the winner relies on each pair, each field, "
                 "and on each pair beyond its fields. It takes minutes and opens the data again."
             ),
             Code(f"autofi report {name} -o report.html --rashomon 0.05"),
