@@ -25,6 +25,10 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
+#: What Chromium says of its own drawing of three dimensions, on a machine without a graphics card.
+OF_ITS_OWN = ("GL Driver Message", "willReadFrequently")
+
+
 @dataclass
 class Seen:
     """A page, where it is served, and what the browser complained of."""
@@ -43,10 +47,12 @@ def visiting(browser: Any, place: str, **settings: Any) -> Iterator[Seen]:
     context = browser.new_context(**settings)
     context.set_default_timeout(WAIT_MS)
     shown = Seen(context.new_page(), place)
-    shown.page.on(
-        "console",
-        lambda said: shown.complaints.append(said.text) if said.type in ("error", "warning") else None,
-    )
+
+    def listen(said: Any) -> None:
+        if said.type in ("error", "warning") and not any(known in said.text for known in OF_ITS_OWN):
+            shown.complaints.append(said.text)
+
+    shown.page.on("console", listen)
     shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
     yield shown
     context.close()

@@ -6,18 +6,36 @@ from dataclasses import replace
 
 import numpy as np
 
-from autofi.predictions import LABELS, predictions_file, save_predictions, trial_key
+from autofi.checking import DATA
+from autofi.costs import COSTS
+from autofi.data.checks.checks import check_data
+from autofi.evaluation.cost_breakdown import CostBreakdown, FittedCost, TableCost, WeightCost
+from autofi.frequencies import FREQUENCIES
+from autofi.predictions import LABELS, predictions_file, save_predictions, trial_key, write_arrays
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
 from autofi.training.calibration import ece
 from autofi.training.metrics import auc, auc_interval, logloss
-from tests.dashboard.studies import architecture, measure, searching
+from tests.dashboard.studies import architecture, measure, names, searching
+from tests.data.checks.tables import opened, used_apps
+from tests.report.rashomon_example import FOUND
 
 FIELDS = 5
 #: Validation AUC of the trials, in their order.
 AUCS = (0.71, 0.74, 0.73, 0.78, 0.69, 0.779)
 BYTES = (9_000, 4_000, 5_000, 8_000, 1_000, 2_000)
 ROWS = 4_000
+#: A table whose gates closed half of its rows, one without gates, a cross, and what was fitted.
+PARTS = CostBreakdown(
+    tables=(
+        TableCost("gated_embedding", ("field 0",), 50, 100, 500, 2_000),
+        TableCost("embedding", ("field 1",), 30, 30, 300, 1_200),
+        TableCost("memorize_embedding", ("field 0", "field 1"), 200, 200, 800, 3_200),
+    ),
+    weights=(WeightCost("readout", 900, 3_600),),
+    trees_bytes=1_600,
+    fitted=(FittedCost("vocabulary", ("field 0",), 100, 900),),
+)
 EVIDENCE = [
     {"slot": ["field 1", "field 0"], "forms": ["memorize_embedding"], "gain": 0.02, "standard_error": 0.001},
     {"slot": ["field 2"], "forms": ["embedding"], "gain": 0.01, "standard_error": 0.001},
@@ -78,3 +96,20 @@ def _finish(handle: StudyHandle) -> None:
         save_predictions(handle, key, {"valid": own, "test": own})
     handle.record_stage("winner", {"architecture_id": won.id, "trial": 3, "refit": False})
     handle.record_stage("seconds", {"encode": 1.0, "search": 50.0, "retrain": 24.0})
+    handle.record_stage(DATA, check_data(opened(used_apps(9_000, sampled=True))).to_json())
+    handle.record_stage(f"{COSTS}/winner-{won.id}-0", PARTS.to_json())
+    handle.record_stage("rashomon", FOUND.to_json())
+    write_arrays(
+        predictions_file(handle, FREQUENCIES),
+        {
+            "valid": frequency_codes(),
+            "test": frequency_codes(),
+            "step": np.array(1),
+            "fields": np.array(names(FIELDS), dtype=np.str_),
+        },
+    )
+
+
+def frequency_codes() -> np.ndarray:
+    """How frequent the values of the rows are in training, `[ROWS, FIELDS]`."""
+    return np.random.default_rng(1).integers(0, 12, (ROWS, FIELDS)).astype(np.uint8)

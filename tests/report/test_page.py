@@ -103,6 +103,27 @@ def test_the_answer_has_three_sentences(page: str, findings: Findings) -> None:
     assert "trial 5 has 2.0 kB of tables for 0.0010 less validation AUC" in told
 
 
+def test_a_trap_in_the_data_is_warned_of_before_the_rest(page: str) -> None:
+    data = page[page.index('<section id="data">') : page.index('<section id="protocol">')]
+    told = Read(data).texts
+    warned = [text for text in told if "user × item gives the class away" in text]
+    assert len(warned) == 1
+    assert told.index(warned[0]) < told.index("click rate")
+
+
+def test_gates_say_how_many_rows_they_kept(page: str) -> None:
+    costs = Read(page[page.index('<section id="costs">') : page.index('<section id="data">')]).texts
+    start = costs.index("gated_embedding")
+    assert [text for text in costs[start:] if text.strip()][:4] == ["gated_embedding", "50", "100", "50%"]
+
+
+def test_a_page_before_the_set_was_explored_names_the_command(findings: Findings) -> None:
+    page = page_html(replace(findings, rashomon=None, checks=None, costs=None, frequencies={}))
+    told = " ".join(Read(page).texts)
+    assert "autofi report mine -o report.html --rashomon 0.05" in told
+    assert "The data was not checked" in told
+
+
 def test_names_with_markup_stay_texts(findings: Findings) -> None:
     evil = "</script><img src=x onerror=alert(1)>"
     record = replace(findings.record, name=evil, data_source=evil)

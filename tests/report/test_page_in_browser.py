@@ -49,7 +49,7 @@ def test_every_figure_is_drawn_inside_the_window(shown: Seen) -> None:
         box = plot.bounding_box()
         assert box is not None and box["width"] > 100 and box["height"] > 100
         # Something of the data is drawn, not axes alone.
-        marks = "path.point, .scatterlayer path, .heatmaplayer image, .barlayer path, .hm image"
+        marks = "path.point, .scatterlayer path, .heatmaplayer image, .barlayer path, .hm image, .gl-container canvas"
         assert plot.query_selector(marks) is not None, plot.get_attribute("data-figure")
     inside = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     assert shown.page.evaluate(inside)

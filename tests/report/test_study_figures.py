@@ -14,7 +14,17 @@ from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
 from autofi.training.metrics import auc
 from tests.dashboard.studies import names
-from tests.report.reported import AUCS, BYTES, EVIDENCE, FIELDS, ROWS, chosen, labels_and_scores, write_study
+from tests.report.reported import (
+    AUCS,
+    BYTES,
+    EVIDENCE,
+    FIELDS,
+    ROWS,
+    chosen,
+    frequency_codes,
+    labels_and_scores,
+    write_study,
+)
 
 CODES = {"naive": 0, "factorize": 1, "memorize": 2, "memorize+factorize": 3}
 
@@ -109,6 +119,40 @@ def test_the_network_has_a_box_per_field_and_per_pair(figures: StudyFigures) -> 
     assert boxes[-1] == ["probability"]
 
 
+def test_bytes_are_told_by_field_by_cross_and_by_what_they_are(figures: StudyFigures) -> None:
+    drawn = figures.costs()
+    found = {(trace.name, y): x for trace in drawn.data for y, x in zip(trace.y, trace.x, strict=True)}
+    assert found == {
+        ("trained table", "field 0"): 2_000,
+        ("trained table", "field 1"): 1_200,
+        ("trained table", "field 0 × field 1"): 3_200,
+        ("weights", "readout"): 3_600,
+        ("trees", "boosted trees"): 1_600,
+        ("vocabulary", "field 0"): 900,
+    }
+
+
+def test_gains_by_frequency_are_those_of_the_rows_of_a_bucket(figures: StudyFigures) -> None:
+    points = figures.gain_by_frequency().data[0]
+    labels, scores = labels_and_scores()
+    rarest = frequency_codes().min(axis=1)
+    unseen = rarest == 0
+    place = list(points.x).index("unseen")
+    gained = auc(labels[unseen], scores["winner"][unseen]) - auc(labels[unseen], scores["all-naive"][unseen])
+    assert points.y[place] == pytest.approx(gained)
+    assert points.customdata[place][0] == unseen.sum()
+    (heatmap,) = figures.gain_by_field().data
+    assert list(heatmap.y) == names(FIELDS)
+    assert (np.array(heatmap.z, dtype=float) > 0).all()
+
+
+def test_a_rashomon_set_has_its_figures(figures: StudyFigures) -> None:
+    for draw in (figures.rashomon_swarm, figures.rashomon_cloud):
+        assert all("×" in label for label in draw().layout.yaxis.ticktext)
+    assert figures.rashomon_halo("b", "c").layout.title.text == "Halo of b × c"
+    assert len(figures.rashomon_halo("a<b>", "b", "c").data) == 4
+
+
 def test_what_a_study_does_not_hold_is_said(figures: StudyFigures, tmp_path: Path) -> None:
     with pytest.raises(NothingToShowError, match=r"inherited weights have scored"):
         figures.inherited()
@@ -123,6 +167,9 @@ def test_what_a_study_does_not_hold_is_said(figures: StudyFigures, tmp_path: Pat
         with_trials.models()
     with pytest.raises(NothingToShowError, match=r"No predictions of test rows"):
         with_trials.calibration()
+    for draw in (with_trials.costs, with_trials.gain_by_frequency, with_trials.rashomon_swarm):
+        with pytest.raises(NothingToShowError):
+            draw()
     assert with_trials.interaction_map().layout.title.text == "Pairs of trial 3, the best so far"
 
 

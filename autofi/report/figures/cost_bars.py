@@ -40,7 +40,7 @@ def cost_bars(costs: CostBreakdown) -> go.Figure:
             customdata=[f"{part[3]:,} rows" if part[3] else "" for part in own],
             hovertemplate=f"%{{y}}, {kind}: %{{x:,}} bytes<br>%{{customdata}}<extra></extra>",
         )
-    drawn.update_xaxes(title="bytes", tickformat=".3s")
+    drawn.update_xaxes(title="bytes", tickformat="~s")
     drawn.update_yaxes(
         type="category", categoryorder="array", categoryarray=[plain(short(name, 36)) for name in names]
     )

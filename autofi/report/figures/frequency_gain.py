@@ -37,7 +37,7 @@ def gain_by_bucket(buckets: Sequence[BucketGain], *, rival: str) -> go.Figure:
     drawn.add_hline(y=0, line={"dash": "dot", "width": 1, "color": OTHER})
     drawn.update_xaxes(title="training rows with the rarest value of a row", type="category")
     drawn.update_yaxes(title="AUC gained", zeroline=False)
-    return laid_out(drawn, f"AUC gained on {rival}, rare values to frequent ones", height=340)
+    return laid_out(drawn, f"AUC gained on {rival} by frequency", height=340)
 
 
 def gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
@@ -69,7 +69,9 @@ def gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
             ygap=1,
         )
     )
-    drawn.update_xaxes(title="training rows with the value of the field", type="category", showgrid=False)
+    drawn.update_xaxes(
+        title="training rows with the value of the field", type="category", showgrid=False, tickangle=-90
+    )
     drawn.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
     return laid_out(drawn, "Logloss saved, by field and frequency", height=130 + 22 * len(gains))
 

@@ -47,7 +47,7 @@ def swarm(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go
             "colorscale": LOSSES,
             "size": 6,
             "opacity": 0.8,
-            "colorbar": {"title": {"text": "logloss"}},
+            "colorbar": {"title": {"text": "logloss"}, "thickness": 12, "nticks": 4},
         },
         text=[plain(model.name) for _, model, _ in scores],
         customdata=losses,
@@ -79,7 +79,7 @@ def cloud(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go
     return _rows(
         [bars, _references(found, shown)],
         shown,
-        title=f"{_kind(order)}, least to largest of {len(found.models)} models",
+        title=f"{_kind(order)}, least to largest",
         order=order,
     )
 
@@ -131,7 +131,8 @@ def halo3(found: RashomonSet, triple: Sequence[str]) -> go.Figure:
         places.append([radius * share / length for share in point.direction])
     apart = [point.interaction.mean / drawn.budget for point in drawn.points]
     most = max(map(abs, apart)) or 1.0
-    names = [plain(name) for name in drawn.names]
+    # What WebGL draws knows no entities, and letters that begin a tag are lost.
+    names = [name.replace("<", "‹").replace(">", "›") for name in drawn.names]
     dots = go.Scatter3d(
         x=[place[0] for place in places],
         y=[place[1] for place in places],
@@ -161,7 +162,7 @@ def halo3(found: RashomonSet, triple: Sequence[str]) -> go.Figure:
         for axis, name in zip("xyz", names, strict=True)
     }
     figure.update_layout(
-        **_layout("Halo of " + " × ".join(names)),
+        **_layout("Halo of " + " × ".join(map(plain, drawn.names))),
         height=560,
         scene={**axes, "aspectmode": "data", "bgcolor": CLEAR},
     )
@@ -178,7 +179,7 @@ def _scores(model: ScoredModel, order: int) -> list[tuple[Names, Estimate]]:
 
 
 def _kind(order: int) -> str:
-    return {1: "Main effects", 2: "Interaction scores of pairs", 3: "Interaction scores of triples"}[order]
+    return {1: "Main effects", 2: "Scores of pairs", 3: "Scores of triples"}[order]
 
 
 def _references(found: RashomonSet, shown: Sequence[Cloud]) -> go.Scatter:

@@ -9,6 +9,8 @@
     found.font = {...layout.font, color: colour("--text"), family: getComputedStyle(document.body).fontFamily};
     found.hoverlabel = {...layout.hoverlabel, bgcolor: colour("--panel"), bordercolor: colour("--line"),
       font: {color: colour("--text")}};
+    // A title is one line: on a phone it is smaller.
+    found.title = {...layout.title, font: {...layout.title.font, size: innerWidth < 600 ? 12 : 15}};
     for (const key of Object.keys(layout)) {
       if (/^[xy]axis\d*$/.test(key)) found[key] = {...axis, ...layout[key]};
       if (/^scene\d*$/.test(key)) {
