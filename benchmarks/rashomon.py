@@ -76,6 +76,7 @@ def settings_of(args: argparse.Namespace) -> ExploringSettings:
         rows=args.rows,
         repeats=args.repeats,
         measure=args.measure,
+        counterpart=args.counterpart,
         triples=0,
         masks=not args.no_masks,
     )
@@ -161,6 +162,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--measure", default="logloss")
+    parser.add_argument("--counterpart", default="logits")
     args = parser.parse_args()
     (speed if args.models else ranking)(args)
 
