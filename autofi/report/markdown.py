@@ -54,6 +54,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         _verdict(summary.get("comparison")),
         _apart(summary.get("apart")),
         *_goals(summary),
+        *_warnings(summary.get("warnings") or []),
         "## Winner against the baselines",
         "Means over seeds. The interval is the 95 % interval of the test AUC, over test rows and seeds; "
         "seconds are those of one training.",
@@ -80,7 +81,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         + ". "
         + ", ".join(f"{name} {version}" for name, version in record.versions.items())
         + ".",
-        f"Made by `autofi report {shlex.quote(record.name)}`.",
+        f"Made by `autofi report {shlex.quote(record.name)} --format md`.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -99,6 +100,12 @@ def _verdict(comparison: Mapping[str, Any] | None) -> str:
         return "No baseline was measured on test rows, so there is nothing to compare the winner with."
     said, figures = verdict(comparison)
     return f"**{said}** ({figures})."
+
+
+def _warnings(warnings: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not warnings:
+        return []
+    return ["## What to beware of in the data", "\n".join(f"- {warning['sentence']}" for warning in warnings)]
 
 
 def _apart(names: Sequence[str] | None) -> str:
