@@ -71,6 +71,7 @@ def print_summary(
         out.print(f"{sentence}.", markup=False, soft_wrap=True)
     _print_line(out, "Seconds: ", _seconds(summary.get("seconds") or {}))
     _print_line(out, "Kept as: ", kept)
+    _print_line(out, "Report:  ", report_command(summary, storage))
     _print_line(out, "Next:    ", next_command(summary, storage))
 
 
@@ -100,12 +101,20 @@ def _gaucs(summary: Summary) -> list[str]:
     return [f"Test GAUC: {', '.join(told)}."] if told else []
 
 
+def report_command(summary: Summary, storage: str | None) -> str:
+    """What makes a page of all this."""
+    return command("report", str(summary["study"]), *_place(summary, storage))
+
+
+def _place(summary: Summary, storage: str | None) -> tuple[str, ...]:
+    known = storage is None or storage == os.environ.get("AUTOFI_STORAGE")
+    return () if known else ("--storage", str(summary["storage"]))
+
+
 def next_command(summary: Summary, storage: str | None) -> str:
     """What one types after this. `storage` is what this command was given: unless the environment says so
     too, the next one needs it as well, as the summary spells it (without its password)."""
-    study = str(summary["study"])
-    known = storage is None or storage == os.environ.get("AUTOFI_STORAGE")
-    place = () if known else ("--storage", str(summary["storage"]))
+    study, place = str(summary["study"]), _place(summary, storage)
     if not summary.get("winner"):
         return command("retrain", study, *place)
     return command("export", study, "-o", f"{study.replace('/', '-')}-model", *place)

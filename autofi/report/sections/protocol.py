@@ -33,6 +33,6 @@ def protocol_section(findings: Findings, figures: StudyFigures) -> Section:
         *map(Text, _RULES),
         Table(("", ""), rows),
         Code(study_yaml(record)),
-        Code(f"autofi show {name}\nautofi export {name} -o model\nautofi report {name} -o report.html"),
+        Code(f"autofi show {name}\nautofi export {name} -o model\nautofi explain model ROWS"),
     ]
     return Section("protocol", "Protocol, and how to repeat it", blocks)
