@@ -7,11 +7,14 @@ from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
 
 #: Pairs of the table; the map has all.
-LISTED = 60
+LISTED = 24
+#: Fields beyond which a map needs the width of the page.
+NARROW = 15
 
 
 def pairs_section(findings: Findings, figures: StudyFigures) -> Section:
     """The interaction map, how sure the best trials are of it, what pairs gained, and the pairs by name."""
+    narrow = len(findings.names) <= NARROW
     blocks: list[Block] = [
         drawing(
             "interaction_map",
@@ -19,8 +22,8 @@ def pairs_section(findings: Findings, figures: StudyFigures) -> Section:
             "Hover over a pair for its form, how often the best trials chose the same, and what it gained; over the "
             "diagonal for the forms of a field. Drag to zoom, double-click to see all.",
         ),
-        drawing("pair_choices", figures.pair_choices, half=True),
-        drawing("pair_gains", figures.pair_gains, half=True),
+        drawing("pair_choices", figures.pair_choices, half=narrow),
+        drawing("pair_gains", figures.pair_gains, half=narrow),
     ]
     chosen = [pair for pair in findings.summary.get("pairs") or () if pair["choice"] != "naive"]
     if chosen:
@@ -29,5 +32,5 @@ def pairs_section(findings: Findings, figures: StudyFigures) -> Section:
         ]
         blocks.append(Table(("pair", "choice", "form"), rows))
         if len(chosen) > LISTED:
-            blocks.append(Text(f"And {len(chosen) - LISTED} pairs more."))
+            blocks.append(Text(f"And {len(chosen) - LISTED} pairs more: the map has all."))
     return Section("pairs", "Interaction map", blocks)
