@@ -111,6 +111,18 @@ def test_a_trap_in_the_data_is_warned_of_before_the_rest(page: str) -> None:
     assert told.index(warned[0]) < told.index("click rate")
 
 
+def test_a_winner_that_reads_a_pair_which_gives_the_class_away_is_told_so(findings: Findings) -> None:
+    assert findings.checks is not None
+    first, *_ = findings.checks.warnings
+    warning = replace(first, fields=("field 0", "field 1"))
+    told = page_html(replace(findings, checks=replace(findings.checks, warnings=(warning,))))
+    answer = " ".join(Read(told[: told.index('<section id="models">')]).texts)
+    assert "1 warning, and the architecture above reads field 0 × field 1." in answer
+    other = replace(first, fields=("field 2", "field 3", "field 4"))
+    told = page_html(replace(findings, checks=replace(findings.checks, warnings=(other,))))
+    assert "1 warning. See" in " ".join(Read(told).texts)
+
+
 def test_gates_say_how_many_rows_they_kept(page: str) -> None:
     costs = Read(page[page.index('<section id="costs">') : page.index('<section id="data">')]).texts
     start = costs.index("gated_embedding")

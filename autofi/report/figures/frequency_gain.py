@@ -9,6 +9,9 @@ import plotly.graph_objects as go
 from autofi.report.by_frequency import BucketGain
 from autofi.report.figures.style import MAIN, OTHER, laid_out, plain
 
+#: Rows of a bucket from which on it counts for the scale of colours.
+SCALING_ROWS = 100
+
 
 def gain_by_bucket(buckets: Sequence[BucketGain], *, rival: str) -> go.Figure:
     """AUC of the winner less that of the other model by the rarest value of a row, with 95 % intervals; buckets with
@@ -53,7 +56,9 @@ def gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
         known = {bucket.label: bucket for bucket in buckets}
         cells.append([-known[label].logloss.difference if label in known else None for label in columns])
         texts.append([_told(known[label]) if label in known else "" for label in columns])
-    most = max((abs(cell) for row in cells for cell in row if cell is not None), default=1.0) or 1.0
+    # Few rows may save any logloss: they do not set the scale.
+    told = [bucket for buckets in gains.values() for bucket in buckets if bucket.rows >= SCALING_ROWS]
+    most = max((abs(bucket.logloss.difference) for bucket in told), default=1.0) or 1.0
     drawn = go.Figure(
         go.Heatmap(
             x=columns,

@@ -7,6 +7,7 @@ from autofi.report.blocks import Block, Notice, Section, Table, Text
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
 
+DATA_TITLE = "Data and what to beware of"
 #: Warnings and fields that are listed.
 LISTED = 100
 
@@ -17,7 +18,7 @@ def data_section(findings: Findings, figures: StudyFigures) -> Section:
     if checks is None:
         return Section(
             "data",
-            "Data and what to beware of",
+            DATA_TITLE,
             [
                 Notice(
                     "The data was not checked: the study is of a version that did not. autofi retrain checks it."
@@ -30,7 +31,7 @@ def data_section(findings: Findings, figures: StudyFigures) -> Section:
     elif len(checks.warnings) > LISTED:
         blocks.append(Text(f"And {len(checks.warnings) - LISTED} warnings more."))
     blocks += [Text(_looked_at(checks)), _parts(checks), _fields(checks)]
-    return Section("data", "Data and what to beware of", blocks)
+    return Section("data", DATA_TITLE, blocks)
 
 
 def _looked_at(checks: DataChecks) -> str:
