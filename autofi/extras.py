@@ -12,8 +12,10 @@ MODULES_OF = {
     "search": (
         "alembic",
         "cmaes",
+        "jinja2",
         "joblib",
         "lightgbm",
+        "markupsafe",
         "numba",
         "onnx",
         "onnx_ir",
@@ -28,6 +30,7 @@ MODULES_OF = {
         "sqlalchemy",
         "torch",
     ),
+    "dashboard": ("bottle", "optuna_dashboard"),
     "serve": ("fastapi", "onnxruntime", "prometheus_client", "uvicorn"),
 }
 
