@@ -15,7 +15,6 @@ MODULES_OF = {
         "jinja2",
         "joblib",
         "lightgbm",
-        "markupsafe",
         "numba",
         "onnx",
         "onnx_ir",

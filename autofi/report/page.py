@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from autofi import __version__
@@ -31,10 +30,10 @@ def page_html(findings: Findings, *, links: Links | None = None) -> str:
         subtitle=_subtitle(findings),
         sections=[section(findings, figures) for section in SECTIONS],
         links=links,
-        style=Markup(_file("page.css")),
-        script=Markup(_file("page.js")),
+        style=_file("page.css"),
+        script=_file("page.js"),
         script_url=script_url,
-        plotly=Markup("" if script_url else get_plotlyjs()),
+        plotly="" if script_url else get_plotlyjs(),
         figure_json=_figure_json,
         footer=f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by AutoFI {__version__}.",
     )
@@ -49,10 +48,10 @@ def _subtitle(findings: Findings) -> str:
     )
 
 
-def _figure_json(figure: go.Figure) -> Markup:
+def _figure_json(figure: go.Figure) -> str:
     """JSON that no text within can end the script element of."""
-    text = figure.to_json().replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return Markup(text)
+    text: str = figure.to_json()
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _file(name: str) -> str:
