@@ -53,7 +53,9 @@ def trade_off(trials: Sequence[TrialRecord], cost: str, *, gain: str, study: str
             hovertemplate=f"%{{text}}<br>{label} %{{y:.5f}}<br>{unit} %{{x:,.4s}}<extra></extra>",
         )
     wide = bool(costs) and min(costs) > 0 and max(costs) > 20 * min(costs)
-    drawn.update_xaxes(title=unit + (", each step tenfold" if wide else ""), type="log" if wide else "linear")
+    drawn.update_xaxes(
+        title=unit + (", each step tenfold" if wide else ""), type="log" if wide else "linear", zeroline=False
+    )
     if wide:
         drawn.update_xaxes(dtick=1, exponentformat="SI")
     drawn.update_yaxes(title=label, zeroline=False)

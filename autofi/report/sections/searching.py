@@ -14,11 +14,14 @@ from autofi.report.verdict import course
 
 #: Trials of the table.
 LISTED = 20
+_STATES = {"fail": "failed"}
 
 
 def searching_section(findings: Findings, figures: StudyFigures) -> Section:
     """Trials by number and over time, in words what came of them, and the best ones in a table."""
-    found = ", ".join(f"{number} {state}" for state, number in sorted(states(findings).items()))
+    found = ", ".join(
+        f"{number} {_STATES.get(state, state)}" for state, number in sorted(states(findings).items())
+    )
     sentences = [f"Trials: {found or 'none yet'}", *course(findings.summary)]
     blocks: list[Block] = [
         Text(" ".join(f"{sentence}." for sentence in sentences)),
