@@ -68,9 +68,9 @@ def _told(found: RashomonSet) -> str:
     return (
         f"{len(found.models)} models of at most {found.level:.5f} validation logloss, {found.eps:.0%} above the best: "
         f"{len(found.trained)} trained, the others by masking what the winner's network reads of its fields. A score "
-        f"is by how much more the loss rises when all fields of a group are shuffled together than when each is alone, "
-        f"on {found.repeats} times {found.rows:,} validation rows. Far from 0 on either side is an interaction: below it, "
-        "both fields are needed for the same thing, and shuffling the second costs little more."
+        "is by how much more the loss rises when all fields of a group are shuffled together than when each is alone, "
+        f"on {found.repeats} times {found.rows:,} validation rows. Far from 0 on either side is an interaction: "
+        "below it, both fields are needed for the same thing, and shuffling the second costs little more."
     )
 
 
