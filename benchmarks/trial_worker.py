@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from autofi.space.architecture import Architecture
 from autofi.store import StudyHandle, StudyStore, TrialRecord, resolve_storage
 
 NAME = "shared"
@@ -60,8 +61,9 @@ def architecture(pairs: int) -> dict[str, Any]:
     fields = next(count for count in range(2, 1000) if count * (count - 1) // 2 >= pairs)
     names = [f"field_{number}" for number in range(fields)]
     chosen = list(combinations(names, 2))[:pairs]
-    return {"fields": {name: ["embedding"] for name in names},
-            "pairs": [[left, right, ["memorize_embedding"]] for left, right in chosen]}  # fmt: skip
+    return Architecture(
+        fields=dict.fromkeys(names, ("embedding",)), pairs=dict.fromkeys(chosen, ("memorize_embedding",))
+    ).to_json()
 
 
 def main(
