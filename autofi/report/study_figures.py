@@ -18,7 +18,7 @@ from autofi.report.figures.frequency_gain import gain_by_field as gain_by_field_
 from autofi.report.figures.history import history
 from autofi.report.figures.importances import importances
 from autofi.report.figures.inherited import FEWEST_SCORED, inherited_against_alone
-from autofi.report.figures.interaction_map import Pair, choice_shares, interaction_map, pair_values
+from autofi.report.figures.interaction_map import Pair, choice_shares, grouped, interaction_map, pair_values
 from autofi.report.figures.models import models_by_auc
 from autofi.report.figures.network_graph import network_graph
 from autofi.report.figures.rashomon import cloud, halo, halo3, swarm
@@ -28,6 +28,8 @@ from autofi.report.findings import Findings, Floats, read_architecture
 from autofi.space.architecture import Architecture
 from autofi.training.calibration import reliability
 
+#: Fields of a map up to which they stay in the order of the data, and half of a page is wide enough.
+UNGROUPED = 15
 #: Pixels of a map of a few fields, of each field more, and at most.
 _MAP = (300, 14, 900)
 
@@ -192,9 +194,11 @@ class StudyFigures:
         rows = codes.rows
         return codes, held.labels[rows], rival, mine[rows], theirs[rows]
 
-    @property
+    @cached_property
     def _names(self) -> tuple[str, ...]:
-        return self._findings.names or tuple(self._leading().fields)
+        """Fields in the order of the data; of a wide table, those that the leader pairs side by side."""
+        names = self._findings.names or tuple(self._leading().fields)
+        return names if len(names) <= UNGROUPED else grouped(names, self._leading().pairs)
 
     def _pairs(self) -> list[Pair]:
         names = self._names

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import combinations
 
-from autofi.report.figures.interaction_map import MAPPED_FIELDS, interaction_map
+from autofi.report.figures.interaction_map import MAPPED_FIELDS, grouped, interaction_map
 from autofi.report.figures.trial_table import rank, trial_table
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
@@ -49,6 +49,16 @@ def test_no_map_is_large() -> None:
     assert len(interaction_map(names, architecture, title="Pairs").to_json()) < 60_000
     names, architecture = wide(3 * MAPPED_FIELDS)
     assert len(interaction_map(names, architecture, title="Pairs").to_json()) < 200_000
+
+
+def test_fields_of_a_pair_stand_side_by_side_where_they_are_grouped() -> None:
+    names = [f"field {number}" for number in range(20)]
+    chain = [("field 3", "field 17"), ("field 17", "field 8"), ("field 0", "field 12")]
+    found = grouped(names, chain)
+    assert sorted(found) == sorted(names)
+    place = {name: number for number, name in enumerate(found)}
+    assert all(abs(place[left] - place[right]) == 1 for left, right in chain)
+    assert {place[name] for pair in chain for name in pair} == set(range(5))
 
 
 def test_of_many_fields_those_with_most_pairs_are_shown_in_their_order() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
+import numpy as np
 import plotly.graph_objects as go
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from autofi.report.figures.style import BOTH, FACTORIZE, MEMORIZE, NAIVE, RISING, laid_out, plain
 from autofi.space.architecture import Architecture
@@ -101,6 +104,17 @@ def pair_values(
         zmin=0, zmax=max(values.values(), default=1.0) or 1.0, colorscale=RISING, colorbar={"thickness": 14}
     )
     return _mapped(heatmap, title, height, shown, names)
+
+
+def grouped(names: Sequence[str], pairs: Iterable[Pair]) -> tuple[str, ...]:
+    """The fields so that those of a pair stand near each other (reverse Cuthill-McKee), those of no pair last."""
+    place = {name: number for number, name in enumerate(names)}
+    known = [(place[left], place[right]) for left, right in pairs]
+    rows, columns = [left for left, _ in known], [right for _, right in known]
+    graph = csr_array((np.ones(len(known)), (rows, columns)), shape=(len(names), len(names)))
+    order = [int(number) for number in reverse_cuthill_mckee(csr_array(graph + graph.T), symmetric_mode=True)]
+    used = {number for pair in known for number in pair}
+    return tuple(names[number] for number in sorted(order, key=lambda number: number not in used))
 
 
 def _heatmap(

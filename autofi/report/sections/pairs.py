@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from autofi.report.blocks import Block, Section, Table, Text, drawing
 from autofi.report.findings import Findings
-from autofi.report.study_figures import StudyFigures
+from autofi.report.study_figures import UNGROUPED, StudyFigures
 
 #: Pairs of the table; the map has all.
 LISTED = 24
-#: Fields beyond which a map needs the width of the page.
-NARROW = 15
 
 
 def pairs_section(findings: Findings, figures: StudyFigures) -> Section:
     """The interaction map, how sure the best trials are of it, what pairs gained, and the pairs by name."""
-    narrow = len(findings.names) <= NARROW
+    narrow = len(findings.names) <= UNGROUPED
+    order = "" if narrow else " Fields that form pairs stand side by side."
     blocks: list[Block] = [
         drawing(
             "interaction_map",
             figures.interaction_map,
             "Hover over a pair for its form, how often the best trials chose the same, and what it gained; over the "
-            "diagonal for the forms of a field. Drag to zoom, double-click to see all.",
+            f"diagonal for the forms of a field. Drag to zoom, double-click to see all.{order}",
         ),
         drawing("pair_choices", figures.pair_choices, half=narrow),
         drawing("pair_gains", figures.pair_gains, half=narrow),
