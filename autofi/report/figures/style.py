@@ -33,6 +33,6 @@ def laid_out(figure: go.Figure, title: str, *, height: int = 360, **layout: obje
         legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
         hoverlabel={"align": "left"},
     )
-    figure.update_xaxes(automargin=True)
+    figure.update_xaxes(automargin=True, title_standoff=12)
     figure.update_yaxes(automargin=True)
     return figure.update_layout(**layout)
