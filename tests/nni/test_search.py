@@ -99,7 +99,7 @@ def test_a_search_ends_with_the_space_and_its_record_is_that_of_its_trials(
     for size, value in answered:
         assert value == pytest.approx(trials[size].value, abs=1e-12)
 
-    run("report", "s", *place, "-o", str(tmp_path / "report"))
+    run("report", "s", *place, "--format", "md", "-o", str(tmp_path / "report"))
     told = (tmp_path / "report" / "study.yaml").read_text()
     assert "tuner: GridSearch" in told and "sampler" not in told
     assert json.loads(run("show", "s", *place, "--json").stdout)["winner"]
