@@ -134,4 +134,6 @@ def _drawn(columns: list[list[_Box]]) -> go.Figure:
     rows = max(map(len, columns))
     drawn.update_xaxes(visible=False, range=[-0.5, len(columns) - 0.5])
     drawn.update_yaxes(visible=False, range=[-rows / 2 - 0.3, rows / 2 + 0.5])
-    return laid_out(drawn, "From fields to the probability", height=max(240, 90 + 44 * rows), showlegend=False)
+    return laid_out(
+        drawn, "From fields to the probability", height=max(240, 90 + 44 * rows), showlegend=False
+    )
