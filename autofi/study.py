@@ -48,16 +48,13 @@ from autofi.store import (
     resolve_storage,
 )
 from autofi.supernet.exploration import Exploration
-from autofi.training.metrics import auc_interval, delong
+from autofi.training.metrics import NORMAL_95, auc_interval, delong
 
 if TYPE_CHECKING:
     import pandas
 
     from autofi.rashomon.exploring import ExploringSettings
     from autofi.rashomon.result import RashomonSet
-
-#: Of a normal distribution: half the width of a 95 % interval in standard errors.
-NORMAL_95 = 1.959964
 
 
 class Study:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from autofi.objectives import short
+from autofi.progress import describe_seconds
 from autofi.report.figures.trade_off import measure
 from autofi.report.findings import Findings
 from autofi.report.front import missed_words
@@ -85,7 +86,7 @@ def _costs(findings: Findings) -> str:
     if not parameters:
         return ""
     seconds = (findings.summary.get("seconds") or {}).get("total")
-    took = f", after {_duration(seconds)} of searching and retraining" if seconds else ""
+    took = f", after {describe_seconds(seconds)} of searching and retraining" if seconds else ""
     holds = f"It holds {short(parameters)} trained numbers and {short(table_bytes or 0, unit='B')} of tables{took}"
     cheaper = cheaper_trial(findings)
     if cheaper is None or leader is None:
@@ -117,11 +118,3 @@ def cheaper_trial(findings: Findings) -> TrialRecord | None:
 def states(findings: Findings) -> dict[str, int]:
     """How many trials there are by state."""
     return dict(Counter(str(trial.state) for trial in findings.trials))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autofi.training.metrics import PROBABILITY_CLIP, auc, delong, logloss
+from autofi.training.metrics import NORMAL_95, auc, delong, logloss, row_losses
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,8 +17,6 @@ Floats = npt.NDArray[np.float64]
 BUCKETS = (0, 1, 3, 5, 7, 9, 11)
 #: Rows of each class below which a bucket has no AUC.
 FEWEST = 10
-#: Half the width of a 95 % interval in standard errors.
-NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -137,12 +135,7 @@ def _auc_gain(labels: Floats, a: Floats, b: Floats) -> Gain:
 
 def _logloss_gain(labels: Floats, a: Floats, b: Floats) -> Gain:
     """Below zero where `a` is better."""
-    more = _losses(labels, a) - _losses(labels, b)
+    more = row_losses(labels, a) - row_losses(labels, b)
     half = NORMAL_95 * float(more.std(ddof=1)) / len(more) ** 0.5 if len(more) > 1 else float("inf")
     difference = float(more.mean())
     return Gain(logloss(labels, a), logloss(labels, b), difference, difference - half, difference + half)
-
-
-def _losses(labels: Floats, probabilities: Floats) -> Floats:
-    clipped = np.clip(probabilities, PROBABILITY_CLIP, 1 - PROBABILITY_CLIP)
-    return np.asarray(-np.log(np.where(labels > 0, clipped, 1 - clipped)))

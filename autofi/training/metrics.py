@@ -15,6 +15,8 @@ from autofi.errors import DataError
 from autofi.training.checked import Floats, checked_labels, checked_scores, checked_weights
 
 PROBABILITY_CLIP = 1e-7
+#: Of a normal distribution: half the width of a 95 % interval in standard errors.
+NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,19 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | N
 def logloss(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> float:
-    """Mean negative log-likelihood in nats; probabilities are clipped to [1e-7, 1 - 1e-7] so that one sure
+    """Mean of `row_losses`."""
+    losses = row_losses(labels, probabilities)
+    if weights is None:
+        return float(losses.mean())
+    return float(np.average(losses, weights=checked_weights(weights, len(losses))))
+
+
+def row_losses(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
+    """Negative log-likelihood of every row in nats; probabilities are clipped to [1e-7, 1 - 1e-7] so that one sure
     mistake costs at most 16.1 and float32 predictions of exactly 0 or 1 stay finite."""
     truth = checked_labels(labels)
     clipped = np.clip(checked_scores(probabilities, len(truth)), PROBABILITY_CLIP, 1.0 - PROBABILITY_CLIP)
-    losses = -np.log(np.where(truth, clipped, 1.0 - clipped))
-    if weights is None:
-        return float(losses.mean())
-    return float(np.average(losses, weights=checked_weights(weights, len(truth))))
+    return np.asarray(-np.log(np.where(truth, clipped, 1.0 - clipped)))
 
 
 def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) -> float:

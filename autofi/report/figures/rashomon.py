@@ -12,12 +12,12 @@ from autofi.errors import StoreError, nearest
 from autofi.rashomon.halo import Halo, HaloPoint
 from autofi.rashomon.result import RashomonSet
 from autofi.rashomon.scores import Cloud, Estimate, Names, ScoredModel
-from autofi.report.figures.style import plain
+from autofi.report.figures.style import COLOURS, frame, plain
 
 #: Rows of a swarm or a cloud.
 SHOWN_GROUPS = 20
-# Apart for colour-blind eyes, and on a dark page as well.
-BLUE, ORANGE, GREY = "#4c78a8", "#f58518", "#8a8f98"
+BLUE, ORANGE, *_ = COLOURS
+GREY = "#8a8f98"
 FAINT = "rgba(138, 143, 152, 0.25)"
 CLEAR = "rgba(0, 0, 0, 0)"
 LOSSES = ((0, BLUE), (0.5, "#9aa0a6"), (1, "#e5c100"))
@@ -221,14 +221,7 @@ def _rows(traces: Sequence[go.Figure], shown: Sequence[Cloud], *, title: str, or
 
 
 def _layout(title: str) -> dict[str, object]:
-    return {
-        "title": {"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "container"},
-        "template": "none",
-        "paper_bgcolor": CLEAR,
-        "plot_bgcolor": CLEAR,
-        "margin": {"l": 10, "r": 10, "t": 46, "b": 10},
-        "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
-    }
+    return {**frame(title), "paper_bgcolor": CLEAR, "plot_bgcolor": CLEAR}
 
 
 def _axis(title: str) -> dict[str, object]:

@@ -23,16 +23,19 @@ def short(text: str, most: int = 24) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def frame(title: str) -> dict[str, object]:
+    """Layout that all figures share: a title, which is markup, small margins, and a legend at the bottom."""
+    return {
+        "title": {"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "container"},
+        "template": "none",
+        "margin": {"l": 10, "r": 10, "t": 46, "b": 10},
+        "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
+    }
+
+
 def laid_out(figure: go.Figure, title: str, *, height: int = 360, **layout: object) -> go.Figure:
     """The figure with a title, a height in pixels, and a legend below it where it has one."""
-    figure.update_layout(
-        title={"text": plain(title), "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "container"},
-        template="none",
-        height=height,
-        margin={"l": 10, "r": 10, "t": 46, "b": 10},
-        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
-        hoverlabel={"align": "left"},
-    )
+    figure.update_layout(**frame(plain(title)), height=height, hoverlabel={"align": "left"})
     figure.update_xaxes(automargin=True, title_standoff=12)
     figure.update_yaxes(automargin=True)
     return figure.update_layout(**layout)
