@@ -8,24 +8,21 @@ from typing import Any
 from autofi.candidates.base import Candidates
 from autofi.engine.registry import DEFAULT_SAMPLER
 from autofi.objectives import Direction
-from autofi.operators.registry import choices_of, coded_operators, vector_operators
+from autofi.operators.registry import coded_operators
 from autofi.operators.selected_products import SelectedProducts
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.encoding import decode, defaults, distributions, label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.supernet.proposal import Proposal
+from autofi.supernet.variants import BEST_EXPLORED, field_variants, pair_variants
 
-#: The option of a pair whose cells learn a vector each, and nothing beside it.
-EMBEDDED_CROSS: Forms = ("memorize_embedding",)
 #: Sets of fields that are multiplied, by name.
 Products = tuple[tuple[str, ...], ...]
 #: Variants of the pairs that hold no pair but the sure ones.
 SURE_PAIRS = ("selected", "embeddings")
 #: Sets of streams that are tried because the supernet ranks them best.
 BEST_STREAMS = 2
-#: Architectures that exploring found best, of which variants are made.
-BEST_EXPLORED = 2
 #: Where a search begins that asks no supernet: what was selected has to come out ahead of it.
 UNSELECTED = {"fields": "all", "pairs": "naive"}
 #: What a supernet judges too low on sparse tables, where no path is trained for long.
@@ -130,47 +127,6 @@ class ProposedCandidates(Candidates):
         return {key: value for key, value in named.items() if value in offered.get(key, [value])}
 
 
-def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
-    """Forms of all fields: as selected, all that apply, embeddings by themselves, everything but embeddings."""
-    every, vectors = proposal.all_fields, vector_operators()
-
-    def only(embeddings: bool) -> dict[str, Forms]:
-        return {
-            name: tuple(form for form in forms if (form in vectors) == embeddings) or forms
-            for name, forms in every.items()
-        }
-
-    found = proposal.exploration
-    return _distinct(
-        {"selected": proposal.fields, "all": every, "embeddings": only(True), "codes": only(False)}
-        | {_explored(number): found.fields(one) for number, one in enumerate(found.best[:BEST_EXPLORED])}
-    )
-
-
-def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Mapping[tuple[str, str], Forms]]:
-    """Options of all pairs: the sure ones, the same with whatever is memorized by embeddings alone, the likely ones
-    too, target statistics of many pairs, none, and what exploring found best.
-
-    A supernet, where no path is trained for long, finds statistics as good as embeddings and takes the cheaper;
-    trained from scratch, embeddings of cells that are seen often come out ahead.
-    """
-    found = proposal.exploration
-    embedded = {
-        pair: EMBEDDED_CROSS if choices_of(forms) == {"memorize"} and EMBEDDED_CROSS in options else forms
-        for pair, forms in proposal.pairs.items()
-    }
-    return _distinct(
-        {
-            "selected": proposal.pairs,
-            "embeddings": embedded,
-            "likely": proposal.likely,
-            "rates": proposal.rates,
-            "naive": {},
-        }
-        | {_explored(number): found.pairs(one) for number, one in enumerate(found.best[:BEST_EXPLORED])}
-    )
-
-
 def product_variants(proposal: Proposal) -> dict[str, Products]:
     """None, and what was selected where anything was."""
     return {"none": (), "selected": proposal.products} if proposal.products else {"none": ()}
@@ -193,17 +149,5 @@ def explored_starts(
     return starts
 
 
-def _explored(number: int) -> str:
-    return f"explored-{number + 1}"
-
-
 def _name_of(wanted: Mapping[Any, Forms], variants: Mapping[str, Mapping[Any, Forms]]) -> str | None:
     return next((name for name, variant in variants.items() if dict(variant) == dict(wanted)), None)
-
-
-def _distinct(variants: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, variant in variants.items():
-        if dict(variant) not in [dict(other) for other in found.values()]:
-            found[name] = variant
-    return found

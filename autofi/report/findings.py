@@ -125,7 +125,7 @@ class Findings:
         exploration = self.exploration
         inherited = {
             _choices(exploration.fields(one), exploration.pairs(one), exploration.streams_of(one)): one.guided
-            for one in exploration.scored
+            for one in (*exploration.scored, *exploration.variants)
         }
         if not inherited:
             return ()

@@ -13,6 +13,7 @@ from autofi.rashomon.result import RashomonSet
 from autofi.report.by_frequency import gain_by_field, gain_by_frequency, rarest
 from autofi.report.figures.calibration_curve import calibration_curve
 from autofi.report.figures.cost_bars import cost_bars
+from autofi.report.figures.explored import explored
 from autofi.report.figures.frequency_gain import gain_by_bucket
 from autofi.report.figures.frequency_gain import gain_by_field as gain_by_field_figure
 from autofi.report.figures.history import history
@@ -109,9 +110,16 @@ class StudyFigures:
         return trade_off(known, cost, gain=gain, study=self._findings.record.name)
 
     def history(self, *, by_time: bool = False) -> go.Figure:
-        """Values of the trials and the best so far, by number or by time."""
+        """Values of the trials and the best so far, by number or by time, and of finalists' and winner's seeds."""
         self._needs_trials()
-        return history(self._findings.complete, self._findings.goals.objectives[0], by_time=by_time)
+        found = self._findings
+        return history(found.complete, found.goals.objectives[0], models=found.models, by_time=by_time)
+
+    def explored(self) -> go.Figure:
+        """Architectures scored by inherited weights before the first trial, in their order, and the best so far."""
+        if not self._findings.exploration.scored:
+            raise NothingToShowError("No architectures were explored by inherited weights.")
+        return explored(self._findings.exploration)
 
     def inherited(self) -> go.Figure:
         """Scores by inherited weights against scores of training from scratch."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from autofi.model.network import Streams
 from autofi.space.architecture import Forms
@@ -33,17 +33,30 @@ class Explored:
         """Whether it gains more than its standard error."""
         return self.gain is not None and self.gain > (self.standard_error or 0.0)
 
+    def to_json(self) -> list[Any]:
+        """Plain JSON: a list in the order of the attributes."""
+        return [list(self.options), self.streams, self.guided, self.gain, self.standard_error]
+
+    @classmethod
+    def from_json(cls, value: Sequence[Any]) -> Self:
+        """What `to_json` gave."""
+        options, *others = value
+        return cls(tuple(options), *others)
+
 
 @dataclass(frozen=True)
 class Exploration:
     """Every distinct architecture in the order it was scored, the start first.
 
     streams    the sets that `Explored.streams` numbers
+    variants   what trials are made of, so far as a supernet has it and as nothing in `scored` is: nothing was chosen by
+               these scores, they are what trials are compared with
     """
 
     slots: tuple[NamedSlot, ...] = ()
     streams: tuple[Streams, ...] = ()
     scored: tuple[Explored, ...] = ()
+    variants: tuple[Explored, ...] = ()
 
     @property
     def best(self) -> tuple[Explored, ...]:
@@ -69,14 +82,12 @@ class Exploration:
             yield names, options[option]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; the options of an architecture are a list of numbers."""
+        """Plain JSON."""
         return {
             "slots": [[list(names), [list(forms) for forms in options]] for names, options in self.slots],
             "streams": [dict(streams) for streams in self.streams],
-            "scored": [
-                [list(one.options), one.streams, one.guided, one.gain, one.standard_error]
-                for one in self.scored
-            ],
+            "scored": [one.to_json() for one in self.scored],
+            "variants": [one.to_json() for one in self.variants],
         }
 
     @classmethod
@@ -87,5 +98,6 @@ class Exploration:
                 (tuple(names), tuple(tuple(forms) for forms in options)) for names, options in value["slots"]
             ),
             streams=tuple(value["streams"]),
-            scored=tuple(Explored(tuple(options), *others) for options, *others in value["scored"]),
+            scored=tuple(map(Explored.from_json, value["scored"])),
+            variants=tuple(map(Explored.from_json, value.get("variants", ()))),
         )

@@ -8,7 +8,8 @@ many architectures has not favoured any of them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 
 from optuna.distributions import CategoricalDistribution
 
@@ -58,11 +59,25 @@ def explore(
             )
             point = walk.point(propose(sampler, question), starts[0])
         if point not in found:
-            found[point] = Explored(*point, float(judges.losses(*point, "guiding").double().mean()))
+            found[point] = _scored(judges, *point)
         known.append(Known(walk.parameters(*point), (found[point].guided,)))
         if (step + 1) % TOLD == 0 or step + 1 == count:
             progress.advance(step % TOLD + 1, scored=len(found))
     return _compared(judges, list(found.values()))
+
+
+def score_variants(
+    judges: Judges, variants: Iterable[Options], streams: Iterable[int | None], known: Iterable[Explored]
+) -> tuple[Explored, ...]:
+    """The variants with every set of streams that they can have as they are, those left out that are `known`."""
+    seen = {(one.options, one.streams) for one in known}
+    points = [(options, number) for options, number in product(variants, streams)]
+    kept = [point for point in points if judges.settled(*point) == point and point not in seen]
+    return tuple(_scored(judges, *point) for point in kept)
+
+
+def _scored(judges: Judges, options: Options, streams: int | None) -> Explored:
+    return Explored(options, streams, float(judges.losses(options, streams, "guiding").double().mean()))
 
 
 def _compared(judges: Judges, scored: Sequence[Explored]) -> tuple[Explored, ...]:

@@ -30,7 +30,7 @@ from autofi.space.resolve import resolve
 from autofi.space.search_space import Choices, SearchSpace
 from autofi.supernet.entangled import Entangled, learn_widths, width_choices
 from autofi.supernet.exploration import Exploration
-from autofi.supernet.exploring import explore
+from autofi.supernet.exploring import explore, score_variants
 from autofi.supernet.gradient import train_by_gradient
 from autofi.supernet.judges import Judges
 from autofi.supernet.offer import Offer, offer_of, streams_of
@@ -40,6 +40,7 @@ from autofi.supernet.run import READOUT, Run, bias_of
 from autofi.supernet.screen import PairScore
 from autofi.supernet.selection import Move, select
 from autofi.supernet.supernet import Slot, Supernet
+from autofi.supernet.variants import variant_options
 from autofi.training.settings import TrainingSettings
 from autofi.training.source import rows_for
 
@@ -160,7 +161,14 @@ def _by_paths(run: Run, offer: Offer) -> Proposal:
         progress=run.progress,
     )
     named = tuple((tuple(shapes.names[field] for field in slot.column), slot.options) for slot in slots)
-    return dataclasses.replace(proposal, exploration=Exploration(named, tuple(streams), scored))
+    proposal = dataclasses.replace(proposal, exploration=Exploration(named, tuple(streams), scored))
+    run.progress.phase("judge variants")
+    proposal = dataclasses.replace(proposal, all_fields=offer.forms)
+    made = variant_options(proposal, named, run.space.pairs.options)
+    exploration = dataclasses.replace(
+        proposal.exploration, variants=score_variants(judges, made, ranking or [None], scored)
+    )
+    return dataclasses.replace(proposal, exploration=exploration)
 
 
 def _by_gradient(run: Run, offer: Offer) -> Proposal:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from autofi.candidates.proposed import ProposedCandidates, field_variants, pair_variants
+from autofi.candidates.proposed import ProposedCandidates
 from autofi.engine.base import Known
 from autofi.space.search_space import load_space
 from autofi.supernet.proposal import Proposal
@@ -20,28 +20,6 @@ PROPOSAL = Proposal(
     likely={PAIR: ("factorize_hadamard",)},
     rates={PAIR: ("memorize_statistics",)},
 )
-
-
-def test_variants_that_are_the_same_are_offered_once() -> None:
-    assert set(field_variants(PROPOSAL)) == {"selected", "all", "embeddings", "codes"}
-    assert set(pair_variants(PROPOSAL, OPTIONS)) == {"selected", "likely", "rates"}
-    certain = Proposal(PROPOSAL.all_fields, PROPOSAL.all_fields, {}, {}, {})
-    assert "all" not in field_variants(certain)
-    assert set(pair_variants(certain, OPTIONS)) == {"selected"}
-
-
-def test_what_is_memorized_is_offered_by_embeddings_alone() -> None:
-    pairs = {PAIR: ("memorize_statistics",), ("ad", "hour"): ("factorize_hadamard",)}
-    sure = Proposal(PROPOSAL.fields, PROPOSAL.all_fields, pairs, pairs, pairs)
-    variants = pair_variants(sure, OPTIONS)
-    assert set(variants) == {"selected", "embeddings", "naive"}
-    assert variants["embeddings"] == {**pairs, PAIR: ("memorize_embedding",)}
-    assert set(pair_variants(sure, [(), ("memorize_statistics",)])) == {"selected", "naive"}
-
-
-def test_a_field_whose_only_form_is_left_out_keeps_it() -> None:
-    single = Proposal({"ad": ("embedding",)}, {"ad": ("embedding",)}, {}, {}, {})
-    assert set(field_variants(single)) == {"selected"}
 
 
 def test_what_was_selected_is_multiplied_and_its_fields_have_codes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -14,15 +15,20 @@ from autofi.frequencies import FREQUENCIES
 from autofi.predictions import LABELS, predictions_file, save_predictions, trial_key, write_arrays
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
+from autofi.supernet.exploration import Exploration, Explored
 from autofi.training.calibration import ece
 from autofi.training.metrics import auc, auc_interval, logloss
-from tests.dashboard.studies import architecture, measure, names, searching
+from tests.dashboard.studies import FORMS, architecture, measure, names, searching
 from tests.data.checks.tables import opened, used_apps
 from tests.report.rashomon_example import FOUND
 
 FIELDS = 5
 #: Validation AUC of the trials, in their order.
 AUCS = (0.71, 0.74, 0.73, 0.78, 0.69, 0.779)
+#: Logloss of the choices of the first four by inherited weights; the two after them are the first again.
+INHERITED = (0.50, 0.48, 0.49, 0.47)
+#: Validation AUC of further seeds of the last trial, by seed.
+FINALS = {1: 0.77, 2: 0.765}
 BYTES = (9_000, 4_000, 5_000, 8_000, 1_000, 2_000)
 ROWS = 4_000
 #: A table whose gates closed half of its rows, one without gates, a cross, and what was fitted.
@@ -47,11 +53,18 @@ def write_study(path: str, *, name: str = "mine", finished: bool = True) -> None
     """A study `name`; not `finished` it has trials and nothing else, and its leader lives no more."""
     with searching(path, fields=FIELDS, study=name) as handle:
         for turn, (found, table_bytes) in enumerate(zip(AUCS, BYTES, strict=True)):
-            number = measure(handle, chosen(turn), found, table_bytes=table_bytes, flops=100 + turn)
+            number = measure(
+                handle,
+                chosen(turn),
+                found,
+                table_bytes=table_bytes,
+                flops=100 + turn,
+                valid={"auc": found, "logloss": 1.1 - found},
+            )
             # Of other rows than those below; without them trials are compared by their AUC.
             predictions_file(handle, trial_key(number)).unlink()
         handle.record_stage("goal", {"trials": 8, "until": None, "plateau": None, "shared": True})
-        handle.record_stage("proposal", {"evidence": EVIDENCE})
+        handle.record_stage("proposal", {"evidence": EVIDENCE, "exploration": explored().to_json()})
         if finished:
             _finish(handle)
 
@@ -59,6 +72,20 @@ def write_study(path: str, *, name: str = "mine", finished: bool = True) -> None
 def chosen(turn: int) -> Architecture:
     """The architecture of a trial, by its number; pairs repeat after four."""
     return replace(architecture(FIELDS, turn=turn), min_count=2 + turn // 4)
+
+
+def explored() -> Exploration:
+    """The choices of the first four trials by inherited weights, those of the last as a variant."""
+    slots = (
+        *(((name,), (("embedding",),)) for name in names(FIELDS)),
+        *((pair, FORMS) for pair in combinations(names(FIELDS), 2)),
+    )
+    options = [
+        tuple(FORMS.index(chosen(turn).pairs.get(slot, ())) if len(slot) == 2 else 0 for slot, _ in slots)
+        for turn in range(len(INHERITED))
+    ]
+    start, sure, other, variant = map(Explored, options, [None] * 4, INHERITED)
+    return Exploration(slots, (), (start, replace(sure, gain=0.02, standard_error=0.01), other), (variant,))
 
 
 def labels_and_scores() -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -94,6 +121,18 @@ def _finish(handle: StudyHandle) -> None:
             seconds=2.0,
         )
         save_predictions(handle, key, {"valid": own, "test": own})
+    for seed, found in FINALS.items():
+        handle.record_model(
+            role=ModelRole.FINALIST,
+            name="finalist",
+            seed=seed,
+            metrics={"valid": {"auc": found, "logloss": 0.4}},
+            architecture_id=chosen(5).id,
+            refit=False,
+            parameters=1_200,
+            table_bytes=2_000,
+            seconds=2.0,
+        )
     handle.record_stage("winner", {"architecture_id": won.id, "trial": 3, "refit": False})
     handle.record_stage("seconds", {"encode": 1.0, "search": 50.0, "retrain": 24.0})
     handle.record_stage(DATA, check_data(opened(used_apps(9_000, sampled=True))).to_json())

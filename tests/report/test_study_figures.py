@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 import autofi
 from autofi.errors import NothingToShowError
@@ -19,6 +21,8 @@ from tests.report.reported import (
     BYTES,
     EVIDENCE,
     FIELDS,
+    FINALS,
+    INHERITED,
     ROWS,
     chosen,
     frequency_codes,
@@ -92,11 +96,45 @@ def test_a_front_holds_the_trials_that_no_other_beats_in_both(figures: StudyFigu
 
 def test_history_keeps_the_best_value_so_far(figures: StudyFigures) -> None:
     for by_time in (False, True):
-        *kinds, best = figures.history(by_time=by_time).data
+        *kinds, _, _, best = figures.history(by_time=by_time).data
         values = {number: y for trace in kinds for number, y in zip(trace.customdata, trace.y, strict=True)}
         assert [values[number] for number in range(len(AUCS))] == list(AUCS)
         assert list(best.y) == [0.71, 0.74, 0.78, 0.78]
     assert list(figures.history().data[-1].x) == [0, 1, 3, 5]
+
+
+def test_history_has_what_was_trained_again_at_its_trial_or_after_the_last_one(
+    figures: StudyFigures, findings: Findings
+) -> None:
+    *_, finalists, winner, _ = figures.history().data
+    assert [tuple(told) for told in finalists.customdata] == [(5, seed) for seed in FINALS]
+    assert list(finalists.x) == [5, 5]
+    assert list(finalists.y) == list(FINALS.values())
+    assert list(winner.x) == [3]
+    assert list(winner.y) == [findings.summary["winner"]["valid"]["auc"]]
+    *kinds, finalists, winner, _ = figures.history(by_time=True).data
+    assert min(*finalists.x, *winner.x) >= max(x for trace in kinds for x in trace.x)
+
+
+def test_what_was_explored_comes_in_its_order_and_what_is_sure_to_gain_apart(figures: StudyFigures) -> None:
+    found = {trace.name: list(zip(trace.x, trace.y, strict=True)) for trace in figures.explored().data}
+    assert found == {
+        "as selected": [(0, 0.50)],
+        "sure to gain": [(1, 0.48)],
+        "explored": [(2, 0.49)],
+        "best so far": [(0, 0.50), (1, 0.48), (2, 0.48)],
+    }
+
+
+def test_trials_stand_against_the_scores_of_their_choices_those_of_variants_too(
+    figures: StudyFigures,
+) -> None:
+    drawn = figures.inherited()
+    (points,) = drawn.data
+    assert list(points.x) == [*INHERITED, *INHERITED[:2]]
+    alone = [1.1 - found for found in AUCS]
+    assert list(points.y) == pytest.approx(alone)
+    assert f"rank correlation {spearmanr(points.x, alone).statistic:.2f}" in drawn.layout.title.text
 
 
 def test_a_calibration_curve_has_every_row_once(figures: StudyFigures) -> None:
@@ -153,9 +191,14 @@ def test_a_rashomon_set_has_its_figures(figures: StudyFigures) -> None:
     assert len(figures.rashomon_halo("a<b>", "b", "c").data) == 4
 
 
-def test_what_a_study_does_not_hold_is_said(figures: StudyFigures, tmp_path: Path) -> None:
+def test_what_a_study_does_not_hold_is_said(
+    figures: StudyFigures, findings: Findings, tmp_path: Path
+) -> None:
+    unasked = StudyFigures(replace(findings, proposal={}))
     with pytest.raises(NothingToShowError, match=r"inherited weights have scored"):
-        figures.inherited()
+        unasked.inherited()
+    with pytest.raises(NothingToShowError, match=r"No architectures were explored"):
+        unasked.explored()
     with pytest.raises(NothingToShowError, match=r"Importances need four trials"):
         figures.importances()
     with pytest.raises(NothingToShowError, match=r"Fewer than two trials have a measured latency"):

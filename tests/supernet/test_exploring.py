@@ -15,7 +15,7 @@ from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
 from autofi.space.search_space import SearchSpace, load_space
 from autofi.supernet.exploration import Exploration, Explored
-from autofi.supernet.exploring import explore
+from autofi.supernet.exploring import explore, score_variants
 from autofi.supernet.judges import Half, Judges
 from autofi.supernet.offer import Offer, offer_of, streams_of
 from autofi.supernet.path_supernets import PathSupernets, train_path_supernets
@@ -126,10 +126,26 @@ def test_any_sampler_of_the_engine_can_walk(
 
 def test_an_exploration_survives_json(offer: Offer, scored: tuple[Explored, ...]) -> None:
     slots = tuple((tuple(SPEC.names[field] for field in slot.column), slot.options) for slot in offer.slots)
-    exploration = Exploration(slots, ({}, {"fm": {}}), scored)
+    exploration = Exploration(slots, ({}, {"fm": {}}), scored[1:], variants=scored[:1])
     again = Exploration.from_json(json.loads(json.dumps(exploration.to_json())))
     assert again == exploration
     assert all(again.fields(one).keys() == set(SPEC.names) for one in again.scored)
+
+
+def test_variants_are_scored_as_explored_ones_are_and_none_twice(
+    offer: Offer, supernets: PathSupernets, scored: tuple[Explored, ...]
+) -> None:
+    judges = Judges(supernets, naive(offer), seed=0)
+    anew = score_variants(judges, [one.options for one in scored], [0, 1, 2], [])
+    known = {(one.options, one.streams): one.guided for one in scored}
+    assert {(one.options, one.streams) for one in anew} >= known.keys()
+    for one in anew:
+        assert judges.settled(one.options, one.streams) == (one.options, one.streams)
+        assert one.guided == pytest.approx(known.get((one.options, one.streams), one.guided), abs=1e-5)
+    more = score_variants(judges, [one.options for one in scored], [0, 1, 2], scored)
+    assert {(one.options, one.streams) for one in more} == {
+        (one.options, one.streams) for one in anew
+    } - known.keys()
 
 
 def test_what_gains_less_than_its_error_is_not_offered() -> None:

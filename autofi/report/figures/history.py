@@ -1,4 +1,4 @@
-"""How a search went: every trial, and the best so far, by number and by time."""
+"""How a search went: every trial, the best so far, and what was trained again, by number and by time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ import plotly.graph_objects as go
 
 from autofi.objectives import Objective
 from autofi.report.figures.style import BEST, COLOURS, laid_out, plain
-from autofi.store import TrialRecord
+from autofi.store import ModelRecord, ModelRole, TrialRecord
+
+#: Stages after the trials, with their marks.
+RETRAINED = {ModelRole.FINALIST: "diamond-open", ModelRole.WINNER: "star-open"}
 
 
-def history(trials: Sequence[TrialRecord], objective: Objective, *, by_time: bool = False) -> go.Figure:
+def history(
+    trials: Sequence[TrialRecord],
+    objective: Objective,
+    *,
+    models: Sequence[ModelRecord] = (),
+    by_time: bool = False,
+) -> go.Figure:
     """Values of the complete trials, a colour per stage and variant of pairs, and the best within the limits so far.
 
-    `by_time` puts them at minutes since the first trial began instead of their numbers.
+    `by_time` puts them at minutes since the first trial began instead of their numbers. Further seeds of finalists and
+    of the winner among `models` are hollow, at the trial of their architecture or at their own time.
     """
     done = sorted(
         (trial for trial in trials if trial.value is not None and (trial.finished or not by_time)),
@@ -46,6 +56,30 @@ def history(trials: Sequence[TrialRecord], objective: Objective, *, by_time: boo
             customdata=[trial.number for trial in own],
             hovertemplate="trial %{customdata}: %{y:.5f}<extra></extra>",
         )
+    numbers = {trial.architecture_id: trial.number for trial in reversed(done)}
+    for role, symbol in RETRAINED.items():
+        own_models = [
+            (model, value)
+            for model in models
+            if model.role is role
+            and model.architecture_id in numbers
+            and (value := (model.metrics.get("valid") or {}).get(objective.name)) is not None
+        ]
+        if own_models:
+            drawn.add_scatter(
+                x=[
+                    (model.created_at - begun).total_seconds() / 60
+                    if by_time and begun
+                    else numbers[model.architecture_id]
+                    for model, _ in own_models
+                ],
+                y=[value for _, value in own_models],
+                mode="markers",
+                name=f"{role.value}, trained again",
+                marker={"size": 9, "symbol": symbol, "color": BEST, "line": {"width": 1.5}},
+                customdata=[[numbers[model.architecture_id], model.seed] for model, _ in own_models],
+                hovertemplate="trial %{customdata[0]}, seed %{customdata[1]}: %{y:.5f}<extra></extra>",
+            )
     steps = best_so_far(done, objective)
     drawn.add_scatter(
         x=[place(trial) for trial, _ in steps],

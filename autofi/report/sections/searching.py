@@ -56,15 +56,19 @@ def searching_section(findings: Findings, figures: StudyFigures) -> Section:
 
 
 def inherited_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Whether scores by inherited weights can be believed."""
-    blocks: list[Block] = [drawing("inherited", figures.inherited)]
+    """What was explored by inherited weights, and whether such scores can be believed."""
+    blocks: list[Block] = [
+        drawing("explored", figures.explored, half=True),
+        drawing("inherited", figures.inherited, half=True),
+    ]
     scored = findings.twice_scored
     correlation = rank_correlation(scored)
     if correlation is not None:
         blocks.append(
             Text(
-                f"Spearman's rank correlation over {len(scored)} architectures is {correlation:.2f}: 1 where both put "
-                "them in the same order. Trials are of the best inherited scores, which lowers it."
+                f"Spearman's rank correlation over {len(scored)} trials is {correlation:.2f}: 1 where both put "
+                "them in the same order. Trials differ in sizes, training and boosted trees, too, of which no "
+                "supernet knows."
             )
         )
     return Section("inherited", "Inherited and stand-alone scores", blocks)

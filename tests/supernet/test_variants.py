@@ -1,0 +1,60 @@
+"""Variants around a proposal: each once, and an option per slot where the supernet has them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from autofi.space.search_space import load_space
+from autofi.supernet.exploration import NamedSlot
+from autofi.supernet.proposal import Proposal
+from autofi.supernet.variants import field_variants, pair_variants, variant_options
+
+PAIR = ("ad", "site")
+OPTIONS = load_space("optinter").pairs.options
+PROPOSAL = Proposal(
+    fields={"ad": ("statistics",), "site": ("embedding",)},
+    all_fields={"ad": ("embedding", "statistics"), "site": ("embedding", "statistics")},
+    pairs={},
+    likely={PAIR: ("factorize_hadamard",)},
+    rates={PAIR: ("memorize_statistics",)},
+)
+FORMS = (("embedding",), ("statistics",), ("statistics", "embedding"))
+SLOTS: tuple[NamedSlot, ...] = (
+    (("ad",), FORMS),
+    (("site",), FORMS),
+    (PAIR, ((), ("factorize_hadamard",))),
+)
+
+
+def test_variants_that_are_the_same_are_offered_once() -> None:
+    assert set(field_variants(PROPOSAL)) == {"selected", "all", "embeddings", "codes"}
+    assert set(pair_variants(PROPOSAL, OPTIONS)) == {"selected", "likely", "rates"}
+    certain = Proposal(PROPOSAL.all_fields, PROPOSAL.all_fields, {}, {}, {})
+    assert "all" not in field_variants(certain)
+    assert set(pair_variants(certain, OPTIONS)) == {"selected"}
+
+
+def test_what_is_memorized_is_offered_by_embeddings_alone() -> None:
+    pairs = {PAIR: ("memorize_statistics",), ("ad", "hour"): ("factorize_hadamard",)}
+    sure = Proposal(PROPOSAL.fields, PROPOSAL.all_fields, pairs, pairs, pairs)
+    variants = pair_variants(sure, OPTIONS)
+    assert set(variants) == {"selected", "embeddings", "naive"}
+    assert variants["embeddings"] == {**pairs, PAIR: ("memorize_embedding",)}
+    assert set(pair_variants(sure, [(), ("memorize_statistics",)])) == {"selected", "naive"}
+
+
+def test_a_field_whose_only_form_is_left_out_keeps_it() -> None:
+    single = Proposal({"ad": ("embedding",)}, {"ad": ("embedding",)}, {}, {}, {})
+    assert set(field_variants(single)) == {"selected"}
+
+
+def test_every_variant_of_fields_stands_beside_every_one_of_pairs_that_the_slots_hold() -> None:
+    # As selected, all, embeddings, codes; naive or likely, for the statistics of the pair are no option of its slot.
+    fields = [(1, 0), (2, 2), (0, 0), (1, 1)]
+    found = variant_options(PROPOSAL, SLOTS, OPTIONS)
+    assert found == [(*forms, pair) for forms in fields for pair in (0, 1)]
+
+
+def test_a_variant_with_a_pair_that_is_not_open_is_left_out() -> None:
+    elsewhere = replace(PROPOSAL, likely={("ad", "hour"): ("factorize_hadamard",)})
+    assert {options[-1] for options in variant_options(elsewhere, SLOTS, OPTIONS)} == {0}
