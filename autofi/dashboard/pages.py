@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WEB = Path(__file__).parent / "web"
 ASSETS, LISTING, REPORT = "/autofi", "/studies.json", "/report"
+HTML = "text/html; charset=utf-8"
 #: Ours loads nothing but what lies beside it.
 _STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -83,11 +84,14 @@ class _Site:
         kept = {"ETag": tag, "Cache-Control": "no-cache"}
         if tag in bottle.request.headers.get("If-None-Match", ""):
             return bottle.HTTPResponse(status=304, headers=kept)
+        if bottle.request.method == "HEAD":
+            # Open reports ask often whether there is another: none is rendered for that.
+            return _answer(b"", HTML, policy=_OF_REPORTS, **kept)
         try:
             page = self._reports.page(study)
         except AutoFIError as error:
             raise bottle.HTTPError(503, str(error)) from error
-        return _answer(page.html, "text/html; charset=utf-8", policy=_OF_REPORTS, **kept)
+        return _answer(page.html, HTML, policy=_OF_REPORTS, **kept)
 
     def _overview(self) -> tuple[StudyOverview, ...]:
         try:

@@ -48,14 +48,14 @@ class Reports:
         with self._rendering[study.name]:
             found = self._pages.get(study.name)
             if found is None or found.tag != tag:
-                found = Page(tag, self._render(study))
+                found = Page(tag, self._render(study, tag))
             self._pages[study.name] = found
             self._pages.move_to_end(study.name)
             if len(self._pages) > KEPT:
                 self._pages.popitem(last=False)
             return found
 
-    def _render(self, study: StudyOverview) -> bytes:
-        links = Links(studies=STUDIES, dashboard=dashboard_path(study.optuna_id), script=SCRIPT)
+    def _render(self, study: StudyOverview, tag: str) -> bytes:
+        links = Links(studies=STUDIES, dashboard=dashboard_path(study.optuna_id), script=SCRIPT, tag=tag)
         findings = Study(self._store, self._store.open(study.name)).findings()
         return page_html(findings, links=links).encode()

@@ -12,8 +12,10 @@ class Links:
     studies    the list of studies
     dashboard  the study in Optuna's dashboard
     script     plotly.js; None: the page brings it along
+    tag        what the server tells the page apart by: the page says when the server has another
     """
 
     studies: str
     dashboard: str
     script: str | None
+    tag: str

@@ -99,6 +99,26 @@ def test_from_the_list_to_the_report_to_optuna_and_back(browser: Any, live: tupl
         page.get_by_role("table", name="Studies").wait_for()
 
 
+def test_a_report_says_when_there_is_more_to_show_and_stays_as_it_is_until_asked(
+    browser: Any, live: tuple[str, StudyHandle]
+) -> None:
+    place, handle = live
+    with visiting(browser, place, viewport=WIDE) as seen:
+        page = seen.page
+        seen.go("/report/mine")
+        more = page.get_by_role("status")
+        assert more.is_hidden()
+        page.evaluate("window.stays = true")
+        number = measure(handle, architecture(turn=3), 0.84)
+        told = more.get_by_text("There is more to show of this study by now.")
+        told.wait_for()
+        assert page.evaluate("window.stays")
+        more.get_by_role("link", name="Show it").click()
+        page.locator("#search td", has_text="0.8400").first.wait_for()
+        assert page.locator("#search tbody tr").first.locator("td").first.text_content() == str(number)
+        assert page.get_by_role("status").is_hidden()
+
+
 def test_the_links_follow_the_study_that_is_looked_at(browser: Any, live: tuple[str, StudyHandle]) -> None:
     place, _ = live
     with visiting(browser, place, viewport=WIDE) as seen:

@@ -160,9 +160,12 @@ def test_a_report_is_rendered_once_for_every_change(
     assert fetch(app, "/report/mine").body == first.body
     assert len(rendered) == 1
     measure(handle, architecture(turn=3), 0.8)
+    # Whether there is another is asked often, and answered without it.
+    asked = fetch(app, "/report/mine", "HEAD")
+    assert (asked.headers["etag"] != first.headers["etag"], asked.body, len(rendered)) == (True, b"", 1)
     changed = fetch(app, "/report/mine", IF_NONE_MATCH=first.headers["etag"])
     assert (changed.status, len(rendered)) == ("200 OK", 2)
-    assert changed.headers["etag"] != first.headers["etag"]
+    assert changed.headers["etag"] == asked.headers["etag"]
 
 
 def test_optuna_dashboard_has_the_script_whatever_the_browser_has_of_it(
