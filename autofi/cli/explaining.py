@@ -22,8 +22,8 @@ EXAMPLES = (
     "autofi explain model sqlite:///clicks.db --query 'SELECT * FROM today LIMIT 1' --json"
 )
 SHOWN_ROWS = 10
-#: Characters of the longest bar, to either side.
-BAR = 12
+#: Characters of the longest bar, to either side, in a window of so many columns, and in a narrower one.
+BAR, WIDE, NARROW_BAR = 12, 100, 4
 #: Weights that a stream or an operator gave, and parts of each, that a table tells.
 SHOWN_WEIGHTS = 3
 SHOWN_PARTS = 5
@@ -108,7 +108,7 @@ def _table(explanation: Explanation, top: int) -> Table:
     from rich.text import Text
 
     parts = explanation.parts()
-    table = Table(box=box.SIMPLE_HEAD, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
     for name, justify in (
         ("part", "left"),
         ("logit", "right"),
@@ -119,13 +119,21 @@ def _table(explanation: Explanation, top: int) -> Table:
         ("seen", "right"),
         ("clicked", "right"),
     ):
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+        # In a narrow window names and values take more lines; a bar in pieces would say nothing.
+        table.add_column(
+            name,
+            justify="right" if justify == "right" else "left",
+            overflow="fold",
+            no_wrap=name not in ("part", "value"),
+            min_width=14 if name == "part" else None,
+        )
     others = [("baseline", explanation.baseline)]
     others += [] if explanation.trees is None else [("boosted trees", explanation.trees)]
     others += [("together", explanation.rest)]
     longest = max(abs(_added(part)) for part in parts[:top]) if parts else 0.0
+    most = BAR if console().width >= WIDE else NARROW_BAR
     for part in parts[:top]:
-        table.add_row(*(Text(cell) for cell in _cells(part, longest)))
+        table.add_row(*(Text(cell) for cell in _cells(part, longest, most)))
     if len(parts) > top:
         left = sum(_added(part) for part in parts[top:])
         table.add_row(f"and {len(parts) - top:,} more", f"{left:+.3f}")
@@ -140,13 +148,13 @@ def _added(part: Part) -> float:
     return added(part)
 
 
-def _cells(part: Part, longest: float) -> tuple[str, ...]:
+def _cells(part: Part, longest: float, most: int) -> tuple[str, ...]:
     from autofi.explaining.explanation import FieldPart
 
     logit = _added(part)
     counted = "" if part.seen is None else f"{part.seen:,}"
     clicked = "" if part.rate is None else f"{part.rate:.1%}"
-    first = (part.name, f"{logit:+.3f}", bar(logit, longest))
+    first = (part.name, f"{logit:+.3f}", bar(logit, longest, most))
     if isinstance(part, FieldPart):
         return (*first, f"{part.contribution:+.3f}", _value(part.value), part.status, counted, clicked)
     hits = ", ".join(form.name for form in part.forms if form.hit)
@@ -154,10 +162,10 @@ def _cells(part: Part, longest: float) -> tuple[str, ...]:
     return (*first, "", "", known, counted, clicked)
 
 
-def bar(logit: float, longest: float) -> str:
-    """A bar to the right of the middle for a logit above zero, to its left for one below."""
-    length = round(BAR * abs(logit) / longest) if longest else 0
-    return f"{'':{BAR}}│{'█' * length}" if logit >= 0 else f"{'█' * length:>{BAR}}│"
+def bar(logit: float, longest: float, most: int = BAR) -> str:
+    """A bar to the right of the middle for a logit above zero, to its left for one below; `most` is its length."""
+    length = round(most * abs(logit) / longest) if longest else 0
+    return f"{'':{most}}│{'█' * length}" if logit >= 0 else f"{'█' * length:>{most}}│"
 
 
 def _value(value: Any) -> str:
