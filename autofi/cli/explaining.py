@@ -108,7 +108,7 @@ def _table(explanation: Explanation, top: int) -> Table:
     from rich.text import Text
 
     parts = explanation.parts()
-    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name, justify in (
         ("part", "left"),
         ("logit", "right"),
@@ -125,7 +125,7 @@ def _table(explanation: Explanation, top: int) -> Table:
             justify="right" if justify == "right" else "left",
             overflow="fold",
             no_wrap=name not in ("part", "value"),
-            min_width=14 if name == "part" else None,
+            min_width=12 if name == "part" else None,
         )
     others = [("baseline", explanation.baseline)]
     others += [] if explanation.trees is None else [("boosted trees", explanation.trees)]
