@@ -14,8 +14,11 @@ from autofi.model.network import BOOSTED, Network
 from autofi.training.copies import on_device
 from autofi.training.rows import Rows, RowSource
 
-#: Rows scored at once when no gradient is needed: few enough that what lies between the layers stays in the cache.
-SCORING_ROWS = 4096
+#: Rows scored at once when no gradient is needed: few enough that what lies between the layers stays in the cache, and
+#: that the system is not asked for its memory anew each time (8 members of 400 units: half as long again by 4,096).
+SCORING_ROWS = 1024
+#: The same on a GPU, which has to be told what to do for every piece.
+GPU_SCORING_ROWS = 4096
 #: What keeps the weights of two logits small where one hardly varies: beside a mean logloss it is next to nothing.
 RIDGE = 1e-3
 
@@ -75,7 +78,8 @@ def _each(
     count = len(rows) if index is None else len(index)
     found = torch.empty(count, dtype=network.readout.bias.dtype, device=network.device)
     done = 0
-    for piece in on_device(rows.pieces(SCORING_ROWS, index), network.device):
+    size = SCORING_ROWS if network.device.type == "cpu" else GPU_SCORING_ROWS
+    for piece in on_device(rows.pieces(size, index), network.device):
         found[done : done + len(piece)] = read(piece)
         done += len(piece)
     return found.double()
