@@ -71,9 +71,11 @@ def score_variants(
 ) -> tuple[Explored, ...]:
     """The variants with every set of streams that they can have as they are, those left out that are `known`."""
     seen = {(one.options, one.streams) for one in known}
-    points = [(options, number) for options, number in product(variants, streams)]
-    kept = [point for point in points if judges.settled(*point) == point and point not in seen]
-    return tuple(_scored(judges, *point) for point in kept)
+    # Each once: variants of different names may come to the same options.
+    points = dict.fromkeys(product(variants, streams))
+    return tuple(
+        _scored(judges, *point) for point in points if point not in seen and judges.settled(*point) == point
+    )
 
 
 def _scored(judges: Judges, options: Options, streams: int | None) -> Explored:

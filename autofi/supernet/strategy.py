@@ -22,7 +22,7 @@ import torch
 
 from autofi.data.dataset import EncodedDataset
 from autofi.model.build import build_network
-from autofi.operators.base import Shapes, Sizes
+from autofi.operators.base import Sizes
 from autofi.operators.registry import choices_of
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
@@ -39,7 +39,7 @@ from autofi.supernet.proposal import Proposal
 from autofi.supernet.run import READOUT, Run, bias_of
 from autofi.supernet.screen import PairScore
 from autofi.supernet.selection import Move, select
-from autofi.supernet.supernet import Slot, Supernet
+from autofi.supernet.supernet import Supernet
 from autofi.supernet.variants import variant_options
 from autofi.training.settings import TrainingSettings
 from autofi.training.source import rows_for
@@ -71,7 +71,7 @@ def propose(
         by = _by_paths if space.search.method == "paths" else _by_gradient
         proposal = by(run, offer)
         rates = _with_rates(space, names, offer.screened.ranked, proposal)
-        proposal = dataclasses.replace(proposal, all_fields=forms, rates=rates)
+        proposal = dataclasses.replace(proposal, rates=rates)
     proposal = dataclasses.replace(proposal, products=offer.screened.products)
     if space.search.sizes == "entangled":
         proposal = dataclasses.replace(proposal, widths=_widths(run, offer, proposal))
@@ -140,7 +140,7 @@ def _by_paths(run: Run, offer: Offer) -> Proposal:
     start = [len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in slots]
     options, moves = select(held_out, start, threshold=settings.threshold)
     likely, more = select(held_out, options, threshold=min(1.0, settings.threshold))
-    proposal = _proposal(slots, shapes, options, likely, [*moves, *more])
+    proposal = _proposal(offer, options, likely, [*moves, *more])
     searched = any(len(slot.options) > 1 for slot in slots)
     if not streams and not (settings.explore and searched):
         return proposal
@@ -161,14 +161,13 @@ def _by_paths(run: Run, offer: Offer) -> Proposal:
         progress=run.progress,
     )
     named = tuple((tuple(shapes.names[field] for field in slot.column), slot.options) for slot in slots)
-    proposal = dataclasses.replace(proposal, exploration=Exploration(named, tuple(streams), scored))
+    exploration = Exploration(named, tuple(streams), scored)
+    # What was explored is variants of its own.
+    proposal = dataclasses.replace(proposal, exploration=exploration)
     run.progress.phase("judge variants")
-    proposal = dataclasses.replace(proposal, all_fields=offer.forms)
     made = variant_options(proposal, named, run.space.pairs.options)
-    exploration = dataclasses.replace(
-        proposal.exploration, variants=score_variants(judges, made, ranking or [None], scored)
-    )
-    return dataclasses.replace(proposal, exploration=exploration)
+    variants = score_variants(judges, made, ranking or [None], scored)
+    return dataclasses.replace(proposal, exploration=dataclasses.replace(exploration, variants=variants))
 
 
 def _by_gradient(run: Run, offer: Offer) -> Proposal:
@@ -195,16 +194,11 @@ def _by_gradient(run: Run, offer: Offer) -> Proposal:
         on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
     )
     options = list(learned.options)
-    return _proposal(slots, shapes, options, options, [])
+    return _proposal(offer, options, options, [])
 
 
-def _proposal(
-    slots: Sequence[Slot],
-    shapes: Shapes,
-    options: Sequence[int],
-    likely: Sequence[int],
-    moves: Sequence[Move],
-) -> Proposal:
+def _proposal(offer: Offer, options: Sequence[int], likely: Sequence[int], moves: Sequence[Move]) -> Proposal:
+    slots, shapes = offer.slots, offer.shapes
     fields: dict[str, Forms] = {}
     sure: dict[tuple[str, str], Forms] = {}
     possible: dict[tuple[str, str], Forms] = {}
@@ -227,4 +221,4 @@ def _proposal(
         }
         for move in moves
     )
-    return Proposal(fields, fields, sure, possible, {}, evidence)
+    return Proposal(fields, offer.forms, sure, possible, {}, evidence)

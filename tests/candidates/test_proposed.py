@@ -10,16 +10,7 @@ from autofi.candidates.proposed import ProposedCandidates
 from autofi.engine.base import Known
 from autofi.space.search_space import load_space
 from autofi.supernet.proposal import Proposal
-
-PAIR = ("ad", "site")
-OPTIONS = load_space("optinter").pairs.options
-PROPOSAL = Proposal(
-    fields={"ad": ("statistics",), "site": ("embedding",)},
-    all_fields={"ad": ("embedding", "statistics"), "site": ("embedding", "statistics")},
-    pairs={},
-    likely={PAIR: ("factorize_hadamard",)},
-    rates={PAIR: ("memorize_statistics",)},
-)
+from tests.supernet.proposals import PAIR, PROPOSAL
 
 
 def test_what_was_selected_is_multiplied_and_its_fields_have_codes() -> None:

@@ -8,16 +8,9 @@ from autofi.space.search_space import load_space
 from autofi.supernet.exploration import NamedSlot
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.variants import field_variants, pair_variants, variant_options
+from tests.supernet.proposals import PAIR, PROPOSAL
 
-PAIR = ("ad", "site")
 OPTIONS = load_space("optinter").pairs.options
-PROPOSAL = Proposal(
-    fields={"ad": ("statistics",), "site": ("embedding",)},
-    all_fields={"ad": ("embedding", "statistics"), "site": ("embedding", "statistics")},
-    pairs={},
-    likely={PAIR: ("factorize_hadamard",)},
-    rates={PAIR: ("memorize_statistics",)},
-)
 FORMS = (("embedding",), ("statistics",), ("statistics", "embedding"))
 SLOTS: tuple[NamedSlot, ...] = (
     (("ad",), FORMS),

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import plotly.graph_objects as go
 
-from autofi.report.figures.style import BEST, MAIN, OTHER, laid_out
+from autofi.report.figures.style import BEST, MAIN, OTHER, add_best_so_far, laid_out
 from autofi.supernet.exploration import Exploration
 
 
@@ -33,14 +33,7 @@ def explored(exploration: Exploration) -> go.Figure:
     steps = [
         place for place in range(len(best)) if place in (0, len(best) - 1) or best[place] < best[place - 1]
     ]
-    drawn.add_scatter(
-        x=steps,
-        y=[best[place] for place in steps],
-        mode="lines",
-        name="best so far",
-        line={"shape": "hv", "color": BEST, "width": 2},
-        hoverinfo="skip",
-    )
+    add_best_so_far(drawn, steps, [best[place] for place in steps])
     drawn.update_xaxes(title="architecture, in the order it was scored", zeroline=False, tickformat=",d")
     # A few that leave nearly everything out are far worse: all but the worst tenth are in view at first.
     worst = sorted(one.guided for _, one in scored)[: max(1, len(scored) * 9 // 10)][-1]

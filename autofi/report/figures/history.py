@@ -8,7 +8,7 @@ from datetime import datetime
 import plotly.graph_objects as go
 
 from autofi.objectives import Objective
-from autofi.report.figures.style import BEST, COLOURS, laid_out, plain
+from autofi.report.figures.style import BEST, COLOURS, add_best_so_far, laid_out, plain
 from autofi.store import ModelRecord, ModelRole, TrialRecord
 
 #: Stages after the trials, with their marks.
@@ -33,18 +33,18 @@ def history(
     )
     begun = min((trial.started for trial in done if trial.started), default=None)
 
-    def place(trial: TrialRecord) -> float:
+    def place(number: int, ended: datetime | None) -> float:
         if not by_time:
-            return trial.number
-        assert trial.finished is not None and begun is not None
-        return (trial.finished - begun).total_seconds() / 60
+            return number
+        assert ended is not None and begun is not None
+        return (ended - begun).total_seconds() / 60
 
     drawn = go.Figure()
     kinds = list(dict.fromkeys(map(kind, done)))
     for number, name in enumerate(kinds):
         own = [trial for trial in done if kind(trial) == name]
         drawn.add_scatter(
-            x=[place(trial) for trial in own],
+            x=[place(trial.number, trial.finished) for trial in own],
             y=[trial.value for trial in own],
             mode="markers",
             name=plain(name),
@@ -67,12 +67,7 @@ def history(
         ]
         if own_models:
             drawn.add_scatter(
-                x=[
-                    (model.created_at - begun).total_seconds() / 60
-                    if by_time and begun
-                    else numbers[model.architecture_id]
-                    for model, _ in own_models
-                ],
+                x=[place(numbers[model.architecture_id], model.created_at) for model, _ in own_models],
                 y=[value for _, value in own_models],
                 mode="markers",
                 name=f"{role.value}, trained again",
@@ -81,13 +76,8 @@ def history(
                 hovertemplate="trial %{customdata[0]}, seed %{customdata[1]}: %{y:.5f}<extra></extra>",
             )
     steps = best_so_far(done, objective)
-    drawn.add_scatter(
-        x=[place(trial) for trial, _ in steps],
-        y=[value for _, value in steps],
-        mode="lines",
-        name="best so far",
-        line={"shape": "hv", "color": BEST, "width": 2},
-        hoverinfo="skip",
+    add_best_so_far(
+        drawn, [place(trial.number, trial.finished) for trial, _ in steps], [value for _, value in steps]
     )
     drawn.update_xaxes(title="minutes since the first trial began" if by_time else "trial", zeroline=False)
     if not by_time:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 # Apart for colour-blind eyes, and on a dark page as well.
@@ -31,6 +33,18 @@ def frame(title: str) -> dict[str, object]:
         "margin": {"l": 10, "r": 10, "t": 46, "b": 10},
         "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
     }
+
+
+def add_best_so_far(figure: go.Figure, x: Sequence[float], y: Sequence[float]) -> None:
+    """A line in steps, from where a value became the best to where the next did."""
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        name="best so far",
+        line={"shape": "hv", "color": BEST, "width": 2},
+        hoverinfo="skip",
+    )
 
 
 def laid_out(figure: go.Figure, title: str, *, height: int = 360, **layout: object) -> go.Figure:
