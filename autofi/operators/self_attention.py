@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,9 @@ class SelfAttentionSettings:
     scaled       whether scores are divided by the root of a head's width
     dropout      of the attention's weights
     relu         whether queries, keys, values and the residual are rectified
+    residual     added to what a field attends to: a "map" of the field, or after the first layer the "field" itself
     layer_norm   whether every field is normalised after a layer
+    norm_first   whether it is normalised before what a layer gives is rectified, not afterwards
     """
 
     layers: Count = 3
@@ -33,7 +36,9 @@ class SelfAttentionSettings:
     scaled: bool = True
     dropout: Share = 0.0
     relu: bool = False
+    residual: Literal["map", "field"] = "map"
     layer_norm: bool = False
+    norm_first: bool = False
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -48,7 +53,9 @@ class SelfAttention(SlicedStream):
     """AutoInt's interacting layers over the fields, then a linear map of all their outputs.
 
     The defaults are the paper's equations; its public code has ReLU on queries, keys, values and residual (`relu`), and
-    normalises what a layer gives (`layer_norm`). Costs `F·D·4·width + 2·F²·width` products a row and layer.
+    normalises what a layer gives (`layer_norm`). FuxiCTR, of which the figures published for Frappe are, adds the
+    field itself where it has the width already (`residual: field`) and normalises before the ReLU (`norm_first`).
+    Costs `F·D·4·width + 2·F²·width` products a row and layer, a quarter of the maps less with `residual: field`.
 
     A head is a slice, in every layer. Where numbers of heads are mixed, every number is normalised (`layer_norm`) by
     the mean and deviation of the columns it has. Queries and keys are not weighed by the share of their head, which
@@ -60,14 +67,20 @@ class SelfAttention(SlicedStream):
     formula = "y = w·[e_1, ..., e_F], e_i = ReLU(‖_h Σ_j softmax_j(<Q_h v_i, K_h v_j>) V_h v_j + R v_i)"
     source = "https://arxiv.org/abs/1810.11921"
     Settings = SelfAttentionSettings
-    examples = ({"layers": 2, "width": 8, "relu": True, "layer_norm": True, "dropout": 0.1},)
+    examples = (
+        {"layers": 2, "width": 8, "relu": True, "layer_norm": True, "dropout": 0.1},
+        {"layers": 2, "width": 8, "residual": "field", "layer_norm": True, "norm_first": True},
+    )
 
     def __init__(self, inputs: StreamInputs, settings: SelfAttentionSettings) -> None:
         super().__init__(inputs, settings)
         self.scale = (settings.width // settings.heads) ** -0.5 if settings.scaled else 1.0
         widths = [inputs.dim] + [settings.width] * (settings.layers - 1)
         # Queries, keys, values and the residual are one product.
-        layers = [nn.Linear(width, 4 * settings.width, bias=False) for width in widths]
+        layers = [
+            nn.Linear(width, maps * settings.width, bias=False)
+            for width, maps in zip(widths, _maps(settings), strict=True)
+        ]
         self.layers = nn.ModuleList(layers)
         self.normal = nn.ModuleList(
             _Normal(settings.width) if settings.layer_norm else nn.Identity() for _ in layers
@@ -75,14 +88,15 @@ class SelfAttention(SlicedStream):
         self.last = nn.Linear(len(inputs.fields) * settings.width, 1, bias=False)
         initialize(self)
         for layer in layers:
-            # Every quarter is a map of its own, and begins as one.
-            for quarter in layer.weight.chunk(4):
-                nn.init.xavier_normal_(quarter)
+            # Every one of its maps begins as a map of its own.
+            for part in layer.weight.split(settings.width):
+                nn.init.xavier_normal_(part)
 
     @classmethod
     def num_parameters(cls, inputs: StreamInputs, settings: SelfAttentionSettings) -> int:
         width = settings.width
-        maps = (inputs.dim + (settings.layers - 1) * width) * 4 * width
+        first, *others = _maps(settings)
+        maps = (inputs.dim * first + width * sum(others)) * width
         normal = 2 * width * settings.layers if settings.layer_norm else 0
         return maps + normal + len(inputs.fields) * width
 
@@ -101,14 +115,15 @@ class SelfAttention(SlicedStream):
         projected = self.layers[place](vectors)
         if settings.relu:
             projected = torch.relu(projected)
-        heads, residual = projected.split([3 * settings.width, settings.width], -1)
-        query, key, value = heads.unflatten(-1, (3, settings.heads, -1)).permute(2, 0, 3, 1, 4)
+        *projected, residual = (*projected.split(settings.width, -1), vectors)[:4]
+        query, key, value = (part.unflatten(-1, (settings.heads, -1)).transpose(1, 2) for part in projected)
         # Torch's fused attention is made for long sequences: its backward pass over some forty fields takes five
         # times as long on a CPU.
         scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
         shares = nn.functional.dropout(scores.softmax(-1), settings.dropout, self.training)
         found = torch.matmul(shares, value).transpose(1, 2).flatten(2)
-        return self.normal[place](torch.relu(found + residual)), shares
+        normal, found = self.normal[place], found + residual
+        return torch.relu(normal(found)) if settings.norm_first else normal(torch.relu(found)), shares
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
         """How much of all fields' attention every field gets, by layer and head."""
@@ -133,11 +148,17 @@ class SelfAttention(SlicedStream):
         read = mixture.dims
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, nn.Linear)
-            found |= mixed_map(f"layers.{number}", layer, torch.cat((whole, whole, held, held)), read)
+            given = [whole, whole, held, held][: layer.out_features // self.settings.width]
+            found |= mixed_map(f"layers.{number}", layer, torch.cat(given), read)
             if self.settings.layer_norm:
                 found |= {f"normal.{number}.has": slices, f"normal.{number}.shares": mixture.shares}
             read = held
         return found
+
+
+def _maps(settings: SelfAttentionSettings) -> list[int]:
+    """Maps of every layer: queries, keys, values and, where it is one, the residual."""
+    return [4, *[4 if settings.residual == "map" else 3] * (settings.layers - 1)]
 
 
 class _Normal(nn.LayerNorm):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,9 +14,13 @@ WIDTH, HEADS = 8, 2
 
 
 def attended(fields: np.ndarray, maps: np.ndarray, *, scaled: bool, relu: bool) -> np.ndarray:
-    query, key, value, residual = (
-        np.maximum(fields @ part.T, 0) if relu else fields @ part.T for part in np.split(maps, 4)
-    )
+    """What fields attend to and what is added to them, before the last ReLU."""
+    mapped = [
+        np.maximum(fields @ part.T, 0) if relu else fields @ part.T
+        for part in np.split(maps, len(maps) // WIDTH)
+    ]
+    query, key, value = mapped[:3]
+    residual = mapped[3] if len(mapped) == 4 else fields
     found = []
     size = WIDTH // HEADS
     for head in range(HEADS):
@@ -22,7 +28,7 @@ def attended(fields: np.ndarray, maps: np.ndarray, *, scaled: bool, relu: bool) 
         scores = query[:, columns] @ key[:, columns].T / (np.sqrt(size) if scaled else 1.0)
         shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
         found.append(shares @ value[:, columns])
-    return np.maximum(np.concatenate(found, axis=1) + residual, 0)
+    return np.concatenate(found, axis=1) + residual
 
 
 def normalised(fields: np.ndarray, gains: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -31,25 +37,36 @@ def normalised(fields: np.ndarray, gains: np.ndarray, shifts: np.ndarray) -> np.
 
 
 @pytest.mark.parametrize(
-    ("scaled", "relu", "layer_norm"),
+    "settings",
     [
-        (True, False, False),
-        (False, False, False),
-        (True, True, False),
-        (True, False, True),
-        (True, True, True),
+        {},
+        {"scaled": False},
+        {"relu": True},
+        {"layer_norm": True},
+        {"relu": True, "layer_norm": True},
+        {"layer_norm": True, "norm_first": True},
+        {"residual": "field"},
+        {"residual": "field", "relu": True, "layer_norm": True, "norm_first": True},
     ],
 )
-def test_fields_attend_to_each_other(scaled: bool, relu: bool, layer_norm: bool) -> None:
-    shape = {"layers": 2, "width": WIDTH, "heads": HEADS}
-    stream = build("self_attention", {**shape, "scaled": scaled, "relu": relu, "layer_norm": layer_norm})
+def test_fields_attend_to_each_other(settings: dict[str, Any]) -> None:
+    stream = build("self_attention", {"layers": 2, "width": WIDTH, "heads": HEADS, **settings})
+    scaled, relu = settings.get("scaled", True), settings.get("relu", False)
     expected = []
     for fields in vectors().numpy().astype(np.float64):
         for layer in range(2):
-            fields = attended(fields, weight(stream, f"layers.{layer}.weight"), scaled=scaled, relu=relu)
-            if layer_norm:
+            maps = weight(stream, f"layers.{layer}.weight")
+            of_field = layer == 1 and settings.get("residual") == "field"
+            assert len(maps) == (3 if of_field else 4) * WIDTH
+            fields = attended(fields, maps, scaled=scaled, relu=relu)
+            if settings.get("layer_norm"):
                 gains, shifts = (weight(stream, f"normal.{layer}.{name}") for name in ("weight", "bias"))
-                fields = normalised(fields, gains, shifts)
+                if settings.get("norm_first"):
+                    fields = np.maximum(normalised(fields, gains, shifts), 0)
+                else:
+                    fields = normalised(np.maximum(fields, 0), gains, shifts)
+            else:
+                fields = np.maximum(fields, 0)
         expected.append(float(weight(stream, "last.weight")[0] @ fields.flatten()))
     np.testing.assert_allclose(stream(vectors(), codes()).detach(), expected, rtol=1e-3, atol=1e-4)
 

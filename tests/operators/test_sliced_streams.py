@@ -20,6 +20,7 @@ from tests.operators.stream_examples import INPUTS, build, codes, vectors
 FIELDS, DIM = len(INPUTS.fields), INPUTS.dim
 DIMS = (2, DIM, 5)
 ATTENTION = {"layers": 2, "scaled": True}
+PUBLIC_ATTENTION = {**ATTENTION, "residual": "field", "layer_norm": True, "norm_first": True}
 SIZES: dict[str, list[list[dict[str, Any]]]] = {
     "cross_network": [
         [{"layers": 2, "rank": rank} for rank in (3, 5, 1)],
@@ -29,6 +30,7 @@ SIZES: dict[str, list[list[dict[str, Any]]]] = {
         [{**ATTENTION, "heads": heads, "width": 3 * heads} for heads in (2, 4, 1)],
         [{**ATTENTION, "heads": heads, "width": 2 * heads, "layer_norm": True} for heads in (1, 3)],
         [{**ATTENTION, "heads": heads, "width": 2 * heads, "relu": True} for heads in (4, 3)],
+        [{**PUBLIC_ATTENTION, "heads": heads, "width": 2 * heads} for heads in (4, 3)],
     ],
 }
 every_size = pytest.mark.parametrize(
@@ -72,8 +74,9 @@ def axes(name: str, settings: dict[str, Any], parameter: str, dim: int) -> list[
         return [[0], [field * largest + at for field in range(FIELDS) for at in width]]
     if parameter.startswith("normal"):
         return [width]
-    quarters = [quarter * largest + at for quarter in range(4) for at in width]
-    return [quarters, list(range(dim)) if parameter.startswith("layers.0") else width]
+    of_field = settings.get("residual") == "field" and not parameter.startswith("layers.0")
+    maps = [number * largest + at for number in range(3 if of_field else 4) for at in width]
+    return [maps, list(range(dim)) if parameter.startswith("layers.0") else width]
 
 
 def sliced(name: str, settings: dict[str, Any], parameter: str, value: Tensor, dim: int) -> Tensor:
@@ -114,7 +117,7 @@ def test_mixed_sizes_are_one_stream_with_mixed_weights(name: str, sizes: list[di
                 has[axes(name, settings, key, dim)[axis]] += shares[at] * dim_shares[dim_at]
             if name == "self_attention" and key.startswith("layers") and axis == 0:
                 # A head's queries and keys are its own, however little of it there is.
-                has[: len(has) // 2] = 1
+                has[: 2 * stream.get_parameter("last.weight").shape[1] // FIELDS] = 1
             value = value * has.reshape([-1 if at == axis else 1 for at in range(value.dim())])
         weights[key] = value
     mixed = stream.mixed(mixture(counts(name, sizes), held, shares))
