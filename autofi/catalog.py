@@ -16,7 +16,7 @@ from autofi.data.features import Column, Features
 from autofi.operators.base import Candidate, Operator, Shapes, Sizes
 from autofi.operators.registry import operators, streams
 from autofi.operators.streams import Stream, StreamInputs
-from autofi.space.builtin import builtin_spaces
+from autofi.space.named import named_spaces
 from autofi.space.search_space import Choices, FloatRange, load_space
 
 #: What the cost of an operator is told for: ten fields of a thousand values, crosses of ten thousand cells.
@@ -54,8 +54,8 @@ class OperatorInfo:
 
 
 def list_spaces() -> tuple[SpaceInfo, ...]:
-    """Every built-in search space."""
-    found = [load_space(path) for path in builtin_spaces().values()]
+    """Every search space that has a name."""
+    found = [load_space(name) for name in named_spaces()]
     return tuple(
         SpaceInfo(
             space.name,

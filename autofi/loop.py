@@ -45,7 +45,7 @@ from autofi.settings import (
     SearchSettings,
 )
 from autofi.space.architecture import Architecture
-from autofi.space.builtin import builtin_spaces
+from autofi.space.named import named_spaces
 from autofi.space.search_space import SearchSpace, load_space
 from autofi.store import ModelRole, StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.strategies.registry import get_strategy
@@ -335,7 +335,7 @@ def default_baselines(progress: Progress) -> tuple[str, ...]:
 
 def check_baselines(names: Sequence[str]) -> tuple[str, ...]:
     """Names of trees or of single-point spaces; anything else is refused."""
-    known = {*TREES, *(name for name, path in builtin_spaces().items() if load_space(path).single)}
+    known = {*TREES, *(name for name in named_spaces() if load_space(name).single)}
     for name in names:
         if name not in known:
             raise SearchSpaceError(f"No baseline named '{name}': {nearest(name, known)}")

@@ -13,7 +13,7 @@ from autofi.evaluation.from_scratch import Workbench
 from autofi.opening import open_data
 from autofi.retrain import baseline
 from autofi.settings import SearchSettings
-from autofi.space.builtin import builtin_spaces
+from autofi.space.named import builtin_spaces
 from autofi.space.search_space import load_space
 from tests.visits import visits
 

@@ -19,6 +19,7 @@ INSPECT_EXAMPLES = (
 )
 SPACES_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi spaces\n\nautofi search clicks.csv --target click --space fm\n\n"
+    "AUTOFI_SPACES=models autofi spaces   [dim]with models/*.yaml, spaces of your own[/dim]\n\n"
     "autofi spaces --nni default > search_space.json   [dim]for an experiment of NNI of your own[/dim]"
 )
 OPERATORS_EXAMPLES = "[bold]Examples[/bold]\n\nautofi operators\n\nautofi operators --json"
@@ -86,7 +87,10 @@ def spaces(
         ),
     ] = None,
 ) -> None:
-    """List the search spaces that come with AutoFI: what they search, and their sources."""
+    """List the search spaces that have a name: what they search, and their sources.
+
+    Those of the folder that AUTOFI_SPACES names stand behind those that come with AutoFI.
+    """
     import autofi
 
     if nni is not None:

@@ -18,6 +18,7 @@ from autofi.rashomon.exploring import OpenedModel
 from autofi.retrain import baseline
 from autofi.settings import TREES
 from autofi.space.architecture import Architecture
+from autofi.space.named import named_spaces
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 from autofi.training.metrics import logloss
 
@@ -132,7 +133,7 @@ def _architecture(
 ) -> Architecture | None:
     if record.architecture_id in known:
         return Architecture.from_json(known[record.architecture_id])
-    if record.role is not ModelRole.BASELINE or record.name in TREES:
+    if record.role is not ModelRole.BASELINE or record.name not in named_spaces():
         return None
     found = baseline(record.name, bench)
     return found if found.id == record.architecture_id else None

@@ -16,6 +16,7 @@ from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import Sizes
 from autofi.operators.registry import get_operator, get_stream, operators, vector_operators
 from autofi.space.architecture import Forms
+from autofi.space.named import space_file
 
 
 class _Strict(BaseModel):
@@ -301,24 +302,17 @@ def subsets(forms: Forms) -> tuple[Forms, ...]:
 
 
 def load_space(text: str | Path) -> SearchSpace:
-    """The space of a name (see `builtin_spaces`) or of a YAML file; anything wrong names the key."""
-    from autofi.space.builtin import builtin_spaces
-
+    """The space of a name (see `space.named`) or of a YAML file; anything wrong names the key."""
     path = Path(text)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise SearchSpaceError(
-                f"A search space file must exist: found none at '{path}'; check the path or name a space."
-            )
-    else:
-        known = builtin_spaces()
-        if str(text) not in known:
-            raise SearchSpaceError(
-                f"No search space named '{text}': {nearest(str(text), known)} A file ends in .yaml."
-            )
-        path = known[str(text)]
+    named = path.suffix not in {".yaml", ".yml"}
+    if named:
+        path = space_file(str(text))
+    elif not path.is_file():
+        raise SearchSpaceError(
+            f"A search space file must exist: found none at '{path}'; check the path or name a space."
+        )
     try:
-        return SearchSpace.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        space = SearchSpace.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise SearchSpaceError(
             f"A search space is YAML: '{path}' is not ({' '.join(str(error).split())})."
@@ -331,6 +325,11 @@ def load_space(text: str | Path) -> SearchSpace:
         raise SearchSpaceError(
             f"Search space '{path}', key '{key}': {first['msg']}; found {first['input']!r:.80}."
         ) from error
+    if named and space.name != path.stem:
+        raise SearchSpaceError(
+            f"Search space '{path}', key 'name': is that of its file, '{path.stem}'; found '{space.name}'."
+        )
+    return space
 
 
 def _operator(name: str, *, arity: int) -> str:

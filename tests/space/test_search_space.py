@@ -10,8 +10,8 @@ import yaml
 
 from autofi.errors import SearchSpaceError
 from autofi.operators.base import Shapes
-from autofi.space.builtin import builtin_spaces
 from autofi.space.encoding import decode, defaults, distributions, label
+from autofi.space.named import builtin_spaces
 from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import SearchSpace, load_space, subsets
 

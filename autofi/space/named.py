@@ -1,0 +1,59 @@
+"""The search spaces that have a name: those of `search_spaces/`, and those of a folder of the user's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from autofi.errors import SearchSpaceError, nearest
+
+#: A folder whose YAML files are search spaces, too.
+VARIABLE = "AUTOFI_SPACES"
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def builtin_spaces() -> dict[str, Path]:
+    """The file of every space that comes with AutoFI, by name; from the wheel, or from the top of a source checkout."""
+    for folder in (_PACKAGE.parent / "search_spaces", _PACKAGE / "_search_spaces"):
+        if found := _files(folder):
+            return found
+    return {}
+
+
+def named_spaces() -> dict[str, Path]:
+    """The file of every space by name: the built-in ones, then those of the folder that AUTOFI_SPACES names.
+
+    Raises SearchSpaceError where there is no such folder, or a file in it has the name of a built-in space: a name
+    means the same everywhere.
+    """
+    known = builtin_spaces()
+    given = os.environ.get(VARIABLE)
+    if not given:
+        return known
+    folder = Path(given)
+    if not folder.is_dir():
+        raise SearchSpaceError(
+            f"{VARIABLE} names a folder of search spaces: found none at '{folder}'; correct it or unset it."
+        )
+    own = _files(folder)
+    for name, path in own.items():
+        if name in known:
+            raise SearchSpaceError(
+                f"Every search space has a name of its own: '{path}' has that of a built-in one, '{name}'; rename it."
+            )
+    return {**known, **own}
+
+
+def space_file(name: str) -> Path:
+    """Where the space of a name is written; raises SearchSpaceError naming those that there are."""
+    known = named_spaces()
+    if name not in known:
+        raise SearchSpaceError(
+            f"No search space named '{name}': {nearest(name, known)} A file ends in .yaml."
+        )
+    return known[name]
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
