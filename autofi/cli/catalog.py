@@ -117,18 +117,18 @@ def operators(as_json: options.Json = False, markdown: Markdown = False) -> None
 
 def spaces_markdown(records: Sequence[SpaceInfo]) -> str:
     """The README's table: name, whether it has a choice, what it is."""
-    rows = [
-        f"| [`{record.name}`]({record.source}) | {record.kind} | {record.summary} |" for record in records
-    ]
+    rows = [f"| {_linked(record)} | {record.kind} | {record.summary} |" for record in records]
     return "\n".join(["| space | has | what it is |", "| --- | --- | --- |", *rows])
 
 
 def operators_markdown(records: Sequence[OperatorInfo]) -> str:
     """The README's table: name, what it is a form of, what it computes."""
-    rows = [
-        f"| [`{record.name}`]({record.source}) | {record.choice} | {record.summary} |" for record in records
-    ]
+    rows = [f"| {_linked(record)} | {record.choice} | {record.summary} |" for record in records]
     return "\n".join(["| operator | is | what it gives |", "| --- | --- | --- |", *rows])
+
+
+def _linked(record: SpaceInfo | OperatorInfo) -> str:
+    return f"[`{record.name}`]({record.source})" if record.source else f"`{record.name}`"
 
 
 def _print_catalog(name: str, records: Any, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from autofi.catalog import list_spaces
+from autofi.cli.catalog import spaces_markdown
 from autofi.comparison import compare
 from autofi.errors import SearchSpaceError
 from autofi.loop import check_baselines
@@ -16,7 +17,6 @@ from autofi.space.search_space import load_space
 OURS = """
 name: ours
 summary: What we run today.
-source: https://example.org
 fields: {forms: [embedding]}
 sizes: {embedding_dim: 2}
 streams: {linear: {}, fm: {}}
@@ -37,6 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_they_stand_behind_the_built_in_ones(folder: Path) -> None:
     assert named_spaces() == {**builtin_spaces(), "ours": folder / "ours.yaml"}
     assert [space.name for space in list_spaces()] == [*builtin_spaces(), "ours"]
+    assert spaces_markdown(list_spaces()).splitlines()[-1] == "| `ours` | one point | What we run today. |"
     assert load_space("ours") == load_space(folder / "ours.yaml")
 
 
