@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 
 from autofi.errors import ConfigError
 from autofi.training.fit import FitReport
-from autofi.training.precision import VARIABLE, fast_products
+from autofi.training.precision import VARIABLE, fast_products, multiplies_halves_faster
 from tests.training.test_fit import SETTINGS, make, run
 
 CPU = torch.device("cpu")
@@ -41,6 +43,28 @@ def test_figures_differ_by_less_than_seeds_do(monkeypatch: pytest.MonkeyPatch) -
     assert aucs["fp32"] != aucs["bf16"]
     spread = np.std(aucs["fp32"], ddof=1)
     assert abs(np.mean(aucs["fp32"]) - np.mean(aucs["bf16"])) < spread
+
+
+@pytest.mark.parametrize(
+    ("processor", "faster"),
+    [
+        ({"cpu_name": "AMD EPYC 9R14", "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, False),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"architecture": "arm64", "bf16": True}, False),
+    ],
+)
+def test_bfloat16_is_left_to_processors_that_are_faster_at_it(
+    processor: dict[str, Any], faster: bool
+) -> None:
+    assert multiplies_halves_faster(processor) is faster
+
+
+def test_a_processor_tells_what_decides() -> None:
+    found = torch.cpu.get_capabilities()
+    keys = {"avx512_bf16", "amx_bf16", "cpu_name"} if found["architecture"] == "x86_64" else {"architecture"}
+    assert keys <= found.keys()
 
 
 def test_another_precision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
