@@ -13,7 +13,7 @@ from autofi.errors import SearchSpaceError
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs
+from autofi.operators.streams import Count, Share, Stream, StreamInputs, later
 
 Projection = Literal["field", "composite"]
 
@@ -26,6 +26,7 @@ class HeterogeneousAttentionSettings:
     projection    what a token's query, key and value are mapped from: its own vector ("field") or all ("composite")
     rank          columns of the factors that stand for a composite map, a head; 0 keeps it full
     hidden        hidden columns of the map that follows the attention
+    norm_tokens   whether tokens are normalised before the first layer
     pruned_last   whether the last layer computes the task token only; otherwise the logit reads all its tokens
     dropout       of what a layer adds to its tokens
     """
@@ -38,6 +39,7 @@ class HeterogeneousAttentionSettings:
     hidden: Count = 64
     pruned_last: bool = True
     dropout: Share = 0.0
+    norm_tokens: bool = later(False)
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -60,8 +62,9 @@ class HeterogeneousAttention(Stream):
     projection maps all tokens together to all queries, keys and values. Behind the attention every token has an
     output map and a two-layer map with GELU of its own; both are added to the token, then normalised. Normalising
     after the sum, one normalisation for all tokens of a layer, a linear read-out of the task token and factors by
-    head are choices where no public code settles them. In place of all pairs' matrices `M_ij` of its motivation stand
-    the products `Q_i K_j` it goes on with.
+    head are choices where no public code settles them. So is `norm_tokens`: rows of a table begin so small that the
+    floor of a normalisation hides them for many steps, and a training that stops early stops before they grow. In
+    place of all pairs' matrices `M_ij` of its motivation stand the products `Q_i K_j` it goes on with.
 
     With the logit read from the task token alone, nothing is lost by computing the last layer for it alone: that is
     the paper's pruning. Products a row and layer, for `T = F + 1` tokens: `3·T·D·width` by field, `3·T²·D·width`
@@ -79,7 +82,14 @@ class HeterogeneousAttention(Stream):
     examples = (
         {"layers": 1, "width": 8, "heads": 2, "projection": "field", "hidden": 5},
         {"width": 8, "heads": 2, "rank": 3, "hidden": 5, "dropout": 0.1},
-        {"width": 8, "heads": 2, "projection": "field", "hidden": 5, "pruned_last": False},
+        {
+            "width": 8,
+            "heads": 2,
+            "projection": "field",
+            "hidden": 5,
+            "pruned_last": False,
+            "norm_tokens": True,
+        },
     )
 
     def __init__(self, inputs: StreamInputs, settings: HeterogeneousAttentionSettings) -> None:
@@ -87,6 +97,7 @@ class HeterogeneousAttention(Stream):
         tokens, dim = len(inputs.fields) + 1, inputs.dim
         # Not as small as the rows of a table: every row of the data trains it.
         self.task = nn.Parameter(torch.randn(dim))
+        self.normal = nn.LayerNorm(dim) if settings.norm_tokens else nn.Identity()
         self.layers = nn.ModuleList(_Layer(tokens, read, dim, settings) for read in _read(tokens, settings))
         self.last = nn.Linear((1 if settings.pruned_last else tokens) * dim, 1, bias=False)
         initialize(self)
@@ -94,7 +105,7 @@ class HeterogeneousAttention(Stream):
     @classmethod
     def num_parameters(cls, inputs: StreamInputs, settings: HeterogeneousAttentionSettings) -> int:
         tokens, dim, width, rank = len(inputs.fields) + 1, inputs.dim, settings.width, settings.rank
-        found = dim + (1 if settings.pruned_last else tokens) * dim
+        found = dim + (2 * dim if settings.norm_tokens else 0) + (1 if settings.pruned_last else tokens) * dim
         for read in _read(tokens, settings):
             mapped = read + 2 * tokens  # queries, keys and values
             if settings.projection == "field":
@@ -118,7 +129,8 @@ class HeterogeneousAttention(Stream):
 
     def _tokens(self, vectors: Tensor) -> Tensor:
         task = self.task.to(vectors.dtype).expand(vectors.shape[0], 1, -1)
-        return torch.cat((vectors, task), 1)
+        normalised: Tensor = self.normal(torch.cat((vectors, task), 1))
+        return normalised
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
         """How much of the task token's attention every field gets, by layer and head; the rest it gives itself."""

@@ -14,7 +14,7 @@ from autofi.operators.blocks import by_blocks
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, mixed_map
+from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, later, mixed_map
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class SelfAttentionSettings:
     scaled: bool = True
     dropout: Share = 0.0
     relu: bool = False
-    residual: Literal["map", "field"] = "map"
+    residual: Literal["map", "field"] = later("map")
     layer_norm: bool = False
-    norm_first: bool = False
+    norm_first: bool = later(False)
 
     def __post_init__(self) -> None:
         if self.width % self.heads:

@@ -22,6 +22,16 @@ Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 #: A share of what is left out while training.
 Share = Annotated[float, Field(ge=0, lt=1)]
 
+_LATER = "later"
+
+
+def later(default: Any) -> Any:
+    """A setting that a stream has got since architectures with it were stored.
+
+    At its default an architecture does not list it: those of earlier versions keep their ids, and their trainings.
+    """
+    return dataclasses.field(default=default, metadata={_LATER: True})
+
 
 @dataclass(frozen=True)
 class StreamInputs:
@@ -112,6 +122,15 @@ class Stream(Candidate):
                 f"The stream '{cls.name}', setting '{'.'.join(map(str, first['loc']))}': {first['msg']}; "
                 f"found {first['input']!r:.80}."
             ) from error
+
+    @classmethod
+    def listed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Of all settings those that an architecture lists."""
+        own = dataclasses.fields(cls.Settings)
+        at_default = {field.name: field.default for field in own if _LATER in field.metadata}
+        return {
+            key: value for key, value in settings.items() if key not in at_default or value != at_default[key]
+        }
 
 
 @dataclass(frozen=True)

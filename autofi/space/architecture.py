@@ -113,7 +113,9 @@ class Architecture:
             ],
             "sizes": dataclasses.asdict(self.sizes),
             "readout": {**dataclasses.asdict(self.readout), "hidden": list(self.readout.hidden)},
-            "streams": _listed(self.streams),
+            "streams": _listed(
+                {name: get_stream(name).listed(settings) for name, settings in self.streams.items()}
+            ),
             "field_sum": self.field_sum,
             "min_count": self.min_count,
             "cross_min_count": self.cross_min_count,

@@ -68,13 +68,18 @@ def layer(stream: Stream, prefix: str, tokens: np.ndarray, given: int) -> np.nda
 
 
 @pytest.mark.parametrize("pruned_last", [True, False])
-@pytest.mark.parametrize("how", [{"projection": "field"}, {"projection": "composite"}, {"rank": 3}])
+@pytest.mark.parametrize(
+    "how",
+    [{"projection": "field"}, {"projection": "composite"}, {"rank": 3}, {"rank": 3, "norm_tokens": True}],
+)
 def test_tokens_attend_to_each_other(how: dict[str, Any], pruned_last: bool) -> None:
     stream = build("heterogeneous_attention", {**SHARED, **how, "pruned_last": pruned_last})
     last = 1 if pruned_last else TOKENS
     expected = []
     for fields in vectors().numpy().astype(np.float64):
         tokens = np.concatenate([fields, weight(stream, "task")[None]])
+        if how.get("norm_tokens"):
+            tokens = np.array([normalised(stream, "normal", token) for token in tokens])
         tokens = layer(stream, "layers.0", tokens, TOKENS)
         tokens = layer(stream, "layers.1", tokens, last)
         expected.append(float(weight(stream, "last.weight")[0] @ tokens.flatten()))

@@ -81,6 +81,17 @@ def test_settings_of_streams_are_all_told() -> None:
     assert short.describe().endswith("fm, two_streams")
 
 
+def test_settings_of_later_versions_leave_ids_as_they_were() -> None:
+    attention = dataclasses.replace(PLAIN, streams={"self_attention": {"residual": "map"}})
+    listed = attention.to_json()["streams"]["self_attention"]
+    assert set(listed) == {"layers", "width", "heads", "scaled", "dropout", "relu", "layer_norm"}
+    assert Architecture.from_json(json.loads(json.dumps(attention.to_json()))) == attention
+    changed = dataclasses.replace(PLAIN, streams={"self_attention": {"residual": "field"}})
+    assert changed.to_json()["streams"]["self_attention"] == {**listed, "residual": "field"}
+    assert changed.id != attention.id
+    assert Architecture.from_json(json.loads(json.dumps(changed.to_json()))) == changed
+
+
 def test_without_embeddings_there_is_nothing_for_streams_to_read() -> None:
     codes = Architecture(fields={"ad": ("statistics",)}, streams={"fm": {}})
     assert codes.id == Architecture(fields={"ad": ("statistics",)}).id
