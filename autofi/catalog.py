@@ -16,8 +16,7 @@ from autofi.data.features import Column, Features
 from autofi.operators.base import Candidate, Operator, Shapes, Sizes
 from autofi.operators.registry import operators, streams
 from autofi.operators.streams import Stream, StreamInputs
-from autofi.space.named import named_spaces
-from autofi.space.search_space import Choices, FloatRange, load_space
+from autofi.space.search_space import Choices, FloatRange, load_named_spaces
 
 #: What the cost of an operator is told for: ten fields of a thousand values, crosses of ten thousand cells.
 FIELDS, VALUES, CELLS = 10, 1_000, 10_000
@@ -55,7 +54,6 @@ class OperatorInfo:
 
 def list_spaces() -> tuple[SpaceInfo, ...]:
     """Every search space that has a name."""
-    found = [load_space(name) for name in named_spaces()]
     return tuple(
         SpaceInfo(
             space.name,
@@ -64,7 +62,7 @@ def list_spaces() -> tuple[SpaceInfo, ...]:
             "; ".join(f"{key}: {_range(value)}" for key, value in space.parameters().items()),
             space.source,
         )
-        for space in found
+        for space in load_named_spaces().values()
     )
 
 

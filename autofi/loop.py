@@ -45,8 +45,7 @@ from autofi.settings import (
     SearchSettings,
 )
 from autofi.space.architecture import Architecture
-from autofi.space.named import named_spaces
-from autofi.space.search_space import SearchSpace, load_space
+from autofi.space.search_space import SearchSpace, load_named_spaces, load_space
 from autofi.store import ModelRole, StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.strategies.registry import get_strategy
 from autofi.study import Study
@@ -335,7 +334,7 @@ def default_baselines(progress: Progress) -> tuple[str, ...]:
 
 def check_baselines(names: Sequence[str]) -> tuple[str, ...]:
     """Names of trees or of single-point spaces; anything else is refused."""
-    known = {*TREES, *(name for name in named_spaces() if load_space(name).single)}
+    known = {*TREES, *(name for name, space in load_named_spaces().items() if space.single)}
     for name in names:
         if name not in known:
             raise SearchSpaceError(f"No baseline named '{name}': {nearest(name, known)}")

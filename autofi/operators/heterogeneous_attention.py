@@ -26,9 +26,9 @@ class HeterogeneousAttentionSettings:
     projection    what a token's query, key and value are mapped from: its own vector ("field") or all ("composite")
     rank          columns of the factors that stand for a composite map, a head; 0 keeps it full
     hidden        hidden columns of the map that follows the attention
-    norm_tokens   whether tokens are normalised before the first layer
     pruned_last   whether the last layer computes the task token only; otherwise the logit reads all its tokens
     dropout       of what a layer adds to its tokens
+    norm_tokens   whether tokens are normalised before the first layer
     """
 
     layers: Count = 2

@@ -16,7 +16,7 @@ from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import Sizes
 from autofi.operators.registry import get_operator, get_stream, operators, vector_operators
 from autofi.space.architecture import Forms
-from autofi.space.named import space_file
+from autofi.space.named import named_spaces, space_file
 
 
 class _Strict(BaseModel):
@@ -304,15 +304,32 @@ def subsets(forms: Forms) -> tuple[Forms, ...]:
 def load_space(text: str | Path) -> SearchSpace:
     """The space of a name (see `space.named`) or of a YAML file; anything wrong names the key."""
     path = Path(text)
-    named = path.suffix not in {".yaml", ".yml"}
-    if named:
-        path = space_file(str(text))
-    elif not path.is_file():
+    if path.suffix not in {".yaml", ".yml"}:
+        return _named(space_file(str(text)))
+    if not path.is_file():
         raise SearchSpaceError(
             f"A search space file must exist: found none at '{path}'; check the path or name a space."
         )
+    return _read(path)
+
+
+def load_named_spaces() -> dict[str, SearchSpace]:
+    """Every space that has a name; anything wrong names the file and the key."""
+    return {name: _named(path) for name, path in named_spaces().items()}
+
+
+def _named(path: Path) -> SearchSpace:
+    space = _read(path)
+    if space.name != path.stem:
+        raise SearchSpaceError(
+            f"Search space '{path}', key 'name': is that of its file, '{path.stem}'; found '{space.name}'."
+        )
+    return space
+
+
+def _read(path: Path) -> SearchSpace:
     try:
-        space = SearchSpace.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return SearchSpace.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise SearchSpaceError(
             f"A search space is YAML: '{path}' is not ({' '.join(str(error).split())})."
@@ -325,11 +342,6 @@ def load_space(text: str | Path) -> SearchSpace:
         raise SearchSpaceError(
             f"Search space '{path}', key '{key}': {first['msg']}; found {first['input']!r:.80}."
         ) from error
-    if named and space.name != path.stem:
-        raise SearchSpaceError(
-            f"Search space '{path}', key 'name': is that of its file, '{path.stem}'; found '{space.name}'."
-        )
-    return space
 
 
 def _operator(name: str, *, arity: int) -> str:
