@@ -13,6 +13,7 @@ from autofi.errors import SearchSpaceError
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
+from autofi.operators.softmax import softmax
 from autofi.operators.streams import Count, Share, Stream, StreamInputs, later
 
 Projection = Literal["field", "composite"]
@@ -178,7 +179,7 @@ class _Layer(nn.Module):
         return self._shares(tokens, key)
 
     def _shares(self, tokens: Tensor, key: Tensor) -> Tensor:
-        return torch.matmul(self.queries(tokens) * self.scale, key.transpose(-1, -2)).softmax(-1)
+        return softmax(torch.matmul(self.queries(tokens) * self.scale, key.transpose(-1, -2)))
 
     def _added(self, place: int, tokens: Tensor, found: Tensor) -> Tensor:
         # Widened first, so that the sum and its normalisation are float32 whatever the products were.

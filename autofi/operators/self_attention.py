@@ -14,6 +14,7 @@ from autofi.operators.blocks import by_blocks
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
+from autofi.operators.softmax import softmax
 from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, later, mixed_map
 
 
@@ -101,7 +102,8 @@ class SelfAttention(SlicedStream):
         return maps + normal + len(inputs.fields) * width
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        return by_blocks(self._logit, vectors, 4 * self.settings.width * vectors.shape[1])
+        # Blocks of a projection each: smaller ones, that a cache held with all four, are small products.
+        return by_blocks(self._logit, vectors, self.settings.width * vectors.shape[1])
 
     def _logit(self, vectors: Tensor) -> Tensor:
         for place in range(len(self.layers)):
@@ -120,7 +122,7 @@ class SelfAttention(SlicedStream):
         # Torch's fused attention is made for long sequences: its backward pass over some forty fields takes five
         # times as long on a CPU.
         scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
-        shares = nn.functional.dropout(scores.softmax(-1), settings.dropout, self.training)
+        shares = nn.functional.dropout(softmax(scores), settings.dropout, self.training)
         found = torch.matmul(shares, value).transpose(1, 2).flatten(2)
         normal, found = self.normal[place], found + residual
         return torch.relu(normal(found)) if settings.norm_first else normal(torch.relu(found)), shares
