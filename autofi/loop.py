@@ -41,10 +41,10 @@ from autofi.settings import (
     DEFAULT_SPLIT,
     DEFAULT_STRATEGY,
     OPTUNA,
-    TREES,
     SearchSettings,
 )
 from autofi.space.architecture import Architecture
+from autofi.space.named import TREES
 from autofi.space.search_space import SearchSpace, load_named_spaces, load_space
 from autofi.store import ModelRole, StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.strategies.registry import get_strategy

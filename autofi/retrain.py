@@ -20,8 +20,9 @@ from autofi.export.bundle import write_bundle
 from autofi.model.build import encoded_shapes
 from autofi.predictions import Predictions, baseline_key, save_predictions, winner_key
 from autofi.progress import Progress
-from autofi.settings import TREES, SearchSettings
+from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
+from autofi.space.named import TREES
 from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import load_space
 from autofi.store import ModelRecord, ModelRole, StudyHandle

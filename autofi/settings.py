@@ -15,7 +15,6 @@ from autofi.engine.registry import DEFAULT_SAMPLER
 DEFAULT_STRATEGY = "staged"
 
 DEFAULT_BASELINES = ("lr", "fm", "dnn", "all-memorize", "all-factorize", "lightgbm", "catboost")
-TREES = ("lightgbm", "catboost")
 DEFAULT_SPLIT = "random:0.8,0.1,0.1"
 #: Who may propose: a sampler of ours (most of them Optuna's), or a tuner of NNI.
 OPTUNA, NNI = "optuna", "nni"

@@ -19,7 +19,8 @@ from autofi.data.dataset import EncodedDataset
 from autofi.data.overrides import SchemaOverrides
 from autofi.evaluation.trees import distinct_forms, fit_trees
 from autofi.opening import open_data
-from autofi.settings import TREES, SearchSettings
+from autofi.settings import SearchSettings
+from autofi.space.named import TREES
 from autofi.training.metrics import auc, logloss
 from benchmarks.paired import machine
 

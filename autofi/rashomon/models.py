@@ -16,9 +16,8 @@ from autofi.evaluation.from_scratch import Workbench
 from autofi.export.bundle import load_bundle
 from autofi.rashomon.exploring import OpenedModel
 from autofi.retrain import baseline
-from autofi.settings import TREES
 from autofi.space.architecture import Architecture
-from autofi.space.named import named_spaces
+from autofi.space.named import TREES, named_spaces
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 from autofi.training.metrics import logloss
 

@@ -9,6 +9,8 @@ from autofi.errors import SearchSpaceError, nearest
 
 #: A folder whose YAML files are search spaces, too.
 VARIABLE = "AUTOFI_SPACES"
+#: Models beside which spaces are named that are no spaces.
+TREES = ("lightgbm", "catboost")
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -24,8 +26,8 @@ def builtin_spaces() -> dict[str, Path]:
 def named_spaces() -> dict[str, Path]:
     """The file of every space by name: the built-in ones, then those of the folder that AUTOFI_SPACES names.
 
-    Raises SearchSpaceError where there is no such folder, or a file in it has the name of a built-in space: a name
-    means the same everywhere.
+    Raises SearchSpaceError where there is no such folder, or a file in it has the name of a built-in space or of
+    boosted trees: a name means the same everywhere.
     """
     known = builtin_spaces()
     given = os.environ.get(VARIABLE)
@@ -38,9 +40,10 @@ def named_spaces() -> dict[str, Path]:
         )
     own = _files(folder)
     for name, path in own.items():
-        if name in known:
+        if name in known or name in TREES:
+            whose = "a built-in one" if name in known else "boosted trees"
             raise SearchSpaceError(
-                f"Every search space has a name of its own: '{path}' has that of a built-in one, '{name}'; rename it."
+                f"Every search space has a name of its own: '{path}' has that of {whose}, '{name}'; rename it."
             )
     return {**known, **own}
 

@@ -59,9 +59,10 @@ def test_a_comparison_trains_it_beside_the_known_models(folder: Path, tmp_path: 
     assert "| lr | 1 |" in report
 
 
-def test_a_name_means_the_same_everywhere(folder: Path) -> None:
-    (folder / "dnn.yaml").write_text(OURS.replace("ours", "dnn"))
-    with pytest.raises(SearchSpaceError, match="has that of a built-in one, 'dnn'; rename it"):
+@pytest.mark.parametrize(("name", "whose"), [("dnn", "a built-in one"), ("catboost", "boosted trees")])
+def test_a_name_means_the_same_everywhere(folder: Path, name: str, whose: str) -> None:
+    (folder / f"{name}.yaml").write_text(OURS.replace("ours", name))
+    with pytest.raises(SearchSpaceError, match=f"has that of {whose}, '{name}'; rename it"):
         named_spaces()
 
 
