@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from autofi.opening import inspect_table
     from autofi.progress import RichProgress
     from autofi.serving import serve
-    from autofi.study import Study, list_studies, open_study
+    from autofi.store import list_studies
+    from autofi.study import Study, open_study
     from autofi.worker import work
 
 __version__ = "0.1.0"
@@ -48,7 +49,7 @@ _WHERE = {
     "inspect_table": "opening",
     "list_operators": "catalog",
     "list_spaces": "catalog",
-    "list_studies": "study",
+    "list_studies": "store",
     "load": "export.loading",
     "load_overrides": "data.overrides",
     "nni_space": "nni.bridge",

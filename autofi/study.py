@@ -43,7 +43,6 @@ from autofi.store import (
     ModelRole,
     StudyHandle,
     StudyStore,
-    StudySummary,
     TrialRecord,
     resolve_storage,
 )
@@ -528,10 +527,4 @@ def open_study(name: str, storage: str | None = None) -> Study:
     return Study(store, store.open(name))
 
 
-def list_studies(storage: str | None = None) -> tuple[StudySummary, ...]:
-    """The studies of a storage, in the order they were created."""
-    with StudyStore(resolve_storage(storage)) as store:
-        return store.list()
-
-
-__all__ = ["Study", "list_studies", "open_study"]
+__all__ = ["Study", "open_study"]

@@ -26,6 +26,7 @@ from autofi.data.overrides import SchemaOverrides, load_overrides
 from autofi.data.reading import open_table
 from autofi.errors import ConfigError, DataError, MissingDependencyError, StudyNotFoundError
 from autofi.plain_json import plain
+from autofi.store import StudyStore, resolve_storage
 
 COMMANDS = (
     "search",
@@ -157,12 +158,31 @@ def test_every_help_has_an_example(runner: CliRunner, name: str) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     heavy = {"torch", "pandas", "numpy", "optuna", "sqlalchemy", "pyarrow", "sklearn"}
-    code = (
-        "import sys; from typer.testing import CliRunner; from autofi.cli.app import app;"
-        "CliRunner().invoke(app, ['search', '--help']); print(' '.join(sys.modules))"
+    assert heavy & loaded_by("search", "--help") == set()
+
+
+def test_what_fits_nothing_imports_little(tmp_path: Path) -> None:
+    """To list studies takes the database alone; whatever opens one has no use for what fits regressions."""
+    with StudyStore(resolve_storage(f"sqlite:///{tmp_path / 'a.db'}")):
+        pass
+    listed = loaded_by("studies", "--storage", f"sqlite:///{tmp_path / 'a.db'}")
+    assert {"sqlalchemy", "autofi.store"} < listed
+    assert {"torch", "sklearn", "autofi.study"} & listed == set()
+    assert {"sklearn", "scipy.stats"} & loaded("import autofi.study, autofi.worker") == set()
+
+
+def loaded_by(*command: str) -> set[str]:
+    """Modules that a command of AutoFI has imported when it ends."""
+    return loaded(
+        f"from typer.testing import CliRunner; from autofi.cli.app import app; CliRunner().invoke(app, {list(command)})"
     )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert heavy & set(loaded.split()) == set()
+
+
+def loaded(code: str) -> set[str]:
+    """Modules that Python has imported at the end of `code`."""
+    code = f"import sys; {code}; print(' '.join(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
 
 
 def test_version(runner: CliRunner) -> None:

@@ -11,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from scipy.special import expit, logit
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from autofi.errors import DataError, ExportError
 from autofi.training.checked import Floats, checked_labels, checked_scores, checked_weights
@@ -69,6 +67,9 @@ class Platt(Calibration):
         lowest, highest = _smoothed(truth, weight)
         target = np.where(truth, highest, lowest)
         # A target between 0 and 1 is the row as a click and as none, by these weights.
+        # Takes as long to import as torch, and whoever only applies what was fitted has no use for it.
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8, max_iter=1000)
         model.fit(
             np.tile(values, 2).reshape(-1, 1),
@@ -120,6 +121,8 @@ class Isotonic(Calibration):
     ) -> Isotonic:
         truth, values, weight = _rows(labels, logits, weights)
         lowest, highest = np.clip(_smoothed(truth, weight), PROBABILITY_CLIP, 1.0 - PROBABILITY_CLIP)
+        from sklearn.isotonic import IsotonicRegression
+
         model = IsotonicRegression(y_min=lowest, y_max=highest)
         model.fit(on_grid(values), truth, sample_weight=weight)
         probabilities = model.y_thresholds_.tolist()

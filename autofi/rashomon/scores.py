@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 #: Fields by name, in the order of the data.
 Names = tuple[str, ...]
@@ -54,7 +54,7 @@ def estimate(repeats: npt.NDArray[np.floating]) -> Estimate:
     if variance == 0.0:
         return Estimate(mean, mean, mean)
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * math.sqrt(variance)
+    half = float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * math.sqrt(variance)
     return Estimate(mean, mean - half, mean + half)
 
 

@@ -12,7 +12,7 @@ from autofi.store.records import (
     TrialState,
 )
 from autofi.store.study_handle import StudyHandle
-from autofi.store.study_store import StudyStore
+from autofi.store.study_store import StudyStore, list_studies
 
 __all__ = [
     "ExportRecord",
@@ -28,6 +28,7 @@ __all__ = [
     "TrialRecord",
     "TrialState",
     "artifact_root",
+    "list_studies",
     "mask_password",
     "resolve_storage",
 ]

@@ -21,7 +21,7 @@ from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotF
 from autofi.objectives import OBJECTIVES, Goals
 from autofi.quiet import quiet_optuna
 from autofi.store.database import Database
-from autofi.store.location import StorageURL
+from autofi.store.location import StorageURL, resolve_storage
 from autofi.store.overview import StudyOverview, read_overview
 from autofi.store.payload import to_text
 from autofi.store.records import ModelRole, StudySummary
@@ -364,3 +364,9 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def list_studies(storage: str | None = None) -> tuple[StudySummary, ...]:
+    """The studies of a storage, in the order they were created."""
+    with StudyStore(resolve_storage(storage)) as store:
+        return store.list()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from autofi.model.network import BOOSTED, Network
@@ -60,6 +59,9 @@ def settle(network: Network, rows: RowSource) -> Probabilities:
 
 def _regression(columns: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """The weights `[C]` of columns `[N, C]` with the lowest logloss."""
+    # Takes as long to import as torch, and only trees beside a network need it.
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=1 / RIDGE, fit_intercept=False, tol=1e-8, max_iter=1000)
     model.fit(columns.numpy(), labels.numpy(), sample_weight=weights.numpy())
     return torch.from_numpy(model.coef_[0])

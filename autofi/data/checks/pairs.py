@@ -14,7 +14,6 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
-from sklearn.linear_model import LogisticRegression
 
 from autofi.data.cells import Codes, default_threads
 from autofi.data.checks.findings import ONE_CLASS, DataWarning
@@ -191,6 +190,9 @@ def _one_class(
 def _by_themselves(sample: SampledRows, pair: Pair) -> Floats:
     """Click probabilities of the validation rows by the two fields' own rates: a logistic regression on both."""
     columns = [sample.values[field].log_odds[sample.valid[field]] for field in pair]
+    # Takes as long to import as torch, and every worker imports this file.
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=np.inf, solver="newton-cholesky", max_iter=100)
     rates = np.stack(columns, axis=1)
     probabilities: Floats = model.fit(rates, sample.valid_clicked).predict_proba(rates)[:, 1]

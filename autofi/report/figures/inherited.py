@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
-from scipy.stats import spearmanr
 
 from autofi.report.figures.style import MAIN, laid_out, plain
 
@@ -29,6 +28,9 @@ def rank_correlation(scored: Sequence[TwiceScored]) -> float | None:
     sides = [[one.inherited for one in scored], [one.alone for one in scored]]
     if len(scored) < FEWEST_SCORED or any(len(set(side)) < 2 for side in sides):
         return None
+    # Slow to import, and most reports have nothing to correlate.
+    from scipy.stats import spearmanr
+
     return float(spearmanr(*sides).statistic)
 
 
