@@ -16,6 +16,7 @@ from autofi.extras import extras_named
 
 if TYPE_CHECKING:
     from autofi.catalog import list_operators, list_spaces
+    from autofi.checking import check_table
     from autofi.classifier import AutoFIClassifier
     from autofi.comparison import compare
     from autofi.dashboard import open_dashboard
@@ -43,6 +44,7 @@ _WHERE = {
     "RichProgress": "progress",
     "SchemaOverrides": "data.overrides",
     "Study": "study",
+    "check_table": "checking",
     "compare": "comparison",
     "explain": "explaining.explain",
     "explain_file": "explaining.explanation_file",
@@ -67,6 +69,7 @@ __all__ = [
     "RichProgress",
     "SchemaOverrides",
     "Study",
+    "check_table",
     "compare",
     "explain",
     "explain_file",

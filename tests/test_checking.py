@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ import autofi
 from autofi.checking import DATA, load_checks
 from autofi.cli.app import app
 from autofi.costs import COSTS, load_costs
-from autofi.data.checks.checks import check_data
+from autofi.data.checks.checks import DataChecks, check_data
+from autofi.data.overrides import SchemaOverrides
 from autofi.frequencies import FREQUENCIES, load_frequencies
 from autofi.opening import open_data
 from autofi.predictions import load_labels, predictions_file
@@ -69,8 +71,39 @@ def test_the_checks_are_kept_as_they_were_found(searched: Searched) -> None:
     kept = load_checks(searched.handle)
     assert kept is not None
     again = check_data(open_data(str(searched.source), SearchSettings(None, "click")))
-    assert dataclasses.replace(kept, seconds=0.0) == dataclasses.replace(again, seconds=0.0)
+    assert timeless(kept) == timeless(again)
     assert [warning.fields for warning in kept.warnings] == [("user", "item")]
+
+
+def timeless(checks: DataChecks) -> DataChecks:
+    return dataclasses.replace(checks, seconds=0.0)
+
+
+def test_they_can_be_made_without_a_search(searched: Searched) -> None:
+    assert timeless(autofi.check_table(searched.source, target="click")) == timeless(
+        load_checks(searched.handle)
+    )
+    by_hour = SchemaOverrides(time="hour")
+    found = autofi.check_table(searched.source, target="click", split="time:hour", overrides=by_hour)
+    settings = SearchSettings(None, "click", split="time:hour", overrides={"time": "hour"})
+    assert timeless(found) == timeless(check_data(open_data(str(searched.source), settings)))
+    assert found.summary.parts != timeless(load_checks(searched.handle)).summary.parts
+
+
+def test_the_command_tells_warnings_and_what_they_rest_on(searched: Searched) -> None:
+    def asked(*more: str) -> str:
+        shown = CliRunner().invoke(app, ["check", str(searched.source), "--target", "click", *more])
+        assert shown.exit_code == 0
+        return shown.stdout
+
+    kept = load_checks(searched.handle)
+    told = DataChecks.from_json(json.loads(asked("--json")))
+    assert timeless(told) == timeless(kept)
+    text = " ".join(asked().split())
+    for line in (f"Warning: {kept.warnings[0].sentence}", kept.looked_at):
+        assert " ".join(line.split()) in text
+    assert "Nothing to beware of" not in text
+    assert "Nothing to beware of" in asked("--ignore", "item")
 
 
 def test_warnings_are_told_while_searching_and_by_the_summary(searched: Searched) -> None:

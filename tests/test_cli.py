@@ -40,6 +40,7 @@ COMMANDS = (
     "explain",
     "serve",
     "inspect",
+    "check",
     "spaces",
     "operators",
 )

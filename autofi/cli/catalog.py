@@ -1,4 +1,4 @@
-"""The commands that say what there is: `inspect`, `spaces` and `operators`."""
+"""The commands that say what a search can choose from: `spaces` and `operators`."""
 
 from __future__ import annotations
 
@@ -8,68 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autofi.cli import options
-from autofi.cli.output import print_json, working
+from autofi.cli.output import print_json
 
 if TYPE_CHECKING:
     from autofi.catalog import OperatorInfo, SpaceInfo
 
-INSPECT_EXAMPLES = (
-    "[bold]Examples[/bold]\n\nautofi inspect clicks.parquet --target click\n\n"
-    "autofi inspect clicks.csv --target click --categorical hour --multi-valued 'genres:|'"
-)
 SPACES_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi spaces\n\nautofi search clicks.csv --target click --space fm\n\n"
     "AUTOFI_SPACES=models autofi spaces   [dim]with models/*.yaml, spaces of your own[/dim]\n\n"
     "autofi spaces --nni default > search_space.json   [dim]for an experiment of NNI of your own[/dim]"
 )
 OPERATORS_EXAMPLES = "[bold]Examples[/bold]\n\nautofi operators\n\nautofi operators --json"
-
-
-def inspect(
-    data: Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="DATA")],
-    target: options.Target = None,
-    ignore: options.Ignore = None,
-    categorical: options.Categorical = None,
-    numeric: options.Numeric = None,
-    multi_valued: options.MultiValued = None,
-    weight: options.Weight = None,
-    group: options.Group = None,
-    time: options.Time = None,
-    split_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Column that says train, valid or test.", rich_help_panel=options.COLUMNS, metavar="C"
-        ),
-    ] = None,
-    schema: options.SchemaFile = None,
-    query: options.Query = None,
-    as_json: options.Json = False,
-) -> None:
-    """Show how a table would be read: kind, distinct values and missing share of every column."""
-    import autofi
-
-    overrides = options.schema_overrides(
-        file=schema,
-        ignore=ignore,
-        categorical=categorical,
-        numeric=numeric,
-        multi_valued=multi_valued,
-        weight=weight,
-        group=group,
-        time=time,
-        split_column=split_column,
-    )
-    with working(quiet=True):
-        found = autofi.inspect_table(data, target=target, overrides=overrides, query=query)
-    if as_json:
-        from dataclasses import asdict
-
-        columns = [asdict(column) for column in found.summaries]
-        print_json({"rows": found.rows, "target": found.schema.target, "columns": columns})
-    else:
-        from autofi.cli.listings import print_columns
-
-        print_columns(found)
 
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as the README has it.")]
@@ -143,6 +92,5 @@ def _print_catalog(name: str, records: Any, *, as_json: bool) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=INSPECT_EXAMPLES)(inspect)
     app.command(epilog=SPACES_EXAMPLES)(spaces)
     app.command(epilog=OPERATORS_EXAMPLES)(operators)

@@ -13,6 +13,7 @@ from autofi.cli.output import console
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autofi.data.checks.checks import DataChecks
     from autofi.data.inference import InferredSchema
 
 
@@ -43,6 +44,34 @@ def print_columns(found: InferredSchema) -> None:
         for column in found.summaries
     ]
     _print_table(names, rows, caption=f"{found.rows:,} rows, target '{found.schema.target}'")
+
+
+def print_checks(found: DataChecks) -> None:
+    """Rows by part, fields and what there is to beware of, the gravest first."""
+    drifts = {(drift.field, drift.part): drift.index for drift in found.drifts}
+    names = ("field", "kind", "values", "missing share", "unseen valid share", "unseen test share")
+    rows = [
+        (
+            field.name,
+            field.kind,
+            f"{field.distinct:,} buckets" if field.bucketed else field.distinct,
+            field.missing,
+            field.unseen_valid,
+            field.unseen_test,
+            drifts.get((field.name, "valid")),
+            drifts.get((field.name, "test")),
+        )
+        for field in found.summary.fields
+    ]
+    _print_table((*names, "drift to valid", "drift to test"), rows)
+    parts = [(name, part.rows, part.click_rate) for name, part in found.summary.parts.items()]
+    _print_table(("part", "rows", "click share"), parts)
+    out = console()
+    for warning in found.warnings:
+        out.print(f"Warning: {warning.sentence}", markup=False)
+    if not found.warnings:
+        out.print("Nothing to beware of was found.")
+    out.print(found.looked_at, markup=False)
 
 
 def print_frame(frame: pd.DataFrame, *, title: str, limit: int) -> None:

@@ -19,6 +19,7 @@ DATA_HELP = (
 )
 COLUMNS = "Columns"
 GOALS = "Goals"
+SPLIT = "Split"
 
 Storage = Annotated[
     str | None,
@@ -114,6 +115,30 @@ Group = Annotated[
 ]
 Time = Annotated[
     str | None, typer.Option(help="Column with the time of a row.", rich_help_panel=COLUMNS, metavar="C")
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        help="random:0.8,0.1,0.1, time:COLUMN or group:COLUMN. [dim]default: random:0.8,0.1,0.1[/dim]",
+        rich_help_panel=SPLIT,
+        show_default=False,
+        metavar="RULE",
+    ),
+]
+SplitColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column that says train, valid or test.",
+        rich_help_panel=SPLIT,
+        show_default=False,
+        metavar="C",
+    ),
+]
+ValidFile = Annotated[
+    Path | None, typer.Option("--valid", help="File with the validation rows.", rich_help_panel=SPLIT)
+]
+TestFile = Annotated[
+    Path | None, typer.Option("--test", help="File with the test rows.", rich_help_panel=SPLIT)
 ]
 SchemaFile = Annotated[
     Path | None,

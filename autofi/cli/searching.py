@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +15,6 @@ from autofi.errors import ConfigError
 if TYPE_CHECKING:
     from autofi import Study
 
-SPLIT = "Split"
 PLAN = "Plan"
 NNI = "NNI"
 RAY = "Ray"
@@ -195,28 +193,10 @@ def search(
             "--refit", help="Retrain on train and valid together, for the number of steps found on train."
         ),
     ] = False,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="random:0.8,0.1,0.1, time:COLUMN or group:COLUMN. [dim]default: random:0.8,0.1,0.1[/dim]",
-            rich_help_panel=SPLIT,
-            show_default=False,
-            metavar="RULE",
-        ),
-    ] = None,
-    split_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Column that says train, valid or test.",
-            rich_help_panel=SPLIT,
-            show_default=False,
-            metavar="C",
-        ),
-    ] = None,
-    valid: Annotated[
-        Path | None, typer.Option(help="File with the validation rows.", rich_help_panel=SPLIT)
-    ] = None,
-    test: Annotated[Path | None, typer.Option(help="File with the test rows.", rich_help_panel=SPLIT)] = None,
+    split: options.Split = None,
+    split_column: options.SplitColumn = None,
+    valid: options.ValidFile = None,
+    test: options.TestFile = None,
     ignore: options.Ignore = None,
     categorical: options.Categorical = None,
     numeric: options.Numeric = None,

@@ -38,6 +38,16 @@ class DataChecks:
     pairs: int
     seconds: float
 
+    @property
+    def looked_at(self) -> str:
+        """One sentence: what the warnings, or that there are none, rest on."""
+        rows = ", ".join(f"{number:,} {part}" for part, number in self.rows_read.items())
+        return (
+            f"Looked at: {rows} rows, and {self.pairs_read:,} of {self.pairs:,} pairs; for single fields that tell "
+            "the click almost alone, for pairs whose crosses are of one class, for drift. Labels of test rows were "
+            "not read."
+        )
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -28,6 +28,8 @@ MOST_SHARE = 0.05
 CONFIDENCE = 0.95
 #: Training rows that a cross was seen in, in one class only: the least that is enough counts.
 LEAST_COUNTS = (1, 2, 3, 5, 10, 20)
+#: Keeps the weights of two fields' rates definite where one has the same rate in all rows, or both say the same.
+RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def _by_themselves(sample: SampledRows, pair: Pair) -> Floats:
     # Takes as long to import as torch, and every worker imports this file.
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=np.inf, solver="newton-cholesky", max_iter=100)
+    model = LogisticRegression(C=1 / RIDGE, solver="newton-cholesky", max_iter=100)
     rates = np.stack(columns, axis=1)
     probabilities: Floats = model.fit(rates, sample.valid_clicked).predict_proba(rates)[:, 1]
     return probabilities

@@ -30,16 +30,8 @@ def data_section(findings: Findings, figures: StudyFigures) -> Section:
         blocks.append(Notice("The checks found nothing to beware of.", "good"))
     elif len(checks.warnings) > LISTED:
         blocks.append(Text(f"And {len(checks.warnings) - LISTED} warnings more."))
-    blocks += [Text(_looked_at(checks)), _parts(checks), _fields(checks)]
+    blocks += [Text(checks.looked_at), _parts(checks), _fields(checks)]
     return Section("data", DATA_TITLE, blocks)
-
-
-def _looked_at(checks: DataChecks) -> str:
-    rows = ", ".join(f"{number:,} {part}" for part, number in checks.rows_read.items())
-    return (
-        f"Looked at: {rows} rows, and {checks.pairs_read:,} of {checks.pairs:,} pairs; for single fields that tell the "
-        "click almost alone, for pairs whose crosses are of one class, for drift. Labels of test rows were not read."
-    )
 
 
 def _parts(checks: DataChecks) -> Table:

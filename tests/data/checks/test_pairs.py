@@ -45,6 +45,17 @@ def test_nothing_is_told_where_any_item_may_be_passed_over() -> None:
     assert not one_class(opened(used_apps(ROWS, sampled=False)))
 
 
+def test_fields_of_one_rate_and_fields_that_say_the_same_change_nothing(sampled: EncodedDataset) -> None:
+    frame = used_apps(ROWS, sampled=True).assign(app=lambda rows: "a" + rows["item"], kind="app")
+    found = one_class(opened(frame))
+    assert [warning.fields for warning in one_class(sampled)] == [
+        warning.fields for warning in found if not {"app", "kind"} & set(warning.fields)
+    ]
+    told = {frozenset(warning.fields) for warning in found}
+    assert frozenset(("user", "app")) in told
+    assert not {pair for pair in told if "kind" in pair or pair == {"item", "app"}}
+
+
 def slowly(dataset: EncodedDataset, pair: tuple[int, int], label: int) -> OneClass | None:
     """Row by row, with a logistic regression of its own."""
     train, valid = dataset.rows("train"), dataset.rows("valid")

@@ -1,0 +1,123 @@
+"""The commands that look at a table before it is searched: `inspect` and `check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autofi.cli import options
+from autofi.cli.output import print_json, say, working
+
+INSPECT_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi inspect clicks.parquet --target click\n\n"
+    "autofi inspect clicks.csv --target click --categorical hour --multi-valued 'genres:|'"
+)
+CHECK_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi check clicks.parquet --target click\n\n"
+    "autofi check clicks.csv --target click --split time:day   [dim]as the search will split it[/dim]\n\n"
+    "autofi check train.csv --valid valid.csv --test test.csv --target label --json"
+)
+Data = Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="DATA")]
+
+
+def inspect(
+    data: Data,
+    target: options.Target = None,
+    ignore: options.Ignore = None,
+    categorical: options.Categorical = None,
+    numeric: options.Numeric = None,
+    multi_valued: options.MultiValued = None,
+    weight: options.Weight = None,
+    group: options.Group = None,
+    time: options.Time = None,
+    split_column: options.SplitColumn = None,
+    schema: options.SchemaFile = None,
+    query: options.Query = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show how a table would be read: kind, distinct values and missing share of every column."""
+    import autofi
+
+    overrides = options.schema_overrides(
+        file=schema,
+        ignore=ignore,
+        categorical=categorical,
+        numeric=numeric,
+        multi_valued=multi_valued,
+        weight=weight,
+        group=group,
+        time=time,
+        split_column=split_column,
+    )
+    with working(quiet=True):
+        found = autofi.inspect_table(data, target=target, overrides=overrides, query=query)
+    if as_json:
+        from dataclasses import asdict
+
+        columns = [asdict(column) for column in found.summaries]
+        print_json({"rows": found.rows, "target": found.schema.target, "columns": columns})
+    else:
+        from autofi.cli.listings import print_columns
+
+        print_columns(found)
+
+
+def check(
+    data: Data,
+    target: options.Target = None,
+    split: options.Split = None,
+    split_column: options.SplitColumn = None,
+    valid: options.ValidFile = None,
+    test: options.TestFile = None,
+    ignore: options.Ignore = None,
+    categorical: options.Categorical = None,
+    numeric: options.Numeric = None,
+    multi_valued: options.MultiValued = None,
+    weight: options.Weight = None,
+    group: options.Group = None,
+    time: options.Time = None,
+    schema: options.SchemaFile = None,
+    query: options.Query = None,
+    as_json: options.Json = False,
+) -> None:
+    """Split and read a table as a search would, and warn of what would make its results not what they seem.
+
+    Told are fields and pairs that give the click away, and fields that drift. Labels of test rows are not read.
+    """
+    import autofi
+
+    overrides = options.schema_overrides(
+        file=schema,
+        ignore=ignore,
+        categorical=categorical,
+        numeric=numeric,
+        multi_valued=multi_valued,
+        weight=weight,
+        group=group,
+        time=time,
+        split_column=split_column,
+    )
+    with working() as progress:
+        found = autofi.check_table(
+            data,
+            target=target,
+            overrides=overrides,
+            split=split,
+            valid=valid,
+            test=test,
+            query=query,
+            progress=progress,
+        )
+    if as_json:
+        print_json(found.to_json())
+        return
+    from autofi.cli.listings import print_checks
+
+    print_checks(found)
+    say("Next: autofi search, with the same options")
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=INSPECT_EXAMPLES)(inspect)
+    app.command(epilog=CHECK_EXAMPLES)(check)
