@@ -93,6 +93,7 @@ def test_it_tells_its_version(installed: Run) -> None:
         ("export", "mine", "-o", "model"),
         ("operators",),
         ("inspect", "clicks.csv"),
+        ("check", "clicks.csv"),
         ("predict", BUNDLE, "clicks.csv", "-o", "scores.csv", "--runtime", "torch"),
         ("evaluate", BUNDLE, "sqlite:///clicks.db", "--query", "SELECT 1"),
         ("explain", BUNDLE, "clicks.csv"),
