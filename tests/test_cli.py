@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
-from autofi.cli.options import parse_duration, parse_limits, parse_list, parse_multi_valued
+from autofi.cli.column_options import parse_multi_valued
+from autofi.cli.options import parse_duration, parse_limits, parse_list
 from autofi.cli.output import quiet_stdout
 from autofi.cli.summary import next_command, sentences
 from autofi.data.inference import infer_schema

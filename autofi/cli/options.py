@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autofi.errors import ConfigError
 
 if TYPE_CHECKING:
-    from autofi import SchemaOverrides
+    pass
 
 DATA_HELP = (
     "A CSV, TSV, Parquet or libsvm file, a folder or glob of Parquet files, a database URL with --query, "
@@ -86,36 +86,6 @@ Target = Annotated[
         help="Column with the clicks: 0/1, -1/1 or true/false.", rich_help_panel=COLUMNS, metavar="C"
     ),
 ]
-Ignore = Annotated[
-    list[str] | None,
-    typer.Option(help="Column to leave out. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
-]
-Categorical = Annotated[
-    list[str] | None,
-    typer.Option(help="Column to read as categorical. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
-]
-Numeric = Annotated[
-    list[str] | None,
-    typer.Option(help="Column to read as numeric. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
-]
-MultiValued = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Column with several values per cell, and what separates them. Repeatable.",
-        rich_help_panel=COLUMNS,
-        metavar="C:SEP",
-    ),
-]
-Weight = Annotated[
-    str | None, typer.Option(help="Column with row weights.", rich_help_panel=COLUMNS, metavar="C")
-]
-Group = Annotated[
-    str | None,
-    typer.Option(help="Column whose rows belong together (GAUC).", rich_help_panel=COLUMNS, metavar="C"),
-]
-Time = Annotated[
-    str | None, typer.Option(help="Column with the time of a row.", rich_help_panel=COLUMNS, metavar="C")
-]
 Split = Annotated[
     str | None,
     typer.Option(
@@ -125,31 +95,12 @@ Split = Annotated[
         metavar="RULE",
     ),
 ]
-SplitColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="Column that says train, valid or test.",
-        rich_help_panel=SPLIT,
-        show_default=False,
-        metavar="C",
-    ),
-]
 ValidFile = Annotated[
     Path | None, typer.Option("--valid", help="File with the validation rows.", rich_help_panel=SPLIT)
 ]
 TestFile = Annotated[
     Path | None, typer.Option("--test", help="File with the test rows.", rich_help_panel=SPLIT)
 ]
-SchemaFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--schema",
-        help="YAML with the same settings; flags win over it.",
-        rich_help_panel=COLUMNS,
-        metavar="FILE",
-    ),
-]
-
 _UNIT_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
@@ -189,54 +140,3 @@ def parse_limits(most: list[str] | None, least: list[str] | None) -> tuple[str, 
                 )
             found.append(f"{name}{sign}{value}")
     return tuple(found) or None
-
-
-def parse_multi_valued(texts: list[str]) -> dict[str, str]:
-    """`genres:|` as {"genres": "|"}, divided at the first colon (the YAML file takes any name)."""
-    separators: dict[str, str] = {}
-    for text in texts:
-        column, _, separator = text.partition(":")
-        if not column or not separator:
-            raise ConfigError(
-                f"--multi-valued must be COLUMN:SEPARATOR, not '{text}': such as --multi-valued 'genres:|'"
-            )
-        separators[column] = separator
-    return separators
-
-
-def schema_overrides(
-    *,
-    file: Path | None = None,
-    ignore: list[str] | None = None,
-    categorical: list[str] | None = None,
-    numeric: list[str] | None = None,
-    multi_valued: list[str] | None = None,
-    weight: str | None = None,
-    group: str | None = None,
-    time: str | None = None,
-    split_column: str | None = None,
-) -> SchemaOverrides | None:
-    """What the YAML file says, changed by the flags; None when neither says anything."""
-    kinds: dict[str, Any] = {
-        "ignore": tuple(ignore or ()),
-        "categorical": tuple(categorical or ()),
-        "numeric": tuple(numeric or ()),
-        "multi_valued": parse_multi_valued(multi_valued or []),
-    }
-    roles = {"weight": weight, "group": group, "time": time, "split_column": split_column}
-    given_roles = {key: name for key, name in roles.items() if name is not None}
-    if file is None and not any(kinds.values()) and not given_roles:
-        return None
-
-    import autofi
-
-    settings: dict[str, Any] = {} if file is None else autofi.load_overrides(file).model_dump()
-    flagged = {column for columns in kinds.values() for column in columns}
-    for key, columns in kinds.items():
-        kept = settings.get(key, ())
-        if isinstance(columns, dict):
-            settings[key] = {c: sep for c, sep in dict(kept).items() if c not in flagged} | columns
-        else:
-            settings[key] = (*(c for c in kept if c not in flagged), *columns)
-    settings["ignore"] = tuple(c for c in settings["ignore"] if c not in given_roles.values())
-    return autofi.SchemaOverrides(**settings | given_roles)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autofi.cli import options
+from autofi.cli.column_options import check_one_split, with_columns
 from autofi.cli.output import print_json, say, working
-from autofi.errors import ConfigError
 
 if TYPE_CHECKING:
     from autofi import Study
@@ -48,6 +48,7 @@ RETRAIN_EXAMPLES = (
 )
 
 
+@with_columns
 def search(
     data: Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="[DATA]")] = "planted",
     target: options.Target = None,
@@ -194,24 +195,16 @@ def search(
         ),
     ] = False,
     split: options.Split = None,
-    split_column: options.SplitColumn = None,
     valid: options.ValidFile = None,
     test: options.TestFile = None,
-    ignore: options.Ignore = None,
-    categorical: options.Categorical = None,
-    numeric: options.Numeric = None,
-    multi_valued: options.MultiValued = None,
-    weight: options.Weight = None,
-    group: options.Group = None,
-    time: options.Time = None,
-    schema: options.SchemaFile = None,
     query: options.Query = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    *,
+    overrides: Any,
 ) -> None:
     """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines."""
-    if split is not None and split_column is not None:
-        raise ConfigError(f"--split {split} and --split-column {split_column} exclude each other: give one")
+    check_one_split(split, overrides)
     settings = (DEMONSTRATION if data == "planted" else {}) | _given(
         trials=trials,
         seeds=seeds,
@@ -222,17 +215,7 @@ def search(
         objectives=objective,
         limits=options.parse_limits(maximum, minimum),
         baselines=None if baselines is None else options.parse_list(baselines),
-        overrides=options.schema_overrides(
-            file=schema,
-            ignore=ignore,
-            categorical=categorical,
-            numeric=numeric,
-            multi_valued=multi_valued,
-            weight=weight,
-            group=group,
-            time=time,
-            split_column=split_column,
-        ),
+        overrides=overrides,
     )
     import autofi
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from autofi.cli import options
+from autofi.cli.column_options import check_one_split, with_columns
 from autofi.cli.output import print_json, say, working
 
 INSPECT_EXAMPLES = (
@@ -21,35 +22,18 @@ CHECK_EXAMPLES = (
 Data = Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="DATA")]
 
 
+@with_columns
 def inspect(
     data: Data,
     target: options.Target = None,
-    ignore: options.Ignore = None,
-    categorical: options.Categorical = None,
-    numeric: options.Numeric = None,
-    multi_valued: options.MultiValued = None,
-    weight: options.Weight = None,
-    group: options.Group = None,
-    time: options.Time = None,
-    split_column: options.SplitColumn = None,
-    schema: options.SchemaFile = None,
     query: options.Query = None,
     as_json: options.Json = False,
+    *,
+    overrides: Any,
 ) -> None:
     """Show how a table would be read: kind, distinct values and missing share of every column."""
     import autofi
 
-    overrides = options.schema_overrides(
-        file=schema,
-        ignore=ignore,
-        categorical=categorical,
-        numeric=numeric,
-        multi_valued=multi_valued,
-        weight=weight,
-        group=group,
-        time=time,
-        split_column=split_column,
-    )
     with working(quiet=True):
         found = autofi.inspect_table(data, target=target, overrides=overrides, query=query)
     if as_json:
@@ -63,41 +47,25 @@ def inspect(
         print_columns(found)
 
 
+@with_columns
 def check(
     data: Data,
     target: options.Target = None,
     split: options.Split = None,
-    split_column: options.SplitColumn = None,
     valid: options.ValidFile = None,
     test: options.TestFile = None,
-    ignore: options.Ignore = None,
-    categorical: options.Categorical = None,
-    numeric: options.Numeric = None,
-    multi_valued: options.MultiValued = None,
-    weight: options.Weight = None,
-    group: options.Group = None,
-    time: options.Time = None,
-    schema: options.SchemaFile = None,
     query: options.Query = None,
     as_json: options.Json = False,
+    *,
+    overrides: Any,
 ) -> None:
     """Split and read a table as a search would, and warn of what would make its results not what they seem.
 
     Told are fields and pairs that give the click away, and fields that drift. Labels of test rows are not read.
     """
+    check_one_split(split, overrides)
     import autofi
 
-    overrides = options.schema_overrides(
-        file=schema,
-        ignore=ignore,
-        categorical=categorical,
-        numeric=numeric,
-        multi_valued=multi_valued,
-        weight=weight,
-        group=group,
-        time=time,
-        split_column=split_column,
-    )
     with working() as progress:
         found = autofi.check_table(
             data,

@@ -1,0 +1,145 @@
+"""The options that say how the columns of a table are read: the same of every command that opens one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autofi.cli.options import COLUMNS, SPLIT
+from autofi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from autofi import SchemaOverrides
+
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(help="Column to leave out. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
+]
+Categorical = Annotated[
+    list[str] | None,
+    typer.Option(help="Column to read as categorical. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
+]
+Numeric = Annotated[
+    list[str] | None,
+    typer.Option(help="Column to read as numeric. Repeatable.", rich_help_panel=COLUMNS, metavar="C"),
+]
+MultiValued = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Column with several values per cell, and what separates them. Repeatable.",
+        rich_help_panel=COLUMNS,
+        metavar="C:SEP",
+    ),
+]
+Weight = Annotated[
+    str | None, typer.Option(help="Column with row weights.", rich_help_panel=COLUMNS, metavar="C")
+]
+Group = Annotated[
+    str | None,
+    typer.Option(help="Column whose rows belong together (GAUC).", rich_help_panel=COLUMNS, metavar="C"),
+]
+Time = Annotated[
+    str | None, typer.Option(help="Column with the time of a row.", rich_help_panel=COLUMNS, metavar="C")
+]
+SplitColumn = Annotated[
+    str | None,
+    typer.Option(
+        help="Column that says train, valid or test.",
+        rich_help_panel=SPLIT,
+        show_default=False,
+        metavar="C",
+    ),
+]
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--schema",
+        help="YAML with the same settings; flags win over it.",
+        rich_help_panel=COLUMNS,
+        metavar="FILE",
+    ),
+]
+
+
+def with_columns(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with these options, of which it is given what they say as `overrides`."""
+    own = inspect.signature(command, eval_str=True)
+    read = inspect.signature(schema_overrides, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        flags = {name: given.pop(name) for name in read}
+        command(**given, overrides=schema_overrides(**flags))
+
+    parameters = [*(each for name, each in own.parameters.items() if name != "overrides"), *read.values()]
+    called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    return called
+
+
+def check_one_split(split: str | None, overrides: SchemaOverrides | None) -> None:
+    """Refuse a rule beside a column that says the same for every row."""
+    if split is not None and overrides is not None and overrides.split_column is not None:
+        raise ConfigError(
+            f"--split {split} and --split-column {overrides.split_column} (or split_column of --schema) exclude each "
+            "other: give one"
+        )
+
+
+def parse_multi_valued(texts: list[str]) -> dict[str, str]:
+    """`genres:|` as {"genres": "|"}, divided at the first colon (the YAML file takes any name)."""
+    separators: dict[str, str] = {}
+    for text in texts:
+        column, _, separator = text.partition(":")
+        if not column or not separator:
+            raise ConfigError(
+                f"--multi-valued must be COLUMN:SEPARATOR, not '{text}': such as --multi-valued 'genres:|'"
+            )
+        separators[column] = separator
+    return separators
+
+
+def schema_overrides(
+    *,
+    ignore: Ignore = None,
+    categorical: Categorical = None,
+    numeric: Numeric = None,
+    multi_valued: MultiValued = None,
+    weight: Weight = None,
+    group: Group = None,
+    time: Time = None,
+    split_column: SplitColumn = None,
+    schema: SchemaFile = None,
+) -> Any:
+    """The SchemaOverrides that the YAML file says, changed by the flags; None when neither says anything.
+
+    Not by its name, which is looked up for `--help`, where AutoFI is not imported yet.
+    """
+    kinds: dict[str, Any] = {
+        "ignore": tuple(ignore or ()),
+        "categorical": tuple(categorical or ()),
+        "numeric": tuple(numeric or ()),
+        "multi_valued": parse_multi_valued(multi_valued or []),
+    }
+    roles = {"weight": weight, "group": group, "time": time, "split_column": split_column}
+    given_roles = {key: name for key, name in roles.items() if name is not None}
+    if schema is None and not any(kinds.values()) and not given_roles:
+        return None
+
+    import autofi
+
+    settings: dict[str, Any] = {} if schema is None else autofi.load_overrides(schema).model_dump()
+    flagged = {column for columns in kinds.values() for column in columns}
+    for key, columns in kinds.items():
+        kept = settings.get(key, ())
+        if isinstance(columns, dict):
+            settings[key] = {c: sep for c, sep in dict(kept).items() if c not in flagged} | columns
+        else:
+            settings[key] = (*(c for c in kept if c not in flagged), *columns)
+    settings["ignore"] = tuple(c for c in settings["ignore"] if c not in given_roles.values())
+    return autofi.SchemaOverrides(**settings | given_roles)
