@@ -13,6 +13,7 @@ import xxhash
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from autofi.baselines import check_baselines, current_baselines, train_baselines
 from autofi.checking import check_once
 from autofi.comparison_results import (
     FILE_NAME,
@@ -26,14 +27,12 @@ from autofi.data.overrides import SchemaOverrides
 from autofi.device import pick_device
 from autofi.errors import ConfigError, nearest
 from autofi.evaluation.from_scratch import Workbench
-from autofi.evaluation.side_by_side import FAILURES, default_jobs
+from autofi.evaluation.side_by_side import default_jobs
 from autofi.frequencies import save_frequencies
-from autofi.loop import check_baselines
 from autofi.opening import open_data
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
 from autofi.report.comparison import write_comparison
-from autofi.retrain import current_baselines, train_baseline
 from autofi.settings import DEFAULT_SPLIT, SearchSettings
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.study import Study, mean_figures
@@ -232,33 +231,29 @@ def _train_table(
             progress.note(f"{name}: {restored} trainings of {FILE_NAME} are not repeated.")
         progress.phase(f"train on {name}", total=len(models) * settings.seeds)
 
-        def train(model: str, seed: int) -> bool:
-            if deadline is not None and time.monotonic() >= deadline:
-                return False
-            try:
-                train_baseline(
-                    handle,
-                    bench,
-                    model,
-                    seeds=[seed],
-                    seconds=TREE_SECONDS,
-                    progress=progress,
-                    training={} if model in table.own_training else table.training,
-                )
-            except FAILURES as error:
+        def go_on() -> bool:
+            return deadline is None or time.monotonic() < deadline
+
+        def train(wanted: Sequence[tuple[str, int]]) -> None:
+            failed = train_baselines(
+                handle,
+                bench,
+                wanted,
+                seconds=TREE_SECONDS,
+                progress=progress,
+                training={model: table.training for model in models if model not in table.own_training},
+                go_on=go_on,
+            )
+            for (model, seed), error in failed.items():
                 progress.note(f"{model} failed on {name} with seed {seed}: {error}")
-            return True
 
         # Seed by seed: a sitting that ends early has compared all models by as many seeds as it could.
-        for seed in range(settings.seeds):
-            for model in models:
-                if not train(model, seed):
-                    return
-        leaders = _leaders(handle, settings)
-        for seed in range(settings.seeds, settings.closer.seeds):
-            for model in leaders:
-                if not train(model, seed):
-                    return
+        train([(model, seed) for seed in range(settings.seeds) for model in models])
+        if go_on():
+            leaders = _leaders(handle, settings)
+            train(
+                [(model, seed) for seed in range(settings.seeds, settings.closer.seeds) for model in leaders]
+            )
 
 
 def _leaders(handle: StudyHandle, settings: ComparisonSettings) -> list[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from autofi.baselines import current_baselines
 from autofi.errors import DataError
-from autofi.retrain import current_baselines
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 #: Beside the comparison's file, next to `report.md`.

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autofi.baselines import check_baselines, default_baselines, run_baselines
 from autofi.checking import check_once
 from autofi.choice import best_trial
 from autofi.crew import Crew, Helpers
 from autofi.dashboard.decorations import beside_the_search, draw_study, show_winner
 from autofi.dashboard.stages import show_proposal, show_trained
-from autofi.data.arrays import VARIABLE, memory_limit
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading.urls import is_database_url
 from autofi.device import pick_device
 from autofi.engine.pruning import check_fidelity
 from autofi.engine.registry import DEFAULT_SAMPLER, get_sampler
-from autofi.errors import ConfigError, MissingDependencyError, SearchSpaceError, nearest
+from autofi.errors import ConfigError
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import at_once, default_jobs
 from autofi.finals import run_finals
@@ -35,18 +34,16 @@ from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
 from autofi.ray_crew import RayCrew, RayPlan
 from autofi.report.warnings import warning_lines
-from autofi.retrain import retrain_winner, train_baseline
+from autofi.retrain import retrain_winner
 from autofi.settings import (
-    DEFAULT_BASELINES,
     DEFAULT_SPLIT,
     DEFAULT_STRATEGY,
     OPTUNA,
     SearchSettings,
 )
 from autofi.space.architecture import Architecture
-from autofi.space.named import TREES
-from autofi.space.search_space import SearchSpace, load_named_spaces, load_space
-from autofi.store import ModelRole, StudyHandle, StudyStore, mask_password, resolve_storage
+from autofi.space.search_space import SearchSpace, load_space
+from autofi.store import StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.strategies.registry import get_strategy
 from autofi.study import Study
 from autofi.supernet.proposal import Proposal
@@ -279,70 +276,10 @@ def _proposal(
     return Proposal.from_json(kept)
 
 
-def run_baselines(
-    handle: StudyHandle,
-    bench: Workbench,
-    names: Sequence[str],
-    *,
-    seeds: int,
-    seed: int,
-    seconds: float,
-    progress: Progress,
-) -> None:
-    """Every baseline once; the best of them by validation with as many seeds as the winner.
-
-    Trees read a whole table at once: where rows are kept in files, they are left out.
-    """
-    if bench.dataset.nbytes > memory_limit() and set(names) & set(TREES):
-        progress.note(
-            f"Without {' and '.join(TREES)} among the baselines: the rows do not fit in {VARIABLE}."
-        )
-        names = [name for name in names if name not in TREES]
-    if not names:
-        return
-    progress.phase("train baselines", total=len(names) + seeds - 1)
-    for name in names:
-        progress.note(f"Baseline {name}")
-        train_baseline(handle, bench, name, seeds=[seed], seconds=seconds, progress=progress)
-    best = max(
-        (
-            model
-            for model in handle.models(ModelRole.BASELINE)
-            if model.name in names and "valid" in model.metrics
-        ),
-        key=lambda model: model.metrics["valid"]["auc"],
-    )
-    more = range(seed + 1, seed + seeds)
-    train_baseline(handle, bench, best.name, seeds=more, seconds=seconds, progress=progress)
-
-
 def add_seconds(handle: StudyHandle, **seconds: float) -> None:
     """Add what this sitting took to what earlier ones did."""
     before = handle.stage("seconds") or {}
     handle.record_stage("seconds", {name: before.get(name, 0.0) + value for name, value in seconds.items()})
-
-
-def default_baselines(progress: Progress) -> tuple[str, ...]:
-    """The baselines of every search; trees only where they are installed."""
-    missing = [name for name in TREES if importlib.util.find_spec(name) is None]
-    if missing:
-        progress.note(
-            f"Without {' and '.join(missing)} among the baselines: pip install 'autofi[baselines]'."
-        )
-    return tuple(name for name in DEFAULT_BASELINES if name not in missing)
-
-
-def check_baselines(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of trees or of single-point spaces; anything else is refused."""
-    known = {*TREES, *(name for name, space in load_named_spaces().items() if space.single)}
-    for name in names:
-        if name not in known:
-            raise SearchSpaceError(f"No baseline named '{name}': {nearest(name, known)}")
-        if name in TREES and importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(
-                f"The baseline '{name}' needs a package: pip install 'autofi[baselines]'."
-            )
-    return tuple(dict.fromkeys(names))
 
 
 def default_name(source: str | None, space: str) -> str:

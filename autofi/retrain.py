@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,16 @@ import numpy.typing as npt
 
 from autofi.costs import record_costs
 from autofi.data.dataset import EncodedRows
-from autofi.data.features import Column
 from autofi.evaluation.from_scratch import Measured, Trained, Workbench
 from autofi.evaluation.side_by_side import Retraining, train_each
-from autofi.evaluation.trees import fit_trees
 from autofi.export.bundle import write_bundle
-from autofi.model.build import encoded_shapes
-from autofi.predictions import Predictions, baseline_key, save_predictions, winner_key
+from autofi.predictions import Predictions, save_predictions, winner_key
 from autofi.progress import Progress
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.space.named import TREES
-from autofi.space.resolve import applicable_forms, resolve
-from autofi.space.search_space import load_space
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 from autofi.training.calibration import ece, reliability
 from autofi.training.metrics import auc, auc_interval, gauc, has_mixed_group, logloss
-
-#: Seconds a tree baseline may take: as long as the whole search took, within these bounds.
-TREE_SECONDS = (20.0, 120.0)
 
 
 def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
@@ -145,75 +136,6 @@ def record_training(
     )
 
 
-def train_baseline(
-    handle: StudyHandle,
-    bench: Workbench,
-    name: str,
-    *,
-    seeds: Sequence[int],
-    seconds: float,
-    progress: Progress,
-    training: Mapping[str, Any] | None = None,
-) -> None:
-    """One baseline with the seeds that are not recorded yet; test is read, so call it when the winner is chosen.
-
-    `seconds` is what the search took: trees, which try several forms of their own, may take as long. A network takes
-    the settings of `training` instead of its space's.
-    """
-    architecture = None if name in TREES else baseline(name, bench)
-    if architecture is not None and training:
-        architecture = replace(architecture, training=replace(architecture.training, **training))
-    own = None if architecture is None else architecture.id
-    known = recorded(handle, ModelRole.BASELINE, name, own, refit=False)
-    missing = [seed for seed in seeds if seed not in known]
-    progress.advance(len(seeds) - len(missing))
-    if architecture is None:
-        for seed in missing:
-            _train_trees(handle, bench, name, seed=seed, seconds=seconds)
-            progress.advance()
-        return
-    tasks = [Retraining(architecture, seed) for seed in missing]
-    for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
-        key = baseline_key(name, trained.seed)
-        save_predictions(handle, key, trained.predictions)
-        record_costs(handle, key, trained)
-        record_training(
-            handle, trained, figures(bench, trained.predictions), role=ModelRole.BASELINE, name=name
-        )
-        progress.advance()
-
-
-def _train_trees(handle: StudyHandle, bench: Workbench, name: str, *, seed: int, seconds: float) -> None:
-    result = fit_trees(
-        name,
-        bench.dataset,
-        seed=seed,
-        time_limit=min(max(seconds, TREE_SECONDS[0]), TREE_SECONDS[1]),
-        threads=2,
-    )
-    save_predictions(handle, baseline_key(name, seed), result.predictions)
-    handle.record_model(
-        role=ModelRole.BASELINE,
-        name=name,
-        seed=seed,
-        metrics=figures(bench, result.predictions),
-        table_bytes=result.size_bytes,
-        seconds=result.seconds,
-    )
-
-
-def baseline(name: str, bench: Workbench) -> Architecture:
-    """The one point of a named space, for this data."""
-    space = load_space(name)
-    names = bench.names
-    options = space.pairs.options[0]
-    pairs = dict.fromkeys(space.pair_names(names), options) if options else {}
-    # Every field has statistics, once they are asked for.
-    known: dict[Column, tuple[float, float]] = {(field,): (0.0, 1.0) for field in range(len(names))}
-    shapes = replace(encoded_shapes(bench.dataset.encoder, min_count=1), log_counts=known)
-    return resolve(space, fields=applicable_forms(space, shapes), pairs=pairs)
-
-
 def recorded(
     handle: StudyHandle, role: ModelRole, name: str, architecture_id: str | None, *, refit: bool
 ) -> dict[int, ModelRecord]:
@@ -223,17 +145,6 @@ def recorded(
         for model in handle.models(role)
         if model.name == name and model.refit == refit and architecture_id in (None, model.architecture_id)
     }
-
-
-def current_baselines(handle: StudyHandle) -> dict[str, list[ModelRecord]]:
-    """Baselines by name, in the order of their seeds; of a space that changed only its last architecture."""
-    models = sorted(handle.models(ModelRole.BASELINE), key=lambda model: model.created_at)
-    last = {model.name: model.architecture_id for model in models}
-    found: dict[str, list[ModelRecord]] = {}
-    for model in sorted(models, key=lambda model: model.seed):
-        if model.architecture_id == last[model.name]:
-            found.setdefault(model.name, []).append(model)
-    return found
 
 
 def origin(handle: StudyHandle, bench: Workbench, seed: int, *, refit: bool) -> dict[str, Any]:
@@ -273,11 +184,9 @@ def watch(progress: Progress) -> Callable[[int, float, float, float], None]:
 
 
 __all__ = [
-    "baseline",
-    "current_baselines",
     "figures",
     "record_training",
     "recorded",
     "retrain_winner",
-    "train_baseline",
+    "watch",
 ]

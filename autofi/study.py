@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autofi.baselines import current_baselines
 from autofi.calibrating import calibrate as fitted_calibration
 from autofi.calibrating import check_calibration
 from autofi.checking import DATA, check_once
@@ -35,7 +36,7 @@ from autofi.report.markdown import write_report
 from autofi.report.page import page_html
 from autofi.report.study_figures import StudyFigures
 from autofi.report.target import report_target, write_whole
-from autofi.retrain import current_baselines, retrain_winner
+from autofi.retrain import retrain_winner
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.store import (

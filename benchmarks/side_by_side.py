@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
+from autofi.baselines import baseline
 from autofi.device import pick_device
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import Training, train_each
 from autofi.opening import open_data
-from autofi.retrain import baseline
 from autofi.settings import SearchSettings
 from benchmarks.paired import alternate, print_timings
 

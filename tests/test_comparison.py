@@ -177,6 +177,23 @@ def test_out_of_time_nothing_begins(file: Path) -> None:
     assert "## visits" in (file.parent / "report.md").read_text()
 
 
+def test_trainings_at_once_come_to_what_they_come_to_in_turn(file: Path) -> None:
+    def kept() -> list[tuple[str, int, float]]:
+        study = autofi.open_study("zoo-visits", storage=str(file.parent / "a.db"))
+        found = study._handle.models(ModelRole.BASELINE)
+        study.close()
+        return sorted((model.name, model.seed, model.metrics["test"]["auc"]) for model in found)
+
+    run(file, tables=["visits"])
+    in_turn = kept()
+    for left in (file.parent / "results.jsonl", *file.parent.glob("a.db*")):
+        left.unlink()
+    run(file, tables=["visits"], jobs=2)
+    assert len(in_turn) == 5
+    for one, other in zip(in_turn, kept(), strict=True):
+        assert one == (*other[:2], pytest.approx(other[2], abs=1e-6))
+
+
 def test_a_model_that_fails_leaves_the_others(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: Retraining, *arguments: Any) -> Any:
         if "linear" in self.architecture.streams or self.architecture.pairs:

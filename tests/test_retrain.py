@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from autofi.baselines import baseline
 from autofi.data.overrides import SchemaOverrides
 from autofi.evaluation.from_scratch import Workbench
 from autofi.opening import open_data
-from autofi.retrain import baseline
 from autofi.settings import SearchSettings
 from autofi.space.named import builtin_spaces
 from autofi.space.search_space import load_space

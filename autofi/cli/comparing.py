@@ -12,7 +12,8 @@ from autofi.cli.output import print_json, say, working
 
 EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi compare studies/zoo/study.yaml --data ../shared/data\n\n"
-    "autofi compare mine.yaml --tables clicks --models dnn,deepfm,finalmlp --timeout 2h"
+    "autofi compare mine.yaml --tables clicks --models dnn,deepfm,finalmlp --timeout 2h\n\n"
+    "autofi compare mine.yaml --jobs 8   [dim]eight trainings at once, each in a process of its own[/dim]"
 )
 
 

@@ -7,9 +7,10 @@ back while it launches another's kernels.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol, TypeVar
 
 import joblib
@@ -92,12 +93,20 @@ def train_each(
 
 
 def try_each(
-    bench: Workbench, tasks: Sequence[Task[Result]], *, on_evaluation: OnEvaluation | None = None
+    bench: Workbench,
+    tasks: Sequence[Task[Result]],
+    *,
+    on_evaluation: OnEvaluation | None = None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[tuple[int, Result | Exception]]:
-    """The same, with one of FAILURES in the place of a training's result where it raised that."""
+    """The same, with one of FAILURES in the place of a training's result where it raised that.
+
+    `go_on` is asked before a training begins: when it says no, those that run are finished and no other begins.
+    """
+    begun = takewhile(lambda _: go_on(), enumerate(tasks))
     jobs = min(at_once(bench), len(tasks))
     if jobs < 2:
-        for number, task in enumerate(tasks):
+        for number, task in begun:
             yield number, _attempt(task, bench, on_evaluation)
         return
     # Here, so that every process maps the same features instead of building its own.
@@ -116,9 +125,7 @@ def try_each(
         temp_folder=scratch_folder(),
     )
     try:
-        yield from parallel(
-            joblib.delayed(_numbered)(number, task, bench) for number, task in enumerate(tasks)
-        )
+        yield from parallel(joblib.delayed(_numbered)(number, task, bench) for number, task in begun)
     except BrokenProcessPool as error:
         raise ConfigError(
             f"{jobs} trainings at once need memory for each: the system ended one's process; give fewer --jobs."

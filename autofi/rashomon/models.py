@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from autofi.baselines import baseline
 from autofi.choice import complete_trials
 from autofi.errors import StoreError
 from autofi.evaluation.from_scratch import Workbench
 from autofi.export.bundle import load_bundle
 from autofi.rashomon.exploring import OpenedModel
-from autofi.retrain import baseline
 from autofi.space.architecture import Architecture
 from autofi.space.named import TREES, named_spaces
 from autofi.store import ModelRecord, ModelRole, StudyHandle

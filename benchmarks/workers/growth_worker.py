@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from autofi.baselines import baseline
 from autofi.data.arrays import memory_limit
 from autofi.data.cells import DIRECT_CELLS
 from autofi.data.dataset import EncodedDataset
@@ -31,7 +32,6 @@ from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
 from autofi.opening import open_data
 from autofi.operators.base import LARGE_TABLE, Sizes
-from autofi.retrain import baseline
 from autofi.settings import SearchSettings
 from autofi.supernet.paths import train_by_paths
 from autofi.supernet.run import HIDDEN

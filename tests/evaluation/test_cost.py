@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import autofi
+from autofi.baselines import baseline
 from autofi.evaluation.cost import measure_costs
 from autofi.evaluation.from_scratch import Workbench
 from autofi.export.bundle import load_bundle, write_bundle
 from autofi.model.build import build_network, used_builder
 from autofi.opening import open_data
-from autofi.retrain import baseline
 from autofi.settings import SearchSettings
 from autofi.space.resolve import resolve
 from autofi.space.search_space import load_space

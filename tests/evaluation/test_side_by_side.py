@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import autofi
+from autofi.baselines import baseline
 from autofi.data.arrays import scratch_folder
 from autofi.errors import ConfigError
 from autofi.evaluation.from_scratch import Measured, OnEvaluation, Workbench
@@ -28,7 +29,6 @@ from autofi.evaluation.side_by_side import (
 )
 from autofi.finals import SEEDS
 from autofi.opening import open_data
-from autofi.retrain import baseline
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole
@@ -110,6 +110,14 @@ def test_a_training_that_fails_leaves_the_others_alone() -> None:
     assert isinstance(outcomes[2], Measured)
     with pytest.raises(MemoryError, match="no room"):
         list(train_each(bench, tasks))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_none_begins_when_it_is_not_to_go_on(jobs: int) -> None:
+    bench = workbench(jobs=jobs)
+    tasks = [Training(short(bench, "lr"), seed) for seed in range(5)]
+    answers = iter([True, True, False, True, True])
+    assert set(dict(try_each(bench, tasks, go_on=lambda: next(answers)))) == {0, 1}
 
 
 def test_a_process_that_the_system_ends_is_one_line() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from autofi.baselines import check_baselines
 from autofi.catalog import list_spaces
 from autofi.cli.catalog import spaces_markdown
 from autofi.comparison import compare
 from autofi.errors import SearchSpaceError
-from autofi.loop import check_baselines
 from autofi.space.named import VARIABLE, builtin_spaces, named_spaces
 from autofi.space.search_space import load_space
 
