@@ -87,10 +87,14 @@ def test_every_model_with_every_seed_and_leaders_with_more(file: Path) -> None:
     assert models(file, "again") == [("lr", 0), ("lr", 1), ("lr", 2)]
     assert set(valid) == {"lr", "fm"}
     report = (file.parent / "report.md").read_text()
+    assert report.index("## visits") < report.index("## again")
     test = next(model["test"]["auc"] for model in summaries["visits"]["baselines"] if model["name"] == "fm")
     assert f"| 0.8000 | {test - 0.8:+.4f} |" in report
     assert "Invented figures." in report
-    assert report.index("## visits") < report.index("## again")
+    # A figure that is met is not told as a negative nothing.
+    write(file, tables={"visits": {**TABLE, "published": {"fm": test + 1e-6}}})
+    run(file)
+    assert "| +0.0000 |" in (file.parent / "report.md").read_text()
 
 
 def test_a_second_sitting_trains_what_is_missing_only(file: Path, trained: list[int]) -> None:

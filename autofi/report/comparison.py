@@ -65,7 +65,7 @@ def _rows(summary: Mapping[str, Any], published: Mapping[str, float]) -> list[tu
                 figure(test["auc"]) + (f" ± {spread:.4f}" if spread is not None else ""),
                 f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
                 figure(told),
-                "" if told is None else f"{test['auc'] - told:+.4f}",
+                "" if told is None else f"{test['auc'] - told:+z.4f}",
                 figure(test["logloss"]),
                 figure((model.get("valid") or {}).get("auc")),
                 count(model.get("parameters")),
