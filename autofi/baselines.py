@@ -137,14 +137,14 @@ def train_baselines(
         else:
             _tell(progress, name, seed, measured)
         progress.advance()
-    tasks = [
-        (name, Retraining(found, seed))
+    networks = {
+        (name, seed): Retraining(found, seed)
         for name, seed in missing
         if (found := architectures[name]) is not None
-    ]
-    trainings = [task for _, task in tasks]
-    for number, trained in try_each(bench, trainings, on_evaluation=watch(progress), go_on=go_on):
-        name, seed = tasks[number][0], trainings[number].seed
+    }
+    keys, tasks = list(networks), list(networks.values())
+    for number, trained in try_each(bench, tasks, on_evaluation=watch(progress), go_on=go_on):
+        name, seed = keys[number]
         if isinstance(trained, Exception):
             failed[name, seed] = trained
         else:

@@ -39,7 +39,7 @@ def check_table(
         target=target,
         query=query,
         split=split or DEFAULT_SPLIT,
-        overrides=(overrides or SchemaOverrides()).model_dump(mode="json", exclude_defaults=True),
+        overrides=(overrides or SchemaOverrides()).to_json(),
         seed=seed,
     )
     progress.phase("encode")

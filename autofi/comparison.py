@@ -204,7 +204,7 @@ def _train_table(
         source=str(data / table.source),
         target=table.target,
         split=table.split,
-        overrides=table.columns.model_dump(mode="json", exclude_defaults=True),
+        overrides=table.columns.to_json(),
         seeds=settings.seeds,
         baselines=(),
     )

@@ -144,7 +144,7 @@ def search(
         split=str(split),
         valid=source_name(valid),
         test=source_name(test),
-        overrides=(overrides or SchemaOverrides()).model_dump(mode="json", exclude_defaults=True),
+        overrides=(overrides or SchemaOverrides()).to_json(),
         trials=trials or (1 if found_space.single else SearchSettings.trials),
         seeds=seeds,
         seed=seed,

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from autofi.errors import ConfigError
-
-if TYPE_CHECKING:
-    pass
 
 DATA_HELP = (
     "A CSV, TSV, Parquet or libsvm file, a folder or glob of Parquet files, a database URL with --query, "
@@ -101,6 +98,7 @@ ValidFile = Annotated[
 TestFile = Annotated[
     Path | None, typer.Option("--test", help="File with the test rows.", rich_help_panel=SPLIT)
 ]
+
 _UNIT_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")

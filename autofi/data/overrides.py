@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,6 +29,10 @@ class SchemaOverrides(BaseModel):
     group: str | None = None
     time: str | None = None
     split_column: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What is said, as a study keeps it: plain JSON."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
 
 def load_overrides(path: str | Path) -> SchemaOverrides:
