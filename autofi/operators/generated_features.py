@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -192,42 +191,65 @@ class _Convolution(nn.Sequential):
     """
 
     band: Tensor
-    pooled: Tensor
 
     def __init__(self, level: _Level, settings: GeneratedFeaturesSettings) -> None:
         # A shift in front of batch normalisation would do nothing.
         convolution = nn.Conv2d(level.seen, level.channels, (level.height, 1), bias=not settings.normalized)
         nn.init.xavier_normal_(convolution.weight)
         super().__init__(convolution, *([nn.BatchNorm2d(level.channels)] if settings.normalized else []))
-        self.pool = level.pool
-        rows = torch.arange(level.fields)
-        apart = rows.unsqueeze(1) - rows + level.height // 2
+        # Of every pool the first row, then of every pool the second: the largest is taken along whole lines.
+        order = [range(first, level.fields, level.pool) for first in range(level.pool)]
+        self.pools = [len(rows) for rows in order]
+        given = torch.tensor([row for rows in order for row in rows])
+        apart = torch.arange(level.fields).unsqueeze(1) - given + level.height // 2
         outside = (apart < 0) | (apart >= level.height)
         # By row read and row given: where in the convolution its weight is; behind the last one there is a zero.
         self.register_buffer("band", apart.masked_fill(outside, level.height).flatten(), persistent=False)
-        # Of every pool the first row, then of every pool the second: the largest is taken along whole lines. A pool
-        # that is not full has its last row again.
-        places = torch.arange(level.rows) * level.pool + torch.arange(level.pool).unsqueeze(1)
-        self.register_buffer("pooled", places.flatten().clamp_max(level.fields - 1), persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         convolution, *norms = self
         assert isinstance(convolution, nn.Conv2d)
         fields, channels = maps.shape[2], len(convolution.weight)
         weight = nn.functional.pad(convolution.weight.squeeze(3), (0, 1)).index_select(2, self.band)
-        matrix = weight.unflatten(2, (fields, fields)).permute(3, 0, 2, 1)
-        lines = maps.flatten(2)
-        if convolution.bias is None:
-            found = nn.functional.linear(lines, matrix.flatten(2).flatten(0, 1))
-            by_channel = norms[0](found.reshape(-1, channels, 1, 1)).view(*lines.shape[:2], fields, channels)
-            found = by_channel.index_select(2, self.pooled)
-        else:
-            shift = convolution.bias.repeat(len(self.pooled))
-            found = nn.functional.linear(
-                lines, matrix.index_select(0, self.pooled).flatten(2).flatten(0, 1), shift
-            ).unflatten(2, (-1, channels))
+        matrix = weight.unflatten(2, (fields, fields)).permute(3, 0, 2, 1).flatten(2).flatten(0, 1)
+        shift = None if convolution.bias is None else convolution.bias.repeat(fields)
+        found = nn.functional.linear(maps.flatten(2), matrix, shift).unflatten(2, (fields, channels))
+        for norm in norms:
+            found = norm(found.reshape(-1, channels, 1, 1)).view(found.shape)
         # The largest of tanh is tanh of the largest.
-        return torch.tanh(reduce(torch.maximum, found.unflatten(2, (self.pool, -1)).unbind(2)))
+        largest: Tensor = _Largest.apply(found, self.pools)  # type: ignore[no-untyped-call]
+        return torch.tanh(largest)
+
+
+class _Largest(torch.autograd.Function):
+    """The largest row of every pool: `[B, D, F, c] → [B, D, ⌈F/p⌉, c]`, where first rows lie before second ones.
+
+    Its gradient goes to the first of equal rows, in half the passes that it takes by `torch.maximum`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, pools: list[int]) -> Tensor:
+        first, *others = rows.split(pools, 2)
+        found: Tensor = first.clone()
+        for other in others:
+            # A pool that is not full has none of the last ones.
+            found[:, :, : other.shape[2]].clamp_(min=other)
+        ctx.save_for_backward(rows, found)
+        ctx.pools = pools
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        rows, found = ctx.saved_tensors
+        of_rows, left = torch.empty_like(rows), gradients[0]
+        nothing = left.new_zeros(())
+        *parts, last = zip(rows.split(ctx.pools, 2), of_rows.split(ctx.pools, 2), strict=True)
+        for part, target in parts:
+            size = part.shape[2]
+            torch.where(part == found[:, :, :size], left[:, :, :size], nothing, out=target)
+            left = left[:, :, :size] - target
+        last[1].copy_(left[:, :, : last[0].shape[2]])
+        return of_rows, None
 
 
 def _levels(inputs: StreamInputs, settings: GeneratedFeaturesSettings) -> Iterator[_Level]:

@@ -11,6 +11,7 @@ from autofi.operators.bilinear_interactions import _Products
 from autofi.operators.field_aware import FieldAwareProducts
 from autofi.operators.field_aware import _Products as _FieldAware
 from autofi.operators.fm import _AllPairs
+from autofi.operators.generated_features import _Largest
 from autofi.operators.logarithmic import _Normalised
 from autofi.operators.products import _InnerProducts
 from autofi.operators.streams import StreamInputs
@@ -40,6 +41,23 @@ def test_field_aware_products() -> None:
     module = FieldAwareProducts(StreamInputs(("a", "b", "c"), (3, 4, 5), DIM), DIM)
     vectors = random(ROWS, 6, DIM)
     assert torch.autograd.gradcheck(_FieldAware.apply, (vectors, module.ends, module.partners, module.pairs))
+
+
+@pytest.mark.parametrize("pools", [[4], [2, 2], [3, 2], [2, 2, 1], [2, 1, 1]])
+def test_the_largest_of_every_pool(pools: list[int]) -> None:
+    rows = random(ROWS, DIM, sum(pools), 2)
+    assert torch.autograd.gradcheck(_Largest.apply, (rows, pools))
+    # By pool: its rows lie as far apart as the lists of first, second and third rows begin.
+    starts = [sum(pools[:place]) for place in range(len(pools))]
+    for pool, largest in enumerate(_Largest.apply(rows, pools).unbind(2)):
+        own = [start + pool for start, size in zip(starts, pools, strict=True) if pool < size]
+        torch.testing.assert_close(largest, rows[:, :, own].amax(2))
+
+
+def test_one_of_equal_rows_has_the_gradient_of_their_pool() -> None:
+    rows = torch.ones(1, 1, 5, 1, requires_grad=True)
+    _Largest.apply(rows, [2, 2, 1]).sum().backward()
+    assert rows.grad is not None and rows.grad.flatten().tolist() == [1, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize("sets", [1, 2])
