@@ -16,6 +16,7 @@ from autofi.operators.registry import get_stream
 from autofi.operators.streams import Mixture, SlicedStream
 from autofi.space.architecture import Architecture
 from autofi.training.copies import on_device
+from autofi.training.kept_memory import kept_memory
 from autofi.training.losses import mean_loss
 from autofi.training.optimizers import DenseAdam, make_optimizers
 from autofi.training.precision import fast_products
@@ -147,6 +148,7 @@ class Entangled(nn.Module):
         return {key: choices[int(alpha.argmax())] for key, alpha, choices in self._learned()}
 
 
+@kept_memory()
 @own_randomness
 def learn_widths(
     entangled: Entangled,

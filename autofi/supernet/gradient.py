@@ -12,6 +12,7 @@ from torch import Tensor
 
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.copies import on_device
+from autofi.training.kept_memory import kept_memory
 from autofi.training.losses import mean_loss
 from autofi.training.optimizers import DenseAdam, TableTrainer, make_optimizers
 from autofi.training.precision import fast_products
@@ -44,6 +45,7 @@ class ChoiceWeights:
         return self.alpha.softmax(1)
 
 
+@kept_memory()
 @own_randomness
 def train_by_gradient(
     supernet: Supernet,

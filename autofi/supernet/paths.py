@@ -11,6 +11,7 @@ from autofi.space.search_space import Sampling
 from autofi.supernet.sampling import draw_options, draw_streams, option_shares
 from autofi.supernet.supernet import Supernet
 from autofi.training.copies import on_device
+from autofi.training.kept_memory import kept_memory
 from autofi.training.losses import mean_loss
 from autofi.training.optimizers import make_optimizers
 from autofi.training.precision import fast_products
@@ -21,6 +22,7 @@ from autofi.training.rows import RowSource, steps_in
 GROUP_ROWS = 16
 
 
+@kept_memory()
 @own_randomness
 def train_by_paths(
     supernet: Supernet,

@@ -14,6 +14,7 @@ from autofi.model.network import Network
 from autofi.training.best import BestWeights
 from autofi.training.compilation import compiled_products
 from autofi.training.gates import close_gates
+from autofi.training.kept_memory import kept_memory
 from autofi.training.metrics import auc, logloss
 from autofi.training.optimizers import TableTrainer, optimizers_of
 from autofi.training.prediction import Probabilities, predict, settle
@@ -56,6 +57,7 @@ class FitReport:
         return self.history[self.best_evaluation - 1][0] if self.history else float("nan")
 
 
+@kept_memory()
 @own_randomness
 @compiled_products
 def fit(
