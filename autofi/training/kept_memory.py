@@ -32,9 +32,9 @@ def kept_memory() -> Iterator[None]:
     """Inside it, or in a function that it decorates, what large tensors leave stays with the process.
 
     glibc gives a block of 32 MiB and more back to the system as soon as it is free. The next tensor of that size is
-    memory from the system again, which clears it page by page: up to a third of a step that makes such tensors, as
-    over hundreds of pairs, or in AFN and FGCNN. Blocks of many sizes leave gaps: the peak of a process grows by a
-    tenth, by up to two fifths where a few large tensors are most of it. When the last one ends, what is free goes back.
+    memory from the system again, which clears it page by page: a tenth to a fifth of a step that makes such tensors, as
+    AFN, FGCNN and FiBiNET do. Blocks of many sizes leave gaps: a process takes a tenth more at its peak, up to a third
+    where large tensors are most of it. When the last one ends, what is free goes back.
 
     The variable AUTOFI_KEPT_MEMORY = off turns it off; a value other than on and off raises `ConfigError`. Where there
     is no glibc, or the environment tells it what to do, nothing changes.
