@@ -10,11 +10,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
+from autofi.later import later
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.softmax import softmax
-from autofi.operators.streams import Count, Share, Stream, StreamInputs, later
+from autofi.operators.streams import Count, Share, Stream, StreamInputs
 
 Projection = Literal["field", "composite"]
 

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError
+from autofi.later import later
 from autofi.operators.blocks import by_blocks
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.softmax import softmax
-from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, later, mixed_map
+from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, mixed_map
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from autofi.errors import SearchSpaceError, nearest
+from autofi.later import listed
 from autofi.operators.base import Candidate, TableBlock, blocks_of
 
 #: A number of layers, heads or columns.
@@ -21,16 +22,6 @@ Count = Annotated[int, Field(ge=1)]
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 #: A share of what is left out while training.
 Share = Annotated[float, Field(ge=0, lt=1)]
-
-_LATER = "later"
-
-
-def later(default: Any) -> Any:
-    """A setting that a stream has got since architectures with it were stored.
-
-    At its default an architecture does not list it: those of earlier versions keep their ids, and their trainings.
-    """
-    return dataclasses.field(default=default, metadata={_LATER: True})
 
 
 @dataclass(frozen=True)
@@ -126,11 +117,7 @@ class Stream(Candidate):
     @classmethod
     def listed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Of all settings those that an architecture lists."""
-        own = dataclasses.fields(cls.Settings)
-        at_default = {field.name: field.default for field in own if _LATER in field.metadata}
-        return {
-            key: value for key, value in settings.items() if key not in at_default or value != at_default[key]
-        }
+        return listed(cls.Settings, settings)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from autofi.data.boosting import Boosting
 from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
+from autofi.later import listed
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.gates import GatedTable
@@ -122,7 +123,7 @@ class Architecture:
             "cross_max_rows": self.cross_max_rows,
             # Not listed where there are none: architectures of earlier versions keep their ids.
             **({"boosting": dataclasses.asdict(self.boosting)} if self.boosting else {}),
-            "training": dataclasses.asdict(self.training),
+            "training": listed(TrainingSettings, dataclasses.asdict(self.training)),
         }
 
     @classmethod

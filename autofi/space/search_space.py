@@ -175,6 +175,7 @@ class SearchSpace(_Strict):
             "embedding_l2",
             "factor_l2",
             "weight_decay",
+            "gradient_norm",
             "batch_size",
             "epochs",
             "patience",

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from autofi.later import later
 from autofi.training.losses import LossName
 
 
@@ -17,6 +18,8 @@ class TrainingSettings:
     factor_l2      the same for tables whose vectors are multiplied with each other: a product of two small vectors
                    has hardly a gradient, and shrunk as hard as embeddings it never starts
     weight_decay   the same for every other weight matrix
+    gradient_norm  a step's gradient, all parameters together, is shortened to this length where it is longer; 0 for
+                   any length
     decay          the learning rate is multiplied by it after an evaluation that is no better than the best
     patience       evaluations in a row without a better one that end the training
     evaluations    evaluations per epoch
@@ -42,6 +45,7 @@ class TrainingSettings:
     gate_learning_rate: float = 0.15
     gate_temperature: float = 1000.0
     gate_rewind: int = 0
+    gradient_norm: float = later(0.0)
 
 
 def without_gates(settings: TrainingSettings) -> TrainingSettings:

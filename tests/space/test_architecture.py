@@ -92,6 +92,14 @@ def test_settings_of_later_versions_leave_ids_as_they_were() -> None:
     assert Architecture.from_json(json.loads(json.dumps(changed.to_json()))) == changed
 
 
+def test_settings_of_training_of_later_versions_leave_ids_as_they_were() -> None:
+    assert "gradient_norm" not in PLAIN.to_json()["training"]
+    changed = dataclasses.replace(PLAIN, training=TrainingSettings(gradient_norm=10.0))
+    assert changed.to_json()["training"] == {**PLAIN.to_json()["training"], "gradient_norm": 10.0}
+    assert changed.id != PLAIN.id
+    assert Architecture.from_json(json.loads(json.dumps(changed.to_json()))) == changed
+
+
 def test_without_embeddings_there_is_nothing_for_streams_to_read() -> None:
     codes = Architecture(fields={"ad": ("statistics",)}, streams={"fm": {}})
     assert codes.id == Architecture(fields={"ad": ("statistics",)}).id
