@@ -47,7 +47,8 @@ class Logarithmic(Stream):
 
     As in the public code the floor of the logarithm is 1e-5, the map of the logarithms has no shift, and AFN+'s two
     halves have an embedding table each (`own_vectors`). Its last map over two logits is left out: both end in a
-    linear map. Exponents are cut at 30, which is not in the paper.
+    linear map. Exponents are cut at 30, which is not in the paper. In the first steps its gradients are thousands long,
+    and Adam remembers them for a thousand more: train it with `training.gradient_norm`, 10 in the public code.
     """
 
     name = "logarithmic"
