@@ -92,13 +92,7 @@ def fit(
     decayed: list[int] = []
     for number, period in enumerate(_periods(train, index, settings, planned, generator), start=1):
         started = time.monotonic()
-        steps += train_rows(
-            network,
-            train.batches(period, settings.batch_size),
-            optimizers,
-            settings.loss,
-            settings.gradient_norm,
-        )
+        steps += train_rows(network, train.batches(period, settings.batch_size), optimizers, settings)
         speed = sum(map(len, period)) / max(time.monotonic() - started, 1e-9)
         for optimizer in optimizers:
             optimizer.settle()

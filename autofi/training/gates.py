@@ -57,13 +57,7 @@ def close_gates(
         for operator in operators.values():
             operator.temperature = settings.gate_temperature ** (epoch / max(settings.gate_epochs - 1, 1))
         for period in train.shuffled(generator, index=learned_from):
-            train_rows(
-                network,
-                train.batches(period, settings.batch_size),
-                optimizers,
-                settings.loss,
-                settings.gradient_norm,
-            )
+            train_rows(network, train.batches(period, settings.batch_size), optimizers, settings)
         for optimizer in optimizers:
             optimizer.settle()
         saved = _savings(network, operators, train, judged)

@@ -8,25 +8,22 @@ from torch import nn
 
 from autofi.model.network import Network
 from autofi.training.copies import on_device
-from autofi.training.losses import LOSSES, LossName, mean_loss
+from autofi.training.losses import LOSSES, mean_loss
 from autofi.training.optimizers import TableTrainer
 from autofi.training.precision import fast_products
 from autofi.training.rows import Rows
+from autofi.training.settings import TrainingSettings
 
 
 def train_rows(
     network: Network,
     batches: Iterable[Rows],
     optimizers: Sequence[TableTrainer],
-    loss: LossName = "bce",
-    gradient_norm: float = 0.0,
+    settings: TrainingSettings = TrainingSettings(),
 ) -> int:
-    """One step per batch; returns the steps taken. `loss` matters to branched networks only.
-
-    A gradient longer than `gradient_norm`, all parameters together, is shortened to that; 0 leaves it as it is.
-    """
+    """One step per batch, with the loss and the longest gradient of `settings`; returns the steps taken."""
     network.train()
-    total = LOSSES[loss] if network.branched else mean_loss
+    total = LOSSES[settings.loss] if network.branched else mean_loss
     steps = 0
     for batch in on_device(batches, network.device):
         with fast_products(batch.labels.device):
@@ -35,8 +32,8 @@ def train_rows(
         for optimizer in optimizers:
             optimizer.zero_grad()
         mean.backward()
-        if gradient_norm:
-            _shorten(network.parameters(), gradient_norm)
+        if settings.gradient_norm:
+            _shorten(network.parameters(), settings.gradient_norm)
         for optimizer in optimizers:
             optimizer.step()
         steps += 1
@@ -53,6 +50,6 @@ def _shorten(parameters: Iterable[nn.Parameter], most: float) -> None:
             # A row that a batch reads twice is there twice.
             parameter.grad = parameter.grad.coalesce()
         gradients.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
-    factor = (most / nn.utils.get_total_norm(gradients).clamp_min(most)).detach()
+    factor = most / nn.utils.get_total_norm(gradients).clamp_min(most)
     for gradient in gradients:
         gradient.mul_(factor)

@@ -9,6 +9,7 @@ import torch
 
 from autofi.model.network import Network
 from autofi.operators import base
+from autofi.training.settings import TrainingSettings
 from autofi.training.steps import train_rows
 from tests.training.test_fit import SETTINGS, make, rows_of, run
 
@@ -43,7 +44,7 @@ def gradients(gradient_norm: float) -> Gradients:
     found = Gradients(network)
     train, _ = rows_of(network)
     torch.manual_seed(0)
-    assert train_rows(network, [train], [found], gradient_norm=gradient_norm) == 1
+    assert train_rows(network, [train], [found], TrainingSettings(gradient_norm=gradient_norm)) == 1
     return found
 
 
