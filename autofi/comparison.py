@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -11,9 +10,10 @@ from typing import Annotated, Any
 
 import xxhash
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from autofi.baselines import check_baselines, current_baselines, train_baselines
+from autofi.bounds import Strict, read_settings
 from autofi.checking import check_once
 from autofi.comparison_results import (
     FILE_NAME,
@@ -25,7 +25,7 @@ from autofi.comparison_results import (
 )
 from autofi.data.overrides import SchemaOverrides
 from autofi.device import pick_device
-from autofi.errors import ConfigError, nearest
+from autofi.errors import ConfigError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.frequencies import save_frequencies
@@ -44,18 +44,14 @@ SPACE = "comparison"
 TREE_SECONDS = 120.0
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Closer(_Strict):
+class Closer(Strict):
     """The models that lead by validation AUC are trained with more seeds."""
 
     models: Annotated[int, Field(ge=0)] = 0
     seeds: Annotated[int, Field(ge=1)] = 1
 
 
-class TableSettings(_Strict):
+class TableSettings(Strict):
     """A table, how it is read, and what was published on it.
 
     source         relative to the folder of data that the call names
@@ -70,22 +66,22 @@ class TableSettings(_Strict):
     split: str = DEFAULT_SPLIT
     columns: SchemaOverrides = SchemaOverrides()
     models: tuple[str, ...] | None = None
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = Field(default_factory=dict)
     own_training: tuple[str, ...] = ()
-    published: dict[str, float] = {}
+    published: dict[str, float] = Field(default_factory=dict)
     note: str = ""
 
     @field_validator("training")
     @classmethod
-    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
-        names = [field.name for field in dataclasses.fields(TrainingSettings)]
-        for name in given:
-            if name not in names:
-                raise ValueError(f"no setting of training is named '{name}': {nearest(name, names)}")
-        return given
+    def _within_bounds(cls, given: dict[str, Any]) -> dict[str, Any]:
+        try:
+            read = read_settings(TrainingSettings, given, "The section 'training'")
+        except SearchSpaceError as error:
+            raise ValueError(str(error)) from error
+        return {key: getattr(read, key) for key in given}
 
 
-class ComparisonSettings(_Strict):
+class ComparisonSettings(Strict):
     """The file of a comparison; every table becomes a study `<name>-<table>`."""
 
     name: str

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from autofi.baselines import current_baselines
+from autofi.bounds import Strict
 from autofi.errors import DataError
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 
@@ -16,14 +17,12 @@ from autofi.store import ModelRecord, ModelRole, StudyHandle
 FILE_NAME = "results.jsonl"
 
 
-class Result(BaseModel):
+class Result(Strict):
     """One training of a model on a table.
 
     `data` is the fingerprint of the table and `architecture` the id of what was trained (empty for trees): a line
     counts for these only. `metrics` maps a split part to its measures, `note` says what is unusual about the line.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     table: str
     model: str

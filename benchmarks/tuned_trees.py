@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from autofi.cli.column_options import with_columns
 from autofi.data.dataset import EncodedDataset
-from autofi.data.overrides import SchemaOverrides
 from autofi.evaluation.trees import distinct_forms, fit_trees
 from autofi.opening import open_data
 from autofi.settings import SearchSettings
@@ -25,20 +25,19 @@ from autofi.training.metrics import auc, logloss
 from benchmarks.paired import machine
 
 
+@with_columns
 def main(
     table: Annotated[str, typer.Argument(help="A file or a generated source.")],
     target: Annotated[str | None, typer.Option(help="The column of clicks.")] = None,
-    split_column: Annotated[str | None, typer.Option(help="Column that names every row's part.")] = None,
-    ignore: Annotated[list[str] | None, typer.Option(help="Column to leave out. Repeatable.")] = None,
     library: Annotated[list[str] | None, typer.Option(help="lightgbm or catboost. Repeatable.")] = None,
     trials: Annotated[int, typer.Option(help="Of each library.")] = 13,
     seeds: Annotated[int, typer.Option(help="Trainings of the best.")] = 3,
     seconds: Annotated[float, typer.Option(help="Of one training at most.")] = 120.0,
     threads: Annotated[int, typer.Option(help="Of one training.")] = 1,
+    overrides: Any = None,
 ) -> None:
     """Print the best settings of each library and what they come to."""
-    overrides = SchemaOverrides(split_column=split_column, ignore=tuple(ignore or ()))
-    columns = overrides.model_dump(mode="json", exclude_defaults=True)
+    columns = {} if overrides is None else overrides.model_dump(mode="json", exclude_defaults=True)
     dataset = open_data(table, SearchSettings(table, target=target, overrides=columns))
     shown = Table(title=f"{table}: {trials} trials, {seeds} seeds", caption=machine())
     for heading in ("", "valid AUC", "test AUC", "test logloss", "settings"):

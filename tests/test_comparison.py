@@ -233,9 +233,13 @@ def test_a_table_may_have_settings_of_training_of_its_own(file: Path) -> None:
     write(file, tables={"visits": {**TABLE, "own_training": ["lm"]}})
     with pytest.raises(ConfigError, match="no model named 'lm'"):
         run(file)
-    write(file, tables={"visits": {**TABLE, "training": {"epoch": 1}}})
-    with pytest.raises(ConfigError, match="named 'epoch': did you mean 'epochs'"):
-        run(file)
+    for wrong, message in (
+        ({"epoch": 1}, "key 'tables.visits.training': .* no setting 'epoch': did you mean 'epochs'"),
+        ({"patience": -1}, "key 'tables.visits.training': .* 'patience': .* equal to 1; found -1"),
+    ):
+        write(file, tables={"visits": {**TABLE, "training": wrong}})
+        with pytest.raises(ConfigError, match=message):
+            run(file)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from autofi.objectives import Direction
 from autofi.operators.registry import coded_operators
 from autofi.operators.selected_products import SelectedProducts
 from autofi.space.architecture import Architecture, Forms
-from autofi.space.encoding import decode, defaults, distributions, label
+from autofi.space.choices import label
+from autofi.space.encoding import decode, defaults, distributions
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.supernet.proposal import Proposal

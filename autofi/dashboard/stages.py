@@ -7,7 +7,8 @@ from collections import Counter
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from autofi.operators.registry import choices_of
-from autofi.space.encoding import forms_label, label
+from autofi.space.choices import label
+from autofi.space.encoding import forms_label
 from autofi.store import ModelRecord, StudyHandle
 from autofi.store.linked import StageTrial
 from autofi.supernet.exploration import Exploration, Explored

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from autofi.bounds import CountOrNone, Positive
 from autofi.data.cells import default_threads
 from autofi.data.dataset import EncodedRows
 from autofi.data.features import Features
@@ -54,8 +55,8 @@ _ROWS_AT_ONCE = 1 << 16
 class Boosting:
     """How trees are grown; without leaves there are none."""
 
-    leaves: int = 0
-    learning_rate: float = 0.05
+    leaves: CountOrNone = 0
+    learning_rate: Positive = 0.05
 
     def __bool__(self) -> bool:
         return self.leaves > 0

@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from autofi.bounds import Strict
 from autofi.errors import ConfigError, nearest
 
 
-class SchemaOverrides(BaseModel):
+class SchemaOverrides(Strict):
     """Columns by their use; whatever is not named here is inferred.
 
     `multi_valued` maps a column to the text between its values. `group` stays a field (a user id mostly
     is one); `weight`, `time` and `split_column` do not become fields.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str | None = None
     ignore: tuple[str, ...] = ()

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from scipy.special import expit, logit
 
+from autofi.bounds import Strict
 from autofi.errors import DataError, ExportError
 from autofi.training.checked import Floats, checked_labels, checked_scores, checked_weights
 from autofi.training.metrics import PROBABILITY_CLIP
@@ -27,10 +28,8 @@ _Logit = Annotated[float, Field(strict=True, ge=-LOGIT_LIMIT, le=LOGIT_LIMIT)]
 _Probability = Annotated[float, Field(strict=True, ge=PROBABILITY_CLIP, le=1.0 - PROBABILITY_CLIP)]
 
 
-class Calibration(BaseModel, ABC):
+class Calibration(Strict, ABC):
     """A rising function from logits to probabilities; `read_calibration` reads what `to_json` gives."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
     @abstractmethod

@@ -10,6 +10,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share
 from autofi.model.members import Members, mean_logit
 from autofi.operators.layers import initialize
 
@@ -25,10 +26,10 @@ class ReadoutSizes:
     """
 
     name: ReadoutName = "mlp"
-    hidden: tuple[int, ...] = (128, 64)
-    dropout: float = 0.0
+    hidden: tuple[Count, ...] = (128, 64)
+    dropout: Share = 0.0
     batch_norm: bool = False
-    members: int = 1
+    members: Count = 1
 
 
 class Readout(nn.Module):

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from autofi.bounds import Count
 from autofi.data.features import Column, Features
 from autofi.operators.feature_tensors import FeatureTensors
 
@@ -55,11 +56,11 @@ class Sizes:
     unified_chunks   rows of it that make up a value's vector; they divide `embedding_dim`
     """
 
-    embedding_dim: int = 8
-    cross_dim: int = 8
-    factor_dim: int = 8
-    unified_rows: int = 10_000
-    unified_chunks: int = 2
+    embedding_dim: Count = 8
+    cross_dim: Count = 8
+    factor_dim: Count = 8
+    unified_rows: Count = 10_000
+    unified_chunks: Count = 2
 
 
 @dataclass(frozen=True)

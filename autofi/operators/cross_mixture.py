@@ -9,10 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from autofi.bounds import Count
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Stream, StreamInputs
+from autofi.operators.streams import Stream, StreamInputs
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
+from autofi.bounds import Count
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Mixture, SlicedStream, StreamInputs, mixed_map
+from autofi.operators.streams import Mixture, SlicedStream, StreamInputs, mixed_map
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from autofi.bounds import Count
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Stream, StreamInputs
+from autofi.operators.streams import Stream, StreamInputs
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share, Widths
 from autofi.operators.entmax import entmax
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
 from autofi.operators.powers import bounded_exp
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
+from autofi.operators.streams import Stream, StreamInputs
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from autofi.bounds import Count
 from autofi.operators.field_aware import FieldAwareProducts
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Stream, StreamInputs
+from autofi.operators.streams import Stream, StreamInputs
 
 
 @dataclass(frozen=True)

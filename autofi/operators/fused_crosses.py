@@ -9,10 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share
 from autofi.errors import SearchSpaceError
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import BranchedStream, Count, Share, StreamInputs
+from autofi.operators.streams import BranchedStream, StreamInputs
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share, Widths
 from autofi.errors import SearchSpaceError
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
 from autofi.operators.products import inner_products
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
+from autofi.operators.streams import Stream, StreamInputs
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share
 from autofi.errors import SearchSpaceError
 from autofi.later import later
 from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.softmax import softmax
-from autofi.operators.streams import Count, Share, Stream, StreamInputs
+from autofi.operators.streams import Stream, StreamInputs
 
 Projection = Literal["field", "composite"]
 

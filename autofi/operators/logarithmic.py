@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share, Widths
 from autofi.operators.blocks import block_rows, products_dtype, row_blocks
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.own_vectors import OwnVectors
 from autofi.operators.powers import LARGEST_EXPONENT, bounded_exp
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
+from autofi.operators.streams import Stream, StreamInputs
 
 #: Smaller columns count as this: a logarithm needs a floor, and this one trains better than smaller ones.
 SMALLEST = 1e-5

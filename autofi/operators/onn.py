@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share, Widths
 from autofi.operators.field_aware import FieldAwareProducts
 from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs, Widths
+from autofi.operators.streams import Stream, StreamInputs
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Share, Stream, StreamInputs
+from autofi.operators.streams import Stream, StreamInputs
 
 
 @dataclass(frozen=True)

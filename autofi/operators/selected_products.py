@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from autofi.bounds import Count
 from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import TableBlock, blocks_of, look_up, table_offsets
 from autofi.operators.products import INITIAL_DEVIATION
 from autofi.operators.registry import register
-from autofi.operators.streams import Count, Stream, StreamInputs
+from autofi.operators.streams import Stream, StreamInputs
 
 #: A factor is so many times a row of the table. It begins at deviation 1 then, where the gradient of a product of
 #: several does not vanish, and under Adam it takes steps so many times as large: with steps of an embedding's size,

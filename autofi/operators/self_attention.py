@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from autofi.bounds import Count, Share
 from autofi.errors import SearchSpaceError
 from autofi.later import later
 from autofi.operators.blocks import by_blocks
@@ -16,7 +17,7 @@ from autofi.operators.explains import RowWeights
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.softmax import softmax
-from autofi.operators.streams import Count, Mixture, Share, SlicedStream, StreamInputs, mixed_map
+from autofi.operators.streams import Mixture, SlicedStream, StreamInputs, mixed_map
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from autofi.errors import SearchSpaceError, nearest
+from autofi.bounds import read_settings
 from autofi.later import listed
 from autofi.operators.base import Candidate, TableBlock, blocks_of
-
-#: A number of layers, heads or columns.
-Count = Annotated[int, Field(ge=1)]
-#: Widths of hidden layers, at least one.
-Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
-#: A share of what is left out while training.
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True)
@@ -100,19 +91,7 @@ class Stream(Candidate):
     @classmethod
     def settings_of(cls, given: Mapping[str, Any]) -> Any:
         """The settings a space gives, the others at their defaults; a wrong one raises `SearchSpaceError`."""
-        known = {field.name: field for field in dataclasses.fields(cls.Settings)}
-        for key in given:
-            if key not in known:
-                way_out = nearest(key, known) if known else "it has none."
-                raise SearchSpaceError(f"The stream '{cls.name}' has no setting '{key}': {way_out}")
-        try:
-            return TypeAdapter(cls.Settings).validate_python(dict(given))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise SearchSpaceError(
-                f"The stream '{cls.name}', setting '{'.'.join(map(str, first['loc']))}': {first['msg']}; "
-                f"found {first['input']!r:.80}."
-            ) from error
+        return read_settings(cls.Settings, given, f"The stream '{cls.name}'")
 
     @classmethod
     def listed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from autofi.space.architecture import Forms
-from autofi.space.search_space import Choices, FloatRange, SearchSpace, default_of
+from autofi.space.choices import Choices, FloatRange, default_of, label
+from autofi.space.search_space import SearchSpace
 
 
 def distributions(space: SearchSpace, variants: Mapping[str, tuple[str, ...]]) -> dict[str, BaseDistribution]:
@@ -46,17 +47,6 @@ def decode(space: SearchSpace, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def label(value: Any) -> Any:
-    """A scalar for Optuna: a list of widths reads 256-128, a set of streams fm+cross_network(layers=2)."""
-    if isinstance(value, Mapping):
-        return "+".join(name + _settings(settings) for name, settings in value.items()) or "none"
-    return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
-
-
 def forms_label(forms: Forms) -> str:
     """An option of a field or a pair for Optuna and for people: its operators, or naive."""
     return "+".join(forms) or "naive"
-
-
-def _settings(settings: Mapping[str, Any]) -> str:
-    return f"({', '.join(f'{key}={label(value)}' for key, value in settings.items())})" if settings else ""

@@ -4,50 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import xxhash
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from autofi.bounds import Count, Strict, read_settings
+from autofi.data.boosting import Boosting
 from autofi.errors import SearchSpaceError, nearest
+from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import get_operator, get_stream, operators, vector_operators
 from autofi.space.architecture import Forms
+from autofi.space.choices import Choices, Choosable, FloatRange, default_of, offers, read_each, values_of
 from autofi.space.named import named_spaces, space_file
+from autofi.training.settings import TrainingSettings
+
+#: What a section of the file sets.
+SECTIONS = {
+    "sizes": Sizes,
+    "readout": ReadoutSizes,
+    "boosting": Boosting,
+    "training": TrainingSettings,
+}
+#: Whose variants depend on the data, and are checked where that is known.
+VARIANTS = ("fields", "pairs", "products")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class RareCells:
+    """Training rows that a value, or a memorized cross, needs for a row of its own."""
 
-
-class FloatRange(_Strict):
-    """A number between two bounds; `default` is tried first."""
-
-    low: float
-    high: float
-    log: bool = False
-    default: float | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> FloatRange:
-        if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError(
-                f"a range needs low < high, and low > 0 on a log scale: found {self.low}, {self.high}"
-            )
-        return self
-
-
-class Choices(_Strict):
-    """One of some values; the first is tried first."""
-
-    choices: tuple[Any, ...] = Field(min_length=1)
-
-
-#: A fixed value, or what to choose it from.
-Choosable = FloatRange | Choices | float | int | str | bool | tuple[int, ...]
+    min_count: Count = 2
+    cross_min_count: Count = 2
 
 
 #: Streams by name, each with its settings.
@@ -60,7 +54,7 @@ class StreamSets(Choices):
     choices: tuple[Streams, ...] = Field(min_length=1)
 
 
-class FieldSpace(_Strict):
+class FieldSpace(Strict):
     """Which operators represent a field: all that apply, or with `first` only the first that does.
 
     With `search` every subset competes.
@@ -84,7 +78,7 @@ class FieldSpace(_Strict):
         return self
 
 
-class PairSpace(_Strict):
+class PairSpace(Strict):
     """What a pair may be, and which pairs are asked.
 
     among       "all", {"top": K} (the K that explain most of what a network without pairs leaves over, see
@@ -106,7 +100,7 @@ class PairSpace(_Strict):
         return len(self.options) > 1
 
 
-class ProductSpace(_Strict):
+class ProductSpace(Strict):
     """Products of three fields and more, of which the screen finds those that explain what pairs leave over.
 
     orders      numbers of fields that are multiplied
@@ -125,7 +119,7 @@ class ProductSpace(_Strict):
 Sampling = Literal["uniform", "fair", "sandwich"]
 
 
-class SearchSettings(_Strict):
+class SearchSettings(Strict):
     """How the options are chosen; see `supernet.strategy`."""
 
     method: Literal["paths", "gumbel", "joint"] = "paths"
@@ -147,7 +141,7 @@ class SearchSettings(_Strict):
     explorer: str = "evolution"
 
 
-class SearchSpace(_Strict):
+class SearchSpace(Strict):
     """Choices and ranges; every scalar may instead be `{choices: [...]}` or `{low:, high:, log:, default:}`."""
 
     name: str
@@ -155,45 +149,45 @@ class SearchSpace(_Strict):
     source: str = ""
     fields: FieldSpace
     pairs: PairSpace = PairSpace()
-    sizes: dict[
-        Literal["embedding_dim", "cross_dim", "factor_dim", "unified_rows", "unified_chunks"], Choosable
-    ] = {}
-    readout: dict[Literal["name", "hidden", "dropout", "batch_norm", "members"], Choosable] = {}
+    sizes: dict[str, Choosable] = Field(default_factory=dict)
+    readout: dict[str, Choosable] = Field(default_factory=dict)
     #: Streams beside the read-out; or `{choices: [...]}` of several such.
-    streams: StreamSets | Streams = {}
+    streams: StreamSets | Streams = Field(default_factory=dict)
     products: ProductSpace | None = None
     #: Boosted trees that predict beside the network; 0 leaves: none.
-    boosting: dict[Literal["leaves", "learning_rate"], Choosable] = {}
+    boosting: dict[str, Choosable] = Field(default_factory=dict)
     field_sum: bool = False
     min_count: Choosable = 2
     cross_min_count: Choosable = 2
     #: Rows of all memorized crosses together: above it, the least frequent cells share their pair's row of the unknown.
     cross_max_rows: Annotated[int, Field(ge=1)] | None = None
-    training: dict[
-        Literal[
-            "learning_rate",
-            "embedding_l2",
-            "factor_l2",
-            "weight_decay",
-            "gradient_norm",
-            "batch_size",
-            "epochs",
-            "patience",
-            "decay",
-            "monitor",
-            "evaluations",
-            "loss",
-            "gate_penalty",
-            "gate_epochs",
-            "gate_learning_rate",
-            "gate_temperature",
-            "gate_rewind",
-        ],
-        Choosable,
-    ] = {}
+    training: dict[str, Choosable] = Field(default_factory=dict)
     search: SearchSettings = SearchSettings()
     #: Parameters to try after the defaults: by dotted key, and `fields` / `pairs` by the name of a variant.
     starts: tuple[dict[str, Any], ...] = ()
+
+    @field_validator(*SECTIONS)
+    @classmethod
+    def _within_bounds(cls, given: dict[str, Choosable], info: ValidationInfo) -> dict[str, Choosable]:
+        section = str(info.field_name)
+
+        def read(key: str, value: Any) -> Any:
+            kind: Any = SECTIONS[section]
+            return getattr(read_settings(kind, {key: value}, f"The section '{section}'"), key)
+
+        return {
+            key: read_each(offered, partial(read, key), f"{section}.{key}") for key, offered in given.items()
+        }
+
+    @field_validator("min_count", "cross_min_count")
+    @classmethod
+    def _counted(cls, given: Choosable, info: ValidationInfo) -> Any:
+        key = str(info.field_name)
+
+        def read(value: Any) -> Any:
+            return getattr(read_settings(RareCells, {key: value}, "A space"), key)
+
+        return read_each(given, read, key)
 
     @field_validator("streams")
     @classmethod
@@ -214,20 +208,46 @@ class SearchSpace(_Strict):
                 get_operator(form).check_sizes(sizes)
         return self
 
+    @model_validator(mode="after")
+    def _rewound_to_an_epoch(self) -> SearchSpace:
+        of_gates = TrainingSettings()
+        last = max(values_of(self.training.get("gate_rewind", of_gates.gate_rewind)))
+        epochs = min(values_of(self.training.get("gate_epochs", of_gates.gate_epochs)))
+        if last >= epochs:
+            raise SearchSpaceError(
+                f"training.gate_rewind is one of the epochs of gates, from 0 on: found {last}, and {epochs} of them; "
+                "change one."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _startable(self) -> SearchSpace:
+        chosen = self.parameters()
+        for start in self.starts:
+            for key, value in start.items():
+                if key in VARIANTS:
+                    continue
+                if key not in chosen:
+                    raise SearchSpaceError(
+                        f"A start sets what has a choice, not '{key}': {nearest(key, (*chosen, *VARIANTS))}"
+                    )
+                if not offers(chosen[key], value):
+                    raise SearchSpaceError(
+                        f"A start takes a value that its parameter may have: found {value!r:.80} for '{key}'; "
+                        "change it, or the choices."
+                    )
+        return self
+
     def _all_sizes(self) -> Iterator[Sizes]:
         """Whatever sizes may be chosen together."""
-        values = [value.choices if isinstance(value, Choices) else (value,) for value in self.sizes.values()]
-        for key, offered in zip(self.sizes, values, strict=True):
-            for value in offered:
-                if type(value) is not int or value < 1:
-                    raise ValueError(f"a size is a whole number from 1 on: found {value!r} for '{key}'")
+        values = map(values_of, self.sizes.values())
         for chosen in product(*values):
             yield Sizes(**dict(zip(self.sizes, chosen, strict=True)))
 
     def parameters(self) -> dict[str, FloatRange | Choices]:
         """Everything numeric or named that has a choice, by dotted key, in the order of the file."""
         found: dict[str, FloatRange | Choices] = {}
-        for section in ("sizes", "readout", "boosting", "training"):
+        for section in SECTIONS:
             for key, value in getattr(self, section).items():
                 if isinstance(value, FloatRange | Choices):
                     found[f"{section}.{key}"] = value
@@ -281,16 +301,6 @@ class SearchSpace(_Strict):
                         f"Space '{self.name}' lists a pair with '{name}', not a field: {nearest(name, names)}"
                     )
         return [tuple(sorted(pair, key=where.__getitem__)) for pair in self.pairs.among]  # type: ignore[misc]
-
-
-def default_of(value: FloatRange | Choices) -> Any:
-    """What is tried first."""
-    if isinstance(value, Choices):
-        first = value.choices[0]
-        return tuple(first) if isinstance(first, list) else first
-    if value.default is not None:
-        return value.default
-    return (value.low * value.high) ** 0.5 if value.log else (value.low + value.high) / 2
 
 
 def subsets(forms: Forms) -> tuple[Forms, ...]:

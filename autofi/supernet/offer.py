@@ -16,7 +16,7 @@ from autofi.model.network import Streams
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import choices_of
 from autofi.space.architecture import Forms
-from autofi.space.encoding import label
+from autofi.space.choices import label
 from autofi.space.resolve import applicable_forms
 from autofi.space.search_space import SearchSpace, StreamSets, subsets
 from autofi.supernet.run import READOUT, Run

@@ -26,8 +26,9 @@ from autofi.operators.base import Sizes
 from autofi.operators.registry import choices_of
 from autofi.progress import Progress
 from autofi.space.architecture import Forms
+from autofi.space.choices import Choices
 from autofi.space.resolve import resolve
-from autofi.space.search_space import Choices, SearchSpace
+from autofi.space.search_space import SearchSpace
 from autofi.supernet.entangled import Entangled, learn_widths, width_choices
 from autofi.supernet.exploration import Exploration
 from autofi.supernet.exploring import explore, score_variants

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from autofi.bounds import Cost, Count, CountOrNone, Positive
 from autofi.later import later
 from autofi.training.losses import LossName
 
@@ -29,23 +32,23 @@ class TrainingSettings:
     loss           what a stream of several branches is trained by (`training.losses`); "bce" for all others
     """
 
-    learning_rate: float = 1e-3
-    embedding_l2: float = 1e-5
-    factor_l2: float = 1e-5
-    weight_decay: float = 0.0
-    batch_size: int = 4096
-    epochs: int = 30
-    patience: int = 2
-    decay: float = 0.1
+    learning_rate: Positive = 1e-3
+    embedding_l2: Cost = 1e-5
+    factor_l2: Cost = 1e-5
+    weight_decay: Cost = 0.0
+    batch_size: Count = 4096
+    epochs: Count = 30
+    patience: Count = 2
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.1
     monitor: Literal["auc", "logloss"] = "auc"
-    evaluations: int = 1
+    evaluations: Count = 1
     loss: LossName = "bce"
-    gate_penalty: float = 0.3
-    gate_epochs: int = 8
-    gate_learning_rate: float = 0.15
-    gate_temperature: float = 1000.0
-    gate_rewind: int = 0
-    gradient_norm: float = later(0.0)
+    gate_penalty: Cost = 0.3
+    gate_epochs: Count = 8
+    gate_learning_rate: Positive = 0.15
+    gate_temperature: Positive = 1000.0
+    gate_rewind: CountOrNone = 0
+    gradient_norm: Cost = later(0.0)
 
 
 def without_gates(settings: TrainingSettings) -> TrainingSettings:

@@ -10,7 +10,8 @@ import yaml
 
 from autofi.errors import SearchSpaceError
 from autofi.operators.base import Shapes
-from autofi.space.encoding import decode, defaults, distributions, label
+from autofi.space.choices import Choices, label
+from autofi.space.encoding import decode, defaults, distributions
 from autofi.space.named import builtin_spaces
 from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import SearchSpace, load_space, subsets
@@ -64,8 +65,45 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
         ({"streams": {"choices": [{}, {"fm": {"layers": 2}}]}}, "'fm' has no setting 'layers'"),
         ({"streams": {"fm": {}}, "fields": {"forms": ["statistics"]}}, "add 'embedding' to fields.forms"),
         ({"readout": {"name": "none"}}, "leaves the logit to streams"),
-        ({"sizes": {"embedding_dim": "ten"}}, "a size is a whole number from 1 on: found 'ten'"),
-        ({"sizes": {"unified_rows": {"choices": [10, 0]}}}, "from 1 on: found 0 for 'unified_rows'"),
+        (
+            {"sizes": {"embedding_dim": "ten"}},
+            "'sizes', setting 'embedding_dim': .* valid integer.*; found 'ten'",
+        ),
+        ({"sizes": {"unified_rows": {"choices": [10, 0]}}}, "'unified_rows': .* equal to 1; found 0"),
+        (
+            {"sizes": {"embedding_dims": 8}},
+            "'sizes' has no setting 'embedding_dims': did you mean 'embedding_dim'",
+        ),
+        ({"readout": {"hidden": {"choices": [[64], [64, 0]]}}}, "setting 'hidden.1': .* equal to 1; found 0"),
+        ({"readout": {"dropout": {"low": 0.0, "high": 1.0}}}, "setting 'dropout': .* less than 1; found 1.0"),
+        ({"boosting": {"leaves": -1}}, "'boosting', setting 'leaves': .* equal to 0; found -1"),
+        ({"min_count": {"choices": [1, 0]}}, "setting 'min_count': .* equal to 1; found 0"),
+        ({"training": {"patience": -2}}, "'training', setting 'patience': .* equal to 1; found -2"),
+        ({"training": {"patiense": 2}}, "'training' has no setting 'patiense': did you mean 'patience'"),
+        ({"training": {"gradient_norm": "ten"}}, "setting 'gradient_norm': .* found 'ten'"),
+        ({"training": {"learning_rate": {"low": 0.0, "high": 0.1}}}, "setting 'learning_rate': .* found 0.0"),
+        ({"training": {"embedding_l2": float("nan")}}, "setting 'embedding_l2': .* finite number; found nan"),
+        (
+            {"training": {"learning_rate": {"low": 0.1, "high": 0.2, "default": 1}}},
+            "lies in it: found 1.0, not from 0.1",
+        ),
+        (
+            {"training": {"batch_size": {"low": 512, "high": 4096}}},
+            "range is of fractions: found 512 to 4096; list",
+        ),
+        ({"training": {"gate_rewind": {"choices": [0, 8]}}}, "found 8, and 8 of them"),
+        ({"starts": [{"training.epochs": 3}]}, "not 'training.epochs': Known: fields, pairs, products"),
+        (
+            {"readout": {"hidden": {"choices": [[8], [16]]}}, "starts": [{"readout.hidden": [8, 8]}]},
+            r"found \[8, 8\] for 'readout.hidden'; change it",
+        ),
+        (
+            {
+                "training": {"embedding_l2": {"low": 0.1, "high": 0.2}},
+                "starts": [{"training.embedding_l2": 1}],
+            },
+            "found 1 for 'training.embedding_l2'",
+        ),
         (
             {
                 "fields": {"forms": ["unified_embedding"]},
@@ -78,6 +116,27 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
 def test_a_wrong_file_names_the_key(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(SearchSpaceError, match=message):
         load_space(write(tmp_path, **changes))
+
+
+def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path: Path) -> None:
+    """YAML has no point in 1e-3, and takes it for text."""
+    file = write(tmp_path, training={"learning_rate": "1e-3", "embedding_l2": {"choices": ["1e-5", 0]}})
+    found = load_space(file)
+    assert found.value("training.learning_rate", {}) == 0.001
+    assert found.parameters()["training.embedding_l2"] == Choices(choices=(1e-5, 0))
+    assert (
+        found.fingerprint
+        == load_space(
+            write(tmp_path, training={"learning_rate": 0.001, "embedding_l2": {"choices": [1e-5, 0]}})
+        ).fingerprint
+    )
+
+
+def test_a_fraction_that_is_whole_keeps_its_fingerprint(tmp_path: Path) -> None:
+    """Studies are resumed by the fingerprint of their space, and read what they have stored."""
+    text = load_space(write(tmp_path, readout={"dropout": 0, "hidden": {"choices": [[64, 32]]}})).text()
+    assert '"dropout": 0,' in text and '{"choices": [[64, 32]]}' in text
+    assert SearchSpace.model_validate_json(text).text() == text
 
 
 def test_unknown_names_and_files_say_what_there_is(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""Bounds of settings, as annotations of the dataclasses that hold them; and how settings read from a file meet them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from autofi.errors import SearchSpaceError, nearest
+
+T = TypeVar("T")
+
+#: A number of layers, heads, columns, rows, epochs.
+Count = Annotated[int, Field(ge=1)]
+#: The same, where there may be none.
+CountOrNone = Annotated[int, Field(ge=0)]
+#: Widths of hidden layers, at least one.
+Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
+#: A share of what is left out while training.
+Share = Annotated[float, Field(ge=0, lt=1)]
+#: What a sum is divided by or a step is long.
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: What something costs, or 0 for nothing.
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """A part of a file of settings: no other keys, no changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def read_settings(kind: type[T], given: Mapping[str, Any], owner: str) -> T:
+    """The dataclass with these settings, the others at their defaults.
+
+    owner   who has them, as an error begins: raises SearchSpaceError for one that is unknown or out of its bounds
+    """
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for key in given:
+        if key not in known:
+            way_out = nearest(key, known) if known else "it has none."
+            raise SearchSpaceError(f"{owner} has no setting '{key}': {way_out}")
+    try:
+        return TypeAdapter(kind).validate_python(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SearchSpaceError(
+            f"{owner}, setting '{'.'.join(map(str, first['loc']))}': {first['msg']}; found {first['input']!r:.80}."
+        ) from error
