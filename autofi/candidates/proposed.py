@@ -14,9 +14,9 @@ from autofi.space.architecture import Architecture, Forms
 from autofi.space.choices import label
 from autofi.space.encoding import decode, defaults, distributions
 from autofi.space.resolve import resolve
-from autofi.space.search_space import SearchSpace
+from autofi.space.search_space import EXPLORED, SearchSpace
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.variants import BEST_EXPLORED, field_variants, pair_variants
+from autofi.supernet.variants import field_variants, pair_variants
 
 #: Sets of fields that are multiplied, by name.
 Products = tuple[tuple[str, ...], ...]
@@ -141,7 +141,7 @@ def explored_starts(
     """What exploring found best, by the variants that hold it; a variant may have another name where two are alike."""
     found = proposal.exploration
     starts = []
-    for one in found.best[:BEST_EXPLORED]:
+    for one in found.best[: len(EXPLORED)]:
         streams = found.streams_of(one)
         starts.append(
             {"fields": _name_of(found.fields(one), fields), "pairs": _name_of(found.pairs(one), pairs)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import combinations, product
 from pathlib import Path
@@ -32,8 +32,14 @@ SECTIONS = {
     "boosting": Boosting,
     "training": TrainingSettings,
 }
-#: Whose variants depend on the data, and are checked where that is known.
-VARIANTS = ("fields", "pairs", "products")
+#: Names of variants that exploring found best (`supernet.variants`).
+EXPLORED = ("explored-1", "explored-2")
+#: Parameters with named variants, of which a table may have fewer, and what those are named.
+VARIANTS = {
+    "fields": ("selected", "all", "embeddings", "codes", *EXPLORED),
+    "pairs": ("selected", "embeddings", "likely", "rates", "naive", *EXPLORED),
+    "products": ("none", "selected"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,12 @@ class RareCells:
     min_count: Count = 2
     cross_min_count: Count = 2
 
+
+#: What may be chosen beside the sections, and all that may be.
+_UNSECTIONED = ("streams", "min_count", "cross_min_count")
+_PARAMETERS = {
+    f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in fields(kind)
+}.union(_UNSECTIONED)
 
 #: Streams by name, each with its settings.
 Streams = dict[str, dict[str, Any]]
@@ -163,7 +175,8 @@ class SearchSpace(Strict):
     cross_max_rows: Annotated[int, Field(ge=1)] | None = None
     training: dict[str, Choosable] = Field(default_factory=dict)
     search: SearchSettings = SearchSettings()
-    #: Parameters to try after the defaults: by dotted key, and `fields` / `pairs` by the name of a variant.
+    #: Parameters to try after the defaults: by dotted key, and `fields`, `pairs` and `products` by the name of a
+    #: variant. Whatever this space fixes stays as it is.
     starts: tuple[dict[str, Any], ...] = ()
 
     @field_validator(*SECTIONS)
@@ -226,12 +239,18 @@ class SearchSpace(Strict):
         for start in self.starts:
             for key, value in start.items():
                 if key in VARIANTS:
+                    if value not in VARIANTS[key]:
+                        raise SearchSpaceError(
+                            f"A start takes a variant of the {key}, not {value!r:.80}: "
+                            + nearest(str(value), VARIANTS[key])
+                        )
                     continue
-                if key not in chosen:
+                if key not in _PARAMETERS:
                     raise SearchSpaceError(
-                        f"A start sets what has a choice, not '{key}': {nearest(key, (*chosen, *VARIANTS))}"
+                        f"A start sets parameters of the space, not '{key}': "
+                        + nearest(key, (*chosen, *VARIANTS))
                     )
-                if not offers(chosen[key], value):
+                if key in chosen and not offers(chosen[key], value):
                     raise SearchSpaceError(
                         f"A start takes a value that its parameter may have: found {value!r:.80} for '{key}'; "
                         "change it, or the choices."
@@ -251,7 +270,7 @@ class SearchSpace(Strict):
             for key, value in getattr(self, section).items():
                 if isinstance(value, FloatRange | Choices):
                     found[f"{section}.{key}"] = value
-        for key in ("streams", "min_count", "cross_min_count"):
+        for key in _UNSECTIONED:
             value = getattr(self, key)
             if isinstance(value, FloatRange | Choices):
                 found[key] = value

@@ -8,13 +8,12 @@ from typing import Any
 
 from autofi.operators.registry import choices_of, vector_operators
 from autofi.space.architecture import Forms
+from autofi.space.search_space import EXPLORED
 from autofi.supernet.exploration import NamedSlot
 from autofi.supernet.proposal import Proposal
 
 #: The option of a pair whose cells learn a vector each, and nothing beside it.
 EMBEDDED_CROSS: Forms = ("memorize_embedding",)
-#: Architectures that exploring found best, of which variants are made.
-BEST_EXPLORED = 2
 
 
 def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
@@ -30,7 +29,7 @@ def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
     found = proposal.exploration
     return _distinct(
         {"selected": proposal.fields, "all": every, "embeddings": only(True), "codes": only(False)}
-        | {_explored(number): found.fields(one) for number, one in enumerate(found.best[:BEST_EXPLORED])}
+        | {name: found.fields(one) for name, one in zip(EXPLORED, found.best, strict=False)}
     )
 
 
@@ -54,7 +53,7 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
             "rates": proposal.rates,
             "naive": {},
         }
-        | {_explored(number): found.pairs(one) for number, one in enumerate(found.best[:BEST_EXPLORED])}
+        | {name: found.pairs(one) for name, one in zip(EXPLORED, found.best, strict=False)}
     )
 
 
@@ -81,10 +80,6 @@ def variant_options(
         if not forms and None not in chosen:
             found.append(tuple(number for number in chosen if number is not None))
     return found
-
-
-def _explored(number: int) -> str:
-    return f"explored-{number + 1}"
 
 
 def _distinct(variants: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,8 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
             "range is of fractions: found 512 to 4096; list",
         ),
         ({"training": {"gate_rewind": {"choices": [0, 8]}}}, "found 8, and 8 of them"),
-        ({"starts": [{"training.epochs": 3}]}, "not 'training.epochs': Known: fields, pairs, products"),
+        ({"starts": [{"pairs": "rate"}]}, "variant of the pairs, not 'rate': did you mean 'rates'"),
+        ({"starts": [{"training.epoch": 3}]}, "not 'training.epoch': Known: fields, pairs, products"),
         (
             {"readout": {"hidden": {"choices": [[8], [16]]}}, "starts": [{"readout.hidden": [8, 8]}]},
             r"found \[8, 8\] for 'readout.hidden'; change it",

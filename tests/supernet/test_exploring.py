@@ -41,6 +41,7 @@ def run() -> Run:
     space["products"] = None
     space["streams"] = {"choices": [{}, {"cross_network": {"layers": 2}}, {"fm": {}, "linear": {}}]}
     space["search"] |= {"epochs": 2, "explore": 40}
+    space["starts"] = ()
     dataset = open_data(generate(SPEC).table, SearchSettings(source=None, target="click"))
     found = SearchSpace.model_validate(space)
     return Run(dataset, found, 0, SilentProgress(), torch.device("cpu"), np.random.default_rng(0))

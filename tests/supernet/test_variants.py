@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autofi.space.search_space import load_space
-from autofi.supernet.exploration import NamedSlot
+from autofi.space.search_space import VARIANTS, load_space
+from autofi.supernet.exploration import Exploration, Explored, NamedSlot
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.variants import field_variants, pair_variants, variant_options
 from tests.supernet.proposals import PAIR, PROPOSAL
@@ -25,6 +25,19 @@ def test_variants_that_are_the_same_are_offered_once() -> None:
     certain = Proposal(PROPOSAL.all_fields, PROPOSAL.all_fields, {}, {}, {})
     assert "all" not in field_variants(certain)
     assert set(pair_variants(certain, OPTIONS)) == {"selected"}
+
+
+def test_a_variant_has_a_name_that_a_start_may_give() -> None:
+    """Three are sure to gain, and different from all other variants: of two best ones there is one each."""
+    sure = [
+        Explored(options, None, 0.4, gain, 0.01) for options, gain in (((2, 0, 1), 0.2), ((0, 2, 0), 0.3))
+    ]
+    worst = Explored((2, 1, 1), None, 0.4, gain=0.1, standard_error=0.01)
+    explored = replace(PROPOSAL, exploration=Exploration(SLOTS, (), (worst, *sure)))
+    fields, pairs = field_variants(explored), pair_variants(explored, OPTIONS)
+    assert fields["explored-1"] == {"ad": ("embedding",), "site": ("statistics", "embedding")}
+    assert fields["explored-2"] == {"ad": ("statistics", "embedding"), "site": ("embedding",)}
+    assert fields.keys() == set(VARIANTS["fields"]) and pairs.keys() < set(VARIANTS["pairs"])
 
 
 def test_what_is_memorized_is_offered_by_embeddings_alone() -> None:
