@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from autofi.errors import SearchSpaceError, nearest
+from autofi.faults import first_fault
 
 T = TypeVar("T")
 
@@ -20,10 +21,10 @@ CountOrNone = Annotated[int, Field(ge=0)]
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
 #: A share of what is left out while training.
 Share = Annotated[float, Field(ge=0, lt=1)]
-#: What a sum is divided by or a step is long.
+#: A finite number above 0.
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-#: What something costs, or 0 for nothing.
-Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+#: A finite number from 0 on.
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
@@ -45,7 +46,7 @@ def read_settings(kind: type[T], given: Mapping[str, Any], owner: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(dict(given))
     except ValidationError as error:
-        first = error.errors()[0]
+        fault = first_fault(error, given)
         raise SearchSpaceError(
-            f"{owner}, setting '{'.'.join(map(str, first['loc']))}': {first['msg']}; found {first['input']!r:.80}."
+            f"{owner}, setting '{fault.key}': {fault.rule}; found {fault.found}."
         ) from error

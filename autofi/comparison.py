@@ -6,14 +6,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import xxhash
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from autofi.baselines import check_baselines, current_baselines, train_baselines
-from autofi.bounds import Strict, read_settings
+from autofi.bounds import Count, CountOrNone, Strict, read_settings
 from autofi.checking import check_once
 from autofi.comparison_results import (
     FILE_NAME,
@@ -28,6 +28,7 @@ from autofi.device import pick_device
 from autofi.errors import ConfigError, SearchSpaceError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
+from autofi.faults import first_fault
 from autofi.frequencies import save_frequencies
 from autofi.opening import open_data
 from autofi.predictions import save_labels
@@ -47,8 +48,8 @@ TREE_SECONDS = 120.0
 class Closer(Strict):
     """The models that lead by validation AUC are trained with more seeds."""
 
-    models: Annotated[int, Field(ge=0)] = 0
-    seeds: Annotated[int, Field(ge=1)] = 1
+    models: CountOrNone = 0
+    seeds: Count = 1
 
 
 class TableSettings(Strict):
@@ -86,7 +87,7 @@ class ComparisonSettings(Strict):
 
     name: str
     models: tuple[str, ...]
-    seeds: Annotated[int, Field(ge=1)] = 3
+    seeds: Count = 3
     closer: Closer = Closer()
     tables: dict[str, TableSettings]
 
@@ -94,14 +95,17 @@ class ComparisonSettings(Strict):
 def load_comparison(path: str | Path) -> ComparisonSettings:
     """The settings in a YAML file; raises ConfigError naming the file and the key."""
     try:
-        return ComparisonSettings.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"A comparison is a YAML file: '{path}' cannot be read ({reason}).") from error
+    try:
+        return ComparisonSettings.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"'{path}', key '{key}': {first['msg']}; found {first['input']!r:.80}.") from error
+        fault = first_fault(error, document)
+        raise ConfigError(
+            f"'{path}', key '{fault.key or 'the file'}': {fault.rule}; found {fault.found}."
+        ) from error
 
 
 def compare(

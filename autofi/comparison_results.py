@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from autofi.baselines import current_baselines
 from autofi.bounds import Strict
 from autofi.errors import DataError
+from autofi.faults import first_fault
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 #: Beside the comparison's file, next to `report.md`.
@@ -53,14 +55,20 @@ def load_results(path: Path) -> list[Result]:
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            found.append(Result.model_validate_json(line))
+            document = json.loads(line)
+            found.append(Result.model_validate(document))
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "the line"
-            raise DataError(
-                f"'{path}', line {number}, {key}: {first['msg']}; mend the line or remove it, then it is trained again."
-            ) from error
+            fault = first_fault(error, document)
+            raise _unreadable(path, number, f"{fault.key or 'the line'}: {fault.rule}") from error
+        except ValueError as error:
+            raise _unreadable(path, number, f"not JSON: {error}") from error
     return found
+
+
+def _unreadable(path: Path, number: int, reason: str) -> DataError:
+    return DataError(
+        f"'{path}', line {number}, {reason}; mend the line or remove it, then it is trained again."
+    )
 
 
 def write_results(path: Path, measured: Iterable[Result]) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from autofi.bounds import Strict
 from autofi.errors import ConfigError, nearest
+from autofi.faults import first_fault
 
 
 class SchemaOverrides(Strict):
@@ -58,8 +59,7 @@ def load_overrides(path: str | Path) -> SchemaOverrides:
     try:
         return SchemaOverrides.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        fault = first_fault(error, document)
         raise ConfigError(
-            f"'{path}', key '{key}': {first['msg']}, found {first['input']!r}; mend it there."
+            f"'{path}', key '{fault.key}': {fault.rule}, found {fault.found}; mend it there."
         ) from None

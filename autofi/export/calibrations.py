@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 
 from autofi.bounds import Strict
 from autofi.errors import DataError, ExportError
+from autofi.faults import first_fault
 from autofi.training.checked import Floats, checked_labels, checked_scores, checked_weights
 from autofi.training.metrics import PROBABILITY_CLIP
 
@@ -143,11 +144,10 @@ def read_calibration(document: object) -> Calibration:
     try:
         return _ANY.validate_python(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        fault = first_fault(error, document)
         raise ExportError(
-            f"A calibration is what an export wrote: {f'at {place}, ' if place else ''}{first['msg']}; "
-            f"found {first['input']!r:.80}; export it again."
+            f"A calibration is what an export wrote: {f'at {fault.key}, ' if fault.key else ''}{fault.rule}; "
+            f"found {fault.found}; export it again."
         ) from None
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import Field
 from torch import Tensor, nn
 
-from autofi.bounds import Count
+from autofi.bounds import Count, CountOrNone
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Mixture, SlicedStream, StreamInputs, mixed_map
@@ -22,7 +20,7 @@ class CrossNetworkSettings:
     """
 
     layers: Count = 3
-    rank: Annotated[int, Field(ge=0)] = 0
+    rank: CountOrNone = 0
 
 
 @register

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share
+from autofi.bounds import Count, CountOrNone, Share
 from autofi.errors import SearchSpaceError
 from autofi.operators.layers import initialize
 from autofi.operators.registry import register
@@ -25,8 +23,8 @@ class FusedCrossesSettings:
     batch_norm           of the mapped row, a mean and a deviation per head
     """
 
-    linear_layers: Annotated[int, Field(ge=0)] = 4
-    exponential_layers: Annotated[int, Field(ge=0)] = 3
+    linear_layers: CountOrNone = 4
+    exponential_layers: CountOrNone = 3
     linear_dropout: Share = 0.0
     exponential_dropout: Share = 0.0
     heads: Count = 1

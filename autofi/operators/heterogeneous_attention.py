@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share
+from autofi.bounds import Count, CountOrNone, Share
 from autofi.errors import SearchSpaceError
 from autofi.later import later
 from autofi.operators.explains import RowWeights
@@ -38,7 +37,7 @@ class HeterogeneousAttentionSettings:
     width: Count = 64
     heads: Count = 4
     projection: Projection = "composite"
-    rank: Annotated[int, Field(ge=0)] = 0
+    rank: CountOrNone = 0
     hidden: Count = 64
     pruned_last: bool = True
     dropout: Share = 0.0

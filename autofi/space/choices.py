@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from autofi.bounds import Strict
 from autofi.errors import SearchSpaceError
@@ -38,8 +38,23 @@ class Choices(Strict):
     choices: tuple[Any, ...] = Field(min_length=1)
 
 
+def kind_of(value: Any) -> str:
+    """What a value of a file is read as: an error then tells of that, not of what else it might have been."""
+    if isinstance(value, Choices) or (isinstance(value, Mapping) and "choices" in value):
+        return "choices"
+    if isinstance(value, FloatRange | Mapping):
+        return "keys"
+    return "list" if isinstance(value, list | tuple) else "value"
+
+
 #: A fixed value, or what to choose it from.
-Choosable = FloatRange | Choices | float | int | str | bool | tuple[int, ...]
+Choosable = Annotated[
+    Annotated[FloatRange, Tag("keys")]
+    | Annotated[Choices, Tag("choices")]
+    | Annotated[float | int | str | bool, Tag("value")]
+    | Annotated[tuple[int, ...], Tag("list")],
+    Discriminator(kind_of),
+]
 
 
 def default_of(value: FloatRange | Choices) -> Any:

@@ -12,16 +12,34 @@ from typing import Annotated, Any, Literal
 
 import xxhash
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from autofi.bounds import Count, Strict, read_settings
+from autofi.bounds import Count, CountOrNone, NonNegative, Positive, Strict, read_settings
 from autofi.data.boosting import Boosting
 from autofi.errors import SearchSpaceError, nearest
+from autofi.faults import first_fault
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import get_operator, get_stream, operators, vector_operators
 from autofi.space.architecture import Forms
-from autofi.space.choices import Choices, Choosable, FloatRange, default_of, offers, read_each, values_of
+from autofi.space.choices import (
+    Choices,
+    Choosable,
+    FloatRange,
+    default_of,
+    kind_of,
+    offers,
+    read_each,
+    values_of,
+)
 from autofi.space.named import named_spaces, space_file
 from autofi.training.settings import TrainingSettings
 
@@ -98,7 +116,12 @@ class PairSpace(Strict):
     options     every option as the list of its operators, from cheap to dear; [] is naive. One option: no search
     """
 
-    among: Literal["all"] | dict[Literal["top"], int] | tuple[tuple[str, str], ...] = "all"
+    among: Annotated[
+        Annotated[Literal["all"], Tag("value")]
+        | Annotated[dict[Literal["top"], Count], Field(min_length=1), Tag("keys")]
+        | Annotated[tuple[tuple[str, str], ...], Tag("list")],
+        Discriminator(kind_of),
+    ] = "all"
     options: tuple[Forms, ...] = ((),)
 
     @field_validator("options")
@@ -122,9 +145,9 @@ class ProductSpace(Strict):
     """
 
     orders: tuple[Annotated[int, Field(ge=3)], ...] = Field(min_length=1)
-    most: Annotated[int, Field(ge=1)] = 8
-    dim: Annotated[int, Field(ge=1)] = 16
-    threshold: Annotated[float, Field(ge=0)] = 5.0
+    most: Count = 8
+    dim: Count = 16
+    threshold: NonNegative = 5.0
 
 
 #: How the paths of a supernet are drawn: see `supernet.sampling`.
@@ -135,21 +158,21 @@ class SearchSettings(Strict):
     """How the options are chosen; see `supernet.strategy`."""
 
     method: Literal["paths", "gumbel", "joint"] = "paths"
-    epochs: int = Field(default=6, ge=1)
-    learning_rate: float = Field(default=5e-3, gt=0)
-    embedding_l2: float = Field(default=3e-5, ge=0)
-    batch_size: int = Field(default=1024, ge=1)
+    epochs: Count = 6
+    learning_rate: Positive = 5e-3
+    embedding_l2: NonNegative = 3e-5
+    batch_size: Count = 1024
     sampling: Sampling = "uniform"
     #: How widths that have a choice are first found: by trials alone, or learned as slices of one largest weight
     #: (`supernet.entangled`), which gives the trials a place to start.
     sizes: Literal["trials", "entangled"] = "trials"
     #: Standard errors by which an option must gain on held-out rows.
-    threshold: float = Field(default=3.0, ge=0)
+    threshold: NonNegative = 3.0
     #: Standard errors of the screen below which a pair is not opened, and how many pairs are opened at most.
     screen: float = 3.0
-    open_pairs: Annotated[int, Field(ge=1)] = 40
+    open_pairs: Count = 40
     #: Whole architectures that are then scored by the supernet's weights, and who of `engine` proposes them.
-    explore: Annotated[int, Field(ge=0)] = 500
+    explore: CountOrNone = 500
     explorer: str = "evolution"
 
 
@@ -164,7 +187,9 @@ class SearchSpace(Strict):
     sizes: dict[str, Choosable] = Field(default_factory=dict)
     readout: dict[str, Choosable] = Field(default_factory=dict)
     #: Streams beside the read-out; or `{choices: [...]}` of several such.
-    streams: StreamSets | Streams = Field(default_factory=dict)
+    streams: Annotated[
+        Annotated[StreamSets, Tag("choices")] | Annotated[Streams, Tag("keys")], Discriminator(kind_of)
+    ] = Field(default_factory=dict)
     products: ProductSpace | None = None
     #: Boosted trees that predict beside the network; 0 leaves: none.
     boosting: dict[str, Choosable] = Field(default_factory=dict)
@@ -172,7 +197,7 @@ class SearchSpace(Strict):
     min_count: Choosable = 2
     cross_min_count: Choosable = 2
     #: Rows of all memorized crosses together: above it, the least frequent cells share their pair's row of the unknown.
-    cross_max_rows: Annotated[int, Field(ge=1)] | None = None
+    cross_max_rows: Count | None = None
     training: dict[str, Choosable] = Field(default_factory=dict)
     search: SearchSettings = SearchSettings()
     #: Parameters to try after the defaults: by dotted key, and `fields`, `pairs` and `products` by the name of a
@@ -359,18 +384,19 @@ def _named(path: Path) -> SearchSpace:
 
 def _read(path: Path) -> SearchSpace:
     try:
-        return SearchSpace.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise SearchSpaceError(
             f"A search space is YAML: '{path}' is not ({' '.join(str(error).split())})."
         ) from error
+    try:
+        return SearchSpace.model_validate(document)
     except SearchSpaceError as error:
         raise type(error)(f"Search space '{path}': {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        fault = first_fault(error, document)
         raise SearchSpaceError(
-            f"Search space '{path}', key '{key}': {first['msg']}; found {first['input']!r:.80}."
+            f"Search space '{path}', key '{fault.key or 'the file'}': {fault.rule}; found {fault.found}."
         ) from error
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from autofi.bounds import Cost, Count, CountOrNone, Positive
+from autofi.bounds import Count, CountOrNone, NonNegative, Positive
 from autofi.later import later
 from autofi.training.losses import LossName
 
@@ -33,9 +33,9 @@ class TrainingSettings:
     """
 
     learning_rate: Positive = 1e-3
-    embedding_l2: Cost = 1e-5
-    factor_l2: Cost = 1e-5
-    weight_decay: Cost = 0.0
+    embedding_l2: NonNegative = 1e-5
+    factor_l2: NonNegative = 1e-5
+    weight_decay: NonNegative = 0.0
     batch_size: Count = 4096
     epochs: Count = 30
     patience: Count = 2
@@ -43,12 +43,12 @@ class TrainingSettings:
     monitor: Literal["auc", "logloss"] = "auc"
     evaluations: Count = 1
     loss: LossName = "bce"
-    gate_penalty: Cost = 0.3
+    gate_penalty: NonNegative = 0.3
     gate_epochs: Count = 8
     gate_learning_rate: Positive = 0.15
     gate_temperature: Positive = 1000.0
     gate_rewind: CountOrNone = 0
-    gradient_norm: Cost = later(0.0)
+    gradient_norm: NonNegative = later(0.0)
 
 
 def without_gates(settings: TrainingSettings) -> TrainingSettings:

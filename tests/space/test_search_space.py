@@ -61,6 +61,8 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
         ({"trainings": {}}, "key 'trainings'"),
         ({"min_count": {"low": 3.0, "high": 2.0}}, "low < high"),
         ({"pairs": {"among": {"top": "many"}}}, "key 'pairs.among"),
+        ({"pairs": {"among": {"top": 0}}}, "key 'pairs.among.*equal to 1; found 0"),
+        ({"pairs": {"among": {}}}, "key 'pairs.among"),
         ({"streams": {"cross": {}}}, "No stream named 'cross'"),
         ({"streams": {"choices": [{}, {"fm": {"layers": 2}}]}}, "'fm' has no setting 'layers'"),
         ({"streams": {"fm": {}}, "fields": {"forms": ["statistics"]}}, "add 'embedding' to fields.forms"),
