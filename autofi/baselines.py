@@ -21,9 +21,9 @@ from autofi.progress import Progress
 from autofi.retrain import figures, record_training, recorded, watch
 from autofi.settings import DEFAULT_BASELINES
 from autofi.space.architecture import Architecture
+from autofi.space.loading import load_named_spaces, load_space
 from autofi.space.named import TREES
 from autofi.space.resolve import applicable_forms, resolve
-from autofi.space.search_space import load_named_spaces, load_space
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 #: Seconds a tree baseline may take: as long as the whole search took, within these bounds.

@@ -17,7 +17,7 @@ from autofi.operators.base import Candidate, Operator, Shapes, Sizes
 from autofi.operators.registry import operators, streams
 from autofi.operators.streams import Stream, StreamInputs
 from autofi.space.choices import Choices, FloatRange
-from autofi.space.search_space import load_named_spaces
+from autofi.space.loading import load_named_spaces
 
 #: What the cost of an operator is told for: ten fields of a thousand values, crosses of ten thousand cells.
 FIELDS, VALUES, CELLS = 10, 1_000, 10_000

@@ -42,7 +42,8 @@ from autofi.settings import (
     SearchSettings,
 )
 from autofi.space.architecture import Architecture
-from autofi.space.search_space import SearchSpace, load_space
+from autofi.space.loading import load_space
+from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.strategies.registry import get_strategy
 from autofi.study import Study

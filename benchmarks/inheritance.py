@@ -25,8 +25,8 @@ from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
+from autofi.space.loading import load_space
 from autofi.space.resolve import resolve
-from autofi.space.search_space import load_space
 from autofi.supernet.offer import offer_of, streams_of
 from autofi.supernet.path_supernets import train_path_supernets
 from autofi.supernet.run import Run

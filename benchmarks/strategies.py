@@ -32,7 +32,8 @@ from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.space.search_space import SearchSpace, load_space
+from autofi.space.loading import load_space
+from autofi.space.search_space import SearchSpace
 from autofi.store import StudyStore, resolve_storage
 from autofi.training.metrics import auc
 from benchmarks.paired import machine

@@ -13,8 +13,8 @@ from autofi.data.overrides import SchemaOverrides
 from autofi.evaluation.from_scratch import Workbench
 from autofi.opening import open_data
 from autofi.settings import SearchSettings
+from autofi.space.loading import load_space
 from autofi.space.named import builtin_spaces
-from autofi.space.search_space import load_space
 from tests.visits import visits
 
 SINGLE = [name for name, path in builtin_spaces().items() if load_space(path).single]

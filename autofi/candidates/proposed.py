@@ -14,7 +14,8 @@ from autofi.space.architecture import Architecture, Forms
 from autofi.space.choices import label
 from autofi.space.encoding import decode, defaults, distributions
 from autofi.space.resolve import resolve
-from autofi.space.search_space import EXPLORED, SearchSpace
+from autofi.space.search_space import SearchSpace
+from autofi.space.starts import EXPLORED
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.variants import field_variants, pair_variants
 

@@ -19,7 +19,7 @@ from optuna.distributions import (
 
 from autofi.errors import SearchSpaceError
 from autofi.space.encoding import distributions
-from autofi.space.search_space import load_space
+from autofi.space.loading import load_space
 
 Document = dict[str, dict[str, Any]]
 

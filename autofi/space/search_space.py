@@ -7,40 +7,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import combinations, product
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import xxhash
-import yaml
-from pydantic import (
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from autofi.bounds import Count, CountOrNone, NonNegative, Positive, Strict, read_settings
+from autofi.bounds import Count, Strict, read_settings
 from autofi.data.boosting import Boosting
 from autofi.errors import SearchSpaceError, nearest
-from autofi.faults import first_fault
 from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
-from autofi.operators.registry import get_operator, get_stream, operators, vector_operators
+from autofi.operators.registry import get_operator, get_stream, vector_operators
 from autofi.space.architecture import Forms
-from autofi.space.choices import (
-    Choices,
-    Choosable,
-    FloatRange,
-    default_of,
-    kind_of,
-    offers,
-    read_each,
-    values_of,
-)
-from autofi.space.named import named_spaces, space_file
+from autofi.space.choices import Choices, Choosable, FloatRange, default_of, kind_of, read_each, values_of
+from autofi.space.parts import FieldSpace, PairSpace, ProductSpace, SearchSettings, Streams, StreamSets
+from autofi.space.starts import check_starts
 from autofi.training.settings import TrainingSettings
 
 #: What a section of the file sets.
@@ -49,14 +30,6 @@ SECTIONS = {
     "readout": ReadoutSizes,
     "boosting": Boosting,
     "training": TrainingSettings,
-}
-#: Names of variants that exploring found best (`supernet.variants`).
-EXPLORED = ("explored-1", "explored-2")
-#: Parameters with named variants, of which a table may have fewer, and what those are named.
-VARIANTS = {
-    "fields": ("selected", "all", "embeddings", "codes", *EXPLORED),
-    "pairs": ("selected", "embeddings", "likely", "rates", "naive", *EXPLORED),
-    "products": ("none", "selected"),
 }
 
 
@@ -73,107 +46,6 @@ _UNSECTIONED = ("streams", "min_count", "cross_min_count")
 _PARAMETERS = {
     f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in fields(kind)
 }.union(_UNSECTIONED)
-
-#: Streams by name, each with its settings.
-Streams = dict[str, dict[str, Any]]
-
-
-class StreamSets(Choices):
-    """One of some sets of streams; the first is tried first."""
-
-    choices: tuple[Streams, ...] = Field(min_length=1)
-
-
-class FieldSpace(Strict):
-    """Which operators represent a field: all that apply, or with `first` only the first that does.
-
-    With `search` every subset competes.
-    """
-
-    forms: tuple[str, ...]
-    search: bool = False
-    first: bool = False
-
-    @field_validator("forms")
-    @classmethod
-    def _known(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_operator(name, arity=1) for name in forms)
-
-    @model_validator(mode="after")
-    def _one_way(self) -> FieldSpace:
-        if self.search and self.first:
-            raise ValueError(
-                "every subset of the forms competes, or the first that applies is taken: set one"
-            )
-        return self
-
-
-class PairSpace(Strict):
-    """What a pair may be, and which pairs are asked.
-
-    among       "all", {"top": K} (the K that explain most of what a network without pairs leaves over, see
-                `supernet.screen`), or a list of pairs of names
-    options     every option as the list of its operators, from cheap to dear; [] is naive. One option: no search
-    """
-
-    among: Annotated[
-        Annotated[Literal["all"], Tag("value")]
-        | Annotated[dict[Literal["top"], Count], Field(min_length=1), Tag("keys")]
-        | Annotated[tuple[tuple[str, str], ...], Tag("list")],
-        Discriminator(kind_of),
-    ] = "all"
-    options: tuple[Forms, ...] = ((),)
-
-    @field_validator("options")
-    @classmethod
-    def _known(cls, options: tuple[Forms, ...]) -> tuple[Forms, ...]:
-        return tuple(tuple(_operator(name, arity=2) for name in forms) for forms in options)
-
-    @property
-    def searched(self) -> bool:
-        """Whether pairs have a choice at all."""
-        return len(self.options) > 1
-
-
-class ProductSpace(Strict):
-    """Products of three fields and more, of which the screen finds those that explain what pairs leave over.
-
-    orders      numbers of fields that are multiplied
-    most        products that are selected at most
-    dim         columns of every factor
-    threshold   standard errors of the screen below which none is selected: it looks at many
-    """
-
-    orders: tuple[Annotated[int, Field(ge=3)], ...] = Field(min_length=1)
-    most: Count = 8
-    dim: Count = 16
-    threshold: NonNegative = 5.0
-
-
-#: How the paths of a supernet are drawn: see `supernet.sampling`.
-Sampling = Literal["uniform", "fair", "sandwich"]
-
-
-class SearchSettings(Strict):
-    """How the options are chosen; see `supernet.strategy`."""
-
-    method: Literal["paths", "gumbel", "joint"] = "paths"
-    epochs: Count = 6
-    learning_rate: Positive = 5e-3
-    embedding_l2: NonNegative = 3e-5
-    batch_size: Count = 1024
-    sampling: Sampling = "uniform"
-    #: How widths that have a choice are first found: by trials alone, or learned as slices of one largest weight
-    #: (`supernet.entangled`), which gives the trials a place to start.
-    sizes: Literal["trials", "entangled"] = "trials"
-    #: Standard errors by which an option must gain on held-out rows.
-    threshold: NonNegative = 3.0
-    #: Standard errors of the screen below which a pair is not opened, and how many pairs are opened at most.
-    screen: float = 3.0
-    open_pairs: Count = 40
-    #: Whole architectures that are then scored by the supernet's weights, and who of `engine` proposes them.
-    explore: CountOrNone = 500
-    explorer: str = "evolution"
 
 
 class SearchSpace(Strict):
@@ -260,26 +132,7 @@ class SearchSpace(Strict):
 
     @model_validator(mode="after")
     def _startable(self) -> SearchSpace:
-        chosen = self.parameters()
-        for start in self.starts:
-            for key, value in start.items():
-                if key in VARIANTS:
-                    if value not in VARIANTS[key]:
-                        raise SearchSpaceError(
-                            f"A start takes a variant of the {key}, not {value!r:.80}: "
-                            + nearest(str(value), VARIANTS[key])
-                        )
-                    continue
-                if key not in _PARAMETERS:
-                    raise SearchSpaceError(
-                        f"A start sets parameters of the space, not '{key}': "
-                        + nearest(key, (*chosen, *VARIANTS))
-                    )
-                if key in chosen and not offers(chosen[key], value):
-                    raise SearchSpaceError(
-                        f"A start takes a value that its parameter may have: found {value!r:.80} for '{key}'; "
-                        "change it, or the choices."
-                    )
+        check_starts(self.starts, self.parameters(), _PARAMETERS)
         return self
 
     def _all_sizes(self) -> Iterator[Sizes]:
@@ -354,56 +207,3 @@ def subsets(forms: Forms) -> tuple[Forms, ...]:
         for uses in product((0, 1), repeat=len(forms))
     ]
     return tuple(sorted((subset for subset in chosen if subset), key=len))
-
-
-def load_space(text: str | Path) -> SearchSpace:
-    """The space of a name (see `space.named`) or of a YAML file; anything wrong names the key."""
-    path = Path(text)
-    if path.suffix not in {".yaml", ".yml"}:
-        return _named(space_file(str(text)))
-    if not path.is_file():
-        raise SearchSpaceError(
-            f"A search space file must exist: found none at '{path}'; check the path or name a space."
-        )
-    return _read(path)
-
-
-def load_named_spaces() -> dict[str, SearchSpace]:
-    """Every space that has a name; anything wrong names the file and the key."""
-    return {name: _named(path) for name, path in named_spaces().items()}
-
-
-def _named(path: Path) -> SearchSpace:
-    space = _read(path)
-    if space.name != path.stem:
-        raise SearchSpaceError(
-            f"Search space '{path}', key 'name': is that of its file, '{path.stem}'; found '{space.name}'."
-        )
-    return space
-
-
-def _read(path: Path) -> SearchSpace:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise SearchSpaceError(
-            f"A search space is YAML: '{path}' is not ({' '.join(str(error).split())})."
-        ) from error
-    try:
-        return SearchSpace.model_validate(document)
-    except SearchSpaceError as error:
-        raise type(error)(f"Search space '{path}': {error}") from error
-    except ValidationError as error:
-        fault = first_fault(error, document)
-        raise SearchSpaceError(
-            f"Search space '{path}', key '{fault.key or 'the file'}': {fault.rule}; found {fault.found}."
-        ) from error
-
-
-def _operator(name: str, *, arity: int) -> str:
-    operator = get_operator(name)
-    if operator.arity != arity:
-        known = [other for other, found in operators().items() if found.arity == arity]
-        kind = "field" if arity == 1 else "pair"
-        raise SearchSpaceError(f"'{name}' is no operator of a {kind}: {nearest(name, known)}")
-    return operator.name

@@ -17,8 +17,9 @@ from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import choices_of
 from autofi.space.architecture import Forms
 from autofi.space.choices import label
+from autofi.space.parts import StreamSets
 from autofi.space.resolve import applicable_forms
-from autofi.space.search_space import SearchSpace, StreamSets, subsets
+from autofi.space.search_space import SearchSpace, subsets
 from autofi.supernet.run import READOUT, Run
 from autofi.supernet.screen import PairScore
 from autofi.supernet.screening import Screened, screen

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from autofi.space.search_space import Sampling
+from autofi.space.parts import Sampling
 from autofi.supernet.sampling import draw_options, draw_streams, option_shares
 from autofi.supernet.supernet import Supernet
 from autofi.training.copies import on_device

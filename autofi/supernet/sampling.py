@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from autofi.space.search_space import Sampling
+from autofi.space.parts import Sampling
 from autofi.supernet.supernet import Supernet
 
 #: Share of the paths that leave a slot at its cheapest option: often enough to be learned without, seldom

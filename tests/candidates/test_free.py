@@ -10,7 +10,8 @@ from optuna.distributions import CategoricalDistribution
 from autofi.candidates.free import FreeCandidates
 from autofi.engine.base import Known
 from autofi.operators.registry import choices_of
-from autofi.space.search_space import SearchSpace, load_space
+from autofi.space.loading import load_space
+from autofi.space.search_space import SearchSpace
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.survey import OWN_PARAMETERS
 

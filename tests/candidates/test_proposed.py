@@ -8,7 +8,7 @@ from typing import Any
 
 from autofi.candidates.proposed import ProposedCandidates
 from autofi.engine.base import Known
-from autofi.space.search_space import load_space
+from autofi.space.loading import load_space
 from autofi.supernet.proposal import Proposal
 from tests.supernet.proposals import PAIR, PROPOSAL
 

@@ -17,8 +17,8 @@ from autofi.export.bundle import load_bundle, write_bundle
 from autofi.model.build import build_network, used_builder
 from autofi.opening import open_data
 from autofi.settings import SearchSettings
+from autofi.space.loading import load_space
 from autofi.space.resolve import resolve
-from autofi.space.search_space import load_space
 from tests.visits import visits
 
 FIELDS, DIM, HIDDEN = 2, 10, 400

@@ -22,8 +22,8 @@ from autofi.cli.app import app
 from autofi.errors import SearchSpaceError
 from autofi.nni.bridge import from_document, from_nni, to_document
 from autofi.space.encoding import distributions
+from autofi.space.loading import load_space
 from autofi.space.named import builtin_spaces
-from autofi.space.search_space import load_space
 
 labels = st.one_of(st.booleans(), st.integers(-5, 5), st.floats(-5, 5), st.text(max_size=3), st.none())
 

@@ -11,8 +11,8 @@ from autofi.catalog import list_spaces
 from autofi.cli.catalog import spaces_markdown
 from autofi.comparison import compare
 from autofi.errors import SearchSpaceError
+from autofi.space.loading import load_space
 from autofi.space.named import VARIABLE, builtin_spaces, named_spaces
-from autofi.space.search_space import load_space
 
 OURS = """
 name: ours

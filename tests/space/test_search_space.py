@@ -12,9 +12,10 @@ from autofi.errors import SearchSpaceError
 from autofi.operators.base import Shapes
 from autofi.space.choices import Choices, label
 from autofi.space.encoding import decode, defaults, distributions
+from autofi.space.loading import load_space
 from autofi.space.named import builtin_spaces
 from autofi.space.resolve import applicable_forms, resolve
-from autofi.space.search_space import SearchSpace, load_space, subsets
+from autofi.space.search_space import SearchSpace, subsets
 
 SEARCHED = {"default", "optinter", "optfs", "optfs_field", "tanglenas", "tanglenas_dcnv2", "unified"}
 MINIMAL = {"name": "mine", "summary": "a test", "fields": {"forms": ["embedding"]}}

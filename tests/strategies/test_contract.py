@@ -15,7 +15,8 @@ from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.settings import DEFAULT_STRATEGY, SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.space.search_space import SearchSpace, load_space
+from autofi.space.loading import load_space
+from autofi.space.search_space import SearchSpace
 from autofi.strategies.registry import get_strategy, strategies
 from autofi.supernet.proposal import Proposal
 

@@ -13,7 +13,8 @@ from autofi.data.planted import PlantedSpec, generate
 from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
-from autofi.space.search_space import SearchSpace, load_space
+from autofi.space.loading import load_space
+from autofi.space.search_space import SearchSpace
 from autofi.supernet.exploration import Exploration, Explored
 from autofi.supernet.exploring import explore, score_variants
 from autofi.supernet.judges import Half, Judges

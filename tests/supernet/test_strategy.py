@@ -15,7 +15,9 @@ from autofi.data.planted import PlantedSpec, generate
 from autofi.opening import open_data
 from autofi.progress import SilentProgress
 from autofi.settings import SearchSettings
-from autofi.space.search_space import ProductSpace, SearchSpace, load_space
+from autofi.space.loading import load_space
+from autofi.space.parts import ProductSpace
+from autofi.space.search_space import SearchSpace
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.run import batch_for
 from autofi.supernet.screen import PairScore
