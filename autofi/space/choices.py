@@ -91,14 +91,14 @@ def values_of(offered: Choosable) -> tuple[Any, ...]:
 def read_each(offered: Choosable, read: Callable[[Any], Any], key: str) -> Any:
     """The same with every value as `read` takes it, which raises for one that it does not.
 
-    Raises SearchSpaceError for a range of whole numbers, of which a search would propose others.
+    Raises SearchSpaceError for a range where fractions are not read as such: a search would propose them.
     """
     values = [_as_written(value, read(value)) for value in values_of(offered)]
     if isinstance(offered, FloatRange):
-        if int in map(type, values):
+        if {*map(type, values)} != {float}:
             raise SearchSpaceError(
-                f"'{key}' is a whole number, and a range is of fractions: found {offered.low:g} to {offered.high:g}; "
-                "list the numbers as {choices: [...]}."
+                f"'{key}' is no fraction, and a range is of fractions: found {offered.low:g} to {offered.high:g}; "
+                "list what it may be as {choices: [...]}."
             )
         return offered
     return Choices(choices=tuple(values)) if isinstance(offered, Choices) else values[0]

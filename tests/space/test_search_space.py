@@ -94,6 +94,7 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
             {"training": {"batch_size": {"low": 512, "high": 4096}}},
             "range is of fractions: found 512 to 4096; list",
         ),
+        ({"readout": {"batch_norm": {"low": 0, "high": 1}}}, "'readout.batch_norm' is no fraction"),
         ({"training": {"gate_rewind": {"choices": [0, 8]}}}, "found 8, and 8 of them"),
         ({"starts": [{"pairs": "rate"}]}, "variant of the pairs, not 'rate': did you mean 'rates'"),
         ({"starts": [{"training.epoch": 3}]}, "not 'training.epoch': Known: fields, pairs, products"),
