@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -44,9 +45,16 @@ def read_settings(kind: type[T], given: Mapping[str, Any], owner: str) -> T:
             way_out = nearest(key, known) if known else "it has none."
             raise SearchSpaceError(f"{owner} has no setting '{key}': {way_out}")
     try:
-        return TypeAdapter(kind).validate_python(dict(given))
+        found: T = _reader(kind).validate_python(dict(given))  # type: ignore[arg-type]
     except ValidationError as error:
         fault = first_fault(error, given)
         raise SearchSpaceError(
             f"{owner}, setting '{fault.key}': {fault.rule}; found {fault.found}."
         ) from error
+    return found
+
+
+@cache
+def _reader(kind: type[T]) -> TypeAdapter[T]:
+    """Made once: pydantic takes longer to make it than to read with it."""
+    return TypeAdapter(kind)

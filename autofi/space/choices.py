@@ -60,8 +60,7 @@ Choosable = Annotated[
 def default_of(value: FloatRange | Choices) -> Any:
     """What is tried first."""
     if isinstance(value, Choices):
-        first = value.choices[0]
-        return tuple(first) if isinstance(first, list) else first
+        return value.choices[0]
     if value.default is not None:
         return value.default
     return (value.low * value.high) ** 0.5 if value.log else (value.low + value.high) / 2

@@ -40,8 +40,6 @@ def decode(space: SearchSpace, parameters: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, Choices):
             found[key] = next(choice for choice in value.choices if label(choice) == parameters[key])
-            if isinstance(found[key], list):
-                found[key] = tuple(found[key])
         else:
             found[key] = parameters[key]
     return found

@@ -29,10 +29,7 @@ def resolve(
     chosen = parameters or {}
 
     def section(name: str, keys: Iterable[str]) -> dict[str, Any]:
-        values = {key: space.value(f"{name}.{key}", chosen) for key in keys}
-        if isinstance(values.get("hidden"), list):
-            values["hidden"] = tuple(values["hidden"])
-        return values
+        return {key: space.value(f"{name}.{key}", chosen) for key in keys}
 
     return Architecture(
         fields=fields,

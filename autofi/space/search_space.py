@@ -80,11 +80,7 @@ class SearchSpace(Strict):
     @classmethod
     def _within_bounds(cls, given: dict[str, Choosable], info: ValidationInfo) -> dict[str, Choosable]:
         section = str(info.field_name)
-
-        def read(key: str, value: Any) -> Any:
-            kind: Any = SECTIONS[section]
-            return getattr(read_settings(kind, {key: value}, f"The section '{section}'"), key)
-
+        read = partial(_read, SECTIONS[section], f"The section '{section}'")
         return {
             key: read_each(offered, partial(read, key), f"{section}.{key}") for key, offered in given.items()
         }
@@ -93,11 +89,7 @@ class SearchSpace(Strict):
     @classmethod
     def _counted(cls, given: Choosable, info: ValidationInfo) -> Any:
         key = str(info.field_name)
-
-        def read(value: Any) -> Any:
-            return getattr(read_settings(RareCells, {key: value}, "A space"), key)
-
-        return read_each(given, read, key)
+        return read_each(given, partial(_read, RareCells, "A space", key), key)
 
     @field_validator("streams")
     @classmethod
@@ -198,6 +190,11 @@ class SearchSpace(Strict):
                         f"Space '{self.name}' lists a pair with '{name}', not a field: {nearest(name, names)}"
                     )
         return [tuple(sorted(pair, key=where.__getitem__)) for pair in self.pairs.among]  # type: ignore[misc]
+
+
+def _read(kind: type[Any], owner: str, key: str, value: Any) -> Any:
+    """A single setting of a dataclass, as it reads it."""
+    return getattr(read_settings(kind, {key: value}, owner), key)
 
 
 def subsets(forms: Forms) -> tuple[Forms, ...]:
