@@ -80,4 +80,6 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> Response:
-        return respond(Problem(error="The server failed; its log says where."), 500)
+        # What failed goes on to the server, which closes the connection: a client that is not told asks again on it.
+        problem = Problem(error="The server failed; its log says where.")
+        return respond(problem, 500, {"Connection": "close"})
