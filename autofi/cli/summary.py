@@ -175,7 +175,7 @@ def _print_pairs(out: Console, pairs: Sequence[Summary], *, limit: int | None) -
     counts = {choice: sum(pair["choice"] == choice for pair in pairs) for choice in CHOICES}
     chosen = [pair for choice in CHOICES[:2] for pair in pairs if pair["choice"] == choice]
     counted = ", ".join(f"{counts[choice]} {choice}" for choice in CHOICES)
-    _print_line(out, f"Pairs:   {counted}", "" if chosen else " (no pair earned a place)")
+    _print_line(out, "Pairs:   ", counted)
     if not chosen:
         return
     table = _table("pair", "choice", "form")
