@@ -31,6 +31,7 @@ class SelfAttentionSettings:
     residual     added to what a field attends to: a "map" of the field, or after the first layer the "field" itself
     layer_norm   whether every field is normalised after a layer
     norm_first   whether it is normalised before what a layer gives is rectified, not afterwards
+    split        what the heads divide among them: the "columns" of every field, or the "fields" with all their columns
     """
 
     layers: Count = 3
@@ -42,6 +43,7 @@ class SelfAttentionSettings:
     residual: Literal["map", "field"] = later("map")
     layer_norm: bool = False
     norm_first: bool = later(False)
+    split: Literal["columns", "fields"] = later("columns")
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -57,12 +59,14 @@ class SelfAttention(SlicedStream):
 
     The defaults are the paper's equations; its public code has ReLU on queries, keys, values and residual (`relu`), and
     normalises what a layer gives (`layer_norm`). FuxiCTR, of which the figures published for Frappe are, adds the
-    field itself where it has the width already (`residual: field`) and normalises before the ReLU (`norm_first`).
+    field itself where it has the width already (`residual: field`) and normalises before the ReLU (`norm_first`). In
+    1.2 it cut the vectors of all fields, end to end, into heads (`split: fields`): a head has F slices of width/heads
+    columns, those of F/heads neighbouring fields, and only they attend to each other. The order of fields counts then.
     Costs `F·D·4·width + 2·F²·width` products a row and layer, a quarter of the maps less with `residual: field`.
 
-    A head is a slice, in every layer. Where numbers of heads are mixed, every number is normalised (`layer_norm`) by
-    the mean and deviation of the columns it has. Queries and keys are not weighed by the share of their head, which
-    would only make its attention even.
+    A head is a slice, in every layer, unless heads split the fields. Where numbers of heads are mixed, every number is
+    normalised (`layer_norm`) by the mean and deviation of the columns it has. Queries and keys are not weighed by the
+    share of their head, which would only make its attention even.
     """
 
     name = "self_attention"
@@ -73,6 +77,7 @@ class SelfAttention(SlicedStream):
     examples = (
         {"layers": 2, "width": 8, "relu": True, "layer_norm": True, "dropout": 0.1},
         {"layers": 2, "width": 8, "residual": "field", "layer_norm": True, "norm_first": True},
+        {"layers": 2, "width": 8, "split": "fields"},
     )
 
     def __init__(self, inputs: StreamInputs, settings: SelfAttentionSettings) -> None:
@@ -114,20 +119,35 @@ class SelfAttention(SlicedStream):
         return logit
 
     def _attended(self, place: int, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """What a layer makes of the fields, `[B, F, width]`, and its shares of attention, `[B, heads, F, F]`."""
+        """What a layer makes of the fields, `[B, F, width]`, and its shares of attention, `[B, heads, F, F]`.
+
+        Where heads split the fields, the shares are those of slices of a head's fields, of which it has F.
+        """
         settings = self.settings
         projected = self.layers[place](vectors)
         if settings.relu:
             projected = torch.relu(projected)
         *projected, residual = (*projected.split(settings.width, -1), vectors)[:4]
-        query, key, value = (part.unflatten(-1, (settings.heads, -1)).transpose(1, 2) for part in projected)
+        query, key, value = (self._by_head(part) for part in projected)
         # Torch's fused attention is made for long sequences: its backward pass over some forty fields takes five
         # times as long on a CPU.
         scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
         shares = nn.functional.dropout(softmax(scores), settings.dropout, self.training)
-        found = torch.matmul(shares, value).transpose(1, 2).flatten(2)
+        found = torch.matmul(shares, value)
+        # The heads' columns beside each other, or all slices end to end.
+        found = (
+            found.transpose(1, 2).flatten(2) if settings.split == "columns" else found.reshape(residual.shape)
+        )
         normal, found = self.normal[place], found + residual
         return torch.relu(normal(found)) if settings.norm_first else normal(torch.relu(found)), shares
+
+    def _by_head(self, part: Tensor) -> Tensor:
+        """What every head has of it, `[B, heads, F, width/heads]`."""
+        rows, fields, width = part.shape
+        heads = self.settings.heads
+        if self.settings.split == "columns":
+            return part.reshape(rows, fields, heads, width // heads).transpose(1, 2)
+        return part.reshape(rows, heads, fields, width // heads)
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
         """How much of all fields' attention every field gets, by layer and head."""
@@ -135,17 +155,29 @@ class SelfAttention(SlicedStream):
         for place in range(len(self.layers)):
             vectors, shares = self._attended(place, vectors)
             found += [
-                RowWeights(f"layer {place + 1}, head {head + 1}", self.inputs.fields, of_head.mean(1))
-                for head, of_head in enumerate(shares.unbind(1))
+                RowWeights(
+                    f"layer {place + 1}, head {head + 1}", self.inputs.fields, self._by_field(head, of_head)
+                )
+                for head, of_head in enumerate(shares.mean(2).unbind(1))
             ]
         return found
 
+    def _by_field(self, head: int, shares: Tensor) -> Tensor:
+        """A head's shares added up by field, `[B, F]`."""
+        if self.settings.split == "columns":
+            return shares
+        count = shares.shape[1]
+        slices = torch.arange(head * count, (head + 1) * count, device=shares.device)
+        return torch.zeros_like(shares).index_add(1, slices // self.settings.heads, shares)
+
     @classmethod
     def slices(cls, settings: SelfAttentionSettings) -> tuple[int, SelfAttentionSettings]:
+        if settings.split == "fields":
+            return 1, settings
         return settings.heads, dataclasses.replace(settings, heads=1, width=settings.width // settings.heads)
 
     def mixed(self, mixture: Mixture) -> dict[str, Tensor]:
-        size = self.settings.width // self.settings.heads
+        size = self.settings.width // len(mixture.held)
         held, slices = (heads.repeat_interleave(size, -1) for heads in (mixture.held, mixture.slices))
         whole = torch.ones_like(held)
         found = {"last.weight": self.last.weight * held.repeat(len(self.inputs.fields))}

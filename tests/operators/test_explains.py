@@ -67,9 +67,12 @@ def test_a_cross_of_arm_net_has_the_fields_its_attention_lets_through(own: bool)
     assert all(each.parts == INPUTS.fields for each in found)
 
 
-def test_a_field_of_autoint_gets_the_mean_attention_of_all() -> None:
+@pytest.mark.parametrize("split", ["columns", "fields"])
+def test_a_field_of_autoint_gets_the_mean_attention_of_all(split: str) -> None:
     size = autoint.WIDTH // autoint.HEADS
-    stream = build("self_attention", {"layers": 2, "width": autoint.WIDTH, "heads": autoint.HEADS})
+    stream = build(
+        "self_attention", {"layers": 2, "width": autoint.WIDTH, "heads": autoint.HEADS, "split": split}
+    )
     expected = []
     for fields in FIELDS:
         of_row = []
@@ -77,9 +80,13 @@ def test_a_field_of_autoint_gets_the_mean_attention_of_all() -> None:
             maps = weight(stream, f"layers.{layer}.weight")
             query, key, *_ = (fields @ part.T for part in np.split(maps, 4))
             for head in range(autoint.HEADS):
-                columns = slice(head * size, (head + 1) * size)
-                of_row.append(softmax(query[:, columns] @ key[:, columns].T / math.sqrt(size)).mean(0))
-            fields = np.maximum(autoint.attended(fields, maps, scaled=True, relu=False), 0)
+                places = autoint.places_of(head, len(fields), split)
+                scores = np.array([[query[one] @ key[other] for other in places] for one in places])
+                by_field = np.zeros(len(fields))
+                for (field, _), share in zip(places, softmax(scores / math.sqrt(size)).mean(0), strict=True):
+                    by_field[field] += share
+                of_row.append(by_field)
+            fields = np.maximum(autoint.attended(fields, maps, scaled=True, relu=False, split=split), 0)
         expected.append(of_row)
     found = torch.stack([each.weights for each in told(stream)], 1)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from tests.operators.stream_examples import build, codes, vectors, weight
 WIDTH, HEADS = 8, 2
 
 
-def attended(fields: np.ndarray, maps: np.ndarray, *, scaled: bool, relu: bool) -> np.ndarray:
+def attended(fields: np.ndarray, maps: np.ndarray, *, scaled: bool, relu: bool, split: str) -> np.ndarray:
     """What fields attend to and what is added to them, before the last ReLU."""
     mapped = [
         np.maximum(fields @ part.T, 0) if relu else fields @ part.T
@@ -21,14 +22,24 @@ def attended(fields: np.ndarray, maps: np.ndarray, *, scaled: bool, relu: bool) 
     ]
     query, key, value = mapped[:3]
     residual = mapped[3] if len(mapped) == 4 else fields
-    found = []
-    size = WIDTH // HEADS
+    found = residual.copy()
     for head in range(HEADS):
-        columns = slice(head * size, (head + 1) * size)
-        scores = query[:, columns] @ key[:, columns].T / (np.sqrt(size) if scaled else 1.0)
-        shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
-        found.append(shares @ value[:, columns])
-    return np.concatenate(found, axis=1) + residual
+        places = places_of(head, len(fields), split)
+        for place in places:
+            scores = np.array([query[place] @ key[other] for other in places])
+            shares = np.exp(scores / np.sqrt(WIDTH // HEADS) if scaled else scores)
+            for share, other in zip(shares / shares.sum(), places, strict=True):
+                found[place] += share * value[other]
+    return found
+
+
+def places_of(head: int, fields: int, split: str) -> list[tuple[int, slice]]:
+    """What a head has: fields, and of each the columns of a slice."""
+    size = WIDTH // HEADS
+    slices = [slice(at * size, (at + 1) * size) for at in range(HEADS)]
+    if split == "columns":
+        return [(field, slices[head]) for field in range(fields)]
+    return list(product(range(fields), slices))[head * fields : (head + 1) * fields]
 
 
 def normalised(fields: np.ndarray, gains: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -47,6 +58,8 @@ def normalised(fields: np.ndarray, gains: np.ndarray, shifts: np.ndarray) -> np.
         {"layer_norm": True, "norm_first": True},
         {"residual": "field"},
         {"residual": "field", "relu": True, "layer_norm": True, "norm_first": True},
+        {"split": "fields"},
+        {"split": "fields", "residual": "field", "scaled": False, "layer_norm": True},
     ],
 )
 def test_fields_attend_to_each_other(settings: dict[str, Any]) -> None:
@@ -58,7 +71,8 @@ def test_fields_attend_to_each_other(settings: dict[str, Any]) -> None:
             maps = weight(stream, f"layers.{layer}.weight")
             of_field = layer == 1 and settings.get("residual") == "field"
             assert len(maps) == (3 if of_field else 4) * WIDTH
-            fields = attended(fields, maps, scaled=scaled, relu=relu)
+            split = settings.get("split", "columns")
+            fields = attended(fields, maps, scaled=scaled, relu=relu, split=split)
             if settings.get("layer_norm"):
                 gains, shifts = (weight(stream, f"normal.{layer}.{name}") for name in ("weight", "bias"))
                 if settings.get("norm_first"):

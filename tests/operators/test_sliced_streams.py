@@ -31,6 +31,7 @@ SIZES: dict[str, list[list[dict[str, Any]]]] = {
         [{**ATTENTION, "heads": heads, "width": 2 * heads, "layer_norm": True} for heads in (1, 3)],
         [{**ATTENTION, "heads": heads, "width": 2 * heads, "relu": True} for heads in (4, 3)],
         [{**PUBLIC_ATTENTION, "heads": heads, "width": 2 * heads} for heads in (4, 3)],
+        [{**ATTENTION, "heads": 2, "width": 4, "split": "fields"}],
     ],
 }
 every_size = pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def axes(name: str, settings: dict[str, Any], parameter: str, dim: int) -> list[
         if not settings["rank"] or parameter.endswith("bias"):
             return [columns, columns]
         return [rank, columns] if parameter.split(".")[2] == "0" else [columns, rank]
-    size = settings["width"] // settings["heads"]
+    size = settings["width"] // counts(name, [settings])[0]
     largest = size * max(counts(name, next(sizes for sizes in SIZES[name] if settings in sizes)))
     width = list(range(settings["width"]))
     if parameter == "last.weight":
