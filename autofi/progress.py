@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -19,7 +20,8 @@ REDRAW_SECONDS = 0.1
 class Progress(Protocol):
     """What the library reports to while it works.
 
-    One phase runs at a time and ends when the next begins. Calls are cheap enough for once per batch.
+    One phase runs at a time and ends when the next begins. Calls are cheap enough for once per batch, and `advance`
+    comes from another thread, too, where trainings run side by side.
     """
 
     def phase(self, name: str, total: int | None = None) -> None:
@@ -74,6 +76,7 @@ class RichProgress:
         self._done = 0
         self._figures: dict[str, Figure] = {}
         self._began = self._shown = clock()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -93,16 +96,17 @@ class RichProgress:
             self._bars.start()
 
     def advance(self, amount: int = 1, **figures: Figure) -> None:
-        self._done += amount
-        self._figures.update(figures)
-        now = self._clock()
-        if now - self._shown < self._pause:
-            return
-        self._shown = now
-        if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=self._done, figures=describe_figures(self._figures))
-        elif not self._live:
-            self._say(self._line(now - self._began))
+        with self._lock:
+            self._done += amount
+            self._figures.update(figures)
+            now = self._clock()
+            if now - self._shown < self._pause:
+                return
+            self._shown = now
+            if self._bars is not None and self._task is not None:
+                self._bars.update(self._task, completed=self._done, figures=describe_figures(self._figures))
+            elif not self._live:
+                self._say(self._line(now - self._began))
 
     def note(self, text: str) -> None:
         self._say(text)
@@ -122,13 +126,14 @@ class RichProgress:
 
     def _close(self, *, finished: bool) -> None:
         """End the running phase; one line of it stays on the screen when it was finished."""
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = self._task = None
-        if self._name is not None and finished:
-            tail = f" ({describe_figures(self._figures)})" if self._figures else ""
-            self._say(f"{self._name}: done in {describe_seconds(self._clock() - self._began)}{tail}")
-        self._name = None
+        with self._lock:
+            if self._bars is not None:
+                self._bars.stop()
+                self._bars = self._task = None
+            if self._name is not None and finished:
+                tail = f" ({describe_figures(self._figures)})" if self._figures else ""
+                self._say(f"{self._name}: done in {describe_seconds(self._clock() - self._began)}{tail}")
+            self._name = None
 
     def _say(self, text: str) -> None:
         # The bars share this console, so a line printed to it appears above them.

@@ -19,6 +19,7 @@ import torch
 from autofi.data.arrays import scratch_folder
 from autofi.errors import ConfigError
 from autofi.evaluation.from_scratch import Measured, OnEvaluation, Trained, Workbench
+from autofi.evaluation.telling import heard
 from autofi.space.architecture import Architecture
 
 Result = TypeVar("Result", bound=Measured, covariant=True)
@@ -82,9 +83,8 @@ def train_each(
 ) -> Iterator[tuple[int, Result]]:
     """The number and the result of every task, as they finish, `bench.jobs` of them at once.
 
-    One of FAILURES ends the rest; see `try_each`. `on_evaluation` is told of trainings in this process only, that is
-    where they run in turn. Raises ConfigError where the system ends a training's process, which it does when memory
-    runs out.
+    One of FAILURES ends the rest; see `try_each`. `on_evaluation` is told of every training, of several at once by a
+    thread. Raises ConfigError where the system ends a training's process, which it does when memory runs out.
     """
     for number, result in try_each(bench, tasks, on_evaluation=on_evaluation):
         if isinstance(result, Exception):
@@ -125,7 +125,10 @@ def try_each(
         temp_folder=scratch_folder(),
     )
     try:
-        yield from parallel(joblib.delayed(_numbered)(number, task, bench) for number, task in begun)
+        with heard(on_evaluation) as tell:
+            yield from parallel(
+                joblib.delayed(_numbered)(number, task, bench, tell) for number, task in begun
+            )
     except BrokenProcessPool as error:
         raise ConfigError(
             f"{jobs} trainings at once need memory for each: the system ended one's process; give fewer --jobs."
@@ -142,8 +145,10 @@ def default_jobs(device: torch.device) -> int:
     return min(GPU_JOBS, os.cpu_count() or 1) if device.type == "cuda" else 1
 
 
-def _numbered(number: int, task: Task[Result], bench: Workbench) -> tuple[int, Result | Exception]:
-    return number, _attempt(task, bench, None)
+def _numbered(
+    number: int, task: Task[Result], bench: Workbench, tell: OnEvaluation | None
+) -> tuple[int, Result | Exception]:
+    return number, _attempt(task, bench, tell)
 
 
 def _attempt(task: Task[Result], bench: Workbench, on_evaluation: OnEvaluation | None) -> Result | Exception:

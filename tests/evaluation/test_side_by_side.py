@@ -97,7 +97,26 @@ def test_processes_map_large_arrays_and_may_read_them() -> None:
     aucs = {measured.report.auc for _, measured in train_each(bench, tasks)}
     assert len(aucs) == 2
     assert min(aucs) > 0.7
-    assert not list(Path(scratch_folder()).glob("joblib_memmapping_folder*"))
+    assert not list(Path(scratch_folder()).glob(f"joblib_memmapping_folder_{os.getpid()}_*"))
+
+
+def test_evaluations_are_told_from_other_processes() -> None:
+    tasks = [Training(short(workbench(jobs=1), "lr"), seed) for seed in range(3)]
+    together, in_turn = told(workbench(jobs=2), tasks), told(workbench(jobs=1), tasks)
+    assert [number for number, *_ in in_turn] == [1, 2] * 3
+    np.testing.assert_allclose(sorted(together), sorted(in_turn), atol=1e-6)
+
+
+def told(bench: Workbench, tasks: list[Training]) -> list[tuple[int, float, float]]:
+    """Number, AUC and logloss of every evaluation of these trainings that somebody who waits for them is told."""
+    evaluations = []
+
+    def hear(number: int, auc: float, logloss: float, speed: float) -> None:
+        assert speed > 0
+        evaluations.append((number, auc, logloss))
+
+    dict(train_each(bench, tasks, on_evaluation=hear))
+    return evaluations
 
 
 def test_a_training_that_fails_leaves_the_others_alone() -> None:
