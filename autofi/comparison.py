@@ -20,6 +20,7 @@ from autofi.comparison_results import (
     Result,
     load_results,
     measured_results,
+    models_by_table,
     restore,
     write_results,
 )
@@ -31,12 +32,13 @@ from autofi.evaluation.side_by_side import default_jobs
 from autofi.faults import first_fault
 from autofi.frequencies import save_frequencies
 from autofi.opening import open_data
+from autofi.over_seeds import mean_figures
 from autofi.predictions import save_labels
 from autofi.progress import Progress, SilentProgress
 from autofi.report.comparison import write_comparison
 from autofi.settings import DEFAULT_SPLIT, SearchSettings
 from autofi.store import StudyHandle, StudyStore, resolve_storage
-from autofi.study import Study, mean_figures
+from autofi.study import Study
 from autofi.training.settings import TrainingSettings
 
 #: What the studies of a comparison are kept under: their models are named one by one, not drawn from a space.
@@ -168,7 +170,12 @@ def compare(
                 [result for name, handle in studies.items() for result in measured_results(handle, name)],
             )
         summaries = {name: Study(store, handle).summary() for name, handle in studies.items()}
-    write_comparison(Path(file).parent / "report.md", summaries, _published(settings), Path(file).name)
+    # A table that this storage has no study of is reported by its lines.
+    found = models_by_table(load_results(results)) | {
+        name: summary["baselines"] for name, summary in summaries.items()
+    }
+    reported = {name: found[name] for name in settings.tables if name in found}
+    write_comparison(Path(file).parent / "report.md", reported, _published(settings), Path(file).name)
     return summaries
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,6 +14,7 @@ from autofi.baselines import current_baselines
 from autofi.bounds import Strict
 from autofi.errors import DataError
 from autofi.faults import first_fault
+from autofi.over_seeds import over_seeds
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 #: Beside the comparison's file, next to `report.md`.
@@ -86,6 +88,18 @@ def write_results(path: Path, measured: Iterable[Result]) -> None:
     lines = [merged[key].model_dump_json(exclude_defaults=True) for key in sorted(merged)]
     fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
     fresh.replace(path)
+
+
+def models_by_table(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]]:
+    """The models of every table, each over its seeds as `Study.summary()` tells it."""
+    seeds: dict[tuple[str, str, str, str], list[Result]] = {}
+    for result in results:
+        seeds.setdefault(result.of, []).append(result)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for (table, model, _, _), alike in seeds.items():
+        error = alike[0].metrics.get("test", {}).get("auc_error")
+        found.setdefault(table, []).append(over_seeds(model, alike, test_error=error))
+    return found
 
 
 def restore(handle: StudyHandle, table: str, results: Iterable[Result]) -> int:

@@ -27,6 +27,7 @@ from autofi.export.contents import FORMS, forms_of, quantization_of
 from autofi.frequencies import save_frequencies
 from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
+from autofi.over_seeds import mean_figures, over_seeds
 from autofi.plain_json import json_text
 from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress
@@ -421,28 +422,7 @@ class Study:
         ]
 
     def _model(self, name: str, models: Sequence[ModelRecord]) -> dict[str, Any]:
-        return {
-            "name": name,
-            "valid": mean_figures(models, "valid"),
-            "test": self._test_figures(models),
-            "seeds": len(models),
-            "parameters": models[0].parameters,
-            "table_bytes": models[0].table_bytes,
-            "seconds": statistics.fmean(model.seconds or 0.0 for model in models),
-        }
-
-    def _test_figures(self, models: Sequence[ModelRecord]) -> dict[str, Any] | None:
-        figures = mean_figures(models, "test")
-        if figures is None:
-            return None
-        aucs = [model.metrics["test"]["auc"] for model in models if model.metrics.get("test")]
-        spread = statistics.stdev(aucs) if len(aucs) > 1 else None
-        interval = None
-        error = self._test_error(models[0])
-        if error is not None:
-            half = NORMAL_95 * math.sqrt(error**2 + (spread or 0.0) ** 2 / len(aucs))
-            interval = [figures["auc"] - half, figures["auc"] + half]
-        return figures | {"auc_std": spread, "auc_interval": interval}
+        return over_seeds(name, models, test_error=self._test_error(models[0]))
 
     def _test_error(self, model: ModelRecord) -> float | None:
         """Standard error of the test AUC over rows; of a model of an older version from its predictions."""
@@ -511,15 +491,6 @@ class Study:
         seconds = self._handle.stage("seconds") or {}
         found: dict[str, float | None] = {name: seconds.get(name) for name in ("encode", "search", "retrain")}
         return found | {"total": sum(seconds.values()) if seconds else None}
-
-
-def mean_figures(models: Sequence[ModelRecord], part: str) -> dict[str, float] | None:
-    """Means over seeds of what all of them have measured of a part; None where it was not measured."""
-    found = [model.metrics[part] for model in models if model.metrics.get(part)]
-    if not found:
-        return None
-    common = [key for key in found[0] if all(key in figures for figures in found)]
-    return {key: statistics.fmean(figures[key] for figures in found) for key in common}
 
 
 def open_study(name: str, storage: str | None = None) -> Study:

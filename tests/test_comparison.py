@@ -138,6 +138,14 @@ def test_another_machine_goes_on_from_the_results_beside_the_file(file: Path, tr
     assert again == kept
 
 
+def test_tables_that_are_not_trained_keep_their_place_in_the_report(file: Path) -> None:
+    run(file)
+    report = (file.parent / "report.md").read_text()
+    found = run(file, tables=["again"], storage=str(file.parent / "elsewhere.db"))
+    assert set(found) == {"again"}
+    assert (file.parent / "report.md").read_text() == report
+
+
 def test_a_model_that_changed_takes_the_place_of_its_results(file: Path, trained: list[int]) -> None:
     run(file, tables=["visits"])
     old = lines(file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,39 +23,38 @@ HEADING = (
 
 
 def comparison_markdown(
-    summaries: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, Sequence[Mapping[str, Any]]],
     published: Mapping[str, tuple[Mapping[str, float], str]],
     file: str,
 ) -> str:
-    """`summaries` by table as `Study.summary()` gives them; `published` the AUC by model, and a note, by table."""
+    """`models` by table, each as `Study.summary()` gives it; `published` the AUC by model, and a note, by table."""
     sections = [
         "# Known models side by side",
         "Test AUC and logloss are means over seeds, with the deviation between seeds; the interval is the 95 % "
         "interval of the test AUC, over test rows and seeds. Seconds are those of one training. Best first, by test "
         "AUC; nothing was chosen by test rows.",
     ]
-    for name, summary in summaries.items():
+    for name, measured in models.items():
         figures, note = published.get(name, ({}, ""))
-        sections += [f"## {name}", note, table(HEADING, _rows(summary, figures))]
+        sections += [f"## {name}", note, table(HEADING, _rows(measured, figures))]
     sections.append(f"Made by `autofi compare {file}`.")
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def write_comparison(
     path: Path,
-    summaries: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, Sequence[Mapping[str, Any]]],
     published: Mapping[str, tuple[Mapping[str, float], str]],
     file: str,
 ) -> None:
     """Write the report."""
-    path.write_text(comparison_markdown(summaries, published, file), encoding="utf-8")
+    path.write_text(comparison_markdown(models, published, file), encoding="utf-8")
 
 
-def _rows(summary: Mapping[str, Any], published: Mapping[str, float]) -> list[tuple[Any, ...]]:
-    measured = [model for model in summary["baselines"] if model.get("test")]
-    measured.sort(key=lambda model: -model["test"]["auc"])
+def _rows(models: Sequence[Mapping[str, Any]], published: Mapping[str, float]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    for model in measured:
+    tested = [model for model in models if model.get("test")]
+    for model in sorted(tested, key=lambda model: -model["test"]["auc"]):
         test, told = model["test"], published.get(model["name"])
         interval, spread = test.get("auc_interval"), test.get("auc_std")
         rows.append(

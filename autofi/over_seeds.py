@@ -1,0 +1,55 @@
+"""What several seeds of one model came to together: means, the deviation between them, an interval."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from autofi.training.metrics import NORMAL_95
+
+
+class Seed(Protocol):
+    """One training; `metrics` maps a split part to its measures."""
+
+    @property
+    def metrics(self) -> Mapping[str, Any]: ...
+    @property
+    def parameters(self) -> int | None: ...
+    @property
+    def table_bytes(self) -> int | None: ...
+    @property
+    def seconds(self) -> float | None: ...
+
+
+def over_seeds(name: str, seeds: Sequence[Seed], *, test_error: float | None) -> dict[str, Any]:
+    """A model as `Study.summary()` tells it; `test_error` is the standard error of the test AUC over rows."""
+    test = mean_figures(seeds, "test")
+    return {
+        "name": name,
+        "valid": mean_figures(seeds, "valid"),
+        "test": None if test is None else test | _test_spread(seeds, test["auc"], test_error),
+        "seeds": len(seeds),
+        "parameters": seeds[0].parameters,
+        "table_bytes": seeds[0].table_bytes,
+        "seconds": statistics.fmean(seed.seconds or 0.0 for seed in seeds),
+    }
+
+
+def mean_figures(seeds: Sequence[Seed], part: str) -> dict[str, float] | None:
+    """Means over seeds of what all of them have measured of a part; None where it was not measured."""
+    found = [seed.metrics[part] for seed in seeds if seed.metrics.get(part)]
+    if not found:
+        return None
+    common = [key for key in found[0] if all(key in figures for figures in found)]
+    return {key: statistics.fmean(figures[key] for figures in found) for key in common}
+
+
+def _test_spread(seeds: Sequence[Seed], mean: float, error: float | None) -> dict[str, Any]:
+    aucs = [seed.metrics["test"]["auc"] for seed in seeds if seed.metrics.get("test")]
+    spread = statistics.stdev(aucs) if len(aucs) > 1 else None
+    if error is None:
+        return {"auc_std": spread, "auc_interval": None}
+    half = NORMAL_95 * math.sqrt(error**2 + (spread or 0.0) ** 2 / len(aucs))
+    return {"auc_std": spread, "auc_interval": [mean - half, mean + half]}
