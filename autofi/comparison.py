@@ -236,12 +236,12 @@ def _train_table(
         save_frequencies(handle, dataset)
         if restored := restore(handle, name, measured):
             progress.note(f"{name}: {restored} trainings of {FILE_NAME} are not repeated.")
-        progress.phase(f"train on {name}", total=len(models) * settings.seeds)
 
         def go_on() -> bool:
             return deadline is None or time.monotonic() < deadline
 
-        def train(wanted: Sequence[tuple[str, int]]) -> None:
+        def train(phase: str, wanted: Sequence[tuple[str, int]]) -> None:
+            progress.phase(phase, total=len(wanted))
             failed = train_baselines(
                 handle,
                 bench,
@@ -255,12 +255,11 @@ def _train_table(
                 progress.note(f"{model} failed on {name} with seed {seed}: {error}")
 
         # Seed by seed: a sitting that ends early has compared all models by as many seeds as it could.
-        train([(model, seed) for seed in range(settings.seeds) for model in models])
-        if go_on():
-            leaders = _leaders(handle, settings)
-            train(
-                [(model, seed) for seed in range(settings.seeds, settings.closer.seeds) for model in leaders]
-            )
+        train(f"train on {name}", [(model, seed) for seed in range(settings.seeds) for model in models])
+        leaders = [model for model in _leaders(handle, settings) if model in models]
+        more = range(settings.seeds, settings.closer.seeds)
+        if leaders and more and go_on():
+            train(f"train the leaders on {name}", [(model, seed) for seed in more for model in leaders])
 
 
 def _leaders(handle: StudyHandle, settings: ComparisonSettings) -> list[str]:

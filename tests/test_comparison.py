@@ -111,6 +111,22 @@ def test_a_second_sitting_trains_what_is_missing_only(file: Path, trained: list[
     assert trained == []
 
 
+def test_leaders_that_were_not_asked_for_wait(file: Path, trained: list[int]) -> None:
+    settings = {**TABLE, "training": {"epochs": 1}}
+    write(file, tables={"visits": settings}, closer={"models": 2, "seeds": 2})
+    run(file)
+    before = models(file, "visits")
+    assert len(before) == 4
+    # A third seed for both leaders, of which one is asked for at a time; neither is trained by settings not its own.
+    write(file, tables={"visits": settings}, closer={"models": 2, "seeds": 3})
+    trained.clear()
+    for model in ("fm", "lr"):
+        run(file, models=[model])
+        before.append((model, 2))
+        assert models(file, "visits") == before
+    assert trained == [2, 2]
+
+
 def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (file.parent / "results.jsonl").read_text().splitlines()]
 
