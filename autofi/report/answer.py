@@ -9,7 +9,7 @@ from autofi.progress import describe_seconds
 from autofi.report.figures.trade_off import measure
 from autofi.report.findings import Findings
 from autofi.report.front import missed_words
-from autofi.report.streams import boosted_words
+from autofi.report.streams import boosted_words, told
 from autofi.report.verdict import verdict
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
@@ -32,12 +32,12 @@ def _won(findings: Findings) -> str:
     if winner and test:
         interval = test.get("auc_interval")
         reach = f" (95 % interval {interval[0]:.4f} to {interval[1]:.4f})" if interval else ""
-        told = f"The winner has a test AUC of {test['auc']:.4f}{reach}"
+        reached = f"The winner has a test AUC of {test['auc']:.4f}{reach}"
         missed = missed_words(summary)
         if summary.get("comparison"):
             said, figures = verdict(summary["comparison"])
-            return f"{said} ({figures}): {told[0].lower()}{told[1:]}. {missed}".rstrip()
-        return f"{told}; no baseline was measured on the same rows. {missed}".rstrip()
+            return f"{said} ({figures}): {reached[0].lower()}{reached[1:]}. {missed}".rstrip()
+        return f"{reached}; no baseline was measured on the same rows. {missed}".rstrip()
     done, asked = len(findings.complete), findings.asked
     of = f" of {asked}" if asked else ""
     state = "goes on" if findings.searching else "has stopped before its winner was retrained"
@@ -65,8 +65,8 @@ def _made(findings: Findings) -> str:
         else "It uses no pair of fields"
     )
     share = findings.summary.get("boosted_share")
-    beside = f"; beside it, {boosted_words(share)}" if share else ""
-    return f"{said}{beside}."
+    beside = [*told(architecture.chosen_streams()), *([boosted_words(share)] if share else [])]
+    return f"{said}. Beside that: {'; '.join(beside)}." if beside else f"{said}."
 
 
 def _pairs(architecture: Architecture, choice: str) -> str:

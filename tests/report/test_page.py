@@ -12,9 +12,11 @@ import pytest
 
 import autofi
 from autofi.errors import ConfigError
+from autofi.report.answer import answer
 from autofi.report.findings import Findings
 from autofi.report.page import page_html
 from autofi.report.sections import SECTIONS
+from autofi.space.architecture import Architecture
 from autofi.study import Study
 from tests.report.reported import write_study
 
@@ -103,6 +105,26 @@ def test_the_answer_has_three_sentences(page: str, findings: Findings) -> None:
     assert "trial 5 has 2.0 kB of tables for 0.0010 less validation AUC" in told
 
 
+def test_the_answer_names_what_stands_beside_the_pairs(findings: Findings) -> None:
+    leader = findings.leader
+    assert leader is not None
+    architecture = replace(
+        Architecture.from_json(leader.architecture),
+        streams={"selected_products": {"crosses": [["field 0", "field 1", "field 2"]]}},
+    )
+    found = replace(
+        findings,
+        trials=tuple(
+            replace(trial, architecture_json=json.dumps(architecture.to_json())) if trial == leader else trial
+            for trial in findings.trials
+        ),
+        summary={**findings.summary, "boosted_share": 0.25},
+    )
+    beside = "selected_products, crosses field 0 × field 1 × field 2; boosted trees, 25% of the logit."
+    assert answer(found)[1].endswith(f" Beside that: {beside}")
+    assert "Beside that" not in answer(findings)[1]
+
+
 def test_a_trap_in_the_data_is_warned_of_before_the_rest(page: str) -> None:
     data = page[page.index('<section id="data">') : page.index('<section id="protocol">')]
     told = Read(data).texts
@@ -116,8 +138,8 @@ def test_a_winner_that_reads_a_pair_which_gives_the_class_away_is_told_so(findin
     first, *_ = findings.checks.warnings
     warning = replace(first, fields=("field 0", "field 1"))
     told = page_html(replace(findings, checks=replace(findings.checks, warnings=(warning,))))
-    answer = " ".join(Read(told[: told.index('<section id="models">')]).texts)
-    assert "1 warning, and the architecture above reads field 0 × field 1." in answer
+    told_first = " ".join(Read(told[: told.index('<section id="models">')]).texts)
+    assert "1 warning, and the architecture above reads field 0 × field 1." in told_first
     other = replace(first, fields=("field 2", "field 3", "field 4"))
     told = page_html(replace(findings, checks=replace(findings.checks, warnings=(other,))))
     assert "1 warning. See" in " ".join(Read(told).texts)
