@@ -12,6 +12,8 @@ from autofi.operators.streams import Stream, StreamInputs
 
 ROWS = 12
 INPUTS = StreamInputs(fields=("user", "item", "hour", "tags"), rows=(7, 5, 4, 0), dim=6)
+#: Frappe's fields, user and item first, each with a row for unknown and one for missing values.
+FRAPPE = StreamInputs(tuple("abcdefghij"), (956, 4084, 82, 235, 11, 9, 9, 5, 4, 4), 10)
 
 
 def vectors(seed: int = 0) -> torch.Tensor:

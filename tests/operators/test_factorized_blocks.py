@@ -10,10 +10,8 @@ import torch
 
 from autofi.errors import SearchSpaceError
 from autofi.operators.registry import get_stream
-from autofi.operators.streams import BranchedStream, Stream, StreamInputs
-from tests.operators.stream_examples import INPUTS, build, codes, vectors, weight
-
-FRAPPE = StreamInputs(tuple("abcdefghij"), (956, 4084, 82, 235, 11, 9, 9, 5, 4, 4), 10)
+from autofi.operators.streams import BranchedStream, Stream
+from tests.operators.stream_examples import FRAPPE, INPUTS, build, codes, vectors, weight
 
 
 def gated(stream: Stream, fields: np.ndarray) -> np.ndarray:

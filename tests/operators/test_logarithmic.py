@@ -12,10 +12,9 @@ import torch
 from autofi.errors import SearchSpaceError
 from autofi.operators.registry import get_stream
 from autofi.operators.streams import Stream, StreamInputs
-from tests.operators.stream_examples import INPUTS, ROWS, build, codes, vectors, weight
+from tests.operators.stream_examples import FRAPPE, INPUTS, ROWS, build, codes, vectors, weight
 
 NEURONS = 3
-FRAPPE = StreamInputs(tuple("abcdefghij"), (956, 4084, 82, 235, 11, 9, 9, 5, 4, 4), 10)
 
 
 def normalised(stream: Stream, name: str, channel: int, value: float) -> float:
