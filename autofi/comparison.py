@@ -165,15 +165,14 @@ def compare(
                 )
         finally:
             studies = _studies(store, settings)
-            write_results(
+            lines = write_results(
                 results,
                 [result for name, handle in studies.items() for result in measured_results(handle, name)],
             )
         summaries = {name: Study(store, handle).summary() for name, handle in studies.items()}
     # A table that this storage has no study of is reported by its lines.
-    found = models_by_table(load_results(results)) | {
-        name: summary["baselines"] for name, summary in summaries.items()
-    }
+    found = models_by_table(line for line in lines if line.table not in summaries)
+    found |= {name: summary["baselines"] for name, summary in summaries.items()}
     reported = {name: found[name] for name in settings.tables if name in found}
     write_comparison(Path(file).parent / "report.md", reported, _published(settings), Path(file).name)
     return summaries

@@ -14,7 +14,7 @@ from autofi.baselines import current_baselines
 from autofi.bounds import Strict
 from autofi.errors import DataError
 from autofi.faults import first_fault
-from autofi.over_seeds import over_seeds
+from autofi.over_seeds import kept_test_error, over_seeds
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 #: Beside the comparison's file, next to `report.md`.
@@ -73,8 +73,9 @@ def _unreadable(path: Path, number: int, reason: str) -> DataError:
     )
 
 
-def write_results(path: Path, measured: Iterable[Result]) -> None:
-    """Join `measured` to the lines of a file; of a model that changed on a table only the new lines stay."""
+def write_results(path: Path, measured: Iterable[Result]) -> list[Result]:
+    """Join `measured` to the lines of a file, and return all of them; of a model that changed on a table only the new
+    lines stay."""
     measured = list(measured)
     current = {result.of for result in measured}
     known = {(table, model) for table, model, _, _ in current}
@@ -82,12 +83,13 @@ def write_results(path: Path, measured: Iterable[Result]) -> None:
     for line in load_results(path):
         if (line.table, line.model) not in known or line.of in current:
             merged[line.key] = line
-    if not merged:
-        return
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    lines = [merged[key].model_dump_json(exclude_defaults=True) for key in sorted(merged)]
-    fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    lines = [merged[key] for key in sorted(merged)]
+    if lines:
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        written = "\n".join(line.model_dump_json(exclude_defaults=True) for line in lines)
+        fresh.write_text(written + "\n", encoding="utf-8")
+        fresh.replace(path)
+    return lines
 
 
 def models_by_table(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]]:
@@ -97,7 +99,7 @@ def models_by_table(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]
         seeds.setdefault(result.of, []).append(result)
     found: dict[str, list[dict[str, Any]]] = {}
     for (table, model, _, _), alike in seeds.items():
-        error = alike[0].metrics.get("test", {}).get("auc_error")
+        error = kept_test_error(alike[0])
         found.setdefault(table, []).append(over_seeds(model, alike, test_error=error))
     return found
 

@@ -46,6 +46,12 @@ def mean_figures(seeds: Sequence[Seed], part: str) -> dict[str, float] | None:
     return {key: statistics.fmean(figures[key] for figures in found) for key in common}
 
 
+def kept_test_error(seed: Seed) -> float | None:
+    """Standard error of the test AUC over rows, as it was measured with the AUC; models of older versions have none."""
+    kept: float | None = (seed.metrics.get("test") or {}).get("auc_error")
+    return kept
+
+
 def _test_spread(seeds: Sequence[Seed], mean: float, error: float | None) -> dict[str, Any]:
     aucs = [seed.metrics["test"]["auc"] for seed in seeds if seed.metrics.get("test")]
     spread = statistics.stdev(aucs) if len(aucs) > 1 else None

@@ -27,7 +27,7 @@ from autofi.export.contents import FORMS, forms_of, quantization_of
 from autofi.frequencies import save_frequencies
 from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
-from autofi.over_seeds import mean_figures, over_seeds
+from autofi.over_seeds import kept_test_error, mean_figures, over_seeds
 from autofi.plain_json import json_text
 from autofi.predictions import load_labels, load_predictions, model_key
 from autofi.progress import Progress, SilentProgress
@@ -426,7 +426,7 @@ class Study:
 
     def _test_error(self, model: ModelRecord) -> float | None:
         """Standard error of the test AUC over rows; of a model of an older version from its predictions."""
-        kept: float | None = (model.metrics.get("test") or {}).get("auc_error")
+        kept = kept_test_error(model)
         if kept is not None:
             return kept
         scores, labels = self._predictions(model, "test"), load_labels(self._handle, "test")

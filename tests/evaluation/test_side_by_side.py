@@ -73,6 +73,15 @@ class Doomed:
         raise AssertionError
 
 
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A scratch folder that no other process of this machine uses."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert scratch_folder() == str(tmp_path)
+    return tmp_path
+
+
 @pytest.mark.parametrize("refit", [False, True])
 def test_side_by_side_comes_to_what_comes_in_turn(refit: bool) -> None:
     together, in_turn = workbench(jobs=3), workbench(jobs=1)
@@ -90,21 +99,22 @@ def test_side_by_side_comes_to_what_comes_in_turn(refit: bool) -> None:
     assert not np.allclose(found[0].predictions["test"], found[1].predictions["test"])
 
 
-def test_processes_map_large_arrays_and_may_read_them() -> None:
+def test_processes_map_large_arrays_and_may_read_them(scratch: Path) -> None:
     bench = workbench(jobs=2, rows=150_000)  # 1.2 MB of codes
     assert bench.dataset.ids.nbytes > SHARED_BYTES
     tasks = [Training(short(bench, "lr"), seed) for seed in range(2)]
     aucs = {measured.report.auc for _, measured in train_each(bench, tasks)}
     assert len(aucs) == 2
     assert min(aucs) > 0.7
-    assert not list(Path(scratch_folder()).glob(f"joblib_memmapping_folder_{os.getpid()}_*"))
+    assert not list(scratch.glob("joblib_memmapping_folder*"))
 
 
-def test_evaluations_are_told_from_other_processes() -> None:
+def test_evaluations_are_told_from_other_processes(scratch: Path) -> None:
     tasks = [Training(short(workbench(jobs=1), "lr"), seed) for seed in range(3)]
     together, in_turn = told(workbench(jobs=2), tasks), told(workbench(jobs=1), tasks)
     assert [number for number, *_ in in_turn] == [1, 2] * 3
     np.testing.assert_allclose(sorted(together), sorted(in_turn), atol=1e-6)
+    assert not list(scratch.glob("autofi-*"))
 
 
 def told(bench: Workbench, tasks: list[Training]) -> list[tuple[int, float, float]]:
