@@ -55,6 +55,23 @@ SplitColumn = Annotated[
         metavar="C",
     ),
 ]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Text or number that is a missing value in any column, besides NA, NULL, - and others in columns of "
+        "numbers. Repeatable.",
+        rich_help_panel=COLUMNS,
+        metavar="MARK",
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        help="Decimal mark of numbers in texts, '.' or ','; found where it is certain.",
+        rich_help_panel=COLUMNS,
+        metavar="MARK",
+    ),
+]
 SchemaFile = Annotated[
     Path | None,
     typer.Option(
@@ -114,6 +131,8 @@ def schema_overrides(
     group: Group = None,
     time: Time = None,
     split_column: SplitColumn = None,
+    missing: Missing = None,
+    decimal: Decimal = None,
     schema: SchemaFile = None,
 ) -> Any:
     """The SchemaOverrides that the YAML file says, changed by the flags; None when neither says anything.
@@ -128,7 +147,11 @@ def schema_overrides(
     }
     roles = {"weight": weight, "group": group, "time": time, "split_column": split_column}
     given_roles = {key: name for key, name in roles.items() if name is not None}
-    if schema is None and not any(kinds.values()) and not given_roles:
+    if decimal not in (None, ".", ","):
+        raise ConfigError(f"--decimal is '.' or ',', not '{decimal}'")
+    marks = {"missing": tuple(missing or ())} if missing else {}
+    read: dict[str, Any] = marks | ({} if decimal is None else {"decimal": decimal})
+    if schema is None and not any(kinds.values()) and not given_roles and not read:
         return None
 
     import autofi
@@ -142,4 +165,4 @@ def schema_overrides(
         else:
             settings[key] = (*(c for c in kept if c not in flagged), *columns)
     settings["ignore"] = tuple(c for c in settings["ignore"] if c not in given_roles.values())
-    return autofi.SchemaOverrides(**settings | given_roles)
+    return autofi.SchemaOverrides(**settings | given_roles | read)

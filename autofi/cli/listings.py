@@ -29,12 +29,13 @@ def print_records(records: Sequence[Any]) -> None:
 
 def print_columns(found: InferredSchema) -> None:
     """How a table would be read, one row per column of it."""
-    names = ("column", "used as", "kind", "type", "distinct", "missing share", "example", "note")
+    names = ("column", "used as", "kind", "values", "type", "distinct", "missing share", "example", "note")
     rows = [
         (
             column.name,
             column.role,
             column.kind if column.role in ("field", "group") else None,
+            column.values,
             column.type,
             f"{column.distinct:,}+" if column.capped else column.distinct,
             column.missing_share,

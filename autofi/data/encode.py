@@ -94,9 +94,15 @@ def encode(
         weights=arrays.weights,
         groups=arrays.groups,
         parts=parts,
-        fingerprint=fingerprint(schema.to_json(), parts, named),
+        fingerprint=fingerprint(_meaning(schema), parts, named),
         apart=kept_apart(arrays.ids, encoder.cardinalities, parts, arrays.groups, seed=seed),
     )
+
+
+def _meaning(schema: Schema) -> dict[str, Any]:
+    """Fields and roles, without how a file writes their values: the same rows have one fingerprint in every file."""
+    fields = [[field.name, field.kind.value, field.reads_as_number] for field in schema.fields]
+    return {"fields": fields, "target": schema.target, "weight": schema.weight, "group": schema.group}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from autofi.data.columns import (
     LIST_SEPARATOR,
     Column,
-    UnreadableValueError,
     as_numbers,
     as_tokens,
     canonical_codes,
@@ -66,7 +65,7 @@ class FieldValues:
         """
         if self._field.kind is FieldKind.MULTI_VALUED:
             return pc.binary_join(self._tokens, LIST_SEPARATOR).dictionary_encode()
-        return canonical_codes(self._column)
+        return canonical_codes(self._column, self._field.reading)
 
     def numbers(self) -> NDArray[np.float64]:
         """The number of each value; NaN is missing.
@@ -86,26 +85,9 @@ class FieldValues:
 
     @cached_property
     def _numbers(self) -> NDArray[np.float64]:
-        try:
-            return as_numbers(self._column)
-        except UnreadableValueError:
-            if self._field.kind is FieldKind.NUMERIC:
-                raise
-        encoded = canonical_codes(self._column)
-        of_value = np.array([_number(value) for value in encoded.dictionary.to_pylist()] + [np.nan])
-        of_row = pc.fill_null(encoded.indices, pa.scalar(len(of_value) - 1, pa.int32()))
-        numbers: NDArray[np.float64] = of_value[of_row.to_numpy(zero_copy_only=False)]
-        return numbers
+        strict = self._field.kind is FieldKind.NUMERIC
+        return as_numbers(self._column, self._field.reading, strict=strict)
 
     @cached_property
     def _tokens(self) -> pa.ListArray:
-        return as_tokens(self._column, self._field.separator)
-
-
-def _number(text: str | None) -> float:
-    if text is None:
-        return float("nan")
-    try:
-        return float(as_numbers(pa.array([text]))[0])
-    except UnreadableValueError:
-        return float("nan")
+        return as_tokens(self._column, self._field.separator, self._field.reading)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_strings
+from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_strings, is_list
 from autofi.data.overrides import SchemaOverrides, load_overrides
 from autofi.data.reading import Table
 from autofi.data.roles import read_labels, read_weights
@@ -22,6 +22,7 @@ from autofi.data.summary import (
     profile,
     summarize,
 )
+from autofi.data.value_types import Reading, ValueType
 from autofi.errors import DataError, nearest
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
 TARGET_NAMES = ("label", "click", "clicked", "target", "y", "is_click")
 _SPLIT_NAMES = {"train", "valid", "test"}
 _FEW = 10
+_FEW_MARKS = 5
 Profiles = Mapping[str, ColumnProfile]
 
 
@@ -57,11 +59,12 @@ def infer_schema(
 ) -> InferredSchema:
     """Reads the table once and decides; `target` and `overrides` win over what the values look like.
 
-    The rules: lists are multi-valued; times, dates and numbers of which any has a fraction are numeric; all
+    The rules: lists are multi-valued; times, durations and numbers of which any has a fraction are numeric; all
     else is categorical (integers as well: they are mostly ids, and have a position on the number line
-    besides). Columns without values, with one value and none missing, of nested types, or that hold just
-    train, valid and test are ignored, unless the overrides name them. Without a `target` it is the first
-    found of label, click, clicked, target, y and is_click, in any case.
+    besides). A column is judged as a whole, by what its values mean and not by how the file writes them: see
+    `autofi.data.value_types`. Columns without values, with one value and none missing, of nested types, or that
+    hold just train, valid and test are ignored, unless the overrides name them. Without a `target` it is the
+    first found of label, click, clicked, target, y and is_click, in any case.
 
     Raises DataError for unknown columns, a target that is not 0/1, -1/1 or true/false in every row, text or
     infinite values in numeric columns, and weights that are missing, negative or not finite.
@@ -69,7 +72,16 @@ def infer_schema(
     given = overrides or SchemaOverrides()
     _check_names(table, target, given)
     target = target or given.target or _guess_target(table)
-    profiles = {column.name: column for column in profile(table, most_distinct=most_distinct)}
+    profiles = {
+        column.name: column
+        for column in profile(
+            table,
+            most_distinct=most_distinct,
+            separators=given.multi_valued,
+            missing=given.missing,
+            decimal=given.decimal,
+        )
+    }
     _check_readable(table, profiles, target, given)
     _check_target(table, profiles[target])
     if given.weight is not None:
@@ -84,13 +96,15 @@ def infer_schema(
         reason = None if said else _reason_to_ignore(column, given)
         role = roles.get(name, "field" if reason is None else "ignored")
         kind = said or column.kind
+        field = None
         if said or role == "field":
-            fields.append(_field(table, column, kind, given.multi_valued.get(name)))
+            field = _field(table, column, kind, given.multi_valued.get(name))
+            fields.append(field)
         elif role == "ignored" and name == given.group:
             role = "group"
-        note = reason if role != "field" else _remark(column)
+        note = reason if role != "field" else "; ".join(_remarks(column)) or None
         found = column.summary()
-        number = found.reads_as_number and kind is not FieldKind.MULTI_VALUED
+        number = found.reads_as_number if field is None else field.reads_as_number
         summaries.append(dataclasses.replace(found, kind=kind, reads_as_number=number, role=role, note=note))
     schema = Schema(
         fields=tuple(fields),
@@ -171,22 +185,41 @@ def _reason_to_ignore(column: ColumnProfile, given: SchemaOverrides) -> str | No
     return None
 
 
-def _remark(column: ColumnProfile) -> str | None:
-    if column.capped:
-        return f"more than {len(column.values):,} values"
+def _remarks(column: ColumnProfile) -> Iterator[str]:
+    if column.remark is not None:
+        yield column.remark
+    if column.missing_marks:
+        marks = sorted(column.missing_marks.items(), key=lambda mark: -mark[1])
+        yield "missing: " + ", ".join(f"{text!r} {rows:,} times" for text, rows in marks[:_FEW_MARKS])
     filled = column.rows - column.missing
-    if column.kind is FieldKind.CATEGORICAL and filled > _FEW and len(column.values) == filled:
-        return "every value is different"
-    return None
+    if column.capped:
+        yield f"more than {len(column.values):,} values"
+    elif column.kind is FieldKind.CATEGORICAL and filled > _FEW and len(column.values) == filled:
+        yield "every value is different"
 
 
 def _field(table: Table, column: ColumnProfile, kind: FieldKind, separator: str | None) -> Field:
     if kind is FieldKind.NUMERIC:
         _check_numeric(table, column)
-    number = column.numeric and column.finite and kind is not FieldKind.MULTI_VALUED
-    if kind is FieldKind.MULTI_VALUED and column.kind is FieldKind.MULTI_VALUED:
-        separator = None  # the column holds lists already
-    return Field(column.name, kind, separator, reads_as_number=number)
+    reading = column.reading
+    values, number = reading.values, column.reads_as_number
+    if kind is FieldKind.NUMERIC and not reading.numeric:
+        values = ValueType.NUMBER  # written with leading zeros
+    if kind is FieldKind.MULTI_VALUED:
+        number = False
+        if is_list(column.type):
+            separator = None  # the column holds lists already
+    if kind is FieldKind.CATEGORICAL and values in (ValueType.TIME, ValueType.DURATION):
+        number = False  # its texts, which are all that an exported graph is given, are none
+    return Field(
+        column.name,
+        kind,
+        separator,
+        reads_as_number=number,
+        values=values,
+        decimal=reading.decimal,
+        missing=reading.missing,
+    )
 
 
 def _check_readable(table: Table, profiles: Profiles, target: str, given: SchemaOverrides) -> None:
@@ -205,8 +238,8 @@ def _check_readable(table: Table, profiles: Profiles, target: str, given: Schema
 def _check_target(table: Table, column: ColumnProfile) -> None:
     place = f"column '{column.name}' of {table.name}"
     rule = "A target is 0/1, -1/1 or true/false in every row"
-    if column.missing or column.nan:
-        row, _ = first_wrong(table, column.name, lambda array: _missing(array) | _is_nan(array))
+    if column.missing:
+        row, _ = first_wrong(table, column.name, lambda array: _missing(array, column.reading))
         raise DataError(f"{rule}: row {row} of {place} is missing; leave such rows out.")
     texts = column.values.to_pylist()
     shown = ", ".join(texts[:_FEW]) + (", ..." if len(texts) > _FEW else "")
@@ -228,26 +261,30 @@ def _check_target(table: Table, column: ColumnProfile) -> None:
 
 
 def _check_numeric(table: Table, column: ColumnProfile) -> None:
-    if column.numeric and (column.finite or not column.has_numbers):
+    if column.reads_as_number or not len(column.values):
         return
-    row, value = first_wrong(table, column.name, lambda array: np.isinf(as_numbers(array)))
+    reading = dataclasses.replace(column.reading, values=column.numbers.reading.values)
+    row, value = first_wrong(table, column.name, lambda array: np.isinf(as_numbers(array, reading)))
+    way_out = (
+        f"say --missing {value!r} if it is a missing value" if isinstance(value, str) else "leave it empty"
+    )
     raise DataError(
         f"A numeric column holds finite numbers: row {row} of column '{column.name}' of {table.name} is "
-        f"{value!r}; convert it, leave it empty, or read the column as categorical."
+        f"{value!r}; convert it, {way_out}, or read the column as categorical."
     )
 
 
 def _check_weight(table: Table, column: ColumnProfile) -> None:
     place = f"column '{column.name}' of {table.name}"
-    sound = column.numeric and column.finite and column.lowest >= 0
-    if not sound or column.missing or column.nan:
+    numbers = column.numbers
+    if not column.reads_as_number or numbers.lowest < 0 or column.missing:
         row, value = first_wrong(table, column.name, _none_once(read_weights))
         shown = "missing" if value is None else repr(value)
         raise DataError(
             f"A weight is a finite number, 0 or more: row {row} of {place} is {shown}; mend it, or leave the "
             "row out."
         )
-    if column.highest == 0:
+    if numbers.highest == 0:
         raise DataError(f"Some weight is above 0: every row of {place} is 0; name another weight.")
 
 
@@ -261,13 +298,5 @@ def _none_once(read: Callable[[Column], object]) -> Callable[[Column], Mask]:
     return wrong
 
 
-def _missing(array: Column) -> Mask:
-    return np.asarray(canonical_strings(array).is_null())
-
-
-def _is_nan(array: Column) -> Mask:
-    """Whether the text is a NaN, in columns that read as numbers (others have no NaN)."""
-    try:
-        return np.isnan(as_numbers(array))
-    except UnreadableValueError:
-        return np.zeros(len(array), dtype=bool)
+def _missing(array: Column, reading: Reading) -> Mask:
+    return np.asarray(canonical_strings(array, reading).is_null())

@@ -57,8 +57,13 @@ class Buckets:
 
     @classmethod
     def fit(cls, values: Floats, *, scale: BucketScale, num_buckets: int) -> Buckets:
-        """Edges from the finite training values, one bucket per value when there are at most num_buckets."""
-        return cls(spread(_scaled(values, scale), num_buckets, ends=False), scale)
+        """Edges from the finite training values, one bucket per value when there are at most num_buckets.
+
+        An edge lies midway between two values: whatever the precision they are read in, each stays in its bucket.
+        """
+        distinct = np.unique(_scaled(values, scale))
+        places = np.searchsorted(distinct, spread(_scaled(values, scale), num_buckets, ends=False))
+        return cls(_midway(distinct)[places], scale)
 
     @property
     def cardinality(self) -> int:
@@ -131,6 +136,18 @@ def spread(values: Floats, size: int, *, ends: bool = True) -> Floats:
         targets = shares[-1] * (np.arange(1, free + 1) / (free + 1))
         chosen[rest[np.searchsorted(shares, targets)]] = True
     return distinct[chosen]
+
+
+def _midway(values: Floats) -> Floats:
+    """Between each of the rising values and the one before it; of the first as far below it as the second is above."""
+    if len(values) == 0:
+        return values
+    gap = values[1] - values[0] if len(values) > 1 else 1.0
+    with np.errstate(over="ignore"):
+        before = np.concatenate([[max(values[0] - gap, -np.finfo(np.float64).max)], values[:-1]])
+    middle = before / 2 + values / 2
+    # Of two neighbours among float64 numbers there is none between.
+    return np.where(middle > before, middle, values)
 
 
 def _scaled(values: Floats, scale: BucketScale) -> Floats:

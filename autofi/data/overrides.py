@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -17,7 +17,9 @@ class SchemaOverrides(Strict):
     """Columns by their use; whatever is not named here is inferred.
 
     `multi_valued` maps a column to the text between its values. `group` stays a field (a user id mostly
-    is one); `weight`, `time` and `split_column` do not become fields.
+    is one); `weight`, `time` and `split_column` do not become fields. `missing` are marks of missing values, in any
+    column, besides those that columns of numbers and times have anyway; `decimal` is the decimal mark of numbers in
+    texts, "." or ",", where the other one may stand between thousands.
     """
 
     target: str | None = None
@@ -29,6 +31,8 @@ class SchemaOverrides(Strict):
     group: str | None = None
     time: str | None = None
     split_column: str | None = None
+    missing: tuple[str, ...] = ()
+    decimal: Literal[".", ","] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What is said, as a study keeps it: plain JSON."""

@@ -11,8 +11,10 @@ import xxhash
 from numpy.typing import NDArray
 
 from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_codes
+from autofi.data.value_types import Reading, ValueType
 from autofi.errors import DataError
 
+_GROUPS = Reading(ValueType.INTEGER)
 _WORDS = {"true": 1, "false": 0}
 
 
@@ -64,8 +66,8 @@ def read_groups(column: Column) -> NDArray[np.int64]:
 
 
 def hash_values(column: Column, *, seed: int) -> NDArray[np.uint64]:
-    """XXH3 of each canonical value's UTF-8 bytes; 0 for missing values."""
-    encoded = canonical_codes(column)
+    """XXH3 of each canonical value's UTF-8 bytes, of 7.0 as of 7; 0 for missing values."""
+    encoded = canonical_codes(column, _GROUPS)
     hashes = np.array(
         [
             0 if value is None else xxhash.xxh3_64_intdigest(value.encode(), seed=seed)

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
+from autofi.data.value_types import Reading, ValueType
 from autofi.errors import DataError, nearest
 
 
@@ -27,6 +29,8 @@ class Field:
     `separator` splits the text of a multi-valued field; None means that the column holds lists.
     `reads_as_number`: every value observed is missing or a finite number, as always in numeric fields and
     often in integer ids; such a field has a position on the number line besides its code.
+    `values`, `decimal` and `missing` are those of its `reading`; of a multi-valued field they say how each of its
+    values is read.
     Raises DataError where these disagree.
     """
 
@@ -34,8 +38,15 @@ class Field:
     kind: FieldKind
     separator: str | None = None
     reads_as_number: bool = False
+    values: ValueType | None = None
+    decimal: str | None = None
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "missing", tuple(self.missing))
+        object.__setattr__(self, "values", _value_type(self.values, self.name))
+        if self.decimal not in (None, ".", ","):
+            raise DataError(f"A decimal mark is '.' or ',': field '{self.name}' has {self.decimal!r}.")
         object.__setattr__(self, "kind", _kind(self.kind, self.name))
         if self.separator is not None and self.kind is not FieldKind.MULTI_VALUED:
             raise DataError(
@@ -53,6 +64,11 @@ class Field:
             raise DataError(
                 f"A multi-valued field is not a number: field '{self.name}' says reads_as_number."
             )
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How its values are read."""
+        return Reading(self.values, self.decimal, self.missing)
 
 
 @dataclass(frozen=True)
@@ -128,7 +144,7 @@ class Schema:
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `from_json` reads back as an equal schema."""
         return {
-            "fields": [dataclasses.asdict(field) | {"kind": field.kind.value} for field in self.fields],
+            "fields": [_field_json(field) for field in self.fields],
             "target": self.target,
             "weight": self.weight,
             "group": self.group,
@@ -148,6 +164,25 @@ class Schema:
             raise DataError(
                 f"A schema's JSON holds fields, target and roles: {error}; write it anew."
             ) from None
+
+
+def _field_json(field: Field) -> dict[str, Any]:
+    """Without the settings that fields of earlier versions do not have, where they say nothing."""
+    document = dataclasses.asdict(field) | {"kind": field.kind.value, "missing": list(field.missing)}
+    later = {"values": field.values and field.values.value, "decimal": field.decimal}
+    document |= later
+    return {key: value for key, value in document.items() if key not in (*later, "missing") or value}
+
+
+def _value_type(values: str | None, name: str) -> ValueType | None:
+    if values is None:
+        return None
+    try:
+        return ValueType(values)
+    except ValueError:
+        raise DataError(
+            f"Field '{name}' has no values of type '{values}': {nearest(values, list(ValueType))}"
+        ) from None
 
 
 def _kind(kind: str, name: str) -> FieldKind:

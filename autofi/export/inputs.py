@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from autofi.data.columns import as_numbers, as_tokens, canonical_codes, token_places
 from autofi.data.schema import Field, FieldKind
+from autofi.data.value_types import ValueType
 
 #: Rows up to which values are read one by one.
 FEW_ROWS = 64
@@ -43,23 +44,38 @@ class GraphInput:
     def values(self, column: pa.Array) -> NDArray[Any]:
         """What ONNX Runtime is given for a raw column; raises UnreadableValueError for a value it cannot be."""
         if self.field.kind is FieldKind.NUMERIC:
-            return as_numbers(column)
+            return as_numbers(column, self.field.reading)
         # Each call of Arrow takes some ten microseconds: what is a text already is read without for a few rows.
         few = len(column) <= FEW_ROWS
         if self.field.kind is FieldKind.MULTI_VALUED:
-            if few and self.field.separator and pa.types.is_string(column.type):
+            if (
+                few
+                and self.field.separator
+                and pa.types.is_string(column.type)
+                and not self.field.reading.numeric
+            ):
                 return np.array([[text or ""] for text in column.to_pylist()], dtype=object)
-            return _padded(as_tokens(column, self.field.separator))
+            return _padded(as_tokens(column, self.field.separator, self.field.reading))
         if few and (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
-            return np.array(
-                ["" if value is None else str(value) for value in column.to_pylist()], dtype=object
-            )
-        encoded = canonical_codes(column)
+            spelled = ["" if value is None else str(value) for value in column.to_pylist()]
+            if self._as_written(spelled):
+                return np.array(spelled, dtype=object)
+        encoded = canonical_codes(column, self.field.reading)
         # An object array of few texts that rows share: no text is made per row.
         texts = np.array([*(text or "" for text in encoded.dictionary.to_pylist()), ""], dtype=object)
         rows = pc.fill_null(encoded.indices, pa.scalar(len(texts) - 1, encoded.indices.type))
         found: NDArray[Any] = texts[rows.to_numpy(zero_copy_only=False)]
         return found
+
+    def _as_written(self, spelled: list[str]) -> bool:
+        """Whether texts are surely canonical: of text without marks of missing values, or plain whole numbers."""
+        reading = self.field.reading
+        if reading.marks or reading.values not in (None, ValueType.TEXT, ValueType.INTEGER):
+            return False
+        return reading.values is not ValueType.INTEGER or all(
+            text.isascii() and ((text.isdecimal() and text[0] != "0") or text in ("", "0"))
+            for text in spelled
+        )
 
 
 def graph_inputs(fields: Sequence[Field]) -> tuple[GraphInput, ...]:

@@ -18,16 +18,15 @@ _TYPES = {
 def joinable(array: pa.Array, field: Field) -> pa.Array:
     """The canonical texts, numbers or tokens of a field's values; missing values are null.
 
-    What the model makes of them is what it makes of the values themselves. A boolean in a categorical field is its
-    text, also where the field has a place on the number line: no field that was trained on booleans has one.
+    What the model makes of them is what it makes of the values themselves.
     Raises UnreadableValueError, with the row, for a value that a numeric field cannot hold: text, or a number that is
     infinite.
     """
     if field.kind is FieldKind.CATEGORICAL:
-        return canonical_strings(array)
+        return canonical_strings(array, field.reading)
     if field.kind is FieldKind.MULTI_VALUED:
-        return as_tokens(array, field.separator)
-    numbers = as_numbers(array)
+        return as_tokens(array, field.separator, field.reading)
+    numbers = as_numbers(array, field.reading)
     infinite = np.flatnonzero(np.isinf(numbers))
     if len(infinite):
         row = int(infinite[0])

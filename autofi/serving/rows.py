@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from autofi.data.columns import canonical_strings
+from autofi.data.columns import UnreadableValueError, canonical_strings
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.errors import nearest
 from autofi.serving.columns import joinable, joinable_schema
@@ -16,7 +17,7 @@ from autofi.serving.refusal import Refusal, short, shown
 
 _RULES = {
     FieldKind.CATEGORICAL: "a text, a number, true, false or null",
-    FieldKind.NUMERIC: "a finite number, true, false or null",
+    FieldKind.NUMERIC: "a finite number, a text of one, true, false or null",
     FieldKind.MULTI_VALUED: "a list of texts and numbers, or one of them, or null",
 }
 
@@ -65,10 +66,25 @@ def _foreign(row: dict[str, Any], number: int, schema: Schema) -> str:
 
 def _column(values: list[Any], field: Field) -> pa.Array:
     if field.kind is FieldKind.NUMERIC:
-        return pa.array([_number(value, field, row) for row, value in enumerate(values)], pa.float64())
+        return _numbers(values, field)
     if field.kind is FieldKind.CATEGORICAL:
         return joinable(pa.array(_texts(values, field), pa.string()), field)
     return _lists(values, field)
+
+
+def _numbers(values: list[Any], field: Field) -> pa.Array:
+    """float64; texts are numbers or times as a column of texts would be."""
+    spelled = [value if isinstance(value, str) else None for value in values]
+    others = [
+        None if isinstance(value, str) else _number(value, field, row) for row, value in enumerate(values)
+    ]
+    numbers = pa.array(others, pa.float64())
+    if not any(spelled):
+        return numbers
+    try:
+        return pc.coalesce(joinable(pa.array(spelled, pa.string()), field), numbers)
+    except UnreadableValueError as error:
+        raise _refused(values[error.position], field, error.position) from None
 
 
 def _number(value: Any, field: Field, row: int) -> float | None:

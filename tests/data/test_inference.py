@@ -15,6 +15,7 @@ import pytest
 from autofi.data.inference import SchemaOverrides, infer_schema, load_overrides, summarize
 from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind
+from autofi.data.value_types import ValueType
 from autofi.errors import ConfigError, DataError
 
 ROWS = 400
@@ -44,10 +45,10 @@ def test_kinds_and_summaries_equal_those_pandas_counts() -> None:
     found = inferred(frame)
     assert found.rows == ROWS
     assert found.schema.fields == (
-        Field("user_id", FieldKind.CATEGORICAL, reads_as_number=True),
-        Field("gap_id", FieldKind.CATEGORICAL, reads_as_number=True),
-        Field("price", FieldKind.NUMERIC, reads_as_number=True),
-        Field("city", FieldKind.CATEGORICAL),
+        Field("user_id", FieldKind.CATEGORICAL, reads_as_number=True, values=ValueType.INTEGER),
+        Field("gap_id", FieldKind.CATEGORICAL, reads_as_number=True, values=ValueType.INTEGER),
+        Field("price", FieldKind.NUMERIC, reads_as_number=True, values=ValueType.NUMBER),
+        Field("city", FieldKind.CATEGORICAL, values=ValueType.TEXT),
     )
     assert found.schema.target == "click"
     assert found.schema.ignored == ("constant", "empty", "part")
@@ -97,7 +98,7 @@ def test_types_only_parquet_has() -> None:
         "tags": ("multi_valued", False),
         "day": ("numeric", True),
         "at": ("numeric", True),
-        "flag": ("categorical", False),
+        "flag": ("categorical", True),
         "word": ("categorical", False),
     }
     assert found.schema.ignored == ("nested",)
@@ -210,7 +211,7 @@ def test_an_infinite_number_is_refused_where_the_column_is_numeric() -> None:
     with pytest.raises(DataError, match="row 7 of column 'price' of the DataFrame is inf"):
         inferred(clicks(price=price))
     said = inferred(clicks(price=price), overrides=SchemaOverrides(categorical=("price",)))
-    assert said.schema.field("price") == Field("price", FieldKind.CATEGORICAL)
+    assert said.schema.field("price") == Field("price", FieldKind.CATEGORICAL, values=ValueType.NUMBER)
 
 
 def test_a_table_whose_every_column_is_ignored_is_refused() -> None:

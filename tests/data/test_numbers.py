@@ -98,7 +98,8 @@ def test_bucket_codes_rise_with_the_value(scale: BucketScale, values: list[float
 
 def test_few_values_have_a_bucket_each() -> None:
     buckets = Buckets.fit(np.array([5.0, 1.0, 5.0, 9.0]), scale=BucketScale.QUANTILE, num_buckets=32)
-    assert buckets.codes(np.array([0.0, 1.0, 4.9, 5.0, 8.0, 9.0, 70.0])).tolist() == [2, 2, 2, 3, 3, 4, 4]
+    assert buckets.edges.tolist() == [-1.0, 3.0, 7.0]  # midway between values
+    assert buckets.codes(np.array([-9.0, 1.0, 2.9, 5.0, 6.9, 9.0, 70.0])).tolist() == [2, 2, 2, 3, 3, 4, 4]
 
 
 def test_log_buckets_are_those_of_the_criteo_winners() -> None:
