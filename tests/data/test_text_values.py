@@ -73,7 +73,8 @@ def test_whole_numbers_have_one_text_however_they_are_written(texts: list[str]) 
 def test_a_number_is_the_same_in_every_type_and_as_text(values: list[float | None]) -> None:
     single = pa.array(values, pa.float32())
     spelled = [
-        None if value is None else str(int(value) if value == int(value) else np.float32(value)) for value in values
+        None if value is None else str(int(value) if value == int(value) else np.float32(value))
+        for value in values
     ]
     expected = np.array([np.nan if text is None else float(text) for text in spelled])
     texts = pa.array(spelled, pa.string())

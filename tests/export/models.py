@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Column
 from autofi.data.inference import SchemaOverrides, infer_schema
 from autofi.data.planted import PlantedSpec, generate
-from autofi.data.reading import open_table
+from autofi.data.reading import Table, open_table
 from autofi.export.bundle import write_bundle
 from autofi.model.build import build_network, shapes_of
 from autofi.model.network import Network
@@ -70,15 +71,25 @@ def make_table(rows: int, *, seed: int) -> pa.Table:
 
 
 def make_model() -> Model:
-    table = open_table(make_table(6000, seed=1))
-    schema = infer_schema(table, target="click", overrides=SchemaOverrides(multi_valued={"tags": "|"})).schema
+    return model_of(open_table(make_table(6000, seed=1)), SchemaOverrides(multi_valued={"tags": "|"}))
+
+
+def model_of(
+    table: Table,
+    overrides: SchemaOverrides | None = None,
+    *,
+    streams: Sequence[str] = STREAMS,
+    most_pairs: int = 12,
+) -> Model:
+    """A network with every operator of fields and pairs, untrained, for any table with the target `click`."""
+    schema = infer_schema(table, target="click", overrides=overrides).schema
     dataset = encode(table, schema)
     names = schema.names
     pairs = [(left, right) for right in range(len(names)) for left in range(right)]
     builder, _ = build_features(dataset, pairs)
     fields = builder.statistics.subset([(field,) for field in range(len(names))])
     builder = replace(builder, boosted=BoostedTrees.fit(BOOSTING, dataset.rows("train"), fields, seed=5))
-    architecture = _every_operator(builder, names, pairs[:12])
+    architecture = _every_operator(builder, names, pairs[:most_pairs], streams)
     network = build_network(architecture, builder, seed=3)
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
@@ -125,7 +136,10 @@ def _columns(rows: int) -> list[tuple[str, pa.ChunkedArray]]:
 
 
 def _every_operator(
-    builder: FeatureBuilder, names: tuple[str, ...], pairs: list[tuple[int, int]]
+    builder: FeatureBuilder,
+    names: tuple[str, ...],
+    pairs: list[tuple[int, int]],
+    streams: Sequence[str],
 ) -> Architecture:
     shapes = shapes_of(builder, min_count=3, cross_min_count=4)
 
@@ -146,7 +160,7 @@ def _every_operator(
         sizes=Sizes(embedding_dim=6, cross_dim=3, factor_dim=5),
         boosting=BOOSTING,
         readout=ReadoutSizes(hidden=(16, 8), batch_norm=True),
-        streams={name: {} for name in STREAMS},
+        streams={name: {} for name in streams},
         min_count=3,
         cross_min_count=4,
     )
