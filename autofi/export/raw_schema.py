@@ -53,6 +53,7 @@ def _described(given: GraphInput) -> dict[str, Any]:
     return {
         "name": given.name,
         "kind": given.field.kind.value,
+        "values": given.field.values and given.field.values.value,
         "datatype": given.datatype,
         "shape": list(given.shape),
         "separator": given.field.separator,

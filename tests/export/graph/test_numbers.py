@@ -23,7 +23,8 @@ LEARNED = {
 
 
 def probes(values: np.ndarray) -> np.ndarray:
-    around = np.concatenate([np.nextafter(values, np.inf), np.nextafter(values, -np.inf), values])
+    with np.errstate(over="ignore"):  # beyond the largest number lies infinity
+        around = np.concatenate([np.nextafter(values, np.inf), np.nextafter(values, -np.inf), values])
     return np.concatenate([EXTREME, around, 10 * GENERATOR.standard_cauchy(size=500)])
 
 
