@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import csv
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def test_quotes_line_ends_byte_order_marks_and_empty_cells(tmp_path: Path) -> No
         ("a,b\n" + "1,2\n" * 70_000 + "1\n", "line 70002 "),
         ('a,b\n1,2\n1,"never closed\n3,4\n', "starts in line 3 "),
         (b"a,b\n1,2\n3,caf\xe9\n", r"line 3 .* holds b'\\xe9'.*iconv"),
-        ("a,b\n1,ü\n".encode("utf-16"), "UTF-8"),
+        ("a,b\n1,ü\n".encode("utf-16-le"), r"NUL bytes.*utf-16le"),
+        (codecs.BOM_UTF16_LE + b"a\0,\0b\0\n\x00\x00\xd8\n\0", "UTF-16"),
     ],
 )
 def test_damaged_text_is_refused_with_its_line(tmp_path: Path, text: str | bytes, message: str) -> None:

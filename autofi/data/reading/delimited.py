@@ -5,89 +5,140 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import itertools
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
-from autofi.data.reading.table import Table, check_distinct, no_rows
+from autofi.data.reading.layout import find_layout, long_cells, parse_delimiter
+from autofi.data.reading.table import Table, no_rows
 from autofi.errors import DataError
 
 _BLOCK_BYTES = 8 << 20
+#: Of one row. Arrow reads a file by blocks, into each of which a row must fit.
+_MOST_ROW_BYTES = 64 << 20
+_ROWS_OF_BLOCK = 2048
 _SAMPLE_BYTES = 1 << 18
-_SAMPLE_ROWS = 1000
-_MISSING_MARKS = {"na", "n/a", "nan", "null", "none", "\\n", "?", "-"}
-_NAME = re.compile(r"[^\W\d][\w .:/()%#@\-\[\]]*")
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How the text is divided: found from its first rows."""
-
-    delimiter: str
-    columns: tuple[str, ...]
-    header_lines: int
+_SAMPLE_LINES = 50
+_MOST_SAMPLE_BYTES = 16 << 20
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_INDEX = "an index: a first column without a name; rename it to use it"
 
 
 class DelimitedTable(Table):
     """One file of delimited text, plain or compressed; every value is text, and empty cells are null.
 
-    Cells may be quoted with `"`, and quoted cells may hold line ends. Blank lines are skipped. The delimiter
-    is a tab for `.tsv` and `.tab`; else the first of comma, tab, semicolon, vertical bar in the first line.
+    Cells may be quoted with `"`, and quoted cells may hold line ends. Blank lines are skipped, and a first
+    line `sep=;`, as Excel reads it. Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A row has at most
+    64 MB.
 
-    Unless `header` says so, the first row holds the names when none of its cells is a number or a mark of a
-    missing value (NA, null, ?, ...) and either some column is numbers below a text, or its cells are
-    distinct, look like names and do not come again in their columns. Columns without a name are called
-    c0, c1, ... by position.
+    Unless `header` and `delimiter` say so, both are found over the first rows: see `layout.find_layout`. The
+    delimiter of `.tsv` and `.tab` is a tab. `names` are columns that it is expected to have. Columns without a
+    name are called c0, c1, ... by position; those before the first name are an index, which is left out.
     """
 
-    def __init__(self, path: Path, *, header: bool | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        header: bool | None = None,
+        delimiter: str | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
         if path.stat().st_size == 0:
             raise no_rows(str(path))
         self._path = path
-        self._layout = _layout(path, header)
-        super().__init__(str(path), self._layout.columns)
+        if delimiter is not None:
+            delimiter = parse_delimiter(delimiter)
+        elif {".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}:
+            delimiter = "\t"
+        sample, whole = _sample(path)
+        try:
+            layout = find_layout(
+                sample, str(path), whole=whole, header=header, delimiter=delimiter, names=names
+            )
+        except csv.Error as error:
+            raise DataError(f"{path} cannot be read as delimited text: {error}; write it anew.") from None
+        self._layout = layout
+        self._block_bytes = _block_bytes(sample)
+        super().__init__(str(path), layout.columns)
+        self.left_out = dict.fromkeys(layout.unnamed, _INDEX)
+        self.notes = () if layout.note is None else (f"{path}: {layout.note}.",)
 
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        while True:
+            known = rows
+            try:
+                for batch in self._blocks(columns):
+                    fresh = batch.slice(known)
+                    known -= batch.num_rows - fresh.num_rows
+                    self._check_rows(fresh, rows)
+                    rows += fresh.num_rows
+                    if fresh.num_rows:
+                        yield fresh
+                return
+            except (pa.ArrowInvalid, OSError, EOFError, UnicodeDecodeError) as error:
+                if not _is_too_long(error) or self._block_bytes >= _MOST_ROW_BYTES:
+                    raise self._refusal(error) from None
+            # From the start, less what was read: later readings begin with blocks of this size.
+            self._block_bytes = min(8 * self._block_bytes, _MOST_ROW_BYTES)
+
+    def _blocks(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         layout = self._layout
         with _open_binary(self._path) as file:
             quotes = _QuoteCounter(file)
-            try:
-                reader = pa.csv.open_csv(
-                    pa.PythonFile(quotes, mode="r"),
-                    read_options=pa.csv.ReadOptions(
-                        column_names=list(layout.columns),
-                        skip_rows=layout.header_lines,
-                        block_size=_BLOCK_BYTES,
-                    ),
-                    parse_options=pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
-                    convert_options=pa.csv.ConvertOptions(
-                        column_types={column: pa.string() for column in layout.columns},
-                        include_columns=list(columns),
-                        null_values=[""],
-                        strings_can_be_null=True,
-                    ),
-                )
-                yield from reader
-            except (pa.ArrowInvalid, OSError, EOFError) as error:
-                raise self._refusal(error) from None
+            yield from pa.csv.open_csv(
+                pa.PythonFile(quotes, mode="r"),
+                read_options=pa.csv.ReadOptions(
+                    column_names=list(layout.columns),
+                    skip_rows=layout.header_lines,
+                    block_size=self._block_bytes,
+                ),
+                parse_options=pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+                convert_options=pa.csv.ConvertOptions(
+                    column_types={column: pa.string() for column in layout.columns},
+                    include_columns=list(columns),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                ),
+            )
             if quotes.odd:
                 self._check_last_quote()
 
+    def _check_rows(self, batch: pa.RecordBatch, before: int) -> None:
+        """Where two blocks meet, Arrow may read a row that is longer than one."""
+        if self._block_bytes < _MOST_ROW_BYTES or batch.nbytes <= _MOST_ROW_BYTES:
+            return
+        lengths = np.zeros(batch.num_rows, dtype=np.int64)
+        for column in batch.columns:
+            lengths += pc.fill_null(pc.binary_length(column), 0).to_numpy()
+        if lengths.max() > _MOST_ROW_BYTES:
+            raise self._too_long(f"row {before + int(lengths.argmax()) + 1}")
+
+    def _too_long(self, place: str) -> DataError:
+        return DataError(
+            f"{self.name} has a longer row than {_MOST_ROW_BYTES >> 20} MB, which is the most: {place}; shorten it, "
+            'or close the quote (") that may be open there.'
+        )
+
     def _refusal(self, error: Exception) -> DataError:
         """Arrow knows neither the line nor the way out; a slow second pass finds the line."""
+        if isinstance(error, UnicodeDecodeError):
+            return _not_decoded(self._path, error)
         if "invalid UTF8" in str(error):
             return _not_utf8(self._path)
-        if "straddl" in str(error):
-            return DataError(
-                f"A row is shorter than {_BLOCK_BYTES >> 20} MB: {self.name} has a longer one, as after a "
-                'quote (") that never closes; close it or write quotes in cells twice.'
-            )
+        if _is_too_long(error):
+            return self._too_long("see the lines that are as long")
         if "CSV parse error" in str(error):
             ragged = self._ragged_line()
             if ragged is not None:
@@ -96,15 +147,15 @@ class DelimitedTable(Table):
 
     def _ragged_line(self) -> DataError | None:
         expected = len(self._layout.columns)
-        with _open_text(self._path) as text:
+        with _open_text(self._path) as text, long_cells():
             rows = csv.reader(text, delimiter=self._layout.delimiter)
             try:
                 for cells in rows:
-                    if cells and len(cells) != expected:
+                    if cells and len(cells) != expected and rows.line_num > self._layout.header_lines:
                         return DataError(
                             f"Every row has as many cells as the first: line {rows.line_num} of {self.name} "
-                            f"has {len(cells)} instead of {expected}; mend it, or quote cells that contain "
-                            f"{self._layout.delimiter!r}."
+                            f"has {len(cells)} instead of {expected}; mend it, quote cells that contain "
+                            f"{self._layout.delimiter!r}, or say another --delimiter."
                         )
             except csv.Error:
                 return None
@@ -112,14 +163,14 @@ class DelimitedTable(Table):
 
     def _check_last_quote(self) -> None:
         """An odd number of quotes is sound when one stands inside an unquoted cell: ask a strict reader."""
-        with _open_text(self._path) as text:
+        with _open_text(self._path) as text, long_cells():
             rows = csv.reader(text, delimiter=self._layout.delimiter, strict=True)
             line = 1
             try:
                 for _ in rows:
                     line = rows.line_num + 1
             except csv.Error as error:
-                if "unexpected end" in str(error) or "field limit" in str(error):
+                if "unexpected end" in str(error):
                     raise DataError(
                         f"A quoted cell ends with a quote: the one that starts in line {line} of {self.name} "
                         "runs to the end of the file; close it or write quotes in cells twice."
@@ -142,78 +193,51 @@ class _QuoteCounter(io.RawIOBase):
         return data
 
 
-def _layout(path: Path, header: bool | None) -> _Layout:
-    sample = _sample(path)
-    delimiter = _delimiter(path, sample)
-    reader = csv.reader(io.StringIO(sample), delimiter=delimiter)
-    rows: list[list[str]] = []
-    first_lines = 0
-    try:
-        for cells in itertools.islice(reader, _SAMPLE_ROWS):
-            if cells:
-                rows.append(cells)
-                first_lines = first_lines or reader.line_num
-    except csv.Error as error:
-        raise DataError(f"{path} cannot be read as delimited text: {error}; write it anew.") from None
-    if not rows:
-        raise no_rows(str(path))
-    if header is None:
-        header = _is_header(rows[0], rows[1:])
-    if not header:
-        return _Layout(delimiter, tuple(f"c{i}" for i in range(len(rows[0]))), 0)
-    if len(rows) == 1:
-        raise no_rows(str(path))
-    names = tuple(cell.strip() or f"c{i}" for i, cell in enumerate(rows[0]))
-    check_distinct(names, str(path), way_out="rename one, or say that the file has no header")
-    return _Layout(delimiter, names, first_lines)
+def _is_too_long(error: Exception) -> bool:
+    return "straddl" in str(error) or "larger than block size" in str(error)
 
 
-def _delimiter(path: Path, sample: str) -> str:
-    if {".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}:
-        return "\t"
-    lines = (line for line in sample.splitlines() if line.strip())
-    first = next(lines, "")
-    return next((candidate for candidate in ",\t;|" if candidate in first), ",")
+def _block_bytes(sample: str) -> int:
+    """Room for thousands of rows of a wide table, or a batch would hold a few rows in many arrays."""
+    lines = sample.count("\n") or sample.count("\r") or 1
+    return min(max(_BLOCK_BYTES, _ROWS_OF_BLOCK * (len(sample) // lines)), _MOST_ROW_BYTES)
 
 
-def _is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    first = [cell.strip() for cell in first]
-    if any(_is_number(cell) or cell.lower() in _MISSING_MARKS for cell in first):
-        return False
-    if not below:
-        return all(_NAME.fullmatch(cell) for cell in first)
-    columns = [
-        [row[i].strip() for row in below if i < len(row) and row[i].strip()] for i in range(len(first))
-    ]
-    for name, values in zip(first, columns, strict=True):
-        if name and values and all(map(_is_number, values)):
-            return True
-    # pandas leaves the name of its index empty
-    named = all(_NAME.fullmatch(cell) for cell in first[not first[0] :]) and len(set(first)) == len(first)
-    return named and not any(name in values for name, values in zip(first, columns, strict=True))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _sample(path: Path) -> str:
-    """The first whole lines of the file."""
+def _sample(path: Path) -> tuple[str, bool]:
+    """The first whole lines of the file, and whether these are all of it."""
     try:
         with _open_binary(path) as file:
             data = file.read(_SAMPLE_BYTES)
             whole = len(data) < _SAMPLE_BYTES
+            while not whole and data.count(b"\n") + data.count(b"\r") < _SAMPLE_LINES:
+                if len(data) >= _MOST_SAMPLE_BYTES:
+                    break
+                more = file.read(len(data))
+                whole = not more
+                data += more
+    except UnicodeDecodeError as error:
+        raise _not_decoded(path, error) from None
     except (OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {_one_line(error)}; write it anew.") from None
+    if data.count(0) > len(data) // 4:
+        raise DataError(
+            f"{path} holds NUL bytes, as UTF-16 without a byte order mark does; convert it, as with "
+            "'iconv -f utf-16le -t utf-8'."
+        )
     try:
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(data, final=whole)
     except UnicodeDecodeError:
         raise _not_utf8(path) from None
-    return text if whole or "\n" not in text else text[: text.rindex("\n") + 1]
+    end = max(text.rfind("\n"), text.rfind("\r"))
+    return (text, whole) if whole or end < 0 else (text[: end + 1], whole)
+
+
+def _not_decoded(path: Path, error: UnicodeDecodeError) -> DataError:
+    encoding = error.encoding.upper()
+    return DataError(
+        f"{path} begins with the byte order mark of {encoding} and is not {encoding} ({error.reason}); convert it to "
+        "UTF-8."
+    )
 
 
 def _not_utf8(path: Path) -> DataError:
@@ -230,8 +254,15 @@ def _not_utf8(path: Path) -> DataError:
 
 
 def _open_binary(path: Path) -> IO[bytes]:
-    """The file's bytes, decompressed where its name says so (.gz, .bz2, .zst, .lz4)."""
-    return io.BufferedReader(pa.input_stream(str(path), compression="detect"), buffer_size=1 << 20)
+    """The file's text in UTF-8, decompressed where its name says so (.gz, .bz2, .zst, .lz4)."""
+    file = io.BufferedReader(pa.input_stream(str(path), compression="detect"), buffer_size=1 << 20)
+    start = file.peek(4)[:4]
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
+    if encoding is None:
+        return file
+    file.close()
+    stream = pa.transcoding_input_stream(pa.input_stream(str(path), compression="detect"), encoding, "utf-8")
+    return io.BufferedReader(stream, buffer_size=1 << 20)
 
 
 def _open_text(path: Path) -> IO[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import glob
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,14 +33,40 @@ _COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
 _KNOWN = (*_DELIMITED, *_EITHER, *_PARQUET, *_LIBSVM)
 
 
-def open_table(source: Source, *, query: str | None = None, header: bool | None = None) -> Table:
+@dataclass(frozen=True)
+class _TextOptions:
+    """What is said of delimited text, and the columns that it is expected to have."""
+
+    header: bool | None = None
+    delimiter: str | None = None
+    names: tuple[str, ...] = ()
+
+    def refuse(self) -> None:
+        """Raise DataError where the source is no delimited text and something was said."""
+        for name, value in (("header", self.header), ("delimiter", self.delimiter)):
+            if value is not None:
+                raise DataError(
+                    f"A {name} belongs to CSV and TSV: found {name}={value!r} with another source; leave it out."
+                )
+
+
+def open_table(
+    source: Source,
+    *,
+    query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    names: Sequence[str] = (),
+) -> Table:
     """The table of a file, folder, glob, SQL query, or pandas, Polars or Arrow table.
 
     `.csv .tsv .tab .data .txt` hold delimited text (`.txt` also libsvm lines, told by the first),
     `.parquet .pq` Parquet, `.libsvm .libfm .svm .svmlight` libsvm lines; text may be compressed
-    (`.gz .bz2 .zst .lz4`). `query` goes with a database URL; `header` with delimited text, where None finds
-    out. Raises DataError where the source cannot be read, has no rows, or names a column twice.
+    (`.gz .bz2 .zst .lz4`). `query` goes with a database URL; `header` and `delimiter` (a character or `tab`) with
+    delimited text, where None finds out, and where `names`, columns that the table is expected to have, tell a
+    header. Raises DataError where the source cannot be read, has no rows, or names a column twice.
     """
+    options = _TextOptions(header, delimiter, tuple(names))
     if query is not None and not (isinstance(source, str) and is_database_url(source)):
         raise DataError(
             "A query goes with a database URL: found one with another source; write sqlite:///clicks.db, "
@@ -51,17 +79,17 @@ def open_table(source: Source, *, query: str | None = None, header: bool | None 
             raise DataError(
                 "A database URL comes with a query: found none; add query='SELECT * FROM ...' (--query)."
             )
-        _refuse_header(header)
+        options.refuse()
         return _query_table(source, query)
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(Path(source).expanduser(), header)
+        return _open_path(Path(source).expanduser(), options)
     table = frame_table(source)
     if table is None:
         raise DataError(
             "A table is a path, a database URL, or a pandas, Polars or Arrow table: found a "
             f"{type(source).__name__}; convert it, as with pandas.DataFrame(...)."
         )
-    _refuse_header(header)
+    options.refuse()
     return table
 
 
@@ -72,11 +100,11 @@ def _query_table(url: str, query: str) -> Table:
     return SqlTable(url, query)
 
 
-def _open_path(path: Path, header: bool | None) -> Table:
+def _open_path(path: Path, options: _TextOptions) -> Table:
     if path.is_dir():
-        return _open_folder(path, header)
+        return _open_folder(path, options)
     if path.exists():
-        return _open_file(path, header)
+        return _open_file(path, options)
     if glob.has_magic(str(path)):
         files = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         files = [file for file in files if file.is_file()]
@@ -84,11 +112,11 @@ def _open_path(path: Path, header: bool | None) -> Table:
             raise DataError(
                 f"A glob matches at least one file: '{path}' matches none; quote it in the shell."
             )
-        return _open_files(files, header, name=str(path))
+        return _open_files(files, options, name=str(path))
     raise _missing(path)
 
 
-def _open_folder(path: Path, header: bool | None) -> Table:
+def _open_folder(path: Path, options: _TextOptions) -> Table:
     inside = (file for file in path.rglob("*") if file.is_file())
     files = sorted(file for file in inside if not _hidden(file.relative_to(path)))
     files = [file for file in files if _ending(file) in _KNOWN]
@@ -98,23 +126,23 @@ def _open_folder(path: Path, header: bool | None) -> Table:
             "name another, or a file."
         )
     if all(_ending(file) in _PARQUET for file in files):
-        _refuse_header(header)
+        options.refuse()
         return ParquetTable(files, root=path, name=str(path))
-    return _open_files(files, header, name=str(path))
+    return _open_files(files, options, name=str(path))
 
 
-def _open_files(files: list[Path], header: bool | None, *, name: str) -> Table:
+def _open_files(files: list[Path], options: _TextOptions, *, name: str) -> Table:
     if all(_ending(file) in _PARQUET for file in files):
-        _refuse_header(header)
+        options.refuse()
         return ParquetTable(files, name=name)
-    return ChainedTable([_open_file(file, header) for file in files], name=name)
+    return ChainedTable([_open_file(file, options) for file in files], name=name)
 
 
-def _open_file(path: Path, header: bool | None) -> Table:
+def _open_file(path: Path, options: _TextOptions) -> Table:
     ending = _ending(path)
     if ending in _DELIMITED or (ending in _EITHER and not _has_libsvm_lines(path)):
-        return DelimitedTable(path, header=header)
-    _refuse_header(header)
+        return DelimitedTable(path, header=options.header, delimiter=options.delimiter, names=options.names)
+    options.refuse()
     if ending in _PARQUET:
         return ParquetTable([path], name=str(path))
     if ending in (*_LIBSVM, *_EITHER):
@@ -141,11 +169,6 @@ def _has_libsvm_lines(path: Path) -> bool:
         text = stream.read(1 << 16).decode(errors="replace")
     first = next((line for line in text.splitlines() if line.split("#")[0].strip()), "")
     return ":" in first and LINE.fullmatch(first) is not None
-
-
-def _refuse_header(header: bool | None) -> None:
-    if header is not None:
-        raise DataError("A header belongs to CSV and TSV: found header= with another source; leave it out.")
 
 
 def _missing(path: Path) -> DataError:

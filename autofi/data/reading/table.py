@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -18,8 +19,13 @@ LARGE_BATCH_ROWS = 1 << 18
 class Table(ABC):
     """Named columns over rows that can be streamed any number of times, in the same order each time.
 
-    `name` is what errors call the table.
+    `name` is what errors call the table. `left_out` are columns that are no fields unless someone names them, as an
+    index, each with the reason; `remarks` say how columns are read that are; `notes` what was guessed of the table.
     """
+
+    left_out: Mapping[str, str] = MappingProxyType({})
+    remarks: Mapping[str, str] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
 
     def __init__(self, name: str, columns: Sequence[str]) -> None:
         """Raises DataError where a column is named twice."""
@@ -36,8 +42,9 @@ class Table(ABC):
         """
         wanted = self.columns if columns is None else tuple(columns)
         check_distinct(wanted, self.name)
+        known = set(self.columns)
         for column in wanted:
-            if column not in self.columns:
+            if column not in known:
                 raise DataError(f"{self.name} has no column '{column}': {nearest(column, self.columns)}")
         return self._slices(wanted, most)
 
