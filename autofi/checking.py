@@ -25,6 +25,8 @@ def check_table(
     valid: Any = None,
     test: Any = None,
     query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> DataChecks:
@@ -39,11 +41,11 @@ def check_table(
         target=target,
         query=query,
         split=split or DEFAULT_SPLIT,
-        overrides=(overrides or SchemaOverrides()).to_json(),
+        overrides=(overrides or SchemaOverrides()).with_text(header=header, delimiter=delimiter).to_json(),
         seed=seed,
     )
     progress.phase("encode")
-    dataset = open_data(source, settings, valid=valid, test=test)
+    dataset = open_data(source, settings, valid=valid, test=test, note=progress.note)
     progress.phase("check")
     return check_data(dataset, seed=seed)
 

@@ -68,6 +68,8 @@ def search(
     test: Any = None,
     overrides: SchemaOverrides | None = None,
     query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
     baselines: Sequence[str] | None = None,
     refit: bool = False,
     objectives: Sequence[str] | None = None,
@@ -89,6 +91,7 @@ def search(
     """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines.
 
     table       a path, a SQLAlchemy URL with `query`, a pandas, Polars or Arrow table, or `planted`
+    header      whether delimited text has a header; `delimiter` a character or `tab`: both are found out otherwise
     trials      architectures trained from scratch, counted over all sittings of the study
     timeout     seconds after which no further trial begins; what follows the search (retraining) still runs
     seeds       times the winner is retrained
@@ -145,7 +148,7 @@ def search(
         split=str(split),
         valid=source_name(valid),
         test=source_name(test),
-        overrides=(overrides or SchemaOverrides()).to_json(),
+        overrides=(overrides or SchemaOverrides()).with_text(header=header, delimiter=delimiter).to_json(),
         trials=trials or (1 if found_space.single else SearchSettings.trials),
         seeds=seeds,
         seed=seed,
@@ -168,7 +171,7 @@ def search(
     if ray is not None:
         ray.check(store.url)
     progress.phase("encode")
-    dataset = open_data(table, settings, valid=valid, test=test)
+    dataset = open_data(table, settings, valid=valid, test=test, note=progress.note)
     check_measurable(goals, dataset)
     encoded = time.monotonic()
     handle = store.create_or_resume(

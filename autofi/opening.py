@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,24 @@ from autofi.data.encode import encode
 from autofi.data.inference import InferredSchema, infer_schema
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.planted import planted_from_name
-from autofi.data.reading import Table, open_table
+from autofi.data.reading import Table, is_delimited, open_table
 from autofi.data.split import SplitSpec
 from autofi.errors import ConfigError, DataError
 from autofi.settings import DEFAULT_SPLIT, SearchSettings
 
 
-def open_source(source: Any, *, query: str | None = None) -> Table:
+def open_source(
+    source: Any,
+    *,
+    query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    names: Sequence[str] = (),
+) -> Table:
     """Anything `open_table` reads, and generated data by name: `planted`, `planted:seed=3,rows=50000`."""
     if isinstance(source, str) and source.partition(":")[0] == "planted":
-        return open_table(planted_from_name(source).table)
-    return open_table(source, query=query)
+        source = planted_from_name(source).table
+    return open_table(source, query=query, header=header, delimiter=delimiter, names=names)
 
 
 def source_name(source: Any) -> str | None:
@@ -38,17 +47,35 @@ def inspect_table(
     target: str | None = None,
     overrides: SchemaOverrides | None = None,
     query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
 ) -> InferredSchema:
-    """The schema AutoFI would search with, and what every column looks like; nothing is kept."""
-    return infer_schema(open_source(source, query=query), target=target, overrides=overrides)
+    """The schema AutoFI would search with, and what every column looks like; nothing is kept.
+
+    `header` and `delimiter` (a character or `tab`) say how delimited text is divided, and win over `overrides`.
+    """
+    said = (overrides or SchemaOverrides()).with_text(header=header, delimiter=delimiter)
+    table = open_source(source, query=query, header=said.header, delimiter=said.delimiter)
+    return infer_schema(table, target=target, overrides=said)
 
 
 def open_data(
-    source: Any, settings: SearchSettings, *, valid: Any = None, test: Any = None
+    source: Any,
+    settings: SearchSettings,
+    *,
+    valid: Any = None,
+    test: Any = None,
+    note: Callable[[str], None] | None = None,
 ) -> EncodedDataset:
-    """The encoded data of a search. Raises `DataError` or `ConfigError` before any training."""
-    table = open_source(source, query=settings.query)
+    """The encoded data of a search; `note` is told what was guessed of the table.
+
+    Raises `DataError` or `ConfigError` before any training.
+    """
     overrides = settings.schema_overrides()
+    table = open_source(source, query=settings.query, header=overrides.header, delimiter=overrides.delimiter)
+    if note is not None:
+        for guessed in table.notes:
+            note(guessed)
     inferred = infer_schema(table, target=settings.target, overrides=overrides)
     spec = SplitSpec.parse(settings.split)
     if overrides.split_column is not None:
@@ -64,19 +91,33 @@ def open_data(
             table,
             inferred.schema,
             split=spec,
-            valid=None if valid is None else open_source(valid),
-            test=None if test is None else open_source(test),
+            valid=None if valid is None else _open_like(valid, overrides, inferred.schema.columns),
+            test=None if test is None else _open_like(test, overrides, inferred.schema.columns),
             seed=settings.seed,
             directory=Path(folder),
             memory_limit=memory_limit(),
         )
 
 
+def _open_like(source: Any, overrides: SchemaOverrides, names: Sequence[str]) -> Table:
+    """A table of the same columns, of whatever format."""
+    if not is_delimited(source):
+        return open_source(source)
+    return open_source(source, header=overrides.header, delimiter=overrides.delimiter, names=names)
+
+
 def open_again(
-    settings: SearchSettings, *, study: str, fingerprint: str, source: str | None = None
+    settings: SearchSettings,
+    *,
+    study: str,
+    fingerprint: str,
+    source: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
 ) -> EncodedDataset:
     """The data that a study was searched on, from where it was read then or from another `source` of the same rows.
 
+    `header` and `delimiter` say how that other source is divided, where it is so otherwise.
     Raises DataError for a table in memory, and for other data.
     """
     if settings.source is None and source is None:
@@ -85,6 +126,11 @@ def open_again(
             "autofi.search returned, or search a file."
         )
     place = source or settings.source
+    if source is not None and not is_delimited(source):
+        said = {key: value for key, value in settings.overrides.items() if key not in ("header", "delimiter")}
+        settings = dataclasses.replace(settings, overrides=said)
+    said_now = settings.schema_overrides().with_text(header=header, delimiter=delimiter)
+    settings = dataclasses.replace(settings, overrides=said_now.to_json())
     dataset = open_data(place, settings, valid=settings.valid, test=settings.test)
     if dataset.fingerprint != fingerprint:
         raise DataError(

@@ -34,6 +34,8 @@ def work(
     *,
     storage: str | None = None,
     data: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
     trials: int | None = None,
     device: str = "auto",
     jobs: int | None = None,
@@ -42,6 +44,7 @@ def work(
     """Measure trials of a study that `autofi.search` leads, here or on another machine, until its goal is reached.
 
     data     where the table lies here, if not where the search read it; validation and test files are read where it did
+    header   whether `data` has a header, if it is delimited text and not as the search read it; likewise `delimiter`
     trials   leave after so many
 
     The data is opened as the search opened it, and must be the same. What a trial comes to does
@@ -62,7 +65,14 @@ def work(
             )
         settings = SearchSettings.from_json(handle.record.settings)
         progress.phase("encode")
-        dataset = open_again(settings, study=study, fingerprint=handle.record.data_fingerprint, source=data)
+        dataset = open_again(
+            settings,
+            study=study,
+            fingerprint=handle.record.data_fingerprint,
+            source=data,
+            header=header,
+            delimiter=delimiter,
+        )
         bench = Workbench(
             dataset, device=chosen_device, seed=settings.seed, jobs=jobs or default_jobs(chosen_device)
         )

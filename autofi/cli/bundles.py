@@ -13,6 +13,7 @@ from autofi.cli.output import print_json, say, working
 PREDICT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi predict model today.csv -o scores.csv\n\n"
     "autofi predict model 'logs/*.parquet' -o scores.parquet\n\n"
+    "autofi predict model today.txt --delimiter tab --no-header -o scores.csv\n\n"
     "autofi predict model postgresql://host/ads --query 'SELECT * FROM today' -o scores.parquet"
 )
 EVALUATE_EXAMPLES = (
@@ -37,6 +38,8 @@ def predict(
         typer.Option("--output", "-o", help="File to write: CSV or Parquet, by its ending.", metavar="FILE"),
     ],
     query: options.Query = None,
+    header: options.Header = None,
+    delimiter: options.Delimiter = None,
     runtime: Runtime = "auto",
     device: Device = "cpu",
     quiet: options.Quiet = False,
@@ -46,7 +49,9 @@ def predict(
 
     predictor = autofi.load(bundle, runtime=runtime, device=device)
     with working(quiet=quiet) as progress:
-        rows = predictor.predict_file(data, output, query=query, progress=progress)
+        rows = predictor.predict_file(
+            data, output, query=query, header=header, delimiter=delimiter, progress=progress
+        )
     if not quiet:
         say(f"Wrote {rows:,} probabilities to {output}")
 
@@ -55,6 +60,8 @@ def evaluate(
     bundle: options.Bundle,
     data: Data,
     query: options.Query = None,
+    header: options.Header = None,
+    delimiter: options.Delimiter = None,
     runtime: Runtime = "auto",
     device: Device = "cpu",
     as_json: options.Json = False,
@@ -65,7 +72,9 @@ def evaluate(
 
     predictor = autofi.load(bundle, runtime=runtime, device=device)
     with working(quiet=quiet) as progress:
-        measured = predictor.evaluate(data, query=query, progress=progress)
+        measured = predictor.evaluate(
+            data, query=query, header=header, delimiter=delimiter, progress=progress
+        )
     if as_json:
         print_json(measured)
     else:

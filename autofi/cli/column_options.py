@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autofi.cli.options import COLUMNS, SPLIT
+from autofi.cli.options import COLUMNS, SPLIT, Delimiter, Header
 from autofi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def schema_overrides(
     split_column: SplitColumn = None,
     missing: Missing = None,
     decimal: Decimal = None,
+    header: Header = None,
+    delimiter: Delimiter = None,
     schema: SchemaFile = None,
 ) -> Any:
     """The SchemaOverrides that the YAML file says, changed by the flags; None when neither says anything.
@@ -149,9 +151,10 @@ def schema_overrides(
     given_roles = {key: name for key, name in roles.items() if name is not None}
     if decimal not in (None, ".", ","):
         raise ConfigError(f"--decimal is '.' or ',', not '{decimal}'")
-    marks = {"missing": tuple(missing or ())} if missing else {}
-    read: dict[str, Any] = marks | ({} if decimal is None else {"decimal": decimal})
-    if schema is None and not any(kinds.values()) and not given_roles and not read:
+    marks = tuple(missing) if missing else None
+    text = {"header": header, "delimiter": delimiter, "decimal": decimal, "missing": marks}
+    given_text = {key: value for key, value in text.items() if value is not None}
+    if schema is None and not any(kinds.values()) and not given_roles and not given_text:
         return None
 
     import autofi
@@ -165,4 +168,4 @@ def schema_overrides(
         else:
             settings[key] = (*(c for c in kept if c not in flagged), *columns)
     settings["ignore"] = tuple(c for c in settings["ignore"] if c not in given_roles.values())
-    return autofi.SchemaOverrides(**settings | given_roles | read)
+    return autofi.SchemaOverrides(**settings | given_roles | given_text)

@@ -54,6 +54,8 @@ def explain(
         ),
     ] = None,
     query: options.Query = None,
+    header: options.Header = None,
+    delimiter: options.Delimiter = None,
     as_json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -63,16 +65,17 @@ def explain(
     """
     import autofi
 
+    read: dict[str, Any] = {"query": query, "header": header, "delimiter": delimiter}
     if output is not None:
         with working(quiet=quiet) as progress:
-            count = autofi.explain_file(bundle, data, output, query=query, rows=rows, progress=progress)
+            count = autofi.explain_file(bundle, data, output, rows=rows, progress=progress, **read)
         if as_json:
             print_json({"output": output, "rows": count})
         elif not quiet:
             say(f"Wrote explanations of {count:,} rows to {output}")
         return
     with working(quiet=quiet) as progress:
-        found = autofi.explain(bundle, data, query=query, rows=rows or SHOWN_ROWS, progress=progress)
+        found = autofi.explain(bundle, data, rows=rows or SHOWN_ROWS, progress=progress, **read)
     if as_json:
         print_json({"explanations": [explanation.to_json() for explanation in found]})
         return

@@ -45,6 +45,8 @@ def print_columns(found: InferredSchema) -> None:
         for column in found.summaries
     ]
     _print_table(names, rows, caption=f"{found.rows:,} rows, target '{found.schema.target}'")
+    for note in found.notes:
+        console().print(f"Note: {note}", markup=False)
 
 
 def print_checks(found: DataChecks) -> None:

@@ -11,7 +11,7 @@ import typer
 from autofi.errors import ConfigError
 
 DATA_HELP = (
-    "A CSV, TSV, Parquet or libsvm file, a folder or glob of Parquet files, a database URL with --query, "
+    "A CSV, TSV, Parquet, Arrow, JSON or libsvm file, a folder or glob of them, a database URL with --query, "
     "or [bold]planted[/bold] (generated data with a known truth)."
 )
 COLUMNS = "Columns"
@@ -73,6 +73,22 @@ Least = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first row of CSV or TSV holds the names. [dim]default: found out[/dim]",
+        show_default=False,
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        help="What divides the cells of CSV: a character, or tab. [dim]default: found out[/dim]",
+        metavar="C",
+        show_default=False,
+    ),
+]
 Query = Annotated[
     str | None,
     typer.Option(help="SQL to run when DATA is a database URL.", metavar="SQL", show_default=False),

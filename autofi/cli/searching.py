@@ -261,6 +261,8 @@ def worker(
             show_default=False,
         ),
     ] = None,
+    header: options.Header = None,
+    delimiter: options.Delimiter = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     jobs: options.Jobs = None,
     storage: options.Storage = None,
@@ -273,7 +275,15 @@ def worker(
     signal.signal(signal.SIGTERM, _interrupt)
     with working(quiet=quiet) as progress:
         worked = autofi.work(
-            study, storage=storage, data=data, trials=trials, device=device, jobs=jobs, progress=progress
+            study,
+            storage=storage,
+            data=data,
+            header=header,
+            delimiter=delimiter,
+            trials=trials,
+            device=device,
+            jobs=jobs,
+            progress=progress,
         )
     if as_json:
         print_json(dataclasses.asdict(worked))

@@ -12,7 +12,8 @@ from autofi.cli.output import print_json, say, working
 
 INSPECT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi inspect clicks.parquet --target click\n\n"
-    "autofi inspect clicks.csv --target click --categorical hour --multi-valued 'genres:|'"
+    "autofi inspect clicks.csv --target click --categorical hour --multi-valued 'genres:|'\n\n"
+    "autofi inspect clicks.txt --target c3 --no-header --delimiter tab"
 )
 CHECK_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi check clicks.parquet --target click\n\n"
@@ -40,7 +41,14 @@ def inspect(
         from dataclasses import asdict
 
         columns = [asdict(column) for column in found.summaries]
-        print_json({"rows": found.rows, "target": found.schema.target, "columns": columns})
+        print_json(
+            {
+                "rows": found.rows,
+                "target": found.schema.target,
+                "columns": columns,
+                "notes": list(found.notes),
+            }
+        )
     else:
         from autofi.cli.listings import print_columns
 

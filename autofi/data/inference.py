@@ -43,11 +43,13 @@ Profiles = Mapping[str, ColumnProfile]
 
 @dataclass(frozen=True)
 class InferredSchema:
-    """The schema, what every column of the table looks like (in the table's order), and the rows read."""
+    """The schema, what every column of the table looks like (in the table's order), the rows read, and what was
+    guessed of the table as a whole."""
 
     schema: Schema
     summaries: tuple[ColumnSummary, ...]
     rows: int
+    notes: tuple[str, ...] = ()
 
 
 def infer_schema(
@@ -93,7 +95,7 @@ def infer_schema(
     for name in table.columns:
         column = profiles[name]
         said = kinds.get(name)
-        reason = None if said else _reason_to_ignore(column, given)
+        reason = None if said else table.left_out.get(name) or _reason_to_ignore(column, given)
         role = roles.get(name, "field" if reason is None else "ignored")
         kind = said or column.kind
         field = None
@@ -102,7 +104,7 @@ def infer_schema(
             fields.append(field)
         elif role == "ignored" and name == given.group:
             role = "group"
-        note = reason if role != "field" else "; ".join(_remarks(column)) or None
+        note = reason if role != "field" else "; ".join(_remarks(column, table.remarks.get(name))) or None
         found = column.summary()
         number = found.reads_as_number if field is None else field.reads_as_number
         summaries.append(dataclasses.replace(found, kind=kind, reads_as_number=number, role=role, note=note))
@@ -113,9 +115,14 @@ def infer_schema(
         group=given.group,
         time=given.time,
         split=given.split_column,
-        ignored=tuple(summary.name for summary in summaries if summary.role == "ignored"),
+        # Without an index, as a table that was written without it.
+        ignored=tuple(
+            summary.name
+            for summary in summaries
+            if summary.role == "ignored" and summary.name not in table.left_out
+        ),
     )
-    return InferredSchema(schema, tuple(summaries), profiles[target].rows)
+    return InferredSchema(schema, tuple(summaries), profiles[target].rows, table.notes)
 
 
 def _check_names(table: Table, target: str | None, given: SchemaOverrides) -> None:
@@ -185,7 +192,9 @@ def _reason_to_ignore(column: ColumnProfile, given: SchemaOverrides) -> str | No
     return None
 
 
-def _remarks(column: ColumnProfile) -> Iterator[str]:
+def _remarks(column: ColumnProfile, of_table: str | None) -> Iterator[str]:
+    if of_table is not None:
+        yield of_table
     if column.remark is not None:
         yield column.remark
     if column.missing_marks:

@@ -19,7 +19,8 @@ class SchemaOverrides(Strict):
     `multi_valued` maps a column to the text between its values. `group` stays a field (a user id mostly
     is one); `weight`, `time` and `split_column` do not become fields. `missing` are marks of missing values, in any
     column, besides those that columns of numbers and times have anyway; `decimal` is the decimal mark of numbers in
-    texts, "." or ",", where the other one may stand between thousands.
+    texts, "." or ",", where the other one may stand between thousands. `header` and `delimiter` (a character or
+    `tab`) say how delimited text is divided.
     """
 
     target: str | None = None
@@ -33,6 +34,13 @@ class SchemaOverrides(Strict):
     split_column: str | None = None
     missing: tuple[str, ...] = ()
     decimal: Literal[".", ","] | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+
+    def with_text(self, *, header: bool | None, delimiter: str | None) -> SchemaOverrides:
+        """The same, and what else is said of delimited text; None leaves it as it is."""
+        said = {"header": header, "delimiter": delimiter}
+        return self.model_copy(update={key: value for key, value in said.items() if value is not None})
 
     def to_json(self) -> dict[str, Any]:
         """What is said, as a study keeps it: plain JSON."""

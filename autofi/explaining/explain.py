@@ -29,6 +29,8 @@ def explain(
     table: Source,
     *,
     query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
     rows: int | None = 10,
     progress: Progress | None = None,
 ) -> list[Explanation]:
@@ -37,7 +39,11 @@ def explain(
     `model` is a bundle or the folder of one, with the form torch; `table` is anything a predictor scores. Raises
     ExportError for another bundle, DataError for rows that cannot be scored, ConfigError for less than one row.
     """
-    return list(explanations(model, table, query=query, rows=rows, progress=progress))
+    return list(
+        explanations(
+            model, table, query=query, header=header, delimiter=delimiter, rows=rows, progress=progress
+        )
+    )
 
 
 def explanations(
@@ -45,6 +51,8 @@ def explanations(
     table: Source,
     *,
     query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
     rows: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Explanation]:
@@ -52,7 +60,7 @@ def explanations(
     if rows is not None and rows < 1:
         raise ConfigError(f"At least one row is explained: found rows={rows}; ask for 1 or more.")
     explainer = Explainer(model if isinstance(model, Bundle) else load_explained(model))
-    opened = open_rows(table, explainer.schema, query=query)
+    opened = open_rows(table, explainer.schema, query=query, header=header, delimiter=delimiter)
     return explainer.each(opened, rows=rows, progress=progress or SilentProgress())
 
 

@@ -44,6 +44,8 @@ def explain_file(
     output: Path | str,
     *,
     query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
     rows: int | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -55,7 +57,9 @@ def explain_file(
     """
     file = ExplanationFile(output)
     refuse_overwriting(table, file.output)
-    found = explanations(model, table, query=query, rows=rows, progress=progress)
+    found = explanations(
+        model, table, query=query, header=header, delimiter=delimiter, rows=rows, progress=progress
+    )
     count = 0
     with file:
         for explanation in found:

@@ -93,21 +93,37 @@ class Predictor:
         return f"Predictor({str(self._folder)!r}: fields {', '.join(self._schema.names)})"
 
     def predict_proba(
-        self, table: Source, *, query: str | None = None, progress: Progress | None = None
+        self,
+        table: Source,
+        *,
+        query: str | None = None,
+        header: bool | None = None,
+        delimiter: str | None = None,
+        progress: Progress | None = None,
     ) -> Floats:
-        """The probability of a click in every row, float64 [N], in the order of the rows."""
-        opened = open_rows(table, self.schema, query=query)
+        """The probability of a click in every row, float64 [N], in the order of the rows.
+
+        `header` and `delimiter` (a character or `tab`) say how delimited text is divided, here and in what follows;
+        a first row that holds the names of the fields is known for the header anyway.
+        """
+        opened = open_rows(table, self.schema, query=query, header=header, delimiter=delimiter)
         parts = [probabilities for _, probabilities in self._scored(opened, self.schema.names, progress)]
         return np.concatenate([np.empty(0), *parts])
 
     def evaluate(
-        self, source: Source, *, query: str | None = None, progress: Progress | None = None
+        self,
+        source: Source,
+        *,
+        query: str | None = None,
+        header: bool | None = None,
+        delimiter: str | None = None,
+        progress: Progress | None = None,
     ) -> dict[str, float]:
         """`rows`, `auc` and `logloss` on rows that carry the target.
 
         Holds 9 bytes per row. Raises DataError without the target, or where it has one class only.
         """
-        opened = open_rows(source, self.schema, query=query)
+        opened = open_rows(source, self.schema, query=query, header=header, delimiter=delimiter)
         target = self.schema.target
         if target not in opened.columns:
             raise DataError(
@@ -129,6 +145,8 @@ class Predictor:
         output: Path | str,
         *,
         query: str | None = None,
+        header: bool | None = None,
+        delimiter: str | None = None,
         progress: Progress | None = None,
     ) -> int:
         """Write a `probability` per row as CSV or Parquet, by the ending of `output`; returns the rows.
@@ -138,7 +156,7 @@ class Predictor:
         """
         file = ScoreFile(output)
         refuse_overwriting(source, file.output)
-        opened = open_rows(source, self.schema, query=query)
+        opened = open_rows(source, self.schema, query=query, header=header, delimiter=delimiter)
         rows = 0
         with file:
             for _, probabilities in self._scored(opened, self.schema.names, progress):

@@ -13,11 +13,19 @@ from autofi.data.schema import Schema
 from autofi.errors import DataError, nearest
 
 
-def open_rows(source: Source, schema: Schema, *, query: str | None = None) -> Table:
+def open_rows(
+    source: Source,
+    schema: Schema,
+    *,
+    query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+) -> Table:
     """The table, which has the column of every field; raises DataError where it has not."""
-    table = open_table(source, query=query)
+    table = open_table(source, query=query, header=header, delimiter=delimiter, names=schema.names)
+    present = set(table.columns)
     for name in schema.names:
-        if name not in table.columns:
+        if name not in present:
             raise DataError(
                 f"Every field needs its column: '{name}' is missing in {table.name}; "
                 f"{nearest(name, table.columns)}"

@@ -151,9 +151,14 @@ def _parsed(text: str, delimiter: str, *, whole: bool) -> tuple[Rows, int]:
 
 def _parsed_by_all(text: str, *, whole: bool) -> dict[str, tuple[Rows, int]]:
     """`_parsed` by every delimiter; by those that the text lacks it is the same."""
-    absent = [each for each in DELIMITERS if each not in text]
-    parsed = {each: _parsed(text, each, whole=whole) for each in DELIMITERS if each not in absent[1:]}
-    return parsed | {each: parsed[absent[0]] for each in absent[1:]}
+    parsed: dict[str, tuple[Rows, int]] = {}
+    absent = None
+    for each in DELIMITERS:
+        if each in text:
+            parsed[each] = _parsed(text, each, whole=whole)
+        else:
+            parsed[each] = absent = absent or _parsed(text, each, whole=whole)
+    return parsed
 
 
 def _choose(parsed: Mapping[str, Rows], names: Sequence[str]) -> str:

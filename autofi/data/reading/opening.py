@@ -93,6 +93,17 @@ def open_table(
     return table
 
 
+def is_delimited(source: Source) -> bool:
+    """Whether some file of the source has an ending of delimited text."""
+    if not isinstance(source, (str, os.PathLike)) or is_database_url(str(source)):
+        return False
+    path = Path(source).expanduser()
+    files = path.rglob("*") if path.is_dir() else map(Path, glob.glob(str(path), recursive=True))
+    return _ending(path) in (*_DELIMITED, *_EITHER) or any(
+        _ending(file) in (*_DELIMITED, *_EITHER) for file in files
+    )
+
+
 def _query_table(url: str, query: str) -> Table:
     # SQLAlchemy belongs to the extra 'search'; files and frames are read without it.
     with extras_named():
