@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from autofi.data.reading.objects import ObjectColumn, object_column
+from autofi.data.reading.plain import plain
 from autofi.data.reading.table import LARGE_BATCH_ROWS, Table, check_distinct, no_rows
 from autofi.errors import DataError
 
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
 class FrameTable(Table):
     """A table already in memory; it shares the memory of its source where the types allow."""
 
-    def __init__(self, table: pa.Table, *, name: str) -> None:
-        super().__init__(name, table.column_names)
-        if table.num_rows == 0:
+    def __init__(self, columns: Mapping[str, ObjectColumn], *, name: str) -> None:
+        super().__init__(name, tuple(columns))
+        arrays = [plain(column.array) for column in columns.values()]
+        self._table = pa.table(arrays, names=list(columns))
+        if self._table.num_rows == 0:
             raise no_rows(name)
-        self._table = table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
+        self.types = dict(zip(self.columns, self._table.schema.types, strict=True))
+        self.left_out = {key: column.unread for key, column in columns.items() if column.unread is not None}
+        self.remarks = {key: column.remark for key, column in columns.items() if column.remark is not None}
 
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         yield from self._table.select(list(columns)).to_batches(max_chunksize=LARGE_BATCH_ROWS)
@@ -31,19 +37,37 @@ class FrameTable(Table):
 def frame_table(source: Any) -> FrameTable | None:
     """The table of a pandas or Polars DataFrame or LazyFrame or an Arrow table, or None if it is none.
 
-    The index of a pandas DataFrame is left out; names that are not text become text.
+    The index of a pandas DataFrame is left out; names that are not text become text. Columns of objects are read
+    as `objects.object_column` says.
     """
     if _is_pandas(source):
         return FrameTable(_from_pandas(source), name="the DataFrame")
     if isinstance(source, pa.RecordBatch):
-        return FrameTable(pa.Table.from_batches([source]), name="the record batch")
+        return arrow_table(pa.Table.from_batches([source]), name="the record batch")
     if isinstance(source, pa.Table):
-        return FrameTable(source, name="the Arrow table")
+        return arrow_table(source, name="the Arrow table")
     if hasattr(source, "collect") and hasattr(source, "collect_schema"):  # a Polars LazyFrame
         source = source.collect()
     if hasattr(source, "__arrow_c_stream__"):
-        return FrameTable(pa.table(source), name=f"the {type(source).__name__}")
+        name = f"the {type(source).__name__}"
+        if type(source).__module__.partition(".")[0] == "polars" and hasattr(source, "get_columns"):
+            return FrameTable(
+                {column.name: _from_polars(column, name) for column in source.get_columns()}, name=name
+            )
+        try:
+            return arrow_table(pa.table(source), name=name)
+        except (pa.ArrowException, ValueError) as error:
+            raise DataError(
+                f"{name} does not come as an Arrow table ({' '.join(str(error).split())}); convert it to one."
+            ) from None
     return None
+
+
+def arrow_table(table: pa.Table, *, name: str) -> FrameTable:
+    """An Arrow table as it is."""
+    check_distinct(table.column_names, name)
+    columns = zip(table.column_names, table.columns, strict=True)
+    return FrameTable({column: ObjectColumn(array) for column, array in columns}, name=name)
 
 
 def _is_pandas(source: Any) -> bool:
@@ -52,30 +76,53 @@ def _is_pandas(source: Any) -> bool:
     return pandas is not None and isinstance(source, pandas.DataFrame)
 
 
-def _from_pandas(frame: pd.DataFrame) -> pa.Table:
+def _from_pandas(frame: pd.DataFrame) -> dict[str, ObjectColumn]:
     names = [str(name) for name in frame.columns]
     check_distinct(names, "the DataFrame")
-    columns = []
-    for position, name in enumerate(names):
+    return {name: _from_series(frame.iloc[:, position]) for position, name in enumerate(names)}
+
+
+def _from_series(series: pd.Series[Any]) -> ObjectColumn:
+    import pandas as pd
+
+    kind = series.dtype
+    if isinstance(kind, pd.SparseDtype):
+        series = series.sparse.to_dense()
+    elif isinstance(kind, pd.CategoricalDtype):
+        return _from_codes(series.cat.codes.to_numpy(), pd.Series(kind.categories))
+    elif isinstance(kind, (pd.PeriodDtype, pd.IntervalDtype)):
+        codes, values = series.factorize()
+        return _from_codes(codes, pd.Series(values, dtype=object))
+    elif not pd.api.types.is_object_dtype(kind):
         try:
-            columns.append(pa.array(frame.iloc[:, position], from_pandas=True))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(
-                f"A column's values have one type: column '{name}' of the DataFrame mixes some ({reason}); "
-                f"convert it, as with frame['{name}'].astype(str)."
-            ) from None
-    return pa.table(columns, names=names)
+            return ObjectColumn(pa.array(series, from_pandas=True))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            series = series.astype(object)
+    return object_column(series.to_numpy())
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type without views, in which Polars gives its texts: Arrow cannot take rows of those."""
-    if pa.types.is_string_view(kind):
-        return pa.large_string()
-    if pa.types.is_binary_view(kind):
-        return pa.large_binary()
-    if pa.types.is_large_list(kind):
-        return pa.large_list(_plain(kind.value_type))
-    if pa.types.is_list(kind):
-        return pa.list_(_plain(kind.value_type))
-    return kind
+def _from_codes(codes: Any, values: pd.Series[Any]) -> ObjectColumn:
+    """A category's values by their codes, of which -1 is missing."""
+    if not len(values):
+        return ObjectColumn(pa.nulls(len(codes)))
+    found = _from_series(values)
+    array = found.array.combine_chunks() if isinstance(found.array, pa.ChunkedArray) else found.array
+    indices = pa.array(codes, pa.int32(), mask=codes < 0)
+    if found.unread is not None:
+        return ObjectColumn(array.take(indices), unread=found.unread)
+    return ObjectColumn(pa.DictionaryArray.from_arrays(indices, plain(array)), remark=found.remark)
+
+
+def _from_polars(series: Any, name: str) -> ObjectColumn:
+    kind = str(series.dtype)
+    if kind == "Object":  # its Arrow form is addresses
+        return object_column(series.to_list())
+    try:
+        if kind in ("Int128", "UInt128"):
+            series = series.cast(str)
+        return ObjectColumn(series.to_arrow())
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise DataError(
+            f"{name} has a column '{series.name}' of type {kind}, which Arrow has not "
+            f"({' '.join(str(error).split())}); cast or drop it."
+        ) from None

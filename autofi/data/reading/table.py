@@ -26,6 +26,8 @@ class Table(ABC):
     left_out: Mapping[str, str] = MappingProxyType({})
     remarks: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
+    #: Arrow's types by column, where the source has types.
+    types: Mapping[str, pa.DataType] = MappingProxyType({})
 
     def __init__(self, name: str, columns: Sequence[str]) -> None:
         """Raises DataError where a column is named twice."""
