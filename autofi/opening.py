@@ -102,7 +102,7 @@ def open_data(
 def _open_like(source: Any, overrides: SchemaOverrides, names: Sequence[str]) -> Table:
     """A table of the same columns, of whatever format."""
     if not is_delimited(source):
-        return open_source(source)
+        return open_source(source, names=names)
     return open_source(source, header=overrides.header, delimiter=overrides.delimiter, names=names)
 
 

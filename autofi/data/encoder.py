@@ -203,11 +203,15 @@ class Encoder:
 def large_batches(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The rows of a table in batches of some 300,000 rows, however small the table's own are.
 
-    A batch that is large enough already is passed on as it is.
+    A batch that is large enough already is passed on as it is; where the types change, as from one file to the
+    next, a smaller one ends.
     """
     waiting: list[pa.RecordBatch] = []
     rows = 0
     for batch in table.batches(columns, most=LARGE_BATCH_ROWS):
+        if waiting and batch.schema != waiting[0].schema:
+            yield _joined(waiting)
+            waiting, rows = [], 0
         waiting.append(batch)
         rows += batch.num_rows
         if rows >= LARGE_BATCH_ROWS:

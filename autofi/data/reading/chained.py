@@ -6,25 +6,30 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
+from autofi.data.reading.parts import Part, cast_batch, common_columns, common_types
 from autofi.data.reading.table import Table
-from autofi.errors import DataError
 
 
 class ChainedTable(Table):
-    """The rows of several tables that have the same columns, in the order given."""
+    """The rows of several tables, in the order given; columns are found by name, in any order.
 
-    def __init__(self, tables: Sequence[Table], *, name: str) -> None:
-        first = tables[0]
-        for table in tables[1:]:
-            if table.columns != first.columns:
-                odd = sorted(set(table.columns) ^ set(first.columns)) or ["their order"]
-                raise DataError(
-                    f"Files of one table have the same columns: {table.name} and {first.name} differ in "
-                    f"{', '.join(odd)}; read them apart, or mend one."
-                )
-        super().__init__(name, first.columns)
+    Raises DataError where a table lacks a column of another (any, or one of `names` where those are the ones to be
+    read), and where types mean different things: see `parts.common_types`.
+    """
+
+    def __init__(self, tables: Sequence[Table], *, name: str, names: Sequence[str] = ()) -> None:
+        parts = [Part(table.name, table.columns, table.types) for table in tables]
+        columns = common_columns(parts, names)
+        super().__init__(name, columns)
         self._tables = tuple(tables)
+        self._types = common_types(parts, columns)
+        self.types = dict(tables[0].types) | self._types
+        for table in reversed(tables):
+            self.left_out = {**self.left_out, **table.left_out}
+            self.remarks = {**self.remarks, **table.remarks}
+        self.notes = tuple(note for table in tables[:1] for note in table.notes)
 
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         for table in self._tables:
-            yield from table.batches(columns)
+            for batch in table.batches(columns):
+                yield cast_batch(batch, self._types)

@@ -16,21 +16,14 @@ import pyarrow.csv
 
 from autofi.data.reading.layout import find_layout, long_cells, parse_delimiter
 from autofi.data.reading.table import Table, no_rows
+from autofi.data.reading.text import MOST_ROW_BYTES, not_decoded, open_text
 from autofi.errors import DataError
 
 _BLOCK_BYTES = 8 << 20
-#: Of one row. Arrow reads a file by blocks, into each of which a row must fit.
-_MOST_ROW_BYTES = 64 << 20
 _ROWS_OF_BLOCK = 2048
 _SAMPLE_BYTES = 1 << 18
 _SAMPLE_LINES = 50
 _MOST_SAMPLE_BYTES = 16 << 20
-_BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 _INDEX = "an index: a first column without a name; rename it to use it"
 
 
@@ -88,14 +81,14 @@ class DelimitedTable(Table):
                         yield fresh
                 return
             except (pa.ArrowInvalid, OSError, EOFError, UnicodeDecodeError) as error:
-                if not _is_too_long(error) or self._block_bytes >= _MOST_ROW_BYTES:
+                if not _is_too_long(error) or self._block_bytes >= MOST_ROW_BYTES:
                     raise self._refusal(error) from None
             # From the start, less what was read: later readings begin with blocks of this size.
-            self._block_bytes = min(8 * self._block_bytes, _MOST_ROW_BYTES)
+            self._block_bytes = min(8 * self._block_bytes, MOST_ROW_BYTES)
 
     def _blocks(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         layout = self._layout
-        with _open_binary(self._path) as file:
+        with open_text(self._path) as file:
             quotes = _QuoteCounter(file)
             yield from pa.csv.open_csv(
                 pa.PythonFile(quotes, mode="r"),
@@ -117,24 +110,24 @@ class DelimitedTable(Table):
 
     def _check_rows(self, batch: pa.RecordBatch, before: int) -> None:
         """Where two blocks meet, Arrow may read a row that is longer than one."""
-        if self._block_bytes < _MOST_ROW_BYTES or batch.nbytes <= _MOST_ROW_BYTES:
+        if self._block_bytes < MOST_ROW_BYTES or batch.nbytes <= MOST_ROW_BYTES:
             return
         lengths = np.zeros(batch.num_rows, dtype=np.int64)
         for column in batch.columns:
             lengths += pc.fill_null(pc.binary_length(column), 0).to_numpy()
-        if lengths.max() > _MOST_ROW_BYTES:
+        if lengths.max() > MOST_ROW_BYTES:
             raise self._too_long(f"row {before + int(lengths.argmax()) + 1}")
 
     def _too_long(self, place: str) -> DataError:
         return DataError(
-            f"{self.name} has a longer row than {_MOST_ROW_BYTES >> 20} MB, which is the most: {place}; shorten it, "
+            f"{self.name} has a longer row than {MOST_ROW_BYTES >> 20} MB, which is the most: {place}; shorten it, "
             'or close the quote (") that may be open there.'
         )
 
     def _refusal(self, error: Exception) -> DataError:
         """Arrow knows neither the line nor the way out; a slow second pass finds the line."""
         if isinstance(error, UnicodeDecodeError):
-            return _not_decoded(self._path, error)
+            return not_decoded(self._path, error)
         if "invalid UTF8" in str(error):
             return _not_utf8(self._path)
         if _is_too_long(error):
@@ -147,7 +140,7 @@ class DelimitedTable(Table):
 
     def _ragged_line(self) -> DataError | None:
         expected = len(self._layout.columns)
-        with _open_text(self._path) as text, long_cells():
+        with _decoded(self._path) as text, long_cells():
             rows = csv.reader(text, delimiter=self._layout.delimiter)
             try:
                 for cells in rows:
@@ -163,7 +156,7 @@ class DelimitedTable(Table):
 
     def _check_last_quote(self) -> None:
         """An odd number of quotes is sound when one stands inside an unquoted cell: ask a strict reader."""
-        with _open_text(self._path) as text, long_cells():
+        with _decoded(self._path) as text, long_cells():
             rows = csv.reader(text, delimiter=self._layout.delimiter, strict=True)
             line = 1
             try:
@@ -200,13 +193,13 @@ def _is_too_long(error: Exception) -> bool:
 def _block_bytes(sample: str) -> int:
     """Room for thousands of rows of a wide table, or a batch would hold a few rows in many arrays."""
     lines = sample.count("\n") or sample.count("\r") or 1
-    return min(max(_BLOCK_BYTES, _ROWS_OF_BLOCK * (len(sample) // lines)), _MOST_ROW_BYTES)
+    return min(max(_BLOCK_BYTES, _ROWS_OF_BLOCK * (len(sample) // lines)), MOST_ROW_BYTES)
 
 
 def _sample(path: Path) -> tuple[str, bool]:
     """The first whole lines of the file, and whether these are all of it."""
     try:
-        with _open_binary(path) as file:
+        with open_text(path) as file:
             data = file.read(_SAMPLE_BYTES)
             whole = len(data) < _SAMPLE_BYTES
             while not whole and data.count(b"\n") + data.count(b"\r") < _SAMPLE_LINES:
@@ -216,7 +209,7 @@ def _sample(path: Path) -> tuple[str, bool]:
                 whole = not more
                 data += more
     except UnicodeDecodeError as error:
-        raise _not_decoded(path, error) from None
+        raise not_decoded(path, error) from None
     except (OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {_one_line(error)}; write it anew.") from None
     if data.count(0) > len(data) // 4:
@@ -232,16 +225,8 @@ def _sample(path: Path) -> tuple[str, bool]:
     return (text, whole) if whole or end < 0 else (text[: end + 1], whole)
 
 
-def _not_decoded(path: Path, error: UnicodeDecodeError) -> DataError:
-    encoding = error.encoding.upper()
-    return DataError(
-        f"{path} begins with the byte order mark of {encoding} and is not {encoding} ({error.reason}); convert it to "
-        "UTF-8."
-    )
-
-
 def _not_utf8(path: Path) -> DataError:
-    with _open_binary(path) as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode()
@@ -253,20 +238,8 @@ def _not_utf8(path: Path) -> DataError:
     return DataError(f"Text is in UTF-8: {path} is not; convert the file with iconv.")
 
 
-def _open_binary(path: Path) -> IO[bytes]:
-    """The file's text in UTF-8, decompressed where its name says so (.gz, .bz2, .zst, .lz4)."""
-    file = io.BufferedReader(pa.input_stream(str(path), compression="detect"), buffer_size=1 << 20)
-    start = file.peek(4)[:4]
-    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
-    if encoding is None:
-        return file
-    file.close()
-    stream = pa.transcoding_input_stream(pa.input_stream(str(path), compression="detect"), encoding, "utf-8")
-    return io.BufferedReader(stream, buffer_size=1 << 20)
-
-
-def _open_text(path: Path) -> IO[str]:
-    return io.TextIOWrapper(_open_binary(path), encoding="utf-8-sig", errors="replace", newline="")
+def _decoded(path: Path) -> IO[str]:
+    return io.TextIOWrapper(open_text(path), encoding="utf-8-sig", errors="replace", newline="")
 
 
 def _one_line(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import difflib
 import glob
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +15,8 @@ import pyarrow as pa
 from autofi.data.reading.chained import ChainedTable
 from autofi.data.reading.delimited import DelimitedTable
 from autofi.data.reading.frames import frame_table
+from autofi.data.reading.ipc import IpcTable
+from autofi.data.reading.json_rows import JsonLinesTable, json_table
 from autofi.data.reading.libsvm import LINE, LibsvmTable
 from autofi.data.reading.parquet import ParquetTable
 from autofi.data.reading.table import Table
@@ -27,10 +29,13 @@ Source: TypeAlias = Any
 
 _DELIMITED = (".csv", ".tsv", ".tab", ".data")
 _PARQUET = (".parquet", ".pq")
+_IPC = (".arrow", ".feather", ".ipc")
+_JSON_LINES = (".jsonl", ".ndjson")
+_JSON = (".json",)
 _LIBSVM = (".libsvm", ".libfm", ".svm", ".svmlight")
 _EITHER = (".txt",)
 _COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
-_KNOWN = (*_DELIMITED, *_EITHER, *_PARQUET, *_LIBSVM)
+_KNOWN = (*_DELIMITED, *_EITHER, *_PARQUET, *_IPC, *_JSON_LINES, *_JSON, *_LIBSVM)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ def open_table(
     """The table of a file, folder, glob, SQL query, or pandas, Polars or Arrow table.
 
     `.csv .tsv .tab .data .txt` hold delimited text (`.txt` also libsvm lines, told by the first),
-    `.parquet .pq` Parquet, `.libsvm .libfm .svm .svmlight` libsvm lines; text may be compressed
+    `.parquet .pq` Parquet, `.arrow .feather .ipc` Arrow's IPC format, `.jsonl .ndjson` a JSON object per line,
+    `.json` an array of them, `.libsvm .libfm .svm .svmlight` libsvm lines; text may be compressed
     (`.gz .bz2 .zst .lz4`). `query` goes with a database URL; `header` and `delimiter` (a character or `tab`) with
     delimited text, where None finds out, and where `names`, columns that the table is expected to have, tell a
     header. Raises DataError where the source cannot be read, has no rows, or names a column twice.
@@ -138,15 +144,19 @@ def _open_folder(path: Path, options: _TextOptions) -> Table:
         )
     if all(_ending(file) in _PARQUET for file in files):
         options.refuse()
-        return ParquetTable(files, root=path, name=str(path))
+        return ParquetTable(files, root=path, name=str(path), names=options.names)
     return _open_files(files, options, name=str(path))
 
 
 def _open_files(files: list[Path], options: _TextOptions, *, name: str) -> Table:
     if all(_ending(file) in _PARQUET for file in files):
         options.refuse()
-        return ParquetTable(files, name=name)
-    return ChainedTable([_open_file(file, options) for file in files], name=name)
+        return ParquetTable(files, name=name, names=options.names)
+    first = _open_file(files[0], options)
+    # What the first names, the others name as well.
+    alike = replace(options, names=options.names or first.columns)
+    tables = [first, *(_open_file(file, alike) for file in files[1:])]
+    return ChainedTable(tables, name=name, names=options.names)
 
 
 def _open_file(path: Path, options: _TextOptions) -> Table:
@@ -156,6 +166,12 @@ def _open_file(path: Path, options: _TextOptions) -> Table:
     options.refuse()
     if ending in _PARQUET:
         return ParquetTable([path], name=str(path))
+    if ending in _IPC:
+        return IpcTable(path)
+    if ending in _JSON_LINES:
+        return JsonLinesTable(path)
+    if ending in _JSON:
+        return json_table(path)
     if ending in (*_LIBSVM, *_EITHER):
         return LibsvmTable(path)
     raise DataError(

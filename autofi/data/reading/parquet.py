@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 
+from autofi.data.reading.parts import Part, cast_batch, common_columns, common_types
+from autofi.data.reading.plain import plain_batch
 from autofi.data.reading.table import LARGE_BATCH_ROWS, Table, check_distinct, no_rows
 from autofi.errors import DataError
 
@@ -16,35 +18,64 @@ from autofi.errors import DataError
 class ParquetTable(Table):
     """A Parquet file, a folder of them (also with hive partitions, `day=1/part.parquet`), or several files.
 
-    `root` is the folder under which the names of sub-folders are partitions. All files must hold the columns
-    of the first. The rows come in the order of `paths`.
+    `root` is the folder under which the names of sub-folders are partitions. The rows come in the order of `paths`;
+    columns are found by name. Raises DataError where a file lacks a column of another (any, or one of `names` where
+    those are the ones to be read), and where types mean different things: see `parts.common_types`.
     """
 
-    def __init__(self, paths: Sequence[Path], *, name: str, root: Path | None = None) -> None:
-        for path in paths:
-            _check_file(path)
-        self._dataset = _dataset(paths, name, root)
-        super().__init__(name, self._dataset.schema.names)
+    def __init__(
+        self, paths: Sequence[Path], *, name: str, root: Path | None = None, names: Sequence[str] = ()
+    ) -> None:
+        schemas = [_schema(path) for path in paths]
+        self._dataset = _dataset(paths, schemas, name, root)
+        parts = [
+            Part(str(path), tuple(schema.names), dict(zip(schema.names, schema.types, strict=True)))
+            for path, schema in zip(paths, schemas, strict=True)
+        ]
+        held = common_columns(parts, names)
+        self._types = common_types(parts, held)
+        # Partitions are no columns of any file.
+        partitions = [field for field in self._dataset.schema if field.name not in schemas[0].names]
+        self._partitions = {field.name: field.type for field in partitions}
+        self._alike = all(part.types == parts[0].types for part in parts)
+        super().__init__(name, (*held, *self._partitions))
+        self.types = {column: parts[0].types[column] for column in held} | self._partitions | self._types
         if self._dataset.count_rows() == 0:
             raise no_rows(name)
 
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        # Every batch brings the whole dictionary of its text columns, so that few large ones are quicker.
-        # Arrow reads ahead 16 batches of 4 files unless told; two are enough to keep decoding busy.
-        batches = self._dataset.to_batches(
-            columns=list(columns), batch_size=LARGE_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
-        )
         try:
-            yield from batches
+            for batch in self._batches(columns):
+                yield plain_batch(cast_batch(batch, self._types))
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.name} cannot be read: {_one_line(error)}; write it anew.") from None
 
+    def _batches(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        # Every batch brings the whole dictionary of its text columns, so that few large ones are quicker.
+        # Arrow reads ahead 16 batches of 4 files unless told; two are enough to keep decoding busy.
+        wanted = list(columns)
+        if self._alike:
+            yield from self._dataset.to_batches(
+                columns=wanted, batch_size=LARGE_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
+            )
+            return
+        # Each file by the types it has: the dataset's would be those of the first.
+        for fragment in self._dataset.get_fragments():
+            own = fragment.physical_schema
+            partitions = self._partitions
+            kinds = [partitions[each] if each in partitions else own.field(each).type for each in wanted]
+            schema = pa.schema(list(zip(wanted, kinds, strict=True)))
+            yield from fragment.to_batches(
+                schema=schema, columns=wanted, batch_size=LARGE_BATCH_ROWS, batch_readahead=2
+            )
 
-def _dataset(paths: Sequence[Path], name: str, root: Path | None) -> pa.dataset.Dataset:
+
+def _dataset(
+    paths: Sequence[Path], schemas: Sequence[pa.Schema], name: str, root: Path | None
+) -> pa.dataset.Dataset:
     try:
         # Text is stored as codes of a dictionary: read as that, each distinct text is looked at once.
-        first = pa.parquet.ParquetFile(paths[0]).schema_arrow
-        texts = [field.name for field in first if pa.types.is_string(field.type)]
+        texts = {field.name for schema in schemas for field in schema if pa.types.is_string(field.type)}
         options = pa.dataset.ParquetReadOptions(dictionary_columns=texts)
         return pa.dataset.dataset(
             [str(path) for path in paths],
@@ -56,17 +87,18 @@ def _dataset(paths: Sequence[Path], name: str, root: Path | None) -> pa.dataset.
         raise DataError(f"{name} cannot be read as Parquet: {_one_line(error)}; write it anew.") from None
 
 
-def _check_file(path: Path) -> None:
+def _schema(path: Path) -> pa.Schema:
     if path.stat().st_size == 0:
         raise no_rows(str(path))
     try:
-        names = pa.parquet.ParquetFile(path).schema_arrow.names
+        schema = pa.parquet.ParquetFile(path).schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"A file ending in {path.suffix} holds Parquet: {path} does not ({_one_line(error)}); "
             "rename it after what it holds."
         ) from None
-    check_distinct(names, str(path))
+    check_distinct(schema.names, str(path))
+    return schema
 
 
 def _one_line(error: BaseException) -> str:
