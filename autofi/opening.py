@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,14 +64,17 @@ def open_data(
     *,
     valid: Any = None,
     test: Any = None,
+    main: SchemaOverrides | None = None,
     note: Callable[[str], None] | None = None,
 ) -> EncodedDataset:
     """The encoded data of a search; `note` is told what was guessed of the table.
 
-    Raises `DataError` or `ConfigError` before any training.
+    `main` says how the text of `source` is divided, if otherwise than that of the others. Raises `DataError` or
+    `ConfigError` before any training.
     """
     overrides = settings.schema_overrides()
-    table = open_source(source, query=settings.query, header=overrides.header, delimiter=overrides.delimiter)
+    text = main or overrides
+    table = open_source(source, query=settings.query, header=text.header, delimiter=text.delimiter)
     if note is not None:
         for guessed in table.notes:
             note(guessed)
@@ -126,12 +128,11 @@ def open_again(
             "autofi.search returned, or search a file."
         )
     place = source or settings.source
-    if source is not None and not is_delimited(source):
-        said = {key: value for key, value in settings.overrides.items() if key not in ("header", "delimiter")}
-        settings = dataclasses.replace(settings, overrides=said)
-    said_now = settings.schema_overrides().with_text(header=header, delimiter=delimiter)
-    settings = dataclasses.replace(settings, overrides=said_now.to_json())
-    dataset = open_data(place, settings, valid=settings.valid, test=settings.test)
+    text = (
+        SchemaOverrides() if source is not None and not is_delimited(source) else settings.schema_overrides()
+    )
+    main = text.with_text(header=header, delimiter=delimiter)
+    dataset = open_data(place, settings, valid=settings.valid, test=settings.test, main=main)
     if dataset.fingerprint != fingerprint:
         raise DataError(
             f"Study '{study}' needs the data it was searched on: '{place}' has the fingerprint "

@@ -257,6 +257,7 @@ def test_column_flags_become_overrides_and_win_over_the_file(
     settings = tmp_path / "schema.yaml"
     settings.write_text("numeric: [age, hour]\nignore: [name, v]\nweight: w\n")
     flags = ["--categorical", "hour", "--multi-valued", "genres:|", "--weight", "v", "--split-column", "part"]
+    flags += ["--no-header", "--delimiter", "tab"]
     result = runner.invoke(app, ["search", "clicks.csv", "--schema", str(settings), *flags])
     assert result.exit_code == 0, result.stderr
     overrides = calls[0]["overrides"]
@@ -265,6 +266,7 @@ def test_column_flags_become_overrides_and_win_over_the_file(
     assert overrides.ignore == ("name",)
     assert overrides.multi_valued == {"genres": "|"}
     assert (overrides.weight, overrides.split_column) == ("v", "part")
+    assert (overrides.header, overrides.delimiter) == (False, "tab")
 
 
 def test_json_is_one_object_on_standard_output(runner: CliRunner, api: Any) -> None:

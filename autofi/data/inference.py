@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -38,6 +39,9 @@ TARGET_NAMES = ("label", "click", "clicked", "target", "y", "is_click")
 _SPLIT_NAMES = {"train", "valid", "test"}
 _FEW = 10
 _FEW_MARKS = 5
+#: What pandas calls an index without a name: in Parquet, and where it reads one back from CSV.
+_PANDAS_LEVEL = re.compile(r"__index_level_\d+__")
+_PANDAS_INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
 Profiles = Mapping[str, ColumnProfile]
 
 
@@ -64,9 +68,9 @@ def infer_schema(
     The rules: lists are multi-valued; times, durations and numbers of which any has a fraction are numeric; all
     else is categorical (integers as well: they are mostly ids, and have a position on the number line
     besides). A column is judged as a whole, by what its values mean and not by how the file writes them: see
-    `autofi.data.value_types`. Columns without values, with one value and none missing, of nested types, or that
-    hold just train, valid and test are ignored, unless the overrides name them. Without a `target` it is the
-    first found of label, click, clicked, target, y and is_click, in any case.
+    `autofi.data.value_types`. Columns without values, with one value and none missing, of nested types, that hold
+    just train, valid and test, or that are an index without a name are ignored, unless the overrides name them.
+    Without a `target` it is the first found of label, click, clicked, target, y and is_click, in any case.
 
     Raises DataError for unknown columns, a target that is not 0/1, -1/1 or true/false in every row, text or
     infinite values in numeric columns, and weights that are missing, negative or not finite.
@@ -92,10 +96,14 @@ def infer_schema(
     kinds = _said_kinds(given)
     roles = {target: "target", given.weight: "weight", given.time: "time", given.split_column: "split"}
     fields, summaries = [], []
+    indexes: set[str] = set()
     for name in table.columns:
         column = profiles[name]
         said = kinds.get(name)
-        reason = None if said else table.left_out.get(name) or _reason_to_ignore(column, given)
+        index = _index_reason(table, column)
+        if index is not None:
+            indexes.add(name)
+        reason = None if said else index or _reason_to_ignore(column, given)
         role = roles.get(name, "field" if reason is None else "ignored")
         kind = said or column.kind
         field = None
@@ -117,9 +125,7 @@ def infer_schema(
         split=given.split_column,
         # Without an index, as a table that was written without it.
         ignored=tuple(
-            summary.name
-            for summary in summaries
-            if summary.role == "ignored" and summary.name not in table.left_out
+            summary.name for summary in summaries if summary.role == "ignored" and summary.name not in indexes
         ),
     )
     return InferredSchema(schema, tuple(summaries), profiles[target].rows, table.notes)
@@ -175,6 +181,30 @@ def _guess_target(table: Table) -> str:
         f"A table has a target column: {table.name} has none called {', '.join(TARGET_NAMES)}; name one of "
         f"its columns as target: {', '.join(table.columns)}."
     )
+
+
+def _index_reason(table: Table, column: ColumnProfile) -> str | None:
+    """Why a column is left out as the number or name of its row; None where it is none."""
+    if column.name in table.left_out:
+        return table.left_out[column.name]
+    if _PANDAS_LEVEL.fullmatch(column.name):
+        return "an index of pandas without a name; rename it to use it"
+    if _PANDAS_INDEX.fullmatch(column.name) and _counts_rows(table, column):
+        return "an index of pandas: it numbers the rows; rename it to use it"
+    return None
+
+
+def _counts_rows(table: Table, column: ColumnProfile) -> bool:
+    """Whether the values are 0 to the number of rows less one, in whatever order."""
+    numbers = column.numbers
+    if column.reading.values is not ValueType.INTEGER or column.missing:
+        return False
+    if (numbers.lowest, numbers.highest) != (0, column.rows - 1):
+        return False
+    seen = np.zeros(column.rows, dtype=bool)
+    for batch in table.batches([column.name]):
+        seen[as_numbers(batch.column(0), column.reading).astype(np.int64)] = True
+    return bool(seen.all())
 
 
 def _reason_to_ignore(column: ColumnProfile, given: SchemaOverrides) -> str | None:

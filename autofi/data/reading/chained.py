@@ -22,7 +22,7 @@ class ChainedTable(Table):
         columns = common_columns(parts, names)
         super().__init__(name, columns)
         self._tables = tuple(tables)
-        self._types = common_types(parts, columns)
+        self._types = common_types(parts, columns, names)
         self.types = dict(tables[0].types) | self._types
         for table in reversed(tables):
             self.left_out = {**self.left_out, **table.left_out}

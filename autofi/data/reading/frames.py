@@ -87,7 +87,7 @@ def _from_series(series: pd.Series[Any]) -> ObjectColumn:
 
     kind = series.dtype
     if isinstance(kind, pd.SparseDtype):
-        series = series.sparse.to_dense()
+        series = pd.Series(series.to_numpy())
     elif isinstance(kind, pd.CategoricalDtype):
         return _from_codes(series.cat.codes.to_numpy(), pd.Series(kind.categories))
     elif isinstance(kind, (pd.PeriodDtype, pd.IntervalDtype)):
@@ -98,7 +98,7 @@ def _from_series(series: pd.Series[Any]) -> ObjectColumn:
             return ObjectColumn(pa.array(series, from_pandas=True))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             series = series.astype(object)
-    return object_column(series.to_numpy())
+    return object_column(series.to_list())
 
 
 def _from_codes(codes: Any, values: pd.Series[Any]) -> ObjectColumn:

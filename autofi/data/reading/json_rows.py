@@ -59,7 +59,7 @@ class JsonLinesTable(Table):
         mixed = self._mixed(parts)
         self.remarks = remarks | dict.fromkeys(mixed, "values of several types are read as texts")
         even = [column for column in self.columns if column not in mixed]
-        self._types = common_types(parts, even)
+        self._types = common_types(parts, even, ())
         self.types = {key: kind for part in reversed(parts) for key, kind in part.types.items()} | self._types
 
     def _mixed(self, parts: Sequence[Part]) -> set[str]:

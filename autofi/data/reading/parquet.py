@@ -33,7 +33,7 @@ class ParquetTable(Table):
             for path, schema in zip(paths, schemas, strict=True)
         ]
         held = common_columns(parts, names)
-        self._types = common_types(parts, held)
+        self._types = common_types(parts, held, names)
         # Partitions are no columns of any file.
         partitions = [field for field in self._dataset.schema if field.name not in schemas[0].names]
         self._partitions = {field.name: field.type for field in partitions}

@@ -42,15 +42,17 @@ def common_columns(parts: Sequence[Part], names: Sequence[str]) -> tuple[str, ..
     return tuple(column for column in parts[0].columns if column in shared)
 
 
-def common_types(parts: Sequence[Part], columns: Sequence[str]) -> dict[str, pa.DataType]:
+def common_types(
+    parts: Sequence[Part], columns: Sequence[str], names: Sequence[str]
+) -> dict[str, pa.DataType]:
     """The type to which a column's parts are cast, where that changes no value: of no values, and of integers.
 
     The others keep theirs, and are levelled out by value: double beside int64, of which Arrow's common type would
     lose digits, decimals of several scales, times of several units, texts with and without a dictionary. Raises
-    DataError where two parts have types that mean different things.
+    DataError where two parts have types that mean different things, in any column or in `names` where there are some.
     """
     found = {}
-    for column in columns:
+    for column in columns if not names else set(columns).intersection(names):
         held = [(part.types[column], part.name) for part in parts if column in part.types]
         kinds = [kind for kind, _ in held]
         if all(kind == kinds[0] for kind in kinds[1:]):

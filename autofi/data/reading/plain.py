@@ -19,8 +19,8 @@ def is_plain(kind: pa.DataType) -> bool:
         return pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)
     if is_list(kind):
         lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-        return lists and is_plain(kind.value_type) and not pa.types.is_dictionary(kind.value_type)
-    return not (pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
+        return bool(lists and is_plain(kind.value_type) and not pa.types.is_dictionary(kind.value_type))
+    return not bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
 
 
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
