@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from autofi.data.checks.checks import DataChecks
     from autofi.data.inference import InferredSchema
 
+#: Characters of a value that a table shows.
+_SHOWN = 60
+
 
 def print_records(records: Sequence[Any]) -> None:
     """One row per dataclass instance (all of one class), one column per field that any of them has."""
@@ -39,7 +42,7 @@ def print_columns(found: InferredSchema) -> None:
             column.type,
             f"{column.distinct:,}+" if column.capped else column.distinct,
             column.missing_share,
-            column.example,
+            _shortened(column.example),
             column.note,
         )
         for column in found.summaries
@@ -47,6 +50,10 @@ def print_columns(found: InferredSchema) -> None:
     _print_table(names, rows, caption=f"{found.rows:,} rows, target '{found.schema.target}'")
     for note in found.notes:
         console().print(f"Note: {note}", markup=False)
+
+
+def _shortened(example: str | None) -> str | None:
+    return example if example is None or len(example) <= _SHOWN else f"{example[:_SHOWN]}..."
 
 
 def print_checks(found: DataChecks) -> None:

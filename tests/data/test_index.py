@@ -78,6 +78,13 @@ def test_other_columns_of_numbers_are_fields(tmp_path: Path) -> None:
         assert name in autofi.inspect_table(tmp_path / "x.csv", target="click").schema.names
 
 
+def test_a_named_index_of_a_frame_is_left_out_with_a_note() -> None:
+    found = autofi.inspect_table(FRAME.assign(hour=range(400)).set_index("hour"), target="click")
+    assert found.schema.names == ("user",)
+    assert found.notes == ("the index 'hour' of the DataFrame is left out; reset_index() makes it a column.",)
+    assert autofi.inspect_table(FRAME, target="click").notes == ()
+
+
 def test_an_index_that_is_named_as_a_field_is_one(tmp_path: Path) -> None:
     FRAME.to_csv(tmp_path / "x.csv")
     overrides = SchemaOverrides(categorical=("c0",))

@@ -63,7 +63,7 @@ def test_the_delimiter_can_be_said(tmp_path: Path) -> None:
     assert table(tmp_path, "a^b\n1^2\n", delimiter="^").columns == ("a", "b")
     assert table(tmp_path, "a,b\n1,2\n", "x.tsv", delimiter=",").columns == ("a", "b")
     for wrong in (";;", "", '"', "\n", "é"):
-        with pytest.raises(DataError, match="delimiter is one ASCII character"):
+        with pytest.raises(DataError, match="is no single ASCII character"):
             table(tmp_path, "a,b\n1,2\n", delimiter=wrong)
 
 
@@ -90,6 +90,7 @@ def frames() -> dict[str, pd.DataFrame]:
         ),
         "text only": pd.DataFrame(texts),
         "one text column": pd.DataFrame({"R&D": texts["R&D"]}),
+        "days": pd.DataFrame({"2024-01-01": draw.integers(0, 9, ROWS), "2024-01-02": click, "click": click}),
         "booleans": pd.DataFrame(
             {"y": draw.choice(["y", "n", "t"], ROWS), "ok": draw.choice([True, False], ROWS)}
         ),

@@ -41,7 +41,13 @@ def frame_table(source: Any) -> FrameTable | None:
     as `objects.object_column` says.
     """
     if _is_pandas(source):
-        return FrameTable(_from_pandas(source), name="the DataFrame")
+        table = FrameTable(_from_pandas(source), name="the DataFrame")
+        table.notes = tuple(
+            f"the index '{level}' of the DataFrame is left out; reset_index() makes it a column."
+            for level in source.index.names
+            if level is not None
+        )
+        return table
     if isinstance(source, pa.RecordBatch):
         return arrow_table(pa.Table.from_batches([source]), name="the record batch")
     if isinstance(source, pa.Table):

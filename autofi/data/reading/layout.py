@@ -26,6 +26,7 @@ _FEWEST_ROWS = 20
 #: The chance, below which all first cells being new to their columns says that they are names.
 _UNLIKELY = 0.01
 _LONGEST_NAME = 100
+_MOST_WORDS = 6
 _MISSING_MARKS = {"na", "n/a", "nan", "null", "none", "\\n", "?", "-"}
 _NAME = re.compile(r"[^\W\d][\w .:/()%#@\-\[\]]*")
 _WIDER_NAME = re.compile(r"[^\d\s][^\n\r\t\"{}]*")
@@ -60,8 +61,8 @@ def parse_delimiter(text: str) -> str:
     character = _NAMED_DELIMITERS.get(text.lower(), text)
     if len(character) != 1 or not character.isascii() or character in '"\r\n\0':
         raise DataError(
-            f"A delimiter is one ASCII character other than a quote or line end, or 'tab': found {text!r}; "
-            "write such as --delimiter ';' or --delimiter tab."
+            f"The delimiter {text!r} is no single ASCII character other than a quote or line end, and no name of one; "
+            "write such as ';' or tab."
         )
     return character
 
@@ -224,19 +225,20 @@ def _has_header(first: Sequence[str], below: Rows, names: Sequence[str]) -> tupl
             return True, None
         if _are_positions(names, len(first)):
             # As of a model that was trained without a header; a name above numbers shows that there is one.
-            return _names_a_typed_column(first, columns, len(below)), None
-    if any(map(_is_data, first)):
-        return False, None
+            return _names_a_typed_column(first, columns), None
     integers = [int(cell) for cell in first if _INTEGER_NAME.fullmatch(cell)]
-    if integers:
-        found = _has_integer_names(first, integers, columns, len(below))
+    valued = any(_is_value(cell, values) for cell, values in zip(first, columns, strict=True))
+    if integers or valued:
+        found = _names_values(first, columns) or (
+            not valued and _has_integer_names(first, integers, columns, len(below))
+        )
         shown = ", ".join(first[:5]) + (", ..." if len(first) > 5 else "")
         note = f"the first row ({shown}) is read as the header; --no-header reads it as values"
         return found, note if found else None
     marked = any(cell.lower() in _MISSING_MARKS for cell in first)
     if not below:
         return not marked and all(_NAME.fullmatch(cell) for cell in first), None
-    if _names_a_typed_column(first, columns, len(below)):
+    if _names_a_typed_column(first, columns):
         return True, None
     return _are_new(first, columns) or (not marked and _look_like_names(first, columns)), None
 
@@ -254,12 +256,13 @@ def _are_positions(names: Sequence[str], width: int) -> bool:
     return all(name in positions for name in names)
 
 
-def _is_data(cell: str) -> bool:
-    """A number that is no whole one, a time, or a boolean: nobody names a column so."""
-    if _INTEGER_NAME.fullmatch(cell):
-        return False
-    number = _NUMBER.fullmatch(cell) or _TIME.fullmatch(cell)
-    return number is not None or cell.lower() in ("true", "false")
+def _is_value(cell: str, values: Sequence[str]) -> bool:
+    """A number that is no whole one; a time or boolean, unless other values only stand below it."""
+    if _TIME.fullmatch(cell):
+        return not values or any(map(_TIME.fullmatch, values))
+    if cell.lower() in ("true", "false"):
+        return not values or any(value.lower() in _BOOLEANS for value in values)
+    return _NUMBER.fullmatch(cell) is not None and _INTEGER_NAME.fullmatch(cell) is None
 
 
 def _is_typed(cell: str) -> bool:
@@ -268,11 +271,20 @@ def _is_typed(cell: str) -> bool:
     )
 
 
-def _names_a_typed_column(first: Sequence[str], columns: Sequence[Sequence[str]], rows: int) -> bool:
-    """Whether some text stands above numbers, times or booleans only."""
+def _names_values(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether names among values in the first row stand above so many numbers that it is no row of values."""
+    cells = [cell for cell in first if cell]
+    named = [cell if _WIDER_NAME.fullmatch(cell) else "" for cell in first]
+    return len(set(cells)) == len(cells) and _names_a_typed_column(named, columns, fewest=_FEWEST_ROWS)
+
+
+def _names_a_typed_column(first: Sequence[str], columns: Sequence[Sequence[str]], *, fewest: int = 1) -> bool:
+    """Whether some text stands above numbers, times or booleans only, `fewest` of them or more."""
     for cell, values in zip(first, columns, strict=True):
-        named = cell and not _NUMBER.fullmatch(cell) and cell.lower() not in _MISSING_MARKS
-        if named and values and not _is_data(cell) and cell not in values and all(map(_is_typed, values)):
+        named = cell and not _is_typed(cell) and cell.lower() not in _MISSING_MARKS
+        if cell.lower() in _BOOLEANS:
+            named = not any(value.lower() in _BOOLEANS for value in values)
+        if named and len(values) >= fewest and cell not in values and all(map(_is_typed, values)):
             return True
     return False
 
@@ -282,20 +294,18 @@ def _has_integer_names(
 ) -> bool:
     """Whether whole numbers in the first row are names, as pandas writes those of a frame that was given none.
 
-    They rise from left to right. Beside them a name stands above numbers; or they count from 0 and there are too
-    many, or too much text below, for chance.
+    They rise from left to right, and beside them a name stands above numbers; or there are no names but what counts
+    from 0, and too many, or too much text below, for chance.
     """
-    if any(right <= left for left, right in itertools.pairwise(integers)):
+    if len(set(integers)) < len(integers):
         return False
-    counted = integers == list(range(integers[0], integers[0] + len(integers)))
-    texts = [cell for cell in first if cell and not _INTEGER_NAME.fullmatch(cell)]
-    if texts:
-        from_zero = counted and integers[0] == 0
-        if not (from_zero or (rows >= 3 and (len(integers) > 2 or (counted and len(integers) > 1)))):
+    counted = integers == list(range(len(integers)))
+    if any(cell and not _INTEGER_NAME.fullmatch(cell) for cell in first):
+        if not counted and (integers != sorted(integers) or rows < 3):
             return False
         named = [cell if _WIDER_NAME.fullmatch(cell) else "" for cell in first]
-        return _names_a_typed_column(named, columns, rows)
-    if not (counted and integers[0] == 0):
+        return _names_a_typed_column(named, columns)
+    if not counted:
         return False
     above_text = any(
         cell and values and not any(map(_is_typed, values))
@@ -336,7 +346,9 @@ def _look_like_names(first: Sequence[str], columns: Sequence[Sequence[str]]) -> 
     if not cells or len(set(cells)) < len(cells):
         return False
     for cell, values in named:
-        if len(cell) > _LONGEST_NAME or _WIDER_NAME.fullmatch(cell) is None or cell in values:
+        if len(cell) > _LONGEST_NAME or len(cell.split()) > _MOST_WORDS:
+            return False
+        if _WIDER_NAME.fullmatch(cell) is None or cell in values:
             return False
         if len(values) > 1 and re.search(r"\d", cell) and {_shape(cell)} >= set(map(_shape, values)):
             return False

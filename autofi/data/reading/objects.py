@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import functools
 import itertools
 import uuid
 from collections.abc import Iterable, Sequence
@@ -55,7 +56,7 @@ def object_column(values: Sequence[Any]) -> ObjectColumn:
     None, NaN, NaT and NA are missing. A column of anything else is not read, which its type, a struct, tells
     whoever reads it all the same.
     """
-    families = {_family(value) for value in values} - {None}
+    families = _families(values)
     if "set" in families:
         # Sets have another order in every process.
         values = [_ordered(value) if isinstance(value, (set, frozenset)) else value for value in values]
@@ -81,15 +82,27 @@ def unread_column(rows: int, kind: str) -> ObjectColumn:
     return ObjectColumn(array, unread=f"values of type {kind} are not read")
 
 
+def _families(values: Sequence[Any]) -> set[str]:
+    """Those of all values; looking at each of them only where their types leave it open."""
+    types = set(map(type, values))
+    open_ = {kind for kind in types if issubclass(kind, (float, dt.datetime))}
+    families = {_family_of(kind) for kind in types - open_ if kind.__name__ not in _MISSING}
+    if open_ == {float} and families <= {"number"}:
+        return families | {"number"}
+    return families | {_family(value) for value in values if type(value) in open_} - {None}  # type: ignore[operator]
+
+
 def _family(value: Any) -> str | None:
     """What Arrow makes one type of without a loss; None for a missing value."""
     if _is_missing(value):
         return None
-    kind = type(value)
-    found = _FAMILIES.get(kind)
-    if found is None:
-        found = next((name for each, name in _FAMILIES.items() if issubclass(kind, each)), kind.__name__)
+    found = _family_of(type(value))
     return "datetime with a zone" if found == "datetime" and value.tzinfo is not None else found
+
+
+@functools.cache
+def _family_of(kind: type) -> str:
+    return next((name for each, name in _FAMILIES.items() if issubclass(kind, each)), kind.__name__)
 
 
 def _midnight(day: dt.date) -> dt.datetime:

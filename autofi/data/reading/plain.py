@@ -16,7 +16,7 @@ def is_plain(kind: pa.DataType) -> bool:
     if isinstance(kind, pa.BaseExtensionType) or pa.types.is_run_end_encoded(kind):
         return False
     if pa.types.is_dictionary(kind):
-        return pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)
+        return bool(pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type))
     if is_list(kind):
         lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
         return bool(lists and is_plain(kind.value_type) and not pa.types.is_dictionary(kind.value_type))
