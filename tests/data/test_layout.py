@@ -57,6 +57,12 @@ def test_the_delimiter_is_found_over_several_lines(
     assert [row for batch in table(tmp_path, text).batches() for row in batch.to_pylist()] == rows
 
 
+@pytest.mark.parametrize("text", ["My report\nuser;click\n1;0\n2;1\n", "\nuser\n1,0\n2,1\n"])
+def test_a_first_line_of_one_cell_above_rows_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=f"Line {1 + text.startswith(chr(10))} of .* has one cell"):
+        table(tmp_path, text)
+
+
 def test_the_delimiter_can_be_said(tmp_path: Path) -> None:
     assert table(tmp_path, "a,b;c\n1,2;3\n", delimiter=";").columns == ("a,b", "c")
     assert table(tmp_path, "a,b\n1,2\n", delimiter="tab").columns == ("a,b",)

@@ -93,6 +93,12 @@ def find_layout(
     if not rows:
         raise no_rows(name)
     first, below = [cell.strip() for cell in rows[0]], rows[1:]
+    after = {len(row) for row in below}
+    if len(first) == 1 and len(after) == 1 and (width := after.pop()) > 1:
+        raise DataError(
+            f"Line {skipped + first_lines} of {name} has one cell and the lines after it have {width}, divided by "
+            f"{delimiter!r}: '{first[0][:60]}'; remove a title, or say another --delimiter."
+        )
     note = None
     if header is None:
         header, note = _has_header(first, below, names)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import functools
 import itertools
 import uuid
 from collections.abc import Iterable, Sequence
@@ -100,7 +99,6 @@ def _family(value: Any) -> str | None:
     return "datetime with a zone" if found == "datetime" and value.tzinfo is not None else found
 
 
-@functools.cache
 def _family_of(kind: type) -> str:
     return next((name for each, name in _FAMILIES.items() if issubclass(kind, each)), kind.__name__)
 
