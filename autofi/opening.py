@@ -16,7 +16,7 @@ from autofi.data.planted import planted_from_name
 from autofi.data.reading import Table, is_delimited, open_table
 from autofi.data.split import SplitSpec
 from autofi.errors import ConfigError, DataError
-from autofi.settings import DEFAULT_SPLIT, SearchSettings
+from autofi.settings import DEFAULT_SPLIT, READING, SearchSettings
 
 
 def open_source(
@@ -120,7 +120,7 @@ def open_again(
     """The data that a study was searched on, from where it was read then or from another `source` of the same rows.
 
     `header` and `delimiter` say how that other source is divided, where it is so otherwise.
-    Raises DataError for a table in memory, and for other data.
+    Raises DataError for a table in memory, for other data, and where an earlier version read the same data otherwise.
     """
     if settings.source is None and source is None:
         raise DataError(
@@ -133,6 +133,11 @@ def open_again(
     )
     main = text.with_text(header=header, delimiter=delimiter)
     dataset = open_data(place, settings, valid=settings.valid, test=settings.test, main=main)
+    if dataset.fingerprint != fingerprint and settings.reading != READING:
+        raise DataError(
+            f"Study '{study}' was searched by an earlier version of AutoFI, which read and split tables otherwise: its "
+            "bundles and report stay usable; search again under another name to retrain."
+        )
     if dataset.fingerprint != fingerprint:
         raise DataError(
             f"Study '{study}' needs the data it was searched on: '{place}' has the fingerprint "

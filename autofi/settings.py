@@ -16,6 +16,8 @@ DEFAULT_STRATEGY = "staged"
 
 DEFAULT_BASELINES = ("lr", "fm", "dnn", "all-memorize", "all-factorize", "lightgbm", "catboost")
 DEFAULT_SPLIT = "random:0.8,0.1,0.1"
+#: Raised whenever the same arguments come to other encoded data, as by another split; studies without it are of 1.
+READING = 2
 #: Who may propose: a sampler of ours (most of them Optuna's), or a tuner of NNI.
 OPTUNA, NNI = "optuna", "nni"
 #: As the first, with the workers on Ray: how a search runs, which is not kept with the study.
@@ -46,6 +48,8 @@ class SearchSettings:
     fidelity: Fidelity = "full"
     engine: str = OPTUNA
     tuner: str | None = None
+    reading: int = READING
+    """The `READING` of the version that began the study."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -54,8 +58,10 @@ class SearchSettings:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SearchSettings:
-        """The settings of `to_json`."""
-        return cls(**{**value, **{name: tuple(value[name]) for name in _LISTED if name in value}})
+        """The settings of `to_json`, of this version or an earlier one."""
+        return cls(
+            **{"reading": 1, **value, **{name: tuple(value[name]) for name in _LISTED if name in value}}
+        )
 
     def schema_overrides(self) -> SchemaOverrides:
         """The overrides as the schema's inference takes them."""

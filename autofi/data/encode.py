@@ -27,7 +27,7 @@ from autofi.data.split import (
     TEST,
     TRAIN,
     VALID,
-    VALID_SHARE,
+    VALID_FROM_TRAIN,
     ConstantSplit,
     PartCodes,
     RandomSplit,
@@ -64,14 +64,14 @@ def encode(
     300,000 are held at a time.
 
     The tables are read once where their rows, texts as numbers of a dictionary, fit `memory_limit` bytes
-    beside the arrays, and else twice (a split by time or column reads that column once more before). Raises
-    DataError for rows that cannot be used, and for parts that cannot be trained or validated on.
+    beside the arrays, and else twice (the column that a split goes by once more before: at random, the target).
+    Raises DataError for rows that cannot be used, and for parts that cannot be trained or validated on.
     """
     scale = _scale(buckets, num_buckets)
     sources = _sources(table, schema, split or SplitSpec(), valid, test, seed)
     kept = _Kept(sources, schema, memory_limit)
     encoder, tally = _fit(sources, schema, kept, scale=scale, num_buckets=num_buckets, seed=seed)
-    tally.check(schema.target)
+    tally.check(schema, _way_out(split, valid, test))
     arrays = _Arrays.allocate(encoder, tally.rows, directory, memory_limit)
     _fill(arrays, sources, kept, encoder, tally)
     # Arrow keeps what it frees, and nothing reads a table for a while.
@@ -131,7 +131,7 @@ def _sources(
 ) -> list[_Source]:
     if valid is None and test is None:
         spec = spec.resolve(schema)
-        return [_source(table, schema, make_splitter(spec, table, seed=seed))]
+        return [_source(table, schema, make_splitter(spec, table, target=schema.target, seed=seed))]
     if spec.method is not SplitMethod.RANDOM:
         raise ConfigError(
             f"Separate validation or test tables leave nothing to split: found the split '{spec}'; "
@@ -139,7 +139,7 @@ def _sources(
         )
     main: Splitter = ConstantSplit(TRAIN)
     if valid is None:
-        main = RandomSplit((1 - VALID_SHARE, VALID_SHARE, 0.0), seed)
+        main = RandomSplit.fit(table, schema.target, fractions=VALID_FROM_TRAIN, seed=seed)
     others = [(valid, VALID), (test, TEST)]
     return [
         _source(table, schema, main),
@@ -158,42 +158,82 @@ class _Tally:
 
     def __init__(self) -> None:
         self._labels = np.zeros((3, 3), dtype=np.int64)  # part, label + 1
+        self._weighed = np.zeros((3, 3), dtype=np.int64)  # the same of rows with a weight above 0
 
     @property
     def rows(self) -> tuple[int, int, int]:
         train, valid, test = (int(rows) for rows in self._labels.sum(axis=1))
         return train, valid, test
 
-    def add(self, parts: PartCodes, labels: NDArray[np.int8]) -> None:
+    def add(self, parts: PartCodes, labels: NDArray[np.int8], weights: NDArray[np.float32] | None) -> None:
         cells = 3 * parts.astype(np.int64) + labels + 1
         self._labels += np.bincount(cells, minlength=9).reshape(3, 3)
+        weighed = cells if weights is None else cells[weights > 0]
+        self._weighed += np.bincount(weighed, minlength=9).reshape(3, 3)
 
     def parts(self) -> dict[str, slice]:
         ends = np.cumsum((0, *self.rows)).tolist()
         return {name: slice(start, end) for name, start, end in zip(PARTS, ends[:-1], ends[1:], strict=True)}
 
-    def check(self, target: str) -> None:
-        """Raise DataError when the labels are mixed or a part cannot be learned from or measured on."""
+    def check(self, schema: Schema, way_out: str) -> None:
+        """Raise DataError when the labels are mixed or a part cannot be learned from or measured on.
+
+        `way_out` is what would give every part clicks and others.
+        """
+        target = schema.target
         minus, zero = self._labels[:, :2].sum(axis=0)
         if minus and zero:
             raise DataError(
                 f"Labels are 0 and 1, or -1 and 1: the target '{target}' has {minus} rows of -1 and "
                 f"{zero} of 0; rewrite one of them."
             )
-        for part in (TRAIN, VALID):
-            clicked = int(self._labels[part, 2])
-            rows = self.rows[part]
-            if rows == 0:
+        for clicked in (True, False):
+            found, weighed = (_of_class(labels, clicked) for labels in (self._labels, self._weighed))
+            if sum(found) < 2:
                 raise DataError(
-                    f"The {PARTS[part]} part needs rows: the split gives it none of {sum(self.rows)}; "
-                    "choose another split or more data."
+                    f"The target '{target}' has {_counted(sum(found), clicked)} in {sum(self.rows):,} rows; a search "
+                    "needs at least one in training and one in validation rows: read more rows, or name another "
+                    "target."
                 )
-            if clicked in (0, rows):
-                label = 1 if clicked else (-1 if minus else 0)
-                raise DataError(
-                    f"The {PARTS[part]} part needs both labels: all its {rows} rows have {label} in the "
-                    f"target '{target}'; choose another split or more data."
-                )
+            for part in (TRAIN, VALID):
+                if weighed[part] == 0:
+                    parts = ", ".join(
+                        f"{name} {_counted(count, clicked)} in {rows:,} rows"
+                        for name, count, rows in zip(PARTS, found, self.rows, strict=True)
+                    )
+                    above = f" with a '{schema.weight}' above 0" if found[part] else ""
+                    raise DataError(
+                        f"The {PARTS[part]} part has {_counted(0, clicked)}{above} in the target '{target}' ({parts}; "
+                        f"all {_counted(sum(found), clicked)} in {sum(self.rows):,}): {way_out}."
+                    )
+
+
+def _of_class(labels: NDArray[np.int64], clicked: bool) -> tuple[int, int, int]:
+    train, valid, test = (int(count) for count in (labels[:, 2] if clicked else labels[:, :2].sum(axis=1)))
+    return train, valid, test
+
+
+def _counted(rows: int, clicked: bool) -> str:
+    """As "no click", "3 clicks" or "1 row without a click"."""
+    shown = f"{rows:,}" if rows else "no"
+    what = ("click", "clicks") if clicked else ("row without a click", "rows without a click")
+    return f"{shown} {what[rows != 1 and rows != 0]}"
+
+
+def _way_out(split: SplitSpec | None, valid: Table | None, test: Table | None) -> str:
+    """What gives the training and validation rows both classes."""
+    if valid is not None:
+        return (
+            "give tables that have some, or no validation table: a tenth of the training rows then validates"
+        )
+    at_random = "split at random, which shares clicks out (--split random)"
+    match SplitMethod.RANDOM if split is None or test is not None else split.method:
+        case SplitMethod.RANDOM:
+            return "read more rows"
+        case SplitMethod.COLUMN:
+            return f"mark other rows as train and valid, or {at_random}"
+        case method:
+            return f"choose other fractions (--split {method}:0.6,0.2,0.2), read more rows, or {at_random}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +320,7 @@ def _fit(
     tally = _Tally()
     for place, source in enumerate(sources):
         for rows in kept.first(place):
-            tally.add(rows.parts, rows.labels)
+            tally.add(rows.parts, rows.labels, rows.weights)
             chosen = np.flatnonzero(rows.parts == TRAIN)
             if len(chosen):
                 for fit, values in zip(fits, rows.fields, strict=True):
@@ -339,7 +379,6 @@ class _Arrays:
 
 
 def _fill(arrays: _Arrays, sources: Sequence[_Source], kept: _Kept, encoder: Encoder, tally: _Tally) -> None:
-    schema = encoder.schema
     stops = [part.stop for part in tally.parts().values()]
     places = [part.start for part in tally.parts().values()]
     target = EncodedRows(arrays.ids, arrays.numbers, arrays.bags)
@@ -361,10 +400,6 @@ def _fill(arrays: _Arrays, sources: Sequence[_Source], kept: _Kept, encoder: Enc
             arrays.release()
     if places != stops:
         raise _changed(sources[0].table)
-    if arrays.weights is not None and not arrays.weights[: stops[TRAIN]].any():
-        raise DataError(
-            f"Some training row needs a weight above 0: column '{schema.weight}' is 0 in all of them."
-        )
 
 
 def _changed(table: Table) -> DataError:

@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 from autofi.data.cells import splitmix64
 from autofi.data.columns import as_times, canonical_strings
 from autofi.data.reading import Table
-from autofi.data.roles import hash_values, located
+from autofi.data.roles import hash_values, located, read_labels
 from autofi.data.schema import Schema
 from autofi.errors import ConfigError, DataError, nearest
 
 PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
+#: Fractions of parts, in their order.
+Fractions = tuple[float, float, float]
 DEFAULT_FRACTIONS = (0.8, 0.1, 0.1)
-# Where a split gives no validation rows, this share of the training rows.
-VALID_SHARE = 0.1
+# Where a split gives no validation rows, a tenth of the training rows.
+VALID_FROM_TRAIN: Fractions = (0.9, 0.1, 0.0)
+_HASHES_AT_ONCE = 1 << 18
 
 _PART_OF_TEXT = {
     "train": TRAIN,
@@ -52,7 +55,7 @@ class SplitSpec:
 
     method: SplitMethod = SplitMethod.RANDOM
     column: str | None = None
-    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS
+    fractions: Fractions = DEFAULT_FRACTIONS
     """Shares of train, valid and test rows (of groups, in a split by group); test may be 0."""
 
     def __post_init__(self) -> None:
@@ -73,7 +76,9 @@ class SplitSpec:
         if method not in list(SplitMethod):
             raise ConfigError(f"No split is named '{method}': {nearest(method, list(SplitMethod))}")
         column, colon, tail = rest.rpartition(":")
-        if not colon:
+        if method == SplitMethod.COLUMN and not (colon and _looks_like_fractions(tail)):
+            column, tail = rest, ""
+        elif not colon:
             column, tail = ("", rest) if _looks_like_fractions(rest) else (rest, "")
         elif not _looks_like_fractions(tail):
             column, tail = rest, ""
@@ -122,13 +127,13 @@ class Splitter(Protocol):
         ...
 
 
-def make_splitter(spec: SplitSpec, table: Table, *, seed: int) -> Splitter:
-    """Fit a resolved split to a table; a split by time or by column reads that one column once.
+def make_splitter(spec: SplitSpec, table: Table, *, target: str, seed: int) -> Splitter:
+    """Fit a resolved split to a table, which reads the one column that decides: at random that of the target.
 
     Raises DataError for a column that the table lacks or whose values cannot be used.
     """
     if spec.method is SplitMethod.RANDOM:
-        return RandomSplit(spec.fractions, seed)
+        return RandomSplit.fit(table, target, fractions=spec.fractions, seed=seed)
     if spec.column is None:
         raise ValueError(f"the split '{spec}' names no column: resolve it with the schema first")
     if spec.column not in table.columns:
@@ -139,8 +144,57 @@ def make_splitter(spec: SplitSpec, table: Table, *, seed: int) -> Splitter:
     if spec.method is SplitMethod.TIME:
         return TimeSplit.fit(table, spec.column, fractions=spec.fractions)
     if spec.method is SplitMethod.GROUP:
-        return GroupSplit(spec.column, spec.fractions, seed, table.name)
-    return ColumnSplit.fit(table, spec.column, seed=seed)
+        return GroupSplit.fit(table, spec.column, fractions=spec.fractions, seed=seed)
+    return ColumnSplit.fit(table, spec.column, target=target, seed=seed)
+
+
+def shares_of(count: int, fractions: Fractions) -> list[int]:
+    """`count` things divided by the fractions, rounded by largest remainders.
+
+    Every part with a fraction above 0 gets at least one; where there are too few, training comes before validation
+    and validation before test.
+    """
+    exact = count * np.array(fractions) / sum(fractions)
+    # A product such as 10 * 0.1 may lie a rounding below the whole number.
+    shares = np.floor(exact + 1e-9).astype(np.int64)
+    by_remainder = np.argsort(shares - exact, kind="stable")
+    shares[by_remainder[: count - shares.sum()]] += 1
+    least = np.zeros(len(shares), dtype=np.int64)
+    least[np.flatnonzero(np.array(fractions) > 0)[:count]] = 1
+    shares = np.maximum(shares, least)
+    while shares.sum() > count:
+        shares[(shares - least).argmax()] -= 1
+    found: list[int] = shares.tolist()
+    return found
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Parts of things by their hashes: below `valid_from` train, from `test_from` on test.
+
+    None where no thing is in that part or a later one.
+    """
+
+    valid_from: int | None = None
+    test_from: int | None = None
+
+    @classmethod
+    def of(cls, hashes: NDArray[np.uint64], fractions: Fractions) -> Cut:
+        """Where shares of different hashes are those of `shares_of`; sorts the array in part."""
+        train, valid, _ = shares_of(len(hashes), fractions)
+        places = sorted({place for place in (train, train + valid) if place < len(hashes)})
+        if places:
+            hashes.partition(places)
+        starts = [int(hashes[place]) if place < len(hashes) else None for place in (train, train + valid)]
+        return cls(*starts)
+
+    def parts(self, hashes: NDArray[np.uint64]) -> PartCodes:
+        """A part per hash."""
+        parts = np.zeros(len(hashes), dtype=np.int8)
+        for start in (self.valid_from, self.test_from):
+            if start is not None:
+                parts += hashes >= np.uint64(start)
+        return parts
 
 
 @dataclass(frozen=True)
@@ -156,15 +210,74 @@ class ConstantSplit:
 
 @dataclass(frozen=True)
 class RandomSplit:
-    """Each row by a hash of its number and the seed; the shares are met as closely as chance lets them."""
+    """Each row by a hash of its number and the seed, clicks and others apart, so that both have the shares asked for.
 
-    fractions: tuple[float, float, float]
+    Three clicks are one in training, one in validation and one in test rows.
+    """
+
+    target: str
     seed: int
-    columns: tuple[str, ...] = ()
+    others: Cut
+    clicks: Cut
+    table_name: str = "the table"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.target,)
+
+    @classmethod
+    def fit(
+        cls,
+        table: Table,
+        target: str,
+        *,
+        fractions: Fractions,
+        seed: int,
+        among: NDArray[np.bool_] | None = None,
+    ) -> RandomSplit:
+        """Reads the target once and holds nine bytes per row; only rows `among` those are shared out, all unless given.
+
+        Raises DataError for a value that is no label.
+        """
+        split = RandomSplit(target, seed, Cut(), Cut(), table.name)
+        clicked = np.concatenate(
+            [split._clicked(batch, first) for first, batch in numbered_batches(table, (target,))]
+        )
+        others, clicks = (
+            Cut.of(split._hashes_of(clicked, label, among), fractions) for label in (False, True)
+        )
+        return replace(split, others=others, clicks=clicks)
 
     def parts(self, batch: pa.RecordBatch, first_row: int) -> PartCodes:
-        rows = np.arange(first_row, first_row + batch.num_rows, dtype=np.uint64)
-        return _parts_of_hashes(splitmix64(rows + _seed_hash(self.seed)), self.fractions)
+        hashes = self._hashes(np.arange(first_row, first_row + batch.num_rows, dtype=np.uint64))
+        clicked = self._clicked(batch, first_row)
+        return np.where(clicked, self.clicks.parts(hashes), self.others.parts(hashes))
+
+    def _clicked(self, batch: pa.RecordBatch, first_row: int) -> NDArray[np.bool_]:
+        with located(self.table_name, self.target, range(first_row, first_row + batch.num_rows)):
+            return np.asarray(read_labels(batch.column(self.target)) > 0)
+
+    def _hashes(self, rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        return splitmix64(rows + _seed_hash(self.seed))
+
+    def _hashes_of(
+        self, clicked: NDArray[np.bool_], label: bool, among: NDArray[np.bool_] | None
+    ) -> NDArray[np.uint64]:
+        """Of the rows of one class, some at a time: a hash per row is all that is held."""
+
+        def chosen(start: int) -> NDArray[np.bool_]:
+            block = slice(start, start + _HASHES_AT_ONCE)
+            alike = clicked[block] if label else ~clicked[block]
+            return alike if among is None else alike & among[block]
+
+        starts = range(0, len(clicked), _HASHES_AT_ONCE)
+        hashes = np.empty(sum(int(np.count_nonzero(chosen(start))) for start in starts), dtype=np.uint64)
+        filled = 0
+        for start in starts:
+            rows = np.flatnonzero(chosen(start)).astype(np.uint64) + np.uint64(start)
+            hashes[filled : filled + len(rows)] = self._hashes(rows)
+            filled += len(rows)
+        return hashes
 
 
 @dataclass(frozen=True)
@@ -172,19 +285,45 @@ class GroupSplit:
     """Each group by a hash of its value and the seed, so that it is in one part; missing is one group."""
 
     column: str
-    fractions: tuple[float, float, float]
     seed: int
+    cut: Cut
     table_name: str = "the table"
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.column,)
 
+    @classmethod
+    def fit(cls, table: Table, column: str, *, fractions: Fractions, seed: int) -> GroupSplit:
+        """Gives each part its share of groups, at least one; holds a hash per group.
+
+        Raises DataError where there are fewer groups than parts.
+        """
+        split = GroupSplit(column, seed, Cut(), table.name)
+        groups = np.empty(0, dtype=np.uint64)
+        waiting: list[NDArray[np.uint64]] = []
+        for first, batch in numbered_batches(table, (column,)):
+            waiting.append(np.unique(split._hashes(batch, first)))
+            # Joined when they are as many: a group is then sorted a few times, however many batches there are.
+            if sum(map(len, waiting)) > len(groups):
+                groups, waiting = np.unique(np.concatenate([groups, *waiting])), []
+        groups = np.unique(np.concatenate([groups, *waiting]))
+        needed = sum(fraction > 0 for fraction in fractions)
+        if len(groups) < needed:
+            have = f"{len(groups)} group{'s' * (len(groups) != 1)}"
+            fewer = f"do without test rows (group:{column}:0.8,0.2), " if len(groups) == 2 else ""
+            raise DataError(
+                f"Column '{column}' of {table.name} has {have}, and a split by group needs {needed}, one for each "
+                f"part: {fewer}split at random (--split random), or name a column with more groups."
+            )
+        return replace(split, cut=Cut.of(groups, fractions))
+
     def parts(self, batch: pa.RecordBatch, first_row: int) -> PartCodes:
-        rows = range(first_row, first_row + batch.num_rows)
-        with located(self.table_name, self.column, rows):
-            hashes = hash_values(batch.column(self.column), seed=self.seed % (1 << 64))
-        return _parts_of_hashes(splitmix64(hashes), self.fractions)
+        return self.cut.parts(self._hashes(batch, first_row))
+
+    def _hashes(self, batch: pa.RecordBatch, first_row: int) -> NDArray[np.uint64]:
+        with located(self.table_name, self.column, range(first_row, first_row + batch.num_rows)):
+            return splitmix64(hash_values(batch.column(self.column), seed=self.seed % (1 << 64)))
 
 
 @dataclass(frozen=True)
@@ -202,7 +341,7 @@ class TimeSplit:
         return (self.column,)
 
     @classmethod
-    def fit(cls, table: Table, column: str, *, fractions: tuple[float, float, float]) -> TimeSplit:
+    def fit(cls, table: Table, column: str, *, fractions: Fractions) -> TimeSplit:
         """Cut the column's distinct times where the shares of rows come nearest to the fractions.
 
         Holds one float64 per row. Raises DataError when there are fewer distinct times than parts.
@@ -246,30 +385,33 @@ class ColumnSplit:
     """Each row by the text of a column: train, valid (validation, val, dev) or test, in any case."""
 
     column: str
-    seed: int
-    has_valid: bool = True
+    drawn: RandomSplit | None = None
+    """Which training rows validate, where the column has no validation rows."""
     table_name: str = "the table"
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (self.column,)
+        return (self.column,) if self.drawn is None else (self.column, *self.drawn.columns)
 
     @classmethod
-    def fit(cls, table: Table, column: str, *, seed: int) -> ColumnSplit:
+    def fit(cls, table: Table, column: str, *, target: str, seed: int) -> ColumnSplit:
         """See which parts there are: without validation rows, a tenth of the training rows validates.
 
         Raises DataError for other values, and when no row trains.
         """
-        split = ColumnSplit(column, seed, True, table.name)
-        found = np.zeros(3, dtype=bool)
-        for first, batch in numbered_batches(table, (column,)):
-            found[np.unique(split.parts(batch, first))] = True
-        if not found[TRAIN]:
+        split = ColumnSplit(column, None, table.name)
+        parts = np.concatenate(
+            [split.parts(batch, first) for first, batch in numbered_batches(table, (column,))]
+        )
+        if not (parts == TRAIN).any():
             raise DataError(
                 f"A split column must hold 'train': column '{column}' of {table.name} has it in no row; "
                 "choose another column or split."
             )
-        return replace(split, has_valid=bool(found[VALID]))
+        if (parts == VALID).any():
+            return split
+        drawn = RandomSplit.fit(table, target, fractions=VALID_FROM_TRAIN, seed=seed, among=parts == TRAIN)
+        return replace(split, drawn=drawn)
 
     def parts(self, batch: pa.RecordBatch, first_row: int) -> PartCodes:
         rows = range(first_row, first_row + batch.num_rows)
@@ -287,9 +429,8 @@ class ColumnSplit:
                 f"A split column holds train, valid (validation, val, dev) or test: column '{self.column}' "
                 f"has {values[int(codes[position])]!r} in row {rows[position] + 1} of {self.table_name}."
             )
-        if not self.has_valid:
-            drawn = RandomSplit((1 - VALID_SHARE, VALID_SHARE, 0.0), self.seed).parts(batch, first_row)
-            parts = np.where(parts == TRAIN, drawn, parts)
+        if self.drawn is not None:
+            parts = np.where(parts == TRAIN, self.drawn.parts(batch, first_row), parts)
         return parts
 
 
@@ -305,7 +446,7 @@ def _looks_like_fractions(text: str) -> bool:
     return re.fullmatch(r"[\d.eE+\- ]+(,[\d.eE+\- ]+)+", text) is not None
 
 
-def _fractions(text: str, whole: str) -> tuple[float, float, float]:
+def _fractions(text: str, whole: str) -> Fractions:
     try:
         numbers = [float(part) for part in text.split(",")]
         train, valid, test = [*numbers, 0.0] if len(numbers) == 2 else numbers
@@ -319,9 +460,3 @@ def _fractions(text: str, whole: str) -> tuple[float, float, float]:
 
 def _seed_hash(seed: int) -> np.uint64:
     return splitmix64(np.array([seed % (1 << 64)], dtype=np.uint64))[0]  # type: ignore[no-any-return]
-
-
-def _parts_of_hashes(hashes: NDArray[np.uint64], fractions: tuple[float, float, float]) -> PartCodes:
-    shares = (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    test_from = fractions[0] + fractions[1] if fractions[2] > 0 else np.inf
-    return (shares >= fractions[0]).astype(np.int8) + (shares >= test_from)

@@ -342,7 +342,11 @@ def _check_same(
             f"another search space ('{row.space_name}' {row.space_fingerprint[:12]}, "
             f"now '{space_name}' {space_fingerprint[:12]})"
         )
-    if data_fingerprint is not None and row.data_fingerprint != data_fingerprint:
+    other_data = data_fingerprint is not None and row.data_fingerprint != data_fingerprint
+    if other_data and "reading" in settings and kept.get("reading", 1) != settings["reading"]:
+        differences.append("an earlier version of AutoFI, which read and split tables otherwise")
+    elif other_data:
+        assert data_fingerprint is not None
         differences.append(
             f"other data ('{row.data_source}' {row.data_fingerprint[:12]}, "
             f"now '{data_source}' {data_fingerprint[:12]})"

@@ -210,6 +210,15 @@ class TestStudies:
             make_study(store, **changes)
         assert str(refusal.value) == message
 
+    def test_other_data_by_an_earlier_reading_is_said_to_be_that(
+        self, store: StudyStore, make_study: MakeStudy
+    ) -> None:
+        make_study(store).close()
+        with pytest.raises(
+            StudyMismatchError, match="made with an earlier version of AutoFI, which read and split"
+        ):
+            make_study(store, data_fingerprint="ee" * 32, settings={"reading": 2})
+
     def test_an_unknown_name_gets_the_nearest(self, store: StudyStore, make_study: MakeStudy) -> None:
         make_study(store, "clicks")
         with pytest.raises(StudyNotFoundError, match="no study 'clickz'.*did you mean 'clicks'"):
