@@ -246,7 +246,7 @@ def test_a_table_that_changes_between_the_passes_is_refused() -> None:
 
         def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
             self.reads += 1
-            rows = 500 if self.reads > 1 else 600
+            rows = 500 if self.reads > 2 else 600  # after the split, and once more
             yield pa.RecordBatch.from_pandas(FRAME).select(list(columns)).slice(0, rows)
 
     with pytest.raises(DataError, match="other rows the second time"):
