@@ -58,4 +58,4 @@ def _test_spread(seeds: Sequence[Seed], mean: float, error: float | None) -> dic
     if error is None:
         return {"auc_std": spread, "auc_interval": None}
     half = NORMAL_95 * math.sqrt(error**2 + (spread or 0.0) ** 2 / len(aucs))
-    return {"auc_std": spread, "auc_interval": [mean - half, mean + half]}
+    return {"auc_std": spread, "auc_interval": [max(0.0, mean - half), min(1.0, mean + half)]}

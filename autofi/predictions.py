@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from autofi.data.dataset import EncodedDataset
 from autofi.store import ModelRecord, ModelRole, StudyHandle
+from autofi.training.metrics import has_both_classes
 
 Predictions = npt.NDArray[np.float64]
 LABELS = "labels"
@@ -99,9 +100,27 @@ def save_labels(handle: StudyHandle, dataset: EncodedDataset) -> None:
 
 
 def load_labels(handle: StudyHandle, part: str) -> Predictions | None:
-    """Labels of a part; None where they are gone or of one class only."""
+    """Labels of a part; None where they are gone, or of one class only in rows with a weight above 0."""
     labels = load_predictions(handle, LABELS).get(part)
-    return labels if labels is not None and len(labels) and 0 < labels.mean() < 1 else None
+    return labels if labels is not None and has_both_classes(labels, load_weights(handle, part)) else None
+
+
+def load_untested(handle: StudyHandle) -> str | None:
+    """Why a study has no test AUC, in words; None where it has one, or its labels are gone."""
+    labels = load_predictions(handle, LABELS).get("test")
+    return None if labels is None else untested(labels, load_weights(handle, "test"))
+
+
+def untested(labels: npt.NDArray[np.floating] | None, weights: npt.NDArray[np.floating] | None) -> str | None:
+    """Why test rows with these labels have no AUC, in words; None where they have one."""
+    clicked = np.empty(0, dtype=bool) if labels is None else labels > 0
+    if not len(clicked):
+        return "there are no test rows"
+    if has_both_classes(clicked, weights):
+        return None
+    counted = clicked if weights is None else clicked[weights > 0]
+    rows = f"{len(counted):,} test rows" + ("" if weights is None else " with a weight above 0")
+    return f"all {rows} have a click" if counted.any() else f"none of the {rows} has a click"
 
 
 def load_weights(handle: StudyHandle, part: str) -> Predictions | None:

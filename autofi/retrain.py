@@ -15,13 +15,13 @@ from autofi.data.dataset import EncodedRows
 from autofi.evaluation.from_scratch import Measured, Trained, Workbench
 from autofi.evaluation.side_by_side import Retraining, train_each
 from autofi.export.bundle import write_bundle
-from autofi.predictions import Predictions, save_predictions, winner_key
+from autofi.predictions import Predictions, save_predictions, untested, winner_key
 from autofi.progress import Progress
 from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 from autofi.training.calibration import ece, reliability
-from autofi.training.metrics import auc, auc_interval, gauc, has_mixed_group, logloss
+from autofi.training.metrics import auc, auc_interval, gauc, has_both_classes, has_mixed_group, logloss
 
 
 def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
@@ -58,11 +58,11 @@ def _reliability_tables(
 def _measurable(
     bench: Workbench, parts: Iterable[str]
 ) -> Iterator[tuple[str, EncodedRows, npt.NDArray[np.floating]]]:
-    """Those of the parts that have both classes, with their rows and labels."""
+    """Those of the parts that have both classes among rows with a weight, with their rows and labels."""
     for part in parts:
         rows = bench.dataset.rows(part)
         labels = np.asarray(rows.labels)
-        if len(labels) and 0 < labels.mean() < 1:
+        if has_both_classes(labels, rows.weights):
             yield part, rows, labels
 
 
@@ -154,6 +154,8 @@ def origin(handle: StudyHandle, bench: Workbench, seed: int, *, refit: bool) -> 
     column = settings.schema_overrides().split_column
     split = "files of their own" if settings.valid or settings.test else settings.split
     rows = {part: f"{bounds.stop - bounds.start:,}" for part, bounds in dataset.parts.items()}
+    test = dataset.rows("test")
+    reason = untested(test.labels, test.weights)
     trained_on = f"{rows['train']} training" + (f" and {rows['valid']} validation" if refit else "")
     return {
         "study": record.name,
@@ -166,7 +168,8 @@ def origin(handle: StudyHandle, bench: Workbench, seed: int, *, refit: bool) -> 
             "rows apart by": ", ".join(dataset.apart_names or []) or None,
             "trained on": f"{trained_on} rows",
             "chosen on": f"{rows['valid']} validation rows",
-            "measured once on": f"{rows['test']} test rows",
+            "measured once on": None if reason else f"{rows['test']} test rows",
+            "test AUC": reason and f"not available: {reason}",
             "trials": settings.trials,
         },
         "versions": dict(record.versions),

@@ -29,7 +29,7 @@ from autofi.goal import PROPOSAL, STOPPED
 from autofi.opening import open_again
 from autofi.over_seeds import kept_test_error, mean_figures, over_seeds
 from autofi.plain_json import json_text
-from autofi.predictions import load_labels, load_predictions, model_key
+from autofi.predictions import load_labels, load_predictions, load_untested, model_key
 from autofi.progress import Progress, SilentProgress
 from autofi.report.document import report_document
 from autofi.report.findings import Findings, read_findings
@@ -143,6 +143,7 @@ class Study:
             "winner": None,
             "baselines": [self._model(name, models) for name, models in baselines.items()],
             "comparison": None,
+            "untested": load_untested(self._handle),
             "apart": None,
             "pairs": [],
             "fields": [],

@@ -12,7 +12,7 @@ from autofi.objectives import short
 from autofi.progress import describe_seconds
 from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
-from autofi.report.verdict import course, verdict
+from autofi.report.verdict import course, untested_words, verdict
 from autofi.report.warnings import warning_lines
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def sentences(summary: Summary) -> list[str]:
     winner, comparison = summary.get("winner"), summary.get("comparison")
     if not winner or not (winner.get("test") or winner.get("valid")):
         return ["Not retrained yet: the figures are those of the search."]
+    if untested_words(summary):
+        return [untested_words(summary)]
     if not comparison:
         return ["No baseline was trained, so there is nothing to compare the winner with."]
     said, figures = verdict(comparison)

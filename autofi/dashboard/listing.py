@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from autofi.dashboard.results import Found, Results, Summary
 from autofi.dashboard.states import WINNER, StudyState, state_of, stopped_by
 from autofi.goal import GOAL, PROPOSAL, STOPPED
-from autofi.report.verdict import verdict
+from autofi.report.verdict import untested_words, verdict
 from autofi.settings import SearchSettings
 from autofi.store import StudyOverview, TrialState
 
@@ -39,9 +39,12 @@ class Best(BaseModel, frozen=True):
 
 
 class Result(BaseModel, frozen=True):
-    """The retrained winner on test rows, and against the best baseline; a verdict is better, tie or worse."""
+    """The retrained winner on test rows, and against the best baseline; a verdict is better, tie or worse.
 
-    auc: float
+    Without an AUC `told` says why.
+    """
+
+    auc: float | None
     interval: tuple[float, float] | None
     baseline: str | None
     verdict: str | None
@@ -162,7 +165,8 @@ def _result(found: Found | None) -> Result | None:
     summary: Summary = (found and found.summary) or {}
     test = (summary.get("winner") or {}).get("test")
     if test is None:
-        return None
+        told = untested_words(summary) if summary.get("winner") else ""
+        return Result(auc=None, interval=None, baseline=None, verdict=None, told=told) if told else None
     comparison = summary.get("comparison")
     return Result(
         auc=test["auc"],

@@ -10,7 +10,7 @@ from autofi.report.figures.trade_off import measure
 from autofi.report.findings import Findings
 from autofi.report.front import missed_words
 from autofi.report.streams import boosted_words, told
-from autofi.report.verdict import verdict
+from autofi.report.verdict import untested_words, verdict
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
 
@@ -38,6 +38,8 @@ def _won(findings: Findings) -> str:
             said, figures = verdict(summary["comparison"])
             return f"{said} ({figures}): {reached[0].lower()}{reached[1:]}. {missed}".rstrip()
         return f"{reached}; no baseline was measured on the same rows. {missed}".rstrip()
+    if winner and untested_words(summary):
+        return f"The winner is retrained. {untested_words(summary)}"
     done, asked = len(findings.complete), findings.asked
     of = f" of {asked}" if asked else ""
     state = "goes on" if findings.searching else "has stopped before its winner was retrained"

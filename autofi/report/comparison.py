@@ -53,19 +53,20 @@ def write_comparison(
 
 def _rows(models: Sequence[Mapping[str, Any]], published: Mapping[str, float]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    tested = [model for model in models if model.get("test")]
-    for model in sorted(tested, key=lambda model: -model["test"]["auc"]):
-        test, told = model["test"], published.get(model["name"])
+    measured = [model for model in models if model.get("test") or model.get("valid")]
+    for model in sorted(measured, key=lambda model: -((model.get("test") or {}).get("auc") or 0.0)):
+        test, told = model.get("test") or {}, published.get(model["name"])
+        auc = test.get("auc")
         interval, spread = test.get("auc_interval"), test.get("auc_std")
         rows.append(
             (
                 model["name"],
                 model["seeds"],
-                figure(test["auc"]) + (f" ± {spread:.4f}" if spread is not None else ""),
+                (figure(auc) or "not available") + (f" ± {spread:.4f}" if spread is not None else ""),
                 f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
                 figure(told),
-                "" if told is None else f"{test['auc'] - told:+z.4f}",
-                figure(test["logloss"]),
+                "" if told is None or auc is None else f"{auc - told:+z.4f}",
+                figure(test.get("logloss")),
                 figure((model.get("valid") or {}).get("auc")),
                 count(model.get("parameters")),
                 "" if model.get("seconds") is None else f"{model['seconds']:.1f}",

@@ -11,7 +11,7 @@ import yaml
 
 from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
-from autofi.report.verdict import course, verdict
+from autofi.report.verdict import course, untested_words, verdict
 from autofi.settings import NNI
 from autofi.store import StudyRecord
 
@@ -51,7 +51,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         f"Data `{_name(record.data_source)}` (fingerprint `{record.data_fingerprint[:12]}`), "
         f"space `{record.space_name}` (fingerprint `{record.space_fingerprint[:12]}`), "
         f"{len(trials)} architectures trained from scratch.",
-        _verdict(summary.get("comparison")),
+        untested_words(summary) or _verdict(summary.get("comparison")),
         _apart(summary.get("apart")),
         *_goals(summary),
         *_warnings(summary.get("warnings") or []),

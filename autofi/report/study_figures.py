@@ -26,6 +26,7 @@ from autofi.report.figures.rashomon import cloud, halo, halo3, swarm
 from autofi.report.figures.style import plain
 from autofi.report.figures.trade_off import measure, trade_off
 from autofi.report.findings import Findings, Floats, read_architecture
+from autofi.report.verdict import untested_words
 from autofi.space.architecture import Architecture
 from autofi.training.calibration import reliability
 
@@ -49,7 +50,8 @@ class StudyFigures:
         winner, baselines = self._findings.summary["winner"], self._findings.summary["baselines"]
         if not any((model or {}).get("test") for model in (winner, *baselines)):
             raise NothingToShowError(
-                "Nothing was measured on test rows yet: that comes after the winner is retrained."
+                untested_words(self._findings.summary)
+                or "Nothing was measured on test rows yet: that comes after the winner is retrained."
             )
         return models_by_auc(winner, baselines)
 

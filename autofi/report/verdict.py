@@ -21,6 +21,16 @@ def verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
+def untested_words(summary: Mapping[str, Any]) -> str:
+    """Two sentences on why no test AUC is shown; empty where there is one, or will be when the winner is retrained."""
+    if not summary.get("untested"):
+        return ""
+    return (
+        f"There is no test AUC: {summary['untested']}. Validation rows alone say how good the models are, and they "
+        "chose among them."
+    )
+
+
 def course(summary: Mapping[str, Any]) -> list[str]:
     """How the search went, a sentence each without its full stop."""
     found = []

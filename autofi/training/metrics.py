@@ -121,6 +121,15 @@ def has_mixed_group(labels: npt.ArrayLike, groups: npt.ArrayLike) -> bool:
     return bool(((positives > 0) & (positives < np.bincount(codes))).any())
 
 
+def has_both_classes(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> bool:
+    """Tells if there are clicks and others among the rows with a weight above 0, so that `auc` is known."""
+    if not np.asarray(labels).size:
+        return False
+    truth = checked_labels(labels)
+    counted = truth if weights is None else truth[checked_weights(weights, len(truth)) > 0]
+    return bool(counted.any() and not counted.all())
+
+
 def delong(
     labels: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike, *, confidence: float = 0.95
 ) -> PairedDifference:
@@ -133,7 +142,7 @@ def delong(
     positive_a, negative_a = _placements(truth, checked_scores(a, len(truth)))
     positive_b, negative_b = _placements(truth, checked_scores(b, len(truth)))
     difference = float(positive_a.mean() - positive_b.mean())
-    error = _standard_error(positive_a - positive_b, negative_a - negative_b)
+    error = _standard_error(positive_a - positive_b, negative_a - negative_b, most=1.0)
     reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * error
     z = difference / error if error > 0.0 else float(np.sign(difference)) * (np.inf if difference else 0.0)
     return PairedDifference(difference, error, difference - reach, difference + reach, z)
@@ -144,7 +153,7 @@ def auc_interval(labels: npt.ArrayLike, scores: npt.ArrayLike, *, confidence: fl
     truth = checked_labels(labels)
     positive, negative = _placements(truth, checked_scores(scores, len(truth)))
     estimate = float(positive.mean())
-    error = _standard_error(positive, negative)
+    error = _standard_error(positive, negative, most=0.25)
     reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * error
     return Interval(estimate, error, max(0.0, estimate - reach), min(1.0, estimate + reach))
 
@@ -160,13 +169,15 @@ def _placements(truth: npt.NDArray[np.bool_], values: Floats) -> tuple[Floats, F
     return above, below
 
 
-def _standard_error(positive: Floats, negative: Floats) -> float:
-    """Of a mean over positive-negative pairs, from both sides' placements; a class of one row adds none."""
-    variance = 0.0
-    for side in (positive, negative):
-        if len(side) > 1:
-            variance += float(side.var(ddof=1)) / len(side)
-    return float(np.sqrt(variance))
+def _standard_error(positive: Floats, negative: Floats, *, most: float) -> float:
+    """Of a mean over positive-negative pairs, from both sides' placements.
+
+    One row says nothing of the variance of its class, which then counts as `most`, the largest there can be.
+    """
+    variances = [
+        float(side.var(ddof=1)) / len(side) if len(side) > 1 else most for side in (positive, negative)
+    ]
+    return float(np.sqrt(sum(variances)))
 
 
 def _midranks(values: Floats) -> Floats:

@@ -9,7 +9,15 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from autofi.errors import DataError
-from autofi.training.metrics import auc, auc_interval, delong, gauc, has_mixed_group, logloss
+from autofi.training.metrics import (
+    auc,
+    auc_interval,
+    delong,
+    gauc,
+    has_both_classes,
+    has_mixed_group,
+    logloss,
+)
 
 SEEDS = range(6)
 
@@ -155,6 +163,33 @@ def test_wider_confidence_gives_wider_intervals() -> None:
     narrow, wide = auc_interval(labels, a, confidence=0.8), auc_interval(labels, a, confidence=0.99)
     assert wide.low < narrow.low < narrow.estimate == auc(labels, a) < narrow.high < wide.high
     assert auc_interval([0, 1], [0.1, 0.9]).high == 1.0
+
+
+def test_one_click_says_nothing_of_how_far_clicks_differ() -> None:
+    labels, scores = np.arange(100) == 7, np.random.default_rng(0).random(100)
+    found = auc_interval(labels, scores)
+    assert (found.low, found.high) == (0.0, 1.0)
+    paired = delong(labels, scores, -scores)
+    assert paired.low < -1.0 < 1.0 < paired.high
+    two = auc_interval(np.arange(100) < 2, scores)
+    assert two.standard_error < found.standard_error
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "expected"),
+    [
+        ([], None, False),
+        ([0, 0], None, False),
+        ([1, 1], None, False),
+        ([0, 1], None, True),
+        ([0, 1], [1.0, 0.0], False),
+        ([0, 1, 1], [1.0, 0.0, 0.5], True),
+    ],
+)
+def test_both_classes_are_needed_among_rows_that_weigh(
+    labels: list[int], weights: list[float] | None, expected: bool
+) -> None:
+    assert has_both_classes(labels, weights) is expected
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,11 @@ function draw(row, study) {
   show(row, "best", best ? best.told : "–");
   show(row, "label", best ? best.label : "");
   const four = (value) => value.toFixed(4);
-  show(row, "auc", result ? four(result.auc) : study.pending ? "…" : "–");
+  const tested = result && result.auc !== null;
+  show(row, "auc", tested ? four(result.auc) : study.pending ? "…" : "–");
   const [low, high] = result?.interval ?? [];
-  show(row, "interval", result ? `test AUC${low === undefined ? "" : `, 95 % ${four(low)} to ${four(high)}`}` : "");
+  const reach = tested ? `test AUC${low === undefined ? "" : `, 95 % ${four(low)} to ${four(high)}`}` : "";
+  show(row, "interval", result && !tested ? "no test AUC" : reach).title = result && !tested ? result.told : "";
   const words = { better: "better than", tie: "as good as", worse: "worse than" };
   const told = result?.verdict ? `${words[result.verdict]} ${result.baseline}, the best baseline` : "";
   const verdict = show(row, "verdict", told);

@@ -9,8 +9,9 @@ from autofi.report.blocks import Block, Notice, Section, Table, Text, drawing
 from autofi.report.findings import Findings
 from autofi.report.markdown import count, figure
 from autofi.report.study_figures import StudyFigures
-from autofi.report.verdict import verdict
+from autofi.report.verdict import untested_words, verdict
 
+_READ_ONCE = "Test rows were read once, after everything was chosen."
 _LEVELS = {"better": "good", "tie": "quiet", "worse": "warning"}
 
 
@@ -48,8 +49,8 @@ def models_section(findings: Findings, figures: StudyFigures) -> Section:
         blocks.append(Table(heading, [_row(model) for model in models]))
         blocks.append(
             Text(
-                "Test rows were read once, after everything was chosen. ± is the deviation between seeds; ECE is the "
-                "expected calibration error; seconds are those of one training."
+                f"{untested_words(summary) or _READ_ONCE} ± is the deviation between seeds; ECE is the expected "
+                "calibration error; seconds are those of one training."
             )
         )
     return Section("models", "Winner against baselines", blocks)
