@@ -12,7 +12,7 @@ from autofi.engine.registry import DEFAULT_SAMPLER
 from autofi.objectives import Direction
 from autofi.operators.registry import choices_of
 from autofi.space.architecture import Architecture, Forms
-from autofi.space.encoding import decode, defaults, distributions, forms_label
+from autofi.space.encoding import decode, defaults, distributions, forms_label, parameter_names
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace, subsets
 from autofi.supernet.proposal import Proposal
@@ -27,9 +27,10 @@ Pairs = dict[tuple[str, str], Forms]
 class FreeCandidates(Candidates):
     """Architectures of the whole space, whatever a supernet would say.
 
-    A field is a parameter `field NAME`, a pair one `LEFT × RIGHT`. Where there are more than OWN_PARAMETERS pairs, the
-    shares `memorize` and `factorize` say how much of the screen's ranking of that kind is so, and `memorize as` and
-    `factorize as` by which operators; the architecture of the trial's record says of every pair what it is.
+    A field is a parameter `field NAME`, a pair one `LEFT × RIGHT`, as `parameter_names` has it. Where there are more
+    than OWN_PARAMETERS pairs, the shares `memorize` and `factorize` say how much of the screen's ranking of that kind
+    is so, and `memorize as` and `factorize as` by which operators; the architecture of the trial's record says of every
+    pair what it is.
     """
 
     def __init__(
@@ -59,6 +60,14 @@ class FreeCandidates(Candidates):
             kind: sorted(self._asked, key=lambda pair: -proposal.screened[pair][number])
             for number, kind in enumerate(KINDS)
         }
+        free = [name for name, forms in self._fields.items() if len(forms) > 1]
+        labels = [f"field {name}" for name in free]
+        labels += [] if self._wide else [" × ".join(pair) for pair in self._asked]
+        taken = (*space.parameters(), *KINDS, *(f"{kind} as" for kind in KINDS))
+        # By a field or a pair, its parameter.
+        self._names: dict[str | tuple[str, str], str] = dict(
+            zip((*free, *self._asked), parameter_names(labels, taken), strict=False)
+        )
         added = self._field_parameters() | self._pair_parameters()
         super().__init__(
             distributions(space, {}) | {key: found for key, (found, _) in added.items()},
@@ -73,7 +82,7 @@ class FreeCandidates(Candidates):
         return resolve(
             self.space,
             fields={
-                name: forms[chosen.get(f"field {name}", next(reversed(forms)))]
+                name: forms[chosen[self._names[name]] if name in self._names else next(reversed(forms))]
                 for name, forms in self._fields.items()
             },
             pairs=self._by_share(chosen) if self._wide else self._by_pair(chosen),
@@ -86,7 +95,7 @@ class FreeCandidates(Candidates):
 
     def _field_parameters(self) -> dict[str, tuple[BaseDistribution, Any]]:
         return {
-            f"field {name}": (CategoricalDistribution(list(forms)), next(reversed(forms)))
+            self._names[name]: (CategoricalDistribution(list(forms)), next(reversed(forms)))
             for name, forms in self._fields.items()
             if len(forms) > 1
         }
@@ -94,7 +103,7 @@ class FreeCandidates(Candidates):
     def _pair_parameters(self) -> dict[str, tuple[BaseDistribution, Any]]:
         labels = list(self._options)
         if not self._wide:
-            return {_name(pair): (CategoricalDistribution(labels), labels[0]) for pair in self._asked}
+            return {self._names[pair]: (CategoricalDistribution(labels), labels[0]) for pair in self._asked}
         found: dict[str, tuple[BaseDistribution, Any]] = {}
         for kind, ways in self._ways.items():
             if ways:
@@ -104,7 +113,7 @@ class FreeCandidates(Candidates):
         return found
 
     def _by_pair(self, chosen: Mapping[str, Any]) -> Pairs:
-        found = {pair: self._options[chosen[_name(pair)]] for pair in self._asked}
+        found = {pair: self._options[chosen[self._names[pair]]] for pair in self._asked}
         return self._fixed | {pair: forms for pair, forms in found.items() if forms}
 
     def _by_share(self, chosen: Mapping[str, Any]) -> Pairs:
@@ -116,7 +125,3 @@ class FreeCandidates(Candidates):
                 count = round(chosen[kind] * len(self._asked))
                 found |= dict.fromkeys(self._ranked[kind][:count], forms)
         return found
-
-
-def _name(pair: tuple[str, str]) -> str:
-    return " × ".join(pair)

@@ -76,8 +76,9 @@ def infer_schema(
     infinite values in numeric columns, and weights that are missing, negative or not finite.
     """
     given = overrides or SchemaOverrides()
+    target = given.target if target is None else target
     _check_names(table, target, given)
-    target = target or given.target or _guess_target(table)
+    target = _guess_target(table) if target is None else target
     profiles = {
         column.name: column
         for column in profile(
@@ -133,7 +134,7 @@ def infer_schema(
 
 def _check_names(table: Table, target: str | None, given: SchemaOverrides) -> None:
     said = {
-        "target": (target or given.target,),
+        "target": (target,),
         "ignore": given.ignore,
         "categorical": given.categorical,
         "numeric": given.numeric,

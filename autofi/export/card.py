@@ -9,11 +9,10 @@ from statistics import NormalDist
 from typing import Any
 
 from autofi.export.bundle import Bundle
-from autofi.export.inputs import GraphInput
+from autofi.export.inputs import OUTPUT, GraphInput
 from autofi.export.probes import ROWS
 from autofi.export.quantized_form import QUANTIZED
-from autofi.export.raw_schema import OUTPUT
-from autofi.report.choices import choices, escaped
+from autofi.report.choices import choices, code, escaped
 from autofi.report.markdown import count, figure, table, two_columns
 
 CARD = "MODEL_CARD.md"
@@ -33,7 +32,7 @@ def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Seque
     origin, target = bundle.origin, bundle.builder.encoder.schema.target
     sections = [
         f"# {escaped(origin.get('study', 'A model'))}",
-        f"{escaped(bundle.architecture.describe())}. It gives the probability of `{target}`"
+        f"{escaped(bundle.architecture.describe())}. It gives the probability of {code(target)}"
         f" (output `{OUTPUT}`) for raw rows, in the forms {', '.join(forms)}.",
         *_section("Reads", _inputs(inputs)),
         *_section("Measured", _measured(bundle.metrics)),
@@ -54,10 +53,10 @@ def _section(title: str, body: str) -> list[str]:
 def _inputs(inputs: Sequence[GraphInput]) -> str:
     rows = [
         (
-            f"`{given.name}`",
+            code(given.field.name),
             given.field.kind.value,
-            given.datatype,
-            f"split at `{given.field.separator}`" if given.field.separator else "",
+            given.datatype + (f", as `{given.name}`" if given.name != given.field.name else ""),
+            f"split at {code(given.field.separator)}" if given.field.separator else "",
         )
         for given in inputs
     ]

@@ -19,11 +19,13 @@ from autofi.data.value_types import ValueType
 FEW_ROWS = 64
 
 DataType = Literal["string", "double"]
+#: The output of a graph.
+OUTPUT = "probability"
 
 
 @dataclass(frozen=True)
 class GraphInput:
-    """How one field's column is given.
+    """How one field's column is given; `name` is that of the input in the graph.
 
     categorical     string [N]: whole numbers without ".0", empty where missing
     numeric         double [N]: NaN where missing
@@ -79,8 +81,21 @@ class GraphInput:
 
 
 def graph_inputs(fields: Sequence[Field]) -> tuple[GraphInput, ...]:
-    """An input per field, named as its column."""
-    return tuple(GraphInput(field.name, field) for field in fields)
+    """An input per field, named as its column.
+
+    A column that is called as the output, or not at all, is `input_0`, `input_1`, ... by its place.
+    """
+    taken = {OUTPUT, "", *(field.name for field in fields)}
+    found = []
+    for place, field in enumerate(fields):
+        name = field.name
+        if name in (OUTPUT, ""):
+            name = f"input_{place}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+        found.append(GraphInput(name, field))
+    return tuple(found)
 
 
 def _padded(lists: pa.ListArray) -> NDArray[np.object_]:

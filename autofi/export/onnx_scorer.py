@@ -66,8 +66,8 @@ class OnnxScorer:
         feeds = {}
         rows = range(first_row, first_row + batch.num_rows)
         for given in self._inputs:
-            with located(source, given.name, rows):
-                feeds[given.name] = given.values(batch.column(given.name))
+            with located(source, given.field.name, rows):
+                feeds[given.name] = given.values(batch.column(given.field.name))
         return self.run(feeds)
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> Floats:

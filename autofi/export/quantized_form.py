@@ -48,7 +48,7 @@ def replace_by_quantized(
     """
     path = folder / ONNX
     fields = {field.field.name: field for field in encoder.fields}
-    rows = probe_rows([fields[given.name] for given in inputs])
+    rows = probe_rows([fields[given.field.name] for given in inputs])
 
     def score() -> Floats:
         return OnnxScorer(path, inputs).probabilities(rows, source="rows drawn to compare", first_row=0)

@@ -9,10 +9,9 @@ from typing import Any
 
 from autofi.data.schema import FieldKind, Schema
 from autofi.errors import AutoFIError, ExportError
-from autofi.export.inputs import GraphInput, graph_inputs
+from autofi.export.inputs import OUTPUT, GraphInput
 
 SCHEMA = "schema.json"
-OUTPUT = "probability"
 _FORMAT = 1
 _MISSING = {
     FieldKind.CATEGORICAL: "an empty text",
@@ -41,17 +40,22 @@ def read_schema(folder: Path) -> tuple[Schema, tuple[GraphInput, ...]]:
         if document["format"] != _FORMAT:
             raise ValueError(f"format {document['format']} is not {_FORMAT}")
         schema = Schema.from_json(document["schema"])
+        names = [described["name"] for described in document["inputs"]]
+        if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
+            raise ValueError("every input has a name of its own")
+        inputs = tuple(GraphInput(*named) for named in zip(names, schema.fields, strict=True))
     except (AutoFIError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise ExportError(
             f"The schema of a bundle says what it reads: '{path}' does not ({reason}); export it again."
         ) from error
-    return schema, graph_inputs(schema.fields)
+    return schema, inputs
 
 
 def _described(given: GraphInput) -> dict[str, Any]:
     return {
         "name": given.name,
+        "column": given.field.name,
         "kind": given.field.kind.value,
         "values": given.field.values and given.field.values.value,
         "datatype": given.datatype,

@@ -15,8 +15,7 @@ from autofi.data.encoder import FieldEncoder
 from autofi.data.schema import FieldKind
 from autofi.data.vocabulary import Vocabulary
 from autofi.export.bundle import Bundle
-from autofi.export.inputs import GraphInput
-from autofi.export.raw_schema import OUTPUT
+from autofi.export.inputs import OUTPUT, GraphInput
 from autofi.export.scoring import Floats
 from autofi.export.torch_scorer import TorchScorer
 
@@ -37,10 +36,10 @@ class Sample:
 def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> Sample:
     """Write a request of the Open Inference Protocol v2, and the network's own answer."""
     encoder_of = {field.field.name: field for field in bundle.builder.encoder.fields}
-    columns = {given.name: _column(encoder_of[given.name]) for given in inputs}
+    columns = {given.field.name: _column(encoder_of[given.field.name]) for given in inputs}
     batch = pa.RecordBatch.from_pydict(columns)
     found = TorchScorer(bundle).probabilities(batch, source="the sample", first_row=0)
-    request = {"inputs": [_tensor(given, columns[given.name]) for given in inputs]}
+    request = {"inputs": [_tensor(given, columns[given.field.name]) for given in inputs]}
     _write(folder / REQUEST, request)
     write_answer(folder, found)
     return Sample(batch, found)
@@ -77,9 +76,9 @@ def _column(encoder: FieldEncoder) -> list[Any]:
 
 
 def _tensor(given: GraphInput, values: list[Any]) -> dict[str, Any]:
-    kind = "FP64" if given.datatype == "double" else "BYTES"
+    name, kind = given.field.name, "FP64" if given.datatype == "double" else "BYTES"
     if values and isinstance(values[0], list):
         width = max(1, *map(len, values))
         values = [[*row, *[""] * (width - len(row))] for row in values]
-        return {"name": given.name, "datatype": kind, "shape": [len(values), width], "data": values}
-    return {"name": given.name, "datatype": kind, "shape": [len(values)], "data": values}
+        return {"name": name, "datatype": kind, "shape": [len(values), width], "data": values}
+    return {"name": name, "datatype": kind, "shape": [len(values)], "data": values}

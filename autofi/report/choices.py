@@ -43,6 +43,14 @@ def escaped(text: object) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
 
 
+def code(text: str) -> str:
+    """Text as code on one line, whatever is in it; pipes are escaped, as in a table they must be."""
+    shown = " ".join(text.split()) or repr(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    padding = " " if "`" in shown else ""
+    return fence + padding + shown.replace("|", "\\|") + padding + fence
+
+
 def _listed(names: list[str], most: int) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from autofi.report.choices import escaped
 from autofi.report.front import FRONT, front_table, goals_words, missed_words
 from autofi.report.streams import boosted_words, told
 from autofi.report.verdict import course, untested_words, verdict
@@ -18,6 +20,7 @@ from autofi.store import StudyRecord
 Summary = Mapping[str, Any]
 #: Trials shown, best first.
 SHOWN_TRIALS = 20
+_PIPE = re.compile(r"(?<!\\)\|")
 
 
 def study_yaml(record: StudyRecord) -> str:
@@ -64,7 +67,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         "## Fields",
         table(
             ("field", "represented by"),
-            ((f["name"], " + ".join(f["forms"])) for f in summary.get("fields") or []),
+            ((escaped(f["name"]), " + ".join(f["forms"])) for f in summary.get("fields") or []),
         ),
         *_streams(summary.get("streams") or []),
         *_boosted(summary.get("boosted_share")),
@@ -105,13 +108,17 @@ def _verdict(comparison: Mapping[str, Any] | None) -> str:
 def _warnings(warnings: Sequence[Mapping[str, Any]]) -> list[str]:
     if not warnings:
         return []
-    return ["## What to beware of in the data", "\n".join(f"- {warning['sentence']}" for warning in warnings)]
+    return [
+        "## What to beware of in the data",
+        "\n".join(f"- {escaped(warning['sentence'])}" for warning in warnings),
+    ]
 
 
 def _apart(names: Sequence[str] | None) -> str:
     if names is None:
         return ""
-    return f"No validation row shares {' × '.join(names)} with training rows; folds of training rows keep it apart too."
+    shared = " × ".join(map(escaped, names))
+    return f"No validation row shares {shared} with training rows; folds of training rows keep it apart too."
 
 
 def _models(summary: Summary) -> str:
@@ -159,12 +166,15 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
     told = f"{len(pairs) - len(chosen)} of {len(pairs)} pairs are naive."
     if not chosen:
         return told
-    rows = ((f"{pair['left']} × {pair['right']}", pair["choice"], pair["form"]) for pair in chosen)
+    rows = (
+        (f"{escaped(pair['left'])} × {escaped(pair['right'])}", pair["choice"], pair["form"])
+        for pair in chosen
+    )
     return told + "\n\n" + table(("pair", "choice", "form"), rows)
 
 
 def _streams(streams: Sequence[Mapping[str, Any]]) -> list[str]:
-    return ["## Streams", "\n".join(f"- {line}" for line in told(streams))] if streams else []
+    return ["## Streams", "\n".join(f"- {escaped(line)}" for line in told(streams))] if streams else []
 
 
 def _boosted(share: float | None) -> list[str]:
@@ -201,10 +211,10 @@ def _trials(trials: Sequence[Mapping[str, Any]]) -> str:
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table."""
+    """A Markdown table; a cell is one line, and its pipes are escaped where they are not yet."""
 
     def line(cells: Iterable[Any]) -> str:
-        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(_PIPE.sub(r"\|", " ".join(str(cell).split())) for cell in cells) + " |"
 
     return "\n".join([line(heading), line("---" for _ in heading), *(line(row) for row in rows)])
 

@@ -10,6 +10,7 @@ from optuna.distributions import CategoricalDistribution
 from autofi.candidates.free import FreeCandidates
 from autofi.engine.base import Known
 from autofi.operators.registry import choices_of
+from autofi.space.architecture import Architecture
 from autofi.space.loading import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.supernet.proposal import Proposal
@@ -105,3 +106,40 @@ def test_no_architecture_is_proposed_twice_until_the_space_is_spent() -> None:
         # The same value every time: an estimator then asks for what it knows again and again.
         known.append(Known(parameters, (0.5,)))
     assert len(seen) == 4
+
+
+def test_names_that_some_database_takes_for_one_have_parameters_of_their_own() -> None:
+    names = [
+        "a × b",
+        "c",
+        "a",
+        "b × c",
+        "A",
+        "é",
+        "e\u0301",
+        "é ",
+        "x" * 2000,
+        "new\nline",
+        "field a",
+    ]
+    forms = dict.fromkeys(names, ("embedding", "statistics"))
+    pairs = dict.fromkeys(combinations(names, 2), (0.0, 0.0))
+    assert len(pairs) <= OWN_PARAMETERS
+    candidates = FreeCandidates(SPACE, Proposal(forms, forms, {}, {}, {}, screened=pairs))
+    own = candidates.distributions.keys() - SPACE.parameters().keys()
+    assert len(own) == len(names) + len(pairs)
+    assert all(len(name) <= 512 and name.isprintable() for name in own)
+    assert len({name.casefold().strip() for name in own}) == len(own)
+    assert {"field a × b", "field c", "a × b × c"} <= own
+    # Each is a choice of its own: what one says, no other says with it.
+    for name in own:
+        chosen = candidates.architecture(
+            candidates.defaults | {name: candidates.distributions[name].choices[1]}
+        )
+        first = candidates.architecture(candidates.defaults)
+        changed = [slot for slot in (*forms, *pairs) if _forms(chosen, slot) != _forms(first, slot)]
+        assert len(changed) <= 1
+
+
+def _forms(architecture: Architecture, slot: str | tuple[str, str]) -> tuple[str, ...]:
+    return (architecture.fields if isinstance(slot, str) else architecture.pairs).get(slot, ())  # type: ignore[union-attr]

@@ -86,7 +86,7 @@ def test_every_table_has_as_many_cells_in_each_row_as_in_its_heading() -> None:
 
 
 def test_streams_are_listed_where_there_are_any() -> None:
-    assert "## Streams\n\n- cross_network, layers 2\n- fm\n" in report_markdown(RECORD, SUMMARY, TRIALS)
+    assert "## Streams\n\n- cross\\_network, layers 2\n- fm\n" in report_markdown(RECORD, SUMMARY, TRIALS)
     assert "## Streams" not in report_markdown(RECORD, {**SUMMARY, "streams": []}, TRIALS)
 
 

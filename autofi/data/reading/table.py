@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from autofi.errors import DataError, nearest
 #: Rows of a batch, and of one that is worth the fixed cost of every column and batch (a dictionary, a look-up).
 BATCH_ROWS = 1 << 16
 LARGE_BATCH_ROWS = 1 << 18
+# Names with tabs and line ends are read: spreadsheets have them.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Table(ABC):
@@ -30,7 +33,7 @@ class Table(ABC):
     types: Mapping[str, pa.DataType] = MappingProxyType({})
 
     def __init__(self, name: str, columns: Sequence[str]) -> None:
-        """Raises DataError where a column is named twice."""
+        """Raises DataError where a column is named twice, or by what is no text."""
         self.name = name
         self.columns = tuple(columns)
         check_distinct(self.columns, name)
@@ -61,7 +64,13 @@ class Table(ABC):
 
 
 def check_distinct(columns: Sequence[str], name: str, *, way_out: str = "rename one") -> None:
-    """Raises DataError where a column is named twice."""
+    """Raises DataError where a column is named twice, or by what databases, runtimes and terminals cannot take."""
+    for place, column in enumerate(columns, start=1):
+        if _NO_TEXT.search(column):
+            raise DataError(
+                f"A column's name is text without control characters and halves of surrogate pairs: column {place} of "
+                f"{name} is called {column!a}; {way_out}."
+            )
     for column, count in Counter(columns).items():
         if count > 1:
             places = ", ".join(str(i + 1) for i, other in enumerate(columns) if other == column)

@@ -15,16 +15,18 @@ from autofi.data.schema import FieldKind, Schema
 from autofi.data.vocabulary import MISSING, Vocabulary
 from autofi.export.bundle import Bundle
 from autofi.export.graph.cells import counts_and_clicks, cross_rows
+from autofi.export.graph.names import rename_values
 from autofi.export.graph.numbers import bucket_codes, positions
 from autofi.export.graph.onnx_ops import Tensor, Var, argument, beside, build, columns, inline, op, rows_of
 from autofi.export.graph.reads import Reads, reads_of
 from autofi.export.graph.texts import bag_of, codes_of, joined, numbers_of, tokens_of
 from autofi.export.graph.trees import boosted_logits
-from autofi.export.inputs import GraphInput, graph_inputs
-from autofi.export.raw_schema import OUTPUT
+from autofi.export.inputs import OUTPUT, GraphInput, graph_inputs
 
 #: Numbers of an array from which on it is kept apart while the graph is put together.
 TABLE_NUMBERS = 1 << 14
+#: What an input is called until the graph is whole, with its place: columns may be called as what is in it.
+_PLACE = "autofi.input."
 
 
 def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]:
@@ -51,7 +53,7 @@ def read_schema_of(bundle: Bundle) -> Schema:
 def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -> onnx.ModelProto:
     """`network`, whose inputs are features, behind all that makes features of raw columns."""
     inputs = read_fields(builder, reads)
-    given = {one.name: argument(_type(one)) for one in inputs}
+    given = {one.field.name: argument(_type(one)) for one in inputs}
     ids, numbers, bags = _encoded(builder, reads, given)
     features = {"ids": op.cast(ids, to=np.int32)}
     if numbers is not None:
@@ -70,7 +72,10 @@ def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -
     }
     read = features | held
     scored = inline(small)(**{value.name: read[value.name] for value in small.graph.input})
-    return _with_tables(build(given | held, {OUTPUT: scored[OUTPUT]}), tables)
+    places = {f"{_PLACE}{place}": var for place, var in enumerate(given.values())}
+    model = _with_tables(build(places | held, {OUTPUT: scored[OUTPUT]}), tables)
+    rename_values(model.graph, {place: one.name for place, one in zip(places, inputs, strict=True)})
+    return model
 
 
 def _without_tables(network: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
