@@ -303,11 +303,11 @@ class GroupSplit:
         groups = np.empty(0, dtype=np.uint64)
         waiting: list[NDArray[np.uint64]] = []
         for first, batch in numbered_batches(table, (column,)):
-            waiting.append(np.unique(split._hashes(batch, first)))
+            waiting.append(_distinct(split._hashes(batch, first)))
             # Joined when they are as many: a group is then sorted a few times, however many batches there are.
             if sum(map(len, waiting)) > len(groups):
-                groups, waiting = np.unique(np.concatenate([groups, *waiting])), []
-        groups = np.unique(np.concatenate([groups, *waiting]))
+                groups, waiting = _distinct(np.concatenate([groups, *waiting])), []
+        groups = _distinct(np.concatenate([groups, *waiting]))
         needed = sum(fraction > 0 for fraction in fractions)
         if len(groups) < needed:
             have = f"{len(groups)} group{'s' * (len(groups) != 1)}"
@@ -456,6 +456,12 @@ def _fractions(text: str, whole: str) -> Fractions:
             "write for example 0.8,0.1,0.1."
         ) from None
     return train, valid, test
+
+
+def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Each hash once, sorted; `np.unique` takes five times as long for so many that differ."""
+    ordered = np.sort(hashes)
+    return ordered[np.concatenate((np.ones(min(1, len(ordered)), dtype=bool), ordered[1:] != ordered[:-1]))]
 
 
 def _seed_hash(seed: int) -> np.uint64:
