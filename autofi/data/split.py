@@ -461,7 +461,9 @@ def _fractions(text: str, whole: str) -> Fractions:
 def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Each hash once, sorted; `np.unique` takes five times as long for so many that differ."""
     ordered = np.sort(hashes)
-    return ordered[np.concatenate((np.ones(min(1, len(ordered)), dtype=bool), ordered[1:] != ordered[:-1]))]
+    first = np.concatenate((np.ones(min(1, len(ordered)), dtype=bool), ordered[1:] != ordered[:-1]))
+    distinct: NDArray[np.uint64] = ordered[first]
+    return distinct
 
 
 def _seed_hash(seed: int) -> np.uint64:
