@@ -290,7 +290,7 @@ def pandas_types() -> dict[str, tuple[Callable[[], Any], str]]:
         ("complex", [1j, 2j], LEFT_OUT),
         ("objects", [object(), object()], LEFT_OUT),
         ("Period and str", [pd.Period("2024-01"), "a"], READ),
-        ("datetime with and without a zone", [MOMENTS[0], MOMENTS[0].replace(tzinfo=dt.UTC)], READ),
+        ("datetime with and without a zone", [MOMENTS[0], MOMENTS[1].replace(tzinfo=dt.UTC)], READ),
     ):
         series(f"objects: {name}", values, "object", outcome=outcome)
     return cases
