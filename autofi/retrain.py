@@ -15,6 +15,7 @@ from autofi.data.dataset import EncodedRows
 from autofi.evaluation.from_scratch import Measured, Trained, Workbench
 from autofi.evaluation.side_by_side import Retraining, train_each
 from autofi.export.bundle import write_bundle
+from autofi.importances import record_importances
 from autofi.predictions import Predictions, save_predictions, untested, winner_key
 from autofi.progress import Progress
 from autofi.settings import SearchSettings
@@ -80,7 +81,8 @@ def retrain_winner(
     """Train the architecture with `seeds` seeds that are not recorded yet; each becomes a bundle and a record.
 
     With `refit` every seed is trained once more on training and validation rows together, for as many evaluation
-    periods as its first training found best; that second model is the one that is kept.
+    periods as its first training found best; that second model is the one that is kept. The importances of the first
+    seed are kept too, where the study has none of it.
     """
     progress.phase("retrain winner" if role is ModelRole.WINNER else "retrain", total=seeds)
     known = recorded(handle, role, role.value, architecture.id, refit=refit)
@@ -90,6 +92,12 @@ def retrain_winner(
     for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
         _keep_bundle(handle, bench, trained, role=role, refit=refit)
         progress.advance()
+    record_importances(
+        handle,
+        bench,
+        list(recorded(handle, role, role.value, architecture.id, refit=refit).values()),
+        progress,
+    )
 
 
 def _keep_bundle(

@@ -9,6 +9,7 @@ from autofi.report.answer import answer, states
 from autofi.report.figures.inherited import rank_correlation
 from autofi.report.figures.trade_off import measure
 from autofi.report.findings import Findings
+from autofi.report.thresholds import thresholds
 from autofi.store import TrialRecord
 
 _MEASURES = ("auc", "logloss", "gauc", "parameters", "table_bytes", "flops", "latency")
@@ -30,6 +31,8 @@ def report_document(findings: Findings) -> dict[str, Any]:
             "architectures": [asdict(one) for one in findings.twice_scored],
         },
         "importances": dict(findings.importances),
+        "permutation": None if findings.permutation is None else findings.permutation.to_json(),
+        "thresholds": None if (found := thresholds(findings)) is None else found.to_json(),
         "data": None if findings.checks is None else findings.checks.to_json(),
         "rashomon": None if findings.rashomon is None else findings.rashomon.to_json(),
         "costs": None if findings.costs is None else findings.costs.to_json(),

@@ -16,8 +16,10 @@ from autofi.costs import load_costs
 from autofi.data.checks.checks import DataChecks
 from autofi.errors import SearchSpaceError
 from autofi.evaluation.cost_breakdown import CostBreakdown
+from autofi.evaluation.permutation_importance import PermutationImportance
 from autofi.frequencies import Frequencies, load_frequencies
 from autofi.goal import GOAL, PROPOSAL
+from autofi.importances import load_importances
 from autofi.objectives import Goals
 from autofi.predictions import load_labels, load_predictions, load_weights, model_key
 from autofi.rashomon.result import RashomonSet
@@ -56,6 +58,7 @@ class Findings:
     held_out   by part, what the winner and the best baseline predicted there
     checks     what its data was checked for, None in a study of a version that did not
     costs      of the winner, part by part; None before there is one
+    permutation  how much the winner relies on fields and pairs; None before there is one, and of an earlier version
     rashomon   interaction scores of all good models; None where they were not explored
     frequencies  how often training has the values of held-out rows, by part
     """
@@ -74,6 +77,7 @@ class Findings:
     held_out: Mapping[str, HeldOut] = field(default_factory=dict)
     checks: DataChecks | None = None
     costs: CostBreakdown | None = None
+    permutation: PermutationImportance | None = None
     rashomon: RashomonSet | None = None
     frequencies: Mapping[str, Frequencies] = field(default_factory=dict)
 
@@ -162,6 +166,7 @@ def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
         held_out=_held_out(handle, models, summary),
         checks=load_checks(handle),
         costs=_costs(handle, models),
+        permutation=_permutation(handle, models),
         rashomon=recorded_set(handle),
         frequencies={part: found for part in PARTS if (found := load_frequencies(handle, part)) is not None},
     )
@@ -211,11 +216,21 @@ def _importances(handle: StudyHandle, trials: Sequence[TrialRecord]) -> dict[str
     return {name: float(share) for name, share in found.items() if share == share}
 
 
-def _winner(handle: StudyHandle, models: Sequence[ModelRecord]) -> ModelRecord | None:
-    """The first seed of the winner that was recorded last."""
+def _winners(handle: StudyHandle, models: Sequence[ModelRecord]) -> list[ModelRecord]:
+    """The seeds of the winner that was recorded last."""
     won = (handle.stage("winner") or {}).get("architecture_id")
-    mine = (model for model in models if model.role is ModelRole.WINNER and model.architecture_id == won)
-    return next(mine, None)
+    return [model for model in models if model.role is ModelRole.WINNER and model.architecture_id == won]
+
+
+def _winner(handle: StudyHandle, models: Sequence[ModelRecord]) -> ModelRecord | None:
+    """The first of them."""
+    return next(iter(_winners(handle, models)), None)
+
+
+def _permutation(handle: StudyHandle, models: Sequence[ModelRecord]) -> PermutationImportance | None:
+    """Of the first seed that has any."""
+    kept = (load_importances(handle, model) for model in _winners(handle, models))
+    return next((found for found in kept if found is not None), None)
 
 
 def _costs(handle: StudyHandle, models: Sequence[ModelRecord]) -> CostBreakdown | None:

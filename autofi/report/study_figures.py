@@ -8,6 +8,7 @@ from functools import cached_property
 import plotly.graph_objects as go
 
 from autofi.errors import NothingToShowError
+from autofi.evaluation.permutation_importance import PermutationImportance
 from autofi.frequencies import Frequencies
 from autofi.rashomon.result import RashomonSet
 from autofi.report.by_frequency import gain_by_field, gain_by_frequency, rarest
@@ -22,13 +23,17 @@ from autofi.report.figures.inherited import FEWEST_SCORED, inherited_against_alo
 from autofi.report.figures.interaction_map import Pair, choice_shares, grouped, interaction_map, pair_values
 from autofi.report.figures.models import models_by_auc
 from autofi.report.figures.network_graph import network_graph
+from autofi.report.figures.permutation import field_importance, pair_importance
+from autofi.report.figures.ranking import cumulative_gains, precision_recall, roc
 from autofi.report.figures.rashomon import cloud, halo, halo3, swarm
 from autofi.report.figures.style import plain
 from autofi.report.figures.trade_off import measure, trade_off
-from autofi.report.findings import Findings, Floats, read_architecture
+from autofi.report.findings import Findings, Floats, HeldOut, read_architecture
 from autofi.report.verdict import untested_words
 from autofi.space.architecture import Architecture
 from autofi.training.calibration import reliability
+from autofi.training.curves import RankingCurve, ranking_curve
+from autofi.training.metrics import auc
 
 #: Fields of a map up to which they stay in the order of the data, and half of a page is wide enough.
 UNGROUPED = 15
@@ -44,6 +49,7 @@ class StudyFigures:
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
+        self._kept_curves: dict[str, dict[str, RankingCurve]] = {}
 
     def models(self) -> go.Figure:
         """Test AUC of the winner and every baseline with its 95 % interval."""
@@ -143,15 +149,38 @@ class StudyFigures:
 
     def calibration(self, part: str = "test") -> go.Figure:
         """Predicted and observed click rates of `valid` or `test` rows: the winner and the best baseline."""
-        held = self._findings.held_out.get(part)
-        if held is None:
-            raise NothingToShowError(f"No predictions of {part} rows are kept beside the study.")
+        held = self._held(part)
         return calibration_curve(
             {
                 name: reliability(held.labels, scores, held.weights)
                 for name, scores in held.predictions.items()
             }
         )
+
+    def roc(self, part: str = "test") -> go.Figure:
+        """ROC curves of `valid` or `test` rows: the winner and the best baseline."""
+        held = self._held(part)
+        aucs = {name: auc(held.labels, scores, held.weights) for name, scores in held.predictions.items()}
+        return roc(self._curves(part), aucs)
+
+    def precision_recall(self, part: str = "test") -> go.Figure:
+        """Precision over recall of the same rows and models."""
+        return precision_recall(self._curves(part))
+
+    def lift(self, part: str = "test") -> go.Figure:
+        """Cumulative gains of the same: the share of the clicks among the rows with the highest scores."""
+        return cumulative_gains(self._curves(part))
+
+    def field_importance(self) -> go.Figure:
+        """Rise of the winner's logloss on validation rows when a field is shuffled."""
+        return field_importance(self._permutation())
+
+    def pair_importance(self) -> go.Figure:
+        """The same of pairs, beyond the rise of each field alone."""
+        found = self._permutation()
+        if not found.pairs:
+            raise NothingToShowError("Importances of pairs need two fields or more.")
+        return pair_importance(found)
 
     def gain_by_frequency(self) -> go.Figure:
         """AUC of the winner less that of the best baseline, by how often training has the rarest value of a row."""
@@ -189,6 +218,30 @@ class StudyFigures:
                 "The set of good models was not explored yet: run autofi report with --rashomon, or study.rashomon()."
             )
         return self._findings.rashomon
+
+    def _held(self, part: str) -> HeldOut:
+        held = self._findings.held_out.get(part)
+        if held is None:
+            raise NothingToShowError(f"No predictions of {part} rows are kept beside the study.")
+        return held
+
+    def _curves(self, part: str) -> dict[str, RankingCurve]:
+        """By model; kept, for three figures and a table are of the same."""
+        if part not in self._kept_curves:
+            held = self._held(part)
+            self._kept_curves[part] = {
+                name: ranking_curve(held.labels, scores, held.weights)
+                for name, scores in held.predictions.items()
+            }
+        return self._kept_curves[part]
+
+    def _permutation(self) -> PermutationImportance:
+        if self._findings.permutation is None:
+            raise NothingToShowError(
+                "Importances are measured when a winner is retrained: there is none yet, or an earlier version "
+                "retrained it; autofi retrain measures them."
+            )
+        return self._findings.permutation
 
     def _by_frequency(self) -> tuple[Frequencies, Floats, str, Floats, Floats]:
         """Codes of rows, their labels, the best baseline's name, predictions of the winner and its own."""

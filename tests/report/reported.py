@@ -11,8 +11,11 @@ from autofi.checking import DATA
 from autofi.costs import COSTS
 from autofi.data.checks.checks import check_data
 from autofi.evaluation.cost_breakdown import CostBreakdown, FittedCost, TableCost, WeightCost
+from autofi.evaluation.permutation_importance import PermutationImportance
 from autofi.frequencies import FREQUENCIES
+from autofi.importances import IMPORTANCES
 from autofi.predictions import LABELS, predictions_file, save_predictions, trial_key, write_arrays
+from autofi.rashomon.scores import Estimate
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
 from autofi.supernet.exploration import Exploration, Explored
@@ -137,6 +140,7 @@ def _finish(handle: StudyHandle) -> None:
     handle.record_stage("seconds", {"encode": 1.0, "search": 50.0, "retrain": 24.0})
     handle.record_stage(DATA, check_data(opened(used_apps(9_000, sampled=True))).to_json())
     handle.record_stage(f"{COSTS}/winner-{won.id}-0", PARTS.to_json())
+    handle.record_stage(f"{IMPORTANCES}/winner-{won.id}-0", permutation().to_json())
     handle.record_stage("rashomon", FOUND.to_json())
     write_arrays(
         predictions_file(handle, FREQUENCIES),
@@ -152,3 +156,21 @@ def _finish(handle: StudyHandle) -> None:
 def frequency_codes() -> np.ndarray:
     """How frequent the values of the rows are in training, `[ROWS, FIELDS]`."""
     return np.random.default_rng(1).integers(0, 12, (ROWS, FIELDS)).astype(np.uint8)
+
+
+def permutation() -> PermutationImportance:
+    """Of five fields, the first the most important; one pair that the winner names, and one more."""
+    first, second = (names(FIELDS)[0], names(FIELDS)[1]), (names(FIELDS)[1], names(FIELDS)[2])
+    return PermutationImportance(
+        fields={
+            name: Estimate(0.05 / (1 + place), 0.04 / (1 + place), 0.06 / (1 + place))
+            for place, name in enumerate(names(FIELDS))
+        },
+        pairs={first: Estimate(-0.01, -0.012, -0.008), second: Estimate(0.001, -0.001, 0.003)},
+        chosen=(first,),
+        unmeasured=0,
+        rows=400,
+        repeats=5,
+        clicks=600,
+        loss=Estimate(0.45, 0.44, 0.46),
+    )

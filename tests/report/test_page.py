@@ -23,6 +23,8 @@ from tests.report.reported import write_study
 ORDER = [
     "answer",
     "models",
+    "ranking",
+    "importance",
     "pairs",
     "rashomon",
     "architecture",
@@ -89,7 +91,17 @@ def test_a_page_needs_no_other_file(page: str) -> None:
 def test_every_figure_has_its_data(page: str) -> None:
     read = Read(page)
     plots = [attrs["data-figure"] for tag, attrs in read.elements if attrs.get("class") == "plot"]
-    assert {"models", "interaction_map", "pair_choices", "network", "history", "calibration"} <= set(plots)
+    assert {
+        "models",
+        "roc",
+        "precision_recall",
+        "lift",
+        "interaction_map",
+        "pair_choices",
+        "network",
+        "history",
+        "calibration",
+    } <= set(plots)
     for name in plots:
         text = re.search(rf'id="data-{name}">(.*?)</script>', page, re.DOTALL)
         assert text is not None

@@ -5,10 +5,12 @@ from autofi.report.sections.calibration import calibration_section
 from autofi.report.sections.costs import costs_section
 from autofi.report.sections.data import data_section
 from autofi.report.sections.frequency import frequency_section
+from autofi.report.sections.importance import importance_section
 from autofi.report.sections.models import models_section
 from autofi.report.sections.network import network_section
 from autofi.report.sections.pairs import pairs_section
 from autofi.report.sections.protocol import protocol_section
+from autofi.report.sections.ranking import ranking_section
 from autofi.report.sections.rashomon import rashomon_section
 from autofi.report.sections.searching import inherited_section, parameters_section, searching_section
 from autofi.report.sections.trade_offs import trade_offs_section
@@ -16,6 +18,8 @@ from autofi.report.sections.trade_offs import trade_offs_section
 SECTIONS = (
     answer_section,
     models_section,
+    ranking_section,
+    importance_section,
     pairs_section,
     rashomon_section,
     network_section,
