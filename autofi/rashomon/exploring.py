@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import chain, combinations, product
+from typing import Any, Protocol
 
 from autofi.data.dataset import EncodedRows
 from autofi.data.feature_builder import FeatureBuilder
@@ -13,6 +15,7 @@ from autofi.model.network import Network
 from autofi.progress import Progress
 from autofi.rashomon.halo import Counterpart, Halo, check_counterpart, halo
 from autofi.rashomon.masks import DOWN, UP, Factors, Neighbours, masked
+from autofi.rashomon.parts import Parts
 from autofi.rashomon.reliance import Floats, Group, Measure, check_measure, interaction, reliances
 from autofi.rashomon.result import RashomonSet
 from autofi.rashomon.rows import Shuffles, check_sizes, draw_rows
@@ -22,6 +25,8 @@ from autofi.rashomon.scores import ScoredModel, estimate
 HALO_SEEDS = 3
 #: Of the budget, what each field of a pair is masked by in the models that are scored.
 HALF = 0.5
+#: Masked models that are scored on the same shuffled rows, and kept together.
+MASKS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,22 @@ class OpenedModel:
     builder: FeatureBuilder
     loss: float
 
+    def open(self) -> OpenedModel:
+        """Itself."""
+        return self
+
+
+class Openable(Protocol):
+    """A model that may have to be loaded, or trained, before it can be scored."""
+
+    @property
+    def architecture_id(self) -> str: ...
+
+    def open(self) -> OpenedModel: ...
+
 
 def explore_models(
-    models: Iterable[OpenedModel],
+    models: Iterable[Openable],
     rows: EncodedRows,
     settings: ExploringSettings,
     *,
@@ -84,38 +102,56 @@ def explore_models(
     progress: Progress,
     total: int | None = None,
     left_out: Sequence[str] = (),
+    parts: Parts | None = None,
 ) -> RashomonSet:
     """Score `models`, the reference first, and the models masked around it; `best` is the lowest logloss of any.
 
     `models` are opened one at a time: only the reference, and other seeds of its architecture, are held. Models above
-    the level are passed over. On small networks and 2,000 rows x 5 repeats a model takes about a second (45 pairs).
+    the level are passed over. What `parts` has is not done again, and its models are not opened for it. On small
+    networks and 2,000 rows x 5 repeats a model takes about a second (45 pairs).
     """
+    parts = Parts() if parts is None else parts
     draw = draw_rows(rows, size=settings.rows, repeats=settings.repeats, seed=settings.seed)
     level = (1.0 + settings.eps) * best
-    opened = iter(models)
-    reference = next(opened)
+    waiting = iter(models)
+    reference = next(waiting).open()
     progress.phase("score models", total=total)
     shuffles = Shuffles(draw, reference.builder)
     names = tuple(reference.builder.encoder.schema.names)
-    groups = _groups(reference.network, shuffles, len(names), settings)
-    held: list[tuple[OpenedModel, Shuffles]] = []
+    found = parts.once("groups", lambda: _groups(reference.network, shuffles, len(names), settings))
+    groups: list[Group] = [tuple(group) for group in found]
+    held: list[Openable] = []
     scored: list[ScoredModel] = []
-    for model in chain((reference,), opened):
-        progress.advance(logloss=model.loss)
+
+    def score(model: OpenedModel) -> dict[str, Any]:
         if model.loss > level and model is not reference:
-            continue  # trained again, it came out worse than it was
+            # Trained again, it came out worse than it was.
+            return {"loss": model.loss, "scored": None}
         own = shuffles if model is reference else Shuffles(draw, model.builder)
         (phi,) = reliances([model.network], model.network, own, groups, measure=settings.measure)
-        neighbours = Neighbours(model.network, own, level - model.loss)
-        scored.append(_scored(model.name, model.kind, neighbours.loss, phi, names, {}))
+        loss = Neighbours(model.network, own, level - model.loss).loss
+        return {
+            "loss": model.loss,
+            "scored": _scored(model.name, model.kind, loss, phi, names, {}).to_json(),
+        }
+
+    for number, model in enumerate(chain((reference,), waiting)):
+        name = f"model/{number}"
+        opened = model if name in parts else model.open()
+        kept = parts.once(name, partial(_of_opened, opened, score))
+        progress.advance(logloss=kept["loss"])
+        if kept["scored"] is None:
+            continue
+        scored.append(ScoredModel.from_json(kept["scored"]))
         if model.architecture_id == reference.architecture_id and len(held) < HALO_SEEDS:
-            held.append((model, own))
-    around = [Neighbours(model.network, own, level - model.loss) for model, own in held if settings.masks]
+            held.append(opened)
+
     halos: list[Halo] = []
-    if around:
+    if settings.masks:
         progress.phase("explore masks", total=2 * len(names) + 2 * sum(len(group) > 1 for group in groups))
-        scored += _masked(around[0], shuffles, groups, names, settings, progress)
-        halos += _halos(around, groups, names, settings, progress)
+        around = _Around(held, reference, shuffles, level)
+        scored += _masked(around, groups, names, settings, parts, progress)
+        halos += _halos(around, groups, names, settings, parts, progress)
     return RashomonSet(
         names=names,
         eps=settings.eps,
@@ -130,17 +166,58 @@ def explore_models(
     )
 
 
+def _of_opened(model: Openable, score: Callable[[OpenedModel], dict[str, Any]]) -> dict[str, Any]:
+    return score(model.open())
+
+
+class _Around:
+    """The models around the seeds of the reference's architecture, which are opened when they are first needed."""
+
+    def __init__(
+        self, held: Sequence[Openable], reference: OpenedModel, shuffles: Shuffles, level: float
+    ) -> None:
+        self._held, self._reference, self._level = held, reference, level
+        self.shuffles = shuffles
+
+    @cached_property
+    def reference(self) -> Neighbours:
+        return Neighbours(self._reference.network, self.shuffles, self._level - self._reference.loss)
+
+    @cached_property
+    def seeds(self) -> list[Neighbours]:
+        """The reference first."""
+        others = [model.open() for model in self._held[1:]]
+        draw = self.shuffles.draw
+        return [
+            self.reference,
+            *(
+                Neighbours(model.network, Shuffles(draw, model.builder), self._level - model.loss)
+                for model in others
+            ),
+        ]
+
+
 def _halos(
-    around: Sequence[Neighbours],
+    around: _Around,
     groups: Sequence[Group],
     names: Sequence[str],
     settings: ExploringSettings,
+    parts: Parts,
     progress: Progress,
 ) -> Iterator[Halo]:
+    def drawn(group: Group) -> dict[str, Any]:
+        return halo(
+            around.seeds, group, names, steps=settings.steps, counterpart=settings.counterpart
+        ).to_json()
+
     for group in groups:
         if len(group) > 1:
-            yield halo(around, group, names, steps=settings.steps, counterpart=settings.counterpart)
+            yield Halo.from_json(parts.once(f"halo/{_told(group)}", partial(drawn, group)))
             progress.advance()
+
+
+def _told(group: Group) -> str:
+    return "-".join(map(str, group))
 
 
 def _groups(network: Network, shuffles: Shuffles, fields: int, settings: ExploringSettings) -> list[Group]:
@@ -168,37 +245,49 @@ def _largest(sizes: dict[Group, float], most: int) -> list[Group]:
 
 
 def _masked(
-    around: Neighbours,
-    shuffles: Shuffles,
+    around: _Around,
     groups: Sequence[Group],
     names: Sequence[str],
     settings: ExploringSettings,
+    parts: Parts,
     progress: Progress,
 ) -> Iterator[ScoredModel]:
     """Every field masked as far as the budget goes, scored on all groups; every pair, half by half, on itself."""
-    alone: list[Factors] = []
-    for (place,) in (group for group in groups if len(group) == 1):
-        for direction in (UP, DOWN):
-            alone.append({place: around.factor(place, direction, 1.0)})
-            progress.advance()
-    yield from _scored_masks(around, shuffles, alone, groups, names, settings)
-    for group in groups:
-        if len(group) != 2:
-            continue
-        together = [
-            around.within(
-                {place: around.factor(place, sign, HALF) for place, sign in zip(group, signs, strict=True)}
+
+    def farthest(place: int) -> list[float]:
+        return [around.reference.factor(place, direction, 1.0) for direction in (UP, DOWN)]
+
+    def scores(masks: Sequence[Factors], scored_on: Sequence[Group]) -> list[dict[str, Any]]:
+        return [model.to_json() for model in _scored_masks(around, masks, scored_on, names, settings)]
+
+    def together(pair: Group) -> list[dict[str, Any]]:
+        masks = [
+            around.reference.within(
+                {
+                    place: around.reference.factor(place, sign, HALF)
+                    for place, sign in zip(pair, signs, strict=True)
+                }
             )
             for signs in product((UP, DOWN), repeat=2)
         ]
-        own: list[Group] = [(place,) for place in group]
-        yield from _scored_masks(around, shuffles, together, [*own, group], names, settings)
-        progress.advance()
+        return scores(masks, [*((place,) for place in pair), pair])
+
+    alone: list[Factors] = []
+    for (place,) in (group for group in groups if len(group) == 1):
+        alone += [{place: way} for way in parts.once(f"factor/{place}", partial(farthest, place))]
+        progress.advance(2)
+    for start in range(0, len(alone), MASKS_AT_ONCE):
+        found = parts.once(f"alone/{start}", partial(scores, alone[start : start + MASKS_AT_ONCE], groups))
+        yield from map(ScoredModel.from_json, found)
+    for group in groups:
+        if len(group) == 2:
+            found = parts.once(f"pair/{_told(group)}", partial(together, group))
+            yield from map(ScoredModel.from_json, found)
+            progress.advance()
 
 
 def _scored_masks(
-    around: Neighbours,
-    shuffles: Shuffles,
+    around: _Around,
     masks: Sequence[Factors],
     groups: Sequence[Group],
     names: Sequence[str],
@@ -206,12 +295,13 @@ def _scored_masks(
 ) -> Iterator[ScoredModel]:
     moved = [{place: factor for place, factor in factors.items() if factor != 1.0} for factors in masks]
     moved = [factors for factors in moved if factors]
-    forwards = [masked(around.network, factors) for factors in moved]
-    found = reliances(forwards, around.network, shuffles, groups, measure=settings.measure)
+    reference = around.reference
+    forwards = [masked(reference.network, factors) for factors in moved]
+    found = reliances(forwards, reference.network, around.shuffles, groups, measure=settings.measure)
     for factors, phi in zip(moved, found, strict=True):
         told = {names[place]: factor for place, factor in factors.items()}
         name = ", ".join(f"{field} × {factor:.2f}" for field, factor in told.items())
-        loss = around.loss_of(around.logits_of(factors))
+        loss = reference.loss_of(reference.logits_of(factors))
         yield _scored(name, "masked", loss, phi, names, told)
 
 

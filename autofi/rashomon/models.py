@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from autofi.baselines import baseline
 from autofi.choice import complete_trials
 from autofi.errors import StoreError
 from autofi.evaluation.from_scratch import Workbench
-from autofi.export.bundle import load_bundle
+from autofi.export.bundle import load_bundle, write_bundle
 from autofi.rashomon.exploring import OpenedModel
 from autofi.space.architecture import Architecture
 from autofi.space.named import TREES, named_spaces
@@ -72,18 +72,51 @@ def choose_models(handle: StudyHandle, bench: Workbench, *, eps: float, training
     return Chosen((reference, *(model for model in kept if model is not reference)), best, tuple(left_out))
 
 
-def open_models(models: Sequence[StudyModel], bench: Workbench) -> Iterator[OpenedModel]:
-    """One after another: a bundle is loaded; a model without one is trained as it was, with its own seed."""
-    rows = bench.dataset.rows("valid")
-    for model in models:
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A model of a study that is opened when it is needed: from its bundle, or from one in `folder`, which is written
+    when the model is trained again as it was, with its own seed."""
+
+    model: StudyModel
+    bench: Workbench
+    folder: Path
+
+    @property
+    def architecture_id(self) -> str:
+        return self.model.architecture.id
+
+    def open(self) -> OpenedModel:
+        """The network on the processor; trained only where no bundle is there."""
+        model = self.model
         if model.path is not None:
-            bundle = load_bundle(model.path)
-            network, builder, loss = bundle.network, bundle.builder, model.loss
+            bundle, loss = load_bundle(model.path), model.loss
         else:
-            trained = bench.train(model.architecture, seed=model.seed)
-            network, builder = trained.network.cpu(), trained.builder
-            loss = logloss(np.asarray(rows.labels), trained.predictions["valid"], rows.weights)
-        yield OpenedModel(model.name, model.kind, model.architecture.id, network, builder, loss)
+            kept = self.folder / f"{model.architecture.id}-{model.seed}"
+            if not kept.exists():
+                self._train(kept)
+            bundle = load_bundle(kept)
+            loss = bundle.metrics["valid"]["logloss"]
+        return OpenedModel(
+            model.name, model.kind, self.architecture_id, bundle.network, bundle.builder, float(loss)
+        )
+
+    def _train(self, path: Path) -> None:
+        trained = self.bench.train(self.model.architecture, seed=self.model.seed)
+        rows = self.bench.dataset.rows("valid")
+        loss = logloss(np.asarray(rows.labels), trained.predictions["valid"], rows.weights)
+        write_bundle(
+            path,
+            architecture=trained.architecture,
+            builder=trained.builder,
+            network=trained.network.cpu(),
+            metrics={"valid": {"logloss": loss}},
+            origin={"data_fingerprint": self.bench.dataset.fingerprint, "seed": trained.seed},
+        )
+
+
+def open_models(models: Sequence[StudyModel], bench: Workbench, folder: Path) -> list[StoredModel]:
+    """The same models, none of them opened yet; those without a bundle get one in `folder` when they are."""
+    return [StoredModel(model, bench, folder) for model in models]
 
 
 def _measured(handle: StudyHandle, bench: Workbench) -> tuple[list[StudyModel], list[str]]:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import optuna
 from optuna.distributions import BaseDistribution
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
@@ -371,6 +371,25 @@ class StudyHandle:
                 session.add(row)
             row.payload = to_text(payload)
             row.created_at = datetime.now(UTC)
+
+    @patient
+    def stages(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """All of what was kept under keys that begin so, by key, in the order it was first kept."""
+        query = select(StageRow.key, StageRow.payload).where(
+            StageRow.study_id == self._id, StageRow.key.startswith(prefix, autoescape=True)
+        )
+        with self._database.session() as session:
+            return {key: json.loads(text) for key, text in session.execute(query.order_by(StageRow.id))}
+
+    @patient
+    def drop_stages(self, prefix: str) -> None:
+        """Forget what was kept under keys that begin so."""
+        with self._database.session() as session:
+            session.execute(
+                delete(StageRow).where(
+                    StageRow.study_id == self._id, StageRow.key.startswith(prefix, autoescape=True)
+                )
+            )
 
     @patient
     def record_model(

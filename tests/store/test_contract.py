@@ -285,6 +285,26 @@ class TestRecords:
         assert again.stage("supernet") == {"selection": ["a2"], "curve": "x" * 100_000}
         assert make_study(store, "other").stage("supernet") is None
 
+    def test_stages_of_a_prefix_are_read_and_forgotten_together(
+        self, store: StudyStore, make_study: MakeStudy
+    ) -> None:
+        with make_study(store) as study, make_study(store, "other") as other:
+            for key in ("rashomon", "rashomon/b", "rashomon/a", "rashomon_x", "rash%/c"):
+                study.record_stage(key, {"key": key})
+            other.record_stage("rashomon/a", {"of": "another study"})
+            found = study.stages("rashomon/")
+            assert list(found.items()) == [
+                ("rashomon/b", {"key": "rashomon/b"}),
+                ("rashomon/a", {"key": "rashomon/a"}),
+            ]
+            # What a database takes for any text is a letter here.
+            assert study.stages("rash%/") == {"rash%/c": {"key": "rash%/c"}}
+            study.drop_stages("rashomon/")
+            assert study.stages("rashomon/") == {}
+            assert study.stage("rashomon") == {"key": "rashomon"}
+            assert study.stage("rashomon_x") is not None
+            assert other.stage("rashomon/a") is not None
+
     def test_models_round_trip_and_replace(
         self, store: StudyStore, make_study: MakeStudy, tmp_path: Path
     ) -> None:
