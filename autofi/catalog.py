@@ -25,13 +25,15 @@ FIELDS, VALUES, CELLS = 10, 1_000, 10_000
 
 @dataclass(frozen=True)
 class SpaceInfo:
-    """One built-in search space; `kind` says whether there is anything to search, `ranges` what."""
+    """One built-in search space; `kind` says whether there is anything to search, `ranges` what, `differs` what is not
+    as its source has it."""
 
     name: str
     kind: str
     summary: str
     ranges: str
     source: str
+    differs: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class OperatorInfo:
     parameters   trained numbers for ten fields of 1,000 values or all their pairs, at default settings and widths
     products     multiplications of its matrix products for one row there
     settings     what a space may set, with bounds and default
+    differs      what is not as its source has it; empty where nothing is
     """
 
     name: str
@@ -51,6 +54,7 @@ class OperatorInfo:
     products: int
     settings: str
     source: str
+    differs: str = ""
 
 
 def list_spaces() -> tuple[SpaceInfo, ...]:
@@ -62,6 +66,7 @@ def list_spaces() -> tuple[SpaceInfo, ...]:
             space.summary,
             "; ".join(f"{key}: {_range(value)}" for key, value in space.parameters().items()),
             space.source,
+            space.differs,
         )
         for space in load_named_spaces().values()
     )
@@ -106,6 +111,7 @@ def _info(candidate: type[Candidate], parameters: int, products: int, settings: 
         products,
         settings,
         candidate.source,
+        candidate.differs,
     )
 
 

@@ -65,14 +65,20 @@ def operators(as_json: options.Json = False, markdown: Markdown = False) -> None
 
 
 def spaces_markdown(records: Sequence[SpaceInfo]) -> str:
-    """The README's table: name, whether it has a choice, what it is."""
-    rows = [f"| {_linked(record)} | {record.kind} | {record.summary} |" for record in records]
+    """The README's table: name, whether it has a choice, what it is and what is not as published."""
+    rows = [
+        f"| {_linked(record)} | {record.kind} | {' '.join(filter(None, (record.summary, record.differs)))} |"
+        for record in records
+    ]
     return "\n".join(["| space | has | what it is |", "| --- | --- | --- |", *rows])
 
 
 def operators_markdown(records: Sequence[OperatorInfo]) -> str:
-    """The README's table: name, what it is a form of, what it computes."""
-    rows = [f"| {_linked(record)} | {record.choice} | {record.summary} |" for record in records]
+    """The README's table: name, what it is a form of, what it computes and what is not as published."""
+    rows = [
+        f"| {_linked(record)} | {record.choice} | {record.summary}{f' ({record.differs})' if record.differs else ''} |"
+        for record in records
+    ]
     return "\n".join(["| operator | is | what it gives |", "| --- | --- | --- |", *rows])
 
 

@@ -86,6 +86,8 @@ class Candidate(nn.Module, ABC):
     summary: ClassVar[str]
     formula: ClassVar[str]
     source: ClassVar[str]
+    #: What is not as published, in words; empty where nothing is, or where nothing was published.
+    differs: ClassVar[str] = ""
     #: Whether rows of its tables are multiplied with each other: they take `factor_l2` for the L2 of embeddings.
     multiplied: ClassVar[bool] = False
 

@@ -57,6 +57,10 @@ class ExponentialNeurons(Stream):
     summary = "ARM-Net: products of the fields that sparse attention chooses row by row, read by an MLP"
     formula = "y = MLP(BN(exp(Σ_f w_nf v_f))), w_n = u_n ∘ entmax_α(<W_k q_n, v_f> / √D over f)"
     source = "https://arxiv.org/abs/2107.01830"
+    differs = (
+        "exponents are cut at 30; ARM-Net+ has no last map over its two logits; gradients are not bounded one "
+        "by one"
+    )
     Settings = ExponentialNeuronsSettings
     examples = (
         {"heads": 2, "neurons": 3, "alpha": "learned", "hidden": [8], "own_vectors": True},

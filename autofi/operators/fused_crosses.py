@@ -53,6 +53,10 @@ class FusedCrosses(BranchedStream):
         "y = (w·x_L + w'·x'_L')/2, x_{l+1} = x_0 ∘ (h_l + b_l) + x_l, x'_{l+1} = x'_l ∘ (h'_l + b'_l) + x'_l"
     )
     source = "https://arxiv.org/abs/2407.13349"
+    differs = (
+        "the loss is set apart: `tri_bce` as the paper describes it, `tri_bce_attached` as the public code "
+        "has it"
+    )
     Settings = FusedCrossesSettings
     examples = (
         {"linear_layers": 0, "exponential_layers": 2},

@@ -16,13 +16,19 @@ from autofi.operators.registry import register
 class GatedEmbedding(GatedTable):
     """OptFS: which values deserve a vector is learned with the vectors; a pair's gate is the product of its fields'.
 
-    After the gates are closed a hard gate is 1 or 0, as in the paper; the public code keeps a factor of 1.6.
+    The paper trains the gates by gradient. Here each moves, once an epoch and by a bounded step, by what its value's
+    vector saves on rows that the weights do not learn from, less a penalty: see `training.gates`. After the gates are
+    closed a hard gate is 1 or 0, as in the paper; the public code keeps a factor of 1.6.
     """
 
     name = "gated_embedding"
     summary = "OptFS: a learned vector per value behind a gate that training may close"
     formula = "y = s(t w_v)/s(½) · E_f[x_f] while gates learn, then [w_v > 0] · E_f[x_f]"
     source = "https://arxiv.org/abs/2301.10909"
+    differs = (
+        "the weights of gates move by the logloss that a value's vector saves on rows held out of the step, "
+        "not by gradient as in the paper; a gate that stays is exactly 1"
+    )
 
     @classmethod
     def num_gates(cls, slots: Sequence[Column], shapes: Shapes) -> int:

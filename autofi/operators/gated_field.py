@@ -21,6 +21,10 @@ class GatedField(GatedTable):
     summary = "OptFS by field: a learned vector per value behind one gate of the field"
     formula = "y = s(t w_f)/s(½) · E_f[x_f] while gates learn, then [w_f > 0] · E_f[x_f]"
     source = "https://arxiv.org/abs/2301.10909"
+    differs = (
+        "the weights of gates move by the logloss that a field's vectors save on rows held out of the step, "
+        "not by gradient as in the paper; a gate that stays is exactly 1"
+    )
 
     @classmethod
     def num_gates(cls, slots: Sequence[Column], shapes: Shapes) -> int:

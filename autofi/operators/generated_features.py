@@ -107,6 +107,10 @@ class GeneratedFeatures(Stream):
         "m_l = maxpool(tanh(C_l * m_{l-1})), m_0 = v'"
     )
     source = "https://arxiv.org/abs/1904.04447"
+    differs = (
+        "the defaults are the paper's equations; public codes normalise before tanh (`normalized`), and a "
+        "last pool that is not full keeps the largest of what it has"
+    )
     Settings = GeneratedFeaturesSettings
     examples = (
         {

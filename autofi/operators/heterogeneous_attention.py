@@ -80,6 +80,10 @@ class HeterogeneousAttention(Stream):
         "q_hi = Q_hi t_i or Q_hi [t_0, ..., t_F], k and v alike"
     )
     source = "https://arxiv.org/abs/2311.05884"
+    differs = (
+        "no public code: normalising after the sum, the linear read-out and factors by head are choices of "
+        "ours, and the products of queries and keys stand for a matrix a pair"
+    )
     Settings = HeterogeneousAttentionSettings
     examples = (
         {"layers": 1, "width": 8, "heads": 2, "projection": "field", "hidden": 5},

@@ -35,13 +35,14 @@ class Quadratic(Stream):
     several of them change is the start, the steps of training and the noise of dropout.
 
     As in the public code: a dropout of the maps before their product, an activation with one learned slope per layer,
-    the residual last. Its target attention is for lists of past items, which other operators read.
+    the residual last. The paper's target attention over a history is not built.
     """
 
     name = "quadratic"
     summary = "QIN: every layer multiplies the row it is given by linear maps of that row"
     formula = "y = w·x_L, x_{l+1} = PReLU(BN(Σ_r x_l ∘ (W_lr x_l + b_lr))) + x_l"
     source = "https://arxiv.org/abs/2504.17699"
+    differs = "the quadratic layers alone: QIN's sparse attention over a history is not built"
     Settings = QuadraticSettings
     examples = ({"layers": 2, "rows": 3, "dropout": 0.1, "batch_norm": False}, {"layers": 1, "rows": 1})
 

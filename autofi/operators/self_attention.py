@@ -73,6 +73,10 @@ class SelfAttention(SlicedStream):
     summary = "AutoInt: multi-head self-attention of the fields with a residual"
     formula = "y = w·[e_1, ..., e_F], e_i = ReLU(‖_h Σ_j softmax_j(<Q_h v_i, K_h v_j>) V_h v_j + R v_i)"
     source = "https://arxiv.org/abs/1810.11921"
+    differs = (
+        "the defaults are the paper's equations; its public code rectifies queries, keys and values (`relu`) "
+        "and normalises layers (`layer_norm`), FuxiCTR adds the field itself (`residual: field`)"
+    )
     Settings = SelfAttentionSettings
     examples = (
         {"layers": 2, "width": 8, "relu": True, "layer_norm": True, "dropout": 0.1},

@@ -55,6 +55,10 @@ class TwoStreams(Stream):
     summary = "FinalMLP: two MLPs behind feature gates, fused by a bilinear form"
     formula = "y = w_1·o_1 + w_2·o_2 + Σ_h o_1hᵀ W_h o_2h"
     source = "https://arxiv.org/abs/2304.00902"
+    differs = (
+        "the fields that set the gates are read from the vectors there are, not from embeddings of their own; "
+        "without fields each gate learns one vector"
+    )
     Settings = TwoStreamsSettings
     examples = (
         {

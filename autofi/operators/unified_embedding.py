@@ -44,6 +44,10 @@ class UnifiedEmbedding(Operator):
     summary = "a learned vector per value, out of one hashed table that all fields share"
     formula = "y = (T[h(x_f; f, 1)], ..., T[h(x_f; f, C)]), h a hash into the rows of T"
     source = "https://arxiv.org/abs/2305.12102"
+    differs = (
+        "hashes the codes of vocabularies that were fitted, not raw values; all fields have as many chunks, "
+        "in one table"
+    )
     unknown_share: Tensor
     offsets: Tensor
     places: Tensor

@@ -54,6 +54,8 @@ class SearchSpace(Strict):
     name: str
     summary: str
     source: str = ""
+    #: What is not as the source has it, for people: no choice, so that the fingerprint is without it.
+    differs: str = ""
     fields: FieldSpace
     pairs: PairSpace = PairSpace()
     sizes: dict[str, Choosable] = Field(default_factory=dict)
@@ -171,7 +173,7 @@ class SearchSpace(Strict):
 
     def canonical(self) -> str:
         """The same whatever the order: what a fingerprint is of."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return json.dumps(self.model_dump(mode="json", exclude={"differs"}), sort_keys=True)
 
     @property
     def fingerprint(self) -> str:

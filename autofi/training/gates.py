@@ -1,4 +1,8 @@
-"""Learning which gates to close (OptFS): continuation, evidence against a penalty, and rewinding."""
+"""Learning which gates to close (OptFS): continuation, evidence against a penalty, and rewinding.
+
+Departs from the paper, where gates and weights learn by gradient from the same rows: here gates move by measured
+savings.
+"""
 
 from __future__ import annotations
 
