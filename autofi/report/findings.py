@@ -53,6 +53,7 @@ class Findings:
     names      the fields in the order of the data
     searching  whether a living process leads its search
     asked      trials that the search was asked for, None before it says so
+    plateau    trials in a row that may come to nothing better before it ends, None for as many as there are
     won        the number of the trial that was retrained as the winner
     proposal   what came before the first trial, as `Proposal.to_json` keeps it; empty where nothing did
     held_out   by part, what the winner and the best baseline predicted there
@@ -72,6 +73,7 @@ class Findings:
     searching: bool
     asked: int | None
     won: int | None = None
+    plateau: int | None = None
     proposal: Mapping[str, Any] = field(default_factory=dict)
     importances: Mapping[str, float] = field(default_factory=dict)
     held_out: Mapping[str, HeldOut] = field(default_factory=dict)
@@ -160,6 +162,7 @@ def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
         models=models,
         searching=handle.is_led(),
         asked=goal.get("trials"),
+        plateau=goal.get("plateau"),
         won=(handle.stage("winner") or {}).get("trial"),
         proposal=handle.stage(PROPOSAL) or {},
         importances=_importances(handle, trials),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 from autofi.report.blocks import Block, Code, Section, Table, Text
 from autofi.report.findings import Findings
 from autofi.report.markdown import study_yaml
+from autofi.report.repeating import repeat_search, study_commands
 from autofi.report.study_figures import StudyFigures
 
 _RULES = (
@@ -28,11 +27,19 @@ def protocol_section(findings: Findings, figures: StudyFigures) -> Section:
         ["seconds", ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())],
         ["versions", ", ".join(f"{name} {version}" for name, version in record.versions.items())],
     ]
-    name = shlex.quote(record.name)
-    blocks: list[Block] = [
-        *map(Text, _RULES),
-        Table(("", ""), rows),
+    blocks: list[Block] = [*map(Text, _RULES), Table(("", ""), rows)]
+    repeat = repeat_search(findings)
+    if repeat is not None:
+        where = "In Python" if repeat.in_python else "Pasted into a shell, in an empty folder"
+        blocks += [
+            Text(f"{where}, this searches the same again; the study is kept in repeated.db there:"),
+            Code(repeat.code),
+            *map(Text, repeat.notes),
+        ]
+    blocks += [
+        Text("The study as it is, its model, and why rows get their probabilities:"),
+        Code(study_commands(findings)),
+        Text("All settings:"),
         Code(study_yaml(record)),
-        Code(f"autofi show {name}\nautofi export {name} -o model\nautofi explain model ROWS"),
     ]
     return Section("protocol", "Protocol, and how to repeat it", blocks)
