@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from autofi import __version__
 from autofi.report.findings import Findings
+from autofi.report.glossary import explained
 from autofi.report.sections import SECTIONS
 from autofi.report.study_figures import StudyFigures
 
@@ -35,6 +36,7 @@ def page_html(findings: Findings, *, links: Links | None = None) -> str:
         script_url=script_url,
         plotly="" if script_url else get_plotlyjs(),
         figure_json=_figure_json,
+        explained=explained,
         footer=f"Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by AutoFI {__version__}.",
     )
     return page

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from autofi.data.reading.urls import is_database_url
 from autofi.errors import SearchSpaceError
 from autofi.report.findings import Findings
 from autofi.settings import DEFAULT_SPLIT, NNI, SearchSettings
 from autofi.space.loading import load_space
+from autofi.space.search_space import SearchSpace
 from autofi.store import mask_password
 
 #: Where the repeated study is kept: the same name in the storage of the first would resume that.
@@ -45,7 +47,7 @@ def repeat_search(findings: Findings) -> Repeat | None:
     """What searches the same table in the same way again, into a database of its own in the working folder; None of a
     study whose settings are not those of a search by this version."""
     settings = _settings(findings)
-    if settings is None:
+    if settings is None or not _is_space(findings.record.space_json):
         return None
     notes = []
     if findings.asked is not None and len(findings.complete) < findings.asked:
@@ -86,6 +88,15 @@ def _settings(findings: Findings) -> SearchSettings | None:
         return SearchSettings.from_json(findings.record.settings)
     except TypeError:
         return None
+
+
+def _is_space(text: str) -> bool:
+    """Whether a study's space is one: a comparison has none."""
+    try:
+        SearchSpace.model_validate_json(text)
+    except (ValidationError, SearchSpaceError):
+        return False
+    return True
 
 
 def _command(findings: Findings, settings: SearchSettings, notes: list[str]) -> str:

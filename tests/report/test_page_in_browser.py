@@ -138,3 +138,38 @@ def test_a_printed_page_has_all_of_its_figures(browser: Any, address: str) -> No
         seen.page.wait_for_function(
             "[...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('.main-svg'))"
         )
+
+
+def test_words_open_by_a_tap_and_nothing_leaves_the_window(browser: Any, address: str) -> None:
+    settings = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    with visiting(browser, address, **settings) as seen:
+        seen.go("")
+        page = seen.page
+        summary = page.query_selector("section#models details.words summary")
+        assert not page.is_visible("section#models dl")
+        summary.tap()
+        assert page.is_visible("section#models dl")
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        draw_all(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        # What is wider than the window scrolls inside itself; nothing else is.
+        beyond = page.evaluate(
+            """() => [...document.querySelectorAll('main p, main dd, main pre, main .plain, main figcaption, h2')]
+              .filter((one) => one.getBoundingClientRect().right > innerWidth + 1
+                || one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === 'visible'
+                && one.tagName !== 'TABLE')
+              .map((one) => one.outerHTML.slice(0, 80))"""
+        )
+        assert beyond == []
+
+
+def test_a_printed_page_explains_its_words(browser: Any, address: str) -> None:
+    with visiting(browser, address, viewport=LAPTOP) as seen:
+        seen.go("")
+        page = seen.page
+        page.click("section#pairs details.words summary")
+        opened = "[...document.querySelectorAll('details.words')].filter((one) => one.open).length"
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate(opened) == page.evaluate("document.querySelectorAll('details.words').length")
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.evaluate(opened) == 1

@@ -265,6 +265,10 @@ def test_the_page_has_the_command_and_the_storage(findings: Findings) -> None:
 def test_a_study_that_no_search_made_has_no_command_that_would_search(findings: Findings) -> None:
     other = replace(findings, record=replace(findings.record, settings={"seed": 3, "models": ["fm"]}))
     assert found_repeat(other) is None
+    # Of a comparison: it has settings of a search, and no space.
+    compared = asked(findings, SearchSettings("planted", "click", baselines=()))
+    compared = replace(compared, record=replace(compared.record, space_json='{"space": "compare"}'))
+    assert found_repeat(compared) is None
     page = page_html(other)
     assert "autofi search" not in page
     assert "autofi show mine" in page

@@ -14,6 +14,8 @@ from autofi.training.curves import RankingCurve
 #: Points of a curve at most.
 POINTS = 200
 _HEIGHT = 400
+#: An axis of shares; beyond 1, so that the last label has room on a phone.
+_SHARES = {"tickformat": ".0%", "range": [0, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
 _AT = "threshold %{customdata[0]:.4f}, %{customdata[1]:.2%} of rows flagged<extra></extra>"
 
 
@@ -33,8 +35,8 @@ def roc(curves: Mapping[str, RankingCurve], aucs: Mapping[str, float]) -> go.Fig
             told="%{y:.1%} of the clicks, %{x:.1%} of the others<br>" + _AT,
             begins=True,
         )
-    drawn.update_xaxes(title="share of other rows flagged", tickformat=".0%", range=[0, 1])
-    drawn.update_yaxes(title="share of clicks flagged", tickformat=".0%", range=[0, 1.01])
+    drawn.update_xaxes(title="share of other rows flagged", **_SHARES)
+    drawn.update_yaxes(title="share of clicks flagged", **_SHARES)
     return laid_out(drawn, "ROC curve", height=_HEIGHT)
 
 
@@ -54,7 +56,7 @@ def precision_recall(curves: Mapping[str, RankingCurve]) -> go.Figure:
             y=found.precision,
             told="precision %{y:.2%}, recall %{x:.1%}<br>" + _AT,
         )
-    drawn.update_xaxes(title="recall: share of clicks flagged", tickformat=".0%", range=[0, 1])
+    drawn.update_xaxes(title="recall: share of clicks flagged", **_SHARES)
     drawn.update_yaxes(title="precision: click rate of flagged rows", tickformat=".0%", rangemode="tozero")
     return laid_out(drawn, "Precision and recall", height=_HEIGHT)
 
@@ -84,8 +86,8 @@ def cumulative_gains(curves: Mapping[str, RankingCurve]) -> go.Figure:
             told="%{y:.1%} of the clicks, lift %{customdata[2]:.2f}<br>" + _AT,
             begins=True,
         )
-    drawn.update_xaxes(title="share of rows flagged, best first", tickformat=".0%", range=[0, 1])
-    drawn.update_yaxes(title="share of clicks among them", tickformat=".0%", range=[0, 1.01])
+    drawn.update_xaxes(title="share of rows flagged, best first", **_SHARES)
+    drawn.update_yaxes(title="share of clicks among them", **_SHARES)
     return laid_out(drawn, "Cumulative gains and lift", height=_HEIGHT)
 
 

@@ -206,7 +206,7 @@ def _rows(traces: Sequence[go.Figure], shown: Sequence[Cloud], *, title: str, or
     labels = [" × ".join(map(plain, cloud.names)) for cloud in shown]
     figure.update_layout(
         **_layout(title),
-        height=120 + 24 * max(len(shown), 3),
+        height=170 + 24 * max(len(shown), 3),
         xaxis=_axis("reliance" if order == 1 else "interaction score"),
         yaxis={
             **_axis(""),

@@ -43,8 +43,19 @@
     plots.forEach((plot) => near.observe(plot));
     const again = () => plots.filter((plot) => plot.dataset.drawn).forEach(draw);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-    addEventListener("beforeprint", () => plots.forEach(draw));
-    addEventListener("afterprint", again);
+    // On paper nothing can be opened.
+    const words = [...document.querySelectorAll("details.words")];
+    const open = new Set();
+    addEventListener("beforeprint", () => {
+      plots.forEach(draw);
+      words.filter((one) => one.open).forEach((one) => open.add(one));
+      words.forEach((one) => { one.open = true; });
+    });
+    addEventListener("afterprint", () => {
+      again();
+      words.forEach((one) => { one.open = open.has(one); });
+      open.clear();
+    });
   };
 
   if (document.readyState === "complete") start();

@@ -57,7 +57,8 @@ def _of_pairs(found: PermutationImportance | None) -> str:
     chosen, others = len(found.chosen), len(found.pairs) - len(found.chosen)
     of = f"{chosen} pair{'' if chosen == 1 else 's'} that the winner memorizes or factorizes"
     more = f" ({found.unmeasured} more were not measured)" if found.unmeasured else ""
-    beside = f" and {others} of its {TOP_FIELDS} most important fields" if others else ""
+    pairs = f"{others} pair{'' if others == 1 else 's'}"
+    beside = f", and {pairs} beside that of its {TOP_FIELDS} most important fields" if others else ""
     return (
         f"Measured: {of}{more}{beside}. Below 0: the two say something together only. Above 0: each stands in for the "
         "other."

@@ -18,8 +18,8 @@ def pairs_section(findings: Findings, figures: StudyFigures) -> Section:
         drawing(
             "interaction_map",
             figures.interaction_map,
-            "Hover over a pair for its form, how often the best trials chose the same, and what it gained; over the "
-            f"diagonal for the forms of a field. Drag to zoom, double-click to see all.{order}",
+            "Hover over a pair, or tap it, for its form, how often the best trials chose the same, and what it gained; "
+            f"over the diagonal for the forms of a field. Drag to zoom, double-click to see all.{order}",
         ),
         drawing("pair_choices", figures.pair_choices, half=narrow),
         drawing("pair_gains", figures.pair_gains, half=narrow),

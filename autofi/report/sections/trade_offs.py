@@ -29,8 +29,8 @@ def trade_offs_section(findings: Findings, figures: StudyFigures) -> Section:
         labels = ", ".join(OBJECTIVES[cost].label for cost in shown)
         blocks.append(
             Text(
-                f"No trial beats a point of the front in both ({labels} against the first objective). Hover for "
-                "the command that exports it."
+                f"No trial beats a point of the front in both ({labels} against the first objective). Hover, or tap, "
+                "for the command that exports it."
             )
         )
     heading, rows = front_table(findings.summary)

@@ -1,0 +1,179 @@
+"""Words of a report that not everybody knows, a sentence each: a section explains those that stand in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from autofi.operators.registry import operators, streams
+from autofi.report.blocks import Block, Drawing, Notice, Section, Table, Text
+
+#: By what the page calls it: other forms of the word, as a pattern, and what it means.
+WORDS: dict[str, tuple[str, str]] = {
+    "AUC": (
+        "",
+        "The chance that a clicked row has a higher prediction than one without a click: 0.5 by chance, 1 for a "
+        "perfect order.",
+    ),
+    "GAUC": ("", "The AUC within each group (such as a user), averaged over groups by their rows."),
+    "logloss": (
+        "",
+        "The mean of -log of the probability that was given to what happened: lower is better; a sure mistake costs "
+        "most.",
+    ),
+    "ECE": (
+        "expected calibration error",
+        "Expected calibration error: how far predicted click rates are from observed ones, on average over bins of "
+        "rows.",
+    ),
+    "average precision (AP)": (
+        r"AP \d|average precision",
+        "The area below precision over recall: 1 for a perfect order, the click rate by chance.",
+    ),
+    "ROC": (
+        "",
+        "For every threshold the share of clicks that is flagged, over the share of other rows that is.",
+    ),
+    "lift": ("", "How many times as many clicks the flagged rows hold as rows drawn by chance."),
+    "precision": ("", "The click rate of the rows that are flagged."),
+    "recall": ("", "The share of all clicks that is among the flagged rows."),
+    "threshold": ("thresholds", "The predicted probability from which on a row is flagged."),
+    "95 % interval": (
+        "intervals?",
+        "Measured again on other rows of the kind, the figure would lie within it in 95 of 100 cases.",
+    ),
+    "validation rows": (
+        "valid|validation",
+        "Rows held out of training by which architectures are chosen and trainings stopped.",
+    ),
+    "test rows": ("test", "Rows held out of everything, and read by what was chosen in the end."),
+    "held-out rows": ("held out|held-out", "Rows that a model was not trained on: validation or test rows."),
+    "memorize": (
+        "memoriz(?:e|es|ed|ing)",
+        "A pair of values has a vector, or a click rate, of its own, learned from the rows that have both.",
+    ),
+    "factorize": (
+        "factoriz(?:e|es|ed|ing)",
+        "A pair of values is scored by a product of both values' vectors, so that pairs never seen have a score too.",
+    ),
+    "naive": ("", "A pair is left out: the model sees both fields, and nothing of their combination."),
+    "cross": ("crosses", "Two or more fields taken together, as if they were one."),
+    "field": ("fields", "A column that the model reads."),
+    "form": ("forms", "What a field, or a pair, is turned into before the network reads it."),
+    "stream": (
+        "streams",
+        "A part of the network that reads the vectors of all fields and adds a score of its own.",
+    ),
+    "read-out": (
+        "",
+        "The last part of the network, which turns what the fields and pairs give into a score.",
+    ),
+    "members": ("", "Read-outs that are trained side by side and averaged."),
+    "gate": ("gates", "A factor by which training may take a value, or a field, out of the model for good."),
+    "boosted trees": (
+        "",
+        "LightGBM's decision trees on click rates and numbers, whose score is added to the network's.",
+    ),
+    "logit": ("logits", "The score before it becomes a probability: log of p / (1 - p)."),
+    "baseline": ("baselines", "A known model, trained on the same rows, to compare with."),
+    "winner": ("", "The architecture that was chosen and trained again with several seeds."),
+    "finalist": (
+        "finalists",
+        "A leading trial that is trained with further seeds before the winner is chosen.",
+    ),
+    "seed": ("seeds", "The number that random choices of a training follow: how far seeds differ is chance."),
+    "trial": ("trials", "One architecture, trained from scratch and measured on validation rows."),
+    "architecture": ("architectures", "What a network is made of: forms of fields, pairs, streams, sizes."),
+    "inherited weights": (
+        "inherited",
+        "Weights of one large network that holds all architectures (a supernet): each is scored by its part of it, "
+        "without a training of its own.",
+    ),
+    "supernet": ("supernets", "One network that holds every architecture of the search as a part of it."),
+    "stand-alone": ("", "Scored by weights of its own, after a training from scratch."),
+    "Spearman's rank correlation": (
+        "rank correlation",
+        "1 where two scores put architectures in the same order, 0 where they have nothing to do with each other.",
+    ),
+    "PED-ANOVA": (
+        "",
+        "A measure of how much the value of a setting tells about being among the best trials.",
+    ),
+    "front": ("", "The trials that no other beats in everything that was asked for."),
+    "FLOPs": ("flops", "Multiplications and additions of the matrix products for one row."),
+    "latency": ("", "Microseconds that the network takes for one row on one thread of a processor."),
+    "parameters": ("trained numbers", "Numbers that training has set: rows of tables and weights."),
+    "table bytes": (
+        "bytes of tables|tables",
+        "What the rows of values and crosses take in memory, the largest part of most models.",
+    ),
+    "permutation importance": (
+        "importance of fields|importances?(?= by permutation)",
+        "How much worse a model gets when the values of a field are shuffled among rows.",
+    ),
+    "shuffled": ("shuffling", "Given the values of other rows, drawn by chance."),
+    "masking": ("masked", "Making what a network reads of a field fainter or stronger."),
+    "halo": ("halos", "How far two fields, made fainter or stronger together, miss what each costs alone."),
+    "score (of a pair)": (
+        "scores? of the winner|interaction scores?",
+        "By how much more the loss rises with both fields shuffled than with each alone; 0 without an interaction.",
+    ),
+    "drift": (
+        "",
+        "How much the values of a field differ from those of training rows (population stability index): above 0.25 "
+        "is much.",
+    ),
+    "unseen": ("", "Of a value that no training row has."),
+    "buckets": ("bucket", "Ranges of a number, each of which is read as one value."),
+    "fingerprint": ("", "A number that is the same only for the same content."),
+    "calibration": ("", "Whether of rows with a prediction of 10 % about 10 % are clicked."),
+    "embedding": ("embeddings", "A list of learned numbers for each value of a field."),
+    "± (deviation)": ("±", "How far single results lie from their mean, over seeds or rows."),
+}
+
+
+def explained(section: Section) -> list[tuple[str, str]]:
+    """The words of a section with their meanings, in the order of WORDS, and the operators that it names."""
+    text = " ".join(_texts(section))
+    found = [(word, meaning) for word, (also, meaning) in WORDS.items() if _pattern(word, also).search(text)]
+    known = {**operators(), **streams()}
+    named = sorted(name for name in set(re.findall(r"[a-z]+(?:_[a-z]+)+", text)) if name in known)
+    return [*found, *((name, _sentence(known[name].summary)) for name in named)]
+
+
+def _pattern(word: str, also: str) -> re.Pattern[str]:
+    plain = re.escape(word.partition(" (")[0])
+    either = "|".join(filter(None, (plain, also)))
+    # Short names of measures are read as they are written: "form" is no "FORM", and "ROC" no "roc".
+    flags = 0 if word.isupper() else re.IGNORECASE
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", flags)
+
+
+def _texts(section: Section) -> Iterable[str]:
+    yield section.title
+    for block in section.blocks:
+        yield from _of_block(block)
+
+
+def _of_block(block: Block) -> Iterable[str]:
+    if isinstance(block, Text | Notice):
+        yield block.text
+    elif isinstance(block, Table):
+        yield from block.heading
+        for row in block.rows:
+            yield from row
+    elif isinstance(block, Drawing):
+        layout = block.figure.layout
+        yield from filter(
+            None, (block.caption, layout.title.text, layout.xaxis.title.text, layout.yaxis.title.text)
+        )
+        for trace in block.figure.data:
+            yield trace.name or ""
+            yield from map(str, ("colorbar" in trace and trace.colorbar.ticktext) or ())
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+__all__ = ["WORDS", "explained"]
