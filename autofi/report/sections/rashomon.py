@@ -19,13 +19,14 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
     found = findings.rashomon
     title = "Interactions over all good models"
     if found is None:
-        name = shlex.quote(findings.record.name)
+        name, storage = shlex.quote(findings.record.name), shlex.quote(str(findings.summary["storage"]))
         blocks: list[Block] = [
             Notice(
                 "Not explored yet: how much every model about as good as the winner relies on each pair, each field, "
-                "and on each pair beyond its fields. It takes minutes and opens the data again."
+                "and on each pair beyond its fields. It takes minutes and opens the data again; what is killed goes on "
+                "where it stopped."
             ),
-            Code(f"autofi report {name} -o report.html --rashomon 0.05"),
+            Code(f"autofi report {name} -o report.html --rashomon 0.05 --storage {storage}"),
         ]
         return Section("rashomon", title, blocks)
     blocks = [
