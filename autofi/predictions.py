@@ -102,13 +102,19 @@ def save_labels(handle: StudyHandle, dataset: EncodedDataset) -> None:
 def load_labels(handle: StudyHandle, part: str) -> Predictions | None:
     """Labels of a part; None where they are gone, or of one class only in rows with a weight above 0."""
     labels = load_predictions(handle, LABELS).get(part)
-    return labels if labels is not None and has_both_classes(labels, load_weights(handle, part)) else None
+    return labels if labels is not None and has_both_classes(labels, _fitting(handle, part, labels)) else None
 
 
 def load_untested(handle: StudyHandle) -> str | None:
     """Why a study has no test AUC, in words; None where it has one, or its labels are gone."""
     labels = load_predictions(handle, LABELS).get("test")
-    return None if labels is None else untested(labels, load_weights(handle, "test"))
+    return None if labels is None else untested(labels, _fitting(handle, "test", labels))
+
+
+def _fitting(handle: StudyHandle, part: str, labels: Predictions) -> Predictions | None:
+    """The weights kept of a part, where they are of as many rows as its labels: one of the files may be another's."""
+    weights = load_weights(handle, part)
+    return weights if weights is not None and len(weights) == len(labels) else None
 
 
 def untested(labels: npt.NDArray[np.floating] | None, weights: npt.NDArray[np.floating] | None) -> str | None:
