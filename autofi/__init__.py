@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autofi.explaining.explanation_file import explain_file
     from autofi.export.loading import load
     from autofi.export.predictor import Predictor
+    from autofi.export.skew import SkewWarning
     from autofi.loop import search
     from autofi.nni.bridge import nni_space
     from autofi.opening import inspect_table
@@ -43,6 +44,7 @@ _WHERE = {
     "Predictor": "export.predictor",
     "RichProgress": "progress",
     "SchemaOverrides": "data.overrides",
+    "SkewWarning": "export.skew",
     "Study": "study",
     "check_table": "checking",
     "compare": "comparison",
@@ -68,6 +70,7 @@ __all__ = [
     "Predictor",
     "RichProgress",
     "SchemaOverrides",
+    "SkewWarning",
     "Study",
     "check_table",
     "compare",

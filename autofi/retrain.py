@@ -15,6 +15,7 @@ from autofi.data.dataset import EncodedRows
 from autofi.evaluation.from_scratch import Measured, Trained, Workbench
 from autofi.evaluation.side_by_side import Retraining, train_each
 from autofi.export.bundle import write_bundle
+from autofi.export.profiling import profile_training
 from autofi.importances import record_importances
 from autofi.predictions import Predictions, save_predictions, untested, winner_key
 from autofi.progress import Progress
@@ -113,6 +114,7 @@ def _keep_bundle(
         network=trained.network,
         metrics=metrics | {"reliability": _reliability_tables(bench, trained.predictions)},
         origin=origin(handle, bench, trained.seed, refit=refit),
+        profile=profile_training(bench.dataset),
     )
     save_predictions(handle, name, trained.predictions)
     record_costs(handle, name, trained)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -42,17 +45,23 @@ def predict(
     delimiter: options.Delimiter = None,
     runtime: Runtime = "auto",
     device: Device = "cpu",
+    as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score raw rows: one probability per row, in the order of the rows."""
+    """Score raw rows: one probability per row, in the order of the rows.
+
+    One line on standard error warns where the rows are far from those of training, field by field.
+    """
     import autofi
 
     predictor = autofi.load(bundle, runtime=runtime, device=device)
-    with working(quiet=quiet) as progress:
+    with _skew_told() as skew, working(quiet=quiet) as progress:
         rows = predictor.predict_file(
             data, output, query=query, header=header, delimiter=delimiter, progress=progress
         )
-    if not quiet:
+    if as_json:
+        print_json({"output": output, "rows": rows} | skew)
+    elif not quiet:
         say(f"Wrote {rows:,} probabilities to {output}")
 
 
@@ -64,23 +73,54 @@ def evaluate(
     delimiter: options.Delimiter = None,
     runtime: Runtime = "auto",
     device: Device = "cpu",
+    unweighted: Annotated[
+        bool,
+        typer.Option("--unweighted", help="Count every row once, where the study weighed them by a column."),
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score raw rows that carry the target and compare."""
+    """Score raw rows that carry the target and compare, rows weighed as in the study.
+
+    One line on standard error warns where the rows are far from those of training, field by field.
+    """
     import autofi
 
     predictor = autofi.load(bundle, runtime=runtime, device=device)
-    with working(quiet=quiet) as progress:
+    with _skew_told() as skew, working(quiet=quiet) as progress:
         measured = predictor.evaluate(
-            data, query=query, header=header, delimiter=delimiter, progress=progress
+            data, query=query, header=header, delimiter=delimiter, unweighted=unweighted, progress=progress
         )
     if as_json:
-        print_json(measured)
+        print_json(measured | skew)
     else:
         from autofi.cli.listings import print_figures
 
         print_figures(measured)
+
+
+@contextlib.contextmanager
+def _skew_told() -> Iterator[dict[str, Any]]:
+    """A SkewWarning in here becomes a line on standard error, and `skew` of what is yielded, for --json."""
+    from autofi.export.skew import SkewWarning
+
+    found: dict[str, Any] = {}
+    lines = []
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if isinstance(message, SkewWarning):
+                found["skew"] = message.skew.to_json()
+                lines.append(f"autofi: warning: {message}")
+            else:
+                others(message, category, *place, **more)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", SkewWarning)
+        yield found
+    for line in lines:
+        say(line)
 
 
 def register(app: typer.Typer) -> None:

@@ -59,6 +59,14 @@ def serve(
     max_batch: Annotated[
         int, typer.Option(help="Rows scored together.", min=1, rich_help_panel=LIMITS)
     ] = _DEFAULT.batch_rows,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse rows at /predict with keys that are no field of the model.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = False,
     log_level: Annotated[
         LogLevel,
         typer.Option(
@@ -74,6 +82,7 @@ def serve(
         body_bytes=_size(max_bytes),
         batch_rows=max_batch,
         window=options.parse_duration(batch_window, flag="--batch-window", examples="2ms or 0", zero=True),
+        strict=strict,
     )
     autofi.serve(bundle, host=host, port=port, name=name, limits=limits, log_level=log_level)
 

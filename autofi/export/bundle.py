@@ -28,6 +28,7 @@ from autofi.export.contents import (
 )
 from autofi.export.folder import replaced_folder
 from autofi.export.manifest import MANIFEST, Manifest, describe, read_manifest
+from autofi.export.training_profile import TrainingProfile
 from autofi.model.build import build_network, used_builder
 from autofi.model.network import Network
 from autofi.operators.base import Operator
@@ -62,11 +63,13 @@ def write_bundle(
     network: Network,
     metrics: Mapping[str, Any],
     origin: Mapping[str, Any],
+    profile: TrainingProfile | None = None,
 ) -> None:
     """Write everything that scoring raw rows needs, at once: see `replaced_folder`.
 
     Of the crosses and statistics only those that the architecture uses are kept. `metrics` and `origin` are
-    JSON but for numpy numbers; NaN becomes null. The new bundle is loaded once before it takes its place.
+    JSON but for numpy numbers; NaN becomes null. With `profile` rows that are scored are compared with training's. The
+    new bundle is loaded once before it takes its place.
     Raises ExportError when `directory` holds something else than a bundle, when it cannot be written, and
     when the network is not one of this architecture.
     """
@@ -83,6 +86,8 @@ def write_bundle(
         kept.save(folder / PREPROCESSING)
         weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
         save_file(weights, folder / WEIGHTS)
+        if profile is not None:
+            profile.write(folder)
         manifest = describe(folder, autofi=__version__)
         read_bundle(folder, manifest)
         (folder / MANIFEST).write_bytes(manifest.render())

@@ -14,6 +14,7 @@ from autofi.export.onnx_scorer import OnnxScorer, onnx_available
 from autofi.export.predictor import Predictor
 from autofi.export.raw_schema import SCHEMA, read_schema
 from autofi.export.scoring import Scorer
+from autofi.export.training_profile import read_training_profile
 from autofi.extras import extras_named
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def load(path: Path | str, *, runtime: Runtime = "auto", device: str = "cpu") ->
             metrics=measured.get("metrics", {}),
             origin=measured.get("origin", {}),
             folder=folder,
+            profile=read_training_profile(folder, manifest),
         )
     return _in_torch(folder, manifest, chosen, device)
 
@@ -64,6 +66,7 @@ def _in_torch(folder: Path, manifest: Manifest, runtime: Runtime, device: str) -
         metrics=bundle.metrics,
         origin=bundle.origin,
         folder=folder,
+        profile=read_training_profile(folder, manifest),
     )
 
 

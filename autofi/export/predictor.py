@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,13 @@ import pyarrow as pa
 
 from autofi.data.encoder import large_batches
 from autofi.data.reading import Source, Table
-from autofi.data.roles import located, read_labels
+from autofi.data.roles import located, read_labels, read_weights
 from autofi.data.schema import Schema
-from autofi.errors import DataError, nearest
-from autofi.export.raw_rows import open_rows, refuse_overwriting
+from autofi.export.raw_rows import check_weighted, open_labelled, open_rows, refuse_overwriting
 from autofi.export.score_file import ScoreFile
 from autofi.export.scoring import Floats, Scorer
+from autofi.export.skew import Skew, SkewCounts, SkewWarning
+from autofi.export.training_profile import TrainingProfile
 from autofi.extras import extras_named
 from autofi.progress import Progress, SilentProgress
 from autofi.space.identity import architecture_id
@@ -42,6 +44,7 @@ class Predictor:
         metrics: Mapping[str, Any],
         origin: Mapping[str, Any],
         folder: Path,
+        profile: TrainingProfile | None = None,
     ) -> None:
         self._scorer = scorer
         self._schema = schema
@@ -49,6 +52,8 @@ class Predictor:
         self._metrics = metrics
         self._origin = origin
         self._folder = folder
+        self._profile = profile
+        self._skew: Skew | None = None
 
     @property
     def schema(self) -> Schema:
@@ -103,11 +108,33 @@ class Predictor:
     ) -> Floats:
         """The probability of a click in every row, float64 [N], in the order of the rows.
 
-        `header` and `delimiter` (a character or `tab`) say how delimited text is divided, here and in what follows;
-        a first row that holds the names of the fields is known for the header anyway.
+        Rows that are far from those of training are told by one SkewWarning, and by `skew`. `header` and `delimiter` (a
+        character or `tab`) say how delimited text is divided, here and in what follows; a first row that holds the names
+        of the fields is known for the header anyway.
         """
         opened = open_rows(table, self.schema, query=query, header=header, delimiter=delimiter)
-        parts = [probabilities for _, probabilities in self._scored(opened, self.schema.names, progress)]
+        counts = self.skew_counts()
+        parts = [
+            probabilities for _, probabilities in self._scored(opened, self.schema.names, progress, counts)
+        ]
+        self._tell(counts, opened)
+        return np.concatenate([np.empty(0), *parts])
+
+    def skew(self) -> Skew | None:
+        """How far the table that was scored last is from training, field by field, and what the warning said.
+
+        None before any was, and where an earlier version exported the bundle, which does not say what training saw.
+        """
+        return self._skew
+
+    def skew_counts(self) -> SkewCounts | None:
+        """What counts rows against training, for a caller that scores by `probabilities`; None as in `skew`."""
+        return None if self._profile is None else SkewCounts(self._profile, self._schema)
+
+    def probabilities(self, table: pa.Table) -> Floats:
+        """`predict_proba` of an Arrow table for a caller that counts by itself: nothing is compared or warned of."""
+        opened = open_rows(table, self.schema)
+        parts = [probabilities for _, probabilities in self._scored(opened, self.schema.names, None, None)]
         return np.concatenate([np.empty(0), *parts])
 
     def evaluate(
@@ -117,27 +144,46 @@ class Predictor:
         query: str | None = None,
         header: bool | None = None,
         delimiter: str | None = None,
+        unweighted: bool = False,
         progress: Progress | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """`rows`, `auc` and `logloss` on rows that carry the target.
 
-        Holds 9 bytes per row. Raises DataError without the target, or where it has one class only.
+        Rows weigh as they did in the study: where it had a column of weights the table has it, too, and `weights` says
+        its name. With `unweighted` every row counts once. Rows that are far from those of training are told as by
+        `predict_proba`.
+
+        Holds 9 bytes per row, with weights 13. Raises DataError without the target or the weights, or where the rows
+        have one class only.
         """
-        opened = open_rows(source, self.schema, query=query, header=header, delimiter=delimiter)
-        target = self.schema.target
-        if target not in opened.columns:
-            raise DataError(
-                f"Evaluating compares with the target: {opened.name} has no column '{target}'; "
-                f"{nearest(target, opened.columns)}"
-            )
-        scores, labels, rows = [np.empty(0)], [np.empty(0, dtype=bool)], 0
-        for batch, probabilities in self._scored(opened, (*self.schema.names, target), progress):
-            with located(opened.name, target, range(rows, rows + batch.num_rows)):
+        weight = None if unweighted else self.schema.weight
+        opened = open_labelled(
+            source, self.schema, weight=weight, query=query, header=header, delimiter=delimiter
+        )
+        target, counts = self.schema.target, self.skew_counts()
+        columns = (*self.schema.names, target, *(() if weight is None else (weight,)))
+        scores, labels, weights, rows = [np.empty(0)], [np.empty(0, dtype=bool)], [np.empty(0, np.float32)], 0
+        for batch, probabilities in self._scored(opened, columns, progress, counts):
+            places = range(rows, rows + batch.num_rows)
+            with located(opened.name, target, places):
                 labels.append(read_labels(batch.column(target)) > 0)
+            if weight is not None:
+                with located(opened.name, weight, places):
+                    weights.append(read_weights(batch.column(weight)))
             scores.append(probabilities)
             rows += batch.num_rows
+        self._tell(counts, opened)
         clicked, predicted = np.concatenate(labels), np.concatenate(scores)
-        return {"rows": rows, "auc": auc(clicked, predicted), "logloss": logloss(clicked, predicted)}
+        if weight is None:
+            return {"rows": rows, "auc": auc(clicked, predicted), "logloss": logloss(clicked, predicted)}
+        heavy = np.concatenate(weights)
+        check_weighted(heavy, clicked, weight, opened.name)
+        return {
+            "rows": rows,
+            "weights": weight,
+            "auc": auc(clicked, predicted, heavy),
+            "logloss": logloss(clicked, predicted, heavy),
+        }
 
     def predict_file(
         self,
@@ -157,15 +203,26 @@ class Predictor:
         file = ScoreFile(output)
         refuse_overwriting(source, file.output)
         opened = open_rows(source, self.schema, query=query, header=header, delimiter=delimiter)
-        rows = 0
+        rows, counts = 0, self.skew_counts()
         with file:
-            for _, probabilities in self._scored(opened, self.schema.names, progress):
+            for _, probabilities in self._scored(opened, self.schema.names, progress, counts):
                 file.write(probabilities)
                 rows += len(probabilities)
+        self._tell(counts, opened)
         return rows
 
+    def _tell(self, counts: SkewCounts | None, table: Table) -> None:
+        """Keep what was counted, and warn of what is far off."""
+        self._skew = None if counts is None else counts.skew(table.name)
+        if self._skew is not None and self._skew.line is not None:
+            warnings.warn(SkewWarning(self._skew), stacklevel=3)
+
     def _scored(
-        self, table: Table, columns: tuple[str, ...], progress: Progress | None
+        self,
+        table: Table,
+        columns: tuple[str, ...],
+        progress: Progress | None,
+        counts: SkewCounts | None,
     ) -> Iterator[tuple[pa.RecordBatch, Floats]]:
         """Raw batches of `columns` with their probabilities."""
         shown = progress or SilentProgress()
@@ -176,6 +233,8 @@ class Predictor:
             for start in range(0, batch.num_rows, self._scorer.rows_at_once):
                 few = batch.slice(start, self._scorer.rows_at_once)
                 parts.append(self._scorer.probabilities(few, source=table.name, first_row=first_row + start))
+                if counts is not None:
+                    counts.add(few)
                 shown.advance(few.num_rows)
             yield batch, np.concatenate(parts)
             first_row += batch.num_rows

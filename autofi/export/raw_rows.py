@@ -6,7 +6,9 @@ import glob
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from autofi.data.reading import Source, Table, open_table
 from autofi.data.schema import Schema
@@ -31,6 +33,42 @@ def open_rows(
                 f"{nearest(name, table.columns)}"
             )
     return table
+
+
+def open_labelled(
+    source: Source,
+    schema: Schema,
+    *,
+    weight: str | None = None,
+    query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+) -> Table:
+    """The same of a table that carries the target, and the column of weights where one is named."""
+    table = open_rows(source, schema, query=query, header=header, delimiter=delimiter)
+    if schema.target not in table.columns:
+        raise DataError(
+            f"Evaluating compares with the target: {table.name} has no column '{schema.target}'; "
+            f"{nearest(schema.target, table.columns)}"
+        )
+    if weight is not None and weight not in table.columns:
+        raise DataError(
+            f"{table.name} has no column '{weight}', by which the study weighed rows: add it, or count every row "
+            f"once (--unweighted, unweighted=True); {nearest(weight, table.columns)}"
+        )
+    return table
+
+
+def check_weighted(weights: NDArray[np.float32], clicked: NDArray[np.bool_], column: str, name: str) -> None:
+    """Raise DataError unless rows of either class have weight; where a class has no rows the figures say so."""
+    for label in (True, False):
+        rows = clicked == label
+        if rows.any() and not weights[rows].any():
+            raise DataError(
+                f"The rows of each class weigh more than nothing: column '{column}' of {name} is 0 in all "
+                f"{int(rows.sum())} rows {'with' if label else 'without'} a click; correct it, or count every row once "
+                "(--unweighted, unweighted=True)."
+            )
 
 
 def with_unread(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.RecordBatch:

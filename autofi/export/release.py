@@ -52,6 +52,7 @@ from autofi.export.raw_schema import write_schema
 from autofi.export.sample import Sample, write_answer, write_sample
 from autofi.export.scoring import Scorer
 from autofi.export.torch_scorer import TorchScorer
+from autofi.export.training_profile import TRAINING_PROFILE, TRAINING_VALUES
 from autofi.progress import Progress, SilentProgress
 
 #: By which a form may differ from the network, in probability.
@@ -103,6 +104,9 @@ def release_bundle(
         shutil.copyfile(folder / ARCHITECTURE, work / ARCHITECTURE)
         if bundle.calibration is not None:
             write_json(work / CALIBRATION, bundle.calibration.to_json())
+        for name in (TRAINING_PROFILE, TRAINING_VALUES):
+            if name in bundle.manifest.files:
+                shutil.copyfile(folder / name, work / name)
         if "torch" in forms or "pt2" in forms:
             shutil.copytree(folder / PREPROCESSING, work / PREPROCESSING)
             shutil.copyfile(folder / WEIGHTS, work / WEIGHTS)

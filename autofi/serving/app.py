@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -18,17 +19,18 @@ from autofi.serving.health import add_health
 from autofi.serving.life import ClosedAtEnd, Life
 from autofi.serving.limits import Limits
 from autofi.serving.metrics import Measured, Metrics
-from autofi.serving.model import ServedModel
+from autofi.serving.model import Floats, ServedModel
 from autofi.serving.protocol import Problem, respond
 from autofi.serving.refusal import Refusal, short
 from autofi.serving.scoring import add_scoring
+from autofi.serving.skew import SkewMonitor
 
 
 def create_app(model: ServedModel, limits: Limits | None = None, life: Life | None = None) -> FastAPI:
     """An ASGI application that serves a model; `life` tells it when to call itself not ready."""
     limits, life = limits or Limits(), life or Life()
     metrics = Metrics(model)
-    batcher = MicroBatcher(model.score, limits, observe=metrics.observe_batch)
+    batcher = MicroBatcher(_counted(model, metrics), limits, observe=metrics.observe_batch)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -52,6 +54,22 @@ def create_app(model: ServedModel, limits: Limits | None = None, life: Life | No
     _add_errors(app)
     description.describe(app, model.schema, most_rows=limits.rows)
     return app
+
+
+def _counted(model: ServedModel, metrics: Metrics) -> Callable[[pa.Table], Floats]:
+    """What scores rows and counts them against those of training, where the bundle says what those were."""
+    counts = model.skew_counts()
+    if counts is None:
+        return model.score
+    monitor = SkewMonitor(counts)
+    metrics.registry.register(monitor)
+
+    def score(table: pa.Table) -> Floats:
+        probabilities = model.score(table)
+        monitor.add(table)
+        return probabilities
+
+    return score
 
 
 def _add_metrics(app: FastAPI, metrics: Metrics) -> None:

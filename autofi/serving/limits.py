@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Per request: rows and bytes of the body. Per batch: rows, and seconds that requests are collected."""
+    """Per request: rows and bytes of the body, and with `strict` no keys of rows but the model's fields. Per batch:
+    rows, and seconds that requests are collected."""
 
     rows: int = 10_000
     body_bytes: int = 16_000_000
@@ -15,3 +16,4 @@ class Limits:
     window: float = 0.002
     waiting: int = 256
     """Requests that may wait for the model; further ones are answered with 503."""
+    strict: bool = False

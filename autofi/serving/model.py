@@ -15,6 +15,7 @@ from autofi.serving.refusal import Refusal, short
 
 if TYPE_CHECKING:
     from autofi.export.predictor import Predictor
+    from autofi.export.skew import SkewCounts
 
 Floats = NDArray[np.float64]
 #: A bundle is one version of a model; another one is another server.
@@ -32,11 +33,20 @@ class ServedModel:
     study: str
     architecture: str
     """The architecture's id."""
+    skew_counts: Callable[[], SkewCounts | None] = lambda: None
+    """What counts rows against those of training; None where the bundle does not say what training saw."""
 
     @classmethod
     def of(cls, predictor: Predictor, name: str) -> ServedModel:
         study = str(predictor.origin.get("study", ""))
-        return cls(name, predictor.schema, predictor.predict_proba, study, predictor.architecture_id)
+        return cls(
+            name,
+            predictor.schema,
+            predictor.probabilities,
+            study,
+            predictor.architecture_id,
+            predictor.skew_counts,
+        )
 
     def check(self, name: str, version: str = VERSION) -> None:
         """Raises Refusal unless this is the model that a URL names."""

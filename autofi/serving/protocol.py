@@ -93,6 +93,8 @@ class ModelReady(_Message):
 
 class PredictAnswer(_Message):
     probabilities: list[float]
+    ignored: list[str] = []
+    """Keys of the rows that are no field of the model; left out where there are none."""
 
 
 class Problem(_Message):

@@ -25,7 +25,7 @@ _RULES = {
 def table_of_rows(document: Any, schema: Schema, *, most_rows: int) -> pa.Table:
     """The fields' columns, as `joinable_schema` says; raises Refusal, with row and field, for what they cannot hold.
 
-    A field that a row leaves out is missing there; keys that are no field are ignored.
+    A field that a row leaves out is missing there; keys that are no field are for `autofi.serving.keys`.
     """
     rows = _rows(document, most_rows)
     known = set(schema.names)

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from autofi.serving import description
 from autofi.serving.batching import BusyError, MicroBatcher
 from autofi.serving.health import MODEL, MODEL_VERSION
+from autofi.serving.keys import ignored_keys
 from autofi.serving.limits import Limits
 from autofi.serving.model import VERSION, Floats, ServedModel
 from autofi.serving.protocol import InferAnswer, InferRequest, PredictAnswer
@@ -33,8 +34,10 @@ def add_scoring(app: FastAPI, model: ServedModel, limits: Limits, batcher: Micro
     """Add the routes to an application."""
     inferring = description.scoring(InferAnswer, description.TENSORS, 404)
 
-    def of_rows(body: bytes) -> pa.Table:
-        return table_of_rows(parse(body), model.schema, most_rows=limits.rows)
+    def of_rows(body: bytes) -> tuple[list[str], pa.Table]:
+        document = parse(body)
+        table = table_of_rows(document, model.schema, most_rows=limits.rows)
+        return ignored_keys(document["rows"], model.schema, strict=limits.strict), table
 
     def of_tensors(body: bytes) -> tuple[InferRequest, pa.Table]:
         asked = _understood(parse(body))
@@ -60,8 +63,10 @@ def add_scoring(app: FastAPI, model: ServedModel, limits: Limits, batcher: Micro
 
     @app.post("/predict", **description.scoring(PredictAnswer, description.ROWS))
     async def predict(request: Request) -> Response:
-        probabilities = await scored(await read(request, of_rows))
-        return JSONResponse({"probabilities": probabilities.tolist()})
+        ignored, table = await read(request, of_rows)
+        probabilities = await scored(table)
+        told = {"ignored": ignored} if ignored else {}
+        return JSONResponse({"probabilities": probabilities.tolist(), **told})
 
     @app.post(f"{MODEL}/infer", **inferring)
     async def model_infer(request: Request, name: str) -> Response:

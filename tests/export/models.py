@@ -20,6 +20,8 @@ from autofi.data.inference import SchemaOverrides, infer_schema
 from autofi.data.planted import PlantedSpec, generate
 from autofi.data.reading import Table, open_table
 from autofi.export.bundle import write_bundle
+from autofi.export.profiling import profile_training
+from autofi.export.training_profile import TrainingProfile
 from autofi.model.build import build_network, shapes_of
 from autofi.model.network import Network
 from autofi.model.readout import ReadoutSizes
@@ -42,8 +44,10 @@ class Model:
     architecture: Architecture
     builder: FeatureBuilder
     network: Network
+    profile: TrainingProfile | None = None
 
-    def write(self, directory: Path, **metrics: object) -> None:
+    def write(self, directory: Path, *, profiled: bool = False, **metrics: object) -> None:
+        """With what training saw, where `profiled`: rows that are far from it are then warned of."""
         write_bundle(
             directory,
             architecture=self.architecture,
@@ -51,6 +55,7 @@ class Model:
             network=self.network,
             metrics=metrics or METRICS,
             origin=ORIGIN,
+            profile=self.profile if profiled else None,
         )
 
     def probabilities(self, table: pa.Table) -> npt.NDArray[np.float64]:
@@ -101,7 +106,7 @@ def model_of(
                 value.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
         assert network.boosted_weights is not None
         network.boosted_weights.copy_(torch.tensor([0.7, 0.4]))
-    return Model(architecture, builder, network.eval())
+    return Model(architecture, builder, network.eval(), profile_training(dataset))
 
 
 def make_unseen(rows: int) -> pa.Table:

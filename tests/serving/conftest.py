@@ -22,7 +22,7 @@ LIMITS = Limits(rows=200, body_bytes=100_000)
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("served") / "ctr"
-    make_model().write(folder)
+    make_model().write(folder, profiled=True)
     return folder
 
 

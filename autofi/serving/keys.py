@@ -1,0 +1,64 @@
+"""The keys of JSON rows that are no field of the model: told, and refused where they look like one that is missing."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+from autofi.data.schema import Schema
+from autofi.errors import nearest
+from autofi.serving.refusal import Refusal, short
+
+#: Keys that an answer tells, and that are compared with the fields' names.
+MOST_KEYS = 100
+#: Of 1, how alike two names are of which one is taken for the other mistyped.
+_ALIKE = 0.75
+_SEPARATORS = re.compile(r"[\s_.\-]+")
+_DIGITS = re.compile(r"\d+")
+
+
+def ignored_keys(rows: list[dict[str, Any]], schema: Schema, *, strict: bool) -> list[str]:
+    """The keys of the rows that are no field, the first 100 in order of appearance.
+
+    Raises Refusal where a row lacks a field and has a key that is nearly its name, and with `strict` for any such key.
+    """
+    known = set(schema.names)
+    first_row: dict[str, int] = {}
+    for number, row in enumerate(rows, start=1):
+        if not row.keys() <= known:
+            for key in row:
+                if key not in known:
+                    first_row.setdefault(key, number)
+    keys = list(first_row)[:MOST_KEYS]
+    if strict and keys:
+        raise Refusal(
+            400,
+            f"A row has the fields of the model only: row {first_row[keys[0]]} has '{short(keys[0])}'; "
+            f"{nearest(short(keys[0]), schema.names)}",
+        )
+    for key in keys:
+        for name in schema.names:
+            if not _mistyped(key, name):
+                continue
+            for number, row in enumerate(rows, start=1):
+                if key in row and name not in row:
+                    raise Refusal(
+                        400,
+                        f"Row {number} has '{short(key)}' and no '{name}': did you mean '{name}'? Where its value is "
+                        f"not known send null for '{name}', or leave '{short(key)}' out.",
+                    )
+    return [short(key) for key in keys]
+
+
+def _mistyped(key: str, name: str) -> bool:
+    """Whether a key is nearly a name; not where only numbers differ, as of `price1` and `price2`."""
+    if len(key) > 2 * len(name) + 2:
+        return False
+    typed, meant = (_SEPARATORS.sub("", text.casefold()) for text in (key, name))
+    if typed != meant and _DIGITS.sub("", typed) == _DIGITS.sub("", meant):
+        return False
+    if sorted(typed) == sorted(meant):  # letters in another order
+        return True
+    matcher = difflib.SequenceMatcher(None, typed, meant)
+    return matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
