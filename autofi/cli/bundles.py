@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from autofi.cli import options
+from autofi.cli.early import check_bundle
 from autofi.cli.output import print_json, say, working
 
 PREDICT_EXAMPLES = (
@@ -52,6 +53,7 @@ def predict(
 
     One line on standard error warns where the rows are far from those of training, field by field.
     """
+    check_bundle(bundle, data, query=query, output=output)
     import autofi
 
     predictor = autofi.load(bundle, runtime=runtime, device=device)
@@ -84,6 +86,7 @@ def evaluate(
 
     One line on standard error warns where the rows are far from those of training, field by field.
     """
+    check_bundle(bundle, data, query=query, labelled=True, unweighted=unweighted)
     import autofi
 
     predictor = autofi.load(bundle, runtime=runtime, device=device)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autofi.cli import options
+from autofi.cli.early import check_space
 from autofi.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def spaces(
 
     Those of the folder that AUTOFI_SPACES names stand behind those that come with AutoFI.
     """
+    if nni is not None:
+        check_space(nni)
     import autofi
 
     if nni is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from autofi.cli import options
+from autofi.cli.early import check_comparison
 from autofi.cli.output import print_json, say, working
 
 EXAMPLES = (
@@ -44,13 +45,15 @@ def compare(
     quiet: options.Quiet = False,
 ) -> None:
     """Train known models on some tables under one protocol, over several sittings, and write report.md beside FILE."""
+    chosen = None if tables is None else options.parse_list(tables)
+    check_comparison(file, data, chosen)
     import autofi
 
     with working(quiet=quiet) as progress:
         found = autofi.compare(
             file,
             data=data,
-            tables=None if tables is None else options.parse_list(tables),
+            tables=chosen,
             models=None if models is None else options.parse_list(models),
             timeout=None if timeout is None else options.parse_duration(timeout),
             device=device,

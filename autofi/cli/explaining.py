@@ -9,6 +9,7 @@ import typer
 
 from autofi.cli import options
 from autofi.cli.bundles import Data
+from autofi.cli.early import check_bundle
 from autofi.cli.output import console, print_json, say, working
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def explain(
 
     A contribution is the logit less the logit with that part of the network masked to zero. Needs the form torch.
     """
+    check_bundle(bundle, data, query=query)
     import autofi
 
     read: dict[str, Any] = {"query": query, "header": header, "delimiter": delimiter}

@@ -10,6 +10,7 @@ import typer
 
 from autofi.cli import options
 from autofi.cli.column_options import check_one_split, with_columns
+from autofi.cli.early import check_space, check_study, check_table
 from autofi.cli.output import print_json, say, working
 
 if TYPE_CHECKING:
@@ -217,6 +218,8 @@ def search(
         baselines=None if baselines is None else options.parse_list(baselines),
         overrides=overrides,
     )
+    check_space(space)
+    check_table(data, target=target, overrides=overrides, query=query, split=split, others=(valid, test))
     import autofi
 
     with working(quiet=quiet) as progress:
@@ -270,6 +273,7 @@ def worker(
     quiet: options.Quiet = False,
 ) -> None:
     """Measure trials of a search that runs elsewhere, until it needs no more."""
+    check_study(study, storage, data=data)
     import autofi
 
     signal.signal(signal.SIGTERM, _interrupt)
@@ -316,6 +320,7 @@ def retrain(
     quiet: options.Quiet = False,
 ) -> None:
     """Train an architecture of a study from scratch and read its test result."""
+    check_study(study, storage)
     import autofi
 
     opened = autofi.open_study(study, storage=storage)

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from autofi.cli import options
+from autofi.cli.early import check_bundle
 from autofi.errors import ConfigError
 from autofi.serving.limits import Limits
 
@@ -75,6 +75,7 @@ def serve(
     ] = LogLevel.WARNING,
 ) -> None:
     """Answer HTTP requests with probabilities: the Open Inference Protocol v2, JSON rows at /predict, /metrics."""
+    check_bundle(bundle)
     import autofi
 
     limits = Limits(
@@ -92,6 +93,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _size(text: str) -> int:
+    # A tenth of a second to import, for one command of all.
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
     try:
         size = int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:

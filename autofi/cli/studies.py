@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from autofi.cli import options
+from autofi.cli.early import check_study
 from autofi.cli.output import print_json, say, working
 
 STUDIES_EXAMPLES = (
@@ -54,6 +55,7 @@ def studies(storage: options.Storage = None, as_json: options.Json = False) -> N
 
 def show(study: options.Study, storage: options.Storage = None, as_json: options.Json = False) -> None:
     """Show a study: the winner against every baseline, the leaderboard, the choice per pair."""
+    check_study(study, storage)
     import autofi
 
     opened = autofi.open_study(study, storage=storage)
@@ -110,6 +112,7 @@ def export(
     quiet: options.Quiet = False,
 ) -> None:
     """Write the retrained winner, or any trial, as one folder that scores raw rows."""
+    check_study(study, storage)
     import autofi
     from autofi.cli.summary import command
 
@@ -161,6 +164,7 @@ def report(
     quiet: options.Quiet = False,
 ) -> None:
     """Write what is known of a study, running or finished: the winner, its pairs, its costs, how the search went."""
+    check_study(study, storage)
     import autofi
 
     opened = autofi.open_study(study, storage=storage)

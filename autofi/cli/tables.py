@@ -8,6 +8,7 @@ import typer
 
 from autofi.cli import options
 from autofi.cli.column_options import check_one_split, with_columns
+from autofi.cli.early import check_table
 from autofi.cli.output import print_json, say, working
 
 INSPECT_EXAMPLES = (
@@ -33,6 +34,7 @@ def inspect(
     overrides: Any,
 ) -> None:
     """Show how a table would be read: kind, distinct values and missing share of every column."""
+    check_table(data, target=target, overrides=overrides, query=query)
     import autofi
 
     with working(quiet=True):
@@ -72,6 +74,7 @@ def check(
     Told are fields and pairs that give the click away, and fields that drift. Labels of test rows are not read.
     """
     check_one_split(split, overrides)
+    check_table(data, target=target, overrides=overrides, query=query, split=split, others=(valid, test))
     import autofi
 
     with working() as progress:

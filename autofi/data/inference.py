@@ -11,7 +11,7 @@ import numpy as np
 
 from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_strings, is_list
 from autofi.data.overrides import SchemaOverrides, load_overrides
-from autofi.data.reading import Table
+from autofi.data.reading import ColumnNames, Table
 from autofi.data.roles import read_labels, read_weights
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.summary import (
@@ -76,9 +76,7 @@ def infer_schema(
     infinite values in numeric columns, and weights that are missing, negative or not finite.
     """
     given = overrides or SchemaOverrides()
-    target = given.target if target is None else target
-    _check_names(table, target, given)
-    target = _guess_target(table) if target is None else target
+    target = check_columns(table, target=target, overrides=given)
     profiles = {
         column.name: column
         for column in profile(
@@ -132,7 +130,17 @@ def infer_schema(
     return InferredSchema(schema, tuple(summaries), profiles[target].rows, table.notes)
 
 
-def _check_names(table: Table, target: str | None, given: SchemaOverrides) -> None:
+def check_columns(
+    table: Table | ColumnNames, *, target: str | None = None, overrides: SchemaOverrides | None = None
+) -> str:
+    """The target's name; raises DataError for a name that is no column, and without any that may be the target."""
+    given = overrides or SchemaOverrides()
+    target = given.target if target is None else target
+    _check_names(table, target, given)
+    return _guess_target(table) if target is None else target
+
+
+def _check_names(table: Table | ColumnNames, target: str | None, given: SchemaOverrides) -> None:
     said = {
         "target": (target,),
         "ignore": given.ignore,
@@ -171,7 +179,7 @@ def _said_kinds(given: SchemaOverrides) -> dict[str, FieldKind]:
     }
 
 
-def _guess_target(table: Table) -> str:
+def _guess_target(table: Table | ColumnNames) -> str:
     by_lower: dict[str, str] = {}
     for name in table.columns:
         by_lower.setdefault(name.lower(), name)

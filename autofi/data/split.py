@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from autofi.data.cells import splitmix64
 from autofi.data.columns import as_times, canonical_strings
-from autofi.data.reading import Table
+from autofi.data.reading import ColumnNames, Table
 from autofi.data.roles import hash_values, located, read_labels
 from autofi.data.schema import Schema
 from autofi.errors import ConfigError, DataError, nearest
@@ -127,6 +127,15 @@ class Splitter(Protocol):
         ...
 
 
+def check_split(spec: SplitSpec, table: Table | ColumnNames) -> None:
+    """Raise DataError where the table lacks the column that the split names."""
+    if spec.column is not None and spec.column not in table.columns:
+        raise DataError(
+            f"The split needs column '{spec.column}', which {table.name} does not have: "
+            f"{nearest(spec.column, table.columns)}"
+        )
+
+
 def make_splitter(spec: SplitSpec, table: Table, *, target: str, seed: int) -> Splitter:
     """Fit a resolved split to a table, which reads the one column that decides: at random that of the target.
 
@@ -136,11 +145,7 @@ def make_splitter(spec: SplitSpec, table: Table, *, target: str, seed: int) -> S
         return RandomSplit.fit(table, target, fractions=spec.fractions, seed=seed)
     if spec.column is None:
         raise ValueError(f"the split '{spec}' names no column: resolve it with the schema first")
-    if spec.column not in table.columns:
-        raise DataError(
-            f"The split needs column '{spec.column}', which {table.name} does not have: "
-            f"{nearest(spec.column, table.columns)}"
-        )
+    check_split(spec, table)
     if spec.method is SplitMethod.TIME:
         return TimeSplit.fit(table, spec.column, fractions=spec.fractions)
     if spec.method is SplitMethod.GROUP:

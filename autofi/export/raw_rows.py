@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from autofi.data.reading import Source, Table, open_table
+from autofi.data.reading import ColumnNames, Source, Table, open_table
 from autofi.data.schema import Schema
 from autofi.errors import DataError, nearest
 
@@ -25,6 +25,12 @@ def open_rows(
 ) -> Table:
     """The table, which has the column of every field; raises DataError where it has not."""
     table = open_table(source, query=query, header=header, delimiter=delimiter, names=schema.names)
+    check_fields(table, schema)
+    return table
+
+
+def check_fields(table: Table | ColumnNames, schema: Schema) -> None:
+    """Raise DataError unless the table has the column of every field."""
     present = set(table.columns)
     for name in schema.names:
         if name not in present:
@@ -32,7 +38,6 @@ def open_rows(
                 f"Every field needs its column: '{name}' is missing in {table.name}; "
                 f"{nearest(name, table.columns)}"
             )
-    return table
 
 
 def open_labelled(
@@ -46,6 +51,12 @@ def open_labelled(
 ) -> Table:
     """The same of a table that carries the target, and the column of weights where one is named."""
     table = open_rows(source, schema, query=query, header=header, delimiter=delimiter)
+    check_labelled(table, schema, weight=weight)
+    return table
+
+
+def check_labelled(table: Table | ColumnNames, schema: Schema, *, weight: str | None = None) -> None:
+    """Raise DataError unless the table carries the target, and the column of weights where one is named."""
     if schema.target not in table.columns:
         raise DataError(
             f"Evaluating compares with the target: {table.name} has no column '{schema.target}'; "
@@ -56,7 +67,6 @@ def open_labelled(
             f"{table.name} has no column '{weight}', by which the study weighed rows: add it, or count every row "
             f"once (--unweighted, unweighted=True); {nearest(weight, table.columns)}"
         )
-    return table
 
 
 def check_weighted(weights: NDArray[np.float32], clicked: NDArray[np.bool_], column: str, name: str) -> None:

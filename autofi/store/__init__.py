@@ -1,18 +1,43 @@
 """Studies in SQL: Optuna's tables for trials, a few of ours beside them, a folder of artifacts per study."""
 
-from autofi.store.location import StorageURL, artifact_root, mask_password, resolve_storage
-from autofi.store.overview import StageOverview, StudyOverview
-from autofi.store.records import (
-    ExportRecord,
-    ModelRecord,
-    ModelRole,
-    StudyRecord,
-    StudySummary,
-    TrialRecord,
-    TrialState,
-)
-from autofi.store.study_handle import StudyHandle
-from autofi.store.study_store import StudyStore, list_studies
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autofi.store.location import StorageURL, artifact_root, mask_password, resolve_storage
+    from autofi.store.overview import StageOverview, StudyOverview
+    from autofi.store.records import (
+        ExportRecord,
+        ModelRecord,
+        ModelRole,
+        StudyRecord,
+        StudySummary,
+        TrialRecord,
+        TrialState,
+    )
+    from autofi.store.study_handle import StudyHandle
+    from autofi.store.study_store import StudyStore, list_studies
+
+_WHERE = {
+    "ExportRecord": "records",
+    "ModelRecord": "records",
+    "ModelRole": "records",
+    "StageOverview": "overview",
+    "StorageURL": "location",
+    "StudyHandle": "study_handle",
+    "StudyOverview": "overview",
+    "StudyRecord": "records",
+    "StudyStore": "study_store",
+    "StudySummary": "records",
+    "TrialRecord": "records",
+    "TrialState": "records",
+    "artifact_root": "location",
+    "list_studies": "study_store",
+    "mask_password": "location",
+    "resolve_storage": "location",
+}
 
 __all__ = [
     "ExportRecord",
@@ -32,3 +57,12 @@ __all__ = [
     "mask_password",
     "resolve_storage",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: Optuna takes a second, and a storage's URL and the names in it are read without.
+    if name not in _WHERE:
+        raise AttributeError(f"module 'autofi.store' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"autofi.store.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value

@@ -17,11 +17,12 @@ from sqlalchemy import Integer, String, Text, and_, cast, column, delete, exists
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError, nearest
+from autofi.errors import ConfigError, StoreError, StudyMismatchError
 from autofi.objectives import OBJECTIVES, Goals
 from autofi.quiet import quiet_optuna
 from autofi.store.database import Database
 from autofi.store.location import StorageURL, resolve_storage
+from autofi.store.lookup import not_found
 from autofi.store.overview import StudyOverview, read_overview
 from autofi.store.payload import to_text
 from autofi.store.records import ModelRole, StudySummary
@@ -136,8 +137,7 @@ class StudyStore:
         """A handle on an existing study that does not claim it; raises StudyNotFoundError."""
         row = self._row(name) if self._exists() else None
         if row is None:
-            known = [summary.name for summary in self.list()]
-            raise StudyNotFoundError(f"no study '{name}' in {self.url}; {nearest(name, known)}")
+            raise not_found(name, self.url, [summary.name for summary in self.list()])
         return StudyHandle(self._database, row)
 
     def list(self) -> tuple[StudySummary, ...]:

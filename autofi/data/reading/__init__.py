@@ -1,6 +1,15 @@
 """Tables from files, databases and DataFrames, read as a stream of Arrow record batches."""
 
-from autofi.data.reading.opening import Source, is_delimited, open_table
-from autofi.data.reading.table import BATCH_ROWS, LARGE_BATCH_ROWS, Table
+from autofi.data.reading.opening import Source, column_names, is_delimited, open_table
+from autofi.data.reading.table import BATCH_ROWS, LARGE_BATCH_ROWS, ColumnNames, Table
 
-__all__ = ["BATCH_ROWS", "LARGE_BATCH_ROWS", "Source", "Table", "is_delimited", "open_table"]
+__all__ = [
+    "BATCH_ROWS",
+    "LARGE_BATCH_ROWS",
+    "ColumnNames",
+    "Source",
+    "Table",
+    "column_names",
+    "is_delimited",
+    "open_table",
+]

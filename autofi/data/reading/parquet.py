@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet
 
 from autofi.data.reading.parts import Part, cast_batch, common_columns, common_types
@@ -26,7 +25,7 @@ class ParquetTable(Table):
     def __init__(
         self, paths: Sequence[Path], *, name: str, root: Path | None = None, names: Sequence[str] = ()
     ) -> None:
-        schemas = [_schema(path) for path in paths]
+        schemas = [parquet_schema(path) for path in paths]
         self._dataset = _dataset(paths, schemas, name, root)
         parts = [
             Part(str(path), tuple(schema.names), dict(zip(schema.names, schema.types, strict=True)))
@@ -73,13 +72,16 @@ class ParquetTable(Table):
 def _dataset(
     paths: Sequence[Path], schemas: Sequence[pa.Schema], name: str, root: Path | None
 ) -> pa.dataset.Dataset:
+    # It imports pandas, which takes a second: names of columns are read without.
+    from pyarrow.dataset import ParquetFileFormat, ParquetReadOptions, dataset
+
     try:
         # Text is stored as codes of a dictionary: read as that, each distinct text is looked at once.
         texts = {field.name for schema in schemas for field in schema if pa.types.is_string(field.type)}
-        options = pa.dataset.ParquetReadOptions(dictionary_columns=texts)
-        return pa.dataset.dataset(
+        options = ParquetReadOptions(dictionary_columns=texts)
+        return dataset(
             [str(path) for path in paths],
-            format=pa.dataset.ParquetFileFormat(read_options=options),
+            format=ParquetFileFormat(read_options=options),
             partitioning="hive",
             partition_base_dir=str(root) if root is not None else None,
         )
@@ -87,7 +89,8 @@ def _dataset(
         raise DataError(f"{name} cannot be read as Parquet: {_one_line(error)}; write it anew.") from None
 
 
-def _schema(path: Path) -> pa.Schema:
+def parquet_schema(path: Path) -> pa.Schema:
+    """The columns of one file; raises DataError for one that holds no Parquet or no bytes, or names a column twice."""
     if path.stat().st_size == 0:
         raise no_rows(str(path))
     try:

@@ -17,6 +17,12 @@ from autofi.data.reading.table import BATCH_ROWS, Table, check_distinct, no_rows
 from autofi.errors import DataError, MissingDependencyError
 
 
+def check_url(url: str) -> None:
+    """Raise DataError or MissingDependencyError for a URL that names no database; nothing is asked of it."""
+    engine, _ = _engine(url)
+    engine.dispose()
+
+
 class SqlTable(Table):
     """The rows of one query, which runs once, when this is built, and streams with a server-side cursor.
 

@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -17,6 +18,14 @@ BATCH_ROWS = 1 << 16
 LARGE_BATCH_ROWS = 1 << 18
 # Names with tabs and line ends are read: spreadsheets have them.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class ColumnNames:
+    """What errors call a table, and its columns."""
+
+    name: str
+    columns: tuple[str, ...]
 
 
 class Table(ABC):

@@ -1,0 +1,142 @@
+"""Mistyped files, columns and names of studies are refused before torch and what comes with it is imported.
+
+The library refuses the same, and more, but only after seconds of imports. Where torch is imported already there is
+nothing to gain, and nothing is looked at here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autofi.errors import ConfigError, SearchSpaceError
+from autofi.extras import extras_named
+
+if TYPE_CHECKING:
+    from autofi import SchemaOverrides
+    from autofi.data.reading import ColumnNames
+
+_PLANTED = "planted"
+_YAML = (".yaml", ".yml")
+
+
+def check_study(name: str, storage: str | None, *, data: str | None = None) -> None:
+    """Refuse the name of a study that the storage has not, and another place of its table where no table is."""
+    if _too_late():
+        return
+    with extras_named():
+        from autofi.store.location import resolve_storage
+        from autofi.store.lookup import check_study as look_up
+    look_up(name, resolve_storage(storage))
+    if data is not None:
+        _columns(data)
+
+
+def check_table(
+    data: str,
+    *,
+    target: str | None,
+    overrides: SchemaOverrides | None,
+    query: str | None,
+    split: str | None = None,
+    others: Sequence[Path | None] = (),
+) -> None:
+    """Refuse files that are not there, and names that are no column of the table."""
+    if _too_late():
+        return
+    found = _columns(data, query=query)
+    for other in others:
+        if other is not None:
+            _columns(str(other))
+    if found is not None:
+        from autofi.data.inference import check_columns
+
+        check_columns(found, target=target, overrides=overrides)
+        if split is not None:
+            from autofi.data.split import SplitSpec
+            from autofi.data.split import check_split as check
+
+            check(SplitSpec.parse(split), found)
+
+
+def check_space(name: str) -> None:
+    """Refuse a search space that is neither a name nor a file."""
+    if _too_late():
+        return
+    from autofi.space.named import space_file
+
+    path = Path(name)
+    if path.suffix not in _YAML:
+        space_file(name)
+    elif not path.is_file():
+        raise SearchSpaceError(
+            f"A search space file must exist: found none at '{path}'; check the path or name a space."
+        )
+
+
+def check_bundle(
+    bundle: Path,
+    data: str | None = None,
+    *,
+    query: str | None = None,
+    output: Path | None = None,
+    labelled: bool = False,
+    unweighted: bool = False,
+) -> None:
+    """Refuse a folder that is no bundle, an output that cannot be written, and a table that lacks columns of the
+    bundle, with `labelled` also those that are compared with."""
+    if _too_late():
+        return
+    from autofi.export.contents import existing_bundle
+    from autofi.export.manifest import read_manifest
+
+    folder = existing_bundle(bundle)
+    manifest = read_manifest(folder)
+    if output is not None:
+        from autofi.export.score_file import ScoreFile
+
+        ScoreFile(output)
+    found = None if data is None else _columns(data, query=query)
+    if found is None:
+        return
+    from autofi.export.raw_rows import check_fields, check_labelled
+    from autofi.export.raw_schema import SCHEMA, read_schema
+
+    if SCHEMA in manifest.files:
+        schema, _ = read_schema(folder)
+        check_fields(found, schema)
+        if labelled:
+            check_labelled(found, schema, weight=None if unweighted else schema.weight)
+
+
+def check_comparison(file: Path, data: Path, tables: Sequence[str] | None) -> None:
+    """Refuse a file of a comparison that is not there, and tables of it whose sources are not."""
+    if _too_late():
+        return
+    import yaml
+
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"A comparison is a YAML file: '{file}' cannot be read ({reason}).") from error
+    listed = document.get("tables") if isinstance(document, dict) else None
+    for name, table in (listed if isinstance(listed, dict) else {}).items():
+        source = table.get("source") if isinstance(table, dict) else None
+        if isinstance(source, str) and (tables is None or name in tables):
+            _columns(str(data / source))
+
+
+def _too_late() -> bool:
+    return "torch" in sys.modules
+
+
+def _columns(data: str, *, query: str | None = None) -> ColumnNames | None:
+    if data.partition(":")[0] == _PLANTED:
+        return None
+    from autofi.data.reading import column_names
+
+    found: Any = column_names(data, query=query)
+    return found
