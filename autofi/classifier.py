@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,9 +29,14 @@ from sklearn.utils.validation import (
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading import open_table
 from autofi.errors import ConfigError, nearest
+from autofi.evaluation.permutation_importance import REPEATS, ROWS, permutation_importance
+from autofi.export.bundle import load_bundle
+from autofi.export.contents import FORMS, forms_of, quantization_of
 from autofi.export.loading import load
 from autofi.export.predictor import Predictor
 from autofi.loop import search
+from autofi.progress import Progress
+from autofi.study import Study, open_study
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -54,6 +60,8 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     storage, study        database to keep the study in, and its name there (a new one unless given); without
                           a storage the study is forgotten after `fit`
     categorical, numeric  columns, by name or position, that are to be read so whatever they look like
+    multi_valued          columns of text with several values in a cell, by name or position, and what separates them,
+                          such as {"genres": "|"}; columns of lists are multi-valued by themselves
     """
 
     def __init__(
@@ -71,6 +79,7 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         study: str | None = None,
         categorical: Sequence[str | int] = (),
         numeric: Sequence[str | int] = (),
+        multi_valued: Mapping[str | int, str] | None = None,
     ) -> None:
         self.space = space
         self.trials = trials
@@ -84,12 +93,15 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.study = study
         self.categorical = categorical
         self.numeric = numeric
+        self.multi_valued = multi_valued
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Search, retrain and keep the winner; rows of weight 0 are left out.
 
         Sets `classes_`, `n_features_in_`, `feature_names_in_` (where columns are named by text),
-        `architecture_`, and `summary_` (what `autofi search --json` prints).
+        `architecture_`, `summary_` (what `autofi search --json` prints), and `feature_importances_`: by how much the
+        logloss of validation rows rises when a column is shuffled among them, in the order of the columns. They are
+        not normalized, and a column that says nothing may be a little below 0; one that is not read has 0.
         """
         table, labels = self._checked(X, y)
         weights = None
@@ -113,11 +125,13 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         overrides = SchemaOverrides(
             categorical=_named(self.categorical, columns, "categorical"),
             numeric=_named(self.numeric, columns, "numeric"),
+            multi_valued=_separators(self.multi_valued or {}, columns),
             weight=None if weights is None else weight,
         )
         table = table.append_column(target, pa.array(codes.astype(np.int8)))
         if weights is not None:
             table = table.append_column(weight, pa.array(weights))
+        name = self._study_name()
         with _storage(self.storage) as storage, torch.random.fork_rng():
             study = search(
                 table.take(pa.array(train)),
@@ -125,7 +139,7 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 target=target,
                 overrides=overrides,
                 space=self.space,
-                study=self._study_name(),
+                study=name,
                 storage=storage,
                 trials=self.trials,
                 timeout=self.timeout,
@@ -136,14 +150,29 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
             summary, architecture = study.summary(), study.best
             with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
-                bundle = _files(study.export(Path(folder) / "bundle", forms=("torch",)))
+                path = study.export(Path(folder) / "bundle", forms=("torch",))
+                importance = _importances(path, table.take(pa.array(_some(valid, codes))), target, weight)
+                bundle = _files(path)
             study.close()
         self.classes_ = classes
         self.summary_ = summary if self.storage is not None else summary | {"storage": None}
         self.architecture_ = architecture
-        self._columns, self._bundle = columns, bundle
+        self.feature_importances_ = np.array([importance.get(column, 0.0) for column in columns])
+        self._columns, self._bundle, self._kept_as = columns, bundle, name
         self._predictor = _load(bundle)
         return self
+
+    @property
+    def study_(self) -> Study:
+        """The study in its storage, opened anew; AttributeError where `fit` was given no storage, and has forgotten
+        it."""
+        check_is_fitted(self)
+        if self.storage is None:
+            raise AttributeError(
+                "A study is kept in a storage: this estimator was fitted without one; give storage=, such as "
+                "'studies/autofi.db', and fit again."
+            )
+        return open_study(self._kept_as, self.storage)
 
     def predict_proba(self, X: Any) -> Floats:
         """`[N, 2]`: the probability of either class, in the order of `classes_`."""
@@ -163,17 +192,26 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         found: npt.NDArray[Any] = self.classes_[second.astype(np.intp)]
         return found
 
-    def export(self, path: str | Path) -> Path:
-        """Write the winner as the folder that `autofi.load` and `autofi predict` read.
+    def export(
+        self,
+        path: str | Path,
+        *,
+        forms: Sequence[str] = FORMS,
+        quantize: str | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write the winner as the folder that `autofi.load` and `autofi predict` read, as `Study.export` does.
 
         It predicts the second of `classes_`, and finds the columns of arrays as x0, x1, ...
         """
         from autofi.export.release import release_bundle
 
         check_is_fitted(self)
+        chosen = forms_of(forms)
+        smaller = quantization_of(quantize, chosen)
         with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
             _write_files(self._bundle, Path(folder))
-            release_bundle(folder, path)
+            release_bundle(folder, path, forms=chosen, quantize=smaller, progress=progress)
         return Path(path)
 
     def __sklearn_tags__(self) -> Tags:
@@ -259,6 +297,33 @@ def _unused(name: str, columns: Sequence[str]) -> str:
     while name in columns:
         name += "_"
     return name
+
+
+def _some(rows: npt.NDArray[np.intp], codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """At most as many rows as importances are measured on, some of either class."""
+    most = ROWS * REPEATS
+    if len(rows) <= most:
+        return rows
+    _, chosen = _stratified(codes[rows], most / len(rows), np.random.RandomState(0))
+    return rows[chosen]
+
+
+def _importances(folder: Path, rows: pa.Table, target: str, weight: str) -> dict[str, float]:
+    """Permutation importance by column; rows weigh as in the training."""
+    bundle = load_bundle(folder)
+    (batch,) = rows.combine_chunks().to_batches()
+    encoded = replace(
+        bundle.builder.encoder.transform_batch(batch),
+        labels=batch.column(target).to_numpy().astype(np.float32),
+        weights=batch.column(weight).to_numpy() if weight in rows.column_names else None,
+    )
+    return permutation_importance(bundle.network, bundle.builder, encoded).by_field()
+
+
+def _separators(chosen: Mapping[str | int, str], columns: Sequence[str]) -> dict[str, str]:
+    """The separator by column, of names and positions."""
+    names = _named(list(chosen), columns, "multi_valued")
+    return dict(zip(names, chosen.values(), strict=True))
 
 
 def _named(chosen: Sequence[str | int], columns: Sequence[str], parameter: str) -> tuple[str, ...]:

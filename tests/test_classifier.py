@@ -15,6 +15,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import autofi
@@ -24,6 +25,8 @@ from autofi.training.metrics import auc
 
 # One point that trains on the 20 to 300 rows of scikit-learn's checks within a tenth of a second.
 TINY = str(Path(__file__).with_name("spaces") / "tiny.yaml")
+#: The same with a vector per list.
+BAGS = str(Path(__file__).with_name("spaces") / "tiny_bag.yaml")
 CANNOT_PASS = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a repeated row is one more draw of the split and of the batches; a weight is not"
@@ -34,7 +37,7 @@ CANNOT_PASS = {
 
 def quick(**changes: Any) -> AutoFIClassifier:
     given = {"trials": 1, "device": "cpu", "random_state": 0, "validation_fraction": 0.2} | changes
-    return AutoFIClassifier(TINY, **given)
+    return AutoFIClassifier(**{"space": TINY} | given)
 
 
 def table(rows: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
@@ -191,3 +194,63 @@ def test_other_columns_than_those_of_the_fit_are_refused(fitted: AutoFIClassifie
         clone(fitted).predict(frame)
     with pytest.raises(ConfigError, match="validation_fraction"):
         quick(validation_fraction=1.5).fit(*table(20))
+
+
+def lists(rows: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
+    """The label follows whether "a" is among the tags; `noise` says nothing and `constant` nothing at all."""
+    generator = np.random.default_rng(seed)
+    tags = [
+        list(generator.choice(list("abcdef"), generator.integers(1, 4), replace=False)) for _ in range(rows)
+    ]
+    frame = pd.DataFrame({"noise": generator.integers(0, 9, rows), "tags": tags, "constant": 1})
+    labels = np.array(["a" in row for row in tags]) ^ (generator.random(rows) < 0.05)
+    return frame, labels.astype(int)
+
+
+def test_multi_valued_columns_as_lists_or_with_a_separator(tmp_path: Path) -> None:
+    (frame, labels), (other, truth) = lists(), lists(seed=1)
+    joined, others = (each.assign(tags=each["tags"].map(";".join)) for each in (frame, other))
+    as_lists = quick(space=BAGS).fit(frame, labels)
+    by_name = quick(space=BAGS, multi_valued={"tags": ";"}).fit(joined, labels)
+    by_place = clone(quick(space=BAGS, multi_valued={1: ";"})).fit(joined, labels)
+    assert auc(truth, as_lists.predict_proba(other)[:, 1]) > 0.85
+    for model in (by_name, by_place):
+        np.testing.assert_allclose(
+            model.predict_proba(others), as_lists.predict_proba(other), rtol=0, atol=1e-6
+        )
+    scored = autofi.load(by_name.export(tmp_path / "model", forms=("onnx",))).predict_proba(others)
+    np.testing.assert_allclose(scored, by_name.predict_proba(others)[:, 1], rtol=0, atol=1e-5)
+    assert not (tmp_path / "model" / "weights.safetensors").exists()
+    with pytest.raises(
+        ConfigError, match="multi_valued names columns of X: 'tag' is none; did you mean 'tags'"
+    ):
+        quick(multi_valued={"tag": ";"}).fit(joined, labels)
+    with pytest.raises(ConfigError, match="no form 'onx'"):
+        by_name.export(tmp_path / "other", forms=("onx",))
+
+
+def test_importances_are_those_of_the_columns() -> None:
+    frame, labels = lists()
+    model = quick(space=BAGS, validation_fraction=0.5).fit(frame, labels)
+    noise, tags, constant = model.feature_importances_
+    assert model.feature_names_in_.tolist() == ["noise", "tags", "constant"]
+    assert tags > 0.05 and abs(noise) < tags / 3 and constant == 0.0
+    # Shuffling a column by hand costs as much.
+    other, truth = lists(4000, seed=1)
+    shuffled = other.assign(tags=other["tags"].sample(frac=1.0, random_state=0).to_numpy())
+    rise = log_loss(truth, model.predict_proba(shuffled)) - log_loss(truth, model.predict_proba(other))
+    assert tags == pytest.approx(rise, rel=0.35)
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(model)).feature_importances_, model.feature_importances_
+    )
+    weighted = quick().fit(frame, labels, sample_weight=np.ones(len(frame)))
+    assert weighted.feature_importances_.shape == (3,)
+
+
+def test_the_study_is_at_hand_where_a_storage_keeps_it(fitted: AutoFIClassifier, tmp_path: Path) -> None:
+    model = quick(storage=str(tmp_path / "studies.db")).fit(*table(80))
+    for each in (model, pickle.loads(pickle.dumps(model))):
+        assert each.study_.best == model.architecture_
+        each.study_.close()
+    with pytest.raises(AttributeError, match="fitted without one; give storage="):
+        _ = fitted.study_
