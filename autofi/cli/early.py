@@ -1,15 +1,16 @@
 """Mistyped files, columns and names of studies are refused before torch and what comes with it is imported.
 
-The library refuses the same, and more, but only after seconds of imports. Where torch is imported already there is
-nothing to gain, and nothing is looked at here.
+The library refuses the same, and more, but only after seconds of imports. Where torch is imported already, or not
+installed, there is nothing to gain, and nothing is looked at here.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autofi.errors import ConfigError, SearchSpaceError
 from autofi.extras import extras_named
@@ -24,7 +25,7 @@ _YAML = (".yaml", ".yml")
 
 def check_study(name: str, storage: str | None, *, data: str | None = None) -> None:
     """Refuse the name of a study that the storage has not, and another place of its table where no table is."""
-    if _too_late():
+    if _needless():
         return
     with extras_named():
         from autofi.store.location import resolve_storage
@@ -44,7 +45,7 @@ def check_table(
     others: Sequence[Path | None] = (),
 ) -> None:
     """Refuse files that are not there, and names that are no column of the table."""
-    if _too_late():
+    if _needless():
         return
     found = _columns(data, query=query)
     for other in others:
@@ -63,7 +64,7 @@ def check_table(
 
 def check_space(name: str) -> None:
     """Refuse a search space that is neither a name nor a file."""
-    if _too_late():
+    if _needless():
         return
     from autofi.space.named import space_file
 
@@ -87,7 +88,7 @@ def check_bundle(
 ) -> None:
     """Refuse a folder that is no bundle, an output that cannot be written, and a table that lacks columns of the
     bundle, with `labelled` also those that are compared with."""
-    if _too_late():
+    if _needless():
         return
     from autofi.export.contents import existing_bundle
     from autofi.export.manifest import read_manifest
@@ -113,7 +114,7 @@ def check_bundle(
 
 def check_comparison(file: Path, data: Path, tables: Sequence[str] | None) -> None:
     """Refuse a file of a comparison that is not there, and tables of it whose sources are not."""
-    if _too_late():
+    if _needless():
         return
     import yaml
 
@@ -129,8 +130,8 @@ def check_comparison(file: Path, data: Path, tables: Sequence[str] | None) -> No
             _columns(str(data / source))
 
 
-def _too_late() -> bool:
-    return "torch" in sys.modules
+def _needless() -> bool:
+    return "torch" in sys.modules or find_spec("torch") is None
 
 
 def _columns(data: str, *, query: str | None = None) -> ColumnNames | None:
@@ -138,5 +139,4 @@ def _columns(data: str, *, query: str | None = None) -> ColumnNames | None:
         return None
     from autofi.data.reading import column_names
 
-    found: Any = column_names(data, query=query)
-    return found
+    return column_names(data, query=query)

@@ -268,9 +268,10 @@ def told_line(table: str, told: Mapping[str, Sequence[str]], fields: int) -> str
     parts = [f"{name}: {' and '.join(found)}" for name, found in list(told.items())[:_TOLD_FIELDS]]
     more = len(told) - len(parts)
     tail = f"; and {more} more" if more else ""
-    return (
+    line = (
         f"{table} is far from the training rows in {len(told)} of {fields} fields: {'; '.join(parts)}{tail}"
     )
+    return " ".join(line.split())  # a name may hold the end of a line
 
 
 def _short_dictionary(column: pa.Array) -> pa.Array:

@@ -36,6 +36,8 @@ class SkewMonitor(Collector):
 
     def add(self, table: pa.Table) -> None:
         """Count rows that were scored, as soon as there are enough."""
+        if not table.num_rows:
+            return
         with self._lock:
             self._waiting.append(table)
             if sum(waiting.num_rows for waiting in self._waiting) >= ROWS_AT_ONCE:
@@ -89,7 +91,8 @@ class SkewMonitor(Collector):
         for name, told in found.told.items():
             if now - self._told_at.get(name, -SECONDS_BETWEEN_LINES) >= SECONDS_BETWEEN_LINES:
                 self._told_at[name] = now
-                _log.warning("%s: %s (of the last %s rows compared)", name, " and ".join(told), found.counted)
+                line = f"{name}: {' and '.join(told)} (of the last {found.counted} rows compared)"
+                _log.warning("%s", " ".join(line.split()))
 
 
 def _states(field: FieldSkew) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import autofi
+from autofi.cli.app import app
 from autofi.data.encode import encode
 from autofi.data.inference import SchemaOverrides, infer_schema
 from autofi.data.reading import open_table
@@ -28,7 +31,16 @@ from autofi.export.manifest import describe, read_manifest
 from autofi.export.predictor import Predictor
 from autofi.export.profiling import profile_training
 from autofi.export.release import release_bundle
-from autofi.export.skew import FIRST_ROWS, ONE_BATCH_IN, SkewCounts, SkewWarning, far_off, percent, wilson
+from autofi.export.skew import (
+    FIRST_ROWS,
+    ONE_BATCH_IN,
+    SkewCounts,
+    SkewWarning,
+    far_off,
+    percent,
+    told_line,
+    wilson,
+)
 from autofi.export.training_profile import (
     MOST_VALUES,
     KnownValues,
@@ -322,3 +334,30 @@ def test_an_empty_profile_compares_nothing(released: dict[str, Predictor]) -> No
     counts = SkewCounts(TrainingProfile(10, 10, ()), released["onnx"].schema)
     assert counts.add(pa.RecordBatch.from_pandas(changed(), preserve_index=False))
     assert counts.skew("rows").fields == () and np.isnan(Share(0, 0).value)
+
+
+def test_names_do_not_break_the_line() -> None:
+    assert told_line("a\nb.csv", {"x\ny": ["100 % missing, 0 % in training"]}, 3) == (
+        "a b.csv is far from the training rows in 1 of 3 fields: x y: 100 % missing, 0 % in training"
+    )
+    many = told_line("a.csv", {str(number): ["100 % unseen, 0 % in training"] for number in range(9)}, 9)
+    assert many is not None and many.endswith("4: 100 % unseen, 0 % in training; and 4 more")
+    assert told_line("a.csv", {}, 3) is None
+
+
+def test_the_command_line_tells_it_on_standard_error_and_in_json(profiled: Path, tmp_path: Path) -> None:
+    changed(city="Atlantis").to_csv(tmp_path / "far.csv", index=False)
+    changed().to_csv(tmp_path / "near.csv", index=False)
+    for name, far in (("far", True), ("near", False)):
+        rows, scores = str(tmp_path / f"{name}.csv"), str(tmp_path / "scores.csv")
+        for asked in (["predict", str(profiled), rows, "-o", scores], ["evaluate", str(profiled), rows]):
+            ran = CliRunner().invoke(app, [*asked, "--json", "-q"])
+            answer = json.loads(ran.stdout)
+            assert (ran.exit_code, answer["rows"]) == (0, 500)
+            assert ("skew" in answer) is far
+            if far:
+                (line,) = ran.stderr.splitlines()
+                assert line == f"autofi: warning: {answer['skew']['told']}"
+                assert re.search(r"in 1 of \d+ fields: city: 100 % unseen, 0 % in training$", line)
+            else:
+                assert ran.stderr == ""
