@@ -22,7 +22,7 @@ ONE_BATCH_IN = 8
 #: Values below which a share says nothing.
 FEWEST_VALUES = 10
 #: By how much a share lies above training's where it is far off, in shares, and in standard errors of either.
-MARGIN = 0.1
+MARGIN = 0.2
 STANDARD_ERRORS = 3.0
 #: Fields that the one line of a table names.
 _TOLD_FIELDS = 5
@@ -233,7 +233,7 @@ class _FieldCounts:
 def far_off(share: Share, before: Share) -> bool:
     """Whether a share is far above that of training.
 
-    So it is where the lower end of its interval lies more than 10 percentage points above the upper end of the interval
+    So it is where the lower end of its interval lies more than 20 percentage points above the upper end of the interval
     of training's; where it is 100 %, above that end at all. Intervals are Wilson's, of three standard errors. Of fewer
     than 10 values nothing is said, nor where training has none to compare with.
     """

@@ -289,17 +289,17 @@ def test_wilson_is_the_interval_of_its_definition(count: int, of: int) -> None:
         (Share(9, 9), Share(2, 1000), False),
         (Share(10, 10), Share(2, 1000), True),
         (Share(50, 1000), Share(2, 1000), False),  # beyond chance, and still not far
-        (Share(200, 1000), Share(2, 1000), True),
-        (Share(20, 100), Share(2, 1000), False),  # far, and not beyond chance
+        (Share(300, 1000), Share(2, 1000), True),
+        (Share(30, 100), Share(2, 1000), False),  # far, and not beyond chance
         (Share(1000, 1000), Share(950, 1000), True),  # all of them
         (Share(990, 1000), Share(950, 1000), False),
         (Share(600, 1000), Share(500, 1000), False),
-        (Share(700, 1000), Share(500, 1000), True),
+        (Share(850, 1000), Share(500, 1000), True),
         (Share(0, 1000), Share(500, 1000), False),  # less is not far
         (Share(100, 100), Share(0, 0), False),  # nothing to compare with
     ],
 )
-def test_far_off_is_beyond_chance_and_by_ten_points(share: Share, before: Share, far: bool) -> None:
+def test_far_off_is_beyond_chance_and_by_twenty_points(share: Share, before: Share, far: bool) -> None:
     assert far_off(share, before) is far
 
 
