@@ -6,7 +6,6 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,8 +28,6 @@ from sklearn.utils.validation import (
 from autofi.data.overrides import SchemaOverrides
 from autofi.data.reading import open_table
 from autofi.errors import ConfigError, nearest
-from autofi.evaluation.permutation_importance import REPEATS, ROWS, permutation_importance
-from autofi.export.bundle import load_bundle
 from autofi.export.contents import FORMS, forms_of, quantization_of
 from autofi.export.loading import load
 from autofi.export.predictor import Predictor
@@ -149,9 +146,10 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 baselines=tuple(self.baselines),
             )
             summary, architecture = study.summary(), study.best
+            measured = study.findings().permutation
+            importance = {} if measured is None else measured.by_field()
             with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
                 path = study.export(Path(folder) / "bundle", forms=("torch",))
-                importance = _importances(path, table.take(pa.array(_some(valid, codes))), target, weight)
                 bundle = _files(path)
             study.close()
         self.classes_ = classes
@@ -297,27 +295,6 @@ def _unused(name: str, columns: Sequence[str]) -> str:
     while name in columns:
         name += "_"
     return name
-
-
-def _some(rows: npt.NDArray[np.intp], codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """At most as many rows as importances are measured on, some of either class."""
-    most = ROWS * REPEATS
-    if len(rows) <= most:
-        return rows
-    _, chosen = _stratified(codes[rows], most / len(rows), np.random.RandomState(0))
-    return rows[chosen]
-
-
-def _importances(folder: Path, rows: pa.Table, target: str, weight: str) -> dict[str, float]:
-    """Permutation importance by column; rows weigh as in the training."""
-    bundle = load_bundle(folder)
-    (batch,) = rows.combine_chunks().to_batches()
-    encoded = replace(
-        bundle.builder.encoder.transform_batch(batch),
-        labels=batch.column(target).to_numpy().astype(np.float32),
-        weights=batch.column(weight).to_numpy() if weight in rows.column_names else None,
-    )
-    return permutation_importance(bundle.network, bundle.builder, encoded).by_field()
 
 
 def _separators(chosen: Mapping[str | int, str], columns: Sequence[str]) -> dict[str, str]:

@@ -53,7 +53,7 @@ def predict(
 
     One line on standard error warns where the rows are far from those of training, field by field.
     """
-    check_bundle(bundle, data, query=query, output=output)
+    check_bundle(bundle, data, query=query, header=header, delimiter=delimiter, output=output)
     import autofi
 
     predictor = autofi.load(bundle, runtime=runtime, device=device)
@@ -86,7 +86,15 @@ def evaluate(
 
     One line on standard error warns where the rows are far from those of training, field by field.
     """
-    check_bundle(bundle, data, query=query, labelled=True, unweighted=unweighted)
+    check_bundle(
+        bundle,
+        data,
+        query=query,
+        header=header,
+        delimiter=delimiter,
+        labelled=True,
+        unweighted=unweighted,
+    )
     import autofi
 
     predictor = autofi.load(bundle, runtime=runtime, device=device)

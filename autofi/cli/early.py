@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autofi.errors import ConfigError, SearchSpaceError
 from autofi.extras import extras_named
@@ -47,10 +47,13 @@ def check_table(
     """Refuse files that are not there, and names that are no column of the table."""
     if _needless():
         return
-    found = _columns(data, query=query)
+    text: dict[str, Any] = {}
+    if overrides is not None:
+        text = {"header": overrides.header, "delimiter": overrides.delimiter}
+    found = _columns(data, query=query, **text)
     for other in others:
         if other is not None:
-            _columns(str(other))
+            _columns(str(other), **text)
     if found is not None:
         from autofi.data.inference import check_columns
 
@@ -82,6 +85,8 @@ def check_bundle(
     data: str | None = None,
     *,
     query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
     output: Path | None = None,
     labelled: bool = False,
     unweighted: bool = False,
@@ -99,14 +104,15 @@ def check_bundle(
         from autofi.export.score_file import ScoreFile
 
         ScoreFile(output)
-    found = None if data is None else _columns(data, query=query)
-    if found is None:
+    if data is None:
         return
     from autofi.export.raw_rows import check_fields, check_labelled
     from autofi.export.raw_schema import SCHEMA, read_schema
 
-    if SCHEMA in manifest.files:
-        schema, _ = read_schema(folder)
+    schema = read_schema(folder)[0] if SCHEMA in manifest.files else None
+    names = () if schema is None else schema.names
+    found = _columns(data, query=query, header=header, delimiter=delimiter, names=names)
+    if found is not None and schema is not None:
         check_fields(found, schema)
         if labelled:
             check_labelled(found, schema, weight=None if unweighted else schema.weight)
@@ -134,9 +140,10 @@ def _needless() -> bool:
     return "torch" in sys.modules or find_spec("torch") is None
 
 
-def _columns(data: str, *, query: str | None = None) -> ColumnNames | None:
+def _columns(data: str, **options: Any) -> ColumnNames | None:
+    """The columns of a table at a glance; the options are those of `column_names`."""
     if data.partition(":")[0] == _PLANTED:
         return None
     from autofi.data.reading import column_names
 
-    return column_names(data, query=query)
+    return column_names(data, **options)

@@ -64,7 +64,7 @@ def explain(
 
     A contribution is the logit less the logit with that part of the network masked to zero. Needs the form torch.
     """
-    check_bundle(bundle, data, query=query)
+    check_bundle(bundle, data, query=query, header=header, delimiter=delimiter)
     import autofi
 
     read: dict[str, Any] = {"query": query, "header": header, "delimiter": delimiter}

@@ -324,7 +324,9 @@ def _by_texts(array: pa.Array) -> NDArray[np.float64]:
     Whole numbers are what they are: float32 134217728 has the text 1.3421773e+08.
     """
     if pa.types.is_decimal32(array.type) or pa.types.is_decimal64(array.type):
-        array = pc.cast(array, pa.decimal128(array.type.precision, array.type.scale))  # the others have no dictionary
+        array = pc.cast(
+            array, pa.decimal128(array.type.precision, array.type.scale)
+        )  # the others have no dictionary
     encoded = array.dictionary_encode()
     values = encoded.dictionary
     if pa.types.is_float16(values.type):

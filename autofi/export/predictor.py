@@ -108,9 +108,9 @@ class Predictor:
     ) -> Floats:
         """The probability of a click in every row, float64 [N], in the order of the rows.
 
-        Rows that are far from those of training are told by one SkewWarning, and by `skew`. `header` and `delimiter` (a
-        character or `tab`) say how delimited text is divided, here and in what follows; a first row that holds the names
-        of the fields is known for the header anyway.
+        Rows that are far from those of training are told by one SkewWarning, and by `skew`. `header` and `delimiter`
+        (a character or `tab`) say how delimited text is divided, here and in what follows; a first row that holds the
+        names of the fields is known for the header anyway.
         """
         opened = open_rows(table, self.schema, query=query, header=header, delimiter=delimiter)
         counts = self.skew_counts()
