@@ -62,7 +62,7 @@ def search(
     timeout: float | None = None,
     seeds: int = 3,
     device: str = "auto",
-    seed: int = 0,
+    seed: int | None = None,
     split: str = DEFAULT_SPLIT,
     valid: Any = None,
     test: Any = None,
@@ -95,6 +95,7 @@ def search(
     trials      architectures trained from scratch, counted over all sittings of the study
     timeout     seconds after which no further trial begins; what follows the search (retraining) still runs
     seeds       times the winner is retrained
+    seed        of everything random: 0 unless it is given, or of a resumed study its own
     objectives  names of `autofi.objectives.OBJECTIVES`, the first of which leads; by default the validation AUC
     limits      such as `table_bytes<=50MB` and `auc>=0.7`, which the winner keeps
     strategy    how candidates are come to: a name of `autofi.strategies.registry.strategies`
@@ -113,7 +114,7 @@ def search(
     worker_data  where the table lies on Ray's nodes, if not where it lies here
 
     The same study name goes on where it stopped, with its own objectives and limits where none are given; with another
-    space, other data or others of those it raises `StudyMismatchError`. Raises `AutoFIError` for anything wrong with
+    space, other data, another seed or others of those it raises `StudyMismatchError`. Raises `AutoFIError` for anything wrong with
     the input, before any work, and `LimitError` when nothing that was measured keeps the limits.
     """
     begun = time.monotonic()
@@ -139,6 +140,7 @@ def search(
     # An unreachable storage, other goals, another plan or space are refused before the table is read.
     kept = store.settings(name) or {}
     goals = Goals.parse(objectives, limits, kept=Goals.from_json(kept) if kept else None)
+    seed = int(kept.get("seed", 0)) if seed is None else seed
     if tuning is not None:
         check_single(goals)
     settings = SearchSettings(

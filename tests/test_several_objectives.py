@@ -157,6 +157,19 @@ def test_a_resume_keeps_what_the_study_is_after_and_refuses_anything_else(search
         search(missing, limits=["table_bytes<=50kB"])
 
 
+def test_a_resume_with_another_seed_is_refused_for_that_reason(searched: Searched) -> None:
+    missing = searched.source.with_name("missing.parquet")  # the split follows the seed: data is not looked at
+    with pytest.raises(StudyMismatchError, match=r"another seed \(0, now 5\); leave it out to go on \(--seed\)"):
+        search(missing, seed=5)
+    words = ["search", str(missing), "--target", "click", "--space", str(SPACE), "--study", "mine"]
+    refused = searched.run(*words, "--seed", "5")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "study 'mine' was made with another seed (0, now 5)" in refused.stderr
+    with StudyStore(resolve_storage(searched.storage)) as store:
+        assert (store.settings("mine") or {})["seed"] == 0
+    search(searched.source, seed=0).close()
+
+
 def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path) -> None:
     words = [
         "search",

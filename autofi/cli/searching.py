@@ -180,7 +180,14 @@ def search(
     objective: options.Objectives = None,
     maximum: options.Most = None,
     minimum: options.Least = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Of everything random. [dim]default: 0, or that of the study that is resumed[/dim]",
+            min=0,
+            show_default=False,
+        ),
+    ] = None,
     baselines: Annotated[
         str | None,
         typer.Option(

@@ -127,10 +127,16 @@ class StudyStore:
     def check_same(
         self, name: str, *, settings: Mapping[str, Any], space_name: str, space_fingerprint: str
     ) -> None:
-        """Raise StudyMismatchError when the study of that name exists with another space, plan or goals: before data is
-        read."""
+        """Raise StudyMismatchError when the study of that name exists with another space, seed, plan or goals: before
+        the data is read, of which another seed makes another split."""
         row = self._row(name) if self._exists() else None
         if row is not None:
+            kept = json.loads(row.settings).get("seed")
+            if kept is not None and settings.get("seed", kept) != kept:
+                raise StudyMismatchError(
+                    f"study '{name}' was made with another seed ({kept}, now {settings['seed']}); leave it out to go on "
+                    f"(--seed), or give the new search another name (--study)."
+                )
             _check_same(row, settings=settings, space_name=space_name, space_fingerprint=space_fingerprint)
 
     def open(self, name: str) -> StudyHandle:
