@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from autofi.opening import inspect_table
     from autofi.progress import RichProgress
     from autofi.serving import serve
-    from autofi.store import list_studies
+    from autofi.store import delete_study, list_studies, rename_study
     from autofi.study import Study, open_study
     from autofi.worker import work
 
@@ -48,6 +48,7 @@ _WHERE = {
     "Study": "study",
     "check_table": "checking",
     "compare": "comparison",
+    "delete_study": "store",
     "explain": "explaining.explain",
     "explain_file": "explaining.explanation_file",
     "inspect_table": "opening",
@@ -59,6 +60,7 @@ _WHERE = {
     "nni_space": "nni.bridge",
     "open_dashboard": "dashboard",
     "open_study": "study",
+    "rename_study": "store",
     "search": "loop",
     "serve": "serving",
     "work": "worker",
@@ -74,6 +76,7 @@ __all__ = [
     "Study",
     "check_table",
     "compare",
+    "delete_study",
     "explain",
     "explain_file",
     "inspect_table",
@@ -85,6 +88,7 @@ __all__ = [
     "nni_space",
     "open_dashboard",
     "open_study",
+    "rename_study",
     "search",
     "serve",
     "work",

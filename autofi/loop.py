@@ -113,9 +113,9 @@ def search(
     worker_cpus, worker_gpus  what a worker on Ray takes of its node, by default one core, and a GPU if `device` is one
     worker_data  where the table lies on Ray's nodes, if not where it lies here
 
-    The same study name goes on where it stopped, with its own objectives and limits where none are given; with another
-    space, other data, another seed or others of those it raises `StudyMismatchError`. Raises `AutoFIError` for anything wrong with
-    the input, before any work, and `LimitError` when nothing that was measured keeps the limits.
+    The same study name goes on where it stopped, with its own objectives, limits and seed where none are given; with
+    another space, other data or others of those it raises `StudyMismatchError`. Raises `AutoFIError` for anything wrong
+    with the input, before any work, and `LimitError` when nothing that was measured keeps the limits.
     """
     begun = time.monotonic()
     progress = progress or SilentProgress()

@@ -34,6 +34,8 @@ COMMANDS = (
     "retrain",
     "studies",
     "show",
+    "delete",
+    "rename",
     "export",
     "dashboard",
     "predict",

@@ -158,8 +158,12 @@ def test_a_resume_keeps_what_the_study_is_after_and_refuses_anything_else(search
 
 
 def test_a_resume_with_another_seed_is_refused_for_that_reason(searched: Searched) -> None:
-    missing = searched.source.with_name("missing.parquet")  # the split follows the seed: data is not looked at
-    with pytest.raises(StudyMismatchError, match=r"another seed \(0, now 5\); leave it out to go on \(--seed\)"):
+    missing = searched.source.with_name(
+        "missing.parquet"
+    )  # the split follows the seed: data is not looked at
+    with pytest.raises(
+        StudyMismatchError, match=r"another seed \(0, now 5\); leave it out to go on \(--seed\)"
+    ):
         search(missing, seed=5)
     words = ["search", str(missing), "--target", "click", "--space", str(SPACE), "--study", "mine"]
     refused = searched.run(*words, "--seed", "5")

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from autofi.cli import bundles, catalog, comparing, explaining, searching, serving, studies, tables
+from autofi.cli import bundles, catalog, comparing, explaining, removal, searching, serving, studies, tables
 from autofi.cli.output import fail, say
 from autofi.errors import AutoFIError
 from autofi.extras import extras_named
@@ -76,5 +76,5 @@ def autofi(
     """Search which pairs of fields a click-through-rate model should memorize, factorize or leave out."""
 
 
-for group in (searching, comparing, studies, bundles, explaining, serving, tables, catalog):
+for group in (searching, comparing, studies, removal, bundles, explaining, serving, tables, catalog):
     group.register(app)

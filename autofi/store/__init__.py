@@ -18,12 +18,14 @@ if TYPE_CHECKING:
         TrialState,
     )
     from autofi.store.study_handle import StudyHandle
-    from autofi.store.study_store import StudyStore, list_studies
+    from autofi.store.removal import Removed
+    from autofi.store.study_store import StudyStore, delete_study, list_studies, rename_study
 
 _WHERE = {
     "ExportRecord": "records",
     "ModelRecord": "records",
     "ModelRole": "records",
+    "Removed": "removal",
     "StageOverview": "overview",
     "StorageURL": "location",
     "StudyHandle": "study_handle",
@@ -34,8 +36,10 @@ _WHERE = {
     "TrialRecord": "records",
     "TrialState": "records",
     "artifact_root": "location",
+    "delete_study": "study_store",
     "list_studies": "study_store",
     "mask_password": "location",
+    "rename_study": "study_store",
     "resolve_storage": "location",
 }
 
@@ -43,6 +47,7 @@ __all__ = [
     "ExportRecord",
     "ModelRecord",
     "ModelRole",
+    "Removed",
     "StageOverview",
     "StorageURL",
     "StudyHandle",
@@ -53,8 +58,10 @@ __all__ = [
     "TrialRecord",
     "TrialState",
     "artifact_root",
+    "delete_study",
     "list_studies",
     "mask_password",
+    "rename_study",
     "resolve_storage",
 ]
 

@@ -32,6 +32,7 @@ from autofi.store.records import (
     TrialRecord,
     TrialState,
 )
+from autofi.store.removal import study_folder
 from autofi.store.shown import Shown
 from autofi.store.tables import ExportRow, ModelRow, StageRow, StudyRow
 from autofi.store.trial_log import LOST, Claimed, TrialLog
@@ -73,12 +74,11 @@ class StudyHandle:
 
     @property
     def artifacts(self) -> Path:
-        """The study's folder `<root>/<study>/<when it was created>`; whoever writes into it creates it.
+        """The study's folder, see `study_folder`; whoever writes into it creates it.
 
         Another study of that name, in another database of the folder or in one that is gone, has another.
         """
-        created = self.record.created_at.strftime("%Y%m%d-%H%M%S-%f")
-        return artifact_root(self._database.url) / self.name / created
+        return study_folder(self._database, self.name, self.record.created_at)
 
     @property
     def is_local(self) -> bool:

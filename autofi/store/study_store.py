@@ -13,29 +13,23 @@ from types import TracebackType
 from typing import Any, Self
 
 import optuna
-from sqlalchemy import Integer, String, Text, and_, cast, column, delete, exists, func, select, table
+from sqlalchemy import Integer, String, Text, and_, cast, column, exists, func, select, table
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from autofi.errors import ConfigError, StoreError, StudyMismatchError
 from autofi.objectives import OBJECTIVES, Goals
 from autofi.quiet import quiet_optuna
+from autofi.store import removal
 from autofi.store.database import Database
 from autofi.store.location import StorageURL, resolve_storage
 from autofi.store.lookup import not_found
 from autofi.store.overview import StudyOverview, read_overview
 from autofi.store.payload import to_text
 from autofi.store.records import ModelRole, StudySummary
+from autofi.store.removal import Removed, delete_rows
 from autofi.store.study_handle import StudyHandle
-from autofi.store.tables import (
-    ArchitectureRow,
-    ClaimRow,
-    ExportRow,
-    ModelRow,
-    StageRow,
-    StudyRow,
-    WorkerRow,
-)
+from autofi.store.tables import ModelRow, StudyRow
 from autofi.store.trial_log import CONSTRAINTS
 
 # A study's name is also the name of its folder.
@@ -85,11 +79,7 @@ class StudyStore:
         Raises StudyMismatchError when space, data, plan, objectives or limits differ, StoreError while another process
         searches the study or when another tool made it, ConfigError for a name that cannot be a folder.
         """
-        if not _NAME.fullmatch(name):
-            raise ConfigError(
-                f"study '{name}': a study's name has 1 to 120 letters, digits, spaces or . _ + - and begins "
-                f"with a letter, digit or _; choose another (--study)."
-            )
+        _check_name(name)
         row = self._row(name)
         if row is None:
             row = self._create(
@@ -134,17 +124,30 @@ class StudyStore:
             kept = json.loads(row.settings).get("seed")
             if kept is not None and settings.get("seed", kept) != kept:
                 raise StudyMismatchError(
-                    f"study '{name}' was made with another seed ({kept}, now {settings['seed']}); leave it out to go on "
-                    f"(--seed), or give the new search another name (--study)."
+                    f"study '{name}' was made with another seed ({kept}, now {settings['seed']}); leave it out to go "
+                    f"on (--seed), or give the new search another name (--study)."
                 )
             _check_same(row, settings=settings, space_name=space_name, space_fingerprint=space_fingerprint)
 
     def open(self, name: str) -> StudyHandle:
         """A handle on an existing study that does not claim it; raises StudyNotFoundError."""
-        row = self._row(name) if self._exists() else None
-        if row is None:
-            raise not_found(name, self.url, [summary.name for summary in self.list()])
-        return StudyHandle(self._database, row)
+        return StudyHandle(self._database, self._known(name))
+
+    def delete(self, name: str) -> Removed:
+        """Delete a study with all that it kept here: see `removal.delete_study`; raises StudyNotFoundError.
+
+        On a server, files that another machine keeps beside its own working folder stay there.
+        """
+        return removal.delete_study(self._database, self._known(name))
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a study another name: see `removal.rename_study`; raises StudyNotFoundError and ConfigError."""
+        _check_name(new)
+        row = self._known(name)
+        if new == name:
+            raise StoreError(f"study '{name}' has that name already.")
+        self._forget_deleted(new)
+        removal.rename_study(self._database, row, new)
 
     def list(self) -> tuple[StudySummary, ...]:
         """All studies that AutoFI made, oldest first; none when there is no database yet."""
@@ -238,6 +241,13 @@ class StudyStore:
             )
         return row
 
+    def _known(self, name: str) -> StudyRow:
+        """Our row of a study; raises StudyNotFoundError with the nearest name where there is none."""
+        row = self._row(name) if self._exists() else None
+        if row is None:
+            raise not_found(name, self.url, [summary.name for summary in self.list()])
+        return row
+
     def _create(self, name: str, row: StudyRow) -> StudyRow:
         self._forget_deleted(name)
         self._create_in_optuna(name, row)
@@ -257,12 +267,8 @@ class StudyStore:
         deleted = and_(
             StudyRow.name == name, ~exists().where(_STUDIES.c.study_name == StudyRow.name).correlate(StudyRow)
         )
-        orphans = select(StudyRow.id).where(deleted)
         with self._database.session() as session:
-            # SQLite cascades only when asked at every connection.
-            for child in (ArchitectureRow, ModelRow, ExportRow, StageRow, ClaimRow, WorkerRow):
-                session.execute(delete(child).where(child.study_id.in_(orphans)))
-            session.execute(delete(StudyRow).where(deleted))
+            delete_rows(session, select(StudyRow.id).where(deleted), deleted)
 
     def _create_in_optuna(self, name: str, row: StudyRow) -> None:
         with quiet_optuna(), self._database.errors():
@@ -289,6 +295,14 @@ class StudyStore:
                 "autofi_version": row.package_version,
             }.items():
                 study.set_user_attr(key, value)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"study '{name}': a study's name has 1 to 120 letters, digits, spaces or . _ + - and begins "
+            f"with a letter, digit or _; choose another (--study)."
+        )
 
 
 def _goals(row: StudyRow) -> Goals:
@@ -380,3 +394,22 @@ def list_studies(storage: str | None = None) -> tuple[StudySummary, ...]:
     """The studies of a storage, in the order they were created."""
     with StudyStore(resolve_storage(storage)) as store:
         return store.list()
+
+
+def delete_study(name: str, storage: str | None = None) -> Removed:
+    """Delete a study with its trials, models, predictions and the files it listed; reports and exports stay.
+
+    Raises StudyNotFoundError, and StoreError while a living process searches it or works on its trials.
+    """
+    with StudyStore(resolve_storage(storage)) as store:
+        return store.delete(name)
+
+
+def rename_study(name: str, new: str, storage: str | None = None) -> None:
+    """Give a study another name, which no other has; its folder and the studies of its stages follow.
+
+    Raises StudyNotFoundError, ConfigError for a name that cannot be a folder, and StoreError where the name is taken
+    and while a living process searches the study or works on its trials.
+    """
+    with StudyStore(resolve_storage(storage)) as store:
+        store.rename(name, new)
