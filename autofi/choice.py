@@ -4,16 +4,74 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
-from autofi.candidates.proposed import SURE_PAIRS
+from pydantic import TypeAdapter
+
 from autofi.errors import LimitError, StoreError
 from autofi.objectives import OBJECTIVES, pareto_front
-from autofi.predictions import load_labels, load_predictions, trial_key
-from autofi.store import ModelRecord, ModelRole, StudyHandle, TrialRecord, TrialState
-from autofi.training.metrics import delong
+from autofi.predictions import load_labels, load_predictions, load_weights, trial_key
+from autofi.store import ModelRole, StudyHandle, TrialRecord, TrialState
+from autofi.training.metrics import delong, paired_logloss
 
-#: Architectures that cannot be told apart by one training, of which more seeds decide.
-FINALISTS = 3
+#: Trials that go into the finals at most: the leaders by AUC and by logloss, and their equals.
+FINALISTS = 4
+
+
+@dataclass(frozen=True)
+class Finals:
+    """Who may win.
+
+    trials   the finalists by rising logloss, at most FINALISTS
+    equals   numbers of all trials that cannot be told apart from the leader by AUC or by logloss, the leaders included
+    unknown  numbers of trials whose predictions are gone, so that nothing can be said of them
+    """
+
+    trials: tuple[TrialRecord, ...]
+    equals: tuple[int, ...]
+    unknown: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """What a finalist was judged by: its mean validation logloss over the seeds that all finalists have, and, where it
+    is among the `equal` ones, its bytes and the seconds of its trial."""
+
+    trial: int
+    logloss: float
+    equal: bool
+    table_bytes: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How the winner was found.
+
+    winner     its trial
+    finalists  by rising mean logloss; one where nothing could be mistaken for it
+    seeds      trainings each of them was judged by, its trial among them
+    equals     numbers of the trials that could not be told apart from the leaders by one training
+    unknown    numbers of those of which that could not be asked: their predictions are gone
+    last       the highest number of the trials that were measured by then
+    """
+
+    winner: int
+    finalists: tuple[Finalist, ...]
+    seeds: int
+    equals: tuple[int, ...]
+    unknown: tuple[int, ...]
+    last: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> Self:
+        """What `to_json` gave, also as JSON keeps it."""
+        return TypeAdapter(cls).validate_python(payload)
 
 
 def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
@@ -64,49 +122,125 @@ def front_trials(handle: StudyHandle) -> list[TrialRecord]:
     return [trial for trial, kept in zip(trials, on_front, strict=True) if kept]
 
 
-def finalists(handle: StudyHandle) -> list[TrialRecord]:
-    """The trials that may win, at most FINALISTS, by rising logloss: of those within the limits, see `feasible_trials`.
+def finals(handle: StudyHandle) -> Finals:
+    """Those that may win, of the trials within the limits: see `feasible_trials`.
 
-    The highest AUC leads. Trials with more pairs than the sure ones (`pairs` not among SURE_PAIRS) may lead only when
-    they are ahead of the best trial without them by more than the standard error of that difference (DeLong, paired
-    by row): ties go to the cheaper choice. Whatever the leader is not ahead of by one standard error is its equal;
-    among equals the logloss tells more from few rows than their order by AUC does.
+    The leaders by AUC and by logloss are among them, and as many as there is room for, by rising logloss, of the trials
+    that one of the two is not ahead of by more than the standard error of the difference, paired by validation row:
+    DeLong's of the AUC, that of the mean of the logloss. What a trial is made of makes no difference.
 
     Where another objective than the AUC comes first there are no equals: the best by it wins.
     """
     ranked = feasible_trials(handle)
-    labels = load_labels(handle, "valid")
-    if labels is None or handle.goals.objectives[0] != OBJECTIVES["auc"]:
-        return ranked[:1]
+    if handle.goals.objectives[0] != OBJECTIVES["auc"]:
+        return Finals((ranked[0],), (ranked[0].number,))
+    by_auc, by_logloss = ranked[0], min(ranked, key=_by_logloss)
+    equals, unknown = _equals(handle, ranked, by_auc, by_logloss)
+    leaders = {trial.number: trial for trial in (by_auc, by_logloss)}
+    others = sorted(
+        (trial for trial in ranked if trial.number in equals and trial.number not in leaders), key=_by_logloss
+    )
+    chosen = [*leaders.values(), *others][:FINALISTS]
+    return Finals(tuple(sorted(chosen, key=_by_logloss)), tuple(sorted({*equals, *leaders})), unknown)
 
-    scores = {
-        trial.number: load_predictions(handle, trial_key(trial.number)).get("valid") for trial in ranked
-    }
 
-    def ahead(leader: TrialRecord, other: TrialRecord) -> bool:
-        mine, theirs = scores[leader.number], scores[other.number]
-        if leader.number == other.number or mine is None or theirs is None:
-            return leader.number != other.number
-        return delong(labels, mine, theirs).z > 1.0
+def finalists(handle: StudyHandle) -> list[TrialRecord]:
+    """The trials that may win, at most FINALISTS, by rising logloss: see `finals`."""
+    return list(finals(handle).trials)
 
-    modest = [trial for trial in ranked if trial.params.get("pairs", "selected") in SURE_PAIRS]
-    if modest and not ahead(ranked[0], modest[0]):
-        ranked = modest
-    equals = [trial for trial in ranked if not ahead(ranked[0], trial)]
-    return sorted(equals, key=lambda trial: (_logloss(trial.valid), trial.number))[:FINALISTS]
+
+def decide(handle: StudyHandle) -> Decision:
+    """The winner, by the lowest mean validation logloss of the finalists over the seeds that all of them have.
+
+    A finalist is equal to the best where the difference of their means is at most its standard error over those seeds,
+    paired by seed, and so is every one before it; of equals the one with the fewest bytes wins, then the one that was
+    trained in the fewest seconds. With one seed there is no such error, and only the same logloss is a tie.
+    """
+    found = finals(handle)
+    losses = {trial.number: {None: _logloss(trial.valid)} for trial in found.trials}
+    numbers = {trial.architecture_id: trial.number for trial in found.trials}
+    for model in handle.models(ModelRole.FINALIST):
+        if model.architecture_id in numbers:
+            own: dict[int | None, float] = losses[numbers[model.architecture_id]]  # type: ignore[assignment]
+            own[model.seed] = _logloss(model.metrics.get("valid"))
+    seeds = sorted(
+        set.intersection(*map(set, losses.values())), key=lambda seed: -1 if seed is None else seed
+    )
+    judged = {number: [own[seed] for seed in seeds] for number, own in losses.items()}
+    order = sorted(found.trials, key=lambda trial: (statistics.fmean(judged[trial.number]), trial.number))
+    equal = {order[0].number}
+    for trial in order[1:]:
+        if not _tied(judged[trial.number], judged[order[0].number]):
+            break
+        equal.add(trial.number)
+    winner = min(
+        (trial for trial in order if trial.number in equal),
+        key=lambda trial: (_size(trial), statistics.fmean(judged[trial.number]), trial.number),
+    )
+    return Decision(
+        winner=winner.number,
+        finalists=tuple(
+            Finalist(
+                trial.number,
+                statistics.fmean(judged[trial.number]),
+                trial.number in equal,
+                trial.table_bytes,
+                trial.seconds,
+            )
+            for trial in order
+        ),
+        seeds=len(seeds),
+        equals=found.equals,
+        unknown=found.unknown,
+        last=max(trial.number for trial in complete_trials(handle)),
+    )
 
 
 def best_trial(handle: StudyHandle) -> TrialRecord:
-    """The finalist with the lowest mean logloss over its seeds: one that led by the luck of its seed falls back."""
-    seeds: dict[str, list[ModelRecord]] = {}
-    for model in handle.models(ModelRole.FINALIST):
-        seeds.setdefault(model.architecture_id, []).append(model)
+    """The winner by `decide`: one that led by the luck of its seed falls back."""
+    return handle.trial(decide(handle).winner)
 
-    def mean_logloss(trial: TrialRecord) -> float:
-        more = [_logloss(model.metrics.get("valid")) for model in seeds.get(trial.architecture_id, ())]
-        return statistics.fmean([_logloss(trial.valid), *more])
 
-    return min(finalists(handle), key=lambda trial: (mean_logloss(trial), trial.number))
+def _equals(
+    handle: StudyHandle, ranked: Iterable[TrialRecord], by_auc: TrialRecord, by_logloss: TrialRecord
+) -> tuple[set[int], tuple[int, ...]]:
+    """Numbers of the trials that one of the leaders is not ahead of, and of those without predictions."""
+    labels, weights = load_labels(handle, "valid"), load_weights(handle, "valid")
+    if labels is None:
+        return set(), tuple(trial.number for trial in ranked)
+    first, second = (
+        load_predictions(handle, trial_key(leader.number)).get("valid") for leader in (by_auc, by_logloss)
+    )
+    equals, unknown = set(), []
+    for trial in ranked:
+        scores = load_predictions(handle, trial_key(trial.number)).get("valid")
+        if scores is None:
+            unknown.append(trial.number)
+        elif (first is not None and delong(labels, first, scores).z <= 1.0) or (
+            second is not None and paired_logloss(labels, scores, second, weights).z <= 1.0
+        ):
+            equals.add(trial.number)
+    return equals, tuple(unknown)
+
+
+def _tied(losses: list[float], best: list[float]) -> bool:
+    """Whether the mean difference from the best is at most its standard error over seeds."""
+    if not all(map(math.isfinite, (*losses, *best))):
+        return losses == best
+    apart = [one - other for one, other in zip(losses, best, strict=True)]
+    noise = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
+    return statistics.fmean(apart) <= noise
+
+
+def _size(trial: TrialRecord) -> tuple[float, float]:
+    """Bytes and seconds; what is not known is the largest."""
+    known = (trial.table_bytes, trial.seconds)
+    bytes_, seconds = (math.inf if value is None else float(value) for value in known)
+    return bytes_, seconds
+
+
+def _by_logloss(trial: TrialRecord) -> tuple[float, int]:
+    return _logloss(trial.valid), trial.number
 
 
 def _logloss(figures: object) -> float:

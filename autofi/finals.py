@@ -1,4 +1,5 @@
-"""Finals: architectures that one training cannot tell apart are trained with more seeds, and judged by their mean."""
+"""Finals: the leaders, and what one training cannot tell apart from them, are trained with more seeds and judged by
+their mean; see `autofi.choice`."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ def run_finals(
     """Train every finalist with SEEDS - 1 further seeds that are not recorded yet; test is not read.
 
     A small validation part picks, among architectures that differ by less than chance, the one with the luckiest
-    seed. Nothing is trained when the leader has no equal, nor after `deadline`.
+    seed. Nothing is trained where one trial leads and has no equal, nor after `deadline`.
     """
     found = finalists(handle)
     if len(found) < 2:

@@ -10,7 +10,7 @@ from typing import Any
 
 from autofi.baselines import check_baselines, default_baselines, run_baselines
 from autofi.checking import check_once
-from autofi.choice import best_trial
+from autofi.choice import decide
 from autofi.crew import Crew, Helpers
 from autofi.dashboard.decorations import beside_the_search, draw_study, show_winner
 from autofi.dashboard.stages import show_proposal, show_trained
@@ -49,6 +49,7 @@ from autofi.strategies.registry import get_strategy
 from autofi.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.trial_figures import check_measurable
+from autofi.winner import HAND, RULE, Choice, choose, chosen, crown
 
 
 def search(
@@ -219,8 +220,8 @@ def search(
             draw_study(handle)
         run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
         searched = time.monotonic()
-        best = best_trial(handle)
-        architecture = Architecture.from_json(best.architecture)
+        choice = choose_winner(handle, progress)
+        architecture = Architecture.from_json(handle.trial(choice.trial).architecture)
         retrain_winner(handle, bench, architecture, seeds=seeds, seed=seed, refit=refit, progress=progress)
         spent = searched - encoded + (handle.stage("seconds") or {}).get("search", 0.0)
         run_baselines(
@@ -228,13 +229,23 @@ def search(
         )
         ended = time.monotonic()
         add_seconds(handle, encode=encoded - begun, search=searched - encoded, retrain=ended - searched)
-        handle.record_stage(
-            "winner", {"architecture_id": architecture.id, "trial": best.number, "refit": refit}
-        )
+        crown(handle, choice, refit=refit)
         with beside_the_search(progress):
             show_winner(handle)
             show_trained(handle)
     return Study(store, handle, bench)
+
+
+def choose_winner(handle: StudyHandle, progress: Progress) -> Choice:
+    """Keep which trial wins: one that was made the winner by hand stays it, else the rule decides."""
+    before = chosen(handle)
+    if before is not None and before.by == HAND:
+        progress.note(
+            f"Trial {before.trial} stays the winner: it was made so by hand (autofi retrain --make-winner)."
+        )
+        return choose(handle, handle.trial(before.trial), by=HAND)
+    decision = decide(handle)
+    return choose(handle, handle.trial(decision.winner), by=RULE, decision=decision)
 
 
 def run_search(

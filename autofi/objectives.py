@@ -39,6 +39,11 @@ class Objective:
     label: str
     sentence: str
 
+    @property
+    def of_validation(self) -> str:
+        """The label in a sentence, such as "validation AUC"."""
+        return self.label.replace("valid ", "validation ")
+
     def loss(self, value: float) -> float:
         """The value, turned so that less is better."""
         return -value if self.direction == "maximize" else value

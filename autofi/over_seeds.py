@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from autofi.training.metrics import NORMAL_95
 
+#: What seeds are compared by, and the difference up to which they are the same: that of sums in another order.
+_MEASURES, _SAME = ("auc", "logloss"), 1e-9
+
 
 class Seed(Protocol):
     """One training; `metrics` maps a split part to its measures."""
@@ -31,10 +34,32 @@ def over_seeds(name: str, seeds: Sequence[Seed], *, test_error: float | None) ->
         "valid": mean_figures(seeds, "valid"),
         "test": None if test is None else test | _test_spread(seeds, test["auc"], test_error),
         "seeds": len(seeds),
+        "same_with_every_seed": are_alike(seeds),
         "parameters": seeds[0].parameters,
         "table_bytes": seeds[0].table_bytes,
         "seconds": statistics.fmean(seed.seconds or 0.0 for seed in seeds),
     }
+
+
+def are_alike(seeds: Sequence[Seed]) -> bool:
+    """Whether several seeds came to the same figures, as where nothing of a model depends on them (boosted trees alone,
+    look-ups): no deviation between them is known then, rather than one of 0."""
+    figures = [
+        [
+            found[measure]
+            for found in seed.metrics.values()
+            if isinstance(found, Mapping)
+            for measure in _MEASURES
+            if measure in found
+        ]
+        for seed in seeds
+    ]
+    first = figures[0]
+    return len(seeds) > 1 and all(
+        len(own) == len(first)
+        and all(math.isclose(a, b, abs_tol=_SAME) for a, b in zip(own, first, strict=True))
+        for own in figures
+    )
 
 
 def mean_figures(seeds: Sequence[Seed], part: str) -> dict[str, float] | None:
@@ -54,7 +79,7 @@ def kept_test_error(seed: Seed) -> float | None:
 
 def _test_spread(seeds: Sequence[Seed], mean: float, error: float | None) -> dict[str, Any]:
     aucs = [seed.metrics["test"]["auc"] for seed in seeds if seed.metrics.get("test")]
-    spread = statistics.stdev(aucs) if len(aucs) > 1 else None
+    spread = statistics.stdev(aucs) if len(aucs) > 1 and not are_alike(seeds) else None
     if error is None:
         return {"auc_std": spread, "auc_interval": None}
     half = NORMAL_95 * math.sqrt(error**2 + (spread or 0.0) ** 2 / len(aucs))

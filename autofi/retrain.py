@@ -86,7 +86,7 @@ def retrain_winner(
     seed are kept too, where the study has none of it.
     """
     progress.phase("retrain winner" if role is ModelRole.WINNER else "retrain", total=seeds)
-    known = recorded(handle, role, role.value, architecture.id, refit=refit)
+    known = _kept_in_either(handle, role, architecture.id, refit=refit)
     missing = [number for number in range(seed, seed + seeds) if number not in known]
     progress.advance(seeds - len(missing))
     tasks = [Retraining(architecture, number, refit=refit) for number in missing]
@@ -99,6 +99,30 @@ def retrain_winner(
         list(recorded(handle, role, role.value, architecture.id, refit=refit).values()),
         progress,
     )
+
+
+def _kept_in_either(
+    handle: StudyHandle, role: ModelRole, architecture_id: str, *, refit: bool
+) -> dict[int, ModelRecord]:
+    """The seeds of an architecture in a role; what was trained in the other role counts in this one, too."""
+    known = recorded(handle, role, role.value, architecture_id, refit=refit)
+    other = ModelRole.RETRAINED if role is ModelRole.WINNER else ModelRole.WINNER
+    for seed, model in recorded(handle, other, other.value, architecture_id, refit=refit).items():
+        if seed not in known and model.path is not None and model.path.exists():
+            handle.record_model(
+                role=role,
+                name=role.value,
+                seed=seed,
+                metrics=model.metrics,
+                architecture_id=architecture_id,
+                refit=refit,
+                parameters=model.parameters,
+                table_bytes=model.table_bytes,
+                seconds=model.seconds,
+                path=model.path,
+            )
+            known[seed] = model
+    return known
 
 
 def _keep_bundle(

@@ -16,11 +16,11 @@ from autofi.baselines import current_baselines
 from autofi.calibrating import calibrate as fitted_calibration
 from autofi.calibrating import check_calibration
 from autofi.checking import DATA, check_once
-from autofi.choice import best_trial, complete_trials, front_trials, nearest_miss
+from autofi.choice import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.dashboard.stages import show_trained
 from autofi.device import pick_device
-from autofi.errors import ExportError, StoreError, nearest
+from autofi.errors import ConfigError, ExportError, StoreError, nearest
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.contents import FORMS, forms_of, quantization_of
@@ -35,6 +35,7 @@ from autofi.report.document import report_document
 from autofi.report.findings import Findings, read_findings
 from autofi.report.markdown import write_report
 from autofi.report.page import page_html
+from autofi.report.reasons import why_not
 from autofi.report.study_figures import StudyFigures
 from autofi.report.target import report_target, write_whole
 from autofi.retrain import retrain_winner
@@ -48,8 +49,10 @@ from autofi.store import (
     TrialRecord,
     resolve_storage,
 )
+from autofi.store.winner_stage import WINNER
 from autofi.supernet.exploration import Exploration
 from autofi.training.metrics import NORMAL_95, auc_interval, delong
+from autofi.winner import HAND, RULE, choose, crown, crowned, keep
 
 if TYPE_CHECKING:
     import pandas
@@ -134,7 +137,7 @@ class Study:
         """Everything `autofi search --json` prints; what is not known yet is None."""
         trials, goals = complete_trials(self._handle), self._handle.goals
         feasible = any(trial.feasible for trial in trials)
-        won = self._handle.stage("winner") or {}
+        won = self._handle.stage(WINNER) or {}
         baselines = current_baselines(self._handle)
         known: dict[str, Any] = {
             "study": self.name,
@@ -153,6 +156,9 @@ class Study:
             **goals.to_json(),
             "front": self._points() if goals.several and feasible else None,
             "missed": [],
+            "choice": None,
+            "reasons": [],
+            "retrained": self.retrained(),
             "explored": self._explored(),
             "stopped": self._stopped(),
             "seconds": self._seconds(),
@@ -160,7 +166,9 @@ class Study:
         if not feasible and not won:
             closest = nearest_miss(self._handle, trials) if trials else None
             return known | {"missed": goals.missed(closest.violations) if closest else []}
-        best = best_trial(self._handle) if feasible else None
+        decision = decide(self._handle) if feasible else None
+        best = decision and next(trial for trial in trials if trial.number == decision.winner)
+        choice = crowned(self._handle)
         won_id = won.get("architecture_id")
         winner = next((trial for trial in trials if trial.architecture_id == won_id), best)
         assert winner is not None
@@ -185,6 +193,17 @@ class Study:
             "streams": architecture.chosen_streams(),
             # Of the logit, what boosted trees give; None where the architecture has none.
             "boosted_share": winner.attrs.get("boosted_share") if architecture.boosting else None,
+            # Who chose the trained winner, and how many models' test figures had been read by then.
+            "choice": choice and {"trial": choice.trial, "by": choice.by, "test_read_before": choice.read},
+            # Why trials that are ahead of the winner in a validation figure did not win, in words.
+            "reasons": why_not(
+                goals,
+                trials,
+                winner,
+                choice.by if choice else RULE,
+                choice.decision if choice else decision,
+                trained=choice is not None,
+            ),
             # In words; only a trial that was asked for by its number wins beyond the limits.
             "missed": goals.missed(winner.violations),
         }
@@ -194,43 +213,86 @@ class Study:
         trial: int | None = None,
         seeds: int | None = None,
         *,
+        make_winner: bool = False,
         jobs: int | None = None,
         progress: Progress | None = None,
     ) -> Study:
-        """Train an architecture from fresh weights (the best, or that of a trial) and read its test result.
+        """Train an architecture from fresh weights and read its test result: more seeds of the winner, or a trial's.
+
+        A trial's models are kept beside the winner, which stays the winner unless `make_winner` says otherwise: see
+        `retrained`. From then on the study tells how many models' test figures had been read before that.
 
         Seeds that are recorded already are not repeated; `jobs` of them are trained at once. The data is opened again
         as the search opened it; a study of a table in memory can be retrained only by the process that searched it.
         """
         progress = progress or SilentProgress()
-        record = best_trial(self._handle) if trial is None else self._trial(trial)
-        for missed in self._handle.goals.missed(record.violations):
-            progress.note(f"Trial {record.number} becomes the winner although {missed}.")
-        settings = self._settings
-        with self._handle as handle:
-            self._train(record, ModelRole.WINNER, seeds=seeds or settings.seeds, jobs=jobs, progress=progress)
-            handle.record_stage(
-                "winner",
-                {
-                    "architecture_id": record.architecture_id,
-                    "trial": record.number,
-                    "refit": settings.refit,
-                },
+        handle, settings = self._handle, self._settings
+        if trial is None and make_winner:
+            raise ConfigError(
+                "A trial is made the winner by its number: found make_winner and none; name one (--trial N)."
             )
+        choice, decision = crowned(handle), None
+        if trial is not None:
+            record = self._trial(trial)
+        elif choice is not None:
+            record = self._trial(choice.trial)
+        else:
+            decision = decide(handle)
+            record = self._trial(decision.winner)
+        is_winner = choice is not None and choice.architecture_id == record.architecture_id
+        wins = trial is None or make_winner or is_winner
+        if make_winner and not is_winner:
+            for missed in handle.goals.missed(record.violations):
+                progress.note(f"Trial {record.number} becomes the winner although {missed}.")
+        elif not wins:
+            progress.note(f"Trial {record.number} is trained beside the winner (--make-winner replaces it).")
+        with handle:
+            bench = self._claimed_bench(jobs, progress)
+            if choice is not None and is_winner:
+                keep(handle, choice)
+            elif wins:
+                # Before its test rows are read, so that a retraining that goes on counts none of its own.
+                choice = choose(handle, record, by=HAND if make_winner else RULE, decision=decision)
+            role = ModelRole.WINNER if wins else ModelRole.RETRAINED
+            self._train(bench, record, role, seeds=seeds or settings.seeds, progress=progress)
+            if wins:
+                assert choice is not None
+                crown(handle, choice, refit=settings.refit)
             with beside_the_search(progress):
-                show_winner(handle)
+                if wins:
+                    show_winner(handle)
                 show_trained(handle)
         return self
 
-    def _train(
-        self, record: TrialRecord, role: ModelRole, *, seeds: int, jobs: int | None, progress: Progress
-    ) -> None:
-        """Train a trial's architecture from fresh weights and keep the bundles; the handle claims the study."""
-        settings = self._settings
-        bench = self._bench or self._open_bench(settings, progress)
+    def retrained(self) -> list[dict[str, Any]]:
+        """Models of other trials than the winner that were trained anew: to be compared, to be exported, or winners
+        before; each as `summary` tells one, with its trial's number, in the order of these."""
+        won = (self._handle.stage(WINNER) or {}).get("architecture_id")
+        numbers = {trial.architecture_id: trial.number for trial in complete_trials(self._handle)}
+        refit = bool(self._handle.record.settings.get("refit"))
+        found: dict[str, dict[int, ModelRecord]] = {}
+        for role in (ModelRole.WINNER, ModelRole.RETRAINED):
+            for model in self._handle.models(role):
+                if model.architecture_id != won and model.architecture_id in numbers and model.refit == refit:
+                    found.setdefault(model.architecture_id, {})[model.seed] = model
+        return [
+            {"trial": numbers[key], **self._model(f"trial {numbers[key]}", list(models.values()))}
+            for key, models in sorted(found.items(), key=lambda item: numbers[item[0]])
+        ]
+
+    def _claimed_bench(self, jobs: int | None, progress: Progress) -> Workbench:
+        """The data, and the study claimed for what is trained on it."""
+        bench = self._bench or self._open_bench(self._settings, progress)
         if jobs is not None:
             bench.jobs = jobs
         self._handle.claim()
+        return bench
+
+    def _train(
+        self, bench: Workbench, record: TrialRecord, role: ModelRole, *, seeds: int, progress: Progress
+    ) -> None:
+        """Train a trial's architecture from fresh weights and keep the bundles; the handle has claimed the study."""
+        settings = self._settings
         # Where a version without them searched.
         check_once(self._handle, bench.dataset, seed=settings.seed)
         save_frequencies(self._handle, bench.dataset)
@@ -363,7 +425,7 @@ class Study:
 
     def _won(self) -> list[ModelRecord]:
         """The seeds of the retrained winner."""
-        won = self._handle.stage("winner")
+        won = self._handle.stage(WINNER)
         models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
         if not models:
             raise ExportError(
@@ -385,7 +447,8 @@ class Study:
                 f"Trial {record.number} has no bundle yet: its architecture is retrained, with one seed."
             )
             with self._handle:
-                self._train(record, ModelRole.RETRAINED, seeds=1, jobs=None, progress=progress)
+                bench = self._claimed_bench(None, progress)
+                self._train(bench, record, ModelRole.RETRAINED, seeds=1, progress=progress)
         return found()
 
     def _points(self) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -313,7 +314,6 @@ def test_search_ends_with_winner_baselines_choices_and_the_next_command(runner: 
         "lightgbm",
         "1 memorize, 0 factorize, 1 naive",
         "user × [item]",
-        "embedding + statistics",
         "Streams: fm\n",
         "selected_products, crosses user × [item] × hour, dim 4",
         "Beside:  boosted trees, 45% of the logit",
@@ -337,6 +337,46 @@ def test_a_study_that_was_not_retrained_is_shown_with_what_to_do(runner: CliRunn
     shown = runner.invoke(app, ["show", "mine"])
     assert shown.exit_code == 0
     assert "autofi retrain mine" in shown.stdout
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_show_fits(runner: CliRunner, api: Any, width: int) -> None:
+    baselines = [
+        SUMMARY["winner"] | {"name": name} for name in ("all-factorize", "armnet_one_head", "catboost")
+    ]
+    pairs = [
+        {"left": f"field {a}", "right": f"field {b}", "choice": "factorize"}
+        for a in range(9)
+        for b in range(a)
+    ]
+    reasons = ["Trial 7 has the higher validation AUC (0.8794 against 0.8790): " + "a long reason " * 9 + "."]
+    limits = {"objectives": ["auc", "latency"], "limits": ["table_bytes<=50000000.0"]}
+    study = FakeStudy(SUMMARY | limits | {"baselines": baselines, "pairs": pairs, "reasons": reasons})
+    row = {
+        "valid_auc": 0.81234567, "valid_logloss": 0.4, "parameters": 12_345_678, "table_bytes": 1.5e9,
+        "flops": 1e7, "latency": 1234.5, "seconds": 1234.5, "feasible": False, "architecture": "long " * 40,
+    }  # fmt: skip
+    study.leaderboard = lambda: pd.DataFrame([{"trial": number, **row} for number in range(14)])  # type: ignore[method-assign]
+    api("open_study", study)
+    shown = runner.invoke(app, ["show", "mine"], env={"COLUMNS": str(width)}).stdout
+    assert max(map(len, shown.splitlines())) <= width
+    # Nothing is cut off, and a table's row is one line.
+    assert "…" not in shown
+    for whole in (
+        "0.7902 ± 0.0004",
+        "0.7872–0.7932",
+        "armnet_one_head",
+        "0.8123",
+        "1.5 GB",
+        "1,234 us",
+        "over a limit",
+    ):
+        assert whole in shown
+    assert len(re.findall(r"^ *\d+ +0\.8123 ", shown, flags=re.MULTILINE)) == 10
+    assert "(the first 10 of 14)" in shown
+    (heading,) = [line for line in shown.splitlines() if line.split()[:1] == ["trial"]]
+    assert len(re.split(r"  +", heading.strip())) <= 8
+    assert "autofi export mine -o mine-model" in shown
 
 
 def test_show_prints_the_leaderboard_without_empty_columns(runner: CliRunner, api: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,14 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 import autofi
-from autofi.choice import best_trial, feasible_trials, finalists, front_trials
+from autofi.choice import FINALISTS, best_trial, decide, feasible_trials, finalists, finals, front_trials
 from autofi.errors import DataError, LimitError
 from autofi.predictions import LABELS, load_predictions, save_predictions, trial_key
 from autofi.progress import SilentProgress
 from autofi.report.markdown import report_markdown
 from autofi.settings import SearchSettings
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
-from autofi.training.metrics import auc, gauc, logloss
+from autofi.training.metrics import auc, delong, gauc, logloss
 from tests.store.examples import CREATED, start
 from tests.visits import visits
 
@@ -65,6 +66,8 @@ def add(
     *,
     pairs: str = "selected",
     flops: float = 0.0,
+    table_bytes: int = 40,
+    seconds: float = 1.0,
 ) -> int:
     number = start(
         handle,
@@ -80,18 +83,20 @@ def add(
         number,
         handle.goals.values(figures),
         violations=handle.goals.violations(figures),
-        attrs={"valid": valid, "parameters": 10, "table_bytes": 40, "seconds": 1.0},
+        attrs={"valid": valid, "parameters": 10, "table_bytes": table_bytes, "seconds": seconds},
     )
     return number
 
 
-def test_a_clear_lead_in_auc_wins_whatever_the_logloss(handle: StudyHandle) -> None:
-    labels, best = logits(0.1, sharpness=4.0)
-    _, worse = logits(1.5)
-    first = add(handle, best, labels)
-    add(handle, worse, labels)
-    assert logloss(labels, worse) < logloss(labels, best)
-    assert best_trial(handle).number == first
+def test_the_leaders_by_auc_and_by_logloss_are_finalists_and_the_logloss_decides(handle: StudyHandle) -> None:
+    # Sure of itself beyond what it knows: ahead by AUC, and worse than a coin where it is wrong.
+    labels, sure = logits(0.1, sharpness=4.0)
+    _, calibrated = logits(1.5)
+    _, neither = logits(3.0, sharpness=3.0)
+    numbers = [add(handle, scores, labels) for scores in (sure, calibrated, neither)]
+    assert delong(labels, sure, calibrated).z > 1 and delong(labels, calibrated, neither).z > 1
+    assert [trial.number for trial in finalists(handle)] == [numbers[1], numbers[0]]
+    assert best_trial(handle).number == numbers[1]
 
 
 def test_among_equals_by_auc_the_lowest_logloss_wins(handle: StudyHandle) -> None:
@@ -103,15 +108,92 @@ def test_among_equals_by_auc_the_lowest_logloss_wins(handle: StudyHandle) -> Non
     assert best_trial(handle).number == second
 
 
-def test_more_pairs_must_earn_a_standard_error(handle: StudyHandle) -> None:
+def test_what_a_trial_is_made_of_keeps_it_out_of_no_final(handle: StudyHandle) -> None:
+    """A rule that went by the kind of pairs threw the best trial of a study away."""
     labels, modest = logits(0.20, seed=3)
-    _, more = logits(0.20)
+    _, more = logits(0.19, seed=5)
     first = add(handle, modest, labels)
-    add(handle, more, labels, pairs="rates")
-    assert auc(labels, more) > auc(labels, modest)
-    assert best_trial(handle).number == first
-    third = add(handle, (more + labels) / 2, labels, pairs="rates")
-    assert best_trial(handle).number == third
+    second = add(handle, more, labels, pairs="rates")
+    assert delong(labels, more, modest).z < 1
+    assert logloss(labels, more) < logloss(labels, modest)
+    assert {trial.number for trial in finalists(handle)} == {first, second}
+    assert best_trial(handle).number == second
+
+
+def test_finals_hold_the_leaders_and_their_equals_by_the_lowest_logloss_up_to_a_number(
+    handle: StudyHandle,
+) -> None:
+    truth = logits(0.0)[0]
+    trials = {}
+    for seed in range(24):
+        scores = logits(0.2, sharpness=1.0 + 0.01 * seed, seed=seed + 20)[1]
+        trials[add(handle, scores, truth)] = scores
+    losses = {number: logloss(truth, scores) for number, scores in trials.items()}
+    aucs = {number: auc(truth, scores) for number, scores in trials.items()}
+    by_auc, by_logloss = max(aucs, key=aucs.__getitem__), min(losses, key=losses.__getitem__)
+    rows = {
+        number: np.where(truth > 0, -np.log(scores), -np.log1p(-scores)) for number, scores in trials.items()
+    }
+
+    def behind(number: int) -> float:
+        apart = rows[number] - rows[by_logloss]
+        return apart.mean() / (apart.std() / np.sqrt(ROWS) or np.inf)
+
+    equals = [n for n in trials if delong(truth, trials[by_auc], trials[n]).z <= 1 or behind(n) <= 1]
+    found = finals(handle)
+    assert sorted(found.equals) == sorted(equals)
+    assert len(equals) > FINALISTS
+    others = sorted(set(equals) - {by_auc, by_logloss}, key=losses.__getitem__)
+    expected = [by_auc, *([by_logloss] if by_logloss != by_auc else []), *others][:FINALISTS]
+    assert [trial.number for trial in found.trials] == sorted(expected, key=losses.__getitem__)
+
+
+def judge(handle: StudyHandle, losses: dict[int, list[float]]) -> None:
+    """Give trials further seeds of these validation losses."""
+    for number, values in losses.items():
+        for seed, value in enumerate(values, start=1):
+            handle.record_model(
+                role=ModelRole.FINALIST,
+                name="finalist",
+                seed=seed,
+                metrics={"valid": {"auc": 0.7, "logloss": value}},
+                architecture_id=f"a{number}",
+            )
+
+
+def equals(handle: StudyHandle, **changes: list[Any]) -> list[float]:
+    """Three trials of the same scores, so of the same figures; their logloss."""
+    labels, scores = logits(0.2)
+    for place in range(3):
+        add(handle, scores, labels, **{name: values[place] for name, values in changes.items()})
+    return [logloss(labels, scores)] * 3
+
+
+def test_a_tie_goes_to_the_smaller_then_to_the_faster(handle: StudyHandle) -> None:
+    loss = equals(handle, table_bytes=[40, 30, 30], seconds=[1.0, 2.0, 1.5])[0]
+    # Means rise, and seeds do not agree on which is better.
+    judge(handle, {0: [loss, loss], 1: [loss + 0.002, loss - 0.001], 2: [loss - 0.001, loss + 0.0025]})
+    found = decide(handle)
+    assert [finalist.equal for finalist in found.finalists] == [True] * 3
+    assert [finalist.trial for finalist in found.finalists] == [0, 1, 2]
+    assert (found.winner, found.seeds) == (2, 3)
+
+
+def test_a_difference_that_every_seed_has_is_no_tie(handle: StudyHandle) -> None:
+    loss = equals(handle, table_bytes=[40, 30, 20])[0]
+    judge(handle, {0: [loss, loss], 1: [loss + 0.001, loss + 0.001], 2: [loss + 0.009, loss - 0.002]})
+    found = decide(handle)
+    # The third is not told apart from the first, but stands behind one that is: it must not overtake that one.
+    assert [(one.trial, one.equal) for one in found.finalists] == [(0, True), (1, False), (2, False)]
+    assert found.winner == 0
+
+
+def test_finalists_are_judged_by_the_seeds_that_all_of_them_have(handle: StudyHandle) -> None:
+    loss = equals(handle)[0]
+    judge(handle, {0: [loss + 0.1], 1: [loss + 0.2, loss - 0.9], 2: [loss + 0.3]})
+    found = decide(handle)
+    assert (found.winner, found.seeds) == (0, 2)
+    assert found.finalists[0].logloss == pytest.approx(loss + 0.05)
 
 
 @pytest.fixture
@@ -135,7 +217,7 @@ def test_what_is_beyond_a_limit_never_wins(limited: StudyHandle) -> None:
     progress = Notes()
     with pytest.raises(DataError, match="table in memory"):
         # What is asked for by its number may win, and that is said before anything is trained.
-        study_of(limited).retrain(0, progress=progress)
+        study_of(limited).retrain(0, make_winner=True, progress=progress)
     assert progress.notes == ["Trial 0 becomes the winner although flops 150 is over 100 by 50."]
 
 

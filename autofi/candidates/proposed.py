@@ -21,8 +21,6 @@ from autofi.supernet.variants import field_variants, pair_variants
 
 #: Sets of fields that are multiplied, by name.
 Products = tuple[tuple[str, ...], ...]
-#: Variants of the pairs that hold no pair but the sure ones.
-SURE_PAIRS = ("selected", "embeddings")
 #: Sets of streams that are tried because the supernet ranks them best.
 BEST_STREAMS = 2
 #: Where a search begins that asks no supernet: what was selected has to come out ahead of it.

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from autofi.cli.output import console
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from autofi.data.checks.checks import DataChecks
     from autofi.data.inference import InferredSchema
 
@@ -20,14 +18,18 @@ if TYPE_CHECKING:
 _SHOWN = 60
 
 
-def print_records(records: Sequence[Any]) -> None:
-    """One row per dataclass instance (all of one class), one column per field that any of them has."""
+def print_records(records: Sequence[Any], *, below: str | None = None) -> None:
+    """One row per dataclass instance (all of one class), one column per field that any has; the field `below` is
+    a sentence under the table instead."""
     if not records:
         return
-    names = [field.name for field in fields(records[0])]
+    names = [field.name for field in fields(records[0]) if field.name != below]
     rows = [[getattr(record, name) for name in names] for record in records]
     told = [i for i in range(len(names)) if any(row[i] not in (None, "", ()) for row in rows)]
     _print_table([names[i] for i in told], [[row[i] for i in told] for row in rows])
+    for record in records:
+        if below is not None and getattr(record, below, None):
+            console().print(f"{record.name}: {getattr(record, below)}", markup=False, soft_wrap=True)
 
 
 def print_columns(found: InferredSchema) -> None:
@@ -82,20 +84,6 @@ def print_checks(found: DataChecks) -> None:
     if not found.warnings:
         out.print("Nothing to beware of was found.")
     out.print(found.looked_at, markup=False)
-
-
-def print_frame(frame: pd.DataFrame, *, title: str, limit: int) -> None:
-    """The first `limit` rows; columns that say nothing in them are left out."""
-    if frame.empty:
-        return
-    top = frame.head(limit).dropna(axis="columns", how="all")
-    left = len(frame) - len(top)
-    _print_table(
-        [str(name) for name in top.columns],
-        list(top.itertuples(index=False, name=None)),
-        title=title,
-        caption=f"and {left:,} more" if left else None,
-    )
 
 
 def print_figures(figures: Mapping[str, Any]) -> None:

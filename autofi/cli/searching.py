@@ -44,8 +44,9 @@ WORKER_EXAMPLES = (
     "autofi worker mine --data /mnt/clicks.parquet --trials 20"
 )
 RETRAIN_EXAMPLES = (
-    "[bold]Examples[/bold]\n\nautofi retrain mine\n\nautofi retrain mine --trial 12 --seeds 5   "
-    "[dim]another architecture of the leaderboard[/dim]"
+    "[bold]Examples[/bold]\n\nautofi retrain mine --seeds 5   [dim]the winner, more seeds[/dim]\n\n"
+    "autofi retrain mine --trial 12   [dim]another trial beside it[/dim]\n\n"
+    "autofi retrain mine --trial 12 --make-winner   [dim]in its place; the study tells that from then on[/dim]"
 )
 
 
@@ -316,8 +317,14 @@ def retrain(
     study: options.Study,
     trial: Annotated[
         int | None,
-        typer.Option(help="Number of the trial to retrain. [dim]default: the best one[/dim]", min=0),
+        typer.Option(
+            help="Number of a trial to train beside the winner. [dim]default: the winner itself[/dim]", min=0
+        ),
     ] = None,
+    make_winner: Annotated[
+        bool,
+        typer.Option("--make-winner", help="The trial replaces the winner, and that is told from then on."),
+    ] = False,
     seeds: Annotated[
         int | None, typer.Option(help="How many times. [dim]default: as in the search[/dim]", min=1)
     ] = None,
@@ -326,25 +333,26 @@ def retrain(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train an architecture of a study from scratch and read its test result."""
+    """Train the winner with more seeds, or another trial beside it, from scratch, and read the test result."""
     check_study(study, storage)
     import autofi
 
     opened = autofi.open_study(study, storage=storage)
     with working(quiet=quiet) as progress:
-        opened.retrain(trial=trial, seeds=seeds, jobs=jobs, progress=progress)
+        opened.retrain(trial=trial, seeds=seeds, make_winner=make_winner, jobs=jobs, progress=progress)
     _report(opened, storage=storage, as_json=as_json, quiet=quiet)
 
 
 def _report(study: Study, *, storage: str | None, as_json: bool, quiet: bool) -> None:
     """The summary as a table on standard output; under --json the object there and the table beside it."""
+    from autofi.cli.studies import leaderboard_rows
     from autofi.cli.summary import print_summary
 
     summary = study.summary()
     if as_json:
         print_json(summary)
     if not quiet:
-        print_summary(summary, storage=storage, stderr=as_json)
+        print_summary(summary, leaderboard_rows(study), storage=storage, stderr=as_json)
 
 
 def _given(**values: Any) -> dict[str, Any]:

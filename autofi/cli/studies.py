@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from autofi.cli import options
 from autofi.cli.early import check_study
 from autofi.cli.output import print_json, say, working
+
+if TYPE_CHECKING:
+    from autofi import Study
 
 STUDIES_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi studies\n\nautofi studies --storage postgresql://host/autofi"
@@ -50,11 +53,11 @@ def studies(storage: options.Storage = None, as_json: options.Json = False) -> N
     else:
         from autofi.cli.listings import print_records
 
-        print_records(found)
+        print_records(found, below="reason")
 
 
 def show(study: options.Study, storage: options.Storage = None, as_json: options.Json = False) -> None:
-    """Show a study: the winner against every baseline, the leaderboard, the choice per pair."""
+    """Show a study: the winner against every baseline, the leaderboard, what was chosen, and what to type next."""
     check_study(study, storage)
     import autofi
 
@@ -62,11 +65,14 @@ def show(study: options.Study, storage: options.Storage = None, as_json: options
     if as_json:
         print_json(opened.summary())
         return
-    from autofi.cli.listings import print_frame
     from autofi.cli.summary import print_summary
 
-    print_frame(opened.leaderboard(), title="Leaderboard", limit=10)
-    print_summary(opened.summary(), storage=storage, all_pairs=True)
+    print_summary(opened.summary(), leaderboard_rows(opened), storage=storage)
+
+
+def leaderboard_rows(study: Study) -> list[dict[str, Any]]:
+    """The trials of a study, best first."""
+    return [{str(key): value for key, value in row.items()} for row in study.leaderboard().to_dict("records")]
 
 
 def export(

@@ -14,9 +14,10 @@ from autofi.goal import GOAL, PROPOSAL, STOPPED
 from autofi.report.verdict import untested_words, verdict
 from autofi.settings import SearchSettings
 from autofi.store import StudyOverview, TrialState
+from autofi.store.winner_stage import kept_reason
 
 #: Keys of the stages whose payloads the list tells of.
-PAYLOADS = (GOAL, STOPPED, "seconds")
+PAYLOADS = (GOAL, STOPPED, WINNER, "seconds")
 
 
 class Trials(BaseModel, frozen=True):
@@ -54,7 +55,8 @@ class Result(BaseModel, frozen=True):
 class Listed(BaseModel, frozen=True):
     """One study; `since` is when the search that goes on began, `seconds` what all that ended took together.
 
-    `pending` says that `result` is not known yet and will be.
+    `pending` says that `result` is not known yet and will be. `reason` is why a trial that is ahead of the winner in a
+    validation figure did not win, a sentence.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Listed(BaseModel, frozen=True):
     limits: list[str]
     result: Result | None
     pending: bool
+    reason: str | None
     data: str
     space: str
     created: datetime
@@ -124,6 +127,7 @@ def _listed(study: StudyOverview, results: Results) -> Listed:
         limits=[limit.told() for limit in study.goals.limits],
         result=_result(found),
         pending=won and found is None,
+        reason=_reason(study),
         data=study.data_source,
         space=study.space_name,
         created=study.created_at,
@@ -133,6 +137,13 @@ def _listed(study: StudyOverview, results: Results) -> Listed:
         report=report_path(study.name),
         dashboard=dashboard_path(study.optuna_id),
         stages=dict(study.linked),
+    )
+
+
+def _reason(study: StudyOverview) -> str | None:
+    kept = study.stages.get(WINNER)
+    return (
+        None if kept is None or kept.payload is None else kept_reason(study.goals, kept.payload, study.best)
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autofi.report.markdown import count, figure, table
+from autofi.report.verdict import alike, mean_and_deviation
 
 HEADING = (
     "model",
@@ -36,7 +37,7 @@ def comparison_markdown(
     ]
     for name, measured in models.items():
         figures, note = published.get(name, ({}, ""))
-        sections += [f"## {name}", note, table(HEADING, _rows(measured, figures))]
+        sections += [f"## {name}", note, table(HEADING, _rows(measured, figures)), alike(measured)]
     sections.append(f"Made by `autofi compare {file}`.")
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -56,13 +57,12 @@ def _rows(models: Sequence[Mapping[str, Any]], published: Mapping[str, float]) -
     measured = [model for model in models if model.get("test") or model.get("valid")]
     for model in sorted(measured, key=lambda model: -((model.get("test") or {}).get("auc") or 0.0)):
         test, told = model.get("test") or {}, published.get(model["name"])
-        auc = test.get("auc")
-        interval, spread = test.get("auc_interval"), test.get("auc_std")
+        auc, interval = test.get("auc"), test.get("auc_interval")
         rows.append(
             (
                 model["name"],
                 model["seeds"],
-                (figure(auc) or "not available") + (f" ± {spread:.4f}" if spread is not None else ""),
+                mean_and_deviation(test) or "not available",
                 f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
                 figure(told),
                 "" if told is None or auc is None else f"{auc - told:+z.4f}",

@@ -20,7 +20,8 @@ def report_document(findings: Findings) -> dict[str, Any]:
     the Rashomon set where it was explored, and how all of it was measured."""
     record = findings.record
     return {
-        **findings.summary,
+        # A model of another trial beside the winner changes nothing of what is reported.
+        **{key: value for key, value in findings.summary.items() if key != "retrained"},
         "answer": answer(findings),
         "searching": findings.searching,
         "names": list(findings.names),

@@ -12,8 +12,9 @@ import yaml
 
 from autofi.report.choices import escaped
 from autofi.report.front import FRONT, front_table, goals_words, missed_words
+from autofi.report.reasons import read_before
 from autofi.report.streams import boosted_words, told
-from autofi.report.verdict import course, untested_words, verdict
+from autofi.report.verdict import alike, course, mean_and_deviation, untested_words, verdict
 from autofi.settings import NNI
 from autofi.store import StudyRecord
 
@@ -62,6 +63,9 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         "Means over seeds. The interval is the 95 % interval of the test AUC, over test rows and seeds; "
         "seconds are those of one training.",
         _models(summary),
+        alike(_all_models(summary)),
+        " ".join(summary.get("reasons") or []),
+        read_before(summary.get("choice")),
         "## Pairs",
         _pairs(summary.get("pairs") or []),
         "## Fields",
@@ -121,12 +125,17 @@ def _apart(names: Sequence[str] | None) -> str:
     return f"No validation row shares {shared} with training rows; folds of training rows keep it apart too."
 
 
-def _models(summary: Summary) -> str:
-    rows = []
+def _all_models(summary: Summary) -> list[Summary]:
+    """The winner, then the baselines, the best by test AUC first."""
     models = [summary["winner"]] if summary.get("winner") else []
-    models += sorted(
+    return models + sorted(
         summary.get("baselines") or [], key=lambda model: -((model.get("test") or {}).get("auc") or 0.0)
     )
+
+
+def _models(summary: Summary) -> str:
+    rows = []
+    models = _all_models(summary)
     for model in models:
         valid, test = model.get("valid") or {}, model.get("test") or {}
         interval = test.get("auc_interval")
@@ -135,8 +144,7 @@ def _models(summary: Summary) -> str:
                 model["name"],
                 model["seeds"],
                 figure(valid.get("auc")),
-                figure(test.get("auc"))
-                + (f" ± {test['auc_std']:.4f}" if test.get("auc_std") is not None else ""),
+                mean_and_deviation(test),
                 f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
                 figure(test.get("logloss")),
                 count(model.get("parameters")),

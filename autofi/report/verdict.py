@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _SENTENCES = {
@@ -29,6 +29,24 @@ def untested_words(summary: Mapping[str, Any]) -> str:
         f"There is no test AUC: {summary['untested']}. Validation rows alone say how good the models are, and they "
         "chose among them."
     )
+
+
+def mean_and_deviation(test: Mapping[str, Any]) -> str:
+    """The test AUC of a model with the deviation between its seeds where one is known, such as "0.7902 ± 0.0004"."""
+    auc, deviation = test.get("auc"), test.get("auc_std")
+    if auc is None:
+        return ""
+    if deviation is None:
+        return f"{auc:.4f}"
+    return f"{auc:.4f} ± {deviation:.4f}" if deviation >= 0.00005 else f"{auc:.4f} ± <0.0001"
+
+
+def alike(models: Iterable[Mapping[str, Any]]) -> str:
+    """Which of the models come to the same with every seed, as a sentence; empty where none does."""
+    names = [str(model["name"]) for model in models if model.get("same_with_every_seed")]
+    if not names:
+        return ""
+    return f"The same with every seed, so that there is no deviation between seeds: {', '.join(names)}."
 
 
 def course(summary: Mapping[str, Any]) -> list[str]:

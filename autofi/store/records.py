@@ -59,7 +59,8 @@ class StudySummary:
     """One line of the list of studies.
 
     `trials` counts the complete ones, `best_valid_auc` is the highest of those within the study's limits,
-    `winner` the architecture id of the winner recorded last.
+    `winner` the architecture id of the winner, `reason` why a trial that is ahead of it in a validation figure did not
+    win.
     """
 
     name: str
@@ -69,6 +70,7 @@ class StudySummary:
     created_at: datetime
     data_source: str
     space_name: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

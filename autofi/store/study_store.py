@@ -29,8 +29,9 @@ from autofi.store.payload import to_text
 from autofi.store.records import ModelRole, StudySummary
 from autofi.store.removal import Removed, delete_rows
 from autofi.store.study_handle import StudyHandle
-from autofi.store.tables import ModelRow, StudyRow
+from autofi.store.tables import ModelRow, StageRow, StudyRow
 from autofi.store.trial_log import CONSTRAINTS
+from autofi.store.winner_stage import WINNER, kept_reason
 
 # A study's name is also the name of its folder.
 _NAME = re.compile(r"\w(?:[\w .+-]{0,118}[\w+-])?")
@@ -173,26 +174,31 @@ class StudyStore:
             .where(ModelRow.role == ModelRole.WINNER.value)
             .order_by(ModelRow.created_at, ModelRow.id)
         )
+        stages = select(StageRow.study_id, StageRow.payload).where(StageRow.key == WINNER)
         studies = (
             select(StudyRow, measured.c.trials, measured.c.best)
             .join(measured, measured.c.study_name == StudyRow.name)
             .order_by(StudyRow.created_at, StudyRow.id)
         )
         with self._database.session() as session:
+            kept = {row.study_id: json.loads(row.payload) for row in session.execute(stages)}
             winner = {row.study_id: row.architecture_id for row in session.execute(winners)}
+            winner |= {study: stage.get("architecture_id") for study, stage in kept.items()}
             found = session.execute(studies).all()
             best_of = _best_aucs(session, [row for row, _, _ in found])
+            best_auc = {row.id: best_of.get(row.name, best) for row, _, best in found}
             return tuple(
                 StudySummary(
                     name=row.name,
                     trials=trials,
-                    best_valid_auc=best_of.get(row.name, best),
+                    best_valid_auc=best_auc[row.id],
                     winner=winner.get(row.id),
                     created_at=row.created_at,
                     data_source=row.data_source,
                     space_name=row.space_name,
+                    reason=_reason(row, kept.get(row.id), best_auc[row.id]),
                 )
-                for row, trials, best in found
+                for row, trials, _ in found
             )
 
     def overview(self, payloads: Collection[str] = ()) -> tuple[StudyOverview, ...]:
@@ -307,6 +313,13 @@ def _check_name(name: str) -> None:
 
 def _goals(row: StudyRow) -> Goals:
     return Goals.from_json(json.loads(row.settings))
+
+
+def _reason(row: StudyRow, kept: Mapping[str, Any] | None, best_auc: float | None) -> str | None:
+    goals = _goals(row)
+    # Of another objective that comes first, the best value is not among the columns of the list.
+    best = best_auc if goals.objectives[0] == OBJECTIVES["auc"] else None
+    return None if kept is None else kept_reason(goals, kept, best)
 
 
 def _best_aucs(session: Session, rows: Sequence[StudyRow]) -> dict[str, float | None]:

@@ -31,7 +31,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """AUC of `a` minus AUC of `b` on the same rows; `z` is it in standard errors (0 when there is none)."""
+    """A measure of `a` minus that of `b` on the same rows; `z` is it in standard errors (0 when there is none)."""
 
     difference: float
     standard_error: float
@@ -143,6 +143,26 @@ def delong(
     positive_b, negative_b = _placements(truth, checked_scores(b, len(truth)))
     difference = float(positive_a.mean() - positive_b.mean())
     error = _standard_error(positive_a - positive_b, negative_a - negative_b, most=1.0)
+    return _paired(difference, error, confidence)
+
+
+def paired_logloss(
+    labels: npt.ArrayLike,
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    weights: npt.ArrayLike | None = None,
+    *,
+    confidence: float = 0.95,
+) -> PairedDifference:
+    """Difference in logloss of two models on the same rows, and its standard error; rows must be independent."""
+    apart = row_losses(labels, a) - row_losses(labels, b)
+    weight = np.ones(len(apart)) if weights is None else checked_weights(weights, len(apart))
+    difference = float(np.average(apart, weights=weight))
+    error = float(np.sqrt(np.square(weight * (apart - difference)).sum()) / weight.sum())
+    return _paired(difference, error, confidence)
+
+
+def _paired(difference: float, error: float, confidence: float) -> PairedDifference:
     reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * error
     z = difference / error if error > 0.0 else float(np.sign(difference)) * (np.inf if difference else 0.0)
     return PairedDifference(difference, error, difference - reach, difference + reach, z)

@@ -59,6 +59,7 @@ function draw(row, study) {
   show(row, "counts", more.filter(([count]) => count).map(([count, word]) => `${count} ${word}`).join(", "));
   show(row, "best", best ? best.told : "–");
   show(row, "label", best ? best.label : "");
+  show(row, "reason", study.reason ?? "");
   const four = (value) => value.toFixed(4);
   const tested = result && result.auc !== null;
   show(row, "auc", tested ? four(result.auc) : study.pending ? "…" : "–");

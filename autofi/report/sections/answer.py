@@ -8,6 +8,7 @@ from autofi.data.checks.findings import DataWarning
 from autofi.report.answer import NAMED, answer
 from autofi.report.blocks import Block, Notice, Section, Text
 from autofi.report.findings import Findings
+from autofi.report.reasons import read_before
 from autofi.report.sections.data import DATA_TITLE
 from autofi.report.study_figures import StudyFigures
 from autofi.space.architecture import Architecture
@@ -16,6 +17,9 @@ from autofi.space.architecture import Architecture
 def answer_section(findings: Findings, figures: StudyFigures) -> Section:
     """The answer, and whether the study is still at work."""
     blocks: list[Block] = [Text(sentence) for sentence in answer(findings)]
+    read = read_before(findings.summary.get("choice"))
+    if read:
+        blocks.append(Notice(read, "warning"))
     warnings = findings.checks.warnings if findings.checks else ()
     if warnings:
         blocks.append(Notice(_beware(warnings, findings.architecture), "warning"))

@@ -8,10 +8,10 @@ from typing import Any
 from autofi.report.blocks import Block, Notice, Section, Table, Text, drawing
 from autofi.report.findings import Findings
 from autofi.report.markdown import count, figure
+from autofi.report.reasons import read_before
 from autofi.report.study_figures import StudyFigures
-from autofi.report.verdict import untested_words, verdict
+from autofi.report.verdict import alike, mean_and_deviation, untested_words, verdict
 
-_READ_ONCE = "Test rows were read once, after everything was chosen."
 _LEVELS = {"better": "good", "tie": "quiet", "worse": "warning"}
 
 
@@ -23,6 +23,7 @@ def models_section(findings: Findings, figures: StudyFigures) -> Section:
     if comparison:
         said, measured = verdict(comparison)
         blocks.append(Notice(f"{said} ({measured}).", _LEVELS[comparison["verdict"]]))
+    blocks += [Text(reason) for reason in summary.get("reasons") or ()]
     blocks.append(
         drawing(
             "models",
@@ -47,10 +48,11 @@ def models_section(findings: Findings, figures: StudyFigures) -> Section:
             "seconds",
         )
         blocks.append(Table(heading, [_row(model) for model in models]))
+        once = read_before(summary.get("choice")) or "Test rows were read once, after everything was chosen."
         blocks.append(
             Text(
-                f"{untested_words(summary) or _READ_ONCE} ± is the deviation between seeds; ECE is the expected "
-                "calibration error; seconds are those of one training."
+                f"{untested_words(summary) or once} {alike(models)} ± is the deviation between seeds; ECE is the "
+                "expected calibration error; seconds are those of one training."
             )
         )
     return Section("models", "Winner against baselines", blocks)
@@ -58,12 +60,12 @@ def models_section(findings: Findings, figures: StudyFigures) -> Section:
 
 def _row(model: Mapping[str, Any]) -> list[str]:
     valid, test = model.get("valid") or {}, model.get("test") or {}
-    interval, spread = test.get("auc_interval"), test.get("auc_std")
+    interval = test.get("auc_interval")
     return [
         str(model["name"]),
         str(model["seeds"]),
         figure(valid.get("auc")),
-        figure(test.get("auc")) + (f" ± {spread:.4f}" if spread is not None else ""),
+        mean_and_deviation(test),
         f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "",
         figure(test.get("logloss")),
         figure(test.get("ece")),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from autofi.report.blocks import Block, Code, Section, Table, Text
 from autofi.report.findings import Findings
 from autofi.report.markdown import study_yaml
+from autofi.report.reasons import read_before
 from autofi.report.repeating import repeat_search, study_commands
 from autofi.report.study_figures import StudyFigures
 
 _RULES = (
     "Vocabularies, counts of crosses, statistics and borders come from training rows only. Validation rows chose "
-    "architectures. Test rows were read once, by what was retrained after that. AUC is that of all rows together.",
+    "architectures.",
+    "AUC is that of all rows together.",
 )
 
 
@@ -27,7 +29,8 @@ def protocol_section(findings: Findings, figures: StudyFigures) -> Section:
         ["seconds", ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())],
         ["versions", ", ".join(f"{name} {version}" for name, version in record.versions.items())],
     ]
-    blocks: list[Block] = [*map(Text, _RULES), Table(("", ""), rows)]
+    once = read_before(summary.get("choice")) or "Test rows were read once, by what was retrained after that."
+    blocks: list[Block] = [Text(" ".join((_RULES[0], once, _RULES[1]))), Table(("", ""), rows)]
     repeat = repeat_search(findings)
     if repeat is not None:
         where = "In Python" if repeat.in_python else "Pasted into a shell, in an empty folder"
