@@ -116,6 +116,8 @@ def _finish(
             "valid": valid,
             "table_rows": measured.table_rows,
             **costs,
+            # Without it, `table_bytes` is of an earlier version, which counted trained tables and trees alone.
+            "fitted_bytes": measured.costs.fitted_bytes,
             "own_auc": report.own_auc,
             "boosted_share": report.boosted_share,
             "seconds": report.seconds,

@@ -84,7 +84,13 @@ OBJECTIVES: Mapping[str, Objective] = {
             "AUC within groups on the validation rows; needs a group column",
         ),
         Objective("parameters", "minimize", "count", "parameters", "trained numbers"),
-        Objective("table_bytes", "minimize", "B", "table bytes", "bytes of lookup tables and boosted trees"),
+        Objective(
+            "table_bytes",
+            "minimize",
+            "B",
+            "table bytes",
+            "bytes of tables, vocabularies, crosses, statistics and trees",
+        ),
         Objective("flops", "minimize", "count", "FLOPs", "operations of the matrix products of one row"),
         Objective(
             "latency",

@@ -159,6 +159,7 @@ class Study:
             "choice": None,
             "reasons": [],
             "retrained": self.retrained(),
+            "counted_earlier": _counted_earlier(trials),
             "explored": self._explored(),
             "stopped": self._stopped(),
             "seconds": self._seconds(),
@@ -555,6 +556,12 @@ class Study:
         seconds = self._handle.stage("seconds") or {}
         found: dict[str, float | None] = {name: seconds.get(name) for name in ("encode", "search", "retrain")}
         return found | {"total": sum(seconds.values()) if seconds else None}
+
+
+def _counted_earlier(trials: Sequence[TrialRecord]) -> int:
+    """How many trials' bytes are of trained tables and trees alone, as an earlier version counted, beside others'."""
+    earlier = sum("fitted_bytes" not in trial.attrs for trial in trials)
+    return earlier if earlier < len(trials) else 0
 
 
 def open_study(name: str, storage: str | None = None) -> Study:

@@ -169,6 +169,16 @@ class Encoder:
         (directory / "schema.json").write_text(json.dumps(self.schema.to_json(), indent=2))
         described = {"format": _FORMAT, "fields": [_describe(field) for field in self.fields]}
         (directory / "encoder.json").write_text(json.dumps(described))
+        pq.write_table(self._vocabularies(), directory / "vocabulary.parquet")
+
+    @cached_property
+    def vocabulary_bytes(self) -> int:
+        """Bytes of `vocabulary.parquet`."""
+        written = pa.BufferOutputStream()
+        pq.write_table(self._vocabularies(), written)
+        return int(written.tell())
+
+    def _vocabularies(self) -> pa.Table:
         tables = [
             _vocabulary_table(field.field.name, use, vocabulary)
             for field in self.fields
@@ -176,7 +186,7 @@ class Encoder:
             if isinstance(vocabulary, Vocabulary)
         ]
         empty = pa.schema([("field", pa.string()), ("use", pa.string()), *_VALUE_COLUMNS]).empty_table()
-        pq.write_table(pa.concat_tables([empty, *tables]), directory / "vocabulary.parquet")
+        return pa.concat_tables([empty, *tables])
 
     @classmethod
     def load(cls, directory: Path | str) -> Encoder:

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from autofi.data.dataset import EncodedRows
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Features
+from autofi.evaluation.fitted import fitted_bytes
 from autofi.model.network import BOOSTED, Network
 
 #: Seconds of calls before anything is timed, of those in a round, and between two rounds.
@@ -32,14 +33,16 @@ class Costs:
     """Of one network, with the boosted trees that have a weight in it.
 
     parameters   trained numbers of the network
-    table_bytes  bytes of its lookup tables, and of the trees as they are saved; vocabularies and target statistics,
-                 which are fitted and not trained, are not in it
+    table_bytes  bytes that its fields and pairs add to a bundle: lookup tables, vocabularies, crosses, target
+                 statistics, places in shared and gated tables, and boosted trees; dense weights are parameters alone
+    fitted_bytes those of `table_bytes` that are not trained
     flops        of one row: see `count_flops`
     latency      microseconds of one row: see `measure_latency`; None where it was not asked for
     """
 
     parameters: int
     table_bytes: int
+    fitted_bytes: int
     flops: int
     latency: float | None = None
 
@@ -60,10 +63,12 @@ def measure_costs(network: Network, builder: FeatureBuilder, *, latency: bool = 
     long as the longest that is read. With `latency` it takes a second longer, or four on a busy machine.
     """
     trees = builder.boosted if network.boosted else None
+    fitted = fitted_bytes(network, builder)
     features = builder.of_rows(_missing_row(builder))
     return Costs(
         parameters=network.num_parameters(),
-        table_bytes=network.table_bytes() + (0 if trees is None else trees.nbytes),
+        table_bytes=network.table_bytes() + fitted + (0 if trees is None else trees.nbytes),
+        fitted_bytes=fitted,
         flops=count_flops(network, features),
         latency=measure_latency(network, builder, features) if latency else None,
     )

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import numpy as np
 from pydantic import TypeAdapter
 from torch import nn
 
 from autofi.data.feature_builder import FeatureBuilder
-from autofi.data.vocabulary import Vocabulary
+from autofi.evaluation.fitted import FittedCost, fitted_costs
 from autofi.model.network import Network
 from autofi.operators.base import Candidate
 
@@ -44,20 +43,6 @@ class WeightCost:
 
 
 @dataclass(frozen=True)
-class FittedCost:
-    """What is fitted and not trained, and counted neither as tables nor as parameters; bytes as they lie in memory.
-
-    kind  "vocabulary", a value of a field per row; "cross", the row of a cross per row; "statistics", a count and
-          clicks per row
-    """
-
-    kind: str
-    fields: tuple[str, ...]
-    rows: int
-    bytes: int
-
-
-@dataclass(frozen=True)
 class CostBreakdown:
     """Adds up to `evaluation.cost.Costs` of the same network.
 
@@ -70,8 +55,18 @@ class CostBreakdown:
     fitted: tuple[FittedCost, ...]
 
     @property
-    def table_bytes(self) -> int:
+    def trained_bytes(self) -> int:
+        """Of lookup tables and trees: what `table_bytes` was in earlier versions."""
         return self.trees_bytes + sum(table.bytes for table in self.tables)
+
+    @property
+    def fitted_bytes(self) -> int:
+        """Of vocabularies, crosses, statistics and places."""
+        return sum(part.bytes for part in self.fitted)
+
+    @property
+    def table_bytes(self) -> int:
+        return self.trained_bytes + self.fitted_bytes
 
     @property
     def parameters(self) -> int:
@@ -117,7 +112,7 @@ def break_down(network: Network, builder: FeatureBuilder) -> CostBreakdown:
         tables=tuple(tables),
         weights=tuple(part for part in weights if part.parameters),
         trees_bytes=0 if trees is None else trees.nbytes,
-        fitted=tuple(_fitted(builder)),
+        fitted=fitted_costs(network, builder),
     )
 
 
@@ -144,25 +139,6 @@ def _weights(name: str, module: nn.Module, tables: Iterable[nn.Parameter]) -> We
         parameters=sum(parameter.numel() for parameter in found),
         bytes=sum(parameter.numel() * parameter.element_size() for parameter in found),
     )
-
-
-def _fitted(builder: FeatureBuilder) -> Iterable[FittedCost]:
-    names = builder.encoder.schema.names
-    for field in builder.encoder.fields:
-        for values in (field.codes, field.tokens):
-            if isinstance(values, Vocabulary):
-                size = values.values.nbytes + values.counts.nbytes
-                yield FittedCost("vocabulary", (field.field.name,), len(values.values), size)
-    for pair, cross in zip(builder.crosses.pairs, builder.crosses.cells, strict=True):
-        size = _bytes(cross.codes, cross.local_rows, cross.counts)
-        yield FittedCost("cross", tuple(names[field] for field in pair), len(cross.codes), size)
-    for column, cells in zip(builder.statistics.columns, builder.statistics.cells, strict=True):
-        size = _bytes(cells.codes, cells.counts, cells.clicks)
-        yield FittedCost("statistics", tuple(names[field] for field in column), len(cells.codes), size)
-
-
-def _bytes(*arrays: np.ndarray[Any, Any]) -> int:
-    return sum(array.nbytes for array in arrays)
 
 
 def _sum(first: TableCost, second: TableCost) -> TableCost:

@@ -95,6 +95,10 @@ class Candidate(nn.Module, ABC):
         """The parameters that are lookup tables: embedding L2 applies to them, and to nothing else."""
         return ()
 
+    def row_places(self) -> Tensor | None:
+        """Where values have their rows, if the tables do not lie in the order of the codes: of the bytes of tables."""
+        return None
+
     def table_blocks(self) -> tuple[TableBlock, ...]:
         """Whose the rows of every table are, in the order of the rows; all tables are divided alike."""
         return ()

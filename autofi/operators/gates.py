@@ -66,6 +66,9 @@ class GatedTable(Embedding):
         kept = self.row_of[rows]
         return look_up(self.table, kept.clamp(min=0)) * (kept >= 0).unsqueeze(-1)
 
+    def row_places(self) -> Tensor | None:
+        return self.row_of
+
     def table_blocks(self) -> tuple[TableBlock, ...]:
         found = super().table_blocks()
         if self.row_of is None:

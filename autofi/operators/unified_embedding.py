@@ -119,6 +119,9 @@ class UnifiedEmbedding(Operator):
     def tables(self) -> tuple[nn.Parameter, ...]:
         return (self.table,)
 
+    def row_places(self) -> Tensor:
+        return self.places
+
     def table_blocks(self) -> tuple[TableBlock, ...]:
         return blocks_of([[self.shapes.names[slot[0]] for slot in self.slots]], [len(self.table)])
 

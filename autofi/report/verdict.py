@@ -58,6 +58,10 @@ def course(summary: Mapping[str, Any]) -> list[str]:
             f"{explored['scored']} architectures were scored by inherited weights, of which {sure} gained for sure on "
             "what was selected"
         )
+    if earlier := summary.get("counted_earlier"):
+        found.append(
+            f"The bytes of {earlier} trials are of trained tables and trees alone, as an earlier version counted them"
+        )
     if stopped := summary.get("stopped"):
         found.append(f"The search ended: {stopped}")
     return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +13,17 @@ import torch
 
 import autofi
 from autofi.baselines import baseline
+from autofi.data.boosting import Boosting
 from autofi.evaluation.cost import measure_costs
+from autofi.evaluation.cost_breakdown import break_down
 from autofi.evaluation.from_scratch import Workbench
 from autofi.export.bundle import load_bundle, write_bundle
 from autofi.model.build import build_network, used_builder
 from autofi.opening import open_data
+from autofi.operators.base import Sizes
+from autofi.operators.gates import GatedTable
 from autofi.settings import SearchSettings
+from autofi.space.architecture import Architecture
 from autofi.space.loading import load_space
 from autofi.space.resolve import resolve
 from tests.visits import visits
@@ -41,7 +48,9 @@ def test_a_dnn_costs_what_its_matrices_and_tables_do(bench: Workbench) -> None:
     products = FIELDS * DIM * HIDDEN + 2 * HIDDEN * HIDDEN + HIDDEN
     assert costs.flops == 2 * products
     rows = network.table_rows()
-    assert costs.table_bytes == 4 * rows * DIM
+    assert costs.table_bytes - costs.fitted_bytes == 4 * rows * DIM
+    # What a field adds beside its vectors: the vocabulary.
+    assert costs.fitted_bytes == builder.encoder.vocabulary_bytes > 0
     # Beside its tables: weights, biases, that of the click rate, and two numbers a column of every batch normalisation.
     assert costs.parameters == rows * DIM + products + 3 * HIDDEN + 2 + 3 * 2 * HIDDEN
     assert costs.latency is None
@@ -55,7 +64,7 @@ def test_sums_and_squares_are_no_matrix_products(bench: Workbench) -> None:
     costs = measure_costs(network, builder)
     assert costs.flops == 0
     # A vector and a weight per value.
-    assert costs.table_bytes == 4 * network.table_rows() // 2 * (DIM + 1)
+    assert costs.table_bytes - costs.fitted_bytes == 4 * network.table_rows() // 2 * (DIM + 1)
 
 
 def test_latency_is_measured_with_everything_put_back(bench: Workbench) -> None:
@@ -99,6 +108,84 @@ def test_a_bundle_costs_what_the_network_did(bench: Workbench, tmp_path: Path) -
     assert found == costs.figures()
 
 
+def bundle_bytes(folder: Path) -> int:
+    return sum(
+        path.stat().st_size
+        for path in (folder / "weights.safetensors", *(folder / "preprocessing").rglob("*"))
+    )
+
+
+#: Bytes of the figures of a bundle that are JSON, headers of arrays and line breaks within trees, at most.
+AROUND, SHARE = 3_000, 0.03
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pairs": {("user", "item"): ("memorize_embedding",)}},
+        {"pairs": {("user", "item"): ("memorize_statistics",)}},
+        {"pairs": {("user", "item"): ("memorize_embedding", "memorize_statistics")}},
+        {"pairs": {("user", "item"): ("factorize_inner",)}},
+        {"fields": {"user": ("embedding", "statistics"), "item": ("embedding",)}},
+        {"fields": {"user": ("embedding",), "item": ("embedding", "shrunk_embedding")}},
+        {"fields": {"user": ("embedding", "gated_embedding"), "item": ("embedding",)}},
+        {"streams": {"linear": {}}},
+        {"boosting": Boosting(leaves=4)},
+    ],
+    ids=str,
+)
+def test_bytes_are_what_a_choice_adds_to_the_bundle(tmp_path: Path, changes: dict[str, Any]) -> None:
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "user": [f"user {number}" for number in generator.zipf(1.3, 20_000) % 3_000],
+            "item": [f"item {number}" for number in generator.integers(0, 200, 20_000)],
+            "click": generator.integers(0, 2, 20_000),
+        }
+    )
+    bench = Workbench(open_data(frame, SearchSettings(None, "click")), device=torch.device("cpu"), seed=0)
+    plain = Architecture(
+        fields={"user": ("embedding",), "item": ("embedding",)}, min_count=1, cross_min_count=1
+    )
+    found = {}
+    for name, architecture in (("plain", plain), ("more", dataclasses.replace(plain, **changes))):
+        builder, _ = bench.with_boosted(architecture.boosting, *bench.features(architecture))
+        network = build_network(architecture, builder, seed=0)
+        for operator in network.operators.values():
+            if isinstance(operator, GatedTable):
+                operator.close(torch.arange(len(operator.table)) % 2 == 0)
+        if network.boosted_weights is not None:
+            network.boosted_weights.copy_(torch.tensor([0.5, 0.5]))
+        write_bundle(
+            tmp_path / name,
+            architecture=architecture,
+            builder=builder,
+            network=network,
+            metrics={},
+            origin={},
+        )
+        used = used_builder(architecture, builder, network)
+        dense = sum(part.bytes for part in break_down(network, used).weights)
+        found[name] = measure_costs(network, used).table_bytes, bundle_bytes(tmp_path / name) - dense
+    told, real = (found["more"][place] - found["plain"][place] for place in (0, 1))
+    assert told > 0
+    assert abs(told - real) <= AROUND + SHARE * real
+    # As a whole, but for what says how fields are read.
+    assert abs(found["more"][0] - found["more"][1]) <= 3 * AROUND + SHARE * found["more"][1]
+
+
+def test_places_in_a_table_that_fields_share_are_counted(bench: Workbench) -> None:
+    sizes = Sizes(embedding_dim=8, unified_rows=50, unified_chunks=2)
+    architecture = Architecture(
+        fields=dict.fromkeys(bench.names, ("unified_embedding",)), min_count=1, sizes=sizes
+    )
+    builder, _ = bench.features(architecture)
+    network = build_network(architecture, builder, seed=0)
+    costs = measure_costs(network, used_builder(architecture, builder, network))
+    values = sum(builder.encoder.cardinalities)
+    assert costs.table_bytes == 4 * 50 * 4 + 4 * 2 * values + builder.encoder.vocabulary_bytes
+
+
 def test_boosted_trees_count_where_they_have_a_weight() -> None:
     generator = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -116,10 +203,11 @@ def test_boosted_trees_count_where_they_have_a_weight() -> None:
     assert builder.boosted is not None
     assert network.boosted_weights is not None
     alone = measure_costs(network, used_builder(architecture, builder, network))
-    assert alone.table_bytes == network.table_bytes()
+    assert alone.table_bytes == network.table_bytes() + alone.fitted_bytes
     network.boosted_weights.copy_(torch.tensor([0.5, 0.5]))
     beside = measure_costs(network, used_builder(architecture, builder, network), latency=True)
-    assert beside.table_bytes == network.table_bytes() + builder.boosted.nbytes
+    # The trees, and the statistics of every field that they read.
+    assert beside.table_bytes == network.table_bytes() + builder.boosted.nbytes + beside.fitted_bytes
     assert (beside.parameters, beside.flops) == (alone.parameters, alone.flops)
 
 

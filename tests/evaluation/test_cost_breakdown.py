@@ -134,7 +134,8 @@ def test_trees_with_a_weight_are_of_the_tables_bytes(builder: FeatureBuilder) ->
     network.boosted_weights.copy_(torch.tensor([0.5, 0.5]))
     found = break_down(network, grown)
     assert found.trees_bytes == 400
-    assert found.table_bytes == network.table_bytes() + 400
+    assert found.trained_bytes == network.table_bytes() + 400
+    assert found.table_bytes == found.trained_bytes + sum(part.bytes for part in found.fitted)
 
 
 def test_a_field_of_several_tables_is_added_up(builder: FeatureBuilder) -> None:
@@ -158,4 +159,6 @@ def test_what_is_fitted_is_told_apart(builder: FeatureBuilder) -> None:
     assert ("vocabulary", ("user",)) in kinds and ("vocabulary", ("hour",)) not in kinds
     cells = builder.statistics.subset([(0, 1)]).cells[0]
     (statistics,) = [fitted for fitted in found.fitted if fitted.kind == "statistics"]
-    assert (statistics.rows, statistics.bytes) == (len(cells.codes), 24 * len(cells.codes))
+    assert (statistics.rows, statistics.bytes) == (len(cells.codes), 24 * len(cells.codes) + 16)
+    own = [fitted.bytes for fitted in found.fitted if fitted.kind == "vocabulary"]
+    assert sum(own) == builder.encoder.vocabulary_bytes

@@ -17,8 +17,8 @@ def costs_section(findings: Findings, figures: StudyFigures) -> Section:
     if costs is not None:
         blocks.append(
             Text(
-                f"Trained tables and trees: {costs.table_bytes:,} bytes; trained numbers: {costs.parameters:,}. Fitted "
-                "statistics and vocabularies are beside them."
+                f"Trained tables and trees: {costs.trained_bytes:,} bytes; vocabularies, crosses and statistics: "
+                f"{costs.fitted_bytes:,} bytes; trained numbers: {costs.parameters:,}."
             )
         )
         if costs.gated:
