@@ -157,15 +157,13 @@ def decide(handle: StudyHandle) -> Decision:
     trained in the fewest seconds. With one seed there is no such error, and only the same logloss is a tie.
     """
     found = finals(handle)
-    losses = {trial.number: {None: _logloss(trial.valid)} for trial in found.trials}
+    # Of the trial itself under -1, of further seeds under the seed.
+    losses = {trial.number: {-1: _logloss(trial.valid)} for trial in found.trials}
     numbers = {trial.architecture_id: trial.number for trial in found.trials}
     for model in handle.models(ModelRole.FINALIST):
         if model.architecture_id in numbers:
-            own: dict[int | None, float] = losses[numbers[model.architecture_id]]  # type: ignore[assignment]
-            own[model.seed] = _logloss(model.metrics.get("valid"))
-    seeds = sorted(
-        set.intersection(*map(set, losses.values())), key=lambda seed: -1 if seed is None else seed
-    )
+            losses[numbers[model.architecture_id]][model.seed] = _logloss(model.metrics.get("valid"))
+    seeds = sorted(set.intersection(*map(set, losses.values())))
     judged = {number: [own[seed] for seed in seeds] for number, own in losses.items()}
     order = sorted(found.trials, key=lambda trial: (statistics.fmean(judged[trial.number]), trial.number))
     equal = {order[0].number}

@@ -168,7 +168,9 @@ class Study:
             closest = nearest_miss(self._handle, trials) if trials else None
             return known | {"missed": goals.missed(closest.violations) if closest else []}
         decision = decide(self._handle) if feasible else None
-        best = decision and next(trial for trial in trials if trial.number == decision.winner)
+        best = (
+            None if decision is None else next(trial for trial in trials if trial.number == decision.winner)
+        )
         choice = crowned(self._handle)
         won_id = won.get("architecture_id")
         winner = next((trial for trial in trials if trial.architecture_id == won_id), best)
@@ -195,7 +197,7 @@ class Study:
             # Of the logit, what boosted trees give; None where the architecture has none.
             "boosted_share": winner.attrs.get("boosted_share") if architecture.boosting else None,
             # Who chose the trained winner, and how many models' test figures had been read by then.
-            "choice": choice and {"trial": choice.trial, "by": choice.by, "test_read_before": choice.read},
+            "choice": choice and choice.told(),
             # Why trials that are ahead of the winner in a validation figure did not win, in words.
             "reasons": why_not(
                 goals,
@@ -349,12 +351,27 @@ class Study:
         found = None if calibrate is None else fitted_calibration(self._handle, model, calibrate)
         target = Path(path)
         release_bundle(
-            model.path, target, forms=chosen, calibrated=found, quantize=smaller, progress=progress
+            model.path,
+            target,
+            forms=chosen,
+            calibrated=found,
+            quantize=smaller,
+            origin=self._origin(model),
+            progress=progress,
         )
         if found is not None:
             progress.note(found.describe())
         self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
         return target
+
+    def _origin(self, model: ModelRecord) -> dict[str, Any]:
+        """What a bundle tells beside what it was made with: the study's name now, and of a winner what had been read of
+        test rows before it was chosen."""
+        choice = crowned(self._handle)
+        found: dict[str, Any] = {"study": self.name}
+        if choice is not None and choice.read and choice.architecture_id == model.architecture_id:
+            found["choice"] = choice.told()
+        return found
 
     def report(
         self,

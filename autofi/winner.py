@@ -32,15 +32,13 @@ class Choice:
     read: int
     decision: Decision | None = None
 
+    def told(self) -> dict[str, Any]:
+        """What summaries and bundles tell of it."""
+        return {"trial": self.trial, "by": self.by, "test_read_before": self.read}
+
     def to_json(self) -> dict[str, Any]:
         decision = None if self.decision is None else self.decision.to_json()
-        return {
-            "trial": self.trial,
-            "architecture_id": self.architecture_id,
-            "by": self.by,
-            "test_read_before": self.read,
-            "decision": decision,
-        }
+        return self.told() | {"architecture_id": self.architecture_id, "decision": decision}
 
 
 def choose(handle: StudyHandle, trial: TrialRecord, *, by: str, decision: Decision | None = None) -> Choice:

@@ -202,8 +202,9 @@ def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path
     assert (summary["best"], summary["winner"], summary["front"]) == (None, None, None)
     assert len(summary["missed"]) == 1
     assert summary["baselines"] == []
-    # What is asked for by its number wins all the same, and what it misses is told.
-    assert runner.invoke(app, ["retrain", "none", "--trial", "1", "--seeds", "1", "--quiet"]).exit_code == 0
+    # What is made the winner by its number wins all the same, and what it misses is told.
+    words = ["retrain", "none", "--trial", "1", "--make-winner", "--seeds", "1", "--quiet"]
+    assert runner.invoke(app, words).exit_code == 0
     summary = json.loads(runner.invoke(app, ["show", "none", "--json"]).stdout)
     assert (summary["best"], summary["winner"]["seeds"], len(summary["missed"])) == (None, 1, 1)
     assert (

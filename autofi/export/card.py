@@ -8,12 +8,14 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
+from autofi.evaluation.fitted import fitted_bytes
 from autofi.export.bundle import Bundle
 from autofi.export.inputs import OUTPUT, GraphInput
 from autofi.export.probes import ROWS
 from autofi.export.quantized_form import QUANTIZED
 from autofi.report.choices import choices, code, escaped
 from autofi.report.markdown import count, figure, table, two_columns
+from autofi.report.reasons import read_before
 
 CARD = "MODEL_CARD.md"
 _PARTS = {"train": "training", "valid": "validation", "test": "test"}
@@ -40,10 +42,16 @@ def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Seque
         *choices(bundle.architecture, listed=sys.maxsize),
         *_section("Size", _size(bundle)),
         *_section("Quantized", _quantized(bundle.metrics)),
-        *_section("Limits", "\n".join(f"- {limit}" for limit in _LIMITS)),
+        *_section("Limits", "\n".join(f"- {limit}" for limit in _limits(origin))),
         *_section("Made with", _versions(origin)),
     ]
     (folder / CARD).write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def _limits(origin: Mapping[str, Any]) -> list[str]:
+    """What the figures must not be taken for."""
+    read = read_before(origin.get("choice"))
+    return [*([read] if read else []), *_LIMITS]
 
 
 def _section(title: str, body: str) -> list[str]:
@@ -80,8 +88,9 @@ def _auc(found: Mapping[str, Any]) -> str:
 def _protocol(origin: Mapping[str, Any]) -> str:
     known = {"data": "data_source", "fingerprint of the data": "data_fingerprint", "search space": "space"}
     rows = [(name, escaped(origin[key])) for name, key in known.items() if origin.get(key) is not None]
+    read = read_before(origin.get("choice"))
     rows += [
-        (name, escaped(value))
+        ("measured on" if read and name == "measured once on" else name, escaped(value))
         for name, value in dict(origin.get("protocol", {})).items()
         if value is not None
     ]
@@ -96,6 +105,10 @@ def _size(bundle: Bundle) -> str:
             ("trained numbers", count(bundle.network.num_parameters())),
             ("rows of lookup tables", count(bundle.network.table_rows())),
             ("bytes of lookup tables", count(bundle.network.table_bytes())),
+            (
+                "bytes of vocabularies, crosses and statistics",
+                count(fitted_bytes(bundle.network, bundle.builder)),
+            ),
         ]
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,6 +75,7 @@ def release_bundle(
     forms: Sequence[Form] = FORMS,
     calibrated: Calibrated | None = None,
     quantize: Quantization | None = None,
+    origin: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write the model of a bundle to a new folder in these forms, all or nothing.
@@ -87,6 +88,8 @@ def release_bundle(
     With `quantize` the tables and weights of the form onnx are stored as int8 or float16, see
     `autofi.export.graph.quantized`, and what that changed is among the metrics; other forms stay float32.
 
+    `origin` is what is known of where the bundle comes from that was not when it was made: metrics and card tell it.
+
     Takes some seconds per form. Raises ConfigError for a quantization without the form onnx, ExportError for a damaged
     source, where a form cannot be made, and where quantizing it changes its probabilities.
     """
@@ -96,7 +99,7 @@ def release_bundle(
     folder = existing_bundle(source)
     bundle = load_bundle(folder)
     metrics = {name: value for name, value in bundle.metrics.items() if name != QUANTIZED}
-    bundle = replace(bundle, metrics=metrics)
+    bundle = replace(bundle, metrics=metrics, origin={**bundle.origin, **(origin or {})})
     if calibrated is not None:
         metrics = {**metrics, **calibrated.metrics()}
         bundle = replace(bundle, calibration=calibrated.calibration, metrics=metrics)

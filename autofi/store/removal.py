@@ -91,7 +91,8 @@ def delete_study(database: Database, row: StudyRow) -> Removed:
             delete_rows(session, select(StudyRow.id).where(StudyRow.id == row.id), StudyRow.id == row.id)
     _remove_if_empty(folder.parent)
     left = sorted(path.name for path in folder.parent.iterdir()) if folder.parent.is_dir() else []
-    return Removed(row.name, *counts, left=tuple(str(folder.parent / name) for name in left))
+    trials, models = counts
+    return Removed(row.name, trials, models, left=tuple(str(folder.parent / name) for name in left))
 
 
 def rename_study(database: Database, row: StudyRow, name: str) -> None:
