@@ -17,8 +17,8 @@ if TYPE_CHECKING:
         TrialRecord,
         TrialState,
     )
-    from autofi.store.study_handle import StudyHandle
     from autofi.store.removal import Removed
+    from autofi.store.study_handle import StudyHandle
     from autofi.store.study_store import StudyStore, delete_study, list_studies, rename_study
 
 _WHERE = {
