@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import xxhash
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from autofi.baselines import check_baselines, current_baselines, train_baselines
@@ -40,6 +39,7 @@ from autofi.settings import DEFAULT_SPLIT, SearchSettings
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.study import Study
 from autofi.training.settings import TrainingSettings
+from autofi.yaml_files import read_yaml
 
 #: What the studies of a comparison are kept under: their models are named one by one, not drawn from a space.
 SPACE = "comparison"
@@ -97,10 +97,11 @@ class ComparisonSettings(Strict):
 def load_comparison(path: str | Path) -> ComparisonSettings:
     """The settings in a YAML file; raises ConfigError naming the file and the key."""
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"A comparison is a YAML file: '{path}' cannot be read ({reason}).") from error
+        document = read_yaml(Path(path))
+    except ValueError as error:
+        raise ConfigError(
+            f"A comparison is a YAML file: '{path}' cannot be read ({error}); mend it."
+        ) from error
     try:
         return ComparisonSettings.model_validate(document)
     except ValidationError as error:

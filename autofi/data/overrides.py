@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from autofi.bounds import Strict
 from autofi.errors import ConfigError, nearest
 from autofi.faults import first_fault
+from autofi.yaml_files import read_yaml
 
 
 class SchemaOverrides(Strict):
@@ -51,12 +51,11 @@ def load_overrides(path: str | Path) -> SchemaOverrides:
     """The overrides in a YAML file; raises ConfigError naming the file and the key."""
     path = Path(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"A schema file is YAML in UTF-8: '{path}' cannot be read ({error}).") from None
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"A schema file is YAML: '{path}' is not ({reason}); mend it there.") from None
+        document = read_yaml(path)
+    except ValueError as error:
+        raise ConfigError(
+            f"A schema file is YAML in UTF-8: '{path}' is not, or cannot be read ({error}); mend it there."
+        ) from None
     if document is None:
         return SchemaOverrides()
     if not isinstance(document, dict):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from autofi.errors import SearchSpaceError
 from autofi.faults import first_fault
 from autofi.space.named import named_spaces, space_file
 from autofi.space.search_space import SearchSpace
+from autofi.yaml_files import read_yaml
 
 
 def load_space(text: str | Path) -> SearchSpace:
@@ -41,10 +41,10 @@ def _named(path: Path) -> SearchSpace:
 
 def _read(path: Path) -> SearchSpace:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = read_yaml(path)
+    except ValueError as error:
         raise SearchSpaceError(
-            f"A search space is YAML: '{path}' is not ({' '.join(str(error).split())})."
+            f"A search space is YAML: '{path}' is not ({error}); mend it there."
         ) from error
     try:
         return SearchSpace.model_validate(document)

@@ -1,0 +1,78 @@
+"""YAML that users write or are given, read in bounded time and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+#: Bytes of a file. PyYAML reads some 100 kB a second, and a file of hundreds of fields has less.
+MOST_BYTES = 1_000_000
+#: Values of a document once every alias stands for what it names.
+MOST_VALUES = 100_000
+
+
+def read_yaml(path: Path) -> Any:
+    """The document in a file; raises ValueError, in one line without the path, for what is no YAML or is too large.
+
+    Aliases are read. What they come to is counted first: a few lines of aliases of aliases name billions of values
+    ("billion laughs"), and whoever walks the document would meet them all.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+        return _document(content.decode("utf-8"))
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    except RecursionError:
+        raise ValueError("it is nested hundreds of levels deep") from None
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _document(text: str) -> Any:
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _count(root)
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _count(root: yaml.Node) -> None:
+    """Raise ValueError where a document has too many values, or holds itself."""
+    counts: dict[int, int] = {}
+    open_nodes: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting[-1]
+        if id(node) in counts:
+            waiting.pop()
+        elif id(node) in open_nodes:  # all that it holds is counted
+            waiting.pop()
+            open_nodes.remove(id(node))
+            counts[id(node)] = 1 + sum(counts[id(part)] for part in _parts(node))
+            if counts[id(node)] > MOST_VALUES:
+                raise ValueError(f"its aliases come to more than {MOST_VALUES:,} values")
+        else:
+            open_nodes.add(id(node))
+            for part in _parts(node):
+                if id(part) in open_nodes:
+                    raise ValueError("an alias in it names what it is a part of")
+                waiting.append(part)
+
+
+def _parts(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
