@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from autofi.process import current_process
+from autofi.store.clock import read_clock
 from autofi.store.database import Database, patient
 from autofi.store.lease import is_alive
 from autofi.store.tables import ClaimRow, StudyRow, WorkerRow
@@ -120,13 +120,14 @@ class Claims:
     @patient
     def orphans(self) -> list[Claim]:
         """Claims that run in no living worker."""
-        me, now = current_process(), datetime.now(UTC)
+        me = current_process()
         query = (
             select(ClaimRow, WorkerRow)
             .outerjoin(WorkerRow, ClaimRow.worker_id == WorkerRow.id)
             .where(ClaimRow.study_id == self._study_id, ClaimRow.state == ClaimState.RUNNING)
         )
         with self._database.session() as session:
+            now = read_clock(session)
             return [
                 _claim(row)
                 for row, worker in session.execute(query)

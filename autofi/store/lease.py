@@ -1,7 +1,8 @@
 """What one process at a time has a right to (to search a study, to be a worker): takes, renews, gives it back.
 
 Optuna's heartbeat works only inside `study.optimize`; owners are kept in our tables instead (`tables.Owned`). An owner
-on this machine is dead when its process is; one elsewhere when it has not been seen for `LEASE_SECONDS`.
+on this machine is dead when its process is; one elsewhere when it has not been seen for `LEASE_SECONDS` by the clock of
+the database, which is one for all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import threading
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Update, select, update
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from autofi.errors import StoreError
 from autofi.process import ProcessIdentity, current_process, start_time
+from autofi.store.clock import DatabaseNow, read_clock
 from autofi.store.database import Database
 from autofi.store.tables import Owned, StudyRow, WorkerRow
 
@@ -76,7 +78,7 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._released.wait(RENEW_SECONDS):
-            self._write({"owner_seen_at": datetime.now(UTC)})
+            self._write({"owner_seen_at": DatabaseNow()})
 
     def _write(self, values: Mapping[str, object]) -> None:
         try:
@@ -90,9 +92,10 @@ class Lease:
 
 def acquire(database: Database, study_id: int) -> Lease:
     """The lease of a study that is free or whose owner is dead; raises StoreError naming a living owner."""
-    me, now = current_process(), datetime.now(UTC)
-    owner = _owner(me, now)
+    me = current_process()
     with database.session() as session:
+        now = read_clock(session)
+        owner = _owner(me, now)
         row = session.execute(select(StudyRow).where(StudyRow.id == study_id)).scalar_one()
         if is_alive(row, me, now):
             raise StoreError(_busy(row, me, now))
@@ -109,9 +112,9 @@ def acquire(database: Database, study_id: int) -> Lease:
 
 def join(database: Database, study_id: int) -> Lease:
     """The lease of a new worker of a study."""
-    now = datetime.now(UTC)
-    owner = _owner(current_process(), now)
     with database.session() as session:
+        now = read_clock(session)
+        owner = _owner(current_process(), now)
         row = WorkerRow(study_id=study_id, joined_at=now, **owner)
         session.add(row)
     return Lease(database, WorkerRow, row.id, token=str(owner["owner_token"]))
@@ -120,12 +123,13 @@ def join(database: Database, study_id: int) -> Lease:
 def is_led(database: Database, study_id: int) -> bool:
     """Whether a living process searches a study."""
     with database.session() as session:
+        now = read_clock(session)
         row = session.execute(select(StudyRow).where(StudyRow.id == study_id)).scalar_one()
-    return is_alive(row, current_process(), datetime.now(UTC))
+    return is_alive(row, current_process(), now)
 
 
 def is_alive(row: Owned, me: ProcessIdentity, now: datetime) -> bool:
-    """Whether the row has an owner that still lives, as far as this process can tell."""
+    """Whether the row has an owner that still lives, as far as this process can tell; `now` is of `read_clock`."""
     if row.owner_token is None:
         return False
     if row.owner_place and row.owner_place == me.place and row.owner_pid is not None:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from autofi.objectives import Goals
 from autofi.process import current_process
 from autofi.store.claims import ClaimState
+from autofi.store.clock import read_clock
 from autofi.store.database import Database
 from autofi.store.lease import is_alive
 from autofi.store.linked import linked_studies
@@ -80,13 +81,14 @@ class StudyOverview:
 
 def read_overview(database: Database, payloads: Collection[str]) -> tuple[StudyOverview, ...]:
     """All studies that AutoFI made, oldest first, with the payloads of the stages of those keys."""
-    me, now = current_process(), datetime.now(UTC)
+    me = current_process()
     query = (
         select(StudyRow, StudyModel.study_id)
         .join(StudyModel, StudyModel.study_name == StudyRow.name)
         .order_by(StudyRow.created_at, StudyRow.id)
     )
     with database.session() as session:
+        now = read_clock(session)
         rows = [(row, optuna_id) for row, optuna_id in session.execute(query)]
         if not rows:
             return ()
