@@ -63,6 +63,7 @@ def dashboard_app(storage: str | None = None, access: Access | None = None) -> W
         from optuna_dashboard import wsgi
 
         # Of the same extra.
+        from autofi.dashboard.forbidden import forbid
         from autofi.dashboard.pages import is_ours, pages
     except ImportError as error:
         raise MissingDependencyError(
@@ -74,6 +75,7 @@ def dashboard_app(storage: str | None = None, access: Access | None = None) -> W
     # Handed over open: of a URL, Optuna would read braces in paths and passwords as placeholders.
     database = Database(url, looking=access is None or not access.allow_changes)
     dashboard: WSGIApplication = wsgi(database.optuna, artifact_store=LinkedArtifacts.of(url))
+    forbid(dashboard)
     ours, linked = pages(StudyStore(url, looking=True)), with_links(dashboard)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
