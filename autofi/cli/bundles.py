@@ -30,6 +30,13 @@ Runtime = Annotated[
         help="Which form of the model is run; auto is onnx where the bundle has it.", metavar="NAME"
     ),
 ]
+TrustPt2 = Annotated[
+    bool,
+    typer.Option(
+        "--trust-pt2",
+        help="Load pt2 although torch evaluates texts in it: whoever wrote the bundle may run code here.",
+    ),
+]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where it is run: cpu or cuda.", metavar="NAME")]
 Data = Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="DATA")]
 
@@ -45,6 +52,7 @@ def predict(
     header: options.Header = None,
     delimiter: options.Delimiter = None,
     runtime: Runtime = "auto",
+    trust_pt2: TrustPt2 = False,
     device: Device = "cpu",
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -56,7 +64,7 @@ def predict(
     check_bundle(bundle, data, query=query, header=header, delimiter=delimiter, output=output)
     import autofi
 
-    predictor = autofi.load(bundle, runtime=runtime, device=device)
+    predictor = autofi.load(bundle, runtime=runtime, device=device, trust=trust_pt2)
     with _skew_told() as skew, working(quiet=quiet) as progress:
         rows = predictor.predict_file(
             data, output, query=query, header=header, delimiter=delimiter, progress=progress
@@ -74,6 +82,7 @@ def evaluate(
     header: options.Header = None,
     delimiter: options.Delimiter = None,
     runtime: Runtime = "auto",
+    trust_pt2: TrustPt2 = False,
     device: Device = "cpu",
     unweighted: Annotated[
         bool,
@@ -97,7 +106,7 @@ def evaluate(
     )
     import autofi
 
-    predictor = autofi.load(bundle, runtime=runtime, device=device)
+    predictor = autofi.load(bundle, runtime=runtime, device=device, trust=trust_pt2)
     with _skew_told() as skew, working(quiet=quiet) as progress:
         measured = predictor.evaluate(
             data, query=query, header=header, delimiter=delimiter, unweighted=unweighted, progress=progress

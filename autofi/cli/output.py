@@ -21,8 +21,9 @@ PIPE_WIDTH = 120
 
 
 def fail(message: str) -> None:
-    """The one line of a user's error."""
-    say(f"autofi: error: {' '.join(message.split())}")
+    """The one line of a user's error; what a terminal would obey, such as in a file's name, is shown as its escape."""
+    line = " ".join(message.split())
+    say("autofi: error: " + "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in line))
 
 
 def say(text: str) -> None:

@@ -32,7 +32,7 @@ def memory_limit() -> int:
     """
     asked = os.environ.get(VARIABLE)
     if asked is None:
-        return int(_machine_memory() * SHARE)
+        return int(machine_memory() * SHARE)
     try:
         return int(TypeAdapter(ByteSize).validate_python(asked))
     except ValidationError:
@@ -40,7 +40,8 @@ def memory_limit() -> int:
 
 
 @cache
-def _machine_memory() -> int:
+def machine_memory() -> int:
+    """Bytes that this machine has, or the container that this runs in."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         return min(memory, int(CONTAINER_LIMIT.read_text()))

@@ -20,7 +20,9 @@ from autofi.data.dataset import EncodedRows
 from autofi.data.features import Features
 from autofi.data.folds import deal_folds
 from autofi.data.statistics import TargetStatistics
+from autofi.data.tree_text import checked_trees
 from autofi.errors import DataError, MissingDependencyError
+from autofi.strict_json import read_object
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -156,7 +158,7 @@ class BoostedTrees:
     @cached_property
     def _boosters(self) -> list[Any]:
         lightgbm = _library()
-        return [lightgbm.Booster(model_str=model) for model in self.models]
+        return [lightgbm.Booster(model_str=checked_trees(model, None)) for model in self.models]
 
     def __getstate__(self) -> dict[str, Any]:
         # What LightGBM holds stays in its process.
@@ -178,17 +180,26 @@ class BoostedTrees:
         (directory / self.FILE).write_text(json.dumps(description), encoding="utf-8")
 
     @classmethod
-    def load(cls, directory: Path) -> BoostedTrees | None:
-        """What `save` wrote, None where there is nothing; raises DataError for another format."""
+    def load(cls, directory: Path, *, columns: int | None = None) -> BoostedTrees | None:
+        """What `save` wrote, None where there is nothing; raises DataError for anything else.
+
+        columns   how many the trees read: numbers, and two of every field; None is not to compare it
+        """
         path = directory / cls.FILE
         if not path.exists():
             return None
         try:
-            description = json.loads(path.read_text(encoding="utf-8"))
+            description = read_object(path)
             if description["format"] != cls.FORMAT:
                 raise ValueError(f"format {description['format']} is not {cls.FORMAT}")
             settings = Boosting(**description["settings"])
-            return cls(settings, float(description["prior"]), tuple(description["models"]))
+            prior = float(description["prior"])
+            if not 0 < prior < 1:
+                raise ValueError(f"the click rate lies between 0 and 1, not at {prior}")
+            models = tuple(map(str, description["models"]))
+            for model in models:
+                checked_trees(model, columns)
+            return cls(settings, prior, models)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"Boosted trees are read as they were written: '{path}' is not ({error}); export the model again."

@@ -65,6 +65,12 @@ def _hashed_codes(columns: Sequence[Ids]) -> Codes:
     return (mixed >> np.uint64(1)).view(np.int64)
 
 
+def codes_rise(codes: Codes, space: int | None) -> bool:
+    """Whether codes of cells are distinct, in order and below `space` (None: no bound)."""
+    inside = not len(codes) or (codes[0] >= 0 and (space is None or int(codes[-1]) < space))
+    return bool(inside and (codes[1:] > codes[:-1]).all())
+
+
 def count_cells(codes: Codes, space: int | None) -> tuple[Codes, NDArray[np.int64]]:
     """The distinct codes, rising, and how often each occurs; all codes are below `space` (None: no bound)."""
     if space is not None and space <= DIRECT_CELLS:

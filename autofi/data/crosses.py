@@ -18,12 +18,15 @@ from autofi.data.cells import (
     cell_codes,
     cell_space,
     check_ids,
+    codes_rise,
     count_cells,
     default_threads,
     find_cells,
     splitmix64,
 )
+from autofi.data.stored_arrays import load_arrays
 from autofi.errors import DataError
+from autofi.strict_json import read_object
 
 Pair = tuple[int, int]
 
@@ -237,14 +240,15 @@ class Crosses:
         """Read what `save` wrote; raises DataError when the files are missing or do not belong together."""
         directory = Path(directory)
         try:
-            description = json.loads((directory / "crosses.json").read_text())
+            description = read_object(directory / "crosses.json")
             sizes = np.array(description["sizes"], dtype=np.int64)
             pairs = tuple((int(left), int(right)) for left, right in description["pairs"])
-            with np.load(directory / "crosses.npz", allow_pickle=False) as arrays:
-                codes, local_rows, counts = arrays["codes"], arrays["local_rows"], arrays["counts"]
+            kinds = {"codes": np.int64, "local_rows": np.int32, "counts": np.int64}
+            codes, local_rows, counts = load_arrays(directory / "crosses.npz", kinds).values()
             if description["format"] != _FORMAT:
                 raise ValueError(f"format {description['format']} is not {_FORMAT}")
-            if not len(codes) + len(pairs) == len(local_rows) == len(counts) == sizes.sum():
+            whole = len(codes) + len(pairs) == len(local_rows) == len(counts) == sum(description["sizes"])
+            if len(sizes) != len(pairs) or not whole or (sizes < 1).any():
                 raise ValueError("crosses.json and crosses.npz do not belong together")
             cells = tuple(
                 PairCells(*parts)
@@ -256,8 +260,11 @@ class Crosses:
                 )
             )
             cardinalities = tuple(int(cardinality) for cardinality in description["cardinalities"])
+            _check_pairs(pairs, len(cardinalities))
+            for pair, kept in zip(pairs, cells if pairs else (), strict=True):
+                _check_cells(pair, kept, cell_space([cardinalities[field] for field in pair]))
             return cls(cardinalities, pairs, int(description["min_count"]), cells if pairs else ())
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise DataError(
                 f"saved crosses cannot be read: {error} ({directory}); save them again"
             ) from error
@@ -280,6 +287,15 @@ def _check_pairs(pairs: Sequence[Pair], fields: int) -> None:
             )
     if len(set(pairs)) != len(pairs):
         raise ValueError("a pair is listed twice")
+
+
+def _check_cells(pair: Pair, cells: PairCells, space: int | None) -> None:
+    """Raise ValueError for what a lookup would read beyond its tables, or find by chance."""
+    rows = cells.local_rows
+    if rows[-1] != 0 or rows.min() < 0 or rows.max() >= len(cells.counts) or cells.counts.min() < 0:
+        raise ValueError(f"the rows of pair {pair} lie in 0..{len(cells.counts) - 1}: crosses.npz has others")
+    if not codes_rise(cells.codes, space):
+        raise ValueError(f"the codes of pair {pair} rise and are those of its fields: crosses.npz has others")
 
 
 def _columns(ids: Ids, pairs: Sequence[Pair]) -> dict[int, Ids]:

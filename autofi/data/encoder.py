@@ -21,9 +21,11 @@ from autofi.data.field_values import FieldValues
 from autofi.data.numbers import Buckets, BucketScale, Positions
 from autofi.data.reading import LARGE_BATCH_ROWS, Table
 from autofi.data.roles import located
-from autofi.data.schema import Field, Schema
+from autofi.data.schema import Field, FieldKind, Schema
+from autofi.data.stored_vocabulary import COLUMNS, read_vocabularies
 from autofi.data.vocabulary import FIRST_VALUE, MISSING, Vocabulary
 from autofi.errors import DataError, nearest
+from autofi.strict_json import read_object
 
 PADDING = -1
 
@@ -185,25 +187,24 @@ class Encoder:
             for use, vocabulary in (("value", field.codes), ("token", field.tokens))
             if isinstance(vocabulary, Vocabulary)
         ]
-        empty = pa.schema([("field", pa.string()), ("use", pa.string()), *_VALUE_COLUMNS]).empty_table()
-        return pa.concat_tables([empty, *tables])
+        return pa.concat_tables([COLUMNS.empty_table(), *tables])
 
     @classmethod
     def load(cls, directory: Path | str) -> Encoder:
         """Read what `save` wrote; raises DataError when a file is missing or they do not belong together."""
         directory = Path(directory)
         try:
-            schema = Schema.from_json(json.loads((directory / "schema.json").read_text()))
-            described = json.loads((directory / "encoder.json").read_text())
+            schema = Schema.from_json(read_object(directory / "schema.json"))
+            described = read_object(directory / "encoder.json")
             if described["format"] != _FORMAT:
                 raise ValueError(f"format {described['format']} is not {_FORMAT}")
-            values = _Values(pq.read_table(directory / "vocabulary.parquet"))
+            values = _Values(read_vocabularies(directory / "vocabulary.parquet"))
             fields = tuple(
                 _field_encoder(field, description, values)
                 for field, description in zip(schema.fields, described["fields"], strict=True)
             )
             values.check_all_taken()
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException) as error:
             raise DataError(
                 f"a saved encoder cannot be read: {error} ({directory}); save it again"
             ) from error
@@ -255,7 +256,8 @@ def _bag(lists: pa.ListArray, tokens: Vocabulary, width: int) -> NDArray[np.int3
     return bag
 
 
-_VALUE_COLUMNS = (("value", pa.large_string()), ("count", pa.int64()))
+#: No earlier version has made wider ones: rows of them are made at once.
+_MOST_BAG_WIDTH = 1 << 10
 
 
 def _vocabulary_table(name: str, use: str, vocabulary: Vocabulary) -> pa.Table:
@@ -299,6 +301,8 @@ class _Values:
         if part.num_rows != rows or set(part["field"].unique().to_pylist()) - {name}:
             raise ValueError(f"vocabulary.parquet does not hold the {rows} {use}s of field '{name}'")
         counts = np.concatenate(([missing, 0], part["count"].to_numpy())).astype(np.int64)
+        if counts.min() < 0:
+            raise ValueError(f"vocabulary.parquet counts {use}s of field '{name}' below 0")
         return Vocabulary(pc.cast(part["value"].combine_chunks(), pa.large_string()), counts)
 
     def check_all_taken(self) -> None:
@@ -309,17 +313,42 @@ class _Values:
 def _field_encoder(field: Field, described: dict[str, Any], values: _Values) -> FieldEncoder:
     if described["name"] != field.name:
         raise ValueError(f"encoder.json has field '{described['name']}' where schema.json has '{field.name}'")
+    if ("values" in described) is (field.kind is FieldKind.NUMERIC):
+        raise ValueError(f"encoder.json has other codes than schema.json for field '{field.name}'")
     codes: Vocabulary | Buckets
     if "values" in described:
-        codes = values.take(field.name, "value", described["values"], described["missing"])
+        number, missing = _whole(described, "values"), _whole(described, "missing")
+        codes = values.take(field.name, "value", number, missing)
         counts = codes.counts
     else:
-        edges = np.array(described["edges"], dtype=np.float64)
-        codes = Buckets(edges, BucketScale(described["scale"]))
+        codes = Buckets(_rising(described, "edges"), BucketScale(described["scale"]))
         counts = np.array(described["counts"], dtype=np.int64)
-    borders = described.get("borders")
-    positions = None if borders is None else Positions(np.array(borders, dtype=np.float64))
+        if counts.shape != (codes.cardinality,) or counts.min() < 0:
+            raise ValueError(f"encoder.json does not count the buckets of field '{field.name}'")
+    positions = Positions(_rising(described, "borders")) if "borders" in described else None
+    if (positions is None) is field.reads_as_number or ("tokens" in described) is not (
+        field.kind is FieldKind.MULTI_VALUED
+    ):
+        raise ValueError(f"encoder.json and schema.json disagree on what field '{field.name}' is")
     if "tokens" not in described:
         return FieldEncoder(field, codes, counts, positions)
-    tokens = values.take(field.name, "token", described["tokens"], described["missing_bags"])
-    return FieldEncoder(field, codes, counts, positions, tokens, int(described["bag_width"]))
+    number, missing = _whole(described, "tokens"), _whole(described, "missing_bags")
+    width = _whole(described, "bag_width")
+    if not 1 <= width <= _MOST_BAG_WIDTH:
+        raise ValueError(f"bag_width of field '{field.name}' lies in 1..{_MOST_BAG_WIDTH}, not at {width}")
+    tokens = values.take(field.name, "token", number, missing)
+    return FieldEncoder(field, codes, counts, positions, tokens, width)
+
+
+def _whole(described: dict[str, Any], key: str) -> int:
+    found = described[key]
+    if type(found) is not int or not 0 <= found < 1 << 53:
+        raise ValueError(f"'{key}' is a number of rows or values: found {str(found)[:40]!a}")
+    return found
+
+
+def _rising(described: dict[str, Any], key: str) -> NDArray[np.float64]:
+    found = np.array(described[key], dtype=np.float64)
+    if found.ndim != 1 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
+        raise ValueError(f"'{key}' are finite numbers that rise")
+    return found

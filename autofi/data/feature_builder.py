@@ -18,6 +18,7 @@ from autofi.data.encoder import Encoder
 from autofi.data.features import Column, Features, Pair
 from autofi.data.folds import deal_folds
 from autofi.data.statistics import TargetStatistics
+from autofi.data.stored_arrays import load_arrays
 from autofi.errors import DataError
 
 #: Of log(1 + count), below which a column's counts are not stretched to unit deviation.
@@ -80,8 +81,7 @@ class FeatureBuilder:
     def load(cls, directory: Path) -> FeatureBuilder:
         """The builder that `save` wrote."""
         statistics = TargetStatistics.load(directory)
-        with np.load(directory / "log_counts.npz", allow_pickle=False) as stored:
-            values = stored["values"]
+        values = _saved_log_counts(directory / "log_counts.npz", len(statistics.columns))
         log_counts = {
             column: (float(m), float(d)) for column, (m, d) in zip(statistics.columns, values, strict=True)
         }
@@ -92,12 +92,13 @@ class FeatureBuilder:
                     f"Features are of one table: the {name} in '{directory}' have {part.cardinalities} codes, "
                     f"the encoder of {encoder.cardinalities}; export the model again."
                 )
+        columns = len(encoder.number_fields) + 2 * len(encoder.fields)
         return cls(
             encoder,
             crosses,
             statistics,
             log_counts,
-            BoostedTrees.load(directory),
+            BoostedTrees.load(directory, columns=columns),
         )
 
 
@@ -163,6 +164,18 @@ def build_features(
         statistics=values,
     )
     return builder, features
+
+
+def _saved_log_counts(path: Path, columns: int) -> npt.NDArray[np.float64]:
+    try:
+        values = load_arrays(path, {"values": np.float64})["values"]
+        if values.shape != (columns, 2) or not np.isfinite(values).all() or (values[:, 1] <= 0).any():
+            raise ValueError(f"it holds no finite mean and deviation of each of {columns} columns")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"Counts are read as they were written: '{path}' is not ({error}); export the model again."
+        ) from error
+    return values
 
 
 def threads_for(rows: int) -> int:

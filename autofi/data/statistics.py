@@ -18,12 +18,15 @@ from autofi.data.cells import (
     cell_codes,
     cell_space,
     check_ids,
+    codes_rise,
     default_threads,
     find_cells,
     rank_cells,
 )
 from autofi.data.folds import deal_folds
+from autofi.data.stored_arrays import load_arrays
 from autofi.errors import DataError
+from autofi.strict_json import read_object
 
 Column = tuple[int, ...]
 
@@ -157,15 +160,17 @@ class TargetStatistics:
         """Read what `save` wrote; raises DataError when the files are missing or do not belong together."""
         directory = Path(directory)
         try:
-            description = json.loads((directory / "statistics.json").read_text())
+            description = read_object(directory / "statistics.json")
             columns = tuple(tuple(int(field) for field in column) for column in description["columns"])
             ends = np.cumsum(np.array(description["sizes"], dtype=np.int64))
-            with np.load(directory / "statistics.npz", allow_pickle=False) as arrays:
-                codes, counts, clicks = arrays["codes"], arrays["counts"], arrays["clicks"]
+            kinds = dict.fromkeys(("codes", "counts", "clicks"), np.int64)
+            codes, counts, clicks = load_arrays(directory / "statistics.npz", kinds).values()
             if description["format"] != _FORMAT:
                 raise ValueError(f"format {description['format']} is not {_FORMAT}")
-            if len(ends) != len(columns) or not len(codes) == len(counts) == len(clicks) == sum(
-                description["sizes"]
+            if (
+                len(ends) != len(columns)
+                or min(description["sizes"], default=0) < 0
+                or not len(codes) == len(counts) == len(clicks) == sum(description["sizes"])
             ):
                 raise ValueError("statistics.json and statistics.npz do not belong together")
             cells = tuple(
@@ -175,11 +180,29 @@ class TargetStatistics:
                 )
             )
             cardinalities = tuple(int(cardinality) for cardinality in description["cardinalities"])
-            return cls(cardinalities, columns, float(description["prior"]), cells if columns else ())
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            prior = float(description["prior"])
+            if not 0 < prior < 1:
+                raise ValueError(f"the click rate lies between 0 and 1: statistics.json has {prior}")
+            _check_columns(columns, len(cardinalities))
+            for column, kept in zip(columns, cells if columns else (), strict=True):
+                _check_cells(column, kept, cell_space([cardinalities[field] for field in column]))
+            return cls(cardinalities, columns, prior, cells if columns else ())
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise DataError(
                 f"saved statistics cannot be read: {error} ({directory}); save them again"
             ) from error
+
+
+def _check_cells(column: Column, cells: CellClicks, space: int | None) -> None:
+    """Raise ValueError for counts that no rows can have, and for codes that a lookup would find by chance."""
+    if not ((cells.clicks >= 0) & (cells.clicks <= cells.counts)).all():
+        raise ValueError(
+            f"clicks of column {column} lie between 0 and their counts: statistics.npz has others"
+        )
+    if not codes_rise(cells.codes, space):
+        raise ValueError(
+            f"the codes of column {column} rise and are those of its fields: statistics.npz has others"
+        )
 
 
 def _codes(ids: Ids, cardinalities: Sequence[int], column: Column) -> tuple[Codes, int | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from autofi import __version__
@@ -29,14 +29,18 @@ from autofi.export.contents import (
 from autofi.export.folder import replaced_folder
 from autofi.export.manifest import MANIFEST, Manifest, describe, read_manifest
 from autofi.export.training_profile import TrainingProfile
+from autofi.model.bounded_build import bounded
 from autofi.model.build import build_network, used_builder
 from autofi.model.network import Network
 from autofi.operators.base import Operator
 from autofi.plain_json import json_text
 from autofi.space.architecture import Architecture
 from autofi.store.location import mask_password
+from autofi.strict_json import read_object
 
 _PACKAGES = ("torch", "numpy", "pyarrow", "safetensors")
+#: Characters of what a library says of a file that are passed on.
+_REASON = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,20 +115,23 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
     path = folder
     try:
         path = folder / ARCHITECTURE
-        architecture = Architecture.from_json(json.loads(path.read_bytes()))
+        architecture = Architecture.from_json(read_object(path))
         path = folder / METRICS
-        measured = json.loads(path.read_bytes())
-        metrics, origin = measured["metrics"], measured["origin"]
+        metrics, origin = measured_of(read_object(path))
         path = folder / CALIBRATION
         written = CALIBRATION in manifest.files
-        calibration = read_calibration(json.loads(path.read_bytes())) if written else None
+        calibration = read_calibration(read_object(path)) if written else None
         path = folder / PREPROCESSING
         builder = FeatureBuilder.load(path)
         path = folder / WEIGHTS
-        network = build_network(architecture, builder, seed=0)
-        network.load_state_dict(load_file(path), strict=True)
+        weights = load_file(path)
+        numbers = sum(tensor.numel() for tensor in weights.values())
+        with bounded(numbers, len(weights)):
+            network = build_network(architecture, builder, seed=0)
+        network.load_state_dict(weights, strict=True)
+        _check_finite(weights)
     except Exception as error:  # whatever a file of another hand makes of the library that reads it
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:_REASON] or type(error).__name__
         raise ExportError(
             f"The parts of a bundle fit together, and this AutoFI: '{path}' does not ({reason}); "
             "export it again with this version."
@@ -132,6 +139,20 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
     network.eval()
     network.requires_grad_(False)
     return Bundle(architecture, builder, network, metrics, origin, manifest, calibration)
+
+
+def measured_of(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metrics and origin of `metrics.json`; raises ValueError where they are no objects."""
+    metrics, origin = document.get("metrics"), document.get("origin")
+    if not isinstance(metrics, dict) or not isinstance(origin, dict):
+        raise ValueError("it has no metrics and origin")
+    return metrics, origin
+
+
+def _check_finite(weights: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"weights are finite numbers, and '{name[:80]}' has others")
 
 
 def _check_layout(architecture: Architecture, names: tuple[str, ...], network: Network) -> None:

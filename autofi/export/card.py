@@ -29,6 +29,13 @@ _LIMITS = (
 )
 
 
+_TRUST = (
+    "Nothing in this folder is a pickle, and AutoFI runs none of it as code. `model.pt2` is the exception: torch "
+    "evaluates texts in it. Load it (`--runtime pt2 --trust-pt2`, or `torch.export.load`) only if you trust whoever "
+    "wrote it."
+)
+
+
 def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Sequence[GraphInput]) -> None:
     """Write the card."""
     origin, target = bundle.origin, bundle.builder.encoder.schema.target
@@ -43,6 +50,7 @@ def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Seque
         *_section("Size", _size(bundle)),
         *_section("Quantized", _quantized(bundle.metrics)),
         *_section("Limits", "\n".join(f"- {limit}" for limit in _limits(origin))),
+        *_section("Safety", _TRUST if "pt2" in forms else ""),
         *_section("Made with", _versions(origin)),
     ]
     (folder / CARD).write_text("\n\n".join(sections) + "\n", encoding="utf-8")

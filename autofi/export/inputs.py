@@ -11,12 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from autofi.data.columns import as_numbers, as_tokens, canonical_codes, token_places
+from autofi.data.columns import as_numbers, as_tokens, canonical_codes
 from autofi.data.schema import Field, FieldKind
 from autofi.data.value_types import ValueType
+from autofi.export.lists import padded
 
 #: Rows up to which values are read one by one.
 FEW_ROWS = 64
+# Of texts that the graph itself divides into values: it divides all of a long one.
+_FEW_BYTES = 1 << 14
 
 DataType = Literal["string", "double"]
 #: The output of a graph.
@@ -34,6 +37,8 @@ class GraphInput:
 
     name: str
     field: Field
+    most_values: int | None = None
+    """Values of a list that the model reads, those behind them change nothing; None where that is not known."""
 
     @property
     def datatype(self) -> DataType:
@@ -42,6 +47,18 @@ class GraphInput:
     @property
     def shape(self) -> tuple[str, ...]:
         return ("rows", f"{self.name}_values") if self.field.kind is FieldKind.MULTI_VALUED else ("rows",)
+
+    def lengths(self, column: pa.Array) -> NDArray[np.int64]:
+        """How many values every list comes to as the graph is given it, at least: texts are counted as they divide."""
+        kind = column.type
+        if self.field.separator and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            counted = pc.add(pc.count_substring(column, self.field.separator), 1)
+        elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            counted = pc.list_value_length(column)
+        else:
+            counted = pc.list_value_length(as_tokens(column, self.field.separator, self.field.reading))
+        found: NDArray[np.int64] = pc.fill_null(counted, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+        return found if self.most_values is None else np.minimum(found, self.most_values)
 
     def values(self, column: pa.Array) -> NDArray[Any]:
         """What ONNX Runtime is given for a raw column; raises UnreadableValueError for a value it cannot be."""
@@ -54,10 +71,11 @@ class GraphInput:
                 few
                 and self.field.separator
                 and pa.types.is_string(column.type)
+                and column.nbytes < _FEW_BYTES
                 and not self.field.reading.numeric
             ):
                 return np.array([[text or ""] for text in column.to_pylist()], dtype=object)
-            return _padded(as_tokens(column, self.field.separator, self.field.reading))
+            return padded(as_tokens(column, self.field.separator, self.field.reading), self.most_values)
         if few and (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
             spelled = ["" if value is None else str(value) for value in column.to_pylist()]
             if self._as_written(spelled):
@@ -96,12 +114,3 @@ def graph_inputs(fields: Sequence[Field]) -> tuple[GraphInput, ...]:
             taken.add(name)
         found.append(GraphInput(name, field))
     return tuple(found)
-
-
-def _padded(lists: pa.ListArray) -> NDArray[np.object_]:
-    rows, places = token_places(lists)
-    found = np.full((len(lists), 1 + int(places.max(initial=0))), "", dtype=object)
-    encoded = pc.list_flatten(lists).dictionary_encode()
-    texts = np.array(encoded.dictionary.to_pylist(), dtype=object)
-    found[rows, places] = texts[encoded.indices.to_numpy(zero_copy_only=False)]
-    return found

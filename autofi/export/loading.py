@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +15,7 @@ from autofi.export.raw_schema import SCHEMA, read_schema
 from autofi.export.scoring import Scorer
 from autofi.export.training_profile import read_training_profile
 from autofi.extras import extras_named
+from autofi.strict_json import read_object
 
 if TYPE_CHECKING:
     from autofi.export.bundle import Bundle
@@ -24,26 +24,38 @@ Runtime = Literal["auto", "onnx", "torch", "pt2"]
 _FILE_OF = {"onnx": ONNX, "torch": WEIGHTS, "pt2": PT2}
 
 
-def load(path: Path | str, *, runtime: Runtime = "auto", device: str = "cpu") -> Predictor:
+def load(
+    path: Path | str, *, runtime: Runtime = "auto", device: str = "cpu", trust: bool = False
+) -> Predictor:
     """The predictor of a bundle folder; raises ExportError unless it is whole and unchanged.
 
     `runtime` onnx needs ONNX Runtime and not torch, torch and pt2 (what `torch.export` saved) need torch; auto is onnx
     where the bundle and the installation have it, else torch. `device` is cpu or cuda.
+
+    Nothing of a bundle is run but by `runtime="pt2"`: torch evaluates texts in such an archive, which may be anything.
+    It is loaded only with `trust=True`, for bundles of whoever may run code here.
     """
     folder = existing_bundle(path)
     manifest = read_manifest(folder)
     manifest.verify(folder)
     chosen = _chosen(folder, manifest, runtime)
+    if chosen == "pt2" and not trust:
+        raise ExportError(
+            "torch evaluates texts in an archive of torch.export (pt2), so that one of a stranger's may run any code: "
+            f"'{folder}' was asked for with the runtime pt2; use onnx or torch, which run nothing of it, or add "
+            "--trust-pt2 (trust=True) if you trust whoever wrote it."
+        )
     if chosen == "onnx":
         schema, inputs = read_schema(folder)
         scorer: Scorer = OnnxScorer(folder / ONNX, inputs, device=device)
         measured = _json(folder / METRICS)
+        metrics, origin = measured.get("metrics"), measured.get("origin")
         return Predictor(
             scorer,
             schema,
             architecture=_json(folder / ARCHITECTURE),
-            metrics=measured.get("metrics", {}),
-            origin=measured.get("origin", {}),
+            metrics=metrics if isinstance(metrics, dict) else {},
+            origin=origin if isinstance(origin, dict) else {},
             folder=folder,
             profile=read_training_profile(folder, manifest),
         )
@@ -60,7 +72,7 @@ def _in_torch(folder: Path, manifest: Manifest, runtime: Runtime, device: str) -
     bundle: Bundle = read_bundle(folder, manifest)
     program = load_program(folder / PT2) if runtime == "pt2" else None
     return Predictor(
-        TorchScorer(bundle, device=device, program=program),
+        TorchScorer(bundle, device=device, program=program, folder=folder),
         read_schema_of(bundle),
         architecture=bundle.architecture.to_json(),
         metrics=bundle.metrics,
@@ -87,10 +99,7 @@ def _chosen(folder: Path, manifest: Manifest, runtime: Runtime) -> Runtime:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
-        if not isinstance(document, dict):
-            raise ValueError("it is no JSON object")
-        return document
+        return read_object(path)
     except (OSError, ValueError) as error:
         raise ExportError(
             f"The parts of a bundle are JSON: '{path}' is not ({error}); export it again."

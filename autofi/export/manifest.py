@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +13,8 @@ from typing import Any
 import xxhash
 
 from autofi.errors import ExportError
+from autofi.export.plain_folder import open_plain, plain_files
+from autofi.strict_json import parse_object
 
 MANIFEST = "manifest.json"
 FORMAT = "autofi-bundle"
@@ -18,6 +22,12 @@ FORMAT = "autofi-bundle"
 VERSION = 2
 
 _BYTES_AT_ONCE = 1 << 20
+#: A manifest has some hundred bytes for each file.
+_MOST_BYTES = 1 << 20
+_MOST_NAME = 255
+_CHECKSUM = re.compile("[0-9a-f]{32}")
+#: What AutoFI and the libraries that it reads with look for. Others, such as notes beside a model, are left alone.
+_READ = (".json", ".onnx", ".data", ".pt2", ".safetensors", ".npz", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,19 @@ class Manifest:
         return (json.dumps(content | {"checksum": checksum}, indent=2) + "\n").encode()
 
     def verify(self, folder: Path) -> None:
-        """Raise ExportError unless every file is there with exactly the bytes that were written."""
+        """Raise ExportError unless every file is there with exactly the bytes that were written, and no other that may
+        be read in its place: neither a link nor a pipe, and nothing unlisted that is named as a part of a model."""
+        held = plain_files(folder)
         for path, record in self.files.items():
+            if path not in held:
+                raise _changed(folder / path, "it is missing")
             check_file(folder / path, record)
+        for path in sorted(held - self.files.keys() - {MANIFEST}):
+            if "/" in path or path.lower().endswith(_READ):
+                raise ExportError(
+                    f"A bundle is used only as it was written: '{folder / path}' is not in its manifest; remove it, or "
+                    "export it again."
+                )
 
 
 def describe(folder: Path, *, autofi: str) -> Manifest:
@@ -65,7 +85,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest in `folder`; raises ExportError when it is missing, foreign, newer or was changed."""
     path = folder / MANIFEST
     try:
-        text = path.read_bytes()
+        with open(open_plain(path), "rb") as file:
+            text = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise ExportError(
             f"A bundle has a {MANIFEST}: '{folder}' has none, so it is no bundle; "
@@ -73,40 +94,60 @@ def read_manifest(folder: Path) -> Manifest:
         ) from None
     except OSError as error:
         raise ExportError(f"'{path}' cannot be read: {error.strerror}; mend that or export again.") from error
+    if len(text) > _MOST_BYTES:
+        raise _changed(path, f"it has more than {_MOST_BYTES:,} bytes")
     try:
-        document = json.loads(text)
+        document = parse_object(text)
     except ValueError as error:
-        raise _changed(path, f"it is not JSON ({error})") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise _changed(path, str(error)) from None
+    if document.get("format") != FORMAT:
         raise ExportError(
             f"A bundle's manifest has the format '{FORMAT}': '{path}' has not, so another program wrote it "
             "or it was changed; name a folder that 'autofi export' wrote."
         )
     version = document.get("version")
-    if not isinstance(version, int) or isinstance(version, bool):
+    if type(version) is not int or not 1 <= version < 1 << 31:
         raise _changed(path, "it tells no version")
     if version > VERSION:
         raise ExportError(
             f"This AutoFI reads bundles up to version {VERSION}: '{path}' has version {version}, written by "
-            f"AutoFI {document.get('autofi')}; upgrade AutoFI."
+            f"AutoFI {str(document.get('autofi'))[:40]}; upgrade AutoFI."
         )
     try:
         files = {name: FileRecord(**record) for name, record in document["files"].items()}
+        for name, record in files.items():
+            _check_entry(name, record)
         manifest = Manifest(document["autofi"], files, version)
-        if manifest.render() != text:
+        if not isinstance(manifest.autofi, str) or manifest.render() != text:
             raise ValueError("its own checksum does not fit")
-        for name in files:
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise ValueError(f"it names a file outside the bundle, '{name}'")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _changed(path, str(error)) from None
     return manifest
 
 
+def _check_entry(name: str, record: FileRecord) -> None:
+    """Raise ValueError for what `describe` cannot have written."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"it names a file outside the bundle, {name[:80]!a}")
+    if (
+        path.as_posix() != name
+        or len(name) > _MOST_NAME
+        or not name.isprintable()
+        or "\\" in name
+        or name == "."
+    ):
+        raise ValueError(f"it names a file that no bundle has, {name[:80]!a}")
+    if type(record.bytes) is not int or not 0 <= record.bytes < 1 << 62:
+        raise ValueError(f"it names a number of bytes that no file has, of {name!a}")
+    if not isinstance(record.xxh3_128, str) or not _CHECKSUM.fullmatch(record.xxh3_128):
+        raise ValueError(f"it names a checksum that is none, of {name!a}")
+
+
 def check_file(path: Path, record: FileRecord) -> None:
-    """Raise ExportError unless the file has the bytes of the record."""
+    """Raise ExportError unless the file is a plain one with the bytes of the record."""
     try:
-        size = path.stat().st_size
+        size = os.lstat(path).st_size
         if size != record.bytes:
             raise _changed(path, f"it has {size} bytes and was written with {record.bytes}")
         if _record(path) != record:
@@ -120,7 +161,7 @@ def check_file(path: Path, record: FileRecord) -> None:
 def _record(path: Path) -> FileRecord:
     state = xxhash.xxh3_128()
     size = 0
-    with path.open("rb") as file:
+    with open(open_plain(path), "rb") as file:
         while block := file.read(_BYTES_AT_ONCE):
             state.update(block)
             size += len(block)

@@ -16,7 +16,7 @@ from autofi.data.roles import located, read_labels, read_weights
 from autofi.data.schema import Schema
 from autofi.export.raw_rows import check_weighted, open_labelled, open_rows, refuse_overwriting
 from autofi.export.score_file import ScoreFile
-from autofi.export.scoring import Floats, Scorer
+from autofi.export.scoring import Floats, Scorer, Stoppable
 from autofi.export.skew import Skew, SkewCounts, SkewWarning
 from autofi.export.training_profile import TrainingProfile
 from autofi.extras import extras_named
@@ -54,6 +54,11 @@ class Predictor:
         self._folder = folder
         self._profile = profile
         self._skew: Skew | None = None
+
+    def stop_after(self, seconds: float) -> None:
+        """Let scoring some thousand rows take no longer, where what runs the model can be stopped (ONNX Runtime)."""
+        if isinstance(self._scorer, Stoppable):
+            self._scorer.most_seconds = seconds
 
     @property
     def schema(self) -> Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from autofi.data.schema import FieldKind, Schema
 from autofi.errors import AutoFIError, ExportError
 from autofi.export.inputs import OUTPUT, GraphInput
+from autofi.strict_json import read_object
 
 SCHEMA = "schema.json"
 _FORMAT = 1
@@ -36,16 +38,13 @@ def read_schema(folder: Path) -> tuple[Schema, tuple[GraphInput, ...]]:
     """What `write_schema` wrote; raises ExportError for anything else."""
     path = folder / SCHEMA
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_object(path)
         if document["format"] != _FORMAT:
             raise ValueError(f"format {document['format']} is not {_FORMAT}")
         schema = Schema.from_json(document["schema"])
-        names = [described["name"] for described in document["inputs"]]
-        if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
-            raise ValueError("every input has a name of its own")
-        inputs = tuple(GraphInput(*named) for named in zip(names, schema.fields, strict=True))
+        inputs = _inputs(document, schema)
     except (AutoFIError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:300]
         raise ExportError(
             f"The schema of a bundle says what it reads: '{path}' does not ({reason}); export it again."
         ) from error
@@ -62,4 +61,22 @@ def _described(given: GraphInput) -> dict[str, Any]:
         "shape": list(given.shape),
         "separator": given.field.separator,
         "missing": _MISSING[given.field.kind],
+        # Not listed where there are no lists.
+        **({} if given.most_values is None else {"most_values": given.most_values}),
     }
+
+
+def _inputs(document: Mapping[str, Any], schema: Schema) -> tuple[GraphInput, ...]:
+    """The inputs; those of earlier versions do not say how many values of a list are read."""
+    names = [described["name"] for described in document["inputs"]]
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError("every input has a name of its own")
+    found = []
+    for described, field in zip(document["inputs"], schema.fields, strict=True):
+        most = described.get("most_values")
+        if most is not None and (
+            type(most) is not int or most < 1 or field.kind is not FieldKind.MULTI_VALUED
+        ):
+            raise ValueError(f"most_values of '{described['name']}' is {str(most)[:40]!a}")
+        found.append(GraphInput(described["name"], field, most))
+    return tuple(found)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
+from autofi.data.dataset import EncodedRows
 from autofi.device import pick_device
+from autofi.errors import ExportError
 from autofi.export.bundle import Bundle
 from autofi.export.graph.archive import Program
 from autofi.export.graph.program import inputs_of
 from autofi.export.graph.reads import reads_of
 from autofi.export.raw_rows import with_unread
-from autofi.export.scoring import Floats
+from autofi.export.scoring import Floats, checked
+
+_REASON = 300
 
 
 class TorchScorer:
@@ -22,7 +28,15 @@ class TorchScorer:
     # Encoded rows become wide features (one cross row and two statistics per pair): few at a time.
     rows_at_once = 1 << 14
 
-    def __init__(self, bundle: Bundle, *, device: str = "cpu", program: Program | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        device: str = "cpu",
+        program: Program | None = None,
+        folder: Path = Path("the bundle"),
+    ) -> None:
+        self._folder = folder
         self._builder = bundle.builder
         self._reads = reads_of(bundle.network, bundle.builder)
         self._device = pick_device(device)
@@ -38,6 +52,15 @@ class TorchScorer:
         rows = encoder.transform_batch(columns, source=source, first_row=first_row)
         if not len(rows):
             return np.empty(0)
+        try:
+            return checked(self._scored(rows), len(rows), self._folder)
+        except (IndexError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:_REASON]
+            raise ExportError(
+                f"The model of a bundle scores rows: '{self._folder}' did not ({reason}); export it again."
+            ) from error
+
+    def _scored(self, rows: EncodedRows) -> Floats:
         features = self._builder.of_rows(rows)
         if self._program is not None:
             return self._program(inputs_of(features, self._reads)).numpy()

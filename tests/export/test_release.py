@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 import autofi
+from autofi.cli.app import app
 from autofi.errors import ConfigError, ExportError
 from autofi.export import onnx_file, release
 from autofi.export.bundle import load_bundle
@@ -39,14 +42,14 @@ def test_every_runtime_gives_the_networks_probabilities(
     model: Model, released: Path, runtime: release.Form, rows: int
 ) -> None:
     table = UNSEEN.slice(0, rows)
-    found = autofi.load(released, runtime=runtime).predict_proba(table)
+    found = autofi.load(released, runtime=runtime, trust=True).predict_proba(table)
     assert found.dtype == np.float64 and found.shape == (rows,)
     np.testing.assert_allclose(found, model.probabilities(UNSEEN)[:rows], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_no_type_of_a_column_changes_what_its_values_mean(released: Path, runtime: release.Form) -> None:
-    predictor = autofi.load(released, runtime=runtime)
+    predictor = autofi.load(released, runtime=runtime, trust=True)
     hours = [3, None, 17, 99]
     rows = UNSEEN.slice(0, 4)
     place = rows.schema.get_field_index("hour")
@@ -110,7 +113,30 @@ def test_a_program_that_would_be_unpickled_is_refused(released: Path, tmp_path: 
     (folder / "manifest.json").unlink()
     (folder / "manifest.json").write_bytes(describe(folder, autofi="0").render())
     with pytest.raises(ExportError, match="Nothing in a bundle is a pickle"):
-        autofi.load(folder, runtime="pt2")
+        autofi.load(folder, runtime="pt2", trust=True)
+
+
+def test_an_archive_of_torch_is_loaded_by_an_explicit_word_only(
+    released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "autofi.export.graph.archive.load_program", lambda path: pytest.fail(f"{path} was loaded")
+    )
+    with pytest.raises(ExportError, match="use onnx or torch.*add --trust-pt2 \\(trust=True\\)"):
+        autofi.load(released, runtime="pt2")
+    pq.write_table(UNSEEN.slice(0, 5), tmp_path / "rows.parquet")
+    for command in (["predict", "-o", str(tmp_path / "scores.csv")], ["evaluate"]):
+        words = [command[0], str(released), str(tmp_path / "rows.parquet"), *command[1:], "--runtime", "pt2"]
+        refused = CliRunner().invoke(app, words)
+        assert (refused.exit_code, len(refused.stderr.splitlines())) == (2, 1)
+        assert "may run any code" in refused.stderr
+    assert not (tmp_path / "scores.csv").exists()
+    monkeypatch.undo()
+    words = ["predict", str(released), str(tmp_path / "rows.parquet"), "-o", str(tmp_path / "scores.csv")]
+    trusted = CliRunner().invoke(app, [*words, "--runtime", "pt2", "--trust-pt2", "--quiet"])
+    assert trusted.exit_code == 0, trusted.stderr
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 6
+    assert "--trust-pt2" in (released / "MODEL_CARD.md").read_text()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -118,8 +144,10 @@ def test_a_form_alone_is_all_that_its_runtime_needs(
     written: Path, released: Path, tmp_path: Path, form: release.Form
 ) -> None:
     release_bundle(written, tmp_path / "model", forms=(form,))
-    found = autofi.load(tmp_path / "model", runtime=form).predict_proba(UNSEEN)
-    np.testing.assert_array_equal(found, autofi.load(released, runtime=form).predict_proba(UNSEEN))
+    found = autofi.load(tmp_path / "model", runtime=form, trust=True).predict_proba(UNSEEN)
+    np.testing.assert_array_equal(
+        found, autofi.load(released, runtime=form, trust=True).predict_proba(UNSEEN)
+    )
     held = {path.name for path in (tmp_path / "model").iterdir()}
     assert {"schema.json", "MODEL_CARD.md", "sample_request.json", "MLmodel", "metrics.json"} <= held
     missing = {"onnx": "pt2", "torch": "onnx", "pt2": "onnx"}[form]
@@ -143,7 +171,7 @@ def test_a_calibration_is_the_last_step_of_every_form(
     plain = autofi.load(released, runtime="torch").predict_proba(UNSEEN)
     expected = calibration.apply(np.log(plain) - np.log1p(-plain))
     for runtime in RUNTIMES:
-        found = autofi.load(tmp_path / "model", runtime=runtime).predict_proba(UNSEEN)
+        found = autofi.load(tmp_path / "model", runtime=runtime, trust=True).predict_proba(UNSEEN)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     assert autofi.load(tmp_path / "model").metrics["calibration"] == {"method": "x"}
 

@@ -1,7 +1,8 @@
 """The archive of a torch program: written without a pickle, and read only where there is none.
 
 `torch.export.save` keeps its example inputs, and tensors of some kinds, as pickles, and `torch.export.load` would run
-what is in them.
+what is in them. It also evaluates texts of an archive (expressions of sizes, names of operations): an archive is loaded
+only by somebody who trusts whoever wrote it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
+from autofi.data.encoder import FieldEncoder
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.numbers import Buckets
 from autofi.data.schema import FieldKind, Schema
@@ -22,6 +23,7 @@ from autofi.export.graph.reads import Reads, reads_of
 from autofi.export.graph.texts import bag_of, codes_of, joined, numbers_of, tokens_of
 from autofi.export.graph.trees import boosted_logits
 from autofi.export.inputs import OUTPUT, GraphInput, graph_inputs
+from autofi.export.lists import values_told_apart
 
 #: Numbers of an array from which on it is kept apart while the graph is put together.
 TABLE_NUMBERS = 1 << 14
@@ -34,14 +36,22 @@ def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]
     encoder = builder.encoder
     number_of = {name: place for place, name in enumerate(encoder.number_fields)}
     found = [
-        field.field
+        GraphInput(field.field.name, field.field, _most_values(field, limit, field.field.name in reads.bags))
         for place, field in enumerate(encoder.fields)
-        if reads.code_limit(place, field.cardinality)
+        if (limit := reads.code_limit(place, field.cardinality))
         or number_of.get(field.field.name) in reads.numbers
         or field.field.name in reads.bags
     ]
     # A model that reads nothing still gives a probability per row, and a column says how many rows there are.
-    return graph_inputs(found or [encoder.fields[0].field])
+    return tuple(found) or graph_inputs([encoder.fields[0].field])
+
+
+def _most_values(field: FieldEncoder, code_limit: int, bag: bool) -> int | None:
+    """Values of a list from which on the others change nothing: neither its code nor its bag."""
+    if field.field.kind is not FieldKind.MULTI_VALUED:
+        return None
+    assert isinstance(field.codes, Vocabulary)
+    return max(1, values_told_apart(field.codes.values) if code_limit else 1, field.bag_width if bag else 1)
 
 
 def read_schema_of(bundle: Bundle) -> Schema:

@@ -89,16 +89,28 @@ def bag_of(tokens: Var, vocabulary: Vocabulary, width: int) -> Var:
 
 
 def joined(tokens: Var) -> Var:
-    """The tokens of each row as one text, `[N, M] → [N]`: what stands for the list as a value."""
+    """The tokens of each row as one text, `[N, M] → [N]`: what stands for the list as a value.
+
+    Neighbours are joined until one text is left: every text is copied log M times, where appending one after the other
+    would copy what is there already M times.
+    """
     rows = rows_of(tokens)
-    count = op.gather(op.shape(tokens), op.const(np.array([1], dtype=np.int64)))
+    one, two = (op.const(np.array([number], dtype=np.int64)) for number in (1, 2))
 
-    def add(number: Var, going: Var, text: Var) -> list[Var]:
-        place = op.reshape(number, op.const(np.array([], dtype=np.int64)))
-        token = op.gather(tokens, place, axis=1)
-        separator = op.where(op.equal(text, op.const("")), op.const(""), op.const(LIST_SEPARATOR))
-        longer = op.string_concat(op.string_concat(text, separator), token)
-        return [going, op.where(op.equal(token, op.const("")), text, longer)]
+    def halve(number: Var, going: Var, texts: Var) -> list[Var]:
+        odd = op.mod(_width(texts), two)
+        even = op.concat([texts, op.expand(op.const(""), op.concat([rows, odd], axis=0))], axis=1)
+        end = op.const(np.array([np.iinfo(np.int64).max]))
+        left, right = (op.slice(even, op.const(np.array([start])), end, one, two) for start in (0, 1))
+        alone = op.or_(op.equal(left, op.const("")), op.equal(right, op.const("")))
+        separator = op.where(alone, op.const(""), op.const(LIST_SEPARATOR))
+        both = op.string_concat(op.string_concat(left, separator), right)
+        return [op.greater(_width(both), one), both]
 
-    (text,) = op.loop(count, op.const(np.array([True])), [op.expand(op.const(""), rows)], body=add)
-    return text
+    (text,) = op.loop(_width(tokens), op.greater(_width(tokens), one), [tokens], body=halve)
+    return op.reshape(text, rows)
+
+
+def _width(matrix: Var) -> Var:
+    """How many columns there are, int64 `[1]`."""
+    return op.gather(op.shape(matrix), op.const(np.array([1], dtype=np.int64)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from autofi.data.boosting import BoostedTrees, value_columns
 from autofi.data.statistics import TargetStatistics
+from autofi.data.tree_text import checked_trees
 from autofi.errors import ExportError
 from autofi.export.graph.onnx_ops import Var, ml, op, rows_of
 
@@ -99,7 +100,7 @@ def _ensemble(read: Var, trees: BoostedTrees) -> Var:
     nodes = _Nodes()
     number = 0
     for model in trees.models:
-        for tree in lightgbm.Booster(model_str=model).dump_model()["tree_info"]:
+        for tree in lightgbm.Booster(model_str=checked_trees(model, None)).dump_model()["tree_info"]:
             nodes.add_tree(number, tree["tree_structure"], 1 / len(trees.models))
             number += 1
     return ml.tree_ensemble_regressor(

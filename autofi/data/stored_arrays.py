@@ -1,0 +1,54 @@
+"""Arrays of an `.npz` file as `numpy.savez` writes them, checked before any memory is taken for them."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+def load_arrays(path: Path, kinds: dict[str, DTypeLike]) -> dict[str, NDArray[Any]]:
+    """The arrays of these names and types; raises ValueError, in one line without the path, for any other file.
+
+    Nothing is unpacked, so that a small file cannot become a large one, and no header names more numbers than follow.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = sorted(entry.filename for entry in entries)
+            if names != sorted(f"{name}.npy" for name in kinds):
+                raise ValueError(f"it holds {len(names)} arrays, not {', '.join(sorted(kinds))}")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise ValueError("its arrays are compressed, and AutoFI writes them plain")
+            if sum(entry.file_size for entry in entries) > path.stat().st_size:
+                raise ValueError("its arrays overlap")
+            return {name: _array(archive, f"{name}.npy", np.dtype(kind)) for name, kind in kinds.items()}
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"it is no archive of arrays: {error}") from error
+
+
+def _array(archive: zipfile.ZipFile, name: str, kind: np.dtype[Any]) -> NDArray[Any]:
+    with archive.open(name) as opened:
+        file = cast(BinaryIO, opened)
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"{name} has the version {version} of its format, not (1, 0)")
+        shape, by_column, found = np.lib.format.read_array_header_1_0(file)
+        if found != kind or by_column:
+            raise ValueError(f"{name} holds {found}, not {kind}")
+        follow = archive.getinfo(name).file_size - file.tell()
+        if any(size < 0 for size in shape) or follow != math.prod(shape) * kind.itemsize:
+            raise ValueError(f"{name} holds {follow} bytes, and its header says another number")
+        # Written to, unlike bytes that are looked at as numbers.
+        array = np.empty(shape, dtype=kind)
+        rest = memoryview(array.reshape(-1).view(np.uint8))
+        while rest:
+            count = opened.readinto(rest)
+            if not count:
+                raise ValueError(f"{name} ends early")
+            rest = rest[count:]
+        return array

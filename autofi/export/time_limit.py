@@ -1,0 +1,56 @@
+"""Work of native code that can be told to stop, told so when it takes too long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_POLL_SECONDS = 0.2
+
+
+class TimeLimits:
+    """Calls `stop` of whatever has not ended in time; one thread for all of a process, which sleeps while nothing runs.
+
+    A timer for each piece of work would take longer than scoring a row does.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[int, tuple[float, Callable[[], None]]] = {}
+        self._any = threading.Event()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def within(self, seconds: float, stop: Callable[[], None]) -> Iterator[None]:
+        """Work in here; `stop` is called, from another thread, once if it takes longer than that."""
+        if self._thread is None or not self._thread.is_alive():  # none lives on in a forked process
+            self._watch()
+        key = id(stop)
+        self._running[key] = (time.monotonic() + seconds, stop)
+        self._any.set()
+        try:
+            yield
+        finally:
+            self._running.pop(key, None)
+
+    def _watch(self) -> None:
+        with self._start:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._wait, name="autofi-time-limits", daemon=True)
+                self._thread.start()
+
+    def _wait(self) -> None:
+        while self._any.wait():
+            self._any.clear()
+            while self._running:
+                time.sleep(_POLL_SECONDS)
+                now = time.monotonic()
+                for key, (until, stop) in list(self._running.items()):
+                    if now >= until:
+                        self._running.pop(key, None)
+                        stop()
+
+
+TIME_LIMITS = TimeLimits()
