@@ -67,6 +67,29 @@ def serve(
             rich_help_panel=LIMITS,
         ),
     ] = False,
+    batch_timeout: Annotated[
+        str,
+        typer.Option(
+            help="For how long a batch may be scored, such as 30s; then 504, and not ready until it has ended.",
+            metavar="TIME",
+            rich_help_panel=LIMITS,
+        ),
+    ] = "30s",
+    shutdown_timeout: Annotated[
+        str,
+        typer.Option(
+            help="Within which the process ends after SIGTERM or Ctrl-C, whatever runs.",
+            metavar="TIME",
+            rich_help_panel=LIMITS,
+        ),
+    ] = "10s",
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A name that requests may have as their Host, besides this machine's own and addresses; * is any.",
+            metavar="NAME",
+        ),
+    ] = None,
     log_level: Annotated[
         LogLevel,
         typer.Option(
@@ -84,8 +107,18 @@ def serve(
         batch_rows=max_batch,
         window=options.parse_duration(batch_window, flag="--batch-window", examples="2ms or 0", zero=True),
         strict=strict,
+        batch_seconds=options.parse_duration(batch_timeout, flag="--batch-timeout", examples="30s"),
+        shutdown_seconds=options.parse_duration(shutdown_timeout, flag="--shutdown-timeout", examples="10s"),
     )
-    autofi.serve(bundle, host=host, port=port, name=name, limits=limits, log_level=log_level)
+    autofi.serve(
+        bundle,
+        host=host,
+        port=port,
+        name=name,
+        limits=limits,
+        log_level=log_level,
+        allowed_hosts=tuple(allowed_host or ()),
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 
-def load_arrays(path: Path, kinds: dict[str, DTypeLike]) -> dict[str, NDArray[Any]]:
+def load_arrays(path: Path, kinds: Mapping[str, DTypeLike]) -> dict[str, NDArray[Any]]:
     """The arrays of these names and types; raises ValueError, in one line without the path, for any other file.
 
     Nothing is unpacked, so that a small file cannot become a large one, and no header names more numbers than follow.
@@ -33,7 +34,7 @@ def load_arrays(path: Path, kinds: dict[str, DTypeLike]) -> dict[str, NDArray[An
 
 def _array(archive: zipfile.ZipFile, name: str, kind: np.dtype[Any]) -> NDArray[Any]:
     with archive.open(name) as opened:
-        file = cast(BinaryIO, opened)
+        file: Any = opened  # numpy asks for no more than `read`
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
             raise ValueError(f"{name} has the version {version} of its format, not (1, 0)")
@@ -45,9 +46,9 @@ def _array(archive: zipfile.ZipFile, name: str, kind: np.dtype[Any]) -> NDArray[
             raise ValueError(f"{name} holds {follow} bytes, and its header says another number")
         # Written to, unlike bytes that are looked at as numbers.
         array = np.empty(shape, dtype=kind)
-        rest = memoryview(array.reshape(-1).view(np.uint8))
+        rest = array.reshape(-1).view(np.uint8).data
         while rest:
-            count = opened.readinto(rest)
+            count = file.readinto(rest)
             if not count:
                 raise ValueError(f"{name} ends early")
             rest = rest[count:]

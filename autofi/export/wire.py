@@ -67,7 +67,8 @@ def integers(message: memoryview, number: int) -> NDArray[np.int64]:
         found = np.zeros(1, np.int64)
     keys, values = found[::2], found[1::2]
     if len(keys) == len(values) and not (keys & 7).any():
-        return values[keys >> 3 == number]
+        chosen: NDArray[np.int64] = values[keys >> 3 == number]
+        return chosen
     given = [value for key, value in fields(message) if key == number]
     loose = np.array([value for value in given if isinstance(value, int)], dtype=np.uint64).view(np.int64)
     return np.concatenate([loose, *(packed(value) for value in given if not isinstance(value, int))])

@@ -57,9 +57,9 @@ class _Counted(TorchDispatchMode):
     """Sees every operation of torch before it is done."""
 
     def __init__(self, weights: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._weights = weights
-        self._left = _ANY_NUMBERS + _NUMBERS_PER_WEIGHT * weights
+        self._left: float = _ANY_NUMBERS + _NUMBERS_PER_WEIGHT * weights
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -82,13 +82,15 @@ def _numbers(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> float
     size = named.get("size")
     if makes and isinstance(size, list | tuple):
         return float(math.prod(max(0, int(one)) for one in size))
+    if makes and named.get("steps") is not None:
+        return float(named["steps"])
     if makes and "end" in named:
-        step = abs(float(named.get("step", 1))) or 1.0
-        return abs(float(named["end"]) - float(named.get("start", 0))) / step
+        step = abs(float(named.get("step") or 1))
+        return abs(float(named["end"]) - float(named.get("start") or 0)) / step
     if makes and "n" in named:
         return float(named["n"]) * float(named.get("m", named["n"]))
     if makes:
-        return float(named.get("steps") or 0)
+        return 0.0
     if func._schema.name in ("aten::repeat", "aten::tile"):
         factors = named.get("repeats") or named.get("dims") or []
         return float(args[0].numel()) * math.prod(factors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pyarrow as pa
@@ -12,32 +12,47 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from autofi import __version__
-from autofi.errors import AutoFIError
+from autofi.errors import AutoFIError, ExportError
+from autofi.export.scoring import ScoringTimeError
 from autofi.serving import description
 from autofi.serving.batching import MicroBatcher
 from autofi.serving.health import add_health
+from autofi.serving.hosts import KnownHosts
 from autofi.serving.life import ClosedAtEnd, Life
 from autofi.serving.limits import Limits
 from autofi.serving.metrics import Measured, Metrics
 from autofi.serving.model import Floats, ServedModel
+from autofi.serving.pages import add_pages
 from autofi.serving.protocol import Problem, respond
 from autofi.serving.refusal import Refusal, short
 from autofi.serving.scoring import add_scoring
 from autofi.serving.skew import SkewMonitor
 
 
-def create_app(model: ServedModel, limits: Limits | None = None, life: Life | None = None) -> FastAPI:
-    """An ASGI application that serves a model; `life` tells it when to call itself not ready."""
+def create_app(
+    model: ServedModel,
+    limits: Limits | None = None,
+    life: Life | None = None,
+    *,
+    host: str = "127.0.0.1",
+    allowed_hosts: Sequence[str] = (),
+) -> FastAPI:
+    """An ASGI application that serves a model; `life` tells it when to call itself not ready.
+
+    It answers requests whose Host is the name where it listens, `host`, one of this machine's own, an address, or one
+    of `allowed_hosts` (`*` is any).
+    """
     limits, life = limits or Limits(), life or Life()
     metrics = Metrics(model)
     batcher = MicroBatcher(_counted(model, metrics), limits, observe=metrics.observe_batch)
+    life.watch(lambda: batcher.stuck_seconds, patience=limits.batch_seconds)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with batcher.running():
             yield
 
-    # The pages of documentation load scripts from elsewhere.
+    # FastAPI's own pages of documentation load scripts from elsewhere.
     app = FastAPI(
         title="AutoFI",
         version=__version__,
@@ -46,11 +61,13 @@ def create_app(model: ServedModel, limits: Limits | None = None, life: Life | No
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.add_middleware(KnownHosts, host=host, allowed=allowed_hosts)
     app.add_middleware(ClosedAtEnd, life=life)
     app.add_middleware(Measured, metrics=metrics)
     add_health(app, model, life)
     add_scoring(app, model, limits, batcher)
     _add_metrics(app, metrics)
+    add_pages(app, model)
     _add_errors(app)
     description.describe(app, model.schema, most_rows=limits.rows)
     return app
@@ -82,6 +99,14 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refused(_: Request, error: Refusal) -> Response:
         return respond(Problem(error=error.reason), error.status, error.headers)
+
+    @app.exception_handler(ScoringTimeError)
+    async def too_long(_: Request, error: ScoringTimeError) -> Response:
+        return respond(Problem(error=str(error)), 504)
+
+    @app.exception_handler(ExportError)
+    async def broken(_: Request, error: ExportError) -> Response:
+        return respond(Problem(error=str(error)), 500)
 
     @app.exception_handler(AutoFIError)
     async def impossible(_: Request, error: AutoFIError) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from autofi.export.scoring import ScoringTimeError
 from autofi.serving.limits import Limits
 from autofi.serving.model import Floats
 
 
 class BusyError(Exception):
     """As many requests wait as may."""
+
+
+class StuckError(Exception):
+    """Scoring takes longer than it may: a request's own batch (`own`), or the one before it."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__()
+        self.own = own
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +43,9 @@ class MicroBatcher:
     A request that finds the model idle is scored at once. Those that come while it is busy are scored together after
     that, once the oldest has waited for `limits.window` seconds or `limits.batch_rows` rows are there. A request is
     never divided, so that one of more rows makes a batch of its own.
+
+    A batch that takes longer than `limits.batch_seconds` is given up: whoever waits for it, or behind it, is told so.
+    The thread itself cannot be ended; until it has, `stuck_seconds` says for how long it has been late.
     """
 
     def __init__(
@@ -48,23 +61,34 @@ class MicroBatcher:
         self._observe = observe
         self._waiting: deque[_Request] = deque()
         self._came = asyncio.Event()
+        self._late_since: float | None = None
+
+    @property
+    def stuck_seconds(self) -> float:
+        """Seconds by which the batch that is scored is late; 0 while none is."""
+        return 0.0 if self._late_since is None else time.monotonic() - self._late_since
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Score in here; when it ends, what still waits is cancelled."""
-        with ThreadPoolExecutor(1, thread_name_prefix="autofi-model") as thread:
-            work = asyncio.create_task(self._work(thread))
-            try:
-                yield
-            finally:
-                work.cancel()
-                with suppress(asyncio.CancelledError):
-                    await work
-                for request in self._waiting:
-                    request.answer.cancel()
+        thread = ThreadPoolExecutor(1, thread_name_prefix="autofi-model")
+        work = asyncio.create_task(self._work(thread))
+        try:
+            yield
+        finally:
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+            for request in self._waiting:
+                request.answer.cancel()
+            # Not waited for: it may be stuck.
+            thread.shutdown(wait=False, cancel_futures=True)
 
     async def score(self, table: pa.Table) -> Floats:
-        """The probabilities of a table's rows; raises BusyError when too many requests wait."""
+        """The probabilities of a table's rows; raises BusyError when too many requests wait, StuckError when scoring is
+        late."""
+        if self._late_since is not None:
+            raise StuckError(own=False)
         if len(self._waiting) >= self._limits.waiting:
             raise BusyError
         loop = asyncio.get_running_loop()
@@ -83,14 +107,29 @@ class MicroBatcher:
                 await self._collect()
             was_busy = True
             batch = self._take()
-            answers = await loop.run_in_executor(thread, self._scored, [request.table for request in batch])
-            for request, answer in zip(batch, answers, strict=True):
+            scoring = loop.run_in_executor(thread, self._scored, [request.table for request in batch])
+            done, _ = await asyncio.wait([scoring], timeout=self._limits.batch_seconds)
+            if not done:
+                self._give_up(batch)
+                with suppress(Exception):  # whatever it was: nobody waits for it any more
+                    await scoring
+                self._late_since = None
+                continue
+            for request, answer in zip(batch, scoring.result(), strict=True):
                 if request.answer.done():  # whoever asked has gone
                     continue
                 if isinstance(answer, Exception):
                     request.answer.set_exception(answer)
                 else:
                     request.answer.set_result(answer)
+
+    def _give_up(self, batch: list[_Request]) -> None:
+        self._late_since = time.monotonic()
+        for waiting, own in ((batch, True), (self._waiting, False)):
+            for request in waiting:
+                if not request.answer.done():
+                    request.answer.set_exception(StuckError(own=own))
+        self._waiting.clear()
 
     async def _next(self) -> None:
         """Wait until a request comes that was not there before."""
@@ -121,8 +160,8 @@ class MicroBatcher:
         try:
             probabilities = self._score(pa.concat_tables(tables))
         except Exception as error:
-            if len(tables) == 1:
-                return [error]
+            if len(tables) == 1 or isinstance(error, ScoringTimeError):
+                return [error] * len(tables)
             return [self._scored([table])[0] for table in tables]
         ends = np.cumsum([table.num_rows for table in tables])
         return list(np.split(probabilities, ends[:-1]))

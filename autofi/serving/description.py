@@ -23,10 +23,12 @@ _REASONS = {
     408: "The body did not come in time.",
     413: "There are too many rows or bytes.",
     415: "The body is not JSON.",
+    421: "The Host is not one of this server's names.",
     500: "The server failed.",
-    503: "Too many requests wait.",
+    503: "Too many requests wait, or scoring is late.",
+    504: "Scoring took too long.",
 }
-_SCORING = (400, 408, 413, 415, 500, 503)
+_SCORING = (400, 408, 413, 415, 500, 503, 504)
 
 
 def answers(
@@ -34,10 +36,13 @@ def answers(
 ) -> dict[str, Any]:
     """The keywords of a route that answers with `answer`, or with one of the problems."""
     responses: dict[int | str, dict[str, Any]] = {
-        status: {"model": Problem, "description": _REASONS[status]} for status in problems
+        status: {"model": Problem, "description": _REASONS[status]} for status in (*problems, 421)
     }
     if not_ready is not None:
-        responses[503] = {"model": not_ready, "description": "Not ready: the server ends."}
+        responses[503] = {
+            "model": not_ready,
+            "description": "Not ready: the server ends, or scoring is late.",
+        }
     return {"responses": {200: {"model": answer}} | responses, "response_model": None}
 
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Response
 
 from autofi import __version__
 from autofi.serving import description
+from autofi.serving.binary import EXTENSIONS
 from autofi.serving.life import Life
 from autofi.serving.model import VERSION, ServedModel
 from autofi.serving.protocol import Live, ModelMetadata, ModelReady, Ready, ServerMetadata, respond
@@ -34,11 +35,11 @@ def add_health(app: FastAPI, model: ServedModel, life: Life) -> None:
 
     @app.get("/v2", **description.answers(ServerMetadata))
     async def server_metadata() -> Response:
-        return respond(ServerMetadata(name="autofi", version=__version__, extensions=[]))
+        return respond(ServerMetadata(name="autofi", version=__version__, extensions=EXTENSIONS))
 
-    @app.get("/v2/health/live", **description.answers(Live))
+    @app.get("/v2/health/live", **description.answers(Live, not_ready=Live))
     async def server_live() -> Response:
-        return respond(Live(live=True))
+        return respond(Live(live=life.live), 200 if life.live else 503)
 
     @app.get("/v2/health/ready", **description.answers(Ready, not_ready=Ready))
     async def server_ready() -> Response:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Life:
-    """Ready until it is told to end."""
+    """Ready until it is told to end, and while scoring is not late; alive unless it stays late."""
 
     def __init__(self) -> None:
         self.ending = False
+        self._late: Callable[[], float] = lambda: 0.0
+        self._patience = 0.0
+
+    def watch(self, late: Callable[[], float], *, patience: float) -> None:
+        """Be told by `late` for how many seconds scoring has been late; after `patience`, only a restart may help."""
+        self._late, self._patience = late, patience
 
     @property
     def ready(self) -> bool:
-        return not self.ending
+        return not self.ending and self._late() == 0.0
+
+    @property
+    def live(self) -> bool:
+        late = self._late()
+        return late == 0.0 or late < self._patience
 
 
 class ClosedAtEnd:

@@ -17,3 +17,7 @@ class Limits:
     waiting: int = 256
     """Requests that may wait for the model; further ones are answered with 503."""
     strict: bool = False
+    batch_seconds: float = 30.0
+    """Seconds that a batch may take; then its requests are answered with 504, others with 503 until it has ended."""
+    shutdown_seconds: float = 10.0
+    """Seconds from the signal to the end of the process, whatever runs."""

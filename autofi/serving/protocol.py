@@ -22,13 +22,16 @@ class _Message(BaseModel):
 
 
 class InferInput(_Message):
-    """One tensor of values, row by row; null is a missing value."""
+    """One tensor of values, row by row; null is a missing value.
+
+    Its data are here, or `binary_data_size` bytes behind the JSON (see `autofi.serving.binary`).
+    """
 
     name: str
     shape: Shape
     datatype: Datatype
     parameters: Parameters | None = None
-    data: list[Any]
+    data: list[Any] | None = None
 
 
 class RequestedOutput(_Message):

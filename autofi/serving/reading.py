@@ -10,13 +10,14 @@ from typing import Any, NoReturn
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from autofi.serving.binary import HEADER
 from autofi.serving.refusal import Refusal, short
 
 #: What a client may take to send a body.
-BODY_SECONDS = 30.0
+BODY_SECONDS = 20.0
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _JSON = "application/json"
-_BINARY_HEADER = "inference-header-content-length"
+_BINARY = "application/octet-stream"
 
 
 async def read_body(request: Request, *, most_bytes: int) -> bytes:
@@ -64,17 +65,15 @@ def parse(body: bytes) -> Any:
 
 
 def _check_type(headers: Headers) -> None:
-    if _BINARY_HEADER in headers:
-        raise Refusal(
-            400,
-            "Tensors are sent as JSON: the binary extension is not supported; leave the header "
-            "Inference-Header-Content-Length out (binary_data=False in clients of Triton).",
-        )
-    kind, *parameters = (part.strip().lower() for part in headers.get("content-type", _JSON).split(";"))
+    if "content-type" not in headers and HEADER not in headers:
+        # A form of another website's page needs none of the two; what sends either, browsers ask us about first.
+        raise Refusal(415, f"A body says what it is: send the header Content-Type: {_JSON}.")
+    kind, *parameters = (part.strip().lower() for part in headers.get("content-type", _BINARY).split(";"))
     charsets = [
         value.strip('"') for key, _, value in (part.partition("=") for part in parameters) if key == "charset"
     ]
-    if kind != _JSON or any(charset not in ("utf-8", "utf8") for charset in charsets):
+    known = kind == _JSON or (kind == _BINARY and HEADER in headers)
+    if not known or any(charset not in ("utf-8", "utf8") for charset in charsets):
         found = short(headers["content-type"])
         raise Refusal(
             415, f"A body is JSON in UTF-8: found '{found}'; send the header Content-Type: {_JSON}."

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import faulthandler
 import json
+import os
 import shlex
 import socket
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,48 +19,63 @@ from typing import Any
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
-from autofi.data.schema import FieldKind, Schema
 from autofi.errors import ConfigError
 from autofi.export.loading import load
 from autofi.serving.app import create_app
 from autofi.serving.columns import missing_row
+from autofi.serving.connections import BoundedConnections
 from autofi.serving.life import Life
 from autofi.serving.limits import Limits
 from autofi.serving.model import ServedModel
+from autofi.serving.pages import example_row
 
 #: From the signal until no further connection is taken: those that were on their way are answered.
 LEAVE_SECONDS = 0.3
-#: Until clients that send or receive slower than this are left.
-FINISH_SECONDS = 60
+#: Until a connection on which nothing comes is closed.
+KEEP_ALIVE_SECONDS = 5
 _BACKLOG = 2048
 
 
 def run(
-    directory: Path, *, host: str, port: int, name: str | None, limits: Limits | None, log_level: str
+    directory: Path,
+    *,
+    host: str,
+    port: int,
+    name: str | None,
+    limits: Limits | None,
+    log_level: str,
+    allowed_hosts: Sequence[str] = (),
 ) -> None:
     """See `autofi.serving.serve`."""
+    limits = limits or Limits()
     with _bound(host, port) as listener:
-        model = ServedModel.of(load(directory), name or directory.resolve().name)
+        predictor = load(directory)
+        predictor.stop_after(limits.batch_seconds)
+        model = ServedModel.of(predictor, name or directory.resolve().name)
         # The first rows are slow: they are compiled for, and memory is touched.
         model.score(missing_row(model.schema))
         life = Life()
         config = uvicorn.Config(
-            create_app(model, limits, life),
+            create_app(model, limits, life, host=host, allowed_hosts=allowed_hosts),
+            http=BoundedConnections,
             log_level=log_level,
             log_config=_logging(),
             access_log=log_level in ("info", "debug"),
             backlog=_BACKLOG,
             ws="none",
             server_header=False,
-            timeout_graceful_shutdown=FINISH_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=max(1, int(limits.shutdown_seconds - 1)),
         )
-        _Server(config, life, welcome(model, host, listener.getsockname()[1])).run([listener])
+        _Server(config, life, limits.shutdown_seconds, welcome(model, host, listener.getsockname()[1])).run(
+            [listener]
+        )
 
 
 def welcome(model: ServedModel, host: str, port: int) -> str:
     """Where the server is, what it serves and a command to try it with."""
     place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    body = shlex.quote(json.dumps({"rows": [_example(model.schema)]}, ensure_ascii=False))
+    body = shlex.quote(json.dumps({"rows": [example_row(model.schema)]}, ensure_ascii=False))
     return (
         f"Serving '{model.name}' on {place} (Ctrl-C ends)\n"
         f"Fields: {', '.join(f'{field.name} ({field.kind})' for field in model.schema.fields)}\n"
@@ -65,11 +84,12 @@ def welcome(model: ServedModel, host: str, port: int) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Ends in steps: not ready, then no further connections, then the last answer."""
+    """Ends in steps: not ready, then no further connections, then the last answer; and in time, whatever runs."""
 
-    def __init__(self, config: uvicorn.Config, life: Life, welcome: str) -> None:
+    def __init__(self, config: uvicorn.Config, life: Life, shutdown_seconds: float, welcome: str) -> None:
         super().__init__(config)
         self._life = life
+        self._shutdown_seconds = shutdown_seconds
         self._welcome = welcome
         self._leave_at = float("inf")
 
@@ -84,10 +104,27 @@ class _Server(uvicorn.Server):
             self.force_exit = self.should_exit = True
             return
         self._life.ending = True
-        self._leave_at = time.monotonic() + LEAVE_SECONDS
+        self._leave_at = time.monotonic() + min(LEAVE_SECONDS, self._shutdown_seconds / 2)
+        end_in(self._shutdown_seconds)
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or time.monotonic() >= self._leave_at
+
+
+def end_in(seconds: float) -> None:
+    """End the process then, with exit code 1, unless it has ended before: a native call that is stuck ends it not."""
+
+    def end() -> None:
+        sys.stderr.write(f"autofi: ended after {seconds:g} s, with requests that were not answered\n")
+        sys.stderr.flush()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    # Of a thread that needs no lock of Python's, should a native call hold it.
+    silent = os.open(os.devnull, os.O_WRONLY)
+    faulthandler.dump_traceback_later(seconds + 1.0, exit=True, file=silent)
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -105,15 +142,6 @@ def _bound(host: str, port: int) -> socket.socket:
             f"Serving needs a free port: {host}:{port} cannot be had ({reason}); choose another (--port 0 finds one)."
         ) from error
     return listener
-
-
-def _example(schema: Schema) -> dict[str, Any]:
-    values: dict[FieldKind, Any] = {
-        FieldKind.CATEGORICAL: "a",
-        FieldKind.NUMERIC: 1.5,
-        FieldKind.MULTI_VALUED: ["a", "b"],
-    }
-    return {field.name: values[field.kind] for field in schema.fields}
 
 
 def _logging() -> dict[str, Any]:

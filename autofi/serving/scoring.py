@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
@@ -12,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from autofi.serving import description
-from autofi.serving.batching import BusyError, MicroBatcher
+from autofi.serving.batching import BusyError, MicroBatcher, StuckError
+from autofi.serving.binary import attached, binary_answer, divided, header_length, wants_binary
 from autofi.serving.health import MODEL, MODEL_VERSION
 from autofi.serving.keys import ignored_keys
 from autofi.serving.limits import Limits
@@ -25,7 +27,7 @@ from autofi.serving.tensors import OUTPUT, table_of_tensors
 
 # Reading a larger body takes milliseconds, which health checks should not wait for.
 _LARGE_BODY = 1 << 16
-_BINARY_PARAMETERS = ("binary_data", "binary_data_size", "binary_data_output")
+_UNSUPPORTED = ("shared_memory_region", "classification", "sequence_id")
 
 T = TypeVar("T")
 
@@ -39,10 +41,6 @@ def add_scoring(app: FastAPI, model: ServedModel, limits: Limits, batcher: Micro
         table = table_of_rows(document, model.schema, most_rows=limits.rows)
         return ignored_keys(document["rows"], model.schema, strict=limits.strict), table
 
-    def of_tensors(body: bytes) -> tuple[InferRequest, pa.Table]:
-        asked = _understood(parse(body))
-        return asked, table_of_tensors(asked.inputs, model.schema, most_rows=limits.rows)
-
     async def read(request: Request, reader: Callable[[bytes], T]) -> T:
         body = await read_body(request, most_bytes=limits.body_bytes)
         return reader(body) if len(body) < _LARGE_BODY else await run_in_threadpool(reader, body)
@@ -52,14 +50,30 @@ def add_scoring(app: FastAPI, model: ServedModel, limits: Limits, batcher: Micro
             return await batcher.score(table)
         except BusyError:
             raise Refusal(503, "As many requests wait as may: try again.", {"Retry-After": "1"}) from None
+        except StuckError as stuck:
+            if stuck.own:
+                raise Refusal(
+                    504, f"Scoring takes longer than {limits.batch_seconds:g} s: send fewer rows."
+                ) from None
+            raise Refusal(503, "Scoring is late: try again.", {"Retry-After": "5"}) from None
 
     async def inferred(request: Request) -> Response:
+        length = header_length(request.headers)
+
+        def of_tensors(body: bytes) -> tuple[InferRequest, pa.Table]:
+            document, tensors = divided(body, length)
+            asked = _understood(parse(document))
+            given = attached(asked.inputs, tensors)
+            return asked, table_of_tensors(asked.inputs, model.schema, most_rows=limits.rows, given=given)
+
         asked, table = await read(request, of_tensors)
-        probabilities = await scored(table)
-        output = OUTPUT.model_dump() | {"shape": [len(probabilities)], "data": probabilities.tolist()}
+        probabilities = await scored(table) if table.num_rows else np.empty(0)
+        output = OUTPUT.model_dump() | {"shape": [len(probabilities)]}
         known = {"model_name": model.name, "model_version": VERSION}
         named = {} if asked.id is None else {"id": asked.id}
-        return JSONResponse(known | named | {"outputs": [output]})
+        if wants_binary(asked):
+            return binary_answer(known | named, output, probabilities)
+        return JSONResponse(known | named | {"outputs": [output | {"data": probabilities.tolist()}]})
 
     @app.post("/predict", **description.scoring(PredictAnswer, description.ROWS))
     async def predict(request: Request) -> Response:
@@ -96,10 +110,7 @@ def _understood(document: Any) -> InferRequest:
     given += [tensor.parameters for tensor in request.inputs]
     given += [output.parameters for output in outputs]
     for parameters in given:
-        for name in _BINARY_PARAMETERS:
+        for name in _UNSUPPORTED:
             if parameters and parameters.get(name):
-                raise Refusal(
-                    400,
-                    f"Tensors are sent as JSON: the binary extension is not supported; leave '{name}' out.",
-                )
+                raise Refusal(400, f"Tensors are sent with their request: leave '{name}' out.")
     return request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,17 @@ def inputs_of(schema: Schema) -> list[TensorMetadata]:
     return tensors
 
 
-def table_of_tensors(inputs: list[InferInput], schema: Schema, *, most_rows: int) -> pa.Table:
-    """The fields' columns, as `joinable_schema` says; raises Refusal, with the tensor, for what they cannot hold."""
+def table_of_tensors(
+    inputs: list[InferInput],
+    schema: Schema,
+    *,
+    most_rows: int,
+    given: Mapping[str, pa.Array] | None = None,
+) -> pa.Table:
+    """The fields' columns, as `joinable_schema` says; raises Refusal, with the tensor, for what they cannot hold.
+
+    given   the values of tensors, in the order of rows, that came in bytes and not as JSON
+    """
     tensors = _by_name(inputs, schema)
     first = inputs[0]
     for tensor in inputs:
@@ -53,11 +63,9 @@ def table_of_tensors(inputs: list[InferInput], schema: Schema, *, most_rows: int
                 f"'{tensor.name}' has {shown(tensor.shape[0])}.",
             )
     rows = first.shape[0]
-    if rows == 0:
-        raise Refusal(400, f"A request has at least one row: tensor '{first.name}' has none.")
     if rows > most_rows:
         raise Refusal(413, f"A request has at most {most_rows} rows: found {shown(rows)}; send several.")
-    columns = [_column(tensors[field.name], field) for field in schema.fields]
+    columns = [_column(tensors[field.name], field, given or {}) for field in schema.fields]
     return pa.Table.from_arrays(columns, schema=joinable_schema(schema))
 
 
@@ -80,14 +88,18 @@ def _by_name(inputs: list[InferInput], schema: Schema) -> dict[str, InferInput]:
     return tensors
 
 
-def _column(tensor: InferInput, field: Field) -> pa.Array:
+def _column(tensor: InferInput, field: Field, given: Mapping[str, pa.Array]) -> pa.Array:
     per_row = _values_per_row(tensor, field)
-    array = _array(_flat(tensor, per_row), tensor)
+    array = given.get(tensor.name)
+    if array is None:
+        array = _array(_flat(tensor, per_row), tensor)
+    elif len(array) != math.prod(tensor.shape):
+        raise Refusal(400, _unfilled(tensor, len(array)))
     # A text of several values, one in each row, is divided as the field says; rows of several tokens are not.
     if (
         field.kind is FieldKind.MULTI_VALUED
         and len(tensor.shape) == 2
-        and (per_row > 1 or not field.separator)
+        and (per_row != 1 or not field.separator)
     ):
         offsets = np.arange(tensor.shape[0] + 1, dtype=np.int32) * np.int32(per_row)
         array = pa.ListArray.from_arrays(pa.array(offsets), array)
@@ -114,7 +126,7 @@ def _values_per_row(tensor: InferInput, field: Field) -> int:
 
 def _flat(tensor: InferInput, per_row: int) -> list[Any]:
     """The values in the order of rows, from flat or nested data; raises Refusal unless they fill the shape."""
-    data = tensor.data
+    data = tensor.data or []
     if len(tensor.shape) == 2 and data and isinstance(data[0], list):
         for place, row in enumerate(data):
             if not isinstance(row, list) or len(row) != per_row:
@@ -127,11 +139,13 @@ def _flat(tensor: InferInput, per_row: int) -> list[Any]:
         data = [value for row in data for value in row]
     expected = math.prod(tensor.shape)
     if len(data) != expected:
-        raise Refusal(
-            400,
-            f"Tensor '{tensor.name}': its data fill its shape with {shown(expected)} values; found {len(data)}.",
-        )
+        raise Refusal(400, _unfilled(tensor, len(data)))
     return data
+
+
+def _unfilled(tensor: InferInput, found: int) -> str:
+    expected = shown(math.prod(tensor.shape))
+    return f"Tensor '{short(tensor.name)}': its data fill its shape with {expected} values; found {found}."
 
 
 def _array(values: list[Any], tensor: InferInput) -> pa.Array:

@@ -26,10 +26,10 @@ Row = dict[str, Any]
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[httpx.Client]:
-    """A client of the application, served from a thread."""
+def running(app: FastAPI, *, http: Any = "auto") -> Iterator[httpx.Client]:
+    """A client of the application, served from a thread, by this protocol of Uvicorn's."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", http=http))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

@@ -128,8 +128,6 @@ def test_a_model_that_fails_is_the_servers_fault_and_told_without_details(gate: 
 @pytest.mark.parametrize(
     ("method", "place", "status"),
     [
-        ("GET", "/", 404),
-        ("GET", "/docs", 404),
         ("GET", "/redoc", 404),
         ("GET", "/predict", 405),
         ("POST", "/v2/health/live", 405),

@@ -15,7 +15,7 @@ from autofi.serving.limits import Limits
 
 OPTIONS = (
     "--host 0.0.0.0 --port 0 --name ctr --max-rows 5 --max-bytes 2kB --batch-window 5ms --max-batch 7 "
-    "--log-level info"
+    "--log-level info --batch-timeout 3s --shutdown-timeout 1m --allowed-host ads --allowed-host ctr.example"
 )
 
 
@@ -29,11 +29,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, dict[str, Any]]]:
 def test_options_become_limits(calls: list[tuple[Path, dict[str, Any]]]) -> None:
     for options in ("", OPTIONS, "--batch-window 0 --max-bytes 1GiB"):
         assert CliRunner().invoke(app, ["serve", "model", *options.split()]).exit_code == 0
-    default = {"host": "127.0.0.1", "port": 8080, "name": None, "log_level": "warning"}
+    default = {"host": "127.0.0.1", "port": 8080, "name": None, "log_level": "warning", "allowed_hosts": ()}
     asked = {"host": "0.0.0.0", "port": 0, "name": "ctr", "log_level": "info"}
+    asked |= {"allowed_hosts": ("ads", "ctr.example")}
+    limits = Limits(
+        rows=5, body_bytes=2000, batch_rows=7, window=0.005, batch_seconds=3.0, shutdown_seconds=60.0
+    )
     assert calls == [
         (Path("model"), default | {"limits": Limits()}),
-        (Path("model"), asked | {"limits": Limits(rows=5, body_bytes=2000, batch_rows=7, window=0.005)}),
+        (Path("model"), asked | {"limits": limits}),
         (Path("model"), default | {"limits": Limits(window=0.0, body_bytes=2**30)}),
     ]
 
@@ -44,6 +48,8 @@ def test_options_become_limits(calls: list[tuple[Path, dict[str, Any]]]) -> None
         ("--max-bytes many", "--max-bytes must be a size, not 'many'"),
         ("--max-bytes 0", "--max-bytes must be a size, not '0'"),
         ("--batch-window soon", "--batch-window must be a length of time, not 'soon': write 2ms or 0"),
+        ("--batch-timeout 0", "--batch-timeout must be longer than nothing, not '0': write 30s"),
+        ("--shutdown-timeout never", "--shutdown-timeout must be a length of time"),
         ("--max-rows 0", "--max-rows"),
         ("--port 70000", "--port"),
         ("--log-level loud", "--log-level"),

@@ -20,7 +20,7 @@ def test_every_answer_is_documented(client: httpx.Client) -> None:
             assert "422" not in operation["responses"]
             assert {parameter["in"] for parameter in operation.get("parameters", [])} <= {"path"}
     statuses = set(document["paths"]["/predict"]["post"]["responses"])
-    assert statuses == {"200", "400", "408", "413", "415", "500", "503"}
+    assert statuses == {"200", "400", "408", "413", "415", "421", "500", "503", "504"}
     assert "ValidationError" not in document["components"]["schemas"]
 
 

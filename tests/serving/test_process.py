@@ -84,14 +84,22 @@ def test_a_server_answers_many_clients_and_ends_with_exit_code_0(bundle: Path, p
 def test_what_was_accepted_before_sigterm_is_answered(bundle: Path, predictor: Predictor) -> None:
     rows = rows_of(1000) * 2
     wanted = expected(predictor, rows[:1])[0]
-    with started(bundle, "--max-batch", "1") as (process, url, _):
+    with started(bundle, "--max-batch", "1", "--shutdown-timeout", "60s") as (process, url, _):
         accepted = threading.Barrier(CLIENTS + 1)
 
         async def ask() -> list[float]:
             host, port = url.removeprefix("http://").split(":")
             body = httpx.Request("POST", url, json={"rows": rows}).content
             reader, writer = await asyncio.open_connection(host, int(port))
-            lines = ("POST /predict HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", "", "")
+            kind = "Content-Type: application/json"
+            lines = (
+                "POST /predict HTTP/1.1",
+                "Host: localhost",
+                kind,
+                f"Content-Length: {len(body)}",
+                "",
+                "",
+            )
             writer.write("\r\n".join(lines).encode() + body)
             await writer.drain()
             await asyncio.to_thread(accepted.wait, 60)

@@ -28,7 +28,11 @@ LISTS = Schema(
 
 
 def test_a_server_tells_of_itself_and_its_model(client: httpx.Client) -> None:
-    assert client.get("/v2").json() == {"name": "autofi", "version": "0.1.0", "extensions": []}
+    assert client.get("/v2").json() == {
+        "name": "autofi",
+        "version": "0.1.0",
+        "extensions": ["binary_tensor_data"],
+    }
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
     for place in ("/v2/models/ctr", "/v2/models/ctr/versions/1"):
@@ -150,7 +154,8 @@ def change(place: int, **changes: Any) -> dict[int, dict[str, Any]]:
         (change(1, shape=[2.0]), "at inputs.1.shape.0"),
         (change(1, shape=[-1]), "found -1"),
         (change(1, data=None), "at inputs.1.data"),
-        (change(1, parameters={"binary_data_size": 8}), "binary extension is not supported"),
+        (change(1, parameters={"binary_data_size": 8}), "at inputs.1.data, data or binary_data_size, not both"),
+        (change(1, parameters={"shared_memory_region": "x"}), "leave 'shared_memory_region' out"),
     ],
 )  # fmt: skip
 def test_tensors_that_cannot_be_read_are_refused(
@@ -172,8 +177,8 @@ def test_tensors_that_cannot_be_read_are_refused(
         ({"id": 5}, "at id"),
         ({"outputs": [{"name": "clicks"}]}, "The output is 'probability': found 'clicks'"),
         (
-            {"outputs": [{"name": "probability", "parameters": {"binary_data": True}}]},
-            "leave 'binary_data' out",
+            {"outputs": [{"name": "probability", "parameters": {"classification": 3}}]},
+            "leave 'classification' out",
         ),
     ],
 )
@@ -187,15 +192,35 @@ def test_requests_that_the_protocol_has_not_are_refused(
     assert "Every field has its tensor: 'hour' is missing" in answer.json()["error"]
 
 
-def test_no_rows_are_refused_and_too_many_too(client: httpx.Client, predictor: Predictor) -> None:
-    none = client.post(INFER, json={"inputs": tensors_of([], predictor.schema)})
-    assert (none.status_code, "at least one row" in none.json()["error"]) == (400, True)
+def test_too_many_rows_are_refused(client: httpx.Client, predictor: Predictor) -> None:
     many = client.post(INFER, json={"inputs": tensors_of([{}] * 201, predictor.schema)})
     assert (many.status_code, "at most 200 rows: found 201" in many.json()["error"]) == (413, True)
 
 
-def test_the_binary_extension_is_refused_by_its_header(client: httpx.Client) -> None:
-    headers = {"Inference-Header-Content-Length": "2", "Content-Type": "application/octet-stream"}
-    answer = client.post(INFER, content=b"{}\x00\x01", headers=headers)
-    assert answer.status_code == 400
-    assert "binary extension is not supported" in answer.json()["error"]
+def test_tensors_without_rows_have_no_probabilities(client: httpx.Client, predictor: Predictor) -> None:
+    flat = tensors_of([], predictor.schema)
+    wide = [
+        tensor | ({"shape": [0, 5]} if tensor["name"] == "tags" else {"shape": [0, 1]}) for tensor in flat
+    ]
+    for inputs in (flat, wide):
+        answer = client.post(INFER, json={"inputs": inputs})
+        assert answer.status_code == 200, answer.text
+        (output,) = answer.json()["outputs"]
+        assert output == {"name": "probability", "datatype": "FP64", "shape": [0], "data": []}
+
+
+def test_lists_without_a_value_are_missing(client: httpx.Client, predictor: Predictor) -> None:
+    rows = rows_of(4)
+    for row in rows:
+        row["tags"] = []
+    inputs = tensors_of(rows, predictor.schema)
+    place = predictor.schema.names.index("tags")
+    inputs[place] |= {"shape": [4, 0], "data": []}
+    answer = client.post(INFER, json={"inputs": inputs})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["outputs"][0]["data"]
+    np.testing.assert_allclose(found, expected(predictor, rows), rtol=0, atol=TOLERANCE)
+    # Of a single value there is none in no column.
+    inputs[predictor.schema.names.index("city")] |= {"shape": [4, 0], "data": []}
+    refused = client.post(INFER, json={"inputs": inputs})
+    assert (refused.status_code, "found [4,0]" in refused.json()["error"]) == (400, True)

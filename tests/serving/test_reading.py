@@ -21,7 +21,7 @@ ROW = b'{"rows": [{"city": "a"}]}'
 
 @pytest.mark.parametrize(
     "headers",
-    [JSON, {}, {"Content-Type": "Application/JSON; charset=UTF-8"}, JSON | {"Content-Encoding": "identity"}],
+    [JSON, {"Content-Type": "Application/JSON; charset=UTF-8"}, JSON | {"Content-Encoding": "identity"}],
 )
 def test_json_is_read_however_its_type_is_written(client: httpx.Client, headers: dict[str, str]) -> None:
     assert client.post("/predict", content=ROW, headers=headers).status_code == 200
@@ -32,6 +32,10 @@ def test_json_is_read_however_its_type_is_written(client: httpx.Client, headers:
     [
         ({"Content-Type": "text/csv"}, "found 'text/csv'; send the header Content-Type: application/json"),
         ({"Content-Type": ""}, "found ''"),
+        ({}, "A body says what it is: send the header Content-Type: application/json"),
+        ({"Content-Type": "application/octet-stream"}, "found 'application/octet-stream'"),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, "found 'application/x-www-form-urlencoded'"),
+        ({"Content-Type": "text/plain"}, "found 'text/plain'"),
         ({"Content-Type": "application/json; charset=latin-1"}, "charset=latin-1"),
         (JSON | {"Content-Encoding": "gzip"}, "Content-Encoding 'gzip'"),
     ],
@@ -62,6 +66,7 @@ class Sender:
 
     def __init__(self, chunks: int, **headers: str) -> None:
         self.left, self.asked = chunks, 0
+        headers = {"content_type": "application/json", **headers}
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         self.request = Request({"type": "http", "method": "POST", "headers": raw}, self._receive)
 

@@ -1,0 +1,94 @@
+"""Connections that send nothing, or slowly, or do not read: closed in seconds, so that they keep nobody out."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+#: From the opening of a connection, or the last answer on it, until the next request's headers are there.
+HEADER_SECONDS = 10.0
+#: Until a client must have read what waits for it.
+READ_SECONDS = 30.0
+#: File descriptors that are left for everything else.
+_SPARE_FILES = 128
+_MOST_CONNECTIONS = 10_000
+
+
+class BoundedConnections(H11Protocol):
+    """HTTP/1.1 as Uvicorn's own, with an end to waiting; what is closed is told once, until there is room again."""
+
+    _full = False
+    _waiting: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > most_connections():
+            self._tell_once()
+            transport.abort()
+            return
+        if len(self.connections) < most_connections() // 2:
+            type(self)._full = False
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before and not self.cycle.response_complete:
+            self._forget()
+
+    def on_response_complete(self) -> None:
+        self._expect()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _expect(self) -> None:
+        self._forget()
+        self._waiting = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+
+    def _forget(self) -> None:
+        for timer in (self._waiting, self._unread):
+            if timer is not None:
+                timer.cancel()
+        self._waiting = self._unread = None
+
+    def _too_slow(self) -> None:
+        self.logger.info("A connection was closed: it sent no request in %d s.", HEADER_SECONDS)
+        self.transport.abort()
+
+    def _tell_once(self) -> None:
+        if not self._full:
+            type(self)._full = True
+            self.logger.warning(
+                "Connections beyond %d are closed at once, until there are fewer.", most_connections()
+            )
+
+
+def most_connections() -> int:
+    """As many as there are file descriptors for: beyond them, accepting would fail over and over."""
+    if sys.platform == "win32":
+        return _MOST_CONNECTIONS
+    import resource
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return _MOST_CONNECTIONS
+    return max(8, min(_MOST_CONNECTIONS, files - _SPARE_FILES))
+
+
+__all__ = ["HEADER_SECONDS", "BoundedConnections", "most_connections"]
