@@ -88,7 +88,7 @@ def _numbers(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> float
         step = abs(float(named.get("step") or 1))
         return abs(float(named["end"]) - float(named.get("start") or 0)) / step
     if makes and "n" in named:
-        return float(named["n"]) * float(named.get("m", named["n"]))
+        return float(named["n"]) * float(named.get("m") or named["n"])
     if makes:
         return 0.0
     if func._schema.name in ("aten::repeat", "aten::tile"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 EXAMPLES = 25
 
@@ -29,11 +32,12 @@ def test_answers_conform_to_the_document(client: httpx.Client, mode: GenerationM
     document = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
     if mode is GenerationMode.NEGATIVE:  # without a body there is nothing to get wrong
         document = document.include(method="POST")
-    asked = sum(conforms(result.ok(), mode) for result in document.get_all_operations())
+    schemas = client.get("/openapi.json").json()["components"]
+    asked = sum(conforms(result.ok(), mode, schemas) for result in document.get_all_operations())
     assert asked > EXAMPLES
 
 
-def conforms(operation: schemathesis.APIOperation, mode: GenerationMode) -> int:
+def conforms(operation: schemathesis.APIOperation, mode: GenerationMode, components: dict[str, Any]) -> int:
     """Asks for one operation; returns how often."""
     # That the shapes of tensors fit each other, no schema can say.
     accepted = operation.path.endswith("/infer") or mode is GenerationMode.NEGATIVE
@@ -45,7 +49,17 @@ def conforms(operation: schemathesis.APIOperation, mode: GenerationMode) -> int:
     def check(case: schemathesis.Case) -> None:
         nonlocal asked
         asked += 1
-        case.call_and_validate(excluded_checks=excluded)
+        # It breaks one branch of an anyOf and calls that negative; where another one holds, nothing is wrong.
+        fits = mode is GenerationMode.NEGATIVE and _fits(case, components)
+        case.call_and_validate(excluded_checks=[*excluded, *([negative_data_rejection] if fits else [])])
 
     check()
     return asked
+
+
+def _fits(case: schemathesis.Case, components: dict[str, Any]) -> bool:
+    """Whether the body of a request is one that the document allows; bytes are none, and of no JSON."""
+    if not isinstance(case.body, dict):
+        return False
+    given = case.operation.definition.raw["requestBody"]["content"]["application/json"]["schema"]
+    return bool(jsonschema_rs.is_valid({**given, "components": components}, case.body))
