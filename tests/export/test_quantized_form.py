@@ -164,7 +164,7 @@ def test_a_model_that_gives_other_probabilities_is_refused(
     save_onnx(plain, tmp_path / "model.onnx")
     wrong = raw_model(loaded.builder, reads_of(loaded.network, loaded.builder), other)
     told = r"within 0\.02 on average: int8 is \S+ away on 2,000 drawn rows; leave --quantize out, or .* fp16"
-    with pytest.raises(ExportError, match=told):
+    with pytest.raises(ExportError, match="are not finite" if np.isnan(factor) else told):
         replace_by_quantized(tmp_path, wrong, "int8", loaded.builder.encoder, inputs)
 
 
