@@ -30,6 +30,8 @@ _NUMBER = rf"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}$"
 _INFINITE = r"(?i)^[+-]?inf(inity)?$"
 _PADDED = r"^[+-]?0[0-9]"
 _INTEGER = r"^(0|-?[1-9][0-9]*)$"
+# No mark of a missing value begins so.
+_SURELY_VALUES = r"^[+-]?[0-9]"
 _WHOLE = r"^([+-]?)(0|[1-9][0-9]*)(\.0*)?$"
 # A mark between groups of three digits, the other one before the fraction.
 _GROUP = {".": r"[,' \x{a0}\x{202f}]", ",": r"[.' \x{a0}\x{202f}]"}
@@ -57,6 +59,8 @@ def is_mark(texts: pa.StringArray, reading: Reading) -> Mask:
 
     In columns of text only what `reading.missing` names is one, and the empty text.
     """
+    if reading.numeric and not reading.marks and all_match(texts, _SURELY_VALUES):
+        return np.zeros(len(texts), dtype=bool)
     cut = trimmed(texts) if reading.numeric or reading.marks else texts
     found = _mask(pc.is_in(cut, pa.array(sorted({"", *reading.marks}), pa.string())))
     if reading.numeric:
