@@ -46,6 +46,11 @@ FILES = {
     "search SQL": (["search", "sqlite:///no.db", "--query", "SELECT 1"], "no.db is not there"),
     "search a glob": (["search", "no*.csv"], "matches none"),
     "search a space": ([*SEARCH, "--space", "spce.yaml"], "found none at 'spce.yaml'"),
+    "search a study's name": ([*SEARCH, "--study", "../x"], "'../x': a study's name has 1 to 120"),
+    "search a study named as a file": (
+        [*SEARCH, "--storage", "s.db", "--study", "clicks.csv"],
+        "clicks.csv' is a file, so no study",
+    ),
     "search a named space": ([*SEARCH, "--space", "defualt"], "did you mean 'default'"),
     "inspect": (["inspect", "clcks.csv"], "'clcks.csv' does not"),
     "check": (["check", "clcks.csv"], "'clcks.csv' does not"),

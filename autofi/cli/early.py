@@ -35,6 +35,16 @@ def check_study(name: str, storage: str | None, *, data: str | None = None) -> N
         _columns(data)
 
 
+def check_new_study(name: str | None, storage: str | None) -> None:
+    """Refuse a name that no study can have; without one it is made of the table's."""
+    if name is None or _needless():
+        return
+    with extras_named():
+        from autofi.store.location import resolve_storage
+        from autofi.store.study_name import check_study_name
+    check_study_name(name, resolve_storage(storage))
+
+
 def check_table(
     data: str,
     *,

@@ -10,7 +10,7 @@ import typer
 
 from autofi.cli import options
 from autofi.cli.column_options import check_one_split, with_columns
-from autofi.cli.early import check_space, check_study, check_table
+from autofi.cli.early import check_new_study, check_space, check_study, check_table
 from autofi.cli.output import print_json, say, working
 
 if TYPE_CHECKING:
@@ -227,6 +227,7 @@ def search(
         overrides=overrides,
     )
     check_space(space)
+    check_new_study(study, storage)
     check_table(data, target=target, overrides=overrides, query=query, split=split, others=(valid, test))
     import autofi
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,12 +28,11 @@ from autofi.store.payload import to_text
 from autofi.store.records import ModelRole, StudySummary
 from autofi.store.removal import Removed, delete_rows
 from autofi.store.study_handle import StudyHandle
+from autofi.store.study_name import check_study_name
 from autofi.store.tables import ModelRow, StageRow, StudyRow
 from autofi.store.trial_log import CONSTRAINTS
 from autofi.store.winner_stage import WINNER, kept_reason
 
-# A study's name is also the name of its folder.
-_NAME = re.compile(r"\w(?:[\w .+-]{0,118}[\w+-])?")
 #: The settings that say how a study's trials come about: those of one study must have it in common.
 PLAN = ("strategy", "sampler", "fidelity")
 _PACKAGES = ("torch", "numpy", "pyarrow", "pandas", "optuna", "sqlalchemy")
@@ -80,7 +78,7 @@ class StudyStore:
         Raises StudyMismatchError when space, data, plan, objectives or limits differ, StoreError while another process
         searches the study or when another tool made it, ConfigError for a name that cannot be a folder.
         """
-        _check_name(name)
+        check_study_name(name, self.url)
         row = self._row(name)
         if row is None:
             row = self._create(
@@ -119,7 +117,9 @@ class StudyStore:
         self, name: str, *, settings: Mapping[str, Any], space_name: str, space_fingerprint: str
     ) -> None:
         """Raise StudyMismatchError when the study of that name exists with another space, seed, plan or goals: before
-        the data is read, of which another seed makes another split."""
+        the data is read, of which another seed makes another split. Raise ConfigError for a name that no study can
+        have."""
+        check_study_name(name, self.url)
         row = self._row(name) if self._exists() else None
         if row is not None:
             kept = json.loads(row.settings).get("seed")
@@ -143,7 +143,7 @@ class StudyStore:
 
     def rename(self, name: str, new: str) -> None:
         """Give a study another name: see `removal.rename_study`; raises StudyNotFoundError and ConfigError."""
-        _check_name(new)
+        check_study_name(new, self.url)
         row = self._known(name)
         if new == name:
             raise StoreError(f"study '{name}' has that name already.")
@@ -301,14 +301,6 @@ class StudyStore:
                 "autofi_version": row.package_version,
             }.items():
                 study.set_user_attr(key, value)
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"study '{name}': a study's name has 1 to 120 letters, digits, spaces or . _ + - and begins "
-            f"with a letter, digit or _; choose another (--study)."
-        )
 
 
 def _goals(row: StudyRow) -> Goals:

@@ -226,8 +226,9 @@ class TestStudies:
 
     @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "ends.", "a\nb", "x" * 121])
     def test_a_name_is_a_folder_name(self, store: StudyStore, make_study: MakeStudy, name: str) -> None:
-        with pytest.raises(ConfigError, match="a study's name has 1 to 120"):
+        with pytest.raises(ConfigError, match="a study's name has 1 to 120") as error:
             make_study(store, name)
+        assert str(error.value).isprintable()
 
     def test_list(self, store: StudyStore, make_study: MakeStudy) -> None:
         assert store.list() == ()
