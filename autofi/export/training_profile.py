@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from autofi.errors import ExportError
 from autofi.export.manifest import Manifest
+from autofi.strict_json import read_object
 
 #: The record per field, and the hashes of its values; absent in bundles of versions without them.
 TRAINING_PROFILE = "training_profile.json"
@@ -28,6 +29,9 @@ RARE_SHARE = 0.01
 
 LARGEST_HASH = (1 << 32) - 1
 _FORMAT = 1
+_HASH_BYTES = 4
+#: Characters of what is wrong with it that are told.
+_REASON = 300
 _QUANTILES = (RARE_SHARE, 0.25, 0.5, 0.75, 1 - RARE_SHARE)
 
 Hashes = NDArray[np.uint32]
@@ -148,23 +152,25 @@ def read_training_profile(folder: Path, manifest: Manifest) -> TrainingProfile |
     try:
         if TRAINING_VALUES not in manifest.files:
             raise ValueError(f"the manifest has no {TRAINING_VALUES}")
-        document = json.loads(path.read_bytes())
+        document = read_object(path)
         if document["format"] != _FORMAT:
-            raise ValueError(f"format {document['format']} is not {_FORMAT}")
+            raise ValueError(f"format {str(document['format'])[:40]!a} is not {_FORMAT}")
         hashes = _hashes(folder / TRAINING_VALUES)
         fields, taken = [], 0
         for described in document["fields"]:
             known = described["values"]
-            rows = 0 if known is None else int(known["kept"])
+            rows = 0 if known is None else _count(known["kept"])
             if not 0 <= rows <= len(hashes) - taken:
                 raise ValueError(f"'{TRAINING_VALUES}' has fewer values than it says")
             fields.append(_field(described, hashes[taken : taken + rows]))
             taken += rows
+        if len({field.name for field in fields}) < len(fields):
+            raise ValueError("a field is there twice")
         return TrainingProfile(
-            int(document["training_rows"]), int(document["validation_rows"]), tuple(fields)
+            _count(document["training_rows"]), _count(document["validation_rows"]), tuple(fields)
         )
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:_REASON] or type(error).__name__
         raise ExportError(
             f"A bundle's training profile says what training saw: '{path}' does not ({reason}); export it again."
         ) from error
@@ -185,11 +191,22 @@ def quantiles_of(
 
 
 def _hashes(path: Path) -> Hashes:
-    column = pq.read_table(path, columns=["hash"])["hash"]
-    if column.type != pa.uint32() or column.null_count:
-        raise ValueError(f"'{path.name}' holds {column.type}, not hashes")
-    found: Hashes = column.to_numpy()
-    return found
+    """The hashes of all fields, one behind the other; a few bytes that say they are billions are not unpacked."""
+    size = path.stat().st_size
+    with pq.ParquetFile(path) as file:
+        kinds, found = file.schema_arrow, file.metadata
+        if kinds.names != ["hash"] or kinds.types != [pa.uint32()]:
+            raise ValueError(f"'{path.name}' holds {str(kinds.types[:3])[:80]}, not hashes")
+        if found.num_rows * _HASH_BYTES > size:
+            raise ValueError(f"'{path.name}' says that {size:,} bytes hold {found.num_rows:,} hashes")
+        codecs = {found.row_group(group).column(0).compression for group in range(found.num_row_groups)}
+        if codecs - {"UNCOMPRESSED"}:
+            raise ValueError(f"'{path.name}' is compressed, and AutoFI writes it plain")
+        column = file.read()["hash"]
+    if column.null_count:
+        raise ValueError(f"'{path.name}' holds rows without a hash")
+    hashes: Hashes = column.to_numpy()
+    return hashes
 
 
 def _described(field: FieldProfile) -> dict[str, Any]:
@@ -213,12 +230,12 @@ def _field(described: Mapping[str, Any], hashes: Hashes) -> FieldProfile:
     known, numbers, unseen = described["values"], described["numbers"], described["unseen"]
     values = None
     if known is not None:
-        bound = int(known["bound"])
-        if not 0 <= bound <= LARGEST_HASH or (np.diff(hashes.astype(np.int64)) <= 0).any():
-            raise ValueError(f"the values of field '{described['name']}' do not rise")
+        bound = _count(known["bound"])
+        if bound > LARGEST_HASH or (np.diff(hashes.astype(np.int64)) <= 0).any():
+            raise ValueError(f"the values of field {str(described['name'])[:40]!a} do not rise")
         values = KnownValues(hashes, bound)
     return FieldProfile(
-        name=str(described["name"]),
+        name=_text(described["name"]),
         missing=_share(described["missing"]),
         unseen=None if unseen is None else _share(unseen),
         values=values,
@@ -227,14 +244,13 @@ def _field(described: Mapping[str, Any], hashes: Hashes) -> FieldProfile:
 
 
 def _range(described: Mapping[str, Any]) -> NumberRange:
-    quantiles = {float(share): float(number) for share, number in described["quantiles"].items()}
+    quantiles = {float(share): _number(number) for share, number in described["quantiles"].items()}
     found = NumberRange(
-        float(described["lowest"]), float(described["highest"]), quantiles, _share(described["rare"])
+        _number(described["lowest"]), _number(described["highest"]), quantiles, _share(described["rare"])
     )
-    if tuple(quantiles) != _QUANTILES or not all(
-        map(math.isfinite, (found.lowest, found.highest, *quantiles.values()))
-    ):
-        raise ValueError("a range has finite ends, and the quantiles of this version")
+    rising = [found.lowest, *quantiles.values(), found.highest]
+    if tuple(quantiles) != _QUANTILES or rising != sorted(rising):
+        raise ValueError("a range has rising numbers, and the quantiles of this version")
     return found
 
 
@@ -243,7 +259,27 @@ def _counts(share: Share) -> list[int]:
 
 
 def _share(counts: Sequence[Any]) -> Share:
-    count, of = (int(number) for number in counts)
-    if not 0 <= count <= of:
+    count, of = map(_count, counts)
+    if count > of:
         raise ValueError(f"{count} of {of} is no share")
     return Share(count, of)
+
+
+def _count(given: Any) -> int:
+    if type(given) is not int or not 0 <= given < 1 << 62:
+        raise ValueError(f"{str(given)[:40]!a} is no number of rows or values")
+    return given
+
+
+def _number(given: Any) -> float:
+    if type(given) is int and abs(given) < 1 << 62:
+        return float(given)
+    if type(given) is not float or not math.isfinite(given):
+        raise ValueError(f"{str(given)[:40]!a} is no number")
+    return given
+
+
+def _text(given: Any) -> str:
+    if not isinstance(given, str):
+        raise ValueError(f"{str(given)[:40]!a} is no name of a field")
+    return given

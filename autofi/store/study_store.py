@@ -16,7 +16,7 @@ from sqlalchemy import Integer, String, Text, and_, cast, column, exists, func, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from autofi.errors import ConfigError, StoreError, StudyMismatchError
+from autofi.errors import StoreError, StudyMismatchError
 from autofi.objectives import OBJECTIVES, Goals
 from autofi.quiet import quiet_optuna
 from autofi.store import removal
