@@ -106,10 +106,11 @@ def check_bundle(
     if _needless():
         return
     from autofi.export.contents import existing_bundle
-    from autofi.export.manifest import read_manifest
+    from autofi.export.manifest import check_file, read_manifest
 
     folder = existing_bundle(bundle)
     manifest = read_manifest(folder)
+    manifest.check_listed(folder)
     if output is not None:
         from autofi.export.score_file import ScoreFile
 
@@ -119,7 +120,10 @@ def check_bundle(
     from autofi.export.raw_rows import check_fields, check_labelled
     from autofi.export.raw_schema import SCHEMA, read_schema
 
-    schema = read_schema(folder)[0] if SCHEMA in manifest.files else None
+    schema = None
+    if SCHEMA in manifest.files:
+        check_file(folder / SCHEMA, manifest.files[SCHEMA])
+        schema = read_schema(folder)[0]
     names = () if schema is None else schema.names
     found = _columns(data, query=query, header=header, delimiter=delimiter, names=names)
     if found is not None and schema is not None:

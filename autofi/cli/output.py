@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from autofi.one_line import one_line
 from autofi.plain_json import json_text
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ PIPE_WIDTH = 120
 
 def fail(message: str) -> None:
     """The one line of a user's error; what a terminal would obey, such as in a file's name, is shown as its escape."""
-    line = " ".join(message.split())
-    say("autofi: error: " + "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in line))
+    say(f"autofi: error: {one_line(message)}")
 
 
 def say(text: str) -> None:

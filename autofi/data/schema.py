@@ -13,6 +13,13 @@ from typing import Any
 from autofi.data.value_types import Reading, ValueType
 from autofi.errors import DataError, nearest
 
+#: Of what is not null in a schema's JSON; lists are of texts.
+_FIELD_TYPES = {
+    "name": str, "kind": str, "separator": str, "reads_as_number": bool, "values": str, "decimal": str, "missing": list,
+}  # fmt: skip
+_SCHEMA_TYPES = {"target": str, "weight": str, "group": str, "time": str, "split": str, "ignored": list}
+_TYPE_NAMES = {str: "text", bool: "truth value", list: "list of texts"}
+
 
 class FieldKind(StrEnum):
     """How a field's values are read."""
@@ -157,6 +164,7 @@ class Schema:
     def from_json(cls, document: Mapping[str, Any]) -> Schema:
         """Raises DataError for a document that `to_json` cannot have written."""
         try:
+            _check_types(document)
             fields = tuple(Field(**field) for field in document["fields"])
             settings = {key: value for key, value in document.items() if key != "fields"}
             return cls(fields=fields, **settings | {"ignored": tuple(settings.get("ignored", ()))})
@@ -164,6 +172,23 @@ class Schema:
             raise DataError(
                 f"A schema's JSON holds fields, target and roles: {error}; write it anew."
             ) from None
+
+
+def _check_types(document: Mapping[str, Any]) -> None:
+    """Raise TypeError where a part of a schema's JSON is of another type than `to_json` writes."""
+    for field in document["fields"]:
+        _check_parts(f"field {str(field['name'])[:40]!a}", field, _FIELD_TYPES)
+    _check_parts("the schema", document, _SCHEMA_TYPES)
+
+
+def _check_parts(whole: str, document: Mapping[str, Any], types: Mapping[str, type]) -> None:
+    for name, kind in types.items():
+        value = document.get(name)
+        if value is None and name not in ("name", "target"):
+            continue
+        texts = not isinstance(value, list) or all(isinstance(part, str) for part in value)
+        if not isinstance(value, kind) or not texts:
+            raise TypeError(f"{name} of {whole} is {str(value)[:40]!a}, no {_TYPE_NAMES[kind]}")
 
 
 def _field_json(field: Field) -> dict[str, Any]:

@@ -61,12 +61,18 @@ class Manifest:
 
     def verify(self, folder: Path) -> None:
         """Raise ExportError unless every file is there with exactly the bytes that were written, and no other that may
-        be read in its place: neither a link nor a pipe, and nothing unlisted that is named as a part of a model."""
-        held = plain_files(folder)
+        be read in its place: see `check_listed`."""
+        self.check_listed(folder)
         for path, record in self.files.items():
+            check_file(folder / path, record)
+
+    def check_listed(self, folder: Path) -> None:
+        """Raise ExportError unless the folder has every file, neither a link nor a pipe nor a device, and nothing
+        unlisted that is named as a part of a model. No file is opened."""
+        held = plain_files(folder)
+        for path in self.files:
             if path not in held:
                 raise _changed(folder / path, "it is missing")
-            check_file(folder / path, record)
         for path in sorted(held - self.files.keys() - {MANIFEST}):
             if "/" in path or path.lower().endswith(_READ):
                 raise ExportError(

@@ -71,11 +71,13 @@ def _inputs(document: Mapping[str, Any], schema: Schema) -> tuple[GraphInput, ..
     names = [described["name"] for described in document["inputs"]]
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError("every input has a name of its own")
+    if len(names) != len(schema.fields):
+        raise ValueError(f"it has {len(names)} inputs for {len(schema.fields)} fields")
     found = []
     for described, field in zip(document["inputs"], schema.fields, strict=True):
         most = described.get("most_values")
         if most is not None and (
-            type(most) is not int or most < 1 or field.kind is not FieldKind.MULTI_VALUED
+            type(most) is not int or not 1 <= most < 1 << 31 or field.kind is not FieldKind.MULTI_VALUED
         ):
             raise ValueError(f"most_values of '{described['name']}' is {str(most)[:40]!a}")
         found.append(GraphInput(described["name"], field, most))

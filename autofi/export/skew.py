@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from autofi.data.field_values import FieldValues
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.export.training_profile import FieldProfile, Share, TrainingProfile
+from autofi.one_line import one_line
 
 #: Rows that are all counted; of what comes after them one batch in so many is.
 FIRST_ROWS = 1 << 13
@@ -271,7 +272,7 @@ def told_line(table: str, told: Mapping[str, Sequence[str]], fields: int) -> str
     line = (
         f"{table} is far from the training rows in {len(told)} of {fields} fields: {'; '.join(parts)}{tail}"
     )
-    return " ".join(line.split())  # a name may hold the end of a line
+    return one_line(line)
 
 
 def _short_dictionary(column: pa.Array) -> pa.Array:

@@ -21,6 +21,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from autofi.errors import ConfigError
 from autofi.export.loading import load
+from autofi.one_line import one_line
 from autofi.serving.app import create_app
 from autofi.serving.columns import missing_row
 from autofi.serving.connections import BoundedConnections
@@ -75,10 +76,14 @@ def run(
 def welcome(model: ServedModel, host: str, port: int) -> str:
     """Where the server is, what it serves and a command to try it with."""
     place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    body = shlex.quote(json.dumps({"rows": [example_row(model.schema)]}, ensure_ascii=False))
+    rows = {"rows": [example_row(model.schema)]}
+    row = json.dumps(rows, ensure_ascii=False)
+    # With escapes where JSON may hold what a terminal obeys as it is: controls beyond ASCII.
+    body = shlex.quote(row if row.isprintable() else json.dumps(rows))
+    fields = one_line(", ".join(f"{field.name} ({field.kind})" for field in model.schema.fields))
     return (
-        f"Serving '{model.name}' on {place} (Ctrl-C ends)\n"
-        f"Fields: {', '.join(f'{field.name} ({field.kind})' for field in model.schema.fields)}\n"
+        f"Serving '{one_line(model.name)}' on {place} (Ctrl-C ends)\n"
+        f"Fields: {fields}\n"
         f"Try: curl -s {place}/predict -H 'Content-Type: application/json' -d {body}"
     )
 

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from autofi.export.skew import FieldSkew, Skew, SkewCounts
+from autofi.one_line import one_line
 
 #: Rows that are counted together: every call of Arrow has a price of its own.
 ROWS_AT_ONCE = 128
@@ -92,7 +93,7 @@ class SkewMonitor(Collector):
             if now - self._told_at.get(name, -SECONDS_BETWEEN_LINES) >= SECONDS_BETWEEN_LINES:
                 self._told_at[name] = now
                 line = f"{name}: {' and '.join(told)} (of the last {found.counted} rows compared)"
-                _log.warning("%s", " ".join(line.split()))
+                _log.warning("%s", one_line(line))
 
 
 def _states(field: FieldSkew) -> dict[str, int]:

@@ -69,3 +69,33 @@ def test_unknown_fields_and_documents_are_refused() -> None:
         Schema.from_json({"fields": schema.to_json()["fields"]})
     with pytest.raises(DataError, match="colour"):
         Schema.from_json(schema.to_json() | {"colour": "red"})
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"name": 5}, {"name": None}, {"name": ["city"]}, {"kind": 3}, {"kind": ["categorical"]}, {"separator": 5},
+        {"separator": ["|"]}, {"reads_as_number": "yes"}, {"reads_as_number": 1}, {"values": ["text"]},
+        {"decimal": ["."]}, {"missing": "NA"}, {"missing": [5]}, {"missing": [None]}, {"missing": {"NA": 1}},
+        {"missing": 5}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_parts_of_another_type_are_refused(edit: dict[str, object]) -> None:
+    document = Schema((CITY,), target="click").to_json()
+    document["fields"][0] |= edit
+    with pytest.raises(DataError, match=next(iter(edit))) as refused:
+        Schema.from_json(document)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"target": 5}, {"target": None}, {"weight": 7}, {"group": ["a"]}, {"time": {}}, {"split": True},
+        {"ignored": "abc"}, {"ignored": [1]}, {"ignored": [["a"]]}, {"fields": 3}, {"fields": [None]},
+        {"fields": ["a"]}, {"fields": {"a": 1}},
+    ],
+)  # fmt: skip
+def test_roles_and_lists_of_another_type_are_refused(edit: dict[str, object]) -> None:
+    with pytest.raises(DataError):
+        Schema.from_json(Schema((CITY,), target="click").to_json() | edit)

@@ -638,7 +638,7 @@ def test_trees_of_a_graph_lead_on(folder: Path) -> None:
 def test_a_schema_says_what_the_graph_reads(folder: Path) -> None:
     for edit in (
         lambda document: document["schema"]["fields"].reverse(),
-        lambda document: document["schema"]["fields"].pop() and None,
+        lambda document: [document["schema"]["fields"].pop(), document["inputs"].pop()] and None,
         lambda document: document["schema"]["fields"][0].update(kind="multi_valued", reads_as_number=False),
         lambda document: document["schema"]["fields"][0].update(name="x" * 1000),
     ):
@@ -646,6 +646,35 @@ def test_a_schema_says_what_the_graph_reads(folder: Path) -> None:
         change(fresh / "schema.json", edit)
         fit(fresh)
         refused(fresh, "onnx", "reads the columns of its schema")
+    change(folder / "schema.json", lambda document: document["schema"]["fields"].pop() and None)
+    fit(folder)
+    refused(folder, "onnx", "inputs for")
+
+
+@pytest.mark.parametrize("part", [{"name": 5}, {"missing": "NA"}, {"missing": [5]}, {"separator": ["|"]}])
+@pytest.mark.parametrize(
+    ("name", "runtime"), [("schema.json", "onnx"), ("preprocessing/schema.json", "torch")]
+)
+def test_parts_of_a_schema_have_their_types(
+    folder: Path, name: str, runtime: Runtime, part: dict[str, object]
+) -> None:
+    def edit(document: Any) -> None:
+        for field in document.get("schema", document)["fields"]:
+            field.update(part)
+
+    change(folder / name, edit)
+    fit(folder)
+    refused(folder, runtime, f"{next(iter(part))} of field")
+
+
+@pytest.mark.parametrize("most", [0, -1, 1 << 31, 10**30, 1.5, True, "3"])
+def test_lists_are_read_up_to_a_number_of_values(folder: Path, most: object) -> None:
+    change(
+        folder / "schema.json",
+        lambda document: [given.update(most_values=most) for given in document["inputs"]] and None,
+    )
+    fit(folder)
+    refused(folder, "onnx", "most_values")
 
 
 def test_noise_is_no_graph(folder: Path) -> None:
@@ -677,9 +706,10 @@ def test_a_graph_that_takes_too_long_is_stopped(folder: Path, monkeypatch: pytes
     assert time.monotonic() - begun < 30
 
 
-def test_the_command_refuses_in_one_line_and_exit_code_2(folder: Path) -> None:
-    (folder / "metrics.json").unlink()
-    os.mkfifo(folder / "metrics.json")
+@pytest.mark.parametrize("name", ["metrics.json", "schema.json"])
+def test_the_command_refuses_in_one_line_and_exit_code_2(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
     for words in (["predict", str(folder), "x.csv", "-o", "y.csv"], ["evaluate", str(folder), "x.csv"]):
         ended = subprocess.run(
             [sys.executable, "-m", "autofi", *words], capture_output=True, text=True, check=False, timeout=120

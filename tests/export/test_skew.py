@@ -365,6 +365,8 @@ def test_names_do_not_break_the_line() -> None:
     assert told_line("a\nb.csv", {"x\ny": ["100 % missing, 0 % in training"]}, 3) == (
         "a b.csv is far from the training rows in 1 of 3 fields: x y: 100 % missing, 0 % in training"
     )
+    told = told_line("a.csv", {"\x1b[2J\x9b": ["100 % missing, 0 % in training"]}, 3)
+    assert told is not None and "\\x1b[2J\\x9b: 100 %" in told and told.isprintable()
     many = told_line("a.csv", {str(number): ["100 % unseen, 0 % in training"] for number in range(9)}, 9)
     assert many is not None and many.endswith("4: 100 % unseen, 0 % in training; and 4 more")
     assert told_line("a.csv", {}, 3) is None
