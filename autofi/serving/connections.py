@@ -35,6 +35,7 @@ class BoundedConnections(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
+        self._read()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
@@ -53,19 +54,23 @@ class BoundedConnections(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
+        self._read()
 
     def _expect(self) -> None:
         self._forget()
         self._waiting = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def _forget(self) -> None:
-        for timer in (self._waiting, self._unread):
-            if timer is not None:
-                timer.cancel()
-        self._waiting = self._unread = None
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _read(self) -> None:
+        # Not with the next request: of many that a client sends at once, and whose answers it does not read, each would
+        # begin the waiting anew.
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _too_slow(self) -> None:
         self.logger.info("A connection was closed: it sent no request in %d s.", HEADER_SECONDS)

@@ -12,11 +12,9 @@ import pyarrow.compute as pc
 from autofi.data.columns import UnreadableValueError, canonical_strings
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.errors import nearest
-from autofi.serving.columns import joinable, joinable_schema
+from autofi.serving.columns import check_length, joinable, joinable_schema
 from autofi.serving.refusal import Refusal, short, shown
 
-#: Of a list: more than any model reads.
-MOST_VALUES = 100_000
 _RULES = {
     FieldKind.CATEGORICAL: "a text, a number, true, false or null",
     FieldKind.NUMERIC: "a finite number, a text of one, true, false or null",
@@ -125,11 +123,8 @@ def _texts(values: Sequence[Any], field: Field, row: int | None = None) -> list[
 def _lists(values: list[Any], field: Field) -> pa.Array:
     """Lists hold their tokens; single values are read as text of the field is, with its separator."""
     for row, value in enumerate(values):
-        if isinstance(value, list) and len(value) > MOST_VALUES:
-            raise Refusal(
-                413,
-                f"Row {row + 1}: field '{field.name}' has at most {MOST_VALUES:,} values; found {len(value):,}.",
-            )
+        if isinstance(value, list):
+            check_length(len(value), field, row=row)
     single = [None if isinstance(value, list) else value for value in values]
     divided = joinable(pa.array(_texts(single, field), pa.string()), field).to_pylist()
     lists = [

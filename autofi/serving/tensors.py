@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from autofi.data.columns import UnreadableValueError
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.errors import nearest
-from autofi.serving.columns import joinable, joinable_schema
+from autofi.serving.columns import check_length, joinable, joinable_schema
 from autofi.serving.protocol import Datatype, InferInput, TensorMetadata
 from autofi.serving.refusal import Refusal, short, shown
 
@@ -118,6 +118,7 @@ def _values_per_row(tensor: InferInput, field: Field) -> int:
     if len(shape) == 1:
         return 1
     if len(shape) == 2 and (field.kind is FieldKind.MULTI_VALUED or shape[1] == 1):
+        check_length(shape[1], field, row=0)
         return shape[1]
     allowed = "[N], [N,1] or [N,L]" if field.kind is FieldKind.MULTI_VALUED else "[N] or [N,1]"
     found = ",".join(shown(size) for size in shape[:5])

@@ -640,7 +640,7 @@ def test_a_schema_says_what_the_graph_reads(folder: Path) -> None:
         lambda document: document["schema"]["fields"].reverse(),
         lambda document: [document["schema"]["fields"].pop(), document["inputs"].pop()] and None,
         lambda document: document["schema"]["fields"][0].update(kind="multi_valued", reads_as_number=False),
-        lambda document: document["schema"]["fields"][0].update(name="x" * 1000),
+        lambda document: document["inputs"][0].update(name="x" * 1000),
     ):
         fresh = Path(copytree(folder, folder.parent / f"m{time.monotonic_ns()}"))
         change(fresh / "schema.json", edit)

@@ -183,6 +183,25 @@ def test_a_slow_body_is_closed_too(served: ServedModel, quick: None, monkeypatch
         assert lasts(client, head, b" ") < 10.0
 
 
+def test_who_asks_and_asks_and_never_reads_is_closed_too(
+    served: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autofi.serving.connections import BoundedConnections
+
+    monkeypatch.setattr(connections, "READ_SECONDS", 1.0)
+    many = b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
+    with (
+        running(create_app(served), http=BoundedConnections) as client,
+        socket.create_connection(("127.0.0.1", int(client.base_url.port or 0)), timeout=0.2) as connection,
+    ):
+        until = time.monotonic() + 20
+        with pytest.raises(ConnectionError):
+            while time.monotonic() < until:
+                with contextlib.suppress(TimeoutError):
+                    connection.sendall(many)
+        assert client.get("/v2/health/live").status_code == 200
+
+
 def test_more_connections_than_there_is_room_for_are_told_of_once(
     served: ServedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -27,6 +27,37 @@ LISTS = Schema(
 )
 
 
+@pytest.mark.parametrize("separator", [None, ";"])
+@pytest.mark.parametrize(
+    ("shape", "data"),
+    [
+        ([0, 10**18], []),
+        ([0, 3_000_000_000], []),
+        ([1, 100_001], ["a"] * 100_001),
+        ([2, 10**30], ["a"]),
+        ([1], ["a|;" * 100_000]),
+        ([1, 1], ["a|;" * 100_000]),
+    ],
+)
+def test_lists_have_at_most_100_000_values_in_tensors_too(
+    separator: str | None, shape: list[int], data: list[str]
+) -> None:
+    schema = Schema((Field("words", FieldKind.MULTI_VALUED, separator=separator),), target="click")
+    if shape == [1, 1] and separator is None:
+        pytest.skip("a value of a list, which is not divided")
+    tensor = InferInput(name="words", shape=shape, datatype="BYTES", data=data)
+    with pytest.raises(Refusal, match="'words' has at most 100,000 values") as refused:
+        table_of_tensors([tensor], schema, most_rows=10)
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("shape", [[0], [0, 0], [0, 7], [0, 100_000]])
+def test_an_empty_axis_is_no_row(shape: list[int]) -> None:
+    schema = Schema((Field("words", FieldKind.MULTI_VALUED),), target="click")
+    tensor = InferInput(name="words", shape=shape, datatype="BYTES", data=[])
+    assert table_of_tensors([tensor], schema, most_rows=10).num_rows == 0
+
+
 def test_a_server_tells_of_itself_and_its_model(client: httpx.Client) -> None:
     assert client.get("/v2").json() == {
         "name": "autofi",
