@@ -12,6 +12,9 @@ import yaml
 MOST_BYTES = 1_000_000
 #: Values of a document once every alias stands for what it names.
 MOST_VALUES = 100_000
+#: Characters of a number. Those of base 60 (`1:59:59`) and 16 take any number of them, and time by their square.
+MOST_DIGITS = 300
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read_yaml(path: Path) -> Any:
@@ -47,7 +50,7 @@ def _document(text: str) -> Any:
 
 
 def _count(root: yaml.Node) -> None:
-    """Raise ValueError where a document has too many values, or holds itself."""
+    """Raise ValueError where a document has too many values, holds itself, or has a number without measure."""
     counts: dict[int, int] = {}
     open_nodes: set[int] = set()
     waiting = [root]
@@ -62,6 +65,8 @@ def _count(root: yaml.Node) -> None:
             if counts[id(node)] > MOST_VALUES:
                 raise ValueError(f"its aliases come to more than {MOST_VALUES:,} values")
         else:
+            if node.tag in _NUMBERS and len(node.value) > MOST_DIGITS:
+                raise ValueError(f"it has a number of {len(node.value):,} characters")
             open_nodes.add(id(node))
             for part in _parts(node):
                 if id(part) in open_nodes:

@@ -136,13 +136,12 @@ def check_comparison(file: Path, data: Path, tables: Sequence[str] | None) -> No
     """Refuse a file of a comparison that is not there, and tables of it whose sources are not."""
     if _needless():
         return
-    import yaml
+    from autofi.yaml_files import read_yaml
 
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"A comparison is a YAML file: '{file}' cannot be read ({reason}).") from error
+        document = read_yaml(file)
+    except ValueError as error:
+        raise ConfigError(f"A comparison is a YAML file: '{file}' cannot be read ({error}).") from error
     listed = document.get("tables") if isinstance(document, dict) else None
     for name, table in (listed if isinstance(listed, dict) else {}).items():
         source = table.get("source") if isinstance(table, dict) else None

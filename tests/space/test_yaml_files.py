@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from autofi.cli.early import check_comparison
 from autofi.comparison import load_comparison
 from autofi.data.overrides import load_overrides
 from autofi.errors import AutoFIError
@@ -35,20 +36,36 @@ BOMBS = {
     "brackets": "a: " + "[" * 20_000,
     "too many bytes": "# " + "x" * MOST_BYTES,
     "a number too long to read": "a: " + "9" * 10_000,
+    "a number of base 60 without end": "a: 1" + ":59" * 300_000,
+    "a fraction of base 60 without end": "a: 1" + ":59" * 300_000 + ".5",
+    "a number of base 16 without end": "a: 0x" + "f" * 900_000,
+    "a key that is a number without end": "0x" + "f" * 900_000 + ": a",
+    "a text that is said to be a number": "a: !!int '0x" + "f" * 900_000 + "'",
     "no text": b"\xff\xfe\x00\x01",
     "no YAML": "a: [",
     "a tag that would call Python": "a: !!python/object/apply:os.system ['true']",
 }
+
+
+def early(path: Path) -> None:
+    """As `autofi compare` looks at the file before torch is imported."""
+    check_comparison(path, path.parent, None)
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "space": load_space,
     "schema": load_overrides,
     "comparison": load_comparison,
+    "comparison, early": early,
 }
 
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_is_refused_in_one_line_and_in_time(tmp_path: Path, reader: str, bomb: str) -> None:
+def test_a_bomb_is_refused_in_one_line_and_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, bomb: str
+) -> None:
+    monkeypatch.setattr("autofi.cli.early._needless", lambda: False)
     path, content = tmp_path / "file.yaml", BOMBS[bomb]
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     begun = time.process_time()
