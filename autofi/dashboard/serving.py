@@ -24,6 +24,9 @@ from autofi.store.location import StorageURL, resolve_storage
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+#: Until a connection on which nothing comes, or nothing is read, is closed.
+IDLE_SECONDS = 60.0
+
 
 def open_dashboard(
     storage: str | None = None,
@@ -153,7 +156,13 @@ class _Server6(_Server):
 
 
 class _Handler(WSGIRequestHandler):
-    """Without a line for every request."""
+    """Without a line for every request; a connection on which nothing comes or goes is closed, and its thread ends."""
+
+    timeout = IDLE_SECONDS
+
+    def handle(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            super().handle()
 
     def log_message(self, format: str, *args: Any) -> None:
         return
