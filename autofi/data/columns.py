@@ -7,6 +7,7 @@ is read is decided once, over all of its values: see `autofi.data.value_types`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,7 +35,6 @@ _REASONS: dict[ValueType | None, str] = {
     ValueType.TIME: "a number or an ISO 8601 date or time",
     ValueType.DURATION: "a number, a time of the day or a duration",
 }
-_TIMES = Reading(ValueType.TIME)
 _LAST_SECOND = 253_402_300_800.0  # the year 10000, beyond which times have no text
 
 
@@ -115,12 +115,13 @@ def as_numbers(column: Column, reading: Reading = AS_WRITTEN, *, strict: bool = 
     return values
 
 
-def as_times(column: Column) -> NDArray[np.float64]:
+def as_times(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.float64]:
     """Each value as an order in time: numbers as they are, ISO 8601 text as seconds since 1970-01-01 UTC.
 
-    Missing is NaN. Raises UnreadableValueError at the first value that is neither.
+    Missing is NaN. Durations and times of the day are seconds where the reading says so. Raises UnreadableValueError
+    at the first value that is none of these.
     """
-    return as_numbers(column, _TIMES)
+    return as_numbers(column, reading if reading.numeric else replace(reading, values=ValueType.TIME))
 
 
 def as_tokens(column: Column, separator: str | None, reading: Reading = AS_WRITTEN) -> pa.ListArray:

@@ -131,7 +131,7 @@ def _sources(
 ) -> list[_Source]:
     if valid is None and test is None:
         spec = spec.resolve(schema)
-        return [_source(table, schema, make_splitter(spec, table, target=schema.target, seed=seed))]
+        return [_source(table, schema, _splitter(spec, table, schema, seed))]
     if spec.method is not SplitMethod.RANDOM:
         raise ConfigError(
             f"Separate validation or test tables leave nothing to split: found the split '{spec}'; "
@@ -139,12 +139,22 @@ def _sources(
         )
     main: Splitter = ConstantSplit(TRAIN)
     if valid is None:
-        main = RandomSplit.fit(table, schema.target, fractions=VALID_FROM_TRAIN, seed=seed)
+        main = RandomSplit.fit(
+            table,
+            schema.target,
+            fractions=VALID_FROM_TRAIN,
+            seed=seed,
+            reading=schema.reading(schema.target),
+        )
     others = [(valid, VALID), (test, TEST)]
     return [
         _source(table, schema, main),
         *(_source(other, schema, ConstantSplit(part)) for other, part in others if other is not None),
     ]
+
+
+def _splitter(spec: SplitSpec, table: Table, schema: Schema, seed: int) -> Splitter:
+    return make_splitter(spec, table, target=schema.target, seed=seed, reading_of=schema.reading)
 
 
 def _source(table: Table, schema: Schema, splitter: Splitter) -> _Source:
@@ -262,14 +272,14 @@ def _read(source: _Source, schema: Schema) -> Iterator[_Rows]:
         numbers = range(first_row, first_row + batch.num_rows)
         parts = source.splitter.parts(batch, first_row)
         with located(name, schema.target, numbers):
-            labels = read_labels(batch.column(schema.target))
+            labels = read_labels(batch.column(schema.target), schema.reading(schema.target))
         weights = groups = None
         if schema.weight is not None:
             with located(name, schema.weight, numbers):
-                weights = read_weights(batch.column(schema.weight))
+                weights = read_weights(batch.column(schema.weight), schema.reading(schema.weight))
         if schema.group is not None:
             with located(name, schema.group, numbers):
-                groups = read_groups(batch.column(schema.group))
+                groups = read_groups(batch.column(schema.group), schema.reading(schema.group))
         fields = []
         for field, known in zip(schema.fields, dictionaries, strict=True):
             with located(name, field.name, numbers):

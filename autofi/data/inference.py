@@ -126,6 +126,11 @@ def infer_schema(
         ignored=tuple(
             summary.name for summary in summaries if summary.role == "ignored" and summary.name not in indexes
         ),
+        readings={
+            summary.name: profiles[summary.name].reading
+            for summary in summaries
+            if summary.role != "field" and summary.name not in indexes
+        },
     )
     return InferredSchema(schema, tuple(summaries), profiles[target].rows, table.notes)
 
@@ -294,7 +299,9 @@ def _check_target(table: Table, column: ColumnProfile) -> None:
     try:
         labels = read_labels(column.values)
     except UnreadableValueError:
-        row, value = first_wrong(table, column.name, _none_once(read_labels))
+        row, value = first_wrong(
+            table, column.name, _none_once(lambda array: read_labels(array, column.reading))
+        )
         raise DataError(
             f"{rule}: row {row} of {place} is '{value}' (values: {shown}); convert it, or name another "
             "target."
@@ -324,9 +331,9 @@ def _check_numeric(table: Table, column: ColumnProfile) -> None:
 
 def _check_weight(table: Table, column: ColumnProfile) -> None:
     place = f"column '{column.name}' of {table.name}"
-    numbers = column.numbers
+    numbers, reading = column.numbers, column.reading
     if not column.reads_as_number or numbers.lowest < 0 or column.missing:
-        row, value = first_wrong(table, column.name, _none_once(read_weights))
+        row, value = first_wrong(table, column.name, _none_once(lambda array: read_weights(array, reading)))
         shown = "missing" if value is None else repr(value)
         raise DataError(
             f"A weight is a finite number, 0 or more: row {row} of {place} is {shown}; mend it, or leave the "

@@ -11,7 +11,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_codes
-from autofi.data.value_types import Reading, ValueType
+from autofi.data.value_types import AS_WRITTEN, Reading, ValueType
 from autofi.errors import DataError
 
 _GROUPS = Reading(ValueType.INTEGER)
@@ -31,12 +31,12 @@ def located(table: str, column: str, rows: Sequence[int] | NDArray[np.int64]) ->
         ) from None
 
 
-def read_labels(column: Column) -> NDArray[np.int8]:
+def read_labels(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.int8]:
     """-1, 0 or 1 per row, from numbers, booleans and the texts true and false; -1 and 0 mean not clicked.
 
     Raises UnreadableValueError at the first other or missing value.
     """
-    encoded = canonical_codes(column)
+    encoded = canonical_codes(column, reading)
     texts = [*encoded.dictionary.to_pylist(), None]
     labels = [_label(text) for text in texts]
     of_row = pc.fill_null(encoded.indices, len(texts) - 1).to_numpy(zero_copy_only=False)
@@ -50,9 +50,9 @@ def read_labels(column: Column) -> NDArray[np.int8]:
     return read
 
 
-def read_weights(column: Column) -> NDArray[np.float32]:
+def read_weights(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.float32]:
     """Finite weights of at least 0; raises UnreadableValueError at the first other or missing value."""
-    weights = as_numbers(column)
+    weights = as_numbers(column, reading)
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         position = int(wrong.argmax())
@@ -60,14 +60,14 @@ def read_weights(column: Column) -> NDArray[np.float32]:
     return weights.astype(np.float32)
 
 
-def read_groups(column: Column) -> NDArray[np.int64]:
+def read_groups(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.int64]:
     """A 64-bit hash (XXH3) of each canonical value, alike in all files; missing values are one group."""
-    return hash_values(column, seed=0).view(np.int64)
+    return hash_values(column, reading, seed=0).view(np.int64)
 
 
-def hash_values(column: Column, *, seed: int) -> NDArray[np.uint64]:
+def hash_values(column: Column, reading: Reading = AS_WRITTEN, *, seed: int) -> NDArray[np.uint64]:
     """XXH3 of each canonical value's UTF-8 bytes, of 7.0 as of 7; 0 for missing values."""
-    encoded = canonical_codes(column, _GROUPS)
+    encoded = canonical_codes(column, _GROUPS if reading.values is None else reading)
     hashes = np.array(
         [
             0 if value is None else xxhash.xxh3_64_intdigest(value.encode(), seed=seed)

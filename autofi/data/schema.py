@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from autofi.data.value_types import Reading, ValueType
+from autofi.data.value_types import AS_WRITTEN, Reading, ValueType
 from autofi.errors import DataError, nearest
 
 #: Of what is not null in a schema's JSON; lists are of texts.
@@ -84,7 +84,7 @@ class Schema:
 
     Fields keep the order of the table. `weight`, `time` and `split` (a column of the texts train, valid and
     test) are never fields; `group` (whose rows GAUC compares, mostly a user) may be one. `ignored` lists the
-    columns left unread.
+    columns left unread. `readings` are those of columns that are no fields.
     """
 
     fields: tuple[Field, ...]
@@ -94,6 +94,7 @@ class Schema:
     time: str | None = None
     split: str | None = None
     ignored: tuple[str, ...] = ()
+    readings: Mapping[str, Reading] = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -148,6 +149,12 @@ class Schema:
                 return field
         raise DataError(f"No field is named '{name}': {nearest(name, self.names)}")
 
+    def reading(self, column: str) -> Reading:
+        """How the values of any column are read; as AutoFI 0.1 did where that is not known."""
+        if column in self.names:
+            return self.field(column).reading
+        return self.readings.get(column, AS_WRITTEN)
+
     def to_json(self) -> dict[str, Any]:
         """A JSON object that `from_json` reads back as an equal schema."""
         return {
@@ -158,6 +165,7 @@ class Schema:
             "time": self.time,
             "split": self.split,
             "ignored": list(self.ignored),
+            "readings": {name: _reading_json(reading) for name, reading in self.readings.items()},
         }
 
     @classmethod
@@ -167,8 +175,13 @@ class Schema:
             _check_types(document)
             fields = tuple(Field(**field) for field in document["fields"])
             settings = {key: value for key, value in document.items() if key != "fields"}
-            return cls(fields=fields, **settings | {"ignored": tuple(settings.get("ignored", ()))})
-        except (KeyError, TypeError) as error:
+            settings["ignored"] = tuple(settings.get("ignored", ()))
+            settings["readings"] = {
+                name: Field(name, FieldKind.CATEGORICAL, **reading).reading
+                for name, reading in dict(settings.get("readings", {})).items()
+            }
+            return cls(fields=fields, **settings)
+        except (KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"A schema's JSON holds fields, target and roles: {error}; write it anew."
             ) from None
@@ -193,10 +206,22 @@ def _check_parts(whole: str, document: Mapping[str, Any], types: Mapping[str, ty
 
 def _field_json(field: Field) -> dict[str, Any]:
     """Without the settings that fields of earlier versions do not have, where they say nothing."""
-    document = dataclasses.asdict(field) | {"kind": field.kind.value, "missing": list(field.missing)}
-    later = {"values": field.values and field.values.value, "decimal": field.decimal}
-    document |= later
-    return {key: value for key, value in document.items() if key not in (*later, "missing") or value}
+    document = {
+        "name": field.name,
+        "kind": field.kind.value,
+        "separator": field.separator,
+        "reads_as_number": field.reads_as_number,
+    }
+    return document | _reading_json(field.reading)
+
+
+def _reading_json(reading: Reading) -> dict[str, Any]:
+    document = {
+        "values": reading.values and reading.values.value,
+        "decimal": reading.decimal,
+        "missing": list(reading.missing),
+    }
+    return {key: value for key, value in document.items() if value}
 
 
 def _value_type(values: str | None, name: str) -> ValueType | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -17,6 +17,7 @@ from autofi.data.columns import as_times, canonical_strings
 from autofi.data.reading import ColumnNames, Table
 from autofi.data.roles import hash_values, located, read_labels
 from autofi.data.schema import Schema
+from autofi.data.value_types import AS_WRITTEN, Reading
 from autofi.errors import ConfigError, DataError, nearest
 
 PARTS = ("train", "valid", "test")
@@ -136,21 +137,31 @@ def check_split(spec: SplitSpec, table: Table | ColumnNames) -> None:
         )
 
 
-def make_splitter(spec: SplitSpec, table: Table, *, target: str, seed: int) -> Splitter:
+def make_splitter(
+    spec: SplitSpec,
+    table: Table,
+    *,
+    target: str,
+    seed: int,
+    reading_of: Callable[[str], Reading] = lambda column: AS_WRITTEN,
+) -> Splitter:
     """Fit a resolved split to a table, which reads the one column that decides: at random that of the target.
 
-    Raises DataError for a column that the table lacks or whose values cannot be used.
+    `reading_of` says how a column's values are read. Raises DataError for a column that the table lacks or whose values
+    cannot be used.
     """
     if spec.method is SplitMethod.RANDOM:
-        return RandomSplit.fit(table, target, fractions=spec.fractions, seed=seed)
+        return RandomSplit.fit(table, target, fractions=spec.fractions, seed=seed, reading=reading_of(target))
     if spec.column is None:
         raise ValueError(f"the split '{spec}' names no column: resolve it with the schema first")
     check_split(spec, table)
     if spec.method is SplitMethod.TIME:
-        return TimeSplit.fit(table, spec.column, fractions=spec.fractions)
+        return TimeSplit.fit(table, spec.column, fractions=spec.fractions, reading=reading_of(spec.column))
     if spec.method is SplitMethod.GROUP:
-        return GroupSplit.fit(table, spec.column, fractions=spec.fractions, seed=seed)
-    return ColumnSplit.fit(table, spec.column, target=target, seed=seed)
+        return GroupSplit.fit(
+            table, spec.column, fractions=spec.fractions, seed=seed, reading=reading_of(spec.column)
+        )
+    return ColumnSplit.fit(table, spec.column, target=target, seed=seed, reading=reading_of(target))
 
 
 def shares_of(count: int, fractions: Fractions) -> list[int]:
@@ -225,6 +236,7 @@ class RandomSplit:
     others: Cut
     clicks: Cut
     table_name: str = "the table"
+    reading: Reading = AS_WRITTEN
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -239,12 +251,13 @@ class RandomSplit:
         fractions: Fractions,
         seed: int,
         among: NDArray[np.bool_] | None = None,
+        reading: Reading = AS_WRITTEN,
     ) -> RandomSplit:
         """Reads the target once and holds nine bytes per row; only rows `among` those are shared out, all unless given.
 
         Raises DataError for a value that is no label.
         """
-        split = RandomSplit(target, seed, Cut(), Cut(), table.name)
+        split = RandomSplit(target, seed, Cut(), Cut(), table.name, reading)
         clicked = np.concatenate(
             [split._clicked(batch, first) for first, batch in numbered_batches(table, (target,))]
         )
@@ -260,7 +273,7 @@ class RandomSplit:
 
     def _clicked(self, batch: pa.RecordBatch, first_row: int) -> NDArray[np.bool_]:
         with located(self.table_name, self.target, range(first_row, first_row + batch.num_rows)):
-            return np.asarray(read_labels(batch.column(self.target)) > 0)
+            return np.asarray(read_labels(batch.column(self.target), self.reading) > 0)
 
     def _hashes(self, rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
         return splitmix64(rows + _seed_hash(self.seed))
@@ -293,18 +306,27 @@ class GroupSplit:
     seed: int
     cut: Cut
     table_name: str = "the table"
+    reading: Reading = AS_WRITTEN
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.column,)
 
     @classmethod
-    def fit(cls, table: Table, column: str, *, fractions: Fractions, seed: int) -> GroupSplit:
+    def fit(
+        cls,
+        table: Table,
+        column: str,
+        *,
+        fractions: Fractions,
+        seed: int,
+        reading: Reading = AS_WRITTEN,
+    ) -> GroupSplit:
         """Gives each part its share of groups, at least one; holds a hash per group.
 
         Raises DataError where there are fewer groups than parts.
         """
-        split = GroupSplit(column, seed, Cut(), table.name)
+        split = GroupSplit(column, seed, Cut(), table.name, reading)
         groups = np.empty(0, dtype=np.uint64)
         waiting: list[NDArray[np.uint64]] = []
         for first, batch in numbered_batches(table, (column,)):
@@ -328,7 +350,8 @@ class GroupSplit:
 
     def _hashes(self, batch: pa.RecordBatch, first_row: int) -> NDArray[np.uint64]:
         with located(self.table_name, self.column, range(first_row, first_row + batch.num_rows)):
-            return splitmix64(hash_values(batch.column(self.column), seed=self.seed % (1 << 64)))
+            hashes = hash_values(batch.column(self.column), self.reading, seed=self.seed % (1 << 64))
+        return splitmix64(hashes)
 
 
 @dataclass(frozen=True)
@@ -340,18 +363,21 @@ class TimeSplit:
     test_from: float
     """The times of the first validation and of the first test row; infinite without a test part."""
     table_name: str = "the table"
+    reading: Reading = AS_WRITTEN
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.column,)
 
     @classmethod
-    def fit(cls, table: Table, column: str, *, fractions: Fractions) -> TimeSplit:
+    def fit(
+        cls, table: Table, column: str, *, fractions: Fractions, reading: Reading = AS_WRITTEN
+    ) -> TimeSplit:
         """Cut the column's distinct times where the shares of rows come nearest to the fractions.
 
         Holds one float64 per row. Raises DataError when there are fewer distinct times than parts.
         """
-        read = TimeSplit(column, np.inf, np.inf, table.name)
+        read = TimeSplit(column, np.inf, np.inf, table.name, reading)
         every = [read._times(batch, first) for first, batch in numbered_batches(table, (column,))]
         times, counts = np.unique(np.concatenate([np.empty(0), *every]), return_counts=True)
         needed = 3 if fractions[2] > 0 else 2
@@ -375,7 +401,7 @@ class TimeSplit:
     def _times(self, batch: pa.RecordBatch, first_row: int) -> NDArray[np.float64]:
         rows = range(first_row, first_row + batch.num_rows)
         with located(self.table_name, self.column, rows):
-            times = as_times(batch.column(self.column))
+            times = as_times(batch.column(self.column), self.reading)
         wrong = ~np.isfinite(times)
         if wrong.any():
             raise DataError(
@@ -399,10 +425,12 @@ class ColumnSplit:
         return (self.column,) if self.drawn is None else (self.column, *self.drawn.columns)
 
     @classmethod
-    def fit(cls, table: Table, column: str, *, target: str, seed: int) -> ColumnSplit:
+    def fit(
+        cls, table: Table, column: str, *, target: str, seed: int, reading: Reading = AS_WRITTEN
+    ) -> ColumnSplit:
         """See which parts there are: without validation rows, a tenth of the training rows validates.
 
-        Raises DataError for other values, and when no row trains.
+        `reading` is that of the target.         Raises DataError for other values, and when no row trains.
         """
         split = ColumnSplit(column, None, table.name)
         parts = np.concatenate(
@@ -415,7 +443,14 @@ class ColumnSplit:
             )
         if (parts == VALID).any():
             return split
-        drawn = RandomSplit.fit(table, target, fractions=VALID_FROM_TRAIN, seed=seed, among=parts == TRAIN)
+        drawn = RandomSplit.fit(
+            table,
+            target,
+            fractions=VALID_FROM_TRAIN,
+            seed=seed,
+            among=parts == TRAIN,
+            reading=reading,
+        )
         return replace(split, drawn=drawn)
 
     def parts(self, batch: pa.RecordBatch, first_row: int) -> PartCodes:

@@ -41,10 +41,10 @@ _MOMENT = rf"^{_DATE}([Tt ]{_CLOCK})?$"
 _ZONED = rf"^{_DATE}[Tt ]{_CLOCK} ?([zZ]|UTC|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$"
 _OF_DAY = r"(?P<h>[0-9]{1,2}):(?P<m>[0-9]{2})(?::(?P<s>[0-9]{2})(?:\.(?P<f>[0-9]+))?)?"
 _TIME_OF_DAY = rf"^{_OF_DAY}$"
-# As pandas and Python write durations, and ISO 8601.
+# As pandas and Python write durations, and ISO 8601, whose days pandas gives a sign of their own: P-1DT23H59M53S.
 _DAYS = rf"^(?P<d>[+-]?[0-9]+) days?,?(?: (?P<n>[+-]?){_OF_DAY})?$"
 _ISO = (
-    r"^(?P<n>[+-]?)P(?:(?P<d>[0-9]+)D)?"
+    r"^(?P<n>[+-]?)P(?:(?P<d>[+-]?[0-9]+)D)?"
     r"(?:T(?:(?P<h>[0-9]+)H)?(?:(?P<m>[0-9]+)M)?(?:(?P<s>[0-9]+)(?:\.(?P<f>[0-9]+))?S)?)?$"
 )
 

@@ -171,10 +171,10 @@ class Predictor:
         for batch, probabilities in self._scored(opened, columns, progress, counts):
             places = range(rows, rows + batch.num_rows)
             with located(opened.name, target, places):
-                labels.append(read_labels(batch.column(target)) > 0)
+                labels.append(read_labels(batch.column(target), self.schema.reading(target)) > 0)
             if weight is not None:
                 with located(opened.name, weight, places):
-                    weights.append(read_weights(batch.column(weight)))
+                    weights.append(read_weights(batch.column(weight), self.schema.reading(weight)))
             scores.append(probabilities)
             rows += batch.num_rows
         self._tell(counts, opened)

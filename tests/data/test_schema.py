@@ -5,6 +5,7 @@ import json
 import pytest
 
 from autofi.data.schema import Field, FieldKind, Schema
+from autofi.data.value_types import Reading, ValueType
 from autofi.errors import DataError
 
 CITY = Field("city", FieldKind.CATEGORICAL)
@@ -21,11 +22,18 @@ def test_json_round_trip() -> None:
         time="at",
         split="part",
         ignored=("note",),
+        readings={"w": Reading(ValueType.NUMBER, ",", ("-999",)), "at": Reading(ValueType.TIME)},
     )
     assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
     assert schema.names == ("city", "user", "genres", "price")
     assert schema.columns == ("city", "user", "genres", "price", "click", "w", "at", "part")
     assert schema.field("price").reads_as_number
+    assert schema.reading("w").decimal == ","
+    assert schema.reading("click") == Reading()
+    with pytest.raises(DataError, match="not iterable"):
+        Schema.from_json(schema.to_json() | {"readings": 7})
+    with pytest.raises(DataError, match="did you mean 'time'"):
+        Schema.from_json(schema.to_json() | {"readings": {"at": {"values": "tim"}}})
 
 
 @pytest.mark.parametrize(
