@@ -228,7 +228,7 @@ def _read_texts(texts: pa.StringArray, reading: Reading) -> pa.StringArray:
         return _without_marks(texts, reading) if reading.marks else _empty_to_null(texts)
     texts = _without_marks(texts, reading)
     if reading.values is ValueType.INTEGER:
-        return integer_texts(texts, reading.decimal)
+        return integer_texts(texts, reading.decimal, grouped=reading.grouped)
     values, sound = parser(reading)(trimmed(texts))
     spelled = _moments(values) if reading.values is ValueType.TIME else number_texts(values)
     return pc.if_else(pa.array(sound), spelled, texts)

@@ -93,6 +93,7 @@ def infer_schema(
         _check_weight(table, profiles[given.weight])
 
     kinds = _said_kinds(given)
+    commas = any(column.reading.decimal == "," for column in profiles.values())
     roles = {target: "target", given.weight: "weight", given.time: "time", given.split_column: "split"}
     fields, summaries = [], []
     indexes: set[str] = set()
@@ -111,7 +112,11 @@ def infer_schema(
             fields.append(field)
         elif role == "ignored" and name == given.group:
             role = "group"
-        note = reason if role != "field" else "; ".join(_remarks(column, table.remarks.get(name))) or None
+        note = (
+            reason
+            if role != "field"
+            else "; ".join(_remarks(column, table.remarks.get(name), commas)) or None
+        )
         found = column.summary()
         number = found.reads_as_number if field is None else field.reads_as_number
         summaries.append(dataclasses.replace(found, kind=kind, reads_as_number=number, role=role, note=note))
@@ -236,9 +241,12 @@ def _reason_to_ignore(column: ColumnProfile, given: SchemaOverrides) -> str | No
     return None
 
 
-def _remarks(column: ColumnProfile, of_table: str | None) -> Iterator[str]:
+def _remarks(column: ColumnProfile, of_table: str | None, commas: bool) -> Iterator[str]:
+    """In words, what is odd of a column; `commas`: another one of its table has decimal commas."""
     if of_table is not None:
         yield of_table
+    if commas and column.looks_grouped:
+        yield "1.234 is read with a decimal point, although other columns have decimal commas: see --decimal"
     if column.remark is not None:
         yield column.remark
     if column.missing_marks:
@@ -272,6 +280,7 @@ def _field(table: Table, column: ColumnProfile, kind: FieldKind, separator: str 
         values=values,
         decimal=reading.decimal,
         missing=reading.missing,
+        grouped=reading.grouped,
     )
 
 

@@ -36,8 +36,8 @@ class Field:
     `separator` splits the text of a multi-valued field; None means that the column holds lists.
     `reads_as_number`: every value observed is missing or a finite number, as always in numeric fields and
     often in integer ids; such a field has a position on the number line besides its code.
-    `values`, `decimal` and `missing` are those of its `reading`; of a multi-valued field they say how each of its
-    values is read.
+    `values`, `decimal`, `missing` and `grouped` are those of its `reading`; of a multi-valued field they say how each
+    of its values is read.
     Raises DataError where these disagree.
     """
 
@@ -48,6 +48,7 @@ class Field:
     values: ValueType | None = None
     decimal: str | None = None
     missing: tuple[str, ...] = ()
+    grouped: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", tuple(self.missing))
@@ -75,7 +76,7 @@ class Field:
     @cached_property
     def reading(self) -> Reading:
         """How its values are read."""
-        return Reading(self.values, self.decimal, self.missing)
+        return Reading(self.values, self.decimal, self.missing, self.grouped)
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,8 @@ def _reading_json(reading: Reading) -> dict[str, Any]:
         "decimal": reading.decimal,
         "missing": list(reading.missing),
     }
-    return {key: value for key, value in document.items() if value}
+    found = {key: value for key, value in document.items() if value}
+    return found if reading.grouped else found | {"grouped": False}
 
 
 def _value_type(values: str | None, name: str) -> ValueType | None:

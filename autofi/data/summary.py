@@ -30,8 +30,10 @@ from autofi.data.reading import Table
 from autofi.data.schema import FieldKind
 from autofi.data.text_values import (
     decimal_mark,
+    has_groups,
     is_boolean_text,
     is_mark,
+    looks_grouped,
     parse_numbers,
     parser,
     trimmed,
@@ -265,11 +267,13 @@ class ColumnProfile:
             if mark is not None and not certain:
                 return ValueType.TEXT, number, AMBIGUOUS
             if mark is not None:
-                grouped = _Candidate(Reading(ValueType.NUMBER, mark, self._missing))
-                grouped.add(texts)
+                grouped = mark == "." or has_groups(texts)
+                numbers = _Candidate(Reading(ValueType.NUMBER, mark, self._missing, grouped))
+                numbers.add(texts)
                 name = "decimal commas" if mark == "," else "thousands separators"
-                return _number_type(grouped, padded=zero_padded(texts)), grouped, f"read with {name}"
-        sound = parse_numbers(trimmed(few), self._decimal)[1]
+                return _number_type(numbers, padded=zero_padded(texts)), numbers, f"read with {name}"
+        marks = (None, ".", ",") if self._decimal is None else (self._decimal,)
+        sound = max((parse_numbers(trimmed(few), mark)[1] for mark in marks), key=lambda mask: mask.sum())
         if 1 - _ODD_SHARE <= sound.mean() < 1 and len(few) > _FIRST_VALUES / 2:
             odd = few[int(sound.argmin())].as_py()
             return (
@@ -283,12 +287,19 @@ class ColumnProfile:
     def reading(self) -> Reading:
         """How the values are read, by all that was seen."""
         values, numbers, _ = self._verdict
-        return Reading(values, numbers.reading.decimal, self._missing)
+        return dataclasses.replace(numbers.reading, values=values)
 
     @property
     def remark(self) -> str | None:
         """In words, what is odd in how the values are read."""
         return self._verdict[2]
+
+    @property
+    def looks_grouped(self) -> bool:
+        """Whether its texts were read as numbers with a fraction and may be thousands: 1.234, of which none is 12.5."""
+        reading = self.reading
+        number = reading.values in (ValueType.NUMBER, ValueType.INTEGER)
+        return number and reading.decimal is None and is_text(self.type) and looks_grouped(self._texts())
 
     @property
     def missing(self) -> int:

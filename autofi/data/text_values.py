@@ -33,6 +33,8 @@ _INTEGER = r"^(0|-?[1-9][0-9]*)$"
 # No mark of a missing value begins so.
 _SURELY_VALUES = r"^[+-]?[0-9]"
 _WHOLE = r"^([+-]?)(0|[1-9][0-9]*)(\.0*)?$"
+_ONE_POINT = r"^[+-]?[0-9]+\.[0-9]+$"
+_ONE_GROUP = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
 # A mark between groups of three digits, the other one before the fraction.
 _GROUP = {".": r"[,' \x{a0}\x{202f}]", ",": r"[.' \x{a0}\x{202f}]"}
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -71,14 +73,14 @@ def is_mark(texts: pa.StringArray, reading: Reading) -> Mask:
     return found
 
 
-def integer_texts(texts: pa.StringArray, decimal: str | None) -> pa.StringArray:
+def integer_texts(texts: pa.StringArray, decimal: str | None, *, grouped: bool = True) -> pa.StringArray:
     """Whole numbers as plain decimal texts (7.0, +7, 7e0 and true become 7 and 1); every other text as it is.
 
     Numbers with a fraction get their shortest text. Numbers with leading zeros are texts.
     """
     if all_match(texts, _INTEGER):
         return texts
-    cut = _without_groups(trimmed(texts), decimal)
+    cut = _without_groups(trimmed(texts), decimal, grouped)
     whole = pc.match_substring_regex(cut, _WHOLE)
     plain = pc.replace_substring_regex(cut, _WHOLE, r"\1\2")
     plain = pc.replace_substring_regex(plain, r"^(\+|-(0$))", r"\2")
@@ -110,12 +112,15 @@ def number_texts(values: Floats, written: pa.StringArray | None = None) -> pa.St
     return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), text)
 
 
-def parse_numbers(texts: pa.StringArray, decimal: str | None) -> tuple[Floats, Mask]:
-    """float64 numbers of texts; true and false are 1 and 0, null is NaN and could be read."""
+def parse_numbers(texts: pa.StringArray, decimal: str | None, *, grouped: bool = True) -> tuple[Floats, Mask]:
+    """float64 numbers of texts; true and false are 1 and 0, null is NaN and could be read.
+
+    `decimal` and `grouped` are those of `Reading`.
+    """
     if decimal is None:
         with suppress(pa.ArrowInvalid):
             return _floats(pc.cast(texts, pa.float64())), np.ones(len(texts), dtype=bool)
-    cut = _without_groups(texts, decimal)
+    cut = _without_groups(texts, decimal, grouped)
     lower = pc.utf8_lower(cut)
     cut = pc.if_else(pc.equal(lower, "true"), "1", pc.if_else(pc.equal(lower, "false"), "0", cut))
     sound = pc.or_(pc.match_substring_regex(cut, _NUMBER), pc.match_substring_regex(cut, _INFINITE))
@@ -161,7 +166,7 @@ def parser(reading: Reading) -> Parser:
         return parse_times
     if reading.values is ValueType.DURATION:
         return parse_durations
-    return lambda texts: parse_numbers(texts, reading.decimal)
+    return lambda texts: parse_numbers(texts, reading.decimal, grouped=reading.grouped)
 
 
 def is_boolean_text(texts: pa.StringArray) -> Mask:
@@ -197,20 +202,37 @@ def decimal_mark(texts: pa.StringArray) -> tuple[str | None, bool]:
     return ("," if comma[1].all() else None), True
 
 
+def has_groups(texts: pa.StringArray) -> bool:
+    """Whether any number with a decimal comma, or without, has points between groups of thousands."""
+    return any_match(trimmed(texts), r"^[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]*)?$")
+
+
+def looks_grouped(texts: pa.StringArray) -> bool:
+    """Whether numbers have points, all of them where groups of thousands would: 1.234, and no 12.5 or 0.125."""
+    cut = trimmed(texts)
+    pointed = cut.filter(pc.match_substring(cut, "."))
+    return len(pointed) > 0 and all_match(pointed, _ONE_GROUP)
+
+
 def valid(texts: pa.Array) -> Mask:
     """Whether each value is not null."""
     return _mask(pc.is_valid(texts))
 
 
-def _without_groups(texts: pa.StringArray, decimal: str | None) -> pa.StringArray:
-    """Texts with groups of thousands, or with decimal commas, as plain numbers; others as they are."""
+def _without_groups(texts: pa.StringArray, decimal: str | None, grouped: bool) -> pa.StringArray:
+    """Texts with groups of thousands, or with decimal commas, as plain numbers; others as they are.
+
+    Unless `grouped`, a single point stands before a fraction and not between thousands.
+    """
     if decimal is None:
         return texts
     group, point = _GROUP[decimal], rf"\{decimal}"
-    grouped = rf"^[+-]?[0-9]{{1,3}}({group}[0-9]{{3}})+({point}[0-9]*)?$"
-    texts = pc.if_else(
-        pc.match_substring_regex(texts, grouped), pc.replace_substring_regex(texts, group, ""), texts
-    )
+    # No group begins with a zero: 0,125 has a decimal comma.
+    groups = rf"^[+-]?[1-9][0-9]{{0,2}}({group}[0-9]{{3}})+({point}[0-9]*)?$"
+    found = pc.match_substring_regex(texts, groups)
+    if not grouped:
+        found = pc.and_(found, pc.invert(pc.match_substring_regex(texts, _ONE_POINT)))
+    texts = pc.if_else(found, pc.replace_substring_regex(texts, group, ""), texts)
     if decimal == ".":
         return texts
     decimals = rf"^[+-]?([0-9]+,[0-9]*|,[0-9]+){_EXPONENT}$"

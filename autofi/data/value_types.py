@@ -34,12 +34,14 @@ class Reading:
     `values` None reads them as AutoFI 0.1 did, value by value: exported models of that time depend on it.
     `decimal` is "," or "." where the column's texts have decimal commas or groups of thousands (1.234,5 and 1,234.5),
     else None. `missing` are marks of missing values besides those of `MISSING_MARKS`; they are missing in columns of
-    text, too.
+    text, too. `grouped` is False where the column has decimal commas and no groups of thousands in training: 1.234 is
+    then the number that every other file means by it.
     """
 
     values: ValueType | None = None
     decimal: str | None = None
     missing: tuple[str, ...] = ()
+    grouped: bool = True
 
     @cached_property
     def marks(self) -> frozenset[str]:
