@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from autofi.data.columns import canonical_strings
 from autofi.data.field_values import FieldValues
 from autofi.data.schema import Field, FieldKind, Schema
+from autofi.data.value_types import AS_WRITTEN, Reading, ValueType
 from autofi.export.training_profile import FieldProfile, Share, TrainingProfile
 from autofi.one_line import one_line
 
@@ -37,6 +39,7 @@ class FieldSkew:
     unseen   values (tokens of a multi-valued field) that training rows do not have; None in a numeric field
     rare     numbers below the 1st or above the 99th percentile of training; None where a field is no number
     outside  numbers below the lowest or above the highest of training
+    reading  how values are read: times are told as such
     """
 
     name: str
@@ -45,6 +48,7 @@ class FieldSkew:
     rare: Share | None
     outside: Share | None
     expected: FieldProfile
+    reading: Reading = AS_WRITTEN
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -55,7 +59,8 @@ class FieldSkew:
         numbers = self.expected.numbers
         if self.rare is not None and numbers is not None:
             low, high = numbers.usual
-            found.append((f"outside {low:.4g} to {high:.4g}", self.rare, numbers.rare))
+            ends = " to ".join(_shown(end, self.reading) for end in (low, high))
+            found.append((f"outside {ends}", self.rare, numbers.rare))
         return tuple(
             f"{percent(share)} {what}, {percent(before)} in training"
             for what, share, before in found
@@ -203,6 +208,7 @@ class _FieldCounts:
             rare=Share(rare, values) if numeric else None,
             outside=Share(outside, values) if numeric else None,
             expected=self._profile,
+            reading=self._field.reading,
         )
 
     def _numbers(self, numbers: NDArray[np.float64]) -> tuple[int, int, int, int, int]:
@@ -273,6 +279,13 @@ def told_line(table: str, told: Mapping[str, Sequence[str]], fields: int) -> str
         f"{table} is far from the training rows in {len(told)} of {fields} fields: {'; '.join(parts)}{tail}"
     )
     return one_line(line)
+
+
+def _shown(number: float, reading: Reading) -> str:
+    """Four digits; of times the text, to the second."""
+    if reading.values is ValueType.TIME:
+        return str(canonical_strings(pa.array([round(number)]), reading)[0])
+    return f"{number:.4g}"
 
 
 def _short_dictionary(column: pa.Array) -> pa.Array:

@@ -25,6 +25,7 @@ from autofi.cli.app import app
 from autofi.data.encode import encode
 from autofi.data.inference import SchemaOverrides, infer_schema
 from autofi.data.reading import open_table
+from autofi.data.value_types import Reading, ValueType
 from autofi.errors import ExportError
 from autofi.export.loading import load
 from autofi.export.manifest import describe, read_manifest
@@ -34,6 +35,7 @@ from autofi.export.release import release_bundle
 from autofi.export.skew import (
     FIRST_ROWS,
     ONE_BATCH_IN,
+    FieldSkew,
     SkewCounts,
     SkewWarning,
     far_off,
@@ -43,7 +45,9 @@ from autofi.export.skew import (
 )
 from autofi.export.training_profile import (
     MOST_VALUES,
+    FieldProfile,
     KnownValues,
+    NumberRange,
     Share,
     TrainingProfile,
     hash_texts,
@@ -180,6 +184,21 @@ def test_what_is_far_off_is_told_in_one_line(
             assert len(caught) == 1
             assert "\n" not in str(caught[0].message) and "1 of " in str(caught[0].message)
             assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (ValueType.TIME, "100 % outside 2024-01-01 to 2024-01-31T12:00:01, 0 % in training"),
+        (ValueType.NUMBER, "100 % outside 1.704e+09 to 1.707e+09, 0 % in training"),
+    ],
+)
+def test_times_are_told_as_such(values: ValueType, told: str) -> None:
+    first, last = (pd.Timestamp(text).timestamp() for text in ("2024-01-01", "2024-01-31T12:00:01.4"))
+    none, every = Share(0, 1000), Share(1000, 1000)
+    trained = FieldProfile("at", none, None, None, NumberRange(first, last, {0.01: first, 0.99: last}, none))
+    skew = FieldSkew("at", none, None, every, every, trained, Reading(values))
+    assert skew.told == (told,)
 
 
 def test_nothing_is_told_of_rows_like_those_of_training_nor_of_few(released: dict[str, Predictor]) -> None:
