@@ -19,7 +19,11 @@ The command line prints one line for any of them and exits with code 2.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+#: Characters of a name or value in a message, and names in a list of them.
+MOST_SHOWN = 120
+MOST_NAMES = 60
 
 
 class AutoFIError(Exception):
@@ -79,8 +83,24 @@ class MissingDependencyError(AutoFIError, ImportError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The tail of an unknown-name message: the nearest known name and the list of all."""
+    """The tail of an unknown-name message: the nearest known name and the list of all, or of as many as fit."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}Known: {', '.join(known) or 'none'}."
+    close = difflib.get_close_matches(name[:MOST_SHOWN], known, n=1)
+    hint = f"did you mean '{short(close[0])}'? " if close else ""
+    return f"{hint}Known: {listed(known) or 'none'}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names, of many the first and how many there are besides."""
+    shown = ", ".join(map(short, names[:MOST_NAMES]))
+    return f"{shown} and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else shown
+
+
+def short(text: str) -> str:
+    """A name or a value's text, short enough for a line that says more."""
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
+
+
+def shown(value: object) -> str:
+    """A value of a table as Python writes it, short enough for a line that says more."""
+    return short(repr(value[: MOST_SHOWN + 1] if isinstance(value, (str, bytes)) else value))

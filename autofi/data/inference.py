@@ -24,7 +24,7 @@ from autofi.data.summary import (
     summarize,
 )
 from autofi.data.value_types import Reading, ValueType
-from autofi.errors import DataError, nearest
+from autofi.errors import DataError, listed, nearest, short, shown
 
 __all__ = [
     "ColumnSummary",
@@ -198,7 +198,7 @@ def _guess_target(table: Table | ColumnNames) -> str:
             return by_lower[name]
     raise DataError(
         f"A table has a target column: {table.name} has none called {', '.join(TARGET_NAMES)}; name one of "
-        f"its columns as target: {', '.join(table.columns)}."
+        f"its columns as target: {listed(table.columns)}."
     )
 
 
@@ -293,7 +293,7 @@ def _check_readable(table: Table, profiles: Profiles, target: str, given: Schema
         row, value = first_wrong(table, name, _none_once(canonical_strings))
         raise DataError(
             f"A column holds text, numbers, times or lists of them: row {row} of column '{name}' of "
-            f"{table.name} is {value!r}, not {error.reason}; convert or ignore it."
+            f"{table.name} is {shown(value)}, not {error.reason}; convert or ignore it."
         )
 
 
@@ -304,7 +304,7 @@ def _check_target(table: Table, column: ColumnProfile) -> None:
         row, _ = first_wrong(table, column.name, lambda array: _missing(array, column.reading))
         raise DataError(f"{rule}: row {row} of {place} is missing; leave such rows out.")
     texts = column.values.to_pylist()
-    shown = ", ".join(texts[:_FEW]) + (", ..." if len(texts) > _FEW else "")
+    found = ", ".join(map(short, texts[:_FEW])) + (", ..." if len(texts) > _FEW else "")
     try:
         labels = read_labels(column.values)
     except UnreadableValueError:
@@ -312,14 +312,14 @@ def _check_target(table: Table, column: ColumnProfile) -> None:
             table, column.name, _none_once(lambda array: read_labels(array, column.reading))
         )
         raise DataError(
-            f"{rule}: row {row} of {place} is '{value}' (values: {shown}); convert it, or name another "
+            f"{rule}: row {row} of {place} is '{short(str(value))}' (values: {found}); convert it, or name another "
             "target."
         ) from None
     if {-1, 0} <= set(labels.tolist()):
-        raise DataError(f"{rule}: {place} holds {shown}; convert it to 0 and 1.")
+        raise DataError(f"{rule}: {place} holds {found}; convert it to 0 and 1.")
     if labels.min() == labels.max():
         raise DataError(
-            f"A target has both clicks and others: all {column.rows:,} rows of {place} are {shown}; name "
+            f"A target has both clicks and others: all {column.rows:,} rows of {place} are {found}; name "
             "another target, or read other rows."
         )
 
@@ -330,11 +330,13 @@ def _check_numeric(table: Table, column: ColumnProfile) -> None:
     reading = dataclasses.replace(column.reading, values=column.numbers.reading.values)
     row, value = first_wrong(table, column.name, lambda array: np.isinf(as_numbers(array, reading)))
     way_out = (
-        f"say --missing {value!r} if it is a missing value" if isinstance(value, str) else "leave it empty"
+        f"say --missing {shown(value)} if it is a missing value"
+        if isinstance(value, str)
+        else "leave it empty"
     )
     raise DataError(
         f"A numeric column holds finite numbers: row {row} of column '{column.name}' of {table.name} is "
-        f"{value!r}; convert it, {way_out}, or read the column as categorical."
+        f"{shown(value)}; convert it, {way_out}, or read the column as categorical."
     )
 
 
@@ -343,9 +345,9 @@ def _check_weight(table: Table, column: ColumnProfile) -> None:
     numbers, reading = column.numbers, column.reading
     if not column.reads_as_number or numbers.lowest < 0 or column.missing:
         row, value = first_wrong(table, column.name, _none_once(lambda array: read_weights(array, reading)))
-        shown = "missing" if value is None else repr(value)
+        found = "missing" if value is None else shown(value)
         raise DataError(
-            f"A weight is a finite number, 0 or more: row {row} of {place} is {shown}; mend it, or leave the "
+            f"A weight is a finite number, 0 or more: row {row} of {place} is {found}; mend it, or leave the "
             "row out."
         )
     if numbers.highest == 0:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autofi.data.columns import Column, UnreadableValueError, as_numbers, canonical_codes
 from autofi.data.value_types import AS_WRITTEN, Reading, ValueType
-from autofi.errors import DataError
+from autofi.errors import DataError, shown
 
 _GROUPS = Reading(ValueType.INTEGER)
 _WORDS = {"true": 1, "false": 0}
@@ -26,7 +26,7 @@ def located(table: str, column: str, rows: Sequence[int] | NDArray[np.int64]) ->
     except UnreadableValueError as error:
         row = int(rows[error.position]) + 1 if error.position < len(rows) else 1
         raise DataError(
-            f"Every value of column '{column}' must be {error.reason}: found {error.value!r} in row {row} of "
+            f"Every value of column '{column}' must be {error.reason}: found {shown(error.value)} in row {row} of "
             f"{table}; correct the value, or give the column another use."
         ) from None
 

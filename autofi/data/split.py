@@ -18,7 +18,7 @@ from autofi.data.reading import ColumnNames, Table
 from autofi.data.roles import hash_values, located, read_labels
 from autofi.data.schema import Schema
 from autofi.data.value_types import AS_WRITTEN, Reading
-from autofi.errors import ConfigError, DataError, nearest
+from autofi.errors import ConfigError, DataError, nearest, shown
 
 PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
@@ -467,7 +467,7 @@ class ColumnSplit:
             position = int((parts < 0).argmax())
             raise DataError(
                 f"A split column holds train, valid (validation, val, dev) or test: column '{self.column}' "
-                f"has {values[int(codes[position])]!r} in row {rows[position] + 1} of {self.table_name}."
+                f"has {shown(values[int(codes[position])])} in row {rows[position] + 1} of {self.table_name}."
             )
         if self.drawn is not None:
             parts = np.where(parts == TRAIN, self.drawn.parts(batch, first_row), parts)

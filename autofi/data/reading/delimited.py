@@ -24,6 +24,13 @@ _ROWS_OF_BLOCK = 2048
 _SAMPLE_BYTES = 1 << 18
 _SAMPLE_LINES = 50
 _MOST_SAMPLE_BYTES = 16 << 20
+#: How files begin that are often named as text.
+_MAGIC = {
+    b"PAR1": "Parquet",
+    b"ARROW1": "an Arrow file",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
+    b"SQLite format 3\0": "a SQLite database",
+}
 _INDEX = "an index: a first column without a name; rename it to use it"
 
 
@@ -212,6 +219,11 @@ def _sample(path: Path) -> tuple[str, bool]:
         raise not_decoded(path, error) from None
     except (OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {_one_line(error)}; write it anew.") from None
+    for magic, what in _MAGIC.items():
+        if data.startswith(magic) and 0 in data:
+            raise DataError(
+                f"{path} holds {what}, and no delimited text; rename it after what it holds, or write it anew."
+            )
     if data.count(0) > len(data) // 4:
         raise DataError(
             f"{path} holds NUL bytes, as UTF-16 without a byte order mark does; convert it, as with "

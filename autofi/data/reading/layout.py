@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from autofi.data.reading.table import check_distinct, no_rows
-from autofi.errors import DataError
+from autofi.errors import DataError, short
 
 #: What may stand between two cells, and what it is called where it is said.
 DELIMITERS = ",\t;|"
@@ -238,7 +238,7 @@ def _has_header(first: Sequence[str], below: Rows, names: Sequence[str]) -> tupl
         found = _names_values(first, columns) or (
             not valued and _has_integer_names(first, integers, columns, len(below))
         )
-        shown = ", ".join(first[:5]) + (", ..." if len(first) > 5 else "")
+        shown = ", ".join(map(short, first[:5])) + (", ..." if len(first) > 5 else "")
         note = f"the first row ({shown}) is read as the header; --no-header reads it as values"
         return found, note if found else None
     marked = any(cell.lower() in _MISSING_MARKS for cell in first)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from autofi.errors import DataError, nearest
+from autofi.errors import DataError, listed, nearest, short
 
 #: Rows of a batch, and of one that is worth the fixed cost of every column and batch (a dictionary, a look-up).
 BATCH_ROWS = 1 << 16
@@ -78,13 +78,13 @@ def check_distinct(columns: Sequence[str], name: str, *, way_out: str = "rename 
         if _NO_TEXT.search(column):
             raise DataError(
                 f"A column's name is text without control characters and halves of surrogate pairs: column {place} of "
-                f"{name} is called {column!a}; {way_out}."
+                f"{name} is called {short(ascii(column))}; {way_out}."
             )
     for column, count in Counter(columns).items():
         if count > 1:
-            places = ", ".join(str(i + 1) for i, other in enumerate(columns) if other == column)
+            places = listed([str(i + 1) for i, other in enumerate(columns) if other == column])
             raise DataError(
-                f"A column has a name of its own: {name} names '{column}' {count} times "
+                f"A column has a name of its own: {name} names '{short(column)}' {count} times "
                 f"(columns {places}); {way_out}."
             )
 
