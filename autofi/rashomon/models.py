@@ -19,6 +19,7 @@ from autofi.rashomon.exploring import OpenedModel
 from autofi.space.architecture import Architecture
 from autofi.space.named import TREES, named_spaces
 from autofi.store import ModelRecord, ModelRole, StudyHandle
+from autofi.store.winner_stage import WINNER
 from autofi.training.metrics import logloss
 
 
@@ -121,18 +122,18 @@ def open_models(models: Sequence[StudyModel], bench: Workbench, folder: Path) ->
 
 def _measured(handle: StudyHandle, bench: Workbench) -> tuple[list[StudyModel], list[str]]:
     """Every network with a validation logloss, each architecture and seed once: one with a bundle rather than one
-    without."""
+    without. Only what is the winner now is called so: another may have been before it."""
     trials = complete_trials(handle)
+    winner = (handle.stage(WINNER) or {}).get("architecture_id")
     known = {trial.architecture_id: trial.architecture for trial in trials}
     found: dict[tuple[str, int], StudyModel] = {}
     left_out = []
     for record in sorted(handle.models(), key=lambda record: _path(record) is None):
         loss = _logloss(record.metrics.get("valid"))
-        name = (
-            record.name
-            if record.role is ModelRole.BASELINE
-            else f"{record.role.value} {record.architecture_id}"
-        )
+        role = record.role
+        if winner is not None and role in (ModelRole.WINNER, ModelRole.RETRAINED):
+            role = ModelRole.WINNER if record.architecture_id == winner else ModelRole.RETRAINED
+        name = record.name if role is ModelRole.BASELINE else f"{role.value} {record.architecture_id}"
         name = f"{name}, seed {record.seed}"
         if not math.isfinite(loss):
             continue
@@ -142,7 +143,7 @@ def _measured(handle: StudyHandle, bench: Workbench) -> tuple[list[StudyModel], 
             continue
         found.setdefault(
             (architecture.id, record.seed),
-            StudyModel(name, record.role.value, architecture, record.seed, loss, _path(record)),
+            StudyModel(name, role.value, architecture, record.seed, loss, _path(record)),
         )
     for trial in trials:
         loss = _logloss(trial.valid)

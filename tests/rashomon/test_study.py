@@ -71,7 +71,8 @@ def test_every_model_is_within_the_share_of_the_best(study: autofi.Study, found:
     recorded += [trial.valid["logloss"] for trial in study._handle.trials() if trial.valid]
     assert found.best == min(recorded)
     assert found.level == pytest.approx((1 + EPS) * found.best)
-    assert [model.kind for model in found.models[:2]] == ["winner", "winner"]
+    assert found.reference.kind == "winner"
+    assert [model.kind for model in found.trained].count("winner") == 2
     masked = [model for model in found.models if model.factors]
     assert len(masked) > 20
     budget = found.level - found.best
@@ -138,3 +139,16 @@ def test_settings_that_lead_nowhere_are_refused_before_work_begins(
 
 def test_the_stage_has_the_name_that_reports_read() -> None:
     assert STAGE == "rashomon"
+
+
+def test_after_another_winner_the_set_is_around_that(study: autofi.Study, found: RashomonSet) -> None:
+    before = study.summary()["choice"]["trial"]
+    other = next(int(row) for row in study.leaderboard()["trial"] if int(row) != before)
+    study.retrain(trial=other, seeds=1)  # beside the winner first: the same training has two records then
+    study.retrain(trial=other, seeds=1, make_winner=True)
+    now = study._trial(other).architecture_id
+    chosen = choose_models(
+        study._handle, study._open_bench(study._settings, SilentProgress()), eps=1.0, trainings=1
+    )
+    assert chosen.models[0].architecture.id == now
+    assert {model.architecture.id for model in chosen.models if model.kind == ModelRole.WINNER} == {now}

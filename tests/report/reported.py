@@ -141,7 +141,9 @@ def _finish(handle: StudyHandle) -> None:
     handle.record_stage(DATA, check_data(opened(used_apps(9_000, sampled=True))).to_json())
     handle.record_stage(f"{COSTS}/winner-{won.id}-0", PARTS.to_json())
     handle.record_stage(f"{IMPORTANCES}/winner-{won.id}-0", permutation().to_json())
-    handle.record_stage("rashomon", FOUND.to_json())
+    reference, *others = FOUND.models
+    around = replace(reference, name=f"winner {won.id}, seed 0")
+    handle.record_stage("rashomon", replace(FOUND, models=(around, *others)).to_json())
     write_arrays(
         predictions_file(handle, FREQUENCIES),
         {

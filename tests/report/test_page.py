@@ -170,6 +170,16 @@ def test_a_page_before_the_set_was_explored_names_the_command(findings: Findings
     assert "The data was not checked" in told
 
 
+def test_a_set_around_another_model_than_the_winner_says_so(findings: Findings) -> None:
+    assert findings.rashomon is not None
+    assert "which is not the winner" not in " ".join(Read(page_html(findings)).texts)
+    reference, *others = findings.rashomon.models
+    before = replace(findings.rashomon, models=(replace(reference, name="winner a0, seed 0"), *others))
+    told = " ".join(Read(page_html(replace(findings, rashomon=before))).texts)
+    assert "Explored around 'winner a0, seed 0', which is not the winner of today" in told
+    assert "score of 'winner a0, seed 0'" in told and "score of the winner" not in told
+
+
 def test_names_with_markup_stay_texts(findings: Findings) -> None:
     evil = "</script><img src=x onerror=alert(1)>"
     record = replace(findings.record, name=evil, data_source=evil)

@@ -18,23 +18,28 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
     """Interaction scores of pairs and triples over the set, main effects, halos."""
     found = findings.rashomon
     title = "Interactions over all good models"
+    name, storage = shlex.quote(findings.record.name), shlex.quote(str(findings.summary["storage"]))
+    again = Code(f"autofi report {name} -o report.html --rashomon 0.05 --storage {storage}")
+    blocks: list[Block]
     if found is None:
-        name, storage = shlex.quote(findings.record.name), shlex.quote(str(findings.summary["storage"]))
-        blocks: list[Block] = [
+        blocks = [
             Notice(
                 "Not explored yet: how much every model about as good as the winner relies on each pair, each field, "
                 "and on each pair beyond its fields. It takes minutes and opens the data again; what is killed goes on "
                 "where it stopped."
             ),
-            Code(f"autofi report {name} -o report.html --rashomon 0.05 --storage {storage}"),
+            again,
         ]
         return Section("rashomon", title, blocks)
-    blocks = [
-        Text(_told(found)),
+    own = _around_the_winner(findings, found)
+    blocks = [] if own else [Notice(_elsewhere(found)), again]
+    center = "the winner" if own else f"'{found.reference.name}'"
+    blocks += [
+        Text(_told(found, center)),
         drawing(
             "rashomon_swarm",
             figures.rashomon_swarm,
-            "A dot is a model, the star the winner with its interval.",
+            f"A dot is a model, the star {center} with its interval.",
             half=True,
         ),
         drawing(
@@ -61,21 +66,35 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
     triple = next((halo.names for halo in found.halos if len(halo.names) == 3), None)
     if triple is not None:
         blocks.append(drawing("rashomon_halo_triple", partial(figures.rashomon_halo, *triple)))
-    blocks.append(_table(found))
+    blocks.append(_table(found, center))
     return Section("rashomon", title, blocks)
 
 
-def _told(found: RashomonSet) -> str:
+def _around_the_winner(findings: Findings, found: RashomonSet) -> bool:
+    """Whether the set was explored around the architecture that is the winner now."""
+    winners = (trial.architecture_id for trial in findings.trials if trial.number == findings.won)
+    return any(found.reference.name.startswith(f"winner {key},") for key in winners)
+
+
+def _elsewhere(found: RashomonSet) -> str:
+    return (
+        f"Explored around '{found.reference.name}', which is not the winner of today: another trial was it then, or "
+        "the winner's validation logloss is too far above the best. This explores again:"
+    )
+
+
+def _told(found: RashomonSet, center: str) -> str:
     return (
         f"{len(found.models)} models of at most {found.level:.5f} validation logloss, {found.eps:.0%} above the best: "
-        f"{len(found.trained)} trained, the others by masking what the winner's network reads of its fields. A score "
-        "is by how much more the loss rises when all fields of a group are shuffled together than when each is alone, "
+        f"{len(found.trained)} trained, the others by masking what the network of {center} reads of its fields. "
+        "A score is by how much more the loss rises when all fields of a group are shuffled together than when each is "
+        "alone, "
         f"on {found.repeats} times {found.rows:,} validation rows. Far from 0 on either side is an interaction: "
         "below it, both fields are needed for the same thing, and shuffling the second costs little more."
     )
 
 
-def _table(found: RashomonSet) -> Table:
+def _table(found: RashomonSet, center: str) -> Table:
     rows = [
         [
             " × ".join(cloud.names),
@@ -86,4 +105,4 @@ def _table(found: RashomonSet) -> Table:
         ]
         for cloud in found.pairs[:LISTED]
     ]
-    return Table(("pair", "score of the winner", "95 % interval", "range over models", "models"), rows)
+    return Table(("pair", f"score of {center}", "95 % interval", "range over models", "models"), rows)
