@@ -144,10 +144,10 @@ def _smaller(one: Finalist, best: Finalist) -> str:
         )
         return f"is smaller ({mine} against {theirs} bytes of tables)"
     if one.seconds != best.seconds:
-        mine, theirs = (
-            "unknown" if known.seconds is None else f"{known.seconds:.1f} s" for known in (best, one)
-        )
-        return f"of the same size was trained faster ({mine} against {theirs})"
+        if one.seconds is None or best.seconds is None:
+            return "of as many bytes of tables was trained in a time that is known"
+        mine, theirs = _two(best.seconds, one.seconds, digits=1)
+        return f"of as many bytes of tables was trained faster ({mine} s against {theirs} s)"
     return "has the lower one, or came first"
 
 
@@ -157,13 +157,14 @@ def _figure(trial: TrialRecord, objective: Objective) -> float | None:
     return (trial.valid or {}).get(objective.name)
 
 
-def _two(one: float, other: float, objective: Objective | None = None) -> Sequence[str]:
-    """Both figures with as many decimals as it takes to tell them apart."""
+def _two(
+    one: float, other: float, objective: Objective | None = None, *, digits: int = DIGITS[0]
+) -> Sequence[str]:
+    """Both figures with as many decimals as it takes to tell them apart, `digits` at least."""
     if objective is not None and objective.unit:
         return objective.told(one), objective.told(other)
-    least, most = DIGITS
-    for digits in range(least, most + 1):
-        found = (f"{one:.{digits}f}", f"{other:.{digits}f}")
+    for decimals in range(digits, DIGITS[1] + 1):
+        found = (f"{one:.{decimals}f}", f"{other:.{decimals}f}")
         if found[0] != found[1]:
             break
     return found

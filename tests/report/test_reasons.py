@@ -82,6 +82,24 @@ def test_a_tie_says_what_the_winner_is_smaller_in(handle: StudyHandle) -> None:
     assert sentence.endswith("and the winner is smaller (40 against 50 bytes of tables).")
 
 
+def test_a_tie_of_as_many_bytes_tells_seconds_that_differ(handle: StudyHandle) -> None:
+    labels, sure = logits(0.2, sharpness=1.5)
+    add(handle, sure, labels, seconds=0.1031)
+    add(handle, logits(0.23, seed=3)[1], labels, seconds=0.1022)
+    judge(handle, {0: [0.5, 0.5], 1: [0.5, 0.5]})
+    found = decide(handle)
+    one, best = sorted(found.finalists, key=lambda finalist: finalist.trial)
+    tied = dataclasses.replace(
+        found,
+        winner=1,
+        finalists=tuple(dataclasses.replace(finalist, equal=True) for finalist in (one, best)),
+    )
+    (sentence, *_) = why_not(handle.goals, handle.trials(), handle.trial(1), RULE, tied)
+    assert sentence.endswith(
+        "the winner of as many bytes of tables was trained faster (0.102 s against 0.103 s)."
+    )
+
+
 def test_before_the_finals_nothing_is_said_to_be_lost(handle: StudyHandle) -> None:
     first, second = two(handle)
     assert told(handle, trained=False) == [
