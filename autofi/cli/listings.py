@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _SHOWN = 60
 
 
-def print_records(records: Sequence[Any], *, below: str | None = None) -> None:
-    """One row per dataclass instance (all of one class), one column per field that any has; the field `below` is
-    a sentence under the table instead."""
+def print_records(records: Sequence[Any], *, below: str | None = None, hidden: Collection[str] = ()) -> None:
+    """One row per dataclass instance (all of one class), one column per field that any has and that is not `hidden`;
+    the field `below` is a sentence under the table instead."""
     if not records:
         return
-    names = [field.name for field in fields(records[0]) if field.name != below]
+    names = [field.name for field in fields(records[0]) if field.name not in {below, *hidden}]
     rows = [[getattr(record, name) for name in names] for record in records]
     told = [i for i in range(len(names)) if any(row[i] not in (None, "", ()) for row in rows)]
     _print_table([names[i] for i in told], [[row[i] for i in told] for row in rows])
@@ -112,7 +112,9 @@ def _print_table(
     for place in range(len(rows[0])):
         numbers = all(_is_number(row[place]) or row[place] is None for row in rows)
         header = names[place].replace("_", " ") if names else ""
-        table.add_column(header, justify="right" if numbers else "left", overflow="fold")
+        # A moment that is broken over two lines is misread.
+        whole = any(isinstance(row[place], datetime) for row in rows)
+        table.add_column(header, justify="right" if numbers else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         # Text, not str: a value may hold brackets that Rich would take for markup.
         table.add_row(
