@@ -20,7 +20,7 @@ from autofi.choice import best_trial, complete_trials, decide, front_trials, nea
 from autofi.dashboard.decorations import beside_the_search, show_winner
 from autofi.dashboard.stages import show_trained
 from autofi.device import pick_device
-from autofi.errors import ConfigError, ExportError, StoreError, nearest
+from autofi.errors import ConfigError, ExportError
 from autofi.evaluation.from_scratch import Workbench
 from autofi.evaluation.side_by_side import default_jobs
 from autofi.export.contents import FORMS, forms_of, quantization_of
@@ -49,6 +49,7 @@ from autofi.store import (
     TrialRecord,
     resolve_storage,
 )
+from autofi.store.lookup import not_finished
 from autofi.store.winner_stage import WINNER
 from autofi.supernet.exploration import Exploration
 from autofi.training.metrics import NORMAL_95, auc_interval, delong
@@ -483,8 +484,7 @@ class Study:
     def _trial(self, number: int) -> TrialRecord:
         found = {trial.number: trial for trial in complete_trials(self._handle)}
         if number not in found:
-            known = nearest(str(number), [str(other) for other in found])
-            raise StoreError(f"Study '{self.name}' has no finished trial {number}: {known}")
+            raise not_finished(self.name, number, found)
         return found[number]
 
     def _open_bench(self, settings: SearchSettings, progress: Progress) -> Workbench:

@@ -1,4 +1,4 @@
-"""A mistyped file, column or name of a study is refused by every command before anything heavy is imported."""
+"""A mistyped file, column, name or number is refused by every command before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -106,9 +106,26 @@ STUDIES = {
         ("retrain", []),
         ("worker", []),
         ("export", ["-o", "out"]),
+        ("delete", ["--yes"]),
+        ("rename", ["ours"]),
     )
 }
-CASES = FILES | {f"column of {name}": case for name, case in COLUMNS.items()} | STUDIES
+NAMES = {
+    "a new study": ([*SEARCH, "--study", "a/b"], "study 'a/b': a study's name has"),
+    "a new name": (["rename", "mine", "..", "--storage", "s.db"], "study '..': a study's name has"),
+    "a baseline": ([*SEARCH, "--baselines", "lr,lghtgbm"], "'lghtgbm': did you mean 'lightgbm'"),
+    "a form of a report": (
+        ["report", "mine", "--storage", "s.db", "--format", "pdf"],
+        "of a form: found 'pdf'",
+    ),
+    "a file of a report": (["report", "mine", "--storage", "s.db", "-o", "r.pdf"], "found 'r.pdf'"),
+    "a trial to export": (
+        ["export", "mine", "--storage", "s.db", "--trial", "9", "-o", "out"],
+        "no finished trial 9: Known: none",
+    ),
+    "a trial to retrain": (["retrain", "mine", "--storage", "s.db", "--trial", "9"], "no finished trial 9"),
+}
+CASES = FILES | {f"column of {name}": case for name, case in COLUMNS.items()} | STUDIES | NAMES
 CASES["no storage"] = (["show", "mine", "--storage", "none.db"], "no study 'mine' in .*none.db; Known: none")
 
 

@@ -1,4 +1,4 @@
-"""Mistyped files, columns and names of studies are refused before torch and what comes with it is imported.
+"""Mistyped files, columns, names and numbers are refused before torch and what comes with it is imported.
 
 The library refuses the same, and more, but only after seconds of imports. Where torch is imported already, or not
 installed, there is nothing to gain, and nothing is looked at here.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,16 @@ def check_new_study(name: str | None, storage: str | None) -> None:
         from autofi.store.location import resolve_storage
         from autofi.store.study_name import check_study_name
     check_study_name(name, resolve_storage(storage))
+
+
+def check_trial(study: str, storage: str | None, trial: int | None) -> None:
+    """Refuse the number of a trial that the study has not finished."""
+    if trial is None or _needless():
+        return
+    with extras_named():
+        from autofi.store.location import resolve_storage
+        from autofi.store.lookup import check_trial as look_up
+    look_up(study, resolve_storage(storage), trial)
 
 
 def check_table(
@@ -88,6 +99,33 @@ def check_space(name: str) -> None:
         raise SearchSpaceError(
             f"A search space file must exist: found none at '{path}'; check the path or name a space."
         )
+
+
+def check_baselines(names: Sequence[str] | None) -> None:
+    """Refuse names of baselines that are neither trees nor search spaces."""
+    if names is None or _needless():
+        return
+    from autofi.space.named import TREES, named_spaces
+
+    known = sorted({*TREES, *named_spaces()})
+    for name in names:
+        if name not in known:
+            # Not all of them: which spaces have one point is known once they are read, with torch.
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean '{close[0]}'? " if close else ""
+            raise SearchSpaceError(
+                f"No baseline named '{name}': {hint}Known: {', '.join(TREES)} and the spaces of one point that "
+                "autofi spaces lists."
+            )
+
+
+def check_report(study: str, output: Path | None, form: str | None) -> None:
+    """Refuse a form that no report has, and a file of another form than is asked for."""
+    if _needless():
+        return
+    from autofi.report.target import report_target
+
+    report_target(study, output, form)
 
 
 def check_bundle(

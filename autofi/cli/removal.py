@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from autofi.cli import options
+from autofi.cli.early import check_new_study, check_study
 from autofi.cli.output import print_json, say
 from autofi.errors import ConfigError
 
@@ -29,6 +30,7 @@ def delete(
 
     A study that a living process searches, or has a worker, is refused.
     """
+    check_study(study, storage)
     import autofi
 
     if not yes:
@@ -52,6 +54,8 @@ def rename(
 
     A study that a living process searches, or has a worker, is refused, and so is a name that another study has.
     """
+    check_study(study, storage)
+    check_new_study(new)
     import autofi
     from autofi.cli.summary import command
 
@@ -72,6 +76,7 @@ def _ask(study: str, storage: str | None) -> None:
     try:
         agreed = typer.confirm(question, err=True)
     except typer.Abort as error:
+        say("")  # the question has no end of its line
         raise ConfigError(
             f"Study '{study}' is deleted once that is confirmed: nobody answered; add --yes."
         ) from error

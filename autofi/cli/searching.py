@@ -10,7 +10,14 @@ import typer
 
 from autofi.cli import options
 from autofi.cli.column_options import check_one_split, with_columns
-from autofi.cli.early import check_new_study, check_space, check_study, check_table
+from autofi.cli.early import (
+    check_baselines,
+    check_new_study,
+    check_space,
+    check_study,
+    check_table,
+    check_trial,
+)
 from autofi.cli.output import print_json, say, working
 
 if TYPE_CHECKING:
@@ -228,6 +235,7 @@ def search(
     )
     check_space(space)
     check_new_study(study, storage)
+    check_baselines(settings.get("baselines"))
     check_table(data, target=target, overrides=overrides, query=query, split=split, others=(valid, test))
     import autofi
 
@@ -336,6 +344,7 @@ def retrain(
 ) -> None:
     """Train the winner with more seeds, or another trial beside it, from scratch, and read the test result."""
     check_study(study, storage)
+    check_trial(study, storage, trial)
     import autofi
 
     opened = autofi.open_study(study, storage=storage)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autofi.cli import options
-from autofi.cli.early import check_study
+from autofi.cli.early import check_report, check_study, check_trial
 from autofi.cli.output import print_json, say, working
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def studies(storage: options.Storage = None, as_json: options.Json = False) -> N
     else:
         from autofi.cli.listings import print_records
 
-        print_records(found, below="reason")
+        # The winner is known by its architecture alone there, which says nothing to a reader.
+        print_records(found, below="reason", hidden=("winner",))
 
 
 def show(study: options.Study, storage: options.Storage = None, as_json: options.Json = False) -> None:
@@ -119,6 +120,7 @@ def export(
 ) -> None:
     """Write the retrained winner, or any trial, as one folder that scores raw rows."""
     check_study(study, storage)
+    check_trial(study, storage, trial)
     import autofi
     from autofi.cli.summary import command
 
@@ -171,6 +173,7 @@ def report(
 ) -> None:
     """Write what is known of a study, running or finished: the winner, its pairs, its costs, how the search went."""
     check_study(study, storage)
+    check_report(study, output, form)
     import autofi
 
     opened = autofi.open_study(study, storage=storage)

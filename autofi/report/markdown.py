@@ -54,7 +54,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         f"# {record.name}",
         f"Data `{_name(record.data_source)}` (fingerprint `{record.data_fingerprint[:12]}`), "
         f"space `{record.space_name}` (fingerprint `{record.space_fingerprint[:12]}`), "
-        f"{len(trials)} architectures trained from scratch.",
+        f"{len(trials)} {'architecture' if len(trials) == 1 else 'architectures'} trained from scratch.",
         untested_words(summary) or _verdict(summary.get("comparison")),
         _apart(summary.get("apart")),
         *_goals(summary),
