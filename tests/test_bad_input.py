@@ -296,7 +296,7 @@ def test_other_data_or_another_space_under_a_study_s_name_is_refused(work: Path)
     facts = ("study 'mine'", "--study")
     check_refused(work, (*same, "--space", "fm"), (*facts, "another search space ('lr' ", "now 'fm' "))
     check_refused(work, (*same, "--ignore", "hour"), (*facts, "other data ('", "now 'clicks.csv' "))
-    check_refused(work, (*same, "--seed", "1"), (*facts, "other data"))
+    check_refused(work, (*same, "--seed", "1"), (*facts, "another seed (0, now 1)", "--seed"))
     changed = clicks()
     changed.loc[0, "click"] = 1 - changed.loc[0, "click"]
     changed.to_csv("clicks.csv", index=False)

@@ -55,7 +55,7 @@ def rename(
     A study that a living process searches, or has a worker, is refused, and so is a name that another study has.
     """
     check_study(study, storage)
-    check_new_study(new)
+    check_new_study(new, storage)
     import autofi
     from autofi.cli.summary import command
 

@@ -132,14 +132,16 @@ class StudyStore:
 
     def open(self, name: str) -> StudyHandle:
         """A handle on an existing study that does not claim it; raises StudyNotFoundError."""
-        return StudyHandle(self._database, self._known(name))
+        row = self._known(name)  # first: opening the database would make it
+        return StudyHandle(self._database, row)
 
     def delete(self, name: str) -> Removed:
         """Delete a study with all that it kept here: see `removal.delete_study`; raises StudyNotFoundError.
 
         On a server, files that another machine keeps beside its own working folder stay there.
         """
-        return removal.delete_study(self._database, self._known(name))
+        row = self._known(name)
+        return removal.delete_study(self._database, row)
 
     def rename(self, name: str, new: str) -> None:
         """Give a study another name: see `removal.rename_study`; raises StudyNotFoundError and ConfigError."""

@@ -32,7 +32,7 @@ from tests.rashomon.networks import clicks
 
 SPACES = Path(__file__).parent.parent / "spaces"
 #: Settings that no command needs to name: what they say is the command's default or its own argument.
-IMPLIED = {"overrides", "source"}
+IMPLIED = {"overrides", "source", "reading"}
 
 
 def repeat_search(findings: Findings) -> Repeat:

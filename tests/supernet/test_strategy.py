@@ -23,10 +23,11 @@ from autofi.supernet.run import batch_for
 from autofi.supernet.screen import PairScore
 from autofi.supernet.strategy import MOST_RATES, RATES, _with_rates, propose
 
-# Fewer rows than a real table, so stronger effects: each planted pair is beyond doubt.
+# Fewer rows than a real table, so stronger effects, and more values than an embedding has dimensions: each planted pair
+# is beyond doubt.
 SPEC = PlantedSpec(
     rows=30_000,
-    cardinalities=(10, 12, 14, 80, 60, 8),
+    cardinalities=(24, 30, 14, 80, 60, 8),
     names=("hour", "city", "device", "site", "ad", "slot"),
     memorize_pairs=((0, 1),),
     factorize_pairs=((3, 4),),
