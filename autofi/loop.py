@@ -174,6 +174,7 @@ def search(
     if ray is not None:
         ray.check(store.url)
     progress.phase("encode")
+    opened = time.monotonic()
     dataset = open_data(table, settings, valid=valid, test=test, note=progress.note)
     check_measurable(goals, dataset)
     encoded = time.monotonic()
@@ -228,7 +229,7 @@ def search(
             handle, bench, settings.baselines, seeds=seeds, seed=seed, seconds=spent, progress=progress
         )
         ended = time.monotonic()
-        add_seconds(handle, encode=encoded - begun, search=searched - encoded, retrain=ended - searched)
+        add_seconds(handle, encode=encoded - opened, search=searched - encoded, retrain=ended - searched)
         crown(handle, choice, refit=refit)
         with beside_the_search(progress):
             show_winner(handle)
