@@ -18,6 +18,9 @@ from autofi.training.metrics import delong, paired_logloss
 
 #: Trials that go into the finals at most: the leaders by AUC and by logloss, and their equals.
 FINALISTS = 4
+#: Trainings whose seconds differ by less than this share of the quicker, or by less than so many seconds, are as quick
+#: as each other: what a machine does besides would decide otherwise, and no search would repeat itself.
+SECONDS_SHARE, SECONDS_APART = 0.2, 1.0
 
 
 @dataclass(frozen=True)
@@ -153,8 +156,9 @@ def decide(handle: StudyHandle) -> Decision:
     """The winner, by the lowest mean validation logloss of the finalists over the seeds that all of them have.
 
     A finalist is equal to the best where the difference of their means is at most its standard error over those seeds,
-    paired by seed, and so is every one before it; of equals the one with the fewest bytes wins, then the one that was
-    trained in the fewest seconds. With one seed there is no such error, and only the same logloss is a tie.
+    paired by seed, and so is every one before it; of equals those with the fewest bytes are kept, of these those that
+    were trained in the fewest seconds or hardly more (see `slower`), and of these the lowest mean wins. With one seed
+    there is no such error, and only the same logloss is a tie.
     """
     found = finals(handle)
     # Of the trial itself under -1, of further seeds under the seed.
@@ -171,9 +175,10 @@ def decide(handle: StudyHandle) -> Decision:
         if not _tied(judged[trial.number], judged[order[0].number]):
             break
         equal.add(trial.number)
-    winner = min(
-        (trial for trial in order if trial.number in equal),
-        key=lambda trial: (_size(trial), statistics.fmean(judged[trial.number]), trial.number),
+    fewest = min(_bytes(trial) for trial in order if trial.number in equal)
+    smallest = [trial for trial in order if trial.number in equal and _bytes(trial) == fewest]
+    winner = next(
+        trial for trial in smallest if not any(slower(trial.seconds, other.seconds) for other in smallest)
     )
     return Decision(
         winner=winner.number,
@@ -230,11 +235,16 @@ def _tied(losses: list[float], best: list[float]) -> bool:
     return statistics.fmean(apart) <= noise
 
 
-def _size(trial: TrialRecord) -> tuple[float, float]:
-    """Bytes and seconds; what is not known is the largest."""
-    known = (trial.table_bytes, trial.seconds)
-    bytes_, seconds = (math.inf if value is None else float(value) for value in known)
-    return bytes_, seconds
+def slower(seconds: float | None, other: float | None) -> bool:
+    """Whether a training took longer than another by more than chance; an unknown time is the longest."""
+    if seconds is None or other is None:
+        return seconds is None and other is not None
+    return seconds - other > max(SECONDS_SHARE * other, SECONDS_APART)
+
+
+def _bytes(trial: TrialRecord) -> float:
+    """Bytes of tables; what is not known is the largest."""
+    return math.inf if trial.table_bytes is None else float(trial.table_bytes)
 
 
 def _by_logloss(trial: TrialRecord) -> tuple[float, int]:

@@ -44,7 +44,9 @@ class Goal:
         """Why no further trial begins; None while one does. `ended` are the trials that were measured or stopped."""
         if handle.counted(STAGE) >= self.trials:
             one = self.trials == 1
-            return "the one trial asked for is done" if one else f"the {self.trials} trials asked for are done"
+            return (
+                "the one trial asked for is done" if one else f"the {self.trials} trials asked for are done"
+            )
         if not any(trial.state is TrialState.COMPLETE for trial in ended):
             return None  # a search that has nothing to show yet measures one all the same
         if self.until is not None and datetime.now(UTC) >= self.until:

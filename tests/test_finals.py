@@ -69,7 +69,11 @@ def test_the_winner_is_the_smallest_of_what_seeds_cannot_tell_from_the_lowest_me
         if apart.mean() > apart.std(ddof=1) / np.sqrt(SEEDS):
             break
         equal.append(key)
-    assert study.best.id == min(equal, key=lambda key: (found[key].table_bytes, found[key].seconds))
+    fewest = min(found[key].table_bytes for key in equal)
+    smallest = [key for key in equal if found[key].table_bytes == fewest]
+    quickest = min(found[key].seconds for key in smallest)
+    quick = [key for key in smallest if found[key].seconds - quickest <= max(0.2 * quickest, 1.0)]
+    assert study.best.id == quick[0]  # of the lowest mean
 
 
 def test_one_architecture_needs_no_finals(tmp_path: Path) -> None:

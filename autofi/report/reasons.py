@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from autofi.choice import FINALISTS, Decision, Finalist
+from autofi.choice import FINALISTS, Decision, Finalist, slower
 from autofi.objectives import OBJECTIVES, Goals, Objective
 from autofi.store import TrialRecord
 
@@ -143,7 +143,7 @@ def _smaller(one: Finalist, best: Finalist) -> str:
             for known in (best, one)
         )
         return f"is smaller ({mine} against {theirs} bytes of tables)"
-    if one.seconds != best.seconds:
+    if slower(one.seconds, best.seconds):
         if one.seconds is None or best.seconds is None:
             return "of as many bytes of tables was trained in a time that is known"
         mine, theirs = _two(best.seconds, one.seconds, digits=1)

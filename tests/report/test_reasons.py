@@ -84,8 +84,8 @@ def test_a_tie_says_what_the_winner_is_smaller_in(handle: StudyHandle) -> None:
 
 def test_a_tie_of_as_many_bytes_tells_seconds_that_differ(handle: StudyHandle) -> None:
     labels, sure = logits(0.2, sharpness=1.5)
-    add(handle, sure, labels, seconds=0.1031)
-    add(handle, logits(0.23, seed=3)[1], labels, seconds=0.1022)
+    add(handle, sure, labels, seconds=10.31)
+    add(handle, logits(0.23, seed=3)[1], labels, seconds=2.22)
     judge(handle, {0: [0.5, 0.5], 1: [0.5, 0.5]})
     found = decide(handle)
     one, best = sorted(found.finalists, key=lambda finalist: finalist.trial)
@@ -96,8 +96,22 @@ def test_a_tie_of_as_many_bytes_tells_seconds_that_differ(handle: StudyHandle) -
     )
     (sentence, *_) = why_not(handle.goals, handle.trials(), handle.trial(1), RULE, tied)
     assert sentence.endswith(
-        "the winner of as many bytes of tables was trained faster (0.102 s against 0.103 s)."
+        "the winner of as many bytes of tables was trained faster (2.2 s against 10.3 s)."
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "winner"), [((10.0, 9.0), 0), ((1.5, 0.6), 0), ((10.0, 8.0), 1), ((2.7, 1.5), 1)]
+)
+def test_seconds_decide_a_tie_only_where_chance_does_not_explain_them(
+    handle: StudyHandle, seconds: tuple[float, float], winner: int
+) -> None:
+    labels, sure = logits(0.2, sharpness=1.5)
+    for own in seconds:
+        add(handle, sure, labels, seconds=own)
+    # The first has the lower mean by less than its standard error.
+    judge(handle, {0: [0.50, 0.52], 1: [0.53, 0.50]})
+    assert decide(handle).winner == winner
 
 
 def test_before_the_finals_nothing_is_said_to_be_lost(handle: StudyHandle) -> None:
