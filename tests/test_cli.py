@@ -473,7 +473,7 @@ def test_inspect_says_how_a_table_would_be_read(runner: CliRunner, api: Any) -> 
     shown = runner.invoke(app, ["inspect", "clicks.csv", "--target", "click", "--ignore", "x"])
     assert shown.exit_code == 0
     (site,) = [line.split() for line in shown.stdout.splitlines() if line.split()[:1] == ["site"]]
-    assert site == ["site", "field", "categorical", "text", "2", "25.0%", "a"]
+    assert site == ["site", "field", "categorical", "text", "text", "2", "25.0%", "a"]
     assert "4 rows, target 'click'" in shown.stdout
     assert calls[0]["overrides"].ignore == ("x",)
     told = json.loads(runner.invoke(app, ["inspect", "clicks.csv", "--json"]).stdout)

@@ -13,8 +13,10 @@ import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autofi.export.wire import Value, fields, integers, packed, part, text
 
@@ -157,7 +159,9 @@ def _check_node(node: _Node, listed: Mapping[str, int]) -> None:
             if number in (5, 10):
                 tensor = _tensor(part(value))
                 _check_tensor(tensor, listed)
-                if "TreeEnsemble" in node.kind and not _finite(tensor):
+                # A threshold that sends every number to one side is infinite.
+                borders = _attribute_name(attribute) == b"nodes_values_as_tensor"
+                if "TreeEnsemble" in node.kind and not _finite(tensor, or_infinite=borders):
                     raise ValueError("its trees have numbers that are not finite")
     if node.kind == "TreeEnsembleRegressor":
         _check_trees(node)
@@ -274,18 +278,22 @@ def _check_external(tensor: _Tensor, listed: Mapping[str, int], width: int | Non
         raise ValueError(f"its numbers {tensor.name[:40]!a} lie beyond the end of {location[:80]!a}")
 
 
-def _finite(tensor: _Tensor) -> bool:
+def _attribute_name(attribute: memoryview) -> bytes:
+    return next((bytes(part(value)) for number, value in fields(attribute) if number == 1), b"")
+
+
+def _finite(tensor: _Tensor, *, or_infinite: bool = False) -> bool:
+    def sound(numbers: NDArray[Any]) -> bool:
+        return not np.isnan(numbers).any() if or_infinite else bool(np.isfinite(numbers).all())
+
     if tensor.kind not in _FLOATS:
         return True
     if tensor.raw is not None:
-        return bool(np.isfinite(np.frombuffer(tensor.raw, _FLOATS[tensor.kind])).all())
+        return sound(np.frombuffer(tensor.raw, _FLOATS[tensor.kind]))
     for value in tensor.numbers:
         if not isinstance(value, int) and len(value) % 4 == 0:
             kind = "<f8" if tensor.kind == _FLOAT64 else "<f4"
-            if (
-                len(value) % np.dtype(kind).itemsize == 0
-                and not np.isfinite(np.frombuffer(value, kind)).all()
-            ):
+            if len(value) % np.dtype(kind).itemsize == 0 and not sound(np.frombuffer(value, kind)):
                 return False
     return True
 

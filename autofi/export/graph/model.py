@@ -36,14 +36,17 @@ def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]
     encoder = builder.encoder
     number_of = {name: place for place, name in enumerate(encoder.number_fields)}
     found = [
-        GraphInput(field.field.name, field.field, _most_values(field, limit, field.field.name in reads.bags))
+        (field, _most_values(field, limit, field.field.name in reads.bags))
         for place, field in enumerate(encoder.fields)
         if (limit := reads.code_limit(place, field.cardinality))
         or number_of.get(field.field.name) in reads.numbers
         or field.field.name in reads.bags
     ]
     # A model that reads nothing still gives a probability per row, and a column says how many rows there are.
-    return tuple(found) or graph_inputs([encoder.fields[0].field])
+    inputs = graph_inputs([field.field for field, _ in found] or [encoder.fields[0].field])
+    if not found:
+        return inputs
+    return tuple(replace(given, most_values=most) for given, (_, most) in zip(inputs, found, strict=True))
 
 
 def _most_values(field: FieldEncoder, code_limit: int, bag: bool) -> int | None:
