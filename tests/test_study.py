@@ -170,7 +170,7 @@ def equals(handle: StudyHandle, **changes: list[Any]) -> list[float]:
 
 
 def test_a_tie_goes_to_the_smaller_then_to_the_faster(handle: StudyHandle) -> None:
-    loss = equals(handle, table_bytes=[40, 30, 30], seconds=[1.0, 2.0, 1.5])[0]
+    loss = equals(handle, table_bytes=[40, 30, 30], seconds=[10.0, 20.0, 15.0])[0]
     # Means rise, and seeds do not agree on which is better.
     judge(handle, {0: [loss, loss], 1: [loss + 0.002, loss - 0.001], 2: [loss - 0.001, loss + 0.0025]})
     found = decide(handle)
