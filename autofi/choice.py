@@ -39,7 +39,7 @@ class Finals:
 
 @dataclass(frozen=True)
 class Finalist:
-    """What a finalist was judged by: its mean validation logloss over the seeds that all finalists have, and, where it
+    """Figures that a finalist was judged by: its mean validation logloss over the seeds of all finalists, and, where it
     is among the `equal` ones, its bytes and the seconds of its trial."""
 
     trial: int
@@ -51,7 +51,7 @@ class Finalist:
 
 @dataclass(frozen=True)
 class Decision:
-    """How the winner was found.
+    """The winner, and how it was found.
 
     winner     its trial
     finalists  by rising mean logloss; one where nothing could be mistaken for it
@@ -73,7 +73,7 @@ class Decision:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Self:
-        """What `to_json` gave, also as JSON keeps it."""
+        """Read back a decision that `to_json` gave, also as JSON keeps it."""
         return TypeAdapter(cls).validate_python(payload)
 
 
@@ -126,7 +126,7 @@ def front_trials(handle: StudyHandle) -> list[TrialRecord]:
 
 
 def finals(handle: StudyHandle) -> Finals:
-    """Those that may win, of the trials within the limits: see `feasible_trials`.
+    """The trials that may win, of those within the limits: see `feasible_trials`.
 
     The leaders by AUC and by logloss are among them, and as many as there is room for, by rising logloss, of the trials
     that one of the two is not ahead of by more than the standard error of the difference, paired by validation row:
@@ -227,7 +227,7 @@ def _equals(
 
 
 def _tied(losses: list[float], best: list[float]) -> bool:
-    """Whether the mean difference from the best is at most its standard error over seeds."""
+    """True where the mean difference from the best is at most its standard error over seeds."""
     if not all(map(math.isfinite, (*losses, *best))):
         return losses == best
     apart = [one - other for one, other in zip(losses, best, strict=True)]
@@ -236,7 +236,7 @@ def _tied(losses: list[float], best: list[float]) -> bool:
 
 
 def slower(seconds: float | None, other: float | None) -> bool:
-    """Whether a training took longer than another by more than chance; an unknown time is the longest."""
+    """True where a training took longer than another by more than chance; an unknown time is the longest."""
     if seconds is None or other is None:
         return seconds is None and other is not None
     return seconds - other > max(SECONDS_SHARE * other, SECONDS_APART)

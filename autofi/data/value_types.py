@@ -29,7 +29,7 @@ class ValueType(StrEnum):
 
 @dataclass(frozen=True)
 class Reading:
-    """How the values of one column are read.
+    """The way in which the values of one column are read.
 
     `values` None reads them as AutoFI 0.1 did, value by value: exported models of that time depend on it.
     `decimal` is "," or "." where the column's texts have decimal commas or groups of thousands (1.234,5 and 1,234.5),
@@ -50,7 +50,7 @@ class Reading:
 
     @property
     def numeric(self) -> bool:
-        """Whether values are numbers, so that the usual marks of missing values are none."""
+        """True where values are numbers or times, so that the usual marks of missing values are none."""
         return self.values not in (None, ValueType.TEXT)
 
 
