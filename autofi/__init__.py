@@ -12,58 +12,58 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from autofi.extras import extras_named
+from autofi.core.optional_dependencies import extras_named
 
 if TYPE_CHECKING:
-    from autofi.catalog import list_operators, list_spaces
-    from autofi.checking import check_table
+    from autofi.api.compare import compare
+    from autofi.api.search import search
+    from autofi.api.work import work
+    from autofi.bundle.load import load
+    from autofi.bundle.predictor import Predictor
+    from autofi.bundle.skew import SkewWarning
+    from autofi.checks.table import check_table
     from autofi.classifier import AutoFIClassifier
-    from autofi.comparison import compare
+    from autofi.core.progress import RichProgress
     from autofi.dashboard import open_dashboard
-    from autofi.data.overrides import SchemaOverrides, load_overrides
+    from autofi.data.load import inspect_table
+    from autofi.data.schema_overrides import SchemaOverrides, load_overrides
     from autofi.errors import AutoFIError
-    from autofi.explaining.explain import explain
-    from autofi.explaining.explanation_file import explain_file
-    from autofi.export.loading import load
-    from autofi.export.predictor import Predictor
-    from autofi.export.skew import SkewWarning
-    from autofi.loop import search
-    from autofi.nni.bridge import nni_space
-    from autofi.opening import inspect_table
-    from autofi.progress import RichProgress
+    from autofi.explanation.explain import explain
+    from autofi.explanation.explanation_file import explain_file
+    from autofi.nni.search_space_document import nni_space
     from autofi.serving import serve
+    from autofi.space.catalog import list_operators, list_spaces
     from autofi.store import delete_study, list_studies, rename_study
-    from autofi.study import Study, open_study
-    from autofi.worker import work
+    from autofi.study.study import Study, open_study
 
 __version__ = "0.1.0"
 
 _WHERE = {
     "AutoFIClassifier": "classifier",
     "AutoFIError": "errors",
-    "Predictor": "export.predictor",
-    "RichProgress": "progress",
-    "SchemaOverrides": "data.overrides",
-    "SkewWarning": "export.skew",
-    "Study": "study",
-    "check_table": "checking",
-    "compare": "comparison",
+    "Predictor": "bundle.predictor",
+    "RichProgress": "core.progress",
+    "SchemaOverrides": "data.schema_overrides",
+    "SkewWarning": "bundle.skew",
+    "Study": "study.study",
+    "check_table": "checks.table",
+    "compare": "api.compare",
     "delete_study": "store",
-    "explain": "explaining.explain",
-    "explain_file": "explaining.explanation_file",
-    "inspect_table": "opening",
-    "list_operators": "catalog",
-    "list_spaces": "catalog",
+    "explain": "explanation.explain",
+    "explain_file": "explanation.explanation_file",
+    "inspect_table": "data.load",
+    "list_operators": "space.catalog",
+    "list_spaces": "space.catalog",
     "list_studies": "store",
-    "load": "export.loading",
-    "load_overrides": "data.overrides",
-    "nni_space": "nni.bridge",
+    "load": "bundle.load",
+    "load_overrides": "data.schema_overrides",
+    "nni_space": "nni.search_space_document",
     "open_dashboard": "dashboard",
-    "open_study": "study",
+    "open_study": "study.study",
     "rename_study": "store",
-    "search": "loop",
+    "search": "api.search",
     "serve": "serving",
-    "work": "worker",
+    "work": "api.work",
 }
 
 __all__ = [

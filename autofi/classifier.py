@@ -25,15 +25,15 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from autofi.data.overrides import SchemaOverrides
-from autofi.data.reading import open_table
+from autofi.api.search import search
+from autofi.bundle.files import FORMS, forms_of, quantization_of
+from autofi.bundle.load import load
+from autofi.bundle.predictor import Predictor
+from autofi.core.progress import Progress
+from autofi.data.schema_overrides import SchemaOverrides
 from autofi.errors import ConfigError, nearest
-from autofi.export.contents import FORMS, forms_of, quantization_of
-from autofi.export.loading import load
-from autofi.export.predictor import Predictor
-from autofi.loop import search
-from autofi.progress import Progress
-from autofi.study import Study, open_study
+from autofi.readers import open_table
+from autofi.study.study import Study, open_study
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -202,7 +202,7 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         It predicts the second of `classes_`, and finds the columns of arrays as x0, x1, ...
         """
-        from autofi.export.release import release_bundle
+        from autofi.export.export import release_bundle
 
         check_is_fitted(self)
         chosen = forms_of(forms)

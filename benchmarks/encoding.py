@@ -17,8 +17,8 @@ import pandas as pd
 import typer
 
 from autofi.data.encode import encode
-from autofi.data.inference import infer_schema
-from autofi.data.reading import open_table
+from autofi.data.schema_inference import infer_schema
+from autofi.readers import open_table
 from benchmarks.paired import alternate, print_timings
 from benchmarks.peer import ENVIRONMENT, peer_python
 from benchmarks.tables import FIELDS, parquet_parts, wide_parquet

@@ -21,14 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 import autofi
-from autofi.choice import decide, feasible_trials
-from autofi.data.overrides import SchemaOverrides
-from autofi.finals import SEEDS
-from autofi.predictions import load_labels, load_predictions, trial_key
-from autofi.retrain import recorded
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.engine.finalists import SEEDS
+from autofi.metrics.ranking import delong
+from autofi.records.best_trial import decide, feasible_trials
+from autofi.records.models import recorded
+from autofi.records.predictions import load_labels, load_predictions, trial_key
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle, TrialRecord
-from autofi.training.metrics import delong
 from benchmarks.paired import machine
 
 TABLES = ("click_prediction_small", "adult", "flight_delays")

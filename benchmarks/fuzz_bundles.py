@@ -57,8 +57,8 @@ def main(
 def case(bundle: Path, number: int) -> str:
     """Damage a copy, load it and score rows."""
     import autofi
+    from autofi.bundle.manifest import MANIFEST, describe
     from autofi.errors import AutoFIError
-    from autofi.export.manifest import MANIFEST, describe
 
     generator = np.random.default_rng(number)
     with tempfile.TemporaryDirectory() as temporary:

@@ -22,9 +22,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from autofi.data.arrays import VARIABLE
+from autofi.core.memmap import VARIABLE
 from autofi.data.planted import PlantedSpec, generate
-from autofi.data.reading import LARGE_BATCH_ROWS
+from autofi.readers import LARGE_BATCH_ROWS
 from benchmarks.paired import machine
 
 PIECES = ("encode", "features", "supernet", "scratch")

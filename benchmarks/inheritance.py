@@ -18,20 +18,20 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import kendalltau, spearmanr
 
-from autofi.data.overrides import SchemaOverrides
-from autofi.device import pick_device
-from autofi.evaluation.from_scratch import Workbench
-from autofi.opening import open_data
-from autofi.progress import SilentProgress
-from autofi.settings import SearchSettings
+from autofi.core.device import pick_device
+from autofi.core.progress import SilentProgress
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.evaluation.workbench import Workbench
+from autofi.metrics.ranking import auc, logloss
 from autofi.space.architecture import Architecture
-from autofi.space.loading import load_space
+from autofi.space.load import load_space
 from autofi.space.resolve import resolve
-from autofi.supernet.offer import offer_of, streams_of
-from autofi.supernet.path_supernets import train_path_supernets
-from autofi.supernet.run import Run
+from autofi.supernet.context import Run
+from autofi.supernet.fold_supernets import train_path_supernets
+from autofi.supernet.slots import offer_of, streams_of
 from autofi.supernet.supernet import Slot, chosen
-from autofi.training.metrics import auc, logloss
 from benchmarks.paired import machine
 
 #: Share of the open pairs that an architecture leaves naive.

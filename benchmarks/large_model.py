@@ -16,17 +16,17 @@ import typer
 from rich.table import Table as Shown
 
 import autofi
+from autofi.bundle.bundle import write_bundle
 from autofi.cli.output import console
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.inference import SchemaOverrides, infer_schema
-from autofi.data.reading import open_table
-from autofi.export.bundle import write_bundle
-from autofi.export.release import release_bundle
+from autofi.data.schema_inference import SchemaOverrides, infer_schema
+from autofi.export.export import release_bundle
 from autofi.model.build import build_network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
+from autofi.readers import open_table
 from autofi.space.architecture import Architecture
+from autofi.space.head_config import ReadoutSizes
 
 ROWS, VALUES, WIDTH = 20_000, 5_000, 120_000
 

@@ -17,14 +17,14 @@ import torch
 import typer
 from rich.table import Table as Shown
 
+from autofi.bundle.bundle import Bundle, load_bundle
+from autofi.bundle.files import ONNX
+from autofi.bundle.onnx_scorer import OnnxScorer
+from autofi.bundle.schema import read_schema
 from autofi.cli.output import console
-from autofi.data.dataset import EncodedRows
+from autofi.data.encoded_rows import EncodedRows
 from autofi.data.features import Features
-from autofi.data.roles import read_labels
-from autofi.export.bundle import Bundle, load_bundle
-from autofi.export.contents import ONNX
-from autofi.export.onnx_scorer import OnnxScorer
-from autofi.export.raw_schema import read_schema
+from autofi.data.label_columns import read_labels
 from benchmarks.parity import read
 
 BATCHES = (1, 64, 4096)

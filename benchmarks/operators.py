@@ -19,12 +19,12 @@ from rich.table import Table
 
 from autofi.data.features import Column, Features
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import operators, streams
+from autofi.space.head_config import ReadoutSizes
 from autofi.training.optimizers import make_optimizers
-from autofi.training.rows import Rows
-from autofi.training.steps import train_rows
+from autofi.training.row_source import Rows
+from autofi.training.step import train_rows
 from benchmarks.paired import machine
 
 CELLS, BINS, TOKENS = 10_000, 32, 5

@@ -14,7 +14,7 @@ import typer
 from torch import Tensor, nn
 
 from autofi.training.optimizers import DenseAdam, TableTrainer
-from autofi.training.row_adam import RowAdam
+from autofi.training.sparse_adam import RowAdam
 from benchmarks.paired import alternate, print_timings
 
 ROWS = (10_000, 60_000, 250_000, 1_200_000)

@@ -18,9 +18,9 @@ from rich.table import Table as Shown
 
 import autofi
 from autofi.cli.output import console
-from autofi.data.columns import as_tokens, canonical_strings
-from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind
+from autofi.readers import open_table
+from autofi.values.arrow_values import as_tokens, canonical_strings
 from benchmarks.served import HOST, served
 
 RUNTIMES = ("torch", "onnx", "pt2")

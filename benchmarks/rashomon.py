@@ -14,18 +14,18 @@ from itertools import combinations
 import numpy as np
 import torch
 
+from autofi.core.progress import SilentProgress
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, PlantedTable, generate
-from autofi.evaluation.from_scratch import Workbench
-from autofi.model.readout import ReadoutSizes
-from autofi.opening import open_data
-from autofi.progress import SilentProgress
-from autofi.rashomon.exploring import ExploringSettings, OpenedModel, explore_models
+from autofi.evaluation.workbench import Workbench
+from autofi.metrics.ranking import logloss
+from autofi.rashomon.explore import ExploringSettings, OpenedModel, explore_models
 from autofi.rashomon.halo import Halo, Widths
 from autofi.rashomon.result import RashomonSet
-from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.training.metrics import logloss
-from autofi.training.settings import TrainingSettings
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import TrainingSettings
 
 #: Values of each of the fields that a wider table has beside the usual eight.
 WIDER = (20, 40)

@@ -20,10 +20,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from rich.table import Table as Shown
 
 from autofi.cli.output import console
-from autofi.report.page import page_html
+from autofi.report.html_page import page_html
 from autofi.space.architecture import Architecture
 from autofi.store import StudyStore, resolve_storage
-from autofi.study import open_study
+from autofi.study.study import open_study
 
 FORMS = (("factorize_hadamard",), ("memorize_embedding",), ("factorize_inner", "memorize_statistics"))
 DISTRIBUTIONS = {

@@ -20,8 +20,8 @@ import typer
 from rich.table import Table as Shown
 
 from autofi.cli.output import console
-from autofi.report.page import page_html
-from autofi.study import open_study
+from autofi.report.html_page import page_html
+from autofi.study.study import open_study
 from benchmarks.crew import Crew
 from benchmarks.trial_worker import NAME
 

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 import autofi
+from autofi.bundle.manifest import MANIFEST, describe
 from autofi.data.schema import FieldKind
-from autofi.export.manifest import MANIFEST, describe
 from benchmarks.served import HOST, served
 
 #: What is sent to a server before it is measured.

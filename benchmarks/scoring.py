@@ -20,15 +20,15 @@ from torch import Tensor
 
 from autofi.data.crosses import Crosses
 from autofi.data.features import Features
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.supernet.paths import train_by_paths
+from autofi.space.head_config import ReadoutSizes
+from autofi.supernet.inherited_scoring import Options, Scorer
+from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.racing import Race, race
-from autofi.supernet.scoring import Options, Scorer
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.precision import fast_products
-from autofi.training.prediction import SCORING_ROWS
-from autofi.training.rows import Rows
+from autofi.training.predict import SCORING_ROWS
+from autofi.training.row_source import Rows
 from benchmarks.paired import alternate, print_timings
 from benchmarks.tables import FIELDS, cardinalities, wide_codes
 

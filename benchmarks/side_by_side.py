@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 
-from autofi.baselines import baseline
-from autofi.device import pick_device
-from autofi.evaluation.from_scratch import Workbench
-from autofi.evaluation.side_by_side import Training, train_each
-from autofi.opening import open_data
-from autofi.settings import SearchSettings
+from autofi.core.device import pick_device
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
+from autofi.evaluation.parallel import Training, train_each
+from autofi.evaluation.single_point import baseline
+from autofi.evaluation.workbench import Workbench
 from benchmarks.paired import alternate, print_timings
 
 

@@ -17,15 +17,15 @@ import typer
 from rich.table import Table as Shown
 
 import autofi
+from autofi.bundle.bundle import load_bundle, write_bundle
 from autofi.cli.output import console
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.inference import infer_schema
 from autofi.data.planted import PlantedSpec, generate
-from autofi.data.reading import open_table
-from autofi.export.bundle import load_bundle, write_bundle
-from autofi.export.release import release_bundle
+from autofi.data.schema_inference import infer_schema
+from autofi.export.export import release_bundle
 from autofi.model.build import build_network
+from autofi.readers import open_table
 
 SEED = 0
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from autofi.training.row_adam import RowAdam
+from autofi.training.sparse_adam import RowAdam
 from benchmarks.paired import machine
 from benchmarks.search_step import write_search
 from benchmarks.tables import encoded_parts

@@ -22,20 +22,20 @@ from plotly.subplots import make_subplots
 from rich.console import Console
 from rich.table import Table
 
-from autofi.crew import Crew
+from autofi.api.local_workers import Crew
+from autofi.api.search import run_search
+from autofi.core.progress import SilentProgress
+from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
-from autofi.data.overrides import SchemaOverrides
-from autofi.engine.pruning import check_fidelity
-from autofi.evaluation.from_scratch import Trained, Workbench
-from autofi.loop import run_search
-from autofi.opening import open_data
-from autofi.progress import SilentProgress
-from autofi.settings import SearchSettings
+from autofi.data.load import open_data
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.evaluation.workbench import Trained, Workbench
+from autofi.metrics.ranking import auc
+from autofi.samplers.successive_halving import check_fidelity
 from autofi.space.architecture import Architecture
-from autofi.space.loading import load_space
+from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyStore, resolve_storage
-from autofi.training.metrics import auc
 from benchmarks.paired import machine
 
 #: By name: the strategy, who proposes, and on how many rows trials begin.

@@ -16,7 +16,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from autofi.training.metrics import auc
+from autofi.metrics.ranking import auc
 from benchmarks.paired import alternate, print_timings
 from benchmarks.peer import ENVIRONMENT, peer_python
 from benchmarks.tables import encoded_parts

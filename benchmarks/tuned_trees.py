@@ -15,13 +15,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from autofi.baselines.boosted_trees import distinct_forms, fit_trees
 from autofi.cli.column_options import with_columns
+from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
-from autofi.evaluation.trees import distinct_forms, fit_trees
-from autofi.opening import open_data
-from autofi.settings import SearchSettings
-from autofi.space.named import TREES
-from autofi.training.metrics import auc, logloss
+from autofi.data.load import open_data
+from autofi.metrics.ranking import auc, logloss
+from autofi.space.builtin import TREES
 from benchmarks.paired import machine
 
 

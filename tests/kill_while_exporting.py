@@ -17,8 +17,8 @@ sys.path.insert(0, os.getcwd())
 
 import torch
 
-import autofi.export.release
-import autofi.study
+import autofi.export.export
+import autofi.study.study
 from autofi.cli.app import app
 
 OPERATIONS = ("open", "os.", "shutil.")
@@ -27,7 +27,7 @@ STRIDE = 4
 
 def main(database: str, study: str, folder: Path) -> None:
     torch.set_num_threads(1)
-    assert autofi.export.release and autofi.study  # imported once, for all children
+    assert autofi.export.export and autofi.study.study  # imported once, for all children
     number, finished = 1 - STRIDE, False
     while not finished:
         number += STRIDE

@@ -19,9 +19,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import autofi
+from autofi.api.search import default_name, shown_source
 from autofi.cli.app import app
 from autofi.errors import DataError, StudyMismatchError
-from autofi.loop import default_name, shown_source
 
 USER_ERROR = 2
 SEARCH = ("search", "clicks.csv", "--space", "lr", "--trials", "1", "--seeds", "1", "--baselines", "none")

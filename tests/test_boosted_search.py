@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import autofi
-from autofi.export.bundle import load_bundle
-from autofi.predictions import load_predictions
+from autofi.bundle.bundle import load_bundle
+from autofi.metrics.ranking import auc
+from autofi.records.predictions import load_predictions
 from autofi.store import ModelRole, StudyStore, resolve_storage
-from autofi.training.metrics import auc
 
 SPACE = Path(__file__).parent / "spaces" / "boosted.yaml"
 ROWS = 6000

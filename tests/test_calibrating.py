@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 import autofi
 from autofi.cli.app import app
 from autofi.errors import AutoFIError, ConfigError, ExportError
-from autofi.export.calibrations import CALIBRATIONS
-from autofi.predictions import (
+from autofi.metrics.calibration import ece
+from autofi.metrics.calibrators import CALIBRATIONS
+from autofi.metrics.ranking import auc, logloss
+from autofi.records.predictions import (
     LABELS,
     WEIGHTS,
     load_predictions,
@@ -27,8 +29,6 @@ from autofi.predictions import (
     winner_key,
 )
 from autofi.store import ModelRole, StudyHandle
-from autofi.training.calibration import ece
-from autofi.training.metrics import auc, logloss
 from tests.visits import visits
 
 TINY = Path(__file__).parent / "spaces" / "tiny.yaml"

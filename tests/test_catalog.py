@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from autofi.catalog import FIELDS, VALUES, list_operators, list_spaces
 from autofi.operators.registry import operators, streams
-from autofi.space.named import builtin_spaces
+from autofi.space.builtin import builtin_spaces
+from autofi.space.catalog import FIELDS, VALUES, list_operators, list_spaces
 
 FOUND = {record.name: record for record in list_operators()}
 

@@ -14,17 +14,18 @@ from sqlalchemy import delete
 from typer.testing import CliRunner
 
 import autofi
-from autofi.checking import DATA, load_checks
+from autofi.checks.run import DataChecks, check_data
 from autofi.cli.app import app
-from autofi.costs import COSTS, load_costs
-from autofi.data.checks.checks import DataChecks, check_data
-from autofi.data.overrides import SchemaOverrides
-from autofi.frequencies import FREQUENCIES, load_frequencies
-from autofi.opening import open_data
-from autofi.predictions import load_labels, predictions_file
-from autofi.progress import SilentProgress
-from autofi.settings import SearchSettings
+from autofi.core.progress import SilentProgress
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.records.costs import COSTS, load_costs
+from autofi.records.data_checks import load_checks
+from autofi.records.predictions import load_labels, predictions_file
+from autofi.records.value_frequencies import FREQUENCIES, load_frequencies
 from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.store.stage_keys import DATA
 from autofi.store.tables import StageRow
 from tests.data.checks.tables import used_apps
 

@@ -21,7 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import autofi
 from autofi.classifier import AutoFIClassifier
 from autofi.errors import ConfigError
-from autofi.training.metrics import auc
+from autofi.metrics.ranking import auc
 
 # One point that trains on the 20 to 300 rows of scikit-learn's checks within a tenth of a second.
 TINY = str(Path(__file__).with_name("spaces") / "tiny.yaml")

@@ -22,12 +22,12 @@ from autofi.cli.app import app
 from autofi.cli.column_options import parse_multi_valued
 from autofi.cli.options import parse_duration, parse_limits, parse_list
 from autofi.cli.output import quiet_stdout
-from autofi.cli.summary import next_command, sentences
-from autofi.data.inference import infer_schema
-from autofi.data.overrides import SchemaOverrides, load_overrides
-from autofi.data.reading import open_table
+from autofi.cli.summary_tables import next_command, sentences
+from autofi.core.json import plain
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides, load_overrides
 from autofi.errors import ConfigError, DataError, MissingDependencyError, StudyNotFoundError
-from autofi.plain_json import plain
+from autofi.readers import open_table
 from autofi.store import StudyStore, resolve_storage
 
 COMMANDS = (
@@ -172,8 +172,8 @@ def test_what_fits_nothing_imports_little(tmp_path: Path) -> None:
         pass
     listed = loaded_by("studies", "--storage", f"sqlite:///{tmp_path / 'a.db'}")
     assert {"sqlalchemy", "autofi.store"} < listed
-    assert {"torch", "sklearn", "autofi.study"} & listed == set()
-    assert {"sklearn", "scipy.stats"} & loaded("import autofi.study, autofi.worker") == set()
+    assert {"torch", "sklearn", "autofi.study.study"} & listed == set()
+    assert {"sklearn", "scipy.stats"} & loaded("import autofi.study.study, autofi.api.work") == set()
 
 
 def loaded_by(*command: str) -> set[str]:

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 import autofi
-from autofi.cli.summary import print_summary
-from autofi.data.reading import open_table
+from autofi.bundle.schema import SCHEMA
+from autofi.cli.summary_tables import print_summary
 from autofi.errors import DataError
-from autofi.export.raw_schema import SCHEMA
+from autofi.readers import open_table
 from autofi.serving.app import create_app
-from autofi.serving.model import ServedModel
+from autofi.serving.served_model import ServedModel
 from tests.serving.servers import running
 
 ROWS = 300

@@ -11,11 +11,11 @@ import yaml
 from typer.testing import CliRunner
 
 import autofi
+from autofi.api.compare import load_comparison
 from autofi.cli.app import app
-from autofi.comparison import load_comparison
 from autofi.errors import ConfigError, DataError
-from autofi.retrain import Retraining
 from autofi.store import ModelRole
+from autofi.study.retrain import Retraining
 from tests.visits import visits
 
 TABLE: dict[str, Any] = {

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from autofi.data.reading import column_names, open_table
+from autofi.readers import column_names, open_table
 from autofi.store import StudyStore, resolve_storage
 from tests.export.models import make_table
 from tests.light.bundles import BUNDLE, ROWS

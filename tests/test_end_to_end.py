@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
-from autofi.dashboard.decorations import MAP, TABLE
 from autofi.data.planted import PlantedSpec, PlantedTable, generate
 from autofi.errors import ExportError, StudyMismatchError
-from autofi.predictions import load_predictions
+from autofi.metrics.ranking import auc, logloss
+from autofi.records.predictions import load_predictions
 from autofi.store import ModelRole, StudyStore, TrialState, resolve_storage
-from autofi.training.metrics import auc, logloss
+from autofi.study.dashboard_notes import MAP, TABLE
 
 TRIALS, SEEDS = 2, 2
 ROWS = 20_000

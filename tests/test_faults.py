@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from autofi.faults import first_fault
+from autofi.core.validated import first_fault
 
 
 class Inner(BaseModel):

@@ -10,8 +10,8 @@ import yaml
 
 import autofi
 from autofi.data.planted import PlantedSpec, generate
-from autofi.engine.pruning import RUNGS
 from autofi.errors import StudyMismatchError
+from autofi.samplers.successive_halving import RUNGS
 from autofi.store import StudyStore, TrialState, resolve_storage
 
 SPEC = PlantedSpec(

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import autofi
-from autofi.choice import finalists
-from autofi.finals import SEEDS
+from autofi.engine.finalists import SEEDS
+from autofi.records.best_trial import finalists
 from autofi.store import ModelRole
 from tests.visits import visits
 

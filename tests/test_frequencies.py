@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autofi import frequencies
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
-from autofi.data.reading import open_table
-from autofi.frequencies import FREQUENCIES, frequency_codes, load_frequencies, save_frequencies
-from autofi.predictions import predictions_file
+from autofi.readers import open_table
+from autofi.records import value_frequencies as frequencies
+from autofi.records.predictions import predictions_file
+from autofi.records.value_frequencies import FREQUENCIES, frequency_codes, load_frequencies, save_frequencies
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from tests.data.clicks import COLUMN, FRAME, SCHEMA
 from tests.store.examples import CREATED

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from autofi.huge_pages import in_huge_pages
+from autofi.core.huge_pages import in_huge_pages
 
 ADVISED = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import autofi
-from autofi.data.arrays import VARIABLE
-from autofi.progress import SilentProgress
-from autofi.training import source
-from autofi.training.windows import WindowedRows
+from autofi.core.memmap import VARIABLE
+from autofi.core.progress import SilentProgress
+from autofi.training import place_rows as source
+from autofi.training.windowed_rows import WindowedRows
 from tests.visits import visits
 
 TINY = Path(__file__).parent / "spaces" / "tiny.yaml"

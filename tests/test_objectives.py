@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autofi.errors import ConfigError
-from autofi.objectives import OBJECTIVES, Direction, Goals, Limit, pareto_front, short
+from autofi.objectives.objectives import OBJECTIVES, Direction, Goals, Limit, pareto_front
+from autofi.text.units import short
 
 MIXED: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
 

@@ -18,11 +18,11 @@ import pytest
 
 import autofi
 from autofi.data.encode import encode
-from autofi.data.inference import infer_schema
-from autofi.data.reading import open_table
-from autofi.export.release import release_bundle
+from autofi.data.schema_inference import infer_schema
+from autofi.export.export import release_bundle
+from autofi.readers import open_table
 from autofi.serving.app import create_app
-from autofi.serving.model import ServedModel
+from autofi.serving.served_model import ServedModel
 from tests.export.models import model_of
 from tests.serving.servers import running
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autofi.data.config import READING, SearchSettings
+from autofi.data.load import open_again, open_data
 from autofi.errors import DataError
-from autofi.opening import open_again, open_data
-from autofi.settings import READING, SearchSettings
 
 
 @pytest.fixture

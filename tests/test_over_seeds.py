@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from autofi.over_seeds import over_seeds
-from autofi.report.comparison import comparison_markdown
+from autofi.metrics.over_seeds import over_seeds
+from autofi.report.comparison_table import comparison_markdown
 from autofi.report.markdown import report_markdown
-from autofi.report.verdict import alike, mean_and_deviation
 from autofi.store import ModelRecord, ModelRole
+from autofi.text.verdict import alike, mean_and_deviation
 from tests.report.test_markdown import RECORD
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from autofi.process import current_process, start_time
+from autofi.core.process_identity import current_process, start_time
 
 
 def test_a_process_lives_until_it_ends() -> None:

@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from autofi.progress import RichProgress, SilentProgress, describe_figures, describe_seconds
+from autofi.core.progress import RichProgress, SilentProgress, describe_figures
+from autofi.text.units import describe_seconds
 
 
 class Clock:

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import autofi
-from autofi.cli.summary import print_summary
-from autofi.dashboard.listing import PAYLOADS, listing
-from autofi.dashboard.results import Results
-from autofi.report.comparison import comparison_markdown
+from autofi.cli.summary_tables import print_summary
+from autofi.dashboard.study_list import PAYLOADS, listing
+from autofi.dashboard.summary_cache import Results
+from autofi.report.comparison_table import comparison_markdown
 from autofi.store import StudyStore, resolve_storage
 
 TINY = Path(__file__).parent / "spaces" / "tiny.yaml"

@@ -14,11 +14,11 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from autofi.api.ray_workers import RayCrew, RayPlan
 from autofi.cli.app import app
+from autofi.core.process_identity import start_time
+from autofi.core.progress import SilentProgress
 from autofi.errors import ConfigError
-from autofi.process import start_time
-from autofi.progress import SilentProgress
-from autofi.ray_crew import RayCrew, RayPlan
 from autofi.store import StorageURL, resolve_storage
 from tests.test_workers import SPACE, TABLE, complete, searched, set_goal, values
 

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
-from autofi.engine.base import Sampler
-from autofi.engine.registry import samplers
+from autofi.samplers.base import Sampler
+from autofi.samplers.registry import samplers
 from autofi.strategies.base import Strategy
 from autofi.strategies.registry import strategies
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.baselines import baseline
-from autofi.data.overrides import SchemaOverrides
-from autofi.evaluation.from_scratch import Workbench
-from autofi.opening import open_data
-from autofi.settings import SearchSettings
-from autofi.space.loading import load_space
-from autofi.space.named import builtin_spaces
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.evaluation.single_point import baseline
+from autofi.evaluation.workbench import Workbench
+from autofi.space.builtin import builtin_spaces
+from autofi.space.load import load_space
 from tests.visits import visits
 
 SINGLE = [name for name, path in builtin_spaces().items() if load_space(path).single]

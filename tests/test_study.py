@@ -13,14 +13,22 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 import autofi
-from autofi.choice import FINALISTS, best_trial, decide, feasible_trials, finalists, finals, front_trials
+from autofi.core.progress import SilentProgress
+from autofi.data.config import SearchSettings
 from autofi.errors import DataError, LimitError
-from autofi.predictions import LABELS, load_predictions, save_predictions, trial_key
-from autofi.progress import SilentProgress
+from autofi.metrics.ranking import auc, delong, gauc, logloss
+from autofi.records.best_trial import (
+    FINALISTS,
+    best_trial,
+    decide,
+    feasible_trials,
+    finalists,
+    finals,
+    front_trials,
+)
+from autofi.records.predictions import LABELS, load_predictions, save_predictions, trial_key
 from autofi.report.markdown import report_markdown
-from autofi.settings import SearchSettings
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
-from autofi.training.metrics import auc, delong, gauc, logloss
 from tests.store.examples import CREATED, start
 from tests.visits import visits
 

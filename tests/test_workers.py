@@ -15,10 +15,11 @@ import pytest
 import torch
 
 import autofi
-from autofi.crew import Crew
+from autofi.api.local_workers import Crew
+from autofi.engine.stopping import Goal
 from autofi.errors import ConfigError, DataError, StoreError, StudyNotFoundError
-from autofi.goal import STAGE, Goal
 from autofi.store import StudyHandle, StudyStore, TrialRecord, TrialState, resolve_storage
+from autofi.store.stage_keys import STAGE
 
 ROOT = Path(autofi.__file__).parents[1]
 SPACE = ROOT / "tests" / "spaces" / "several.yaml"

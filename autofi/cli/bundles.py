@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from autofi.cli import options
-from autofi.cli.early import check_bundle
+from autofi.cli.early_checks import check_bundle
 from autofi.cli.output import print_json, say, working
 
 PREDICT_EXAMPLES = (
@@ -114,7 +114,7 @@ def evaluate(
     if as_json:
         print_json(measured | skew)
     else:
-        from autofi.cli.listings import print_figures
+        from autofi.cli.listing_tables import print_figures
 
         print_figures(measured)
 
@@ -122,7 +122,7 @@ def evaluate(
 @contextlib.contextmanager
 def _skew_told() -> Iterator[dict[str, Any]]:
     """A SkewWarning in here becomes a line on standard error, and `skew` of what is yielded, for --json."""
-    from autofi.export.skew import SkewWarning
+    from autofi.bundle.skew import SkewWarning
 
     found: dict[str, Any] = {}
     lines = []

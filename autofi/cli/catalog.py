@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autofi.cli import options
-from autofi.cli.early import check_space
+from autofi.cli.early_checks import check_space
 from autofi.cli.output import print_json
 
 if TYPE_CHECKING:
-    from autofi.catalog import OperatorInfo, SpaceInfo
+    from autofi.space.catalog import OperatorInfo, SpaceInfo
 
 SPACES_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi spaces\n\nautofi search clicks.csv --target click --space fm\n\n"
@@ -95,7 +95,7 @@ def _print_catalog(name: str, records: Any, *, as_json: bool) -> None:
 
         print_json({name: [asdict(record) for record in records]})
     else:
-        from autofi.cli.listings import print_records
+        from autofi.cli.listing_tables import print_records
 
         print_records(records)
 

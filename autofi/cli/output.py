@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from autofi.one_line import one_line
-from autofi.plain_json import json_text
+from autofi.core.json import json_text
+from autofi.core.one_line import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autofi.progress import Progress
+    from autofi.core.progress import Progress
 
 PIPE_WIDTH = 120
 
@@ -68,7 +68,7 @@ def quiet_stdout() -> Iterator[None]:
 @contextlib.contextmanager
 def working(*, quiet: bool = False) -> Iterator[Progress]:
     """Long work: progress on standard error (none when `quiet`), standard output kept for the answer."""
-    from autofi.progress import RichProgress, SilentProgress
+    from autofi.core.progress import RichProgress, SilentProgress
 
     with quiet_stdout():
         if quiet:

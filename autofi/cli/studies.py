@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autofi.cli import options
-from autofi.cli.early import check_report, check_study, check_trial
+from autofi.cli.early_checks import check_report, check_study, check_trial
 from autofi.cli.output import print_json, say, working
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def studies(storage: options.Storage = None, as_json: options.Json = False) -> N
     elif not found:
         say("No studies yet. Next: autofi search")
     else:
-        from autofi.cli.listings import print_records
+        from autofi.cli.listing_tables import print_records
 
         # The winner is known by its architecture alone there, which says nothing to a reader.
         print_records(found, below="reason", hidden=("winner",))
@@ -66,7 +66,7 @@ def show(study: options.Study, storage: options.Storage = None, as_json: options
     if as_json:
         print_json(opened.summary())
         return
-    from autofi.cli.summary import print_summary
+    from autofi.cli.summary_tables import print_summary
 
     print_summary(opened.summary(), leaderboard_rows(opened), storage=storage)
 
@@ -122,7 +122,7 @@ def export(
     check_study(study, storage)
     check_trial(study, storage, trial)
     import autofi
-    from autofi.cli.summary import command
+    from autofi.cli.summary_tables import command
 
     opened = autofi.open_study(study, storage=storage)
     with working(quiet=quiet) as progress:

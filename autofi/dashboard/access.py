@@ -64,7 +64,7 @@ def guarded(app: WSGIApplication, access: Access) -> WSGIApplication:
     What listens on this machine only answers nothing but this machine's names, so that no website can point a name
     of its own here. A change must come from a page of the dashboard itself, or from no page (curl). The cookie that
     holds the token goes to the host that set it and to no request that another site makes. Which changes may be made
-    at all, `autofi.dashboard.forbidden` decides by the route that is called.
+    at all, `autofi.dashboard.forbidden_routes` decides by the route that is called.
     """
 
     def guard(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

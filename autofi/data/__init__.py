@@ -1,0 +1,1 @@
+"""From a table to encoded rows: schema, split, vocabularies, crosses, target encodings."""

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autofi.data.arrays import release
-from autofi.data.cells import (
+from autofi.core.memmap import release
+from autofi.core.npz_file import load_arrays
+from autofi.core.strict_json import read_object
+from autofi.data.cross_codes import (
     Codes,
     Ids,
     cell_codes,
@@ -24,9 +26,7 @@ from autofi.data.cells import (
     find_cells,
     splitmix64,
 )
-from autofi.data.stored_arrays import load_arrays
 from autofi.errors import DataError
-from autofi.strict_json import read_object
 
 Pair = tuple[int, int]
 
@@ -104,7 +104,7 @@ class Crosses:
         direct = all(cell_space((cardinalities[a], cardinalities[b])) is not None for a, b in pairs)
         frequent = _frequent_cells
         if len(ids) * len(pairs) > _WORTH_COMPILING and direct:
-            from autofi.data.cell_kernels import frequent_cells as frequent
+            from autofi.data.cross_codes_numba import frequent_cells as frequent
 
         def count(pair: Pair) -> PairCells:
             left, right = pair

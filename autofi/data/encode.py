@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
-from autofi.data.arrays import release, reserve
-from autofi.data.dataset import EncodedDataset, EncodedRows, fingerprint
+from autofi.core.memmap import release, reserve
+from autofi.data.dataset import EncodedDataset, fingerprint
+from autofi.data.dictionary_batches import Dictionaries
+from autofi.data.encoded_rows import EncodedRows
 from autofi.data.encoder import Encoder, large_batches
-from autofi.data.entries import Dictionaries
-from autofi.data.field_fit import FieldFit
-from autofi.data.field_values import FieldValues
+from autofi.data.field_encoder_fit import FieldFit
 from autofi.data.folds import kept_apart
-from autofi.data.numbers import Buckets, BucketScale
-from autofi.data.reading import Table
-from autofi.data.roles import located, read_groups, read_labels, read_weights
+from autofi.data.label_columns import located, read_groups, read_labels, read_weights
+from autofi.data.quantile_binning import Buckets, BucketScale
+from autofi.data.raw_field import FieldValues
 from autofi.data.schema import Schema
 from autofi.data.split import (
     PARTS,
@@ -37,6 +37,7 @@ from autofi.data.split import (
     make_splitter,
 )
 from autofi.errors import ConfigError, DataError
+from autofi.readers import Table
 
 MEMORY_LIMIT = 1 << 30
 MAX_BUCKETS = 1 << 20

@@ -15,17 +15,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from autofi.data.columns import token_places
-from autofi.data.dataset import EncodedRows
-from autofi.data.field_values import FieldValues
-from autofi.data.numbers import Buckets, BucketScale, Positions
-from autofi.data.reading import LARGE_BATCH_ROWS, Table
-from autofi.data.roles import located
+from autofi.core.strict_json import read_object
+from autofi.data.encoded_rows import EncodedRows
+from autofi.data.label_columns import located
+from autofi.data.quantile_binning import Buckets, BucketScale, Positions
+from autofi.data.raw_field import FieldValues
 from autofi.data.schema import Field, FieldKind, Schema
-from autofi.data.stored_vocabulary import COLUMNS, read_vocabularies
 from autofi.data.vocabulary import FIRST_VALUE, MISSING, Vocabulary
+from autofi.data.vocabulary_file import COLUMNS, read_vocabularies
 from autofi.errors import DataError, nearest
-from autofi.strict_json import read_object
+from autofi.readers import LARGE_BATCH_ROWS, Table
+from autofi.values.arrow_values import token_places
 
 PADDING = -1
 

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from autofi.data.arrays import empty_rows, memory_limit, release
-from autofi.data.boosting import BoostedTrees
-from autofi.data.cells import default_threads
+from autofi.core.memmap import empty_rows, memory_limit, release
+from autofi.core.npz_file import load_arrays
+from autofi.data.boosted_trees import BoostedTrees
+from autofi.data.cross_codes import default_threads
 from autofi.data.crosses import Crosses
-from autofi.data.dataset import EncodedDataset, EncodedRows
+from autofi.data.dataset import EncodedDataset
+from autofi.data.encoded_rows import EncodedRows
 from autofi.data.encoder import Encoder
 from autofi.data.features import Column, Features, Pair
 from autofi.data.folds import deal_folds
-from autofi.data.statistics import TargetStatistics
-from autofi.data.stored_arrays import load_arrays
+from autofi.data.target_encoding import TargetStatistics
 from autofi.errors import DataError
 
 #: Of log(1 + count), below which a column's counts are not stretched to unit deviation.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autofi.data.arrays import release
+from autofi.core.memmap import release
 
 Pair = tuple[int, int]
 Column = tuple[int, ...]

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from autofi.data.cells import Codes, Ids, cell_codes, cell_space, count_cells, find_cells
+from autofi.data.cross_codes import Codes, Ids, cell_codes, cell_space, count_cells, find_cells
 from autofi.data.features import Column
 
 #: Sampled rows by which a split is judged: enough for any column worth keeping apart.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from autofi.errors import DataError, nearest
-from autofi.training.metrics import auc
+from autofi.metrics.ranking import auc
 
 Kind = Literal["memorize", "factorize", "naive"]
 Pair = tuple[int, int]

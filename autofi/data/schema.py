@@ -10,8 +10,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from autofi.data.value_types import AS_WRITTEN, Reading, ValueType
 from autofi.errors import DataError, nearest
+from autofi.values.value_types import AS_WRITTEN, Reading, ValueType
 
 #: Of what is not null in a schema's JSON; lists are of texts.
 _FIELD_TYPES = {

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from autofi.data.cells import splitmix64
-from autofi.data.columns import as_times, canonical_strings
-from autofi.data.reading import ColumnNames, Table
-from autofi.data.roles import hash_values, located, read_labels
+from autofi.data.cross_codes import splitmix64
+from autofi.data.label_columns import hash_values, located, read_labels
 from autofi.data.schema import Schema
-from autofi.data.value_types import AS_WRITTEN, Reading
 from autofi.errors import ConfigError, DataError, nearest, shown
+from autofi.readers import ColumnNames, Table
+from autofi.values.arrow_values import as_times, canonical_strings
+from autofi.values.value_types import AS_WRITTEN, Reading
 
 PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
@@ -508,3 +508,6 @@ def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _seed_hash(seed: int) -> np.uint64:
     return splitmix64(np.array([seed % (1 << 64)], dtype=np.uint64))[0]  # type: ignore[no-any-return]
+
+
+DEFAULT_SPLIT = "random:0.8,0.1,0.1"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from autofi.data.entries import Dictionaries, Entries, Texts
+from autofi.data.dictionary_batches import Dictionaries, Entries, Texts
 
 MISSING = 0
 OUT_OF_VOCABULARY = 1

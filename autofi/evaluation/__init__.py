@@ -1,0 +1,1 @@
+"""Measurement of an architecture: training from fresh weights, metrics and costs."""

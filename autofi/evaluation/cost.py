@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from autofi.data.dataset import EncodedRows
+from autofi.data.encoded_rows import EncodedRows
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Features
-from autofi.evaluation.fitted import fitted_bytes
+from autofi.evaluation.preprocessing_bytes import fitted_bytes
 from autofi.model.network import BOOSTED, Network
 
 #: Seconds of calls before anything is timed, of those in a round, and between two rounds.

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from autofi.data.feature_builder import FeatureBuilder
-from autofi.evaluation.fitted import FittedCost, fitted_costs
+from autofi.evaluation.preprocessing_bytes import FittedCost, fitted_costs
 from autofi.model.network import Network
 from autofi.operators.base import Candidate
 

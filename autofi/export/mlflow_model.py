@@ -39,7 +39,7 @@ class PythonFunction:
     """A predictor as MLflow calls it."""
 
     def __init__(self, folder: str) -> None:
-        from autofi.export.loading import load
+        from autofi.bundle.load import load
 
         self._predictor = load(folder)
 

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
 from autofi.errors import InvalidArchitectureError, nearest
-from autofi.model.mixture import mix
-from autofi.model.readout import Readout, ReadoutSizes
+from autofi.model.head import Readout
+from autofi.model.shared_pair_mixture import mix
+from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Candidate, Operator, Shapes, Sizes
 from autofi.operators.feature_tensors import FeatureTensors
-from autofi.operators.gates import GatedTable
 from autofi.operators.registry import get_operator, get_stream
 from autofi.operators.streams import BranchedStream, Stream, StreamInputs
+from autofi.space.head_config import ReadoutSizes
 
 #: Operator name → the slots it is built for.
 Layout = Mapping[str, Sequence[Column]]

@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from autofi.errors import EngineError
-from autofi.nni.bridge import Document
 from autofi.nni.interpreter import environment
-from autofi.nni.relay import REPORTED
+from autofi.nni.search_space_document import Document
+from autofi.nni.trial_relay import REPORTED
 
 HOST = Path(__file__).with_name("host.py")
 #: Seconds for the manager to start, and for a proposal after all the others have been answered.

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from autofi.engine.asking import RANDOM_TRIALS
 from autofi.errors import ConfigError, nearest
-from autofi.objectives import Direction
+from autofi.objectives.objectives import Direction
+from autofi.samplers.optuna import RANDOM_TRIALS
 
 DEFAULT_TUNER = "TPE"
 #: Individuals of NNI's evolution: as many trials are random first, 32 unless told.

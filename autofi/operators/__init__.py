@@ -1,0 +1,1 @@
+"""Interaction operators: one file and one registered class each."""

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column
 from autofi.data.vocabulary import OUT_OF_VOCABULARY
+from autofi.operators._lookup import UNKNOWN_SHARE, TableOperator, some_unknown
 from autofi.operators.base import Shapes, Sizes, look_up
 from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
-from autofi.operators.tables import UNKNOWN_SHARE, TableOperator, some_unknown
 
 
 @register

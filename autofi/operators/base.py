@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autofi.bounds import Count
+from autofi.core.validated import Count
 from autofi.data.features import Column, Features
 from autofi.operators.feature_tensors import FeatureTensors
 

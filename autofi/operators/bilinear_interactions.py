@@ -8,11 +8,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share, Widths
+from autofi.core.validated import Count, Share, Widths
 from autofi.errors import SearchSpaceError
-from autofi.operators.blocks import block_rows, products_dtype, row_blocks
+from autofi.operators._mlp import initialize, logit_mlp, logit_mlp_parameters
+from autofi.operators._row_blocks import block_rows, products_dtype, row_blocks
 from autofi.operators.explains import RowWeights
-from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Widths
+from autofi.core.validated import Widths
 from autofi.errors import SearchSpaceError
-from autofi.operators.layers import initialize
+from autofi.operators._mlp import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

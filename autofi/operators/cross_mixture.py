@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from autofi.bounds import Count
+from autofi.core.validated import Count
+from autofi.operators._mlp import initialize
 from autofi.operators.explains import RowWeights
-from autofi.operators.layers import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

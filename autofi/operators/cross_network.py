@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from autofi.bounds import Count, CountOrNone
-from autofi.operators.layers import initialize
+from autofi.core.validated import Count, CountOrNone
+from autofi.operators._mlp import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Mixture, SlicedStream, StreamInputs, mixed_map
 

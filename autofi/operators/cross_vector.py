@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count
+from autofi.core.validated import Count
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from autofi.data.features import Column
 from autofi.data.vocabulary import OUT_OF_VOCABULARY
+from autofi.operators._lookup import UNKNOWN_SHARE, TableOperator, some_unknown
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
-from autofi.operators.tables import UNKNOWN_SHARE, TableOperator, some_unknown
 
 
 @register

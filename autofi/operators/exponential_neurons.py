@@ -9,12 +9,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share, Widths
-from autofi.operators.entmax import entmax
+from autofi.core.validated import Count, Share, Widths
+from autofi.operators._entmax import entmax
+from autofi.operators._mlp import initialize, logit_mlp, logit_mlp_parameters
+from autofi.operators._own_embedding import OwnVectors
+from autofi.operators._powers import bounded_exp
 from autofi.operators.explains import RowWeights
-from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
-from autofi.operators.own_vectors import OwnVectors
-from autofi.operators.powers import bounded_exp
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from autofi.data.features import Column
+from autofi.operators._pair_products import Factorize
 from autofi.operators.base import Shapes, Sizes
-from autofi.operators.products import Factorize
 from autofi.operators.registry import register
 
 

@@ -8,8 +8,8 @@ from typing import Self
 from torch import Tensor, nn
 
 from autofi.data.features import Column
+from autofi.operators._pair_products import Factorize, kernel_products, plain_kernels
 from autofi.operators.base import Shapes, Sizes
-from autofi.operators.products import Factorize, kernel_products, plain_kernels
 from autofi.operators.registry import register
 
 

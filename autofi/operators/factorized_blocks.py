@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share, Widths
+from autofi.core.validated import Count, Share, Widths
 from autofi.errors import SearchSpaceError
-from autofi.operators.layers import initialize
+from autofi.operators._mlp import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import BranchedStream, StreamInputs
 

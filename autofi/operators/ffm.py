@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from autofi.bounds import Count
-from autofi.operators.field_aware import FieldAwareProducts
+from autofi.core.validated import Count
+from autofi.operators._field_aware import FieldAwareProducts
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count, CountOrNone, Share
+from autofi.core.validated import Count, CountOrNone, Share
 from autofi.errors import SearchSpaceError
-from autofi.operators.layers import initialize
+from autofi.operators._mlp import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import BranchedStream, StreamInputs
 

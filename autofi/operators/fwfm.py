@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from autofi.operators._mlp import initialize
+from autofi.operators._pair_products import INITIAL_DEVIATION
 from autofi.operators.base import look_up, table_offsets
-from autofi.operators.layers import initialize
-from autofi.operators.products import INITIAL_DEVIATION
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from autofi.data.features import Column
+from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Shapes, look_up
-from autofi.operators.gates import GatedTable
 from autofi.operators.registry import register
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from autofi.data.features import Column
+from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Shapes
-from autofi.operators.gates import GatedTable
 from autofi.operators.registry import register
 
 

@@ -10,11 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share, Widths
+from autofi.core.validated import Count, Share, Widths
 from autofi.errors import SearchSpaceError
-from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
-from autofi.operators.own_vectors import OwnVectors
-from autofi.operators.products import inner_products
+from autofi.operators._mlp import initialize, logit_mlp, logit_mlp_parameters
+from autofi.operators._own_embedding import OwnVectors
+from autofi.operators._pair_products import inner_products
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share, Widths
-from autofi.operators.blocks import block_rows, products_dtype, row_blocks
-from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
-from autofi.operators.own_vectors import OwnVectors
-from autofi.operators.powers import LARGEST_EXPONENT, bounded_exp
+from autofi.core.validated import Count, Share, Widths
+from autofi.operators._mlp import initialize, logit_mlp, logit_mlp_parameters
+from autofi.operators._own_embedding import OwnVectors
+from autofi.operators._powers import LARGEST_EXPONENT, bounded_exp
+from autofi.operators._row_blocks import block_rows, products_dtype, row_blocks
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share, Widths
-from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters, mlp, mlp_parameters
+from autofi.core.validated import Count, Share, Widths
+from autofi.operators._mlp import initialize, logit_mlp, logit_mlp_parameters, mlp, mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

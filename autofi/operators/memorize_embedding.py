@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from autofi.data.features import Column
+from autofi.operators._lookup import TableOperator
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
-from autofi.operators.tables import TableOperator
 
 
 @register

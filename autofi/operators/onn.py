@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share, Widths
-from autofi.operators.field_aware import FieldAwareProducts
-from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
+from autofi.core.validated import Count, Share, Widths
+from autofi.operators._field_aware import FieldAwareProducts
+from autofi.operators._mlp import initialize, logit_mlp, logit_mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Share, Widths
-from autofi.operators.layers import initialize, logit_mlp, logit_mlp_parameters
-from autofi.operators.products import inner_products, kernel_products, plain_kernels
+from autofi.core.validated import Share, Widths
+from autofi.operators._mlp import initialize, logit_mlp, logit_mlp_parameters
+from autofi.operators._pair_products import inner_products, kernel_products, plain_kernels
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

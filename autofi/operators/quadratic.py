@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share
-from autofi.operators.layers import initialize
+from autofi.core.validated import Count, Share
+from autofi.operators._mlp import initialize
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from autofi.core.registry import Registry, named
 from autofi.errors import SearchSpaceError
 from autofi.operators.base import Candidate, Operator
 from autofi.operators.streams import Stream
-from autofi.registry import Registry, named
 
 _REGISTRY: Registry[Candidate] = Registry("candidate", "autofi.operators", SearchSpaceError)
 Registered = TypeVar("Registered", bound=type[Candidate])

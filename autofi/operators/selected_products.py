@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count
+from autofi.core.validated import Count
 from autofi.errors import SearchSpaceError, nearest
+from autofi.operators._pair_products import INITIAL_DEVIATION
 from autofi.operators.base import TableBlock, blocks_of, look_up, table_offsets
-from autofi.operators.products import INITIAL_DEVIATION
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -9,14 +9,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share
+from autofi.core.validated import Count, Share
+from autofi.core.versioned_fields import later
 from autofi.errors import SearchSpaceError
-from autofi.later import later
-from autofi.operators.blocks import by_blocks
+from autofi.operators._mlp import initialize
+from autofi.operators._row_blocks import by_blocks
+from autofi.operators._softmax import softmax
 from autofi.operators.explains import RowWeights
-from autofi.operators.layers import initialize
 from autofi.operators.registry import register
-from autofi.operators.softmax import softmax
 from autofi.operators.streams import Mixture, SlicedStream, StreamInputs, mixed_map
 
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column
 from autofi.data.vocabulary import OUT_OF_VOCABULARY
+from autofi.operators._target_statistics import INITIAL_STRENGTH
 from autofi.operators.base import Shapes, Sizes, look_up
 from autofi.operators.embedding import Embedding
-from autofi.operators.rates import INITIAL_STRENGTH
 from autofi.operators.registry import register
 
 

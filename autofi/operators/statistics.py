@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autofi.operators.rates import Statistics
+from autofi.operators._target_statistics import Statistics
 from autofi.operators.registry import register
 
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import read_settings
-from autofi.later import listed
+from autofi.core.validated import read_settings
+from autofi.core.versioned_fields import listed
 from autofi.operators.base import Candidate, TableBlock, blocks_of
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from autofi.bounds import Count, Share, Widths
+from autofi.core.validated import Count, Share, Widths
 from autofi.errors import SearchSpaceError, nearest
+from autofi.operators._mlp import initialize, mlp, mlp_parameters
 from autofi.operators.explains import RowWeights
-from autofi.operators.layers import initialize, mlp, mlp_parameters
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autofi.data.cells import splitmix64
+from autofi.data.cross_codes import splitmix64
 from autofi.data.features import Column
 from autofi.data.vocabulary import OUT_OF_VOCABULARY
 from autofi.errors import SearchSpaceError
+from autofi.operators._lookup import INITIAL_DEVIATION, some_unknown
 from autofi.operators.base import Operator, Shapes, Sizes, TableBlock, blocks_of, look_up, table_offsets
 from autofi.operators.embedding import frequent_codes, unknown_shares
 from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
-from autofi.operators.tables import INITIAL_DEVIATION, some_unknown
 
 
 @register

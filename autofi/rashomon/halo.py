@@ -10,9 +10,9 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from autofi.errors import ConfigError, nearest
+from autofi.importance.interaction_scores import Estimate, Names, estimate
+from autofi.importance.model_reliance import Floats, Group
 from autofi.rashomon.masks import DOWN, UP, Neighbours
-from autofi.rashomon.reliance import Floats, Group
-from autofi.rashomon.scores import Estimate, Names, estimate
 
 #: By direction half the width of the band in which pairs lie that do not interact, in logloss.
 Widths = Mapping[tuple[float, ...], float]

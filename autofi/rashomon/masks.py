@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from autofi.importance.model_reliance import Floats, Forward, logits_of, losses
+from autofi.importance.permuted_rows import Shuffles
 from autofi.model.network import Mask, Network
 from autofi.operators.base import Operator
 from autofi.operators.streams import Stream
-from autofi.rashomon.reliance import Floats, Forward, logits_of, losses
-from autofi.rashomon.rows import Shuffles
 
 #: Factor by field; fields that are left as they are, 1, are not listed.
 Factors = Mapping[int, float]

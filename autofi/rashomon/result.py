@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from autofi.errors import StoreError
+from autofi.importance.interaction_scores import Cloud, ScoredModel, clouds
 from autofi.rashomon.halo import Halo, Widths, bands
-from autofi.rashomon.scores import Cloud, ScoredModel, clouds
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RashomonSet:
     names      the fields, in the order of the data
     eps        how much worse than the best a model may be, as a share of its logloss
     best       the lowest logloss of a model, of all validation rows
-    measure    what reliances are counted in: `autofi.rashomon.reliance`
+    measure    what reliances are counted in: `autofi.importance.model_reliance`
     rows       drawn for each repeat
     models     the reference first, then other trained models, then those masked around the reference
     halos      of pairs and triples, around the seeds of the reference

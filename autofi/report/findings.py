@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autofi.checking import load_checks
-from autofi.costs import load_costs
-from autofi.data.checks.checks import DataChecks
+from autofi.checks.run import DataChecks
 from autofi.errors import SearchSpaceError
 from autofi.evaluation.cost_breakdown import CostBreakdown
-from autofi.evaluation.permutation_importance import PermutationImportance
-from autofi.frequencies import Frequencies, load_frequencies
-from autofi.goal import GOAL, PROPOSAL
-from autofi.importances import load_importances
-from autofi.objectives import Goals
-from autofi.predictions import load_labels, load_predictions, load_weights, model_key
+from autofi.importance.permutation_importance import PermutationImportance
+from autofi.objectives.objectives import Goals
+from autofi.plots.inherited_vs_scratch import TwiceScored
+from autofi.rashomon.record import recorded_set
 from autofi.rashomon.result import RashomonSet
-from autofi.rashomon.study import recorded_set
-from autofi.report.figures.inherited import TwiceScored
-from autofi.report.figures.trial_table import rank
+from autofi.records.costs import load_costs
+from autofi.records.data_checks import load_checks
+from autofi.records.importances import load_importances
+from autofi.records.predictions import load_labels, load_predictions, load_weights, model_key
+from autofi.records.trial_metrics import rank
+from autofi.records.value_frequencies import Frequencies, load_frequencies
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyRecord, TrialRecord, TrialState
+from autofi.store.stage_keys import GOAL, PROPOSAL
 from autofi.supernet.exploration import Exploration
 
 Floats = npt.NDArray[np.float64]

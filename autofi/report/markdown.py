@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import Any
 
 import yaml
 
-from autofi.report.choices import escaped
-from autofi.report.front import FRONT, front_table, goals_words, missed_words
-from autofi.report.reasons import read_before
-from autofi.report.streams import boosted_words, told
-from autofi.report.verdict import alike, course, mean_and_deviation, untested_words, verdict
-from autofi.settings import NNI
+from autofi.core.engine_names import NNI
+from autofi.records.winner_reasons import read_before
 from autofi.store import StudyRecord
+from autofi.text.architecture import boosted_words, told
+from autofi.text.markdown import count, escaped, figure, table
+from autofi.text.objective_values import FRONT, front_table, goals_words, missed_words
+from autofi.text.verdict import alike, course, mean_and_deviation, untested_words, verdict
 
 Summary = Mapping[str, Any]
 #: Trials shown, best first.
 SHOWN_TRIALS = 20
-_PIPE = re.compile(r"(?<!\\)\|")
 
 
 def study_yaml(record: StudyRecord) -> str:
@@ -218,34 +216,8 @@ def _trials(trials: Sequence[Mapping[str, Any]]) -> str:
     return table((*heading, "within limits") if limited else heading, rows)
 
 
-def table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table; a cell is one line, and its pipes are escaped where they are not yet."""
-
-    def line(cells: Iterable[Any]) -> str:
-        return "| " + " | ".join(_PIPE.sub(r"\|", " ".join(str(cell).split())) for cell in cells) + " |"
-
-    return "\n".join([line(heading), line("---" for _ in heading), *(line(row) for row in rows)])
-
-
-def two_columns(rows: Sequence[tuple[str, str]]) -> str:
-    """A table without a heading, of cells that are escaped already: `table` would escape their pipes once more."""
-    if not rows:
-        return ""
-    return "\n".join([table(("", ""), ()), *(f"| {name} | {value} |" for name, value in rows)])
-
-
 def _listed(items: Iterable[tuple[str, Any]], form: str) -> str:
     return ", ".join(form.format(name, value) for name, value in items if value is not None) + "."
-
-
-def figure(value: float | None, digits: int = 4) -> str:
-    """A measure, or nothing."""
-    return "" if value is None else f"{value:.{digits}f}"
-
-
-def count(value: float | None) -> str:
-    """A number of things with commas, or nothing."""
-    return "" if value is None or value != value else f"{int(value):,}"
 
 
 def _name(source: str) -> str:

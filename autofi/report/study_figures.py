@@ -8,32 +8,33 @@ from functools import cached_property
 import plotly.graph_objects as go
 
 from autofi.errors import NothingToShowError
-from autofi.evaluation.permutation_importance import PermutationImportance
-from autofi.frequencies import Frequencies
+from autofi.importance.permutation_importance import PermutationImportance
+from autofi.metrics.calibration import reliability
+from autofi.metrics.ranking import auc
+from autofi.metrics.threshold_curves import RankingCurve, ranking_curve
+from autofi.plots.architecture_graph import network_graph
+from autofi.plots.calibration_curve import calibration_curve
+from autofi.plots.cost_breakdown import cost_bars
+from autofi.plots.exploration import explored
+from autofi.plots.gain_by_frequency import gain_by_bucket
+from autofi.plots.gain_by_frequency import gain_by_field as gain_by_field_figure
+from autofi.plots.inherited_vs_scratch import FEWEST_SCORED, inherited_against_alone
+from autofi.plots.interaction_map import Pair, choice_shares, grouped, interaction_map, pair_values
+from autofi.plots.model_comparison import models_by_auc
+from autofi.plots.optimization_history import history
+from autofi.plots.param_importances import importances
+from autofi.plots.pareto_front import trade_off
+from autofi.plots.permutation_importance import field_importance, pair_importance
+from autofi.plots.ranking_curves import cumulative_gains, precision_recall, roc
+from autofi.plots.rashomon import cloud, halo, halo3, swarm
+from autofi.plots.style import plain
 from autofi.rashomon.result import RashomonSet
-from autofi.report.by_frequency import gain_by_field, gain_by_frequency, rarest
-from autofi.report.figures.calibration_curve import calibration_curve
-from autofi.report.figures.cost_bars import cost_bars
-from autofi.report.figures.explored import explored
-from autofi.report.figures.frequency_gain import gain_by_bucket
-from autofi.report.figures.frequency_gain import gain_by_field as gain_by_field_figure
-from autofi.report.figures.history import history
-from autofi.report.figures.importances import importances
-from autofi.report.figures.inherited import FEWEST_SCORED, inherited_against_alone
-from autofi.report.figures.interaction_map import Pair, choice_shares, grouped, interaction_map, pair_values
-from autofi.report.figures.models import models_by_auc
-from autofi.report.figures.network_graph import network_graph
-from autofi.report.figures.permutation import field_importance, pair_importance
-from autofi.report.figures.ranking import cumulative_gains, precision_recall, roc
-from autofi.report.figures.rashomon import cloud, halo, halo3, swarm
-from autofi.report.figures.style import plain
-from autofi.report.figures.trade_off import measure, trade_off
+from autofi.records.gain_by_frequency import gain_by_field, gain_by_frequency, rarest
+from autofi.records.trial_metrics import measure
+from autofi.records.value_frequencies import Frequencies
 from autofi.report.findings import Findings, Floats, HeldOut, read_architecture
-from autofi.report.verdict import untested_words
 from autofi.space.architecture import Architecture
-from autofi.training.calibration import reliability
-from autofi.training.curves import RankingCurve, ranking_curve
-from autofi.training.metrics import auc
+from autofi.text.verdict import untested_words
 
 #: Fields of a map up to which they stay in the order of the data, and half of a page is wide enough.
 UNGROUPED = 15

@@ -34,7 +34,7 @@ def serve(
     packages of the extra `serve`.
     """
     try:
-        from autofi.serving.running import run
+        from autofi.serving.server import run
     except ModuleNotFoundError as error:
         if error.name not in _PACKAGES:
             raise

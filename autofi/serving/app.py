@@ -12,21 +12,21 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from autofi import __version__
+from autofi.bundle.scorer import ScoringTimeError
 from autofi.errors import AutoFIError, ExportError
-from autofi.export.scoring import ScoringTimeError
-from autofi.serving import description
+from autofi.serving import openapi as description
+from autofi.serving.allowed_hosts import KnownHosts
 from autofi.serving.batching import MicroBatcher
-from autofi.serving.health import add_health
-from autofi.serving.hosts import KnownHosts
-from autofi.serving.life import ClosedAtEnd, Life
+from autofi.serving.health_routes import add_health
+from autofi.serving.html_pages import add_pages
 from autofi.serving.limits import Limits
-from autofi.serving.metrics import Measured, Metrics
-from autofi.serving.model import Floats, ServedModel
-from autofi.serving.pages import add_pages
+from autofi.serving.prometheus import Measured, Metrics
 from autofi.serving.protocol import Problem, respond
 from autofi.serving.refusal import Refusal, short
-from autofi.serving.scoring import add_scoring
-from autofi.serving.skew import SkewMonitor
+from autofi.serving.scoring_routes import add_scoring
+from autofi.serving.served_model import Floats, ServedModel
+from autofi.serving.shutdown import ClosedAtEnd, Life
+from autofi.serving.skew_metrics import SkewMonitor
 
 
 def create_app(

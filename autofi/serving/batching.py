@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from autofi.export.scoring import ScoringTimeError
+from autofi.bundle.scorer import ScoringTimeError
 from autofi.serving.limits import Limits
-from autofi.serving.model import Floats
+from autofi.serving.served_model import Floats
 
 
 class BusyError(Exception):

@@ -24,7 +24,7 @@ class _Message(BaseModel):
 class InferInput(_Message):
     """One tensor of values, row by row; null is a missing value.
 
-    Its data are here, or `binary_data_size` bytes behind the JSON (see `autofi.serving.binary`).
+    Its data are here, or `binary_data_size` bytes behind the JSON (see `autofi.serving.binary_tensors`).
     """
 
     name: str

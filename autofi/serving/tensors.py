@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from autofi.data.columns import UnreadableValueError
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.errors import nearest
-from autofi.serving.columns import check_length, joinable, joinable_schema
+from autofi.serving.arrow_columns import check_length, joinable, joinable_schema
 from autofi.serving.protocol import Datatype, InferInput, TensorMetadata
 from autofi.serving.refusal import Refusal, short, shown
+from autofi.values.arrow_values import UnreadableValueError
 
 OUTPUT = TensorMetadata(name="probability", datatype="FP64", shape=[-1])
 

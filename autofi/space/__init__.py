@@ -1,0 +1,1 @@
+"""Architectures, and the spaces that a search chooses them from."""

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autofi.data.boosting import Boosting
+from autofi.core.versioned_fields import listed
+from autofi.data.boosted_trees import Boosting
 from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
-from autofi.later import listed
-from autofi.model.readout import ReadoutSizes
+from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
-from autofi.operators.gates import GatedTable
 from autofi.operators.registry import choices_of, get_operator, get_stream
-from autofi.space.identity import architecture_id
-from autofi.training.settings import TrainingSettings, without_gates
+from autofi.space.architecture_id import architecture_id
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import TrainingSettings, without_gates
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
 Forms = tuple[str, ...]

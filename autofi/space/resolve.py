@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from autofi.data.boosting import Boosting
-from autofi.model.readout import ReadoutSizes
+from autofi.data.boosted_trees import Boosting
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import get_operator
 from autofi.space.architecture import Architecture, Forms
+from autofi.space.head_config import ReadoutSizes
 from autofi.space.search_space import SearchSpace
-from autofi.training.settings import TrainingSettings
+from autofi.space.training_config import TrainingSettings
 
 
 def resolve(

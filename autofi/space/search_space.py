@@ -12,17 +12,17 @@ from typing import Annotated, Any
 import xxhash
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from autofi.bounds import Count, Strict, read_settings
-from autofi.data.boosting import Boosting
+from autofi.core.validated import Count, Strict, read_settings
+from autofi.data.boosted_trees import Boosting
 from autofi.errors import SearchSpaceError, nearest
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import get_operator, get_stream, vector_operators
 from autofi.space.architecture import Forms
-from autofi.space.choices import Choices, Choosable, FloatRange, default_of, kind_of, read_each, values_of
-from autofi.space.parts import FieldSpace, PairSpace, ProductSpace, SearchSettings, Streams, StreamSets
-from autofi.space.starts import check_starts
-from autofi.training.settings import TrainingSettings
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.initial_trials import check_starts
+from autofi.space.parameters import Choices, Choosable, FloatRange, default_of, kind_of, read_each, values_of
+from autofi.space.sections import FieldSpace, PairSpace, ProductSpace, SearchSettings, Streams, StreamSets
+from autofi.space.training_config import TrainingSettings
 
 #: What a section of the file sets.
 SECTIONS = {

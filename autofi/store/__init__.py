@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autofi.store.location import StorageURL, artifact_root, mask_password, resolve_storage
+    from autofi.store.delete_rename import Removed
     from autofi.store.overview import StageOverview, StudyOverview
     from autofi.store.records import (
         ExportRecord,
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         TrialRecord,
         TrialState,
     )
-    from autofi.store.removal import Removed
+    from autofi.store.storage_url import StorageURL, artifact_root, mask_password, resolve_storage
     from autofi.store.study_handle import StudyHandle
     from autofi.store.study_store import StudyStore, delete_study, list_studies, rename_study
 
@@ -25,9 +25,9 @@ _WHERE = {
     "ExportRecord": "records",
     "ModelRecord": "records",
     "ModelRole": "records",
-    "Removed": "removal",
+    "Removed": "delete_rename",
     "StageOverview": "overview",
-    "StorageURL": "location",
+    "StorageURL": "storage_url",
     "StudyHandle": "study_handle",
     "StudyOverview": "overview",
     "StudyRecord": "records",
@@ -35,12 +35,12 @@ _WHERE = {
     "StudySummary": "records",
     "TrialRecord": "records",
     "TrialState": "records",
-    "artifact_root": "location",
+    "artifact_root": "storage_url",
     "delete_study": "study_store",
     "list_studies": "study_store",
-    "mask_password": "location",
+    "mask_password": "storage_url",
     "rename_study": "study_store",
-    "resolve_storage": "location",
+    "resolve_storage": "storage_url",
 }
 
 __all__ = [

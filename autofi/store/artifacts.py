@@ -9,7 +9,7 @@ from typing import BinaryIO, Self
 
 from optuna.artifacts import FileSystemArtifactStore
 
-from autofi.store.location import StorageURL, artifact_root
+from autofi.store.storage_url import StorageURL, artifact_root
 
 # No study's folder: the name of a study does not begin with a dot.
 FOLDER = ".artifacts"

@@ -15,9 +15,9 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from autofi.process import current_process
-from autofi.store.clock import read_clock
+from autofi.core.process_identity import current_process
 from autofi.store.database import Database, patient
+from autofi.store.database_clock import read_clock
 from autofi.store.lease import is_alive
 from autofi.store.tables import ClaimRow, StudyRow, WorkerRow
 

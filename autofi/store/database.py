@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
 from autofi.store import migrations
-from autofi.store.location import StorageURL
+from autofi.store.storage_url import StorageURL
 from autofi.store.tables import VERSION_TABLE
 
 BUSY_SECONDS = 60

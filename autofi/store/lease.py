@@ -18,10 +18,10 @@ from typing import Any
 from sqlalchemy import Update, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from autofi.core.process_identity import ProcessIdentity, current_process, start_time
 from autofi.errors import StoreError
-from autofi.process import ProcessIdentity, current_process, start_time
-from autofi.store.clock import DatabaseNow, read_clock
 from autofi.store.database import Database
+from autofi.store.database_clock import DatabaseNow, read_clock
 from autofi.store.tables import Owned, StudyRow, WorkerRow
 
 _logger = logging.getLogger(__name__)

@@ -20,16 +20,16 @@ from optuna.trial import TrialState as OptunaState
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from autofi.objectives import Goals
-from autofi.process import current_process
+from autofi.core.process_identity import current_process
+from autofi.objectives.objectives import Goals
 from autofi.store.claims import ClaimState
-from autofi.store.clock import read_clock
 from autofi.store.database import Database
+from autofi.store.database_clock import read_clock
 from autofi.store.lease import is_alive
-from autofi.store.linked import linked_studies
+from autofi.store.optuna_stages import linked_studies
+from autofi.store.optuna_trials import CONSTRAINTS
 from autofi.store.records import TrialState
 from autofi.store.tables import ClaimRow, ModelRow, StageRow, StudyRow, WorkerRow
-from autofi.store.trial_log import CONSTRAINTS
 
 
 @dataclass(frozen=True)

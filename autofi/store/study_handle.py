@@ -16,12 +16,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
-from autofi.objectives import Goals
+from autofi.objectives.objectives import Goals
 from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
 from autofi.store.database import Database, patient
+from autofi.store.delete_rename import study_folder
 from autofi.store.lease import Lease, acquire, is_led, join
-from autofi.store.linked import StageTrial, write_stage
-from autofi.store.location import artifact_root
+from autofi.store.optuna_dashboard_attributes import Shown
+from autofi.store.optuna_stages import StageTrial, write_stage
+from autofi.store.optuna_trials import LOST, Claimed, TrialLog
 from autofi.store.payload import to_text
 from autofi.store.records import (
     ExportRecord,
@@ -32,10 +34,8 @@ from autofi.store.records import (
     TrialRecord,
     TrialState,
 )
-from autofi.store.removal import study_folder
-from autofi.store.shown import Shown
+from autofi.store.storage_url import artifact_root
 from autofi.store.tables import ExportRow, ModelRow, StageRow, StudyRow
-from autofi.store.trial_log import LOST, Claimed, TrialLog
 
 
 class StudyHandle:

@@ -6,7 +6,7 @@ import os
 import re
 
 from autofi.errors import ConfigError
-from autofi.store.location import StorageURL, artifact_root
+from autofi.store.storage_url import StorageURL, artifact_root
 
 _NAME = re.compile(r"\w(?:[\w .+-]{0,118}[\w+-])?")
 #: Of the files that SQLite keeps beside a database.

@@ -16,22 +16,22 @@ from sqlalchemy import Integer, String, Text, and_, cast, column, exists, func, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from autofi.core.optuna_logging import quiet_optuna
 from autofi.errors import StoreError, StudyMismatchError
-from autofi.objectives import OBJECTIVES, Goals
-from autofi.quiet import quiet_optuna
-from autofi.store import removal
+from autofi.objectives.objectives import OBJECTIVES, Goals
+from autofi.store import delete_rename as removal
 from autofi.store.database import Database
-from autofi.store.location import StorageURL, resolve_storage
-from autofi.store.lookup import not_found
+from autofi.store.delete_rename import Removed, delete_rows
+from autofi.store.optuna_trials import CONSTRAINTS
 from autofi.store.overview import StudyOverview, read_overview
 from autofi.store.payload import to_text
+from autofi.store.quick_lookup import not_found
 from autofi.store.records import ModelRole, StudySummary
-from autofi.store.removal import Removed, delete_rows
+from autofi.store.storage_url import StorageURL, resolve_storage
 from autofi.store.study_handle import StudyHandle
 from autofi.store.study_name import check_study_name
 from autofi.store.tables import ModelRow, StageRow, StudyRow
-from autofi.store.trial_log import CONSTRAINTS
-from autofi.store.winner_stage import WINNER, kept_reason
+from autofi.store.winner_record import WINNER, kept_reason
 
 #: The settings that say how a study's trials come about: those of one study must have it in common.
 PLAN = ("strategy", "sampler", "fidelity")

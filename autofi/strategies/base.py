@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import torch
 
-from autofi.candidates.base import Candidates
+from autofi.core.progress import Progress
 from autofi.data.dataset import EncodedDataset
-from autofi.objectives import Direction
-from autofi.progress import Progress
+from autofi.objectives.objectives import Direction
 from autofi.space.search_space import SearchSpace
+from autofi.strategies.candidates import Candidates
 from autofi.supernet.proposal import Proposal
 
 

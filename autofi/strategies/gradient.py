@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
-from autofi.candidates.base import Candidates
-from autofi.candidates.proposed import ProposedCandidates
+from autofi.core.progress import Progress
 from autofi.data.dataset import EncodedDataset
-from autofi.objectives import Direction
-from autofi.progress import Progress
+from autofi.objectives.objectives import Direction
 from autofi.space.search_space import SearchSpace
+from autofi.strategies.around_proposal import ProposedCandidates
+from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import register
 from autofi.strategies.staged import Staged
 from autofi.supernet.proposal import Proposal

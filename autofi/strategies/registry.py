@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from autofi.core.registry import Registry
 from autofi.errors import ConfigError
-from autofi.registry import Registry
 from autofi.strategies.base import Strategy
 
 _REGISTRY: Registry[Strategy] = Registry("strategy", "autofi.strategies", ConfigError)

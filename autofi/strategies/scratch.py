@@ -6,16 +6,16 @@ from collections.abc import Collection, Sequence
 
 import torch
 
-from autofi.candidates.base import Candidates
-from autofi.candidates.free import FreeCandidates
+from autofi.core.progress import Progress
 from autofi.data.dataset import EncodedDataset
-from autofi.objectives import Direction
-from autofi.progress import Progress
+from autofi.objectives.objectives import Direction
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.base import Strategy
+from autofi.strategies.candidates import Candidates
+from autofi.strategies.full_space import FreeCandidates
 from autofi.strategies.registry import register
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.survey import survey
+from autofi.supernet.propose_without_supernet import survey
 
 
 @register

@@ -1,0 +1,1 @@
+"""The supernet: shared weights, screening, selection and exploration by inherited weights."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autofi.supernet.scoring import Options, Scorer
+from autofi.supernet.inherited_scoring import Options, Scorer
 from autofi.supernet.surrogate import linear_losses
 
 #: Standard errors by which a candidate must be worse than every one of the best so far to be dropped.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from autofi.data.arrays import release
+from autofi.core.memmap import release
 from autofi.data.feature_builder import build_features
 from autofi.data.features import Pair
 from autofi.data.folds import deal_folds
@@ -18,14 +18,14 @@ from autofi.model.network import Network
 from autofi.operators.base import Sizes
 from autofi.operators.registry import coded_operators
 from autofi.space.resolve import applicable_forms
-from autofi.supernet.products import screen_products
-from autofi.supernet.run import READOUT, Run, batch_for, bias_of
-from autofi.supernet.screen import PairScore, screen_pairs, without_pairs
+from autofi.space.training_config import TrainingSettings
+from autofi.supernet.context import READOUT, Run, batch_for, bias_of
+from autofi.supernet.pair_screening import PairScore, screen_pairs, without_pairs
+from autofi.supernet.product_screening import screen_products
 from autofi.training.fit import fit
-from autofi.training.prediction import predict
-from autofi.training.rows import RowSource
-from autofi.training.settings import TrainingSettings
-from autofi.training.source import rows_for
+from autofi.training.place_rows import rows_for
+from autofi.training.predict import predict
+from autofi.training.row_source import RowSource
 
 #: Epochs of the network whose residuals are read: enough for the fields' own effects.
 BASE_EPOCHS = 2

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from autofi.data.features import Column
 from autofi.model.network import Layout, Mask, Network, Streams
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import get_stream
 from autofi.operators.streams import Stream
+from autofi.space.head_config import ReadoutSizes
 
 #: Operators that are active together in one slot; () is naive.
 Forms = tuple[str, ...]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from autofi.supernet.scoring import Options, Scorer
+from autofi.supernet.inherited_scoring import Options, Scorer
 
 
 @torch.no_grad()

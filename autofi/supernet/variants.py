@@ -8,7 +8,7 @@ from typing import Any
 
 from autofi.operators.registry import choices_of, vector_operators
 from autofi.space.architecture import Forms
-from autofi.space.starts import EXPLORED
+from autofi.space.initial_trials import EXPLORED
 from autofi.supernet.exploration import NamedSlot
 from autofi.supernet.proposal import Proposal
 

@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autofi.core.malloc import kept_memory
+from autofi.metrics.ranking import auc, logloss
 from autofi.model.network import Network
-from autofi.training.best import BestWeights
-from autofi.training.compilation import compiled_products
-from autofi.training.gates import close_gates
-from autofi.training.kept_memory import kept_memory
-from autofi.training.metrics import auc, logloss
+from autofi.space.training_config import TrainingSettings
+from autofi.training.best_weights import BestWeights
+from autofi.training.compile import compiled_products
+from autofi.training.gate_pruning import close_gates
 from autofi.training.optimizers import TableTrainer, optimizers_of
-from autofi.training.prediction import Probabilities, predict, settle
-from autofi.training.randomness import own_randomness
-from autofi.training.rows import Period, RowSource
-from autofi.training.settings import TrainingSettings
-from autofi.training.steps import train_rows
+from autofi.training.predict import Probabilities, predict, settle
+from autofi.training.row_source import Period, RowSource
+from autofi.training.seeding import own_randomness
+from autofi.training.step import train_rows
 
 #: Evaluations by which a candidate's pace is judged, and for how many more it is given credit.
 PACE_BEHIND = 3

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-LossName = Literal["bce", "tri_bce", "tri_bce_attached", "distillation"]
+from autofi.space.training_config import LossName
 
 
 def mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 
 from autofi.model.network import Network
 from autofi.operators.base import updated_by_row
-from autofi.training.row_adam import RowAdam
-from autofi.training.settings import TrainingSettings
+from autofi.space.training_config import TrainingSettings
+from autofi.training.sparse_adam import RowAdam
 
 
 class TableTrainer(Protocol):

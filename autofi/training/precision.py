@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from autofi.environment import asked
+from autofi.core.environment import asked
 
 #: "auto", "bf16" or "fp32".
 VARIABLE = "AUTOFI_PRECISION"

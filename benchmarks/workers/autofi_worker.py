@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
+from autofi.space.head_config import ReadoutSizes
 from autofi.training.optimizers import make_optimizers
-from autofi.training.prediction import predict
-from autofi.training.rows import Rows
-from autofi.training.steps import train_rows
+from autofi.training.predict import predict
+from autofi.training.row_source import Rows
+from autofi.training.step import train_rows
 from benchmarks.workers.talk import serve
 
 HIDDEN = (400, 400, 400)

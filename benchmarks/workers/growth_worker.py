@@ -18,28 +18,28 @@ from typing import Any, TypeVar
 
 import torch
 
-from autofi.baselines import baseline
-from autofi.data.arrays import memory_limit
-from autofi.data.cells import DIRECT_CELLS
+from autofi.core.device import pick_device
+from autofi.core.memmap import memory_limit
+from autofi.data.config import SearchSettings
+from autofi.data.cross_codes import DIRECT_CELLS
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import BYTES_PER_SORTED_ROW, FeatureBuilder, threads_for
 from autofi.data.features import Features
+from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
-from autofi.device import pick_device
-from autofi.evaluation.from_scratch import Workbench
+from autofi.evaluation.single_point import baseline
+from autofi.evaluation.workbench import Workbench
 from autofi.model.build import shapes_of
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
-from autofi.opening import open_data
 from autofi.operators.base import LARGE_TABLE, Sizes
-from autofi.settings import SearchSettings
-from autofi.supernet.paths import train_by_paths
-from autofi.supernet.run import HIDDEN
+from autofi.space.head_config import ReadoutSizes
+from autofi.supernet.context import HIDDEN
+from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.prediction import SCORING_ROWS
-from autofi.training.row_adam import RowAdam
-from autofi.training.rows import Rows
-from autofi.training.source import WINDOW_SHARE, bytes_per_row, rows_for
+from autofi.training.place_rows import WINDOW_SHARE, bytes_per_row, rows_for
+from autofi.training.predict import SCORING_ROWS
+from autofi.training.row_source import Rows
+from autofi.training.sparse_adam import RowAdam
 
 BATCH = 1024
 OPTIONS = ((), ("memorize_embedding",), ("factorize_hadamard",))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
-from autofi.supernet.gradient import train_by_gradient
+from autofi.space.head_config import ReadoutSizes
+from autofi.supernet.differentiable import train_by_gradient
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.rows import Rows
+from autofi.training.row_source import Rows
 from benchmarks.workers.talk import serve
 
 OPTIONS = ((), ("factorize_hadamard",), ("memorize_embedding",))

@@ -7,14 +7,14 @@ from itertools import combinations, product
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from autofi.candidates.free import FreeCandidates
-from autofi.engine.base import Known
 from autofi.operators.registry import choices_of
+from autofi.samplers.base import Known
 from autofi.space.architecture import Architecture
-from autofi.space.loading import load_space
+from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
+from autofi.strategies.full_space import FreeCandidates
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.survey import OWN_PARAMETERS
+from autofi.supernet.propose_without_supernet import OWN_PARAMETERS
 
 SPACE = load_space("optinter")
 FORMS = {"ad": ("embedding", "statistics"), "site": ("embedding",)}

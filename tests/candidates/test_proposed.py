@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from autofi.candidates.proposed import ProposedCandidates
-from autofi.engine.base import Known
-from autofi.space.loading import load_space
+from autofi.samplers.base import Known
+from autofi.space.load import load_space
+from autofi.strategies.around_proposal import ProposedCandidates
 from autofi.supernet.proposal import Proposal
 from tests.supernet.proposals import PAIR, PROPOSAL
 

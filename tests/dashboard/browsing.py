@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from autofi.dashboard.access import LOOPBACK, Access
-from autofi.dashboard.serving import dashboard_app, listen
+from autofi.dashboard.server import dashboard_app, listen
 from tests.browser import CHROMIUM, WAIT_MS, Seen, needs_chromium, visiting
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from autofi.dashboard.decorations import attach_files, note_trial
-from autofi.predictions import save_predictions, trial_key
+from autofi.records.predictions import save_predictions, trial_key
 from autofi.space.architecture import Architecture
 from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.study.dashboard_notes import attach_files, note_trial
 from tests.store.examples import CREATED, DISTRIBUTIONS, PARAMS, measured
 
 FORMS = ((), ("factorize_hadamard",), ("memorize_embedding",), ("factorize_inner", "memorize_statistics"))

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 import pytest
 
-from autofi.dashboard.attributes import ByTrial, read_attributes_once
+from autofi.dashboard.optuna_patch import ByTrial, read_attributes_once
 
 optuna_dashboard = pytest.importorskip("optuna_dashboard")
 

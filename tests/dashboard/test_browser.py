@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from autofi.dashboard.access import Access
-from autofi.dashboard.decorations import draw_study, note_trial
+from autofi.study.dashboard_notes import draw_study, note_trial
 from tests.dashboard.browsing import WAIT_MS, Seen, needs_chromium, served, visiting
 from tests.dashboard.studies import architecture, begin, measure, names, searching
 

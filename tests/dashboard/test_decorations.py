@@ -10,7 +10,12 @@ import optuna
 import pytest
 from optuna.artifacts import get_all_artifact_meta
 
-from autofi.dashboard.decorations import (
+from autofi.core.progress import SilentProgress
+from autofi.errors import StoreError
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRole, StudyHandle
+from autofi.store.artifacts import FOLDER
+from autofi.study.dashboard_notes import (
     MAP,
     TABLE,
     beside_the_search,
@@ -20,11 +25,6 @@ from autofi.dashboard.decorations import (
     note_trial,
     show_winner,
 )
-from autofi.errors import StoreError
-from autofi.progress import SilentProgress
-from autofi.space.architecture import Architecture
-from autofi.store import ModelRole, StudyHandle
-from autofi.store.artifacts import FOLDER
 from tests.dashboard.studies import architecture, begin, measure, names, searching
 from tests.dashboard.test_serving import ask
 from tests.store.examples import ARCHITECTURE, measured, start

@@ -15,8 +15,8 @@ pytest.importorskip("optuna_dashboard")
 
 from autofi.dashboard import dashboard_app
 from autofi.dashboard.access import Access
-from autofi.dashboard.forbidden import FORBIDDEN, forbid
-from autofi.dashboard.serving import listen
+from autofi.dashboard.forbidden_routes import FORBIDDEN, forbid
+from autofi.dashboard.server import listen
 from autofi.store import StudyStore, TrialState, resolve_storage
 from tests.store.examples import CREATED, start
 

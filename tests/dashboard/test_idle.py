@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from autofi.dashboard import serving
+from autofi.dashboard import server as serving
 from autofi.dashboard.access import LOOPBACK
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from autofi.dashboard.access import Access
-from autofi.goal import STOPPED, Goal
+from autofi.engine.stopping import Goal
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.store.database import Database
-from autofi.store.linked import StageTrial
+from autofi.store.optuna_stages import StageTrial
+from autofi.store.stage_keys import STOPPED
 from tests.dashboard.browsing import needs_chromium, served, visiting
 from tests.dashboard.studies import architecture, begin, measure
 from tests.store.examples import CREATED

@@ -15,15 +15,15 @@ import pytest
 
 from autofi.dashboard import dashboard_app
 from autofi.dashboard.access import Access
-from autofi.goal import STOPPED, Goal
-from autofi.predictions import LABELS, model_key, save_predictions
+from autofi.engine.stopping import Goal
+from autofi.records.predictions import LABELS, model_key, save_predictions
 from autofi.report.findings import Findings
-from autofi.report.links import Links
-from autofi.report.page import page_html
+from autofi.report.html_page import Links, page_html
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
 from autofi.store.database import Database
-from autofi.store.linked import StageTrial
-from autofi.study import open_study
+from autofi.store.optuna_stages import StageTrial
+from autofi.store.stage_keys import STOPPED
+from autofi.study.study import open_study
 from tests.dashboard.asking import Answer, fetch
 from tests.dashboard.studies import architecture, begin, measure, searching
 from tests.store.examples import CREATED, measured, start
@@ -152,7 +152,7 @@ def test_a_report_is_rendered_once_for_every_change(
         rendered.append(findings.record.name)
         return page_html(findings, links=links)
 
-    monkeypatch.setattr("autofi.dashboard.reports.page_html", counted)
+    monkeypatch.setattr("autofi.dashboard.report_cache.page_html", counted)
     app = dashboard_app(storage)
     first = fetch(app, "/report/mine")
     again = fetch(app, "/report/mine", IF_NONE_MATCH=first.headers["etag"])

@@ -152,7 +152,7 @@ def served(monkeypatch: pytest.MonkeyPatch, storage: str, **settings: Any) -> It
         listening.set()
         return servers[0]
 
-    monkeypatch.setattr("autofi.dashboard.serving.make_server", remember)
+    monkeypatch.setattr("autofi.dashboard.server.make_server", remember)
     thread = threading.Thread(target=open_dashboard, args=(storage, 0), kwargs=settings)
     thread.start()
     assert listening.wait(WAIT)

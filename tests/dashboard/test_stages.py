@@ -7,8 +7,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from autofi.dashboard.stages import SHOWN, show_proposal, show_trained, shown_of
 from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.study.dashboard_stages import SHOWN, show_proposal, show_trained, shown_of
 from autofi.supernet.exploration import Exploration, Explored
 from autofi.supernet.proposal import Proposal
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from autofi.dashboard.states import WINNER, state_of, stopped_by
-from autofi.goal import GOAL, PROPOSAL, STOPPED, Goal
+from autofi.dashboard.study_state import WINNER, state_of, stopped_by
+from autofi.engine.stopping import Goal
 from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.store.stage_keys import GOAL, PROPOSAL, STOPPED
 from tests.store.examples import CREATED, measured, start
 
 REASON = "the 3 trials asked for are done"

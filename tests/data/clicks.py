@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from autofi.data.dataset import EncodedDataset, EncodedRows
+from autofi.data.dataset import EncodedDataset
+from autofi.data.encoded_rows import EncodedRows
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.split import SplitSpec
 

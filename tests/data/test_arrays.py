@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autofi.data.arrays import VARIABLE, empty_rows, memory_limit, release, scratch_folder
+from autofi.core.memmap import VARIABLE, empty_rows, memory_limit, release, scratch_folder
+from autofi.data.config import SearchSettings
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.reading import open_table
+from autofi.data.load import open_data
 from autofi.errors import ConfigError, DataError
-from autofi.opening import open_data
-from autofi.settings import SearchSettings
+from autofi.readers import open_table
 from tests.data.clicks import COLUMN, FRAME, SCHEMA
 
 

@@ -11,12 +11,12 @@ import lightgbm
 import numpy as np
 import pytest
 
-from autofi.data.boosting import FOLDS, SMOOTHING, BoostedTrees, Boosting
-from autofi.data.dataset import EncodedRows
+from autofi.data.boosted_trees import FOLDS, SMOOTHING, BoostedTrees, Boosting
+from autofi.data.encoded_rows import EncodedRows
 from autofi.data.features import Features
-from autofi.data.statistics import TargetStatistics
+from autofi.data.target_encoding import TargetStatistics
 from autofi.errors import DataError, MissingDependencyError
-from autofi.training.metrics import auc
+from autofi.metrics.ranking import auc
 
 CARDINALITIES = (22, 1500)
 FIELDS = [(0,), (1,)]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autofi.data.cells import (
+from autofi.data.cross_codes import (
     DIRECT_CELLS,
     cell_codes,
     cell_space,

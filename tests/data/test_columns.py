@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autofi.data.columns import (
+from autofi.values.arrow_values import (
     UnreadableValueError,
     as_numbers,
     as_times,

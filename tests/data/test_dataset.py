@@ -6,8 +6,8 @@ import pytest
 
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
-from autofi.data.reading import open_table
 from autofi.data.schema import Schema
+from autofi.readers import open_table
 from tests.data.clicks import COLUMN, FRAME, SCHEMA, in_part_order
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from autofi.data.columns import as_numbers, canonical_strings
-from autofi.data.inference import InferredSchema, infer_schema
-from autofi.data.reading import open_table
 from autofi.data.schema import Schema
+from autofi.data.schema_inference import InferredSchema, infer_schema
+from autofi.readers import open_table
+from autofi.values.arrow_values import as_numbers, canonical_strings
 
 ROWS = 200
 DRAW = np.random.default_rng(1)

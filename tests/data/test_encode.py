@@ -11,10 +11,10 @@ import pytest
 
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
-from autofi.data.reading import Table, open_table
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.split import SplitSpec
 from autofi.errors import ConfigError, DataError
+from autofi.readers import Table, open_table
 from tests.data.clicks import COLUMN, FRAME, SCHEMA, assert_same_rows, in_part_order, make_frame, slow_codes
 
 

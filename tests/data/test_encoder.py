@@ -11,8 +11,8 @@ from autofi.data import encoder as encoder_module
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
 from autofi.data.encoder import Encoder
-from autofi.data.reading import Table, open_table
 from autofi.errors import DataError
+from autofi.readers import Table, open_table
 from tests.data.clicks import COLUMN, FRAME, SCHEMA, assert_same_rows, in_part_order
 
 

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autofi.data import encoder as encoder_module
+from autofi.data.dictionary_batches import Dictionaries, FirstUses
 from autofi.data.encode import encode
-from autofi.data.entries import Dictionaries, FirstUses
-from autofi.data.reading import open_table
-from autofi.data.reading.objects import ObjectColumn
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.split import SplitSpec
 from autofi.data.vocabulary import ValueCounter
+from autofi.readers import open_table
+from autofi.readers.python_objects import ObjectColumn
 from tests.data.clicks import COLUMN, FRAME, SCHEMA, assert_same_rows, slow_codes
 
 TEXTS = st.lists(st.none() | st.sampled_from("abcdefgh"), max_size=9)

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from autofi.data.columns import UnreadableValueError
-from autofi.data.field_values import FieldValues
+from autofi.data.raw_field import FieldValues
 from autofi.data.schema import Field, FieldKind
+from autofi.values.arrow_values import UnreadableValueError
 
 
 def test_tokens_are_one_text_however_they_came() -> None:

@@ -9,9 +9,9 @@ import pytest
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
 from autofi.data.folds import deal_folds, kept_apart
-from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.split import SplitSpec
+from autofi.readers import open_table
 from tests.visits import visits
 
 ROWS = 4000

@@ -12,7 +12,7 @@ import pytest
 import autofi
 from autofi import SchemaOverrides
 from autofi.data.encode import encode
-from autofi.data.reading import open_table
+from autofi.readers import open_table
 
 DRAW = np.random.default_rng(0)
 FRAME = pd.DataFrame({"user": DRAW.integers(0, 9, 400), "click": DRAW.integers(0, 2, 400)})

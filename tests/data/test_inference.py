@@ -12,11 +12,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from autofi.data.inference import SchemaOverrides, infer_schema, load_overrides, summarize
-from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind
-from autofi.data.value_types import ValueType
+from autofi.data.schema_inference import SchemaOverrides, infer_schema, load_overrides, summarize
 from autofi.errors import ConfigError, DataError
+from autofi.readers import open_table
+from autofi.values.value_types import ValueType
 
 ROWS = 400
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autofi.data.reading import Table, open_table
 from autofi.errors import DataError
+from autofi.readers import Table, open_table
 
 ROWS = 300
 

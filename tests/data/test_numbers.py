@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autofi.data.numbers import Buckets, BucketScale, NumberSample, Positions, spread
+from autofi.data.quantile_binning import Buckets, BucketScale, NumberSample, Positions, spread
 
 FLOATS = st.floats(-1e12, 1e12)
 

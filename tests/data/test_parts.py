@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import autofi
-from autofi.data.columns import canonical_strings
 from autofi.data.encode import encode
-from autofi.data.reading import Table, open_table
 from autofi.errors import DataError
+from autofi.readers import Table, open_table
+from autofi.values.arrow_values import canonical_strings
 
 N = 100
 DAY, MOMENT = dt.date(2024, 1, 2), dt.datetime(2024, 1, 2, 3, 4, 5)

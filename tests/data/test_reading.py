@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autofi.data.reading import BATCH_ROWS, Table, open_table
 from autofi.errors import DataError
+from autofi.readers import BATCH_ROWS, Table, open_table
 
 CLICKS = pa.table(
     {

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.feather
 import pytest
 
-from autofi.data.reading import open_table
 from autofi.errors import DataError
+from autofi.readers import open_table
 
 CLICKS = pa.table({"user": [7, None, 9], "city": ["Rome", "Paris, FR", None], "tags": [["a", "b"], [], None]})
 

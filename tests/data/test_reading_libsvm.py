@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from autofi.data.reading import open_table
 from autofi.errors import DataError
+from autofi.readers import open_table
 
 
 def write(folder: Path, text: str, name: str = "x.libsvm") -> Path:

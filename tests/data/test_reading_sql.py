@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from autofi.data.columns import canonical_strings
-from autofi.data.reading import BATCH_ROWS, open_table
 from autofi.errors import DataError, MissingDependencyError
+from autofi.readers import BATCH_ROWS, open_table
+from autofi.values.arrow_values import canonical_strings
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from autofi.data.columns import UnreadableValueError
-from autofi.data.roles import located, read_groups, read_labels, read_weights
+from autofi.data.label_columns import located, read_groups, read_labels, read_weights
 from autofi.errors import DataError
+from autofi.values.arrow_values import UnreadableValueError
 
 
 @pytest.mark.parametrize(

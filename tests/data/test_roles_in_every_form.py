@@ -9,11 +9,11 @@ import pytest
 
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
-from autofi.data.inference import infer_schema
-from autofi.data.overrides import SchemaOverrides
-from autofi.data.reading import open_table
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides
 from autofi.data.split import SplitSpec
 from autofi.errors import DataError
+from autofi.readers import open_table
 
 ROWS = 400
 DRAW = np.random.default_rng(5)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from autofi.data.schema import Field, FieldKind, Schema
-from autofi.data.value_types import Reading, ValueType
 from autofi.errors import DataError
+from autofi.values.value_types import Reading, ValueType
 
 CITY = Field("city", FieldKind.CATEGORICAL)
 USER = Field("user", FieldKind.CATEGORICAL, reads_as_number=True)

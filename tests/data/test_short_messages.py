@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from autofi.data.encode import encode
-from autofi.data.inference import infer_schema
-from autofi.data.overrides import SchemaOverrides
-from autofi.data.reading import open_table
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides
 from autofi.data.split import SplitSpec
 from autofi.errors import DataError, listed, nearest, short, shown
+from autofi.readers import open_table
 
 ROWS = 60
 LONG = "x" * 200_000

@@ -5,10 +5,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.split import SplitMethod, SplitSpec, Splitter, make_splitter, shares_of
 from autofi.errors import ConfigError, DataError
+from autofi.readers import open_table
 
 SCHEMA = Schema((Field("x", FieldKind.CATEGORICAL),), "y", group="user", time="t", split="part")
 

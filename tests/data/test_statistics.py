@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autofi.data.statistics import TargetStatistics
+from autofi.data.target_encoding import TargetStatistics
 from autofi.errors import DataError
 
 CARDINALITIES = (4, 7, 2500, 1900)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autofi.data.columns import UnreadableValueError, as_numbers, canonical_codes, canonical_strings
-from autofi.data.text_values import decimal_mark
-from autofi.data.value_types import MISSING_MARKS, Reading, ValueType
+from autofi.values.arrow_values import UnreadableValueError, as_numbers, canonical_codes, canonical_strings
+from autofi.values.text_values import decimal_mark
+from autofi.values.value_types import MISSING_MARKS, Reading, ValueType
 
 INTEGER, NUMBER, TEXT = Reading(ValueType.INTEGER), Reading(ValueType.NUMBER), Reading(ValueType.TEXT)
 TIME, DURATION = Reading(ValueType.TIME), Reading(ValueType.DURATION)

@@ -17,7 +17,7 @@ import pytest
 
 import autofi
 from autofi.data.encode import encode
-from autofi.data.reading import open_table
+from autofi.readers import open_table
 
 #: Times a case's values are repeated, so that a random split leaves some of each in every part.
 TIMES = 40

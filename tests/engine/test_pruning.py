@@ -6,8 +6,16 @@ from itertools import pairwise
 
 import pytest
 
-from autofi.engine.pruning import RUNGS, Climb, Fidelity, check_fidelity, first_rung, goes_on, rungs_of
 from autofi.errors import ConfigError
+from autofi.samplers.successive_halving import (
+    RUNGS,
+    Climb,
+    Fidelity,
+    check_fidelity,
+    first_rung,
+    goes_on,
+    rungs_of,
+)
 
 
 def climbs(*values: float) -> list[Climb]:

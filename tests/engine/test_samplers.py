@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
-from autofi.engine.base import Known, Question
-from autofi.engine.evolution import best_of
-from autofi.engine.registry import check_sampler, get_sampler, propose, samplers
 from autofi.errors import ConfigError
-from autofi.objectives import Direction
+from autofi.objectives.objectives import Direction
+from autofi.samplers.base import Known, Question
+from autofi.samplers.evolution import best_of
+from autofi.samplers.registry import check_sampler, get_sampler, propose, samplers
 
 ROOT = Path(autofi.__file__).parents[1]
 NUMBERS: dict[str, BaseDistribution] = {

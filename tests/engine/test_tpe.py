@@ -5,10 +5,10 @@ from __future__ import annotations
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from autofi.engine.asking import RANDOM_TRIALS
-from autofi.engine.base import Known, Question
-from autofi.engine.registry import propose
-from autofi.objectives import Direction
+from autofi.objectives.objectives import Direction
+from autofi.samplers.base import Known, Question
+from autofi.samplers.optuna import RANDOM_TRIALS
+from autofi.samplers.registry import propose
 
 DISTRIBUTIONS: dict[str, BaseDistribution] = {
     "rate": FloatDistribution(1e-4, 1e-1, log=True),

@@ -12,19 +12,19 @@ import pytest
 import torch
 
 import autofi
-from autofi.baselines import baseline
-from autofi.data.boosting import Boosting
+from autofi.bundle.bundle import load_bundle, write_bundle
+from autofi.data.boosted_trees import Boosting
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
 from autofi.evaluation.cost import measure_costs
 from autofi.evaluation.cost_breakdown import break_down
-from autofi.evaluation.from_scratch import Workbench
-from autofi.export.bundle import load_bundle, write_bundle
+from autofi.evaluation.single_point import baseline
+from autofi.evaluation.workbench import Workbench
 from autofi.model.build import build_network, used_builder
-from autofi.opening import open_data
+from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
-from autofi.operators.gates import GatedTable
-from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.space.loading import load_space
+from autofi.space.load import load_space
 from autofi.space.resolve import resolve
 from tests.visits import visits
 

@@ -10,18 +10,18 @@ import pandas as pd
 import pytest
 import torch
 
-from autofi.data.boosting import BoostedTrees, Boosting
+from autofi.data.boosted_trees import BoostedTrees, Boosting
+from autofi.data.config import SearchSettings
 from autofi.data.feature_builder import FeatureBuilder, build_features
-from autofi.data.overrides import SchemaOverrides
+from autofi.data.load import open_data
+from autofi.data.schema_overrides import SchemaOverrides
 from autofi.evaluation.cost import measure_costs
 from autofi.evaluation.cost_breakdown import READOUT, CostBreakdown, break_down
 from autofi.model.build import build_network, used_builder
 from autofi.model.network import Network
-from autofi.opening import open_data
+from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
-from autofi.operators.gates import GatedTable
 from autofi.operators.registry import operators, streams
-from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
 from autofi.store.payload import to_text
 

@@ -9,17 +9,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from autofi.data.dataset import EncodedRows
 from autofi.data.encode import encode
+from autofi.data.encoded_rows import EncodedRows
 from autofi.data.feature_builder import FeatureBuilder, build_features
-from autofi.data.inference import infer_schema
-from autofi.data.reading import open_table
+from autofi.data.schema_inference import infer_schema
 from autofi.errors import DataError, StoreError
-from autofi.evaluation import permutation_importance as module
-from autofi.evaluation.permutation_importance import PermutationImportance, permutation_importance
+from autofi.importance import permutation_importance as module
+from autofi.importance.model_reliance import logits_of
+from autofi.importance.permutation_importance import PermutationImportance, permutation_importance
+from autofi.importance.permuted_rows import draw_rows
 from autofi.model.network import Network
-from autofi.rashomon.reliance import logits_of
-from autofi.rashomon.rows import draw_rows
+from autofi.readers import open_table
 from autofi.space.architecture import Architecture
 from tests.rashomon.networks import NAMES, additive, clicks, interacting, random_network
 

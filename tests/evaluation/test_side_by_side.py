@@ -15,21 +15,14 @@ import pytest
 import torch
 
 import autofi
-from autofi.baselines import baseline
-from autofi.data.arrays import scratch_folder
+from autofi.core.memmap import scratch_folder
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
+from autofi.engine.finalists import SEEDS
 from autofi.errors import ConfigError
-from autofi.evaluation.from_scratch import Measured, OnEvaluation, Workbench
-from autofi.evaluation.side_by_side import (
-    SHARED_BYTES,
-    Retraining,
-    Training,
-    at_once,
-    train_each,
-    try_each,
-)
-from autofi.finals import SEEDS
-from autofi.opening import open_data
-from autofi.settings import SearchSettings
+from autofi.evaluation.parallel import SHARED_BYTES, Retraining, Training, at_once, train_each, try_each
+from autofi.evaluation.single_point import baseline
+from autofi.evaluation.workbench import Measured, OnEvaluation, Workbench
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole
 from tests.visits import visits

@@ -11,14 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from autofi.baselines.boosted_trees import FORMS, Form, TreeResult, _columns, distinct_forms, fit_trees
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
-from autofi.data.reading import open_table
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.data.split import SplitSpec
 from autofi.errors import ConfigError, DataError, MissingDependencyError
-from autofi.evaluation.trees import FORMS, Form, TreeResult, _columns, distinct_forms, fit_trees
-from autofi.training.metrics import auc, logloss
+from autofi.metrics.ranking import auc, logloss
+from autofi.readers import open_table
 
 pytest.importorskip("lightgbm")
 pytest.importorskip("catboost")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autofi.model.readout import ReadoutSizes
+from autofi.space.head_config import ReadoutSizes
 from tests.explaining.models import Known, make
 from tests.export.models import Model, make_model
 

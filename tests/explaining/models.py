@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from autofi.bundle.bundle import Bundle, load_bundle, write_bundle
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.inference import SchemaOverrides, infer_schema
-from autofi.data.reading import open_table
-from autofi.export.bundle import Bundle, load_bundle, write_bundle
+from autofi.data.schema_inference import SchemaOverrides, infer_schema
 from autofi.model.build import build_network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
+from autofi.readers import open_table
 from autofi.space.architecture import Architecture
+from autofi.space.head_config import ReadoutSizes
 
 ROWS = 600
 LINEAR = ReadoutSizes(name="linear")

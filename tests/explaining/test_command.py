@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 import autofi
 from autofi.cli.app import app
-from autofi.cli.explaining import BAR, bar
-from autofi.explaining.explanation import added
-from autofi.explaining.explanation_file import SCHEMA
+from autofi.cli.explain import BAR, bar
+from autofi.explanation.explanation import added
+from autofi.explanation.explanation_file import SCHEMA
 from tests.explaining.models import Known, table
 
 ROWS = table(30, seed=9).drop_columns(["click"])

@@ -13,15 +13,15 @@ import pytest
 import torch
 
 import autofi
-from autofi.data.reading import open_table
+from autofi.bundle.bundle import load_bundle
+from autofi.bundle.load import load
 from autofi.errors import ConfigError, DataError, ExportError
-from autofi.explaining.explain import Explainer
-from autofi.explaining.explanation import Explanation, FieldPart, PairPart, added
-from autofi.export.bundle import load_bundle
-from autofi.export.calibrations import Platt
-from autofi.export.loading import load
-from autofi.export.release import release_bundle
+from autofi.explanation.explain import Explainer
+from autofi.explanation.explanation import Explanation, FieldPart, PairPart, added
+from autofi.export.export import release_bundle
+from autofi.metrics.calibrators import Platt
 from autofi.operators.exponential_neurons import ExponentialNeurons
+from autofi.readers import open_table
 from tests.explaining.models import CROSS_MIN_COUNT, MIN_COUNT, Known, table
 from tests.export.models import Model, make_unseen
 from tests.export.test_calibrated_bundle import copy_calibrated

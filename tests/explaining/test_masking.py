@@ -10,12 +10,12 @@ from torch import Tensor
 
 from autofi.data.features import Column
 from autofi.data.vocabulary import OUT_OF_VOCABULARY
-from autofi.explaining.masking import Contributions, Removal, contributions, masked_logits
+from autofi.explanation.masking import Contributions, Removal, contributions, masked_logits
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Operator
 from autofi.operators.explains import Explains, Knows
 from autofi.operators.registry import operators, streams
+from autofi.space.head_config import ReadoutSizes
 from tests.model.test_network import FEATURES, SHAPES, everything, make
 from tests.operators.examples import slots_of
 

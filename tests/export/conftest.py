@@ -8,15 +8,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from autofi.export.bundle import Bundle, load_bundle
-from autofi.export.graph.onnx_ops import OPSET
-from autofi.export.graph.program import (
-    Scoring,
-    export_program,
-    inputs_of,
-    onnx_program,
-)
-from autofi.export.graph.reads import example_features, reads_of
+from autofi.bundle.bundle import Bundle, load_bundle
+from autofi.bundle.network_reads import example_features, reads_of
+from autofi.bundle.torch_program import Scoring, export_program, inputs_of, onnx_program
+from autofi.export.onnx_opset import OPSET
 from tests.export.models import Model, make_model
 
 

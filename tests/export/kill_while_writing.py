@@ -17,7 +17,7 @@ sys.path.insert(0, os.getcwd())
 
 import torch
 
-from autofi.export.bundle import Bundle, load_bundle, write_bundle
+from autofi.bundle.bundle import Bundle, load_bundle, write_bundle
 
 OPERATIONS = ("open", "os.", "shutil.")
 

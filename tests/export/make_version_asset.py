@@ -17,20 +17,20 @@ import pyarrow as pa
 import pyarrow.csv
 import torch
 
-from autofi.data.boosting import BoostedTrees, Boosting
+from autofi.bundle.bundle import write_bundle
+from autofi.bundle.load import load
+from autofi.bundle.manifest import VERSION
+from autofi.data.boosted_trees import BoostedTrees, Boosting
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.inference import SchemaOverrides, infer_schema
-from autofi.data.reading import open_table
-from autofi.export.bundle import write_bundle
-from autofi.export.calibrations import Calibration, Platt
-from autofi.export.loading import load
-from autofi.export.manifest import VERSION
-from autofi.export.release import release_bundle
+from autofi.data.schema_inference import SchemaOverrides, infer_schema
+from autofi.export.export import release_bundle
+from autofi.metrics.calibrators import Calibration, Platt
 from autofi.model.build import build_network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
+from autofi.readers import open_table
 from autofi.space.architecture import Architecture
+from autofi.space.head_config import ReadoutSizes
 
 VERSIONS = Path(__file__).parent / "versions"
 ROWS = 400

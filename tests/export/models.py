@@ -12,22 +12,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
-from autofi.data.boosting import BoostedTrees, Boosting
+from autofi.bundle.bundle import write_bundle
+from autofi.bundle.training_profile import TrainingProfile
+from autofi.data.boosted_trees import BoostedTrees, Boosting
 from autofi.data.encode import encode
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Column
-from autofi.data.inference import SchemaOverrides, infer_schema
 from autofi.data.planted import PlantedSpec, generate
-from autofi.data.reading import Table, open_table
-from autofi.export.bundle import write_bundle
-from autofi.export.profiling import profile_training
-from autofi.export.training_profile import TrainingProfile
+from autofi.data.schema_inference import SchemaOverrides, infer_schema
+from autofi.export.count_training_profile import profile_training
 from autofi.model.build import build_network, shapes_of
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import operators
+from autofi.readers import Table, open_table
 from autofi.space.architecture import Architecture
+from autofi.space.head_config import ReadoutSizes
 
 #: With and without tables, buffers and branches of their own. That the weights of each one are kept is part of the
 #: contract of streams; all of them together would take minutes here.

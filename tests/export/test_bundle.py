@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from autofi.bundle.bundle import load_bundle
+from autofi.bundle.load import load
+from autofi.core.atomic_folder import replaced_folder
 from autofi.errors import ExportError
-from autofi.export.bundle import load_bundle
-from autofi.export.folder import replaced_folder
-from autofi.export.loading import load
-from autofi.export.release import release_bundle
+from autofi.export.export import release_bundle
 from autofi.model.build import build_network
 from autofi.operators.registry import operators, vector_operators
 from tests.export.models import Model, make_unseen, seal
@@ -142,7 +142,7 @@ def test_intact_files_that_do_not_fit_together_are_refused(model: Model, bundle:
     document["sizes"]["embedding_dim"] += 2
     content = json.dumps(document).encode()
     (bundle / "architecture.json").write_bytes(content)
-    from autofi.export.manifest import describe
+    from autofi.bundle.manifest import describe
 
     (bundle / "manifest.json").unlink()
     manifest = describe(bundle, autofi="0")

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autofi.bundle.bundle import load_bundle
+from autofi.bundle.load import load
+from autofi.bundle.manifest import describe
 from autofi.errors import ExportError
-from autofi.export.bundle import load_bundle
-from autofi.export.calibrations import Calibration, Isotonic, Platt, logits_of
-from autofi.export.loading import load
-from autofi.export.manifest import describe
-from autofi.export.release import release_bundle
+from autofi.export.export import release_bundle
+from autofi.metrics.calibrators import Calibration, Isotonic, Platt, logits_of
 from tests.export.models import Model, make_unseen
 
 PLATT = Platt(slope=0.6, intercept=-0.8)

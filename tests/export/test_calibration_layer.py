@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.export.calibration_layer import CalibrationLayer
-from autofi.export.calibrations import Calibration, Isotonic, Platt
+from autofi.bundle.calibration_layer import CalibrationLayer
+from autofi.metrics.calibrators import Calibration, Isotonic, Platt
 
 STEPS = np.random.default_rng(0)
 

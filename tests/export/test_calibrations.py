@@ -12,7 +12,8 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
 from autofi.errors import DataError, ExportError
-from autofi.export.calibrations import (
+from autofi.metrics.calibration import ece
+from autofi.metrics.calibrators import (
     CALIBRATIONS,
     Calibration,
     Isotonic,
@@ -21,8 +22,7 @@ from autofi.export.calibrations import (
     on_grid,
     read_calibration,
 )
-from autofi.training.calibration import ece
-from autofi.training.metrics import auc, logloss
+from autofi.metrics.ranking import auc, logloss
 
 KINDS = sorted(CALIBRATIONS)
 SLOPE, INTERCEPT = 0.5, -0.3

@@ -21,9 +21,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file, save_file
 
+from autofi.bundle.load import Runtime, load
+from autofi.bundle.manifest import MANIFEST, describe
 from autofi.errors import ExportError
-from autofi.export.loading import Runtime, load
-from autofi.export.manifest import MANIFEST, describe
 from tests.export.models import seal
 from tests.light.bundles import BUNDLE, ROWS
 
@@ -130,7 +130,7 @@ def test_parts_that_no_manifest_lists_are_refused(folder: Path, name: str) -> No
 
 
 def test_a_folder_of_very_many_files_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autofi.export.plain_folder.MOST_ENTRIES", 30)
+    monkeypatch.setattr("autofi.bundle.plain_folder.MOST_ENTRIES", 30)
     for number in range(30):
         (folder / f"{number}.txt").touch()
     refused(folder, "onnx", "more than 30")
@@ -699,8 +699,8 @@ def test_noise_is_no_graph(folder: Path) -> None:
 
 
 def test_a_graph_that_takes_too_long_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autofi.export.onnx_scorer.MOST_SECONDS", 0.5)
-    monkeypatch.setattr("autofi.export.onnx_check.REFUSED", frozenset())
+    monkeypatch.setattr("autofi.bundle.onnx_scorer.MOST_SECONDS", 0.5)
+    monkeypatch.setattr("autofi.bundle.onnx_check.REFUSED", frozenset())
     side = np.full((500, 500), 1e-3, np.float32)
     products = [helper.make_node("MatMul", [f"m{n}", "m0"], [f"m{n + 1}"]) for n in range(20_000)]
     edited(folder, added(*products, summed("m20000"), m0=side))

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import autofi
-from autofi.export.lists import even_rows, padded, values_told_apart
-from autofi.export.release import release_bundle
+from autofi.bundle.padded_lists import even_rows, padded, values_told_apart
+from autofi.export.export import release_bundle
 from tests.export.models import make_unseen
 
 UNSEEN = make_unseen(60)
@@ -46,7 +46,7 @@ def test_lists_of_any_length_get_the_same_in_every_runtime(released: Path) -> No
 
 
 def test_what_stands_behind_the_values_that_are_read_changes_nothing(released: Path) -> None:
-    from autofi.export.raw_schema import read_schema
+    from autofi.bundle.schema import read_schema
 
     (most,) = (given.most_values for given in read_schema(released)[1] if given.name == "tags")
     assert most is not None and 4 <= most <= 8

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from autofi.export.loading import load
+from autofi.bundle.load import load
 from tests.export.make_version_asset import kept_rows, make_rows, release
 
 # MLflow's own tables ask for a way of loading that SQLAlchemy 2.1 deprecates.

@@ -13,18 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import autofi
-from autofi.data.boosting import BoostedTrees, Boosting
+from autofi.bundle.bundle import write_bundle
+from autofi.data.boosted_trees import BoostedTrees, Boosting
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.inference import SchemaOverrides, infer_schema
-from autofi.data.reading import open_table
-from autofi.export.bundle import write_bundle
-from autofi.export.release import release_bundle
+from autofi.data.schema_inference import SchemaOverrides, infer_schema
+from autofi.export.export import release_bundle
 from autofi.model.build import build_network, shapes_of
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import operators
+from autofi.readers import open_table
 from autofi.space.architecture import Architecture
+from autofi.space.head_config import ReadoutSizes
 
 ROWS = 300
 TEXTS = st.text(min_size=1, max_size=6)

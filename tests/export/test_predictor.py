@@ -15,11 +15,11 @@ import pytest
 import sqlalchemy
 from sklearn.metrics import log_loss, roc_auc_score
 
-from autofi.data.reading import Table, open_table
+from autofi.bundle.load import load
+from autofi.bundle.predictor import Predictor
+from autofi.core.progress import SilentProgress
 from autofi.errors import DataError
-from autofi.export.loading import load
-from autofi.export.predictor import Predictor
-from autofi.progress import SilentProgress
+from autofi.readers import Table, open_table
 from tests.export.models import Model, make_table, make_unseen
 
 UNSEEN = make_unseen(10_000)

@@ -9,7 +9,7 @@ import pytest
 from autofi.data.encoder import FieldEncoder
 from autofi.data.schema import FieldKind
 from autofi.data.vocabulary import FIRST_VALUE, MISSING, OUT_OF_VOCABULARY
-from autofi.export.probes import MISSING_SHARE, UNSEEN_SHARE, probe_rows
+from autofi.export.random_rows import MISSING_SHARE, UNSEEN_SHARE, probe_rows
 from tests.export.models import Model
 
 ROWS = 20_000

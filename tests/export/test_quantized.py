@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from onnx import numpy_helper
 
-from autofi.export.contents import QUANTIZATIONS, Quantization
-from autofi.export.graph.quantized import LEAST_NUMBERS, float16, int8, quantized
+from autofi.bundle.files import QUANTIZATIONS, Quantization
+from autofi.export.onnx_quantize import LEAST_NUMBERS, float16, int8, quantized
 
 Arrays = Mapping[str, np.ndarray]
 DRAWN = np.random.default_rng(0)

@@ -15,20 +15,20 @@ from onnx import numpy_helper
 from typer.testing import CliRunner
 
 import autofi
+from autofi.bundle.bundle import Bundle
+from autofi.bundle.files import QUANTIZATIONS, Quantization
+from autofi.bundle.inputs import GraphInput, read_fields
+from autofi.bundle.load import load
+from autofi.bundle.network_reads import reads_of
+from autofi.bundle.onnx_scorer import OnnxScorer
 from autofi.cli.app import app
 from autofi.errors import ConfigError, ExportError
-from autofi.export.bundle import Bundle
-from autofi.export.contents import QUANTIZATIONS, Quantization
-from autofi.export.graph.model import raw_model, read_fields
-from autofi.export.graph.quantized import LEAST_NUMBERS, quantized
-from autofi.export.graph.reads import reads_of
-from autofi.export.inputs import GraphInput
-from autofi.export.loading import load
+from autofi.export.export import release_bundle
 from autofi.export.onnx_file import save_onnx
-from autofi.export.onnx_scorer import OnnxScorer
-from autofi.export.probes import probe_rows
-from autofi.export.quantized_form import Quantized, replace_by_quantized
-from autofi.export.release import release_bundle
+from autofi.export.onnx_quantize import LEAST_NUMBERS, quantized
+from autofi.export.onnx_raw_model import raw_model
+from autofi.export.quantize import Quantized, replace_by_quantized
+from autofi.export.random_rows import probe_rows
 from tests.visits import visits
 
 SMALL = Path(__file__).parent / "versions" / "v1" / "bundle"
@@ -175,7 +175,7 @@ def test_a_model_that_gives_other_probabilities_is_refused(
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("released")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autofi.export.graph.quantized.LEAST_NUMBERS", 64)
+        patch.setattr("autofi.export.onnx_quantize.LEAST_NUMBERS", 64)
         release_bundle(SMALL, folder / "int8", forms=("onnx", "torch"), quantize="int8")
     release_bundle(SMALL, folder / "plain", forms=("onnx",))
     return folder
@@ -225,8 +225,8 @@ def test_a_bundle_of_it_that_is_not_quantized_does_not_say_so(released: Path, tm
 def test_a_refused_quantization_leaves_the_bundle_that_was_there(
     released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autofi.export.graph.quantized.LEAST_NUMBERS", 64)
-    monkeypatch.setattr("autofi.export.quantized_form.LARGEST_MEAN", 1e-9)
+    monkeypatch.setattr("autofi.export.onnx_quantize.LEAST_NUMBERS", 64)
+    monkeypatch.setattr("autofi.export.quantize.LARGEST_MEAN", 1e-9)
     target = tmp_path / "model"
     shutil.copytree(released / "plain", target)
     with pytest.raises(ExportError, match="fp16 is .* away on 2,000 drawn rows; leave --quantize out"):

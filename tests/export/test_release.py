@@ -14,14 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 import autofi
+from autofi.bundle.bundle import load_bundle
+from autofi.bundle.files import FORMS, forms_of
+from autofi.bundle.manifest import describe
 from autofi.cli.app import app
 from autofi.errors import ConfigError, ExportError
-from autofi.export import onnx_file, release
-from autofi.export.bundle import load_bundle
-from autofi.export.calibrations import Isotonic, Platt
-from autofi.export.contents import FORMS, forms_of
-from autofi.export.manifest import describe
-from autofi.export.release import release_bundle
+from autofi.export import export as release
+from autofi.export import onnx_file
+from autofi.export.export import release_bundle
+from autofi.metrics.calibrators import Isotonic, Platt
 from tests.export.models import Model, make_unseen
 from tests.export.test_calibrated_bundle import Found
 
@@ -120,7 +121,7 @@ def test_an_archive_of_torch_is_loaded_by_an_explicit_word_only(
     released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "autofi.export.graph.archive.load_program", lambda path: pytest.fail(f"{path} was loaded")
+        "autofi.bundle.torch_archive.load_program", lambda path: pytest.fail(f"{path} was loaded")
     )
     with pytest.raises(ExportError, match="use onnx or torch.*add --trust-pt2 \\(trust=True\\)"):
         autofi.load(released, runtime="pt2")

@@ -21,18 +21,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import autofi
-from autofi.cli.app import app
-from autofi.data.encode import encode
-from autofi.data.inference import SchemaOverrides, infer_schema
-from autofi.data.reading import open_table
-from autofi.data.value_types import Reading, ValueType
-from autofi.errors import ExportError
-from autofi.export.loading import load
-from autofi.export.manifest import describe, read_manifest
-from autofi.export.predictor import Predictor
-from autofi.export.profiling import profile_training
-from autofi.export.release import release_bundle
-from autofi.export.skew import (
+from autofi.bundle.load import load
+from autofi.bundle.manifest import describe, read_manifest
+from autofi.bundle.predictor import Predictor
+from autofi.bundle.skew import (
     FIRST_ROWS,
     ONE_BATCH_IN,
     FieldSkew,
@@ -43,7 +35,7 @@ from autofi.export.skew import (
     told_line,
     wilson,
 )
-from autofi.export.training_profile import (
+from autofi.bundle.training_profile import (
     MOST_VALUES,
     FieldProfile,
     KnownValues,
@@ -53,6 +45,14 @@ from autofi.export.training_profile import (
     hash_texts,
     read_training_profile,
 )
+from autofi.cli.app import app
+from autofi.data.encode import encode
+from autofi.data.schema_inference import SchemaOverrides, infer_schema
+from autofi.errors import ExportError
+from autofi.export.count_training_profile import profile_training
+from autofi.export.export import release_bundle
+from autofi.readers import open_table
+from autofi.values.value_types import Reading, ValueType
 from tests.export.models import Model, make_table
 
 TRAINED = make_table(6000, seed=1)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autofi.export.loading import load
-from autofi.export.release import release_bundle
+from autofi.bundle.load import load
+from autofi.export.export import release_bundle
 from tests.export.make_version_asset import kept_rows, make_rows, write_source
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autofi.export.contents import ONNX, PT2, WEIGHTS
-from autofi.export.loading import Runtime, load
-from autofi.export.manifest import VERSION, read_manifest
+from autofi.bundle.files import ONNX, PT2, WEIGHTS
+from autofi.bundle.load import Runtime, load
+from autofi.bundle.manifest import VERSION, read_manifest
 from tests.export.make_version_asset import VERSIONS
 
 FILE_OF: dict[Runtime, str] = {"onnx": ONNX, "pt2": PT2, "torch": WEIGHTS}

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi import SchemaOverrides
+from autofi.bundle.predictor import Predictor
 from autofi.cli.app import app
 from autofi.errors import DataError
-from autofi.export.predictor import Predictor
 
 SPACE = Path(__file__).parents[1] / "spaces" / "tiny.yaml"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from autofi.export.manifest import VERSION
+from autofi.bundle.manifest import VERSION
 from tests.export.make_version_asset import VERSIONS, kept_rows, make_rows
 
 BUNDLE: Path = VERSIONS / f"v{VERSION}" / "bundle"

@@ -15,9 +15,9 @@ import pyarrow.parquet
 import pytest
 
 import autofi
+from autofi.bundle.load import load
+from autofi.core.optional_dependencies import MODULES_OF, extras_named
 from autofi.errors import MissingDependencyError
-from autofi.export.loading import load
-from autofi.extras import MODULES_OF, extras_named
 from tests.light.bundles import BUNDLE, ROWS
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"

@@ -12,8 +12,8 @@ import pyarrow.parquet
 import pytest
 
 from autofi import __version__
-from autofi.export.loading import load
-from autofi.extras import MODULES_OF
+from autofi.bundle.load import load
+from autofi.core.optional_dependencies import MODULES_OF
 from tests.light.bundles import BUNDLE, ROWS
 from tests.light.conftest import Run
 

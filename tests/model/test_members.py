@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.model.members import Members, mean_logit
-from autofi.model.readout import Readout, ReadoutSizes
+from autofi.model.ensemble_head import Members, mean_logit
+from autofi.model.head import Readout
+from autofi.space.head_config import ReadoutSizes
 from autofi.training.losses import mean_loss
 
 SIZES = ReadoutSizes(hidden=(6, 5, 4), members=3)

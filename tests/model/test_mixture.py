@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from autofi.model.mixture import mix
+from autofi.model.shared_pair_mixture import mix
 from autofi.operators.base import Operator, Shapes, Sizes
 from autofi.operators.factorize_hadamard import FactorizeHadamard
 from autofi.operators.memorize_embedding import MemorizeEmbedding
 from autofi.training.precision import VARIABLE, fast_products
-from autofi.training.row_adam import RowAdam
+from autofi.training.sparse_adam import RowAdam
 
 FIELDS, CODES, CELLS, ROWS = 5, 7, 40, 600
 PAIRS = tuple(combinations(range(FIELDS), 2))

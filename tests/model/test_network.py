@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError
 from autofi.model.network import Network, Streams
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import operators, vector_operators
+from autofi.space.head_config import ReadoutSizes
 from tests.operators.examples import KEPT, SIZES, random_features, shapes_for, slots_of
 
 FEATURES = random_features(50)

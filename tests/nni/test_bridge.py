@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 import autofi
 from autofi.cli.app import app
 from autofi.errors import SearchSpaceError
-from autofi.nni.bridge import from_document, from_nni, to_document
-from autofi.space.encoding import distributions
-from autofi.space.loading import load_space
-from autofi.space.named import builtin_spaces
+from autofi.nni.search_space_document import from_document, from_nni, to_document
+from autofi.space.builtin import builtin_spaces
+from autofi.space.load import load_space
+from autofi.space.optuna_distributions import distributions
 
 labels = st.one_of(st.booleans(), st.integers(-5, 5), st.floats(-5, 5), st.text(max_size=3), st.none())
 

@@ -20,8 +20,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 import autofi
 from autofi.errors import EngineError
-from autofi.nni.bridge import from_nni, to_document
 from autofi.nni.experiment import Experiment, Order
+from autofi.nni.search_space_document import from_nni, to_document
 from autofi.nni.tuners import TUNERS, Tuner
 
 ROOT = Path(autofi.__file__).parents[1]

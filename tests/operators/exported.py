@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 from torch import Tensor, nn
 
-from autofi.export.graph.onnx_ops import OPSET
-from autofi.export.graph.program import export_program, onnx_program
+from autofi.bundle.torch_program import export_program, onnx_program
+from autofi.export.onnx_opset import OPSET
 
 
 def exported(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.operators.tables import UNKNOWN_SHARE
+from autofi.operators._lookup import UNKNOWN_SHARE
 from tests.operators.examples import BAGS, build, random_features, shapes_for
 
 FEATURES = random_features(60)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.operators.entmax import entmax
+from autofi.operators._entmax import entmax
 
 
 def defined(scores: np.ndarray, alpha: float) -> np.ndarray:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from autofi.operators._gated_table import GatedTable
 from autofi.operators.explains import Explains, Knows, RowWeights
 from autofi.operators.exponential_neurons import ExponentialNeurons
-from autofi.operators.gates import GatedTable
 from autofi.operators.registry import streams
 from autofi.operators.streams import Stream
 from tests.operators import test_exponential_neurons as arm

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.operators.gates import INITIAL_WEIGHT, GatedTable
+from autofi.operators._gated_table import INITIAL_WEIGHT, GatedTable
 from tests.operators.examples import KEPT, build, random_features, shapes_for, slots_of
 
 FEATURES = random_features(60)

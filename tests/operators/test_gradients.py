@@ -7,13 +7,13 @@ from itertools import combinations
 import pytest
 import torch
 
+from autofi.operators._field_aware import FieldAwareProducts
+from autofi.operators._field_aware import _Products as _FieldAware
+from autofi.operators._pair_products import _InnerProducts
 from autofi.operators.bilinear_interactions import _Products
-from autofi.operators.field_aware import FieldAwareProducts
-from autofi.operators.field_aware import _Products as _FieldAware
 from autofi.operators.fm import _AllPairs
 from autofi.operators.generated_features import _Largest
 from autofi.operators.logarithmic import _Normalised
-from autofi.operators.products import _InnerProducts
 from autofi.operators.streams import StreamInputs
 
 ROWS, FIELDS, DIM = 5, 4, 3

@@ -98,7 +98,7 @@ def test_logarithms_and_powers_are_float32_under_autocast() -> None:
 def test_blocks_are_batch_normalisation_of_all_crosses(
     at_once: int, training: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autofi.operators.blocks.AT_ONCE", at_once)
+    monkeypatch.setattr("autofi.operators._row_blocks.AT_ONCE", at_once)
     stream = build("logarithmic", {"neurons": NEURONS, "hidden": (4,)})
     with torch.no_grad():
         stream.get_parameter("powers.weight")[0].mul_(50)  # some exponents are cut

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.operators.softmax import REGISTER, softmax
+from autofi.operators._softmax import REGISTER, softmax
 
 SIZES = [1, 2, 10, REGISTER - 1, REGISTER, 40]
 

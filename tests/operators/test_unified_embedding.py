@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from autofi.errors import SearchSpaceError
+from autofi.operators._lookup import UNKNOWN_SHARE
 from autofi.operators.base import Sizes
-from autofi.operators.tables import UNKNOWN_SHARE
 from autofi.operators.unified_embedding import hashed_rows
 from tests.operators.examples import KEPT, SIZES, build, random_features, shapes_for, slots_of
 

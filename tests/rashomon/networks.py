@@ -9,17 +9,17 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from autofi.data.dataset import EncodedRows
 from autofi.data.encode import encode
+from autofi.data.encoded_rows import EncodedRows
 from autofi.data.feature_builder import FeatureBuilder, build_features
-from autofi.data.inference import infer_schema
-from autofi.data.reading import open_table
+from autofi.data.schema_inference import infer_schema
+from autofi.importance.permuted_rows import Draw, Shuffles, draw_rows
 from autofi.model.build import build_network
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
-from autofi.rashomon.rows import Draw, Shuffles, draw_rows
+from autofi.readers import open_table
 from autofi.space.architecture import Architecture
+from autofi.space.head_config import ReadoutSizes
 
 NAMES = ("a", "b", "c", "d")
 

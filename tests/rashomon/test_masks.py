@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.data.reading import open_table
+from autofi.importance.model_reliance import logits_of, reliances
+from autofi.importance.permuted_rows import Shuffles, draw_rows
 from autofi.rashomon.masks import DOWN, UP, Neighbours, masked
-from autofi.rashomon.reliance import logits_of, reliances
-from autofi.rashomon.rows import Shuffles, draw_rows
+from autofi.readers import open_table
 from tests.export.models import Model, make_model, make_unseen
 from tests.rashomon.networks import NAMES, additive, built, interacting
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from autofi.errors import ConfigError
-from autofi.rashomon.reliance import Measure, interaction, reliances
-from autofi.rashomon.scores import estimate
+from autofi.importance.interaction_scores import estimate
+from autofi.importance.model_reliance import Measure, interaction, reliances
 from tests.rashomon.networks import NAMES, additive, built, interacting
 
 GROUPS = [group for order in (1, 2, 3) for group in combinations(range(len(NAMES)), order)]

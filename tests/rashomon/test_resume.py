@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 import autofi
-from autofi.evaluation.from_scratch import Workbench
-from autofi.progress import SilentProgress
-from autofi.rashomon.parts import PREFIX, Parts
+from autofi.core.progress import SilentProgress
+from autofi.evaluation.workbench import Workbench
+from autofi.rashomon.finished_parts import PREFIX, Parts
 from autofi.rashomon.result import RashomonSet
 from autofi.store import StudyHandle
-from autofi.study import Study
+from autofi.study.study import Study
 from tests.rashomon.test_study import EPS, SETTINGS, found, study
 
 __all__ = ["found", "study"]

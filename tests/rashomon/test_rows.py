@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from autofi.data.dataset import EncodedRows
-from autofi.data.reading import open_table
+from autofi.data.encoded_rows import EncodedRows
 from autofi.errors import ConfigError, DataError
-from autofi.rashomon.reliance import interaction, logits_of, reliances
-from autofi.rashomon.rows import Shuffles, draw_rows
+from autofi.importance.model_reliance import interaction, logits_of, reliances
+from autofi.importance.permuted_rows import Shuffles, draw_rows
+from autofi.readers import open_table
 from tests.export.models import Model, make_model, make_unseen
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from autofi.rashomon.scores import Estimate, ScoredModel, clouds, estimate
+from autofi.importance.interaction_scores import Estimate, ScoredModel, clouds, estimate
 
 
 def test_the_interval_of_one_model_is_students() -> None:

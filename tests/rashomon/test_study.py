@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import autofi
+from autofi.core.progress import SilentProgress
 from autofi.errors import ConfigError, StoreError
-from autofi.progress import SilentProgress
-from autofi.rashomon.exploring import ExploringSettings
-from autofi.rashomon.models import choose_models
+from autofi.rashomon.explore import ExploringSettings
+from autofi.rashomon.good_models import choose_models
+from autofi.rashomon.record import STAGE, recorded_set
 from autofi.rashomon.result import RashomonSet
-from autofi.rashomon.study import STAGE, recorded_set
 from autofi.store import ModelRole
 from tests.rashomon.networks import clicks
 

@@ -9,7 +9,7 @@ import pytest
 import autofi
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
-from autofi.study import Study
+from autofi.study.study import Study
 from tests.report.reported import write_study
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from autofi.importance.interaction_scores import Estimate, ScoredModel
 from autofi.rashomon.halo import Halo, HaloPoint
 from autofi.rashomon.result import RashomonSet
-from autofi.rashomon.scores import Estimate, ScoredModel
 
 NAMES = ("a<b>", "b", "c")
 

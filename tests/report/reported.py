@@ -7,20 +7,20 @@ from itertools import combinations
 
 import numpy as np
 
-from autofi.checking import DATA
-from autofi.costs import COSTS
-from autofi.data.checks.checks import check_data
+from autofi.checks.run import check_data
 from autofi.evaluation.cost_breakdown import CostBreakdown, FittedCost, TableCost, WeightCost
-from autofi.evaluation.permutation_importance import PermutationImportance
-from autofi.frequencies import FREQUENCIES
-from autofi.importances import IMPORTANCES
-from autofi.predictions import LABELS, predictions_file, save_predictions, trial_key, write_arrays
-from autofi.rashomon.scores import Estimate
+from autofi.importance.interaction_scores import Estimate
+from autofi.importance.permutation_importance import PermutationImportance
+from autofi.metrics.calibration import ece
+from autofi.metrics.ranking import auc, auc_interval, logloss
+from autofi.records.costs import COSTS
+from autofi.records.importances import IMPORTANCES
+from autofi.records.predictions import LABELS, predictions_file, save_predictions, trial_key, write_arrays
+from autofi.records.value_frequencies import FREQUENCIES
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
+from autofi.store.stage_keys import DATA
 from autofi.supernet.exploration import Exploration, Explored
-from autofi.training.calibration import ece
-from autofi.training.metrics import auc, auc_interval, logloss
 from tests.dashboard.studies import FORMS, architecture, measure, names, searching
 from tests.data.checks.tables import opened, used_apps
 from tests.report.rashomon_example import FOUND

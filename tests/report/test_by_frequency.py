@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from autofi.frequencies import frequency_codes
-from autofi.report.by_frequency import (
+from autofi.records.gain_by_frequency import (
     BUCKETS,
     FEWEST,
     BucketGain,
@@ -15,6 +14,7 @@ from autofi.report.by_frequency import (
     gain_by_frequency,
     rarest,
 )
+from autofi.records.value_frequencies import frequency_codes
 
 ROWS = 4000
 GENERATOR = np.random.default_rng(0)

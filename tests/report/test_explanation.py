@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from autofi.explaining.explanation import Explanation, FieldPart, PairPart
-from autofi.report.figures.explanation import explanation_figure
+from autofi.explanation.explanation import Explanation, FieldPart, PairPart
+from autofi.plots.explanation import explanation_figure
 
 
 def explanation(*, pairs: int = 3, trees: float | None = -0.25) -> Explanation:

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import combinations
 
-from autofi.report.figures.interaction_map import MAPPED_FIELDS, grouped, interaction_map
-from autofi.report.figures.trial_table import rank, trial_table
+from autofi.plots.interaction_map import MAPPED_FIELDS, grouped, interaction_map
+from autofi.plots.trial_table import trial_table
+from autofi.records.trial_metrics import rank
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
 from tests.report.test_note import record

@@ -11,7 +11,7 @@ import pytest
 from autofi.report.blocks import Drawing, Notice, Section, Table, Text
 from autofi.report.findings import Findings
 from autofi.report.glossary import WORDS, explained
-from autofi.report.page import page_html
+from autofi.report.html_page import page_html
 from autofi.report.sections import SECTIONS
 from autofi.report.study_figures import StudyFigures
 from tests.report.test_page import Read

@@ -10,10 +10,10 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
-from autofi.report.choices import LISTED
-from autofi.report.note import trial_note
+from autofi.report.trial_note import trial_note
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord, TrialState
+from autofi.text.architecture import LISTED
 
 ARCHITECTURE = Architecture(
     fields={"user": ("embedding",), "item": ("embedding",), "hour": ("embedding", "statistics")},

@@ -12,12 +12,12 @@ import pytest
 
 import autofi
 from autofi.errors import ConfigError
-from autofi.report.answer import answer
 from autofi.report.findings import Findings
-from autofi.report.page import page_html
+from autofi.report.html_page import page_html
 from autofi.report.sections import SECTIONS
+from autofi.report.summary_sentences import answer
 from autofi.space.architecture import Architecture
-from autofi.study import Study
+from autofi.study.study import Study
 from tests.report.reported import write_study
 
 ORDER = [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autofi.report.findings import Findings
-from autofi.report.page import page_html
+from autofi.report.html_page import page_html
 from tests.browser import Seen, needs_chromium, visiting
 
 pytestmark = needs_chromium

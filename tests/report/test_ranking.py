@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from autofi.errors import NothingToShowError
-from autofi.report.document import report_document
+from autofi.metrics.ranking import auc
 from autofi.report.findings import Findings
-from autofi.report.page import page_html
+from autofi.report.html_page import page_html
+from autofi.report.json_document import report_document
 from autofi.report.study_figures import StudyFigures
-from autofi.report.thresholds import thresholds
-from autofi.training.metrics import auc
+from autofi.report.threshold_table import thresholds
 from tests.report.reported import labels_and_scores, permutation
 from tests.report.test_page import Read
 

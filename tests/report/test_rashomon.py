@@ -8,7 +8,7 @@ import math
 import pytest
 
 from autofi.errors import StoreError
-from autofi.report.figures.rashomon import cloud, halo, halo3, swarm
+from autofi.plots.rashomon import cloud, halo, halo3, swarm
 from tests.report.rashomon_example import FOUND, NAMES
 
 FIGURES = {

@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 import autofi
-from autofi.choice import FINALISTS, decide
 from autofi.cli.app import app
-from autofi.dashboard.listing import listing
-from autofi.dashboard.results import Results
-from autofi.report.reasons import read_before, why_not
+from autofi.dashboard.study_list import listing
+from autofi.dashboard.summary_cache import Results
+from autofi.records.best_trial import FINALISTS, decide
+from autofi.records.winner import HAND, RULE, choose, crown
+from autofi.records.winner_reasons import read_before, why_not
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
-from autofi.winner import HAND, RULE, choose, crown
 from tests.store.examples import CREATED
 from tests.test_study import add, judge, logits
 

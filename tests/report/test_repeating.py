@@ -18,16 +18,16 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
-from autofi.data.overrides import SchemaOverrides
-from autofi.goal import GOAL
-from autofi.objectives import Goals
+from autofi.data.config import SearchSettings
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.objectives.objectives import Goals
 from autofi.report.findings import Findings
-from autofi.report.page import page_html
-from autofi.report.repeating import STORAGE, Repeat, study_commands
-from autofi.report.repeating import repeat_search as found_repeat
-from autofi.settings import SearchSettings
-from autofi.space.loading import load_space
-from autofi.space.named import builtin_spaces
+from autofi.report.html_page import page_html
+from autofi.report.repeat_command import STORAGE, Repeat, study_commands
+from autofi.report.repeat_command import repeat_search as found_repeat
+from autofi.space.builtin import builtin_spaces
+from autofi.space.load import load_space
+from autofi.store.stage_keys import GOAL
 from tests.rashomon.networks import clicks
 
 SPACES = Path(__file__).parent.parent / "spaces"

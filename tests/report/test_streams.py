@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autofi.report.streams import told
 from autofi.space.architecture import Architecture
+from autofi.text.architecture import told
 
 
 def test_streams_are_told_with_what_is_not_default() -> None:

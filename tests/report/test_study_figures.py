@@ -12,9 +12,9 @@ from scipy.stats import spearmanr
 
 import autofi
 from autofi.errors import NothingToShowError
+from autofi.metrics.ranking import auc
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
-from autofi.training.metrics import auc
 from tests.dashboard.studies import names
 from tests.report.reported import (
     AUCS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autofi.report.verdict import course
+from autofi.text.verdict import course
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autofi.report.warnings import TOLD, warning_lines
+from autofi.text.data_warnings import TOLD, warning_lines
 
 
 @pytest.mark.parametrize("number", [0, 1, TOLD, TOLD + 3])

@@ -12,7 +12,7 @@ import autofi
 from autofi import Predictor
 from autofi.serving.app import create_app
 from autofi.serving.limits import Limits
-from autofi.serving.model import ServedModel
+from autofi.serving.served_model import ServedModel
 from tests.export.models import make_model
 from tests.serving.servers import running
 

@@ -16,8 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 from numpy.typing import NDArray
 
+from autofi.bundle.predictor import Predictor
 from autofi.data.schema import Schema
-from autofi.export.predictor import Predictor
 from tests.export.models import make_unseen
 
 #: Scoring rows together or alone rounds differently, in float32.

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 
 from autofi.serving.app import create_app
-from autofi.serving.life import Life
 from autofi.serving.limits import Limits
-from autofi.serving.model import Floats, ServedModel
+from autofi.serving.served_model import Floats, ServedModel
+from autofi.serving.shutdown import Life
 from tests.serving.servers import running
 
 ROW = {"rows": [{"city": "a"}]}

@@ -13,7 +13,7 @@ import pytest
 
 from autofi.serving.batching import BusyError, MicroBatcher
 from autofi.serving.limits import Limits
-from autofi.serving.model import Floats
+from autofi.serving.served_model import Floats
 
 #: Nobody waits as long as this window.
 LIMITS = Limits(batch_rows=10, window=3600.0, waiting=20)

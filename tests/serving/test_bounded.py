@@ -20,10 +20,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from autofi.serving import connections
+from autofi.serving import connection_limits as connections
 from autofi.serving.app import create_app
 from autofi.serving.limits import Limits
-from autofi.serving.model import ServedModel
+from autofi.serving.served_model import ServedModel
 from tests.serving.servers import running
 from tests.serving.test_app import ROW, Gate, figure
 from tests.serving.test_process import ROOT
@@ -35,7 +35,7 @@ from dataclasses import replace
 from pathlib import Path
 from autofi.serving import running
 from autofi.serving.limits import Limits
-from autofi.serving.model import ServedModel
+from autofi.serving.served_model import ServedModel
 
 def of(predictor, name):
     model = real(predictor, name)
@@ -113,7 +113,7 @@ def test_a_batch_that_is_late_is_given_up_and_health_says_so(served: ServedModel
 
 
 def test_a_model_that_is_stopped_is_told_to_its_own_batch_only(served: ServedModel) -> None:
-    from autofi.export.scoring import ScoringTimeError
+    from autofi.bundle.scorer import ScoringTimeError
 
     calls = []
 
@@ -167,7 +167,7 @@ WHOLE = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 def test_connections_on_which_no_request_comes_are_closed_in_seconds(
     served: ServedModel, quick: None, parts: tuple[bytes, ...]
 ) -> None:
-    from autofi.serving.connections import BoundedConnections
+    from autofi.serving.connection_limits import BoundedConnections
 
     with running(create_app(served), http=BoundedConnections) as client:
         assert lasts(client, *parts) < 1.0 + 6.0 + 3.0
@@ -175,9 +175,9 @@ def test_connections_on_which_no_request_comes_are_closed_in_seconds(
 
 
 def test_a_slow_body_is_closed_too(served: ServedModel, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autofi.serving.connections import BoundedConnections
+    from autofi.serving.connection_limits import BoundedConnections
 
-    monkeypatch.setattr("autofi.serving.reading.BODY_SECONDS", 1.0)
+    monkeypatch.setattr("autofi.serving.request_body.BODY_SECONDS", 1.0)
     head = HEAD + b"Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
     with running(create_app(served), http=BoundedConnections) as client:
         assert lasts(client, head, b" ") < 10.0
@@ -186,7 +186,7 @@ def test_a_slow_body_is_closed_too(served: ServedModel, quick: None, monkeypatch
 def test_who_asks_and_asks_and_never_reads_is_closed_too(
     served: ServedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autofi.serving.connections import BoundedConnections
+    from autofi.serving.connection_limits import BoundedConnections
 
     monkeypatch.setattr(connections, "READ_SECONDS", 1.0)
     many = b"GET /docs HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
@@ -208,7 +208,7 @@ def test_who_asks_and_asks_and_never_reads_is_closed_too(
 def test_more_connections_than_there_is_room_for_are_told_of_once(
     served: ServedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from autofi.serving.connections import BoundedConnections
+    from autofi.serving.connection_limits import BoundedConnections
 
     monkeypatch.setattr(connections, "most_connections", lambda: 10)
     monkeypatch.setattr(BoundedConnections, "_full", False)
@@ -276,7 +276,7 @@ def test_lists_without_measure_are_refused_and_others_cost_what_they_are_long(
 
 
 def test_what_ends_a_process_does_not_outlive_it() -> None:
-    code = "from autofi.serving.running import end_in; end_in(30.0)"
+    code = "from autofi.serving.server import end_in; end_in(30.0)"
     begun = time.monotonic()
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
     assert time.monotonic() - begun < 25

@@ -65,7 +65,7 @@ def test_wrong_options_are_refused(calls: list[Any], options: str, told: str) ->
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "autofi.serving.running", raising=False)
+    monkeypatch.delitem(sys.modules, "autofi.serving.server", raising=False)
     result = CliRunner().invoke(app, ["serve", "model"])
     assert result.exit_code == 2
     assert "needs the package uvicorn" in result.stderr and "pip install 'autofi[serve]'" in result.stderr

@@ -9,10 +9,10 @@ import pytest
 
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.serving.app import create_app
-from autofi.serving.keys import MOST_KEYS, ignored_keys
 from autofi.serving.limits import Limits
-from autofi.serving.model import ServedModel
 from autofi.serving.refusal import Refusal
+from autofi.serving.served_model import ServedModel
+from autofi.serving.unknown_keys import MOST_KEYS, ignored_keys
 from tests.serving.servers import running
 
 SCHEMA = Schema(

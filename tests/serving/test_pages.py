@@ -13,7 +13,7 @@ import pytest
 
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.serving.app import create_app
-from autofi.serving.model import ServedModel
+from autofi.serving.served_model import ServedModel
 from tests.serving.servers import running
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from fastapi import Request
 
-from autofi.serving import reading
-from autofi.serving.reading import parse, read_body
+from autofi.serving import request_body as reading
 from autofi.serving.refusal import Refusal
+from autofi.serving.request_body import parse, read_body
 
 JSON = {"Content-Type": "application/json"}
 ROW = b'{"rows": [{"city": "a"}]}'

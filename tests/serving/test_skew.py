@@ -10,8 +10,8 @@ import pytest
 
 from autofi import Predictor
 from autofi.serving.app import create_app
-from autofi.serving.model import ServedModel
-from autofi.serving.skew import SECONDS_BETWEEN_LINES, SkewMonitor
+from autofi.serving.served_model import ServedModel
+from autofi.serving.skew_metrics import SECONDS_BETWEEN_LINES, SkewMonitor
 from tests.export.models import make_table
 from tests.serving.servers import running
 

@@ -8,8 +8,8 @@ import shlex
 import numpy as np
 
 from autofi.data.schema import Field, FieldKind, Schema
-from autofi.serving.model import ServedModel
-from autofi.serving.running import welcome
+from autofi.serving.served_model import ServedModel
+from autofi.serving.server import welcome
 
 
 def test_the_welcome_holds_nothing_that_a_terminal_obeys() -> None:

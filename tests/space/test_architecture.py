@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from autofi.data.boosting import Boosting
+from autofi.data.boosted_trees import Boosting
 from autofi.errors import InvalidArchitectureError
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.space.architecture import Architecture
-from autofi.training.settings import TrainingSettings
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import TrainingSettings
 
 PLAIN = Architecture(
     fields={"ad": ("statistics", "embedding"), "site": ("embedding",)},

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from autofi.baselines import check_baselines
-from autofi.catalog import list_spaces
+from autofi.api.compare import compare
+from autofi.baselines.train import check_baselines
 from autofi.cli.catalog import spaces_markdown
-from autofi.comparison import compare
 from autofi.errors import SearchSpaceError
-from autofi.space.loading import load_space
-from autofi.space.named import VARIABLE, builtin_spaces, named_spaces
+from autofi.space.builtin import VARIABLE, builtin_spaces, named_spaces
+from autofi.space.catalog import list_spaces
+from autofi.space.load import load_space
 
 OURS = """
 name: ours

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autofi.catalog import OperatorInfo, SpaceInfo, list_operators, list_spaces
 from autofi.cli.catalog import operators_markdown, spaces_markdown
-from autofi.space.loading import load_space
-from autofi.space.named import builtin_spaces
+from autofi.space.builtin import builtin_spaces
+from autofi.space.catalog import OperatorInfo, SpaceInfo, list_operators, list_spaces
+from autofi.space.load import load_space
 
 SPACES = {space.name: space for space in list_spaces()}
 OPERATORS = {operator.name: operator for operator in list_operators()}

@@ -10,10 +10,10 @@ import yaml
 
 from autofi.errors import SearchSpaceError
 from autofi.operators.base import Shapes
-from autofi.space.choices import Choices, label
-from autofi.space.encoding import decode, defaults, distributions
-from autofi.space.loading import load_space
-from autofi.space.named import builtin_spaces
+from autofi.space.builtin import builtin_spaces
+from autofi.space.load import load_space
+from autofi.space.optuna_distributions import decode, defaults, distributions
+from autofi.space.parameters import Choices, label
 from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import SearchSpace, subsets
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from autofi.cli.early import check_comparison
-from autofi.comparison import load_comparison
-from autofi.data.overrides import load_overrides
+from autofi.api.compare import load_comparison
+from autofi.cli.early_checks import check_comparison
+from autofi.core.bounded_yaml import MOST_BYTES, MOST_VALUES, read_yaml
+from autofi.data.schema_overrides import load_overrides
 from autofi.errors import AutoFIError
-from autofi.space.loading import load_space
-from autofi.yaml_files import MOST_BYTES, MOST_VALUES, read_yaml
+from autofi.space.load import load_space
 
 
 def laughs(levels: int, *, merged: bool = False) -> str:
@@ -65,7 +65,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 def test_a_bomb_is_refused_in_one_line_and_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, bomb: str
 ) -> None:
-    monkeypatch.setattr("autofi.cli.early._needless", lambda: False)
+    monkeypatch.setattr("autofi.cli.early_checks._needless", lambda: False)
     path, content = tmp_path / "file.yaml", BOMBS[bomb]
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     begun = time.process_time()

@@ -11,8 +11,8 @@ from sqlalchemy import event, select, update
 
 from autofi.errors import StoreError
 from autofi.store import StorageURL, StudyStore
-from autofi.store.clock import DatabaseNow, read_clock
 from autofi.store.database import Database
+from autofi.store.database_clock import DatabaseNow, read_clock
 from autofi.store.lease import LEASE_SECONDS, Lease, is_led, join
 from autofi.store.tables import StudyRow, WorkerRow
 from tests.store.test_contract import MakeStudy

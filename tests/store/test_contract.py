@@ -21,9 +21,9 @@ from optuna.storages import RDBStorage
 from sqlalchemy import event, select, update
 
 import autofi
+from autofi.core.process_identity import current_process
 from autofi.errors import ConfigError, StoreError, StudyMismatchError, StudyNotFoundError
-from autofi.objectives import Goals
-from autofi.process import current_process
+from autofi.objectives.objectives import Goals
 from autofi.store import ModelRole, StorageURL, StudyHandle, StudyStore, TrialState, lease, resolve_storage
 from autofi.store.database import Database
 from autofi.store.tables import StudyRow

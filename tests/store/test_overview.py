@@ -11,7 +11,7 @@ import pytest
 from optuna.storages import RDBStorage
 
 from autofi.store import ModelRole, StorageURL, StudyHandle, StudyStore, TrialState
-from autofi.store.linked import StageTrial
+from autofi.store.optuna_stages import StageTrial
 from tests.store.examples import CREATED, measured, start
 
 MakeStudy = Callable[..., StudyHandle]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from autofi.predictions import (
+from autofi.records.predictions import (
     SHARED_ROWS,
     load_predictions,
     predictions_file,
@@ -41,6 +41,6 @@ def test_more_rows_than_a_database_should_hold_are_left_out(
 ) -> None:
     study = make_study(store)
     assert SHARED_ROWS > 100_000
-    monkeypatch.setattr("autofi.predictions.SHARED_ROWS", 4_999)
+    monkeypatch.setattr("autofi.records.predictions.SHARED_ROWS", 4_999)
     share_predictions(study, "trial-1", SCORES)
     assert load_predictions(study, "trial-1") == {}

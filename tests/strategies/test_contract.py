@@ -8,14 +8,14 @@ from itertools import pairwise
 import pytest
 import torch
 
+from autofi.core.progress import SilentProgress
+from autofi.data.config import DEFAULT_STRATEGY, SearchSettings
 from autofi.data.dataset import EncodedDataset
+from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
 from autofi.errors import ConfigError
-from autofi.opening import open_data
-from autofi.progress import SilentProgress
-from autofi.settings import DEFAULT_STRATEGY, SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.space.loading import load_space
+from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.registry import get_strategy, strategies
 from autofi.supernet.proposal import Proposal
@@ -98,7 +98,7 @@ def test_of_few_pairs_all_are_asked_about_and_of_many_those_that_lead(
 ) -> None:
     every = proposed("scratch", dataset, space).screened
     assert len(every) == 6 and set(every.values()) == {(0.0, 0.0)}
-    monkeypatch.setattr("autofi.supernet.survey.OWN_PARAMETERS", 3)
+    monkeypatch.setattr("autofi.supernet.propose_without_supernet.OWN_PARAMETERS", 3)
     narrow = space.model_copy(update={"search": space.search.model_copy(update={"open_pairs": 1})})
     leading = proposed("scratch", dataset, narrow).screened
     # Cells explain a product too: both rankings may have the same pair in front.

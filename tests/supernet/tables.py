@@ -12,10 +12,10 @@ import torch
 from autofi.data.crosses import Crosses
 from autofi.data.features import Features, Pair
 from autofi.model.network import Streams
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
+from autofi.space.head_config import ReadoutSizes
 from autofi.supernet.supernet import Forms, Slot, Supernet
-from autofi.training.rows import Rows
+from autofi.training.row_source import Rows
 
 FIELDS, CODES = 4, 8
 PAIRS: tuple[Pair, ...] = tuple(combinations(range(FIELDS), 2))

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from autofi.model.network import Layout, Network, Streams
-from autofi.model.readout import ReadoutName, ReadoutSizes
 from autofi.operators.base import Sizes
 from autofi.space.architecture import Architecture
-from autofi.supernet.entangled import Entangled, WidthChoices, learn_widths, width_choices
-from autofi.training.rows import Rows
+from autofi.space.head_config import ReadoutName, ReadoutSizes
+from autofi.supernet.weight_entanglement import Entangled, WidthChoices, learn_widths, width_choices
+from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, PAIRS, cell_table
 
 TABLE = cell_table(4000, {(0, 1): 2.0})

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
+from autofi.core.progress import SilentProgress
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
-from autofi.opening import open_data
-from autofi.progress import SilentProgress
-from autofi.settings import SearchSettings
-from autofi.space.loading import load_space
+from autofi.metrics.ranking import logloss
+from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
+from autofi.supernet.context import Run
 from autofi.supernet.exploration import Exploration, Explored
-from autofi.supernet.exploring import explore, score_variants
-from autofi.supernet.judges import Half, Judges
-from autofi.supernet.offer import Offer, offer_of, streams_of
-from autofi.supernet.path_supernets import PathSupernets, train_path_supernets
-from autofi.supernet.run import Run
+from autofi.supernet.explore import explore, score_variants
+from autofi.supernet.fold_supernets import PathSupernets, train_path_supernets
+from autofi.supernet.inherited_evaluator import Half, Judges
+from autofi.supernet.slots import Offer, offer_of, streams_of
 from autofi.supernet.supernet import chosen
-from autofi.training.metrics import logloss
 
 SPEC = PlantedSpec(
     rows=12_000,

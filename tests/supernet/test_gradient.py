@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.supernet.gradient import (
+from autofi.supernet.differentiable import (
     COLD,
     HOT,
     ChoiceWeights,
@@ -18,7 +18,7 @@ from autofi.supernet.gradient import (
     train_by_gradient,
 )
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.rows import Rows
+from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 OPTIONS = ((), ("memorize_embedding",))

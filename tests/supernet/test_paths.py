@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.supernet.paths import GROUP_ROWS, train_by_paths
-from autofi.supernet.sampling import NAIVE_SHARE, option_shares
+from autofi.metrics.ranking import logloss
+from autofi.supernet.path_sampling import NAIVE_SHARE, option_shares
+from autofi.supernet.path_training import GROUP_ROWS, train_by_paths
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.metrics import logloss
-from autofi.training.prediction import predict
-from autofi.training.rows import Rows
+from autofi.training.predict import predict
+from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 OPTIONS = ((), ("memorize_embedding",), ("factorize_hadamard",))

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from autofi.supernet.product_kernels import products_of, regress
-from autofi.supernet.products import ProductScore, screen_products
+from autofi.supernet.product_screening import ProductScore, screen_products
+from autofi.supernet.product_screening_numba import products_of, regress
 
 CARDINALITIES = (12, 15, 9, 20, 14)
 FIELDS = tuple(range(len(CARDINALITIES)))

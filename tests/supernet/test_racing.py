@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.model.readout import ReadoutSizes
-from autofi.supernet.paths import train_by_paths
+from autofi.space.head_config import ReadoutSizes
+from autofi.supernet.inherited_scoring import Options, Scorer
+from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.racing import Race, Stage, race, surely_worse
-from autofi.supernet.scoring import Options, Scorer
 from autofi.supernet.supernet import Supernet
-from autofi.training.rows import Rows
+from autofi.training.row_source import Rows
 from tests.supernet.tables import cell_table, make_supernet, slots_with
 
 OPTIONS = ((), ("memorize_embedding",), ("factorize_hadamard",))

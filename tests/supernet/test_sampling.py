@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 import torch
 
-from autofi.supernet.sampling import STREAMLESS_SHARE, draw_options, draw_streams
+from autofi.supernet.path_sampling import STREAMLESS_SHARE, draw_options, draw_streams
 from tests.supernet.tables import Table, cell_table, make_supernet, slots_with
 
 SHARES = torch.tensor([[0.25, 0.375, 0.375], [0.25, 0.75, 0.0], [1.0, 0.0, 0.0]])

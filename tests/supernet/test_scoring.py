@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from autofi.model.readout import ReadoutSizes
-from autofi.supernet.scoring import MOST_DERIVED, Options, Scorer
+from autofi.metrics.ranking import auc, logloss
+from autofi.space.head_config import ReadoutSizes
+from autofi.supernet.inherited_scoring import MOST_DERIVED, Options, Scorer
 from autofi.supernet.supernet import Supernet
-from autofi.training.metrics import auc, logloss
-from autofi.training.rows import Rows
+from autofi.training.row_source import Rows
 from tests.supernet.test_supernet import FEATURES, READOUTS, SLOTS, random_options, supernet
 
 SIZES = [

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from autofi.supernet.screen import CELL_STRENGTH, PairScore, screen_pairs, without_pairs
+from autofi.supernet.pair_screening import CELL_STRENGTH, PairScore, screen_pairs, without_pairs
 
 PAIRS = list(combinations(range(6), 2))
 SMALL, LARGE = 12, 250

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.model.readout import ReadoutSizes
-from autofi.supernet.selection import HeldOut, select
+from autofi.space.head_config import ReadoutSizes
+from autofi.supernet.greedy_selection import HeldOut, select
 from autofi.supernet.supernet import Slot, Supernet, chosen
-from autofi.training.rows import Rows
+from autofi.training.row_source import Rows
 from tests.supernet.tables import CODES, FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 BOTH = ((), ("memorize_embedding",), ("factorize_inner",), ("memorize_embedding", "factorize_inner"))

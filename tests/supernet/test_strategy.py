@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import yaml
 
+from autofi.core.progress import SilentProgress
+from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
+from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
-from autofi.opening import open_data
-from autofi.progress import SilentProgress
-from autofi.settings import SearchSettings
-from autofi.space.loading import load_space
-from autofi.space.parts import ProductSpace
+from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
+from autofi.space.sections import ProductSpace
+from autofi.supernet.context import batch_for
+from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.run import batch_for
-from autofi.supernet.screen import PairScore
-from autofi.supernet.strategy import MOST_RATES, RATES, _with_rates, propose
+from autofi.supernet.propose import MOST_RATES, RATES, _with_rates, propose
 
 # Fewer rows than a real table, so stronger effects, and more values than an embedding has dimensions: each planted pair
 # is beyond doubt.

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from autofi.errors import InvalidArchitectureError
-from autofi.supernet.judges import Judges
-from autofi.supernet.path_supernets import Judged, PathSupernets
-from autofi.supernet.paths import train_by_paths
-from autofi.supernet.recalibration import recalibrate
+from autofi.metrics.ranking import logloss
+from autofi.supernet.batchnorm_recalibration import recalibrate
+from autofi.supernet.fold_supernets import Judged, PathSupernets
+from autofi.supernet.inherited_evaluator import Judges
+from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.supernet import Supernet, chosen
-from autofi.training.metrics import logloss
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 NAIVE = ((),)

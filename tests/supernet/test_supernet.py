@@ -9,8 +9,8 @@ from torch import nn
 
 from autofi.errors import InvalidArchitectureError
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
+from autofi.space.head_config import ReadoutSizes
 from autofi.supernet.supernet import Slot, Supernet, candidates, chosen
 from tests.operators.examples import PAIRS, random_features, shapes_for
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from autofi.model.readout import ReadoutSizes
-from autofi.supernet.scoring import Scorer
+from autofi.space.head_config import ReadoutSizes
+from autofi.supernet.inherited_scoring import Scorer
 from autofi.supernet.supernet import Supernet
 from autofi.supernet.surrogate import linear_losses
 from tests.supernet.test_scoring import scorer_of

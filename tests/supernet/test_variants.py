@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autofi.space.loading import load_space
-from autofi.space.starts import VARIANTS
+from autofi.space.initial_trials import VARIANTS
+from autofi.space.load import load_space
 from autofi.supernet.exploration import Exploration, Explored, NamedSlot
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.variants import field_variants, pair_variants, variant_options

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autofi.operators import base
-from autofi.training.best import BestWeights
+from autofi.training.best_weights import BestWeights
 from tests.training.test_fit import make
 
 

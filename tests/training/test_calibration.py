@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autofi.errors import DataError
-from autofi.training.calibration import ReliabilityBin, ece, reliability
+from autofi.metrics.calibration import ReliabilityBin, ece, reliability
 
 SEEDS = range(6)
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from autofi.errors import ConfigError
-from autofi.model.readout import ReadoutSizes
-from autofi.training.compilation import VARIABLE
-from autofi.training.settings import TrainingSettings
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import TrainingSettings
+from autofi.training.compile import VARIABLE
 from tests.training.test_fit import make, run
 
 SHORT = TrainingSettings(learning_rate=2e-2, batch_size=200, epochs=1)

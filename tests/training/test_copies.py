@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autofi.training.copies import GpuLane, on_device, one_ahead
-from autofi.training.rows import Rows
+from autofi.training.prefetch import GpuLane, on_device, one_ahead
+from autofi.training.row_source import Rows
 
 CPU = torch.device("cpu")
 

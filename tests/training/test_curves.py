@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from autofi.errors import DataError
-from autofi.training.curves import ranking_curve
-from autofi.training.metrics import auc
+from autofi.metrics.ranking import auc
+from autofi.metrics.threshold_curves import ranking_curve
 
 
 def example(

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 
+from autofi.metrics.ranking import auc, logloss
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators import base
 from autofi.operators.base import Sizes
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import LossName, TrainingSettings
 from autofi.training import fit as module
-from autofi.training import prediction
+from autofi.training import predict as prediction
 from autofi.training.fit import FitReport, fit
-from autofi.training.losses import LOSSES, LossName
-from autofi.training.metrics import auc, logloss
+from autofi.training.losses import LOSSES
 from autofi.training.optimizers import make_optimizers, optimizers_of
-from autofi.training.prediction import predict
-from autofi.training.row_adam import RowAdam
-from autofi.training.rows import Rows, cut
-from autofi.training.settings import TrainingSettings
-from autofi.training.steps import train_rows
+from autofi.training.predict import predict
+from autofi.training.row_source import Rows, cut
+from autofi.training.sparse_adam import RowAdam
+from autofi.training.step import train_rows
 from tests.supernet.tables import FIELDS, PAIRS, cell_table
 
 TABLE = cell_table(3000, {(0, 1): 1.5, (2, 3): 0.5})

@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 import torch
 
-from autofi.evaluation.from_scratch import Trained, Workbench
-from autofi.export.bundle import load_bundle, write_bundle
+from autofi.bundle.bundle import load_bundle, write_bundle
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_data
+from autofi.evaluation.workbench import Trained, Workbench
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
-from autofi.opening import open_data
+from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
-from autofi.operators.gates import GatedTable
-from autofi.settings import SearchSettings
 from autofi.space.architecture import Architecture
-from autofi.training.gates import _pooled, _savings, close_gates, gated_tables
-from autofi.training.rows import Rows
-from autofi.training.settings import TrainingSettings
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import TrainingSettings
+from autofi.training.gate_pruning import _pooled, _savings, close_gates, gated_tables
+from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, cell_table
 
 SETTINGS = TrainingSettings(learning_rate=5e-3, batch_size=500, epochs=8, embedding_l2=1e-5)

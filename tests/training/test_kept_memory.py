@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from autofi.core import malloc as module
+from autofi.core.malloc import VARIABLE, kept_memory
 from autofi.errors import ConfigError
-from autofi.training import kept_memory as module
-from autofi.training.kept_memory import VARIABLE, kept_memory
 from tests.training.test_fit import make, run
 
 if sys.platform != "linux" or module._glibc() is None:

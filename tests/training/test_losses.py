@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.training.losses import LOSSES, LossName
+from autofi.space.training_config import LossName
+from autofi.training.losses import LOSSES
 
 LABELS = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0])
 WEIGHTS = torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0])

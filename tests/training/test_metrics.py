@@ -9,15 +9,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from autofi.errors import DataError
-from autofi.training.metrics import (
-    auc,
-    auc_interval,
-    delong,
-    gauc,
-    has_both_classes,
-    has_mixed_group,
-    logloss,
-)
+from autofi.metrics.ranking import auc, auc_interval, delong, gauc, has_both_classes, has_mixed_group, logloss
 
 SEEDS = range(6)
 

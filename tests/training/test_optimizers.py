@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators import base
 from autofi.operators.base import Sizes
+from autofi.space.head_config import ReadoutSizes
 from autofi.training.optimizers import DenseAdam, make_optimizers
-from autofi.training.row_adam import RowAdam
+from autofi.training.sparse_adam import RowAdam
 from tests.operators.examples import random_features, shapes_for
 
 ROWS, DIM = 9, 3

@@ -11,14 +11,14 @@ from scipy.optimize import minimize
 
 from autofi.data.features import Features
 from autofi.errors import InvalidArchitectureError
+from autofi.metrics.ranking import logloss
 from autofi.model.network import BOOSTED, Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import TrainingSettings
 from autofi.training.fit import fit
-from autofi.training.metrics import logloss
-from autofi.training.prediction import RIDGE, predict, settle
-from autofi.training.rows import Rows
-from autofi.training.settings import TrainingSettings
+from autofi.training.predict import RIDGE, predict, settle
+from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, cell_table
 
 TABLE = cell_table(3000, {(0, 1): 1.5, (2, 3): 0.5})

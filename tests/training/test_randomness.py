@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autofi.training.randomness import own_randomness
+from autofi.training.seeding import own_randomness
 
 
 @own_randomness

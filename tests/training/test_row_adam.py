@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.operators.base import look_up
-from autofi.training.row_adam import RowAdam
+from autofi.training.sparse_adam import RowAdam
 
 ROWS, DIM, RATE = 60, 4, 1e-2
 Steps = list[tuple[Tensor, Tensor]]

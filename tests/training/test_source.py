@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.data.arrays import VARIABLE
-from autofi.training.rows import Rows
-from autofi.training.source import WINDOW_SHARE, bytes_per_row, rows_for
-from autofi.training.windows import WindowedRows
+from autofi.core.memmap import VARIABLE
+from autofi.training.place_rows import WINDOW_SHARE, bytes_per_row, rows_for
+from autofi.training.row_source import Rows
+from autofi.training.windowed_rows import WindowedRows
 from tests.training.test_fit import TABLE, make
 
 LABELS = TABLE.labels.numpy()

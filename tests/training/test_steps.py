@@ -9,8 +9,8 @@ import torch
 
 from autofi.model.network import Network
 from autofi.operators import base
-from autofi.training.settings import TrainingSettings
-from autofi.training.steps import train_rows
+from autofi.space.training_config import TrainingSettings
+from autofi.training.step import train_rows
 from tests.training.test_fit import SETTINGS, make, rows_of, run
 
 

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.data.arrays import VARIABLE, empty_rows
+from autofi.core.memmap import VARIABLE, empty_rows
 from autofi.data.features import Features
+from autofi.metrics.ranking import auc
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Sizes
-from autofi.supernet.gradient import train_by_gradient
-from autofi.supernet.paths import train_by_paths
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import TrainingSettings
+from autofi.supernet.differentiable import train_by_gradient
+from autofi.supernet.path_training import train_by_paths
 from autofi.training.fit import fit
-from autofi.training.metrics import auc
-from autofi.training.prediction import predict
-from autofi.training.rows import Rows, RowSource, steps_in
-from autofi.training.settings import TrainingSettings
-from autofi.training.windows import BLOCKS, WindowedRows, read_ahead
+from autofi.training.predict import predict
+from autofi.training.row_source import Rows, RowSource, steps_in
+from autofi.training.windowed_rows import BLOCKS, WindowedRows, read_ahead
 from tests.supernet.tables import FIELDS, PAIRS, cell_table, make_supernet, slots_with
 
 TABLE = cell_table(4000, {(0, 1): 1.5, (2, 3): 0.5})

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from autofi.data.arrays import empty_rows
+from autofi.core.memmap import empty_rows
 from autofi.data.features import Features
 from autofi.model.network import Network
-from autofi.model.readout import ReadoutSizes
 from autofi.operators.base import Shapes, Sizes
+from autofi.space.head_config import ReadoutSizes
+from autofi.space.training_config import TrainingSettings
 from autofi.training.fit import fit
-from autofi.training.prediction import predict
-from autofi.training.settings import TrainingSettings
-from autofi.training.source import rows_for
+from autofi.training.place_rows import rows_for
+from autofi.training.predict import predict
 
 ROWS, FIELDS, CODES = 250_000, 100, 10
 MORE = 90 << 20

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from autofi.data.checks import sample as sampling
-from autofi.data.checks.checks import DataChecks, check_data
+from autofi.checks import sample as sampling
+from autofi.checks.run import DataChecks, check_data
 from autofi.store.payload import to_text
 from tests.data.checks.tables import opened, used_apps
 

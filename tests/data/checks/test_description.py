@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from autofi.data.checks.checks import check_data
+from autofi.checks.run import check_data
 from autofi.data.encode import encode
-from autofi.data.reading import open_table
+from autofi.readers import open_table
 from tests.data.clicks import COLUMN, FRAME, SCHEMA
 
 DATASET = encode(open_table(FRAME), SCHEMA, split=COLUMN)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autofi.data.checks.checks import check_data
-from autofi.data.checks.drift import Drift, check_drift, measure_drift
-from autofi.data.checks.findings import DRIFT
-from autofi.data.checks.sample import SampledRows
+from autofi.checks.drift import Drift, check_drift, measure_drift
+from autofi.checks.run import check_data
+from autofi.checks.sample import SampledRows
+from autofi.checks.warning import DRIFT
 from autofi.data.dataset import EncodedDataset
-from autofi.data.overrides import SchemaOverrides
+from autofi.data.schema_overrides import SchemaOverrides
 from tests.data.checks.tables import opened
 
 ROWS = 12_000

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autofi.data.checks.checks import check_data
-from autofi.data.checks.findings import DETERMINES, STRONG, DataWarning
-from autofi.training.metrics import auc
+from autofi.checks.run import check_data
+from autofi.checks.warning import DETERMINES, STRONG, DataWarning
+from autofi.metrics.ranking import auc
 from tests.data.checks.tables import opened
 
 ROWS = 6000

@@ -9,15 +9,15 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
-from autofi.data.checks.checks import check_data
-from autofi.data.checks.findings import ONE_CLASS, DataWarning
-from autofi.data.checks.pairs import LEAST_COUNTS, MOST_SHARE, OneClass, check_pairs, chosen_pairs
-from autofi.data.checks.sample import SMOOTHING, SampledRows
+from autofi.checks.leaky_crosses import LEAST_COUNTS, MOST_SHARE, OneClass, check_pairs, chosen_pairs
+from autofi.checks.run import check_data
+from autofi.checks.sample import SMOOTHING, SampledRows
+from autofi.checks.warning import ONE_CLASS, DataWarning
+from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
-from autofi.data.overrides import SchemaOverrides
+from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
-from autofi.opening import open_data
-from autofi.settings import SearchSettings
+from autofi.data.schema_overrides import SchemaOverrides
 from tests.data.checks.tables import opened, used_apps
 
 ROWS = 24_000
@@ -144,7 +144,7 @@ def test_the_pairs_with_the_most_cells_are_looked_at(
     sampled: EncodedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sample = SampledRows.of(sampled, seed=0)
-    monkeypatch.setattr("autofi.data.checks.pairs.MOST_PAIRS", 2)
+    monkeypatch.setattr("autofi.checks.leaky_crosses.MOST_PAIRS", 2)
     names = [tuple(sample.names[field] for field in pair) for pair in chosen_pairs(sample)]
     assert names == [("user", "item"), ("user", "hour")]
     assert check_data(sampled).pairs_read == 2

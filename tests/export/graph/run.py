@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import onnxruntime
 
-from autofi.export.graph.onnx_ops import Tensor, Var, argument, build
+from autofi.export.onnx_opset import Tensor, Var, argument, build
 
 
 def run(function: Callable[[Var], Var], values: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from autofi.data.crosses import Crosses
-from autofi.data.statistics import TargetStatistics
+from autofi.data.target_encoding import TargetStatistics
 from autofi.errors import ExportError
-from autofi.export.graph.cells import counts_and_clicks, cross_rows
+from autofi.export.onnx_cross_lookup import counts_and_clicks, cross_rows
 from tests.export.graph.run import run
 
 GENERATOR = np.random.default_rng(1)

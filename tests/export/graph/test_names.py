@@ -5,7 +5,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from autofi.export.graph.names import rename_values
+from autofi.bundle.onnx_names import rename_values
 
 
 def model() -> onnx.ModelProto:

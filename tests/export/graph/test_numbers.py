@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autofi.data.numbers import Buckets, BucketScale, Positions
-from autofi.export.graph.numbers import bucket_codes, positions, thresholds
+from autofi.data.quantile_binning import Buckets, BucketScale, Positions
+from autofi.export.onnx_numeric_codes import bucket_codes, positions, thresholds
 from tests.export.graph.run import run
 
 GENERATOR = np.random.default_rng(0)

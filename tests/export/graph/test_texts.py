@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autofi.data.columns import as_numbers, as_tokens
 from autofi.data.encoder import _bag
 from autofi.data.vocabulary import Vocabulary
 from autofi.errors import AutoFIError
-from autofi.export.graph.texts import bag_of, codes_of, joined, numbers_of, tokens_of
+from autofi.export.onnx_string_codes import bag_of, codes_of, joined, numbers_of, tokens_of
+from autofi.values.arrow_values import as_numbers, as_tokens
 from tests.export.graph.run import run
 
 VOCABULARY = Vocabulary(pa.array(["b", "a", "ü", " ", "7"], pa.large_string()), np.arange(7))

@@ -1,0 +1,124 @@
+"""Further workers for as long as a search measures trials: what a crew is, and the one on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+import torch
+
+from autofi.core.progress import Progress
+from autofi.store import StorageURL
+from autofi.store.storage_url import STORAGE_VARIABLE
+
+#: Seconds that a worker has to give up its trial when the search ends before it.
+PATIENCE = 20.0
+
+
+class Helpers(Protocol):
+    """Further workers, which begin and end with the context: `Crew`, or `autofi.api.ray_workers.RayCrew`."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def share_cores(self) -> None:
+        """Take no more cores here than every other worker does, until the crew has left."""
+
+    def check(self) -> None:
+        """Tell of workers that ended since the last call and should not have."""
+
+
+class Crew:
+    """`count` processes that run `autofi worker`; cores are shared out evenly, GPUs dealt out in turn.
+
+    They begin with the search, and have read the data by the time there is something to measure.
+
+    A worker that ends early is told of, and not replaced: whatever ended it would end the next, and what it measured is
+    taken over by the others.
+    """
+
+    def __init__(
+        self, study: str, storage: StorageURL, count: int, *, device: torch.device, progress: Progress
+    ) -> None:
+        self._study, self._storage, self._count = study, storage, count
+        self._device, self._progress = device, progress
+        self._processes: dict[int, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
+        self._threads = torch.get_num_threads()
+
+    def __enter__(self) -> Self:
+        threads = self._share()
+        for number in range(1, self._count + 1):
+            said = tempfile.TemporaryFile()
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "autofi",
+                    "worker",
+                    self._study,
+                    "--device",
+                    self._device.type,
+                    "--quiet",
+                ],
+                env=self._environment(number, threads),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
+            self._processes[number] = process, said
+        return self
+
+    def share_cores(self) -> None:
+        """Take no more cores here than every other worker does, until the crew has left."""
+        torch.set_num_threads(self._share())
+
+    def check(self) -> None:
+        """Tell of workers that ended since the last call and should not have."""
+        for number, (process, said) in list(self._processes.items()):
+            if process.poll() is None:
+                continue
+            del self._processes[number]
+            if process.returncode:
+                said.seek(0)
+                lines = said.read().decode(errors="replace").strip().splitlines()
+                reason = lines[-1] if lines else f"by signal or status {process.returncode}"
+                self._progress.note(f"Worker {number} ended: {reason}")
+            said.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        torch.set_num_threads(self._threads)
+        if error is not None:
+            for process, _ in self._processes.values():
+                process.terminate()
+        # A worker that has not yet seen that the goal is reached ends by itself.
+        for process, said in self._processes.values():
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            said.close()
+        self._processes.clear()
+
+    def _share(self) -> int:
+        return max(1, self._threads // (self._count + 1))
+
+    def _environment(self, number: int, threads: int) -> dict[str, str]:
+        # The storage may hold a password, which a command line would show to everybody.
+        added = {STORAGE_VARIABLE: self._storage.url, "OMP_NUM_THREADS": str(threads)}
+        if self._device.type == "cuda":
+            visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(
+                map(str, range(torch.cuda.device_count()))
+            )
+            cards = visible.split(",")
+            added["CUDA_VISIBLE_DEVICES"] = cards[number % len(cards)]
+        return {**os.environ, **added}

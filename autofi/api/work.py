@@ -1,0 +1,102 @@
+"""A worker: joins a search that another process leads, measures trials, and leaves when there are none left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from autofi.core.device import pick_device
+from autofi.core.progress import Progress, SilentProgress
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_again
+from autofi.engine.stopping import Goal
+from autofi.engine.trials import POLL_SECONDS, measure_trials, prepare
+from autofi.errors import ConfigError, StoreError
+from autofi.evaluation.parallel import default_jobs
+from autofi.evaluation.workbench import Workbench
+from autofi.space.search_space import SearchSpace
+from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.store.stage_keys import PROPOSAL, STAGE
+from autofi.supernet.proposal import Proposal
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What a worker did: trials it measured, of how many the study has by now."""
+
+    study: str
+    trials: int
+    of: int
+    seconds: float
+
+
+def work(
+    study: str,
+    *,
+    storage: str | None = None,
+    data: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    trials: int | None = None,
+    device: str = "auto",
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Worked:
+    """Measure trials of a study that `autofi.search` leads, here or on another machine, until its goal is reached.
+
+    data     where the table lies here, if not where the search read it; validation and test files are read where it did
+    header   whether `data` has a header, if it is delimited text and not as the search read it; likewise `delimiter`
+    trials   leave after so many
+
+    The data is opened as the search opened it, and must be the same. What a trial comes to does
+    not depend on who measures it: its seed is the study's. A worker may leave or be killed at any moment; another one
+    takes its trial over.
+
+    Raises StudyNotFoundError, ConfigError where a tuner of NNI proposes, DataError where the data cannot be had here or
+    is other data, and StoreError where nobody leads the search and nothing has been proposed yet.
+    """
+    begun = time.monotonic()
+    progress = progress or SilentProgress()
+    chosen_device = pick_device(device)
+    with StudyStore(resolve_storage(storage)) as store, store.open(study) as handle:
+        if not Goal.read(handle).shared:
+            raise ConfigError(
+                f"A tuner of NNI proposes to one process: '{study}' is searched with --engine nni; several at once are "
+                "trained there with --jobs."
+            )
+        settings = SearchSettings.from_json(handle.record.settings)
+        progress.phase("encode")
+        dataset = open_again(
+            settings,
+            study=study,
+            fingerprint=handle.record.data_fingerprint,
+            source=data,
+            header=header,
+            delimiter=delimiter,
+        )
+        bench = Workbench(
+            dataset, device=chosen_device, seed=settings.seed, jobs=jobs or default_jobs(chosen_device)
+        )
+        proposal = _await_proposal(handle, progress)
+        space = SearchSpace.model_validate(handle.record.space)
+        candidates = prepare(handle, bench, space, proposal, progress=progress)
+        measured = measure_trials(
+            handle, bench, candidates, seed=settings.seed, progress=progress, limit=trials
+        )
+        return Worked(study, measured, handle.counted(STAGE), time.monotonic() - begun)
+
+
+def _await_proposal(handle: StudyHandle, progress: Progress) -> Proposal:
+    """What the leader proposes, as soon as it does."""
+    waited = False
+    while (kept := handle.stage(PROPOSAL)) is None:
+        if not handle.is_led():
+            raise StoreError(
+                f"A worker joins a search that somebody leads: nobody searches '{handle.name}', and nothing has been "
+                "proposed in it yet; run autofi search."
+            )
+        if not waited:
+            progress.phase("wait for the supernet")
+            waited = True
+        time.sleep(POLL_SECONDS)
+    return Proposal.from_json(kept)

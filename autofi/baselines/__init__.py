@@ -1,0 +1,1 @@
+"""Baselines: boosted trees, and spaces with a single architecture."""

@@ -1,0 +1,92 @@
+"""`schema.json` of a bundle: the raw columns that it reads, what it gives, and how either is laid out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autofi.bundle.bundle import Bundle
+from autofi.bundle.inputs import OUTPUT, GraphInput, read_fields
+from autofi.bundle.network_reads import reads_of
+from autofi.core.strict_json import read_object
+from autofi.data.schema import FieldKind, Schema
+from autofi.errors import AutoFIError, ExportError
+
+SCHEMA = "schema.json"
+_FORMAT = 1
+_MISSING = {
+    FieldKind.CATEGORICAL: "an empty text",
+    FieldKind.NUMERIC: "NaN",
+    FieldKind.MULTI_VALUED: "no value but empty texts, with which lists are padded",
+}
+
+
+def write_schema(folder: Path, schema: Schema, inputs: tuple[GraphInput, ...]) -> None:
+    """Write the schema of the fields that a model reads."""
+    read = replace(schema, fields=tuple(given.field for given in inputs))
+    document = {
+        "format": _FORMAT,
+        "schema": read.to_json(),
+        "inputs": [_described(given) for given in inputs],
+        "output": {"name": OUTPUT, "datatype": "double", "shape": ["rows"]},
+    }
+    (folder / SCHEMA).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def read_schema(folder: Path) -> tuple[Schema, tuple[GraphInput, ...]]:
+    """What `write_schema` wrote; raises ExportError for anything else."""
+    path = folder / SCHEMA
+    try:
+        document = read_object(path)
+        if document["format"] != _FORMAT:
+            raise ValueError(f"format {document['format']} is not {_FORMAT}")
+        schema = Schema.from_json(document["schema"])
+        inputs = _inputs(document, schema)
+    except (AutoFIError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ExportError(
+            f"The schema of a bundle says what it reads: '{path}' does not ({reason}); export it again."
+        ) from error
+    return schema, inputs
+
+
+def _described(given: GraphInput) -> dict[str, Any]:
+    return {
+        "name": given.name,
+        "column": given.field.name,
+        "kind": given.field.kind.value,
+        "values": given.field.values and given.field.values.value,
+        "datatype": given.datatype,
+        "shape": list(given.shape),
+        "separator": given.field.separator,
+        "missing": _MISSING[given.field.kind],
+        # Not listed where there are no lists.
+        **({} if given.most_values is None else {"most_values": given.most_values}),
+    }
+
+
+def _inputs(document: Mapping[str, Any], schema: Schema) -> tuple[GraphInput, ...]:
+    """The inputs; those of earlier versions do not say how many values of a list are read."""
+    names = [described["name"] for described in document["inputs"]]
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError("every input has a name of its own")
+    if len(names) != len(schema.fields):
+        raise ValueError(f"it has {len(names)} inputs for {len(schema.fields)} fields")
+    found = []
+    for described, field in zip(document["inputs"], schema.fields, strict=True):
+        most = described.get("most_values")
+        if most is not None and (
+            type(most) is not int or not 1 <= most < 1 << 31 or field.kind is not FieldKind.MULTI_VALUED
+        ):
+            raise ValueError(f"most_values of '{described['name']}' is {str(most)[:40]!a}")
+        found.append(GraphInput(described["name"], field, most))
+    return tuple(found)
+
+
+def read_schema_of(bundle: Bundle) -> Schema:
+    """The schema of a bundle with the fields that its network reads."""
+    inputs = read_fields(bundle.builder, reads_of(bundle.network, bundle.builder))
+    return replace(bundle.builder.encoder.schema, fields=tuple(given.field for given in inputs))

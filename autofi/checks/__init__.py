@@ -1,0 +1,1 @@
+"""Data checks: leakage and drift, before a search relies on a table."""

@@ -1,0 +1,206 @@
+"""Pairs whose crosses have one class: what memorizing learns there is how the table was made.
+
+Negatives that are drawn among the crosses without a click leave no cross with both classes: one that was seen tells its
+class. Such a pair looks like the best one of the table and is worth nothing in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaincinv
+
+from autofi.checks.sample import SMOOTHING, Floats, Ints, SampledRows
+from autofi.checks.warning import ONE_CLASS, DataWarning
+from autofi.data.cross_codes import Codes, default_threads
+from autofi.data.features import Pair
+from autofi.metrics.ranking import auc
+
+#: Pairs looked at, those with the most possible cells first.
+MOST_PAIRS = 800
+#: Of the rows of the other class that the fields by themselves give, those that may be there, with its upper bound.
+MOST_SHARE = 0.05
+CONFIDENCE = 0.95
+#: Training rows that a cross was seen in, in one class only: the least that is enough counts.
+LEAST_COUNTS = (1, 2, 3, 5, 10, 20)
+#: Keeps the weights of two fields' rates definite where one has the same rate in all rows, or both say the same.
+RIDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class OneClass:
+    """Validation rows on crosses that training saw in one class only, `least` times or more.
+
+    others    of them, the rows of the other class
+    expected  rows of the other class that the two fields by themselves give
+    """
+
+    rows: int
+    others: int
+    expected: float
+    least: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether nearly all rows agree, far beyond chance and what the fields by themselves say."""
+        return _most(self.others) <= MOST_SHARE * self.expected
+
+
+def chosen_pairs(sample: SampledRows, without: Collection[str] = ()) -> tuple[Pair, ...]:
+    """The pairs to look at: of the fields not in `without`, those with the most possible cells."""
+    fields = [field for field, name in enumerate(sample.names) if name not in without]
+    sizes = sample.distinct
+    pairs = [pair for pair in combinations(fields, 2) if min(sizes[pair[0]], sizes[pair[1]]) > 1]
+    return tuple(sorted(pairs, key=lambda pair: -sizes[pair[0]] * sizes[pair[1]])[:MOST_PAIRS])
+
+
+def check_pairs(
+    sample: SampledRows, pairs: Collection[Pair], *, threads: int | None = None
+) -> tuple[DataWarning, ...]:
+    """A warning for every pair of which the crosses tell the class and the fields do not, the surest first.
+
+    Cost: about 5 ms a pair.
+    """
+    if not sample.judges:
+        return ()
+    with ThreadPoolExecutor(threads or default_threads()) as pool:
+        found = pool.map(lambda pair: _check(sample, pair), pairs)
+        warnings = [warning for warning in found if warning is not None]
+    return tuple(sorted(warnings, key=_expected, reverse=True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Crosses:
+    """Rows and clicks by cross of one pair, `[K]` each, in training and in validation; codes rise."""
+
+    codes: Codes
+    train: Ints
+    train_clicks: Ints
+    valid: Ints
+    valid_clicks: Ints
+
+
+def _check(sample: SampledRows, pair: Pair) -> DataWarning | None:
+    crosses = _counted(sample, pair)
+    if not _promising(sample, pair, crosses):
+        return None
+    fields = _by_themselves(sample, pair)
+    where = np.searchsorted(crosses.codes, _codes(sample.valid, pair, sample.distinct[pair[1]]))
+    count, clicks = crosses.train[where], crosses.train_clicks[where]
+    found = {
+        "always": _one_class(sample, pair, count, (clicks == count) & (count > 0), 1, fields),
+        "never": _one_class(sample, pair, count, clicks == 0, 0, fields),
+    }
+    sure = {name: rows for name, rows in found.items() if rows is not None}
+    if not sure:
+        return None
+    clicked, seen = sample.valid_clicked, count > 0
+    figures = {name: None if rows is None else asdict(rows) for name, rows in found.items()} | {
+        "seen_rows": int(seen.sum()),
+        "seen_click_rate": float(clicked[seen].mean()),
+        "click_rate": float(clicked.mean()),
+        "auc_fields": auc(clicked, fields),
+        "auc_cross": auc(clicked, (clicks + SMOOTHING * fields) / (count + SMOOTHING)),
+    }
+    names = (sample.names[pair[0]], sample.names[pair[1]])
+    return DataWarning(ONE_CLASS, names, _sentence(names, sure), figures)
+
+
+def _sentence(names: tuple[str, str], sure: Mapping[str, OneClass]) -> str:
+    rows = sum(found.rows for found in sure.values())
+    others = sum(found.others for found in sure.values())
+    expected = sum(found.expected for found in sure.values())
+    if len(sure) == 2:
+        seen, what = "in one class only", "of the other"
+    else:
+        seen, what = ("without a click", "clicks") if "never" in sure else ("with a click only", "no clicks")
+    return (
+        f"{names[0]} × {names[1]} gives the class away: of {rows:,} validation rows whose cross training saw {seen}, "
+        f"{others or 'none'} {'is' if others == 1 else 'are'} {what}, where the two fields by themselves give "
+        f"{expected:,.0f}; memorizing this pair exploits how the table was made, such as how its negatives were drawn."
+    )
+
+
+def _expected(warning: DataWarning) -> float:
+    return float(sum(found["expected"] for name in ("always", "never") if (found := warning.figures[name])))
+
+
+def _codes(lines: NDArray[np.int32], pair: Pair, distinct: int) -> Codes:
+    codes: Codes = lines[pair[0]].astype(np.int64)
+    codes *= distinct
+    codes += lines[pair[1]]
+    return codes
+
+
+def _counted(sample: SampledRows, pair: Pair) -> _Crosses:
+    """The crosses that a validation row has."""
+    distinct = sample.distinct[pair[1]]
+    # A cross and a class in one number: a plain sort, by far the quickest there is, and few look-ups do the rest.
+    valid = np.sort(2 * _codes(sample.valid, pair, distinct) + sample.valid_clicked)
+    train = np.sort(2 * _codes(sample.train, pair, distinct) + sample.train_clicked)
+    codes = valid >> 1
+    codes = codes[np.concatenate(([True], codes[1:] != codes[:-1]))]
+    (valid_rows, valid_clicks), (rows, clicks) = (_rows_of(codes, slots) for slots in (valid, train))
+    return _Crosses(codes, rows, clicks, valid_rows, valid_clicks)
+
+
+def _rows_of(codes: Codes, slots: Ints) -> tuple[Ints, Ints]:
+    """Rows and clicks of every code, of sorted `2 * code + clicked`."""
+    first, clicked, end = (np.searchsorted(slots, 2 * codes + step) for step in (0, 1, 2))
+    return end - first, end - clicked
+
+
+def _promising(sample: SampledRows, pair: Pair, crosses: _Crosses) -> bool:
+    """Whether the pair could be warned of if the fields gave no row its class: what nearly all pairs fail."""
+    left, right = np.divmod(crosses.codes, sample.distinct[pair[1]])
+    both = sample.values[pair[0]].mixed[left] & sample.values[pair[1]].mixed[right]
+    for one_class, others in (
+        (crosses.train_clicks == crosses.train, crosses.valid - crosses.valid_clicks),
+        (crosses.train_clicks == 0, crosses.valid_clicks),
+    ):
+        for least in LEAST_COUNTS:
+            held = both & one_class & (crosses.train >= least)
+            rows = int(crosses.valid[held].sum())
+            if OneClass(rows, int(others[held].sum()), float(rows), least).sure:
+                return True
+    return False
+
+
+def _one_class(
+    sample: SampledRows, pair: Pair, count: Ints, one_class: NDArray[np.bool_], label: int, fields: Floats
+) -> OneClass | None:
+    """The most rows of which the cross is sure to tell this class, None where there are none.
+
+    Only values that training saw in both classes count: what one field tells is no finding about the pair.
+    """
+    mixed = [sample.values[field].mixed[sample.valid[field]] for field in pair]
+    other_class = fields if label == 0 else 1 - fields
+    for least in LEAST_COUNTS:
+        held = one_class & (count >= least) & mixed[0] & mixed[1]
+        others = int((sample.valid_clicked[held] != label).sum())
+        found = OneClass(int(held.sum()), others, float(other_class[held].sum()), least)
+        if found.sure:
+            return found
+    return None
+
+
+def _by_themselves(sample: SampledRows, pair: Pair) -> Floats:
+    """Click probabilities of the validation rows by the two fields' own rates: a logistic regression on both."""
+    columns = [sample.values[field].log_odds[sample.valid[field]] for field in pair]
+    # Takes as long to import as torch, and every worker imports this file.
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / RIDGE, solver="newton-cholesky", max_iter=100)
+    rates = np.stack(columns, axis=1)
+    probabilities: Floats = model.fit(rates, sample.valid_clicked).predict_proba(rates)[:, 1]
+    return probabilities
+
+
+def _most(others: int) -> float:
+    """The upper bound of a Poisson mean of which so many were found."""
+    return float(gammaincinv(others + 1, CONFIDENCE))

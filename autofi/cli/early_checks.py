@@ -1,0 +1,200 @@
+"""Mistyped files, columns, names and numbers are refused before torch and what comes with it is imported.
+
+The library refuses the same, and more, but only after seconds of imports. Where torch is imported already, or not
+installed, there is nothing to gain, and nothing is looked at here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autofi.core.optional_dependencies import extras_named
+from autofi.errors import ConfigError, SearchSpaceError
+
+if TYPE_CHECKING:
+    from autofi import SchemaOverrides
+    from autofi.readers import ColumnNames
+
+_PLANTED = "planted"
+_YAML = (".yaml", ".yml")
+
+
+def check_study(name: str, storage: str | None, *, data: str | None = None) -> None:
+    """Refuse the name of a study that the storage has not, and another place of its table where no table is."""
+    if _needless():
+        return
+    with extras_named():
+        from autofi.store.quick_lookup import check_study as look_up
+        from autofi.store.storage_url import resolve_storage
+    look_up(name, resolve_storage(storage))
+    if data is not None:
+        _columns(data)
+
+
+def check_new_study(name: str | None, storage: str | None) -> None:
+    """Refuse a name that no study can have; without one it is made of the table's."""
+    if name is None or _needless():
+        return
+    with extras_named():
+        from autofi.store.storage_url import resolve_storage
+        from autofi.store.study_name import check_study_name
+    check_study_name(name, resolve_storage(storage))
+
+
+def check_trial(study: str, storage: str | None, trial: int | None) -> None:
+    """Refuse the number of a trial that the study has not finished."""
+    if trial is None or _needless():
+        return
+    with extras_named():
+        from autofi.store.quick_lookup import check_trial as look_up
+        from autofi.store.storage_url import resolve_storage
+    look_up(study, resolve_storage(storage), trial)
+
+
+def check_table(
+    data: str,
+    *,
+    target: str | None,
+    overrides: SchemaOverrides | None,
+    query: str | None,
+    split: str | None = None,
+    others: Sequence[Path | None] = (),
+) -> None:
+    """Refuse files that are not there, and names that are no column of the table."""
+    if _needless():
+        return
+    text: dict[str, Any] = {}
+    if overrides is not None:
+        text = {"header": overrides.header, "delimiter": overrides.delimiter}
+    found = _columns(data, query=query, **text)
+    for other in others:
+        if other is not None:
+            _columns(str(other), **text)
+    if found is not None:
+        from autofi.data.schema_inference import check_columns
+
+        check_columns(found, target=target, overrides=overrides)
+        if split is not None:
+            from autofi.data.split import SplitSpec
+            from autofi.data.split import check_split as check
+
+            check(SplitSpec.parse(split), found)
+
+
+def check_space(name: str) -> None:
+    """Refuse a search space that is neither a name nor a file."""
+    if _needless():
+        return
+    from autofi.space.builtin import space_file
+
+    path = Path(name)
+    if path.suffix not in _YAML:
+        space_file(name)
+    elif not path.is_file():
+        raise SearchSpaceError(
+            f"A search space file must exist: found none at '{path}'; check the path or name a space."
+        )
+
+
+def check_baselines(names: Sequence[str] | None) -> None:
+    """Refuse names of baselines that are neither trees nor search spaces."""
+    if names is None or _needless():
+        return
+    from autofi.space.builtin import TREES, named_spaces
+
+    known = sorted({*TREES, *named_spaces()})
+    for name in names:
+        if name not in known:
+            # Not all of them: which spaces have one point is known once they are read, with torch.
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean '{close[0]}'? " if close else ""
+            raise SearchSpaceError(
+                f"No baseline named '{name}': {hint}Known: {', '.join(TREES)} and the spaces of one point that "
+                "autofi spaces lists."
+            )
+
+
+def check_report(study: str, output: Path | None, form: str | None) -> None:
+    """Refuse a form that no report has, and a file of another form than is asked for."""
+    if _needless():
+        return
+    from autofi.report.output_path import report_target
+
+    report_target(study, output, form)
+
+
+def check_bundle(
+    bundle: Path,
+    data: str | None = None,
+    *,
+    query: str | None = None,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    output: Path | None = None,
+    labelled: bool = False,
+    unweighted: bool = False,
+) -> None:
+    """Refuse a folder that is no bundle, an output that cannot be written, and a table that lacks columns of the
+    bundle, with `labelled` also those that are compared with."""
+    if _needless():
+        return
+    from autofi.bundle.files import existing_bundle
+    from autofi.bundle.manifest import check_file, read_manifest
+
+    folder = existing_bundle(bundle)
+    manifest = read_manifest(folder)
+    manifest.check_listed(folder)
+    if output is not None:
+        from autofi.core.atomic_file import ScoreFile
+
+        ScoreFile(output)
+    if data is None:
+        return
+    from autofi.bundle.raw_rows import check_fields, check_labelled
+    from autofi.bundle.schema import SCHEMA, read_schema
+
+    schema = None
+    if SCHEMA in manifest.files:
+        check_file(folder / SCHEMA, manifest.files[SCHEMA])
+        schema = read_schema(folder)[0]
+    names = () if schema is None else schema.names
+    found = _columns(data, query=query, header=header, delimiter=delimiter, names=names)
+    if found is not None and schema is not None:
+        check_fields(found, schema)
+        if labelled:
+            check_labelled(found, schema, weight=None if unweighted else schema.weight)
+
+
+def check_comparison(file: Path, data: Path, tables: Sequence[str] | None) -> None:
+    """Refuse a file of a comparison that is not there, and tables of it whose sources are not."""
+    if _needless():
+        return
+    from autofi.core.bounded_yaml import read_yaml
+
+    try:
+        document = read_yaml(file)
+    except ValueError as error:
+        raise ConfigError(f"A comparison is a YAML file: '{file}' cannot be read ({error}).") from error
+    listed = document.get("tables") if isinstance(document, dict) else None
+    for name, table in (listed if isinstance(listed, dict) else {}).items():
+        source = table.get("source") if isinstance(table, dict) else None
+        if isinstance(source, str) and (tables is None or name in tables):
+            _columns(str(data / source))
+
+
+def _needless() -> bool:
+    return "torch" in sys.modules or find_spec("torch") is None
+
+
+def _columns(data: str, **options: Any) -> ColumnNames | None:
+    """The columns of a table at a glance; the options are those of `column_names`."""
+    if data.partition(":")[0] == _PLANTED:
+        return None
+    from autofi.readers import column_names
+
+    return column_names(data, **options)

@@ -1,0 +1,1 @@
+"""The base of all packages: errors in one line, registries, progress, files written whole, optional dependencies."""

@@ -1,0 +1,171 @@
+"""Replacing a folder at once: others see the old one, the new one or, for an instant, none; never a part."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import xxhash
+
+from autofi.core.process_identity import current_process, start_time
+from autofi.errors import ExportError
+
+_PREFIX = ".autofi-export"
+# Whether a process of another machine or boot still lives cannot be told; writing a bundle takes minutes.
+_FOREIGN_SECONDS = 24 * 3600.0
+
+Kind = Literal["work", "aside"]
+"""What may be deleted once its process is dead; what must be put back if nothing took its place."""
+
+
+@contextmanager
+def replaced_folder(target: Path, *, check: Callable[[Path], None]) -> Iterator[Path]:
+    """An empty folder beside `target` that takes its place when the block ends without an error.
+
+    `check` raises when what is at the target must not be replaced; it is asked before the work and again
+    before the replacement. An old folder is moved aside, then the new one in, then the old one deleted;
+    killed in between, the next call for this target puts the old one back. Everything is synced to disk
+    before it moves. Raises ExportError where the file system refuses.
+    """
+    # Through links, so that a link stays one, and the folders meet on one file system.
+    target = Path(os.path.realpath(target.expanduser()))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        check(target)
+        work = _beside(target, "work")
+        work.mkdir()
+    except OSError as error:
+        raise _refused(target, error) from error
+    try:
+        yield work
+        _sync_tree(work)
+        _publish(work, target, check)
+    except OSError as error:
+        raise _refused(target, error) from error
+    finally:
+        # After success it has moved away; an error here would hide the one that matters.
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def leftover_of(target: Path) -> Path | None:
+    """What a killed replacement of `target` moved aside, if that is so and nothing took its place."""
+    target = Path(os.path.realpath(target))
+    if target.exists():
+        return None
+    return next(
+        (
+            path
+            for path, sign in _signed(target.parent)
+            if sign.kind == "aside" and sign.target == _hash(target.name) and sign.is_stale(path)
+        ),
+        None,
+    )
+
+
+@dataclass(frozen=True)
+class _Sign:
+    """What the name of a folder beside a target says: whose it is, and who made it."""
+
+    target: str
+    kind: str
+    pid: int
+    started: str
+    place: str
+
+    def is_stale(self, path: Path) -> bool:
+        here = current_process()
+        if not here.place or self.place != _hash(here.place):
+            return time.time() - path.stat().st_mtime > _FOREIGN_SECONDS
+        started = start_time(self.pid)
+        return started is None or _hash(started) != self.started
+
+
+def _beside(target: Path, kind: Kind) -> Path:
+    process = current_process()
+    owner = f"{process.pid}-{_hash(process.started)}-{_hash(process.place)}"
+    return target.parent / f"{_PREFIX}-{_hash(target.name)}-{kind}-{owner}-{uuid.uuid4().hex[:8]}"
+
+
+def _signed(parent: Path) -> list[tuple[Path, _Sign]]:
+    found = []
+    for path in sorted(parent.glob(f"{_PREFIX}-*")):
+        target, kind, pid, started, place, *_ = (*path.name.removeprefix(f"{_PREFIX}-").split("-"), *[""] * 5)
+        if kind in ("work", "aside") and pid.isdigit() and path.is_dir():
+            found.append((path, _Sign(target, kind, int(pid), started, place)))
+    return found
+
+
+def _sweep(target: Path) -> None:
+    """Remove what dead processes left in the target's folder; put back what they moved aside."""
+    for path, sign in _signed(target.parent):
+        ours = sign.target == _hash(target.name)
+        try:
+            if (sign.kind == "aside" and not ours) or not sign.is_stale(path):
+                continue
+            if sign.kind == "aside" and not target.exists():
+                path.rename(target)
+            else:
+                _delete(path, target)
+        except FileNotFoundError:
+            continue  # another process swept it first
+
+
+def _publish(work: Path, target: Path, check: Callable[[Path], None]) -> None:
+    check(target)
+    aside = _beside(target, "aside") if target.exists() else None
+    if aside is not None:
+        target.rename(aside)
+    try:
+        work.rename(target)
+    except OSError:
+        if aside is not None and not target.exists():
+            aside.rename(target)
+        elif aside is not None:
+            # Another process put its own there in between: the old one is replaced all the same.
+            _delete(aside, target)
+        raise
+    _sync(target.parent)
+    if aside is not None:
+        _delete(aside, target)
+
+
+def _delete(folder: Path, target: Path) -> None:
+    """Delete what is never to come back; what cannot be deleted now, a later call sweeps."""
+    doomed = _beside(target, "work")
+    # Renamed first: killed halfway, a part of it must not pass for something to put back.
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows has no handle to sync a folder by
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _hash(text: str) -> str:
+    return xxhash.xxh3_64_hexdigest(text.encode())[:10]
+
+
+def _refused(target: Path, error: OSError) -> ExportError:
+    reason = error.strerror or str(error)
+    place = f" ({error.filename})" if error.filename else ""
+    return ExportError(f"'{target}' cannot be written: {reason}{place}; mend that or choose another folder.")

@@ -1,0 +1,292 @@
+"""Boosted trees over numbers and target statistics, fitted on the training rows by cross-validation."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autofi.core.strict_json import read_object
+from autofi.core.validated import CountOrNone, Positive
+from autofi.data.cross_codes import default_threads
+from autofi.data.encoded_rows import EncodedRows
+from autofi.data.features import Features
+from autofi.data.folds import deal_folds
+from autofi.data.lightgbm_text import checked_trees
+from autofi.data.target_encoding import TargetStatistics
+from autofi.errors import DataError, MissingDependencyError
+
+Floats = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+
+#: Rows at the click rate of all that a cell's own are joined with: its log-odds are finite, and small where it is rare.
+SMOOTHING = 10.0
+#: Parts of the training rows, for each of which there are trees that have not seen it; and parts of the rows that
+#: those have seen, of which a row's target statistics leave out its own.
+FOLDS = 5
+STATISTICS_FOLDS = 3
+#: Trees at most, and trees without gain on the rows not seen after which no more are grown.
+ROUNDS = 1000
+PATIENCE = 50
+#: Training rows that are read at most: more of them take longer and change little.
+MOST_ROWS = 250_000
+#: What LightGBM is told wherever it grows trees.
+LIGHTGBM: Mapping[str, Any] = {
+    "objective": "binary",
+    # Sampled rows and columns: a little better than all of them, and seeds show how much is luck.
+    "feature_fraction": 0.8,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    # Without both, timing decides how histograms are summed and results differ from run to run.
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+_ROWS_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """How trees are grown; without leaves there are none."""
+
+    leaves: CountOrNone = 0
+    learning_rate: Positive = 0.05
+
+    def __bool__(self) -> bool:
+        return self.leaves > 0
+
+
+@dataclass(frozen=True, eq=False)
+class BoostedTrees:
+    """Trees for every fold of the training rows, in LightGBM's text format.
+
+    prior   click rate of the training rows
+    models  the trees that have not seen a fold, by fold
+    """
+
+    FILE: ClassVar[str] = "boosting.json"
+    FORMAT: ClassVar[int] = 1
+
+    settings: Boosting
+    prior: float
+    models: tuple[str, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        settings: Boosting,
+        rows: EncodedRows,
+        statistics: TargetStatistics,
+        *,
+        together: Numbers | None = None,
+        seed: int,
+        threads: int | None = None,
+    ) -> BoostedTrees:
+        """Grow trees on training rows, which have labels.
+
+        The rows are dealt into folds, those with one number in `together` into one. A fold's trees are grown on the
+        other folds, until the logloss of the fold itself no longer falls: nothing but training rows is read.
+        `statistics` hold all fields, over all those rows. Lists of tokens are not read.
+
+        Cost: seconds for tens of thousands of rows, a minute or two at most; with more `threads` than cores are free
+        many times that, for LightGBM's wait for each other without a rest. Raises MissingDependencyError where
+        LightGBM cannot be loaded.
+        """
+        threads = threads or default_threads()
+        generator = np.random.default_rng(seed)
+        if len(rows) > MOST_ROWS:
+            chosen = np.sort(generator.choice(len(rows), MOST_ROWS, replace=False))
+            together = None if together is None else together[chosen]
+        else:
+            chosen = np.arange(len(rows))
+        labels = np.asarray(rows.labels)[chosen]
+        folds = deal_folds(len(chosen), FOLDS, generator, together)
+        models = []
+        for fold in range(FOLDS):
+            seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            if not len(unseen) or len(np.unique(labels[seen])) < 2:
+                continue
+            inner = None if together is None else together[seen]
+            models.append(
+                _grow(settings, rows, statistics, chosen[seen], chosen[unseen], inner, generator, threads)
+            )
+        return cls(settings, statistics.prior, tuple(models))
+
+    def transform(self, features: Features, *, threads: int | None = None) -> Floats:
+        """The mean logit of all trees, float32 `[N]`: for rows that are not training rows."""
+        threads = threads or default_threads()
+        assert features.statistics is not None
+        fields = [features.columns.index((field,)) for field in range(features.ids.shape[1])]
+        logits = np.full(len(features), math.log(self.prior / (1 - self.prior)), dtype=np.float32)
+        for start in range(0, len(features) if self.models else 0, _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            columns = _columns(features.numbers[rows], features.statistics[rows][:, fields], self.prior)
+            logits[rows] = np.mean([_logits(booster, columns, threads) for booster in self._boosters], axis=0)
+            features.release()
+        return logits
+
+    def contributions(
+        self, features: Features, number_fields: Sequence[int], *, threads: int | None = None
+    ) -> NDArray[np.float64]:
+        """What every field adds to `transform` by TreeSHAP, `[N, F]`, and what is given of no field, `[N, 1]`, behind.
+
+        `number_fields` are those of the columns of `numbers`.
+        """
+        assert features.statistics is not None
+        count = features.ids.shape[1]
+        found = np.zeros((len(features), count + 1))
+        if not self.models:
+            found[:, -1] = math.log(self.prior / (1 - self.prior))
+            return found
+        fields = [features.columns.index((field,)) for field in range(count)]
+        columns = _columns(features.numbers, features.statistics[:, fields], self.prior)
+        used = threads or default_threads()
+        shares = [booster.predict(columns, pred_contrib=True, num_threads=used) for booster in self._boosters]
+        # Columns as `_columns` lays them, then what trees expect of no column.
+        for place, field in enumerate((*number_fields, *range(count), *range(count), count)):
+            found[:, field] += np.mean([share[:, place] for share in shares], axis=0)
+        return found
+
+    @cached_property
+    def _boosters(self) -> list[Any]:
+        lightgbm = _library()
+        return [lightgbm.Booster(model_str=checked_trees(model, None)) for model in self.models]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What LightGBM holds stays in its process.
+        return {"settings": self.settings, "prior": self.prior, "models": self.models}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the trees as they are saved."""
+        return sum(map(len, self.models))
+
+    def save(self, directory: Path) -> None:
+        """Write `boosting.json`."""
+        description = {
+            "format": self.FORMAT,
+            "settings": asdict(self.settings),
+            "prior": self.prior,
+            "models": self.models,
+        }
+        (directory / self.FILE).write_text(json.dumps(description), encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path, *, columns: int | None = None) -> BoostedTrees | None:
+        """What `save` wrote, None where there is nothing; raises DataError for anything else.
+
+        columns   how many the trees read: numbers, and two of every field; None is not to compare it
+        """
+        path = directory / cls.FILE
+        if not path.exists():
+            return None
+        try:
+            description = read_object(path)
+            if description["format"] != cls.FORMAT:
+                raise ValueError(f"format {description['format']} is not {cls.FORMAT}")
+            settings = Boosting(**description["settings"])
+            prior = float(description["prior"])
+            if not 0 < prior < 1:
+                raise ValueError(f"the click rate lies between 0 and 1, not at {prior}")
+            models = tuple(map(str, description["models"]))
+            for model in models:
+                checked_trees(model, columns)
+            return cls(settings, prior, models)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"Boosted trees are read as they were written: '{path}' is not ({error}); export the model again."
+            ) from error
+
+
+def _grow(
+    settings: Boosting,
+    rows: EncodedRows,
+    statistics: TargetStatistics,
+    seen: Numbers,
+    unseen: Numbers,
+    together: Numbers | None,
+    generator: np.random.Generator,
+    threads: int,
+) -> str:
+    """Trees grown on the rows `seen` and judged on those `unseen`, as text.
+
+    Statistics are those of the rows seen alone, as if the others did not exist, and of rows seen out of fold. Of few
+    folds: a row's statistics without its own fold tell how often that fold was clicked, and the fewer rows a fold has,
+    the more of that is the row's own label, which trees would learn.
+    """
+    lightgbm = _library()
+    labels = np.asarray(rows.labels)
+    inner = deal_folds(len(seen), STATISTICS_FOLDS, generator, together)
+    known, out_of_fold = TargetStatistics.fit(
+        rows.ids[seen], labels[seen], statistics.cardinalities, statistics.columns, folds=inner
+    )
+    # As large as counts over all training rows, which is what the trees will be given.
+    others = np.maximum(len(seen) - np.bincount(inner, minlength=STATISTICS_FOLDS), 1)
+    out_of_fold *= (len(rows) / others)[inner, None, None].astype(np.float32)
+    judged = known.transform(rows.ids[unseen]) * np.float32(len(rows) / len(seen))
+    weights = None if rows.weights is None else np.asarray(rows.weights)
+    training, validation = (
+        lightgbm.Dataset(
+            values,
+            label=labels[index],
+            weight=None if weights is None else weights[index],
+            params={"verbosity": -1},
+        )
+        for values, index in (
+            (_columns(rows.numbers[seen], out_of_fold, statistics.prior), seen),
+            (_columns(rows.numbers[unseen], judged, statistics.prior), unseen),
+        )
+    )
+    booster = lightgbm.train(
+        {
+            **LIGHTGBM,
+            "metric": "binary_logloss",
+            "num_leaves": max(2, settings.leaves),
+            "learning_rate": settings.learning_rate,
+            "seed": int(generator.integers(1 << 30)),
+            "num_threads": threads,
+        },
+        training,
+        num_boost_round=ROUNDS,
+        valid_sets=[validation],
+        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+    )
+    text: str = booster.model_to_string(num_iteration=booster.best_iteration)
+    return text
+
+
+def _columns(numbers: Floats, statistics: Floats, prior: float) -> Floats:
+    """What trees read, `[N, Q + 2F]`: numbers, and of every field's value the log-odds of a click and log(1 + n)."""
+    values = value_columns(statistics, prior)
+    return np.concatenate([numbers, values[..., 0], values[..., 1]], axis=1, dtype=np.float32)
+
+
+def value_columns(statistics: Floats, prior: float) -> Floats:
+    """Log-odds of a click, smoothed, and log(1 + n) of counts and clicks, `[..., 2]`."""
+    count, clicks = statistics[..., 0], statistics[..., 1]
+    rate = np.log((clicks + SMOOTHING * prior) / (count - clicks + SMOOTHING * (1 - prior)))
+    return np.stack([rate, np.log1p(count)], axis=-1, dtype=np.float32)
+
+
+def _logits(booster: Any, columns: Floats, threads: int) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = booster.predict(columns, raw_score=True, num_threads=threads)
+    return found
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("lightgbm")
+    except (ImportError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise MissingDependencyError(
+            f"Boosted trees are grown by LightGBM, which cannot be loaded ({reason}): install lightgbm, and on Linux "
+            "libgomp; or leave 'boosting' out of the search space."
+        ) from error

@@ -1,0 +1,57 @@
+"""Finals: the leaders, and what one training cannot tell apart from them, are trained with more seeds and judged by
+their mean; see `autofi.records.best_trial`."""
+
+from __future__ import annotations
+
+import time
+
+from autofi.core.progress import Progress, watch
+from autofi.evaluation.parallel import Training, at_once, train_each
+from autofi.evaluation.part_metrics import figures
+from autofi.evaluation.workbench import Workbench
+from autofi.records.best_trial import finalists
+from autofi.records.models import record_training, recorded
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRole, StudyHandle
+
+#: Trainings a finalist is judged by, its trial among them.
+SEEDS = 3
+
+
+def run_finals(
+    handle: StudyHandle, bench: Workbench, *, seed: int, deadline: float | None, progress: Progress
+) -> None:
+    """Train every finalist with SEEDS - 1 further seeds that are not recorded yet; test is not read.
+
+    A small validation part picks, among architectures that differ by less than chance, the one with the luckiest
+    seed. Nothing is trained where one trial leads and has no equal, nor after `deadline`.
+    """
+    found = finalists(handle)
+    if len(found) < 2:
+        return
+    progress.phase("train finalists with more seeds", total=len(found) * (SEEDS - 1))
+    known = {
+        trial.number: recorded(handle, ModelRole.FINALIST, "finalist", trial.architecture_id, refit=False)
+        for trial in found
+    }
+    # Seed by seed, so that a deadline leaves all finalists judged by the same seeds as far as it can.
+    tasks = [
+        Training(Architecture.from_json(trial.architecture), seed + number)
+        for number in range(1, SEEDS)
+        for trial in found
+        if seed + number not in known[trial.number]
+    ]
+    progress.advance(len(found) * (SEEDS - 1) - len(tasks))
+    at = at_once(bench)
+    for start in range(0, len(tasks), at):
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+        for _, measured in train_each(bench, tasks[start : start + at], on_evaluation=watch(progress)):
+            record_training(
+                handle,
+                measured,
+                figures(bench, measured.predictions),
+                role=ModelRole.FINALIST,
+                name="finalist",
+            )
+            progress.advance()

@@ -1,0 +1,133 @@
+"""Open trials, measured: rung by rung where there are several, then recorded with all that they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autofi.core.progress import Progress, watch
+from autofi.evaluation.parallel import Training, try_each
+from autofi.evaluation.workbench import Measured, Workbench
+from autofi.records.predictions import save_predictions, share_predictions, trial_key
+from autofi.records.trial_metrics import auc_to_beat, climb_of, validation_figures
+from autofi.samplers.successive_halving import FACTOR, Fidelity, first_rung, goes_on, rungs_of
+from autofi.space.architecture import Architecture
+from autofi.store import StudyHandle, TrialRecord
+from autofi.store.stage_keys import STAGE
+from autofi.study.dashboard_notes import attach_files, beside_the_search, note_trial
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A RUNNING trial of this process."""
+
+    number: int
+    architecture: Architecture
+    seed: int
+
+
+def measure(
+    handle: StudyHandle,
+    bench: Workbench,
+    trials: Sequence[Taken],
+    measured: Sequence[TrialRecord],
+    fidelity: Fidelity,
+    progress: Progress,
+) -> None:
+    """Train the architectures of open trials, rung by rung, and record what they came to.
+
+    measured   the trials that are complete: what a training on all rows has to be able to reach
+    """
+    to_beat, latency = auc_to_beat(handle.goals, measured), "latency" in handle.goals.measured
+    first = {trial.number: first_rung(fidelity, trial.number, study=handle.name) for trial in trials}
+    climbing = {trial.number: trial for trial in trials}
+    shares = rungs_of(fidelity)
+    try:
+        for rung, share in enumerate(shares):
+            last = rung == len(shares) - 1
+            there = [trial for trial in climbing.values() if first[trial.number] <= rung]
+            tasks = [
+                Training(trial.architecture, trial.seed, to_beat if last else None, latency, share)
+                for trial in there
+            ]
+            for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
+                number = there[task].number
+                if isinstance(outcome, Exception):
+                    # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
+                    handle.fail_trial(number, outcome)
+                    with beside_the_search(progress):
+                        note_trial(handle, number)
+                    progress.note(f"Trial {number} failed: {outcome}")
+                elif last:
+                    _finish(handle, bench, number, outcome, progress)
+                elif _climbs(handle, bench, number, outcome, rung, fidelity, progress):
+                    continue
+                del climbing[number]
+    except BaseException as error:
+        for number in climbing:
+            handle.give_up_trial(number, error)
+        raise
+
+
+def _climbs(
+    handle: StudyHandle,
+    bench: Workbench,
+    number: int,
+    measured: Measured,
+    rung: int,
+    fidelity: Fidelity,
+    progress: Progress,
+) -> bool:
+    """Record what a trial came to on a rung; whether it goes on to the next one, or is stopped here."""
+    goals = handle.goals
+    valid = validation_figures(goals, bench, measured)
+    handle.report_rung(number, rung, FACTOR**rung, goals.values(valid | measured.costs.figures()))
+    climbs = [climb_of(trial) for trial in handle.trials() if trial.stage == STAGE]
+    mine = next(climb for climb in climbs if climb.number == number)
+    others = [climb for climb in climbs if climb.number != number]
+    if goes_on(fidelity, mine, others, directions=goals.directions, study=handle.name):
+        return True
+    handle.prune_trial(number, {"seconds": measured.report.seconds})
+    with beside_the_search(progress):
+        note_trial(handle, number)
+    share = rungs_of(fidelity)[rung]
+    progress.note(
+        f"Trial {number} stopped after {share:.0%} of the rows: valid AUC {measured.report.auc:.5f}, "
+        f"{measured.report.seconds:.1f} s, {measured.architecture.describe()}"
+    )
+    return False
+
+
+def _finish(
+    handle: StudyHandle, bench: Workbench, number: int, measured: Measured, progress: Progress
+) -> None:
+    report, costs, goals = measured.report, measured.costs.figures(), handle.goals
+    valid = validation_figures(goals, bench, measured)
+    violations = goals.violations(valid | costs)
+    save_predictions(handle, trial_key(number), measured.predictions)
+    share_predictions(handle, trial_key(number), measured.predictions)
+    with beside_the_search(progress):
+        attach_files(handle, number, measured.architecture)
+    handle.finish_trial(
+        number,
+        goals.values(valid | costs),
+        attrs={
+            "valid": valid,
+            "table_rows": measured.table_rows,
+            **costs,
+            # Without it, `table_bytes` is of an earlier version, which counted trained tables and trees alone.
+            "fitted_bytes": measured.costs.fitted_bytes,
+            "own_auc": report.own_auc,
+            "boosted_share": report.boosted_share,
+            "seconds": report.seconds,
+            "evaluations": report.evaluations,
+            "best_evaluation": report.best_evaluation,
+        },
+        violations=violations,
+    )
+    with beside_the_search(progress):
+        note_trial(handle, number)
+    progress.note(
+        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.architecture.describe()}"
+        + "".join(f"; {missed}" for missed in goals.missed(violations))
+    )

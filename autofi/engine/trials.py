@@ -1,0 +1,163 @@
+"""Trials of a study: propose, take, measure, record; what the leader of a search and every worker run alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from optuna.distributions import BaseDistribution
+
+from autofi.core.progress import Progress
+from autofi.data.config import SearchSettings
+from autofi.engine.run_trial import Taken, measure
+from autofi.engine.stopping import Goal
+from autofi.evaluation.parallel import at_once
+from autofi.evaluation.workbench import Workbench
+from autofi.records.trial_metrics import best_value, last_rung
+from autofi.samplers.base import Known
+from autofi.space.architecture import Architecture
+from autofi.space.search_space import SearchSpace
+from autofi.store import StudyHandle, TrialRecord, TrialState
+from autofi.store.stage_keys import STAGE, STOPPED
+from autofi.strategies.candidates import Candidates
+from autofi.strategies.registry import get_strategy
+from autofi.study.dashboard_notes import beside_the_search, draw_study, is_drawn_after
+from autofi.supernet.proposal import Proposal
+
+#: Seconds between looks at what others do, once there is nothing left to take.
+POLL_SECONDS = 0.5
+
+
+class Proposer(Protocol):
+    """Who says what is measured next; `Candidates`, or a tuner of NNI around them."""
+
+    @property
+    def distributions(self) -> Mapping[str, BaseDistribution]: ...
+
+    def several(
+        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+    ) -> list[tuple[dict[str, Any], Architecture]]: ...
+
+
+def prepare(
+    handle: StudyHandle, bench: Workbench, space: SearchSpace, proposal: Proposal, *, progress: Progress
+) -> Candidates:
+    """The candidates that the study's strategy makes of a proposal, with everything fitted that they read."""
+    settings = SearchSettings.from_json(handle.record.settings)
+    strategy, names = get_strategy(settings.strategy), bench.names
+    candidates = strategy.candidates(
+        space, proposal, sampler=settings.sampler, directions=handle.goals.directions
+    )
+    boosting = candidates.architecture(candidates.defaults).boosting
+    progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
+    pairs = [(names.index(left), names.index(right)) for left, right in strategy.pairs(proposal)]
+    bench.prepare(pairs, boosting)
+    return candidates
+
+
+def measure_trials(
+    handle: StudyHandle,
+    bench: Workbench,
+    candidates: Proposer,
+    *,
+    seed: int,
+    progress: Progress,
+    check: Callable[[], None] = lambda: None,
+    limit: int | None = None,
+) -> int:
+    """Measure trials until the study's goal is reached and no other worker is busy with it; how many were taken here.
+
+    `check` is called between trials; with `limit` this worker takes no more than so many trials.
+    """
+    goal, settings = Goal.read(handle), SearchSettings.from_json(handle.record.settings)
+    progress.phase("train candidates from scratch", total=goal.trials)
+    shown = taken = 0
+    while True:
+        check()
+        handle.reap()
+        goal, ended = Goal.read(handle), ended_trials(handle)
+        measured = [trial for trial in ended if trial.state is TrialState.COMPLETE]
+        if ended:
+            if len(ended) > shown and is_drawn_after(len(ended)):
+                with beside_the_search(progress):
+                    draw_study(handle)
+            progress.advance(len(ended) - shown, best=best_value(handle.goals, measured))
+            shown = len(ended)
+        if limit is not None and taken >= limit:
+            return taken
+        reason = goal.reached(handle, ended)
+        opened = _take(handle, bench, candidates, goal, ended, seed=seed, further=reason is None)
+        if opened:
+            taken += len(opened)
+            measure(handle, bench, opened, measured, settings.fidelity, progress)
+        elif handle.pending(STAGE):
+            # Others are at work: what they leave behind if they die is taken over here.
+            time.sleep(POLL_SECONDS)
+        else:
+            reason = reason or goal.reached(handle, ended) or "every architecture of the space is measured"
+            handle.record_stage(STOPPED, {"reason": reason, "trials": len(ended)})
+            progress.note(f"The search ends: {reason}.")
+            return taken
+
+
+def ended_trials(handle: StudyHandle) -> list[TrialRecord]:
+    """The trials of the search that were measured, or stopped on a rung, by number: what is proposed next must not
+    depend on which was faster."""
+    ends = (TrialState.COMPLETE, TrialState.PRUNED)
+    return [trial for trial in handle.trials() if trial.stage == STAGE and trial.state in ends]
+
+
+def _take(
+    handle: StudyHandle,
+    bench: Workbench,
+    candidates: Proposer,
+    goal: Goal,
+    ended: Sequence[TrialRecord],
+    *,
+    seed: int,
+    further: bool,
+) -> list[Taken]:
+    """Trials to measure at once, taken from nobody else; none where the goal is reached or nothing is left.
+
+    A trial that a dead worker left comes first, as it was, and others only where `further` ones are to begin.
+    """
+    lost = handle.take_over(STAGE)
+    if lost is not None:
+        return [Taken(lost.number, Architecture.from_json(lost.architecture), lost.seed)]
+    known = [_known(trial) for trial in ended]
+    while further and (room := goal.trials - handle.counted(STAGE)) > 0:
+        found = candidates.several(known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed)
+        if not found:
+            return []
+        numbers = [
+            handle.start_trial(
+                stage=STAGE,
+                architecture_id=architecture.id,
+                architecture=architecture.to_json(),
+                seed=seed,
+                params=parameters,
+                distributions=candidates.distributions,
+                attrs={
+                    "describe": architecture.describe(),
+                    "data_fingerprint": handle.record.data_fingerprint,
+                    "versions": dict(handle.record.versions),
+                },
+                most=goal.trials,
+            )
+            for parameters, architecture in found
+        ]
+        opened = [
+            Taken(number, architecture, seed)
+            for number, (_, architecture) in zip(numbers, found, strict=True)
+            if number is not None
+        ]
+        if opened:
+            return opened
+    return []
+
+
+def _known(trial: TrialRecord) -> Known:
+    """What samplers are told: of a trial that was stopped, what it came to on its last rung."""
+    values = tuple(trial.values.values()) or last_rung(trial)
+    return Known(trial.params, values, tuple(trial.violations.values()))

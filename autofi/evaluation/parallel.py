@@ -1,0 +1,158 @@
+"""Several trainings at once, each in a process of its own: what fills a GPU that one small network leaves idle.
+
+Threads would not do: dropout draws from torch's global random numbers, and the interpreter would hold one training
+back while it launches another's kernels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Protocol, TypeVar
+
+import joblib
+import torch
+
+from autofi.core.memmap import scratch_folder
+from autofi.errors import ConfigError
+from autofi.evaluation.parallel_progress import heard
+from autofi.evaluation.workbench import Measured, OnEvaluation, Trained, Workbench
+from autofi.space.architecture import Architecture
+
+Result = TypeVar("Result", bound=Measured, covariant=True)
+
+#: What a training that cannot be done raises: it diverges, or it does not fit in memory.
+FAILURES = (RuntimeError, MemoryError)
+#: Trainings at once on a GPU: each has an interpreter to feed it, and a context of some hundred MB on the card.
+GPU_JOBS = 4
+#: Arrays of at least so many bytes are mapped by all processes; smaller ones are sent to each.
+SHARED_BYTES = 1 << 20
+
+
+class Task(Protocol[Result]):
+    """A training to be done."""
+
+    @property
+    def architecture(self) -> Architecture: ...
+
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Result: ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that scores validation rows; its network is not kept, what it costs is."""
+
+    architecture: Architecture
+    seed: int
+    to_beat: float | None = None
+    latency: bool = False
+    share: float = 1.0
+
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measured:
+        return bench.train(
+            self.architecture,
+            seed=self.seed,
+            to_beat=self.to_beat,
+            latency=self.latency,
+            share=self.share,
+            on_evaluation=on_evaluation,
+        ).measured()
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """`Workbench.retrain`: test rows are scored too, and the network is kept."""
+
+    architecture: Architecture
+    seed: int
+    refit: bool = False
+
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Trained:
+        trained = bench.retrain(
+            self.architecture, seed=self.seed, refit=self.refit, on_evaluation=on_evaluation
+        )
+        trained.network.cpu()
+        return trained
+
+
+def train_each(
+    bench: Workbench, tasks: Sequence[Task[Result]], *, on_evaluation: OnEvaluation | None = None
+) -> Iterator[tuple[int, Result]]:
+    """The number and the result of every task, as they finish, `bench.jobs` of them at once.
+
+    One of FAILURES ends the rest; see `try_each`. `on_evaluation` is told of every training, of several at once by a
+    thread. Raises ConfigError where the system ends a training's process, which it does when memory runs out.
+    """
+    for number, result in try_each(bench, tasks, on_evaluation=on_evaluation):
+        if isinstance(result, Exception):
+            raise result
+        yield number, result
+
+
+def try_each(
+    bench: Workbench,
+    tasks: Sequence[Task[Result]],
+    *,
+    on_evaluation: OnEvaluation | None = None,
+    go_on: Callable[[], bool] = lambda: True,
+) -> Iterator[tuple[int, Result | Exception]]:
+    """The same, with one of FAILURES in the place of a training's result where it raised that.
+
+    `go_on` is asked before a training begins: when it says no, those that run are finished and no other begins.
+    """
+    begun = takewhile(lambda _: go_on(), enumerate(tasks))
+    jobs = min(at_once(bench), len(tasks))
+    if jobs < 2:
+        for number, task in begun:
+            yield number, _attempt(task, bench, on_evaluation)
+        return
+    # Here, so that every process maps the same features instead of building its own.
+    features = bench.features(*(task.architecture for task in tasks))
+    for boosting in {task.architecture.boosting for task in tasks}:
+        bench.with_boosted(boosting, *features)
+    # "c": what maps an array may not write to the file, yet torch is given an array that it may write to.
+    parallel = joblib.Parallel(
+        n_jobs=jobs,
+        backend="loky",
+        return_as="generator_unordered",
+        batch_size=1,
+        pre_dispatch=jobs,
+        max_nbytes=SHARED_BYTES,
+        mmap_mode="c",
+        temp_folder=scratch_folder(),
+    )
+    try:
+        with heard(on_evaluation) as tell:
+            yield from parallel(
+                joblib.delayed(_numbered)(number, task, bench, tell) for number, task in begun
+            )
+    except BrokenProcessPool as error:
+        raise ConfigError(
+            f"{jobs} trainings at once need memory for each: the system ended one's process; give fewer --jobs."
+        ) from error
+
+
+def at_once(bench: Workbench) -> int:
+    """How many trainings run at once: rows that are read from files by windows are left to one at a time."""
+    return 1 if bench.mapped else bench.jobs
+
+
+def default_jobs(device: torch.device) -> int:
+    """Trainings at once where the user says nothing: one on a processor, whose cores a training uses by itself."""
+    return min(GPU_JOBS, os.cpu_count() or 1) if device.type == "cuda" else 1
+
+
+def _numbered(
+    number: int, task: Task[Result], bench: Workbench, tell: OnEvaluation | None
+) -> tuple[int, Result | Exception]:
+    return number, _attempt(task, bench, tell)
+
+
+def _attempt(task: Task[Result], bench: Workbench, on_evaluation: OnEvaluation | None) -> Result | Exception:
+    try:
+        return task(bench, on_evaluation)
+    except FAILURES as error:
+        return error

@@ -1,0 +1,46 @@
+"""Metrics of a scored part of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from autofi.data.encoded_rows import EncodedRows
+from autofi.evaluation.workbench import Workbench
+from autofi.metrics.calibration import ece
+from autofi.metrics.ranking import auc, auc_interval, gauc, has_both_classes, has_mixed_group, logloss
+from autofi.records.predictions import Predictions
+
+
+def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
+    """AUC, logloss and expected calibration error of every part that was scored and has both classes, rows weighed as
+    in training.
+
+    `auc_error` is the standard error of the AUC over rows, each counted once. With groups also GAUC, where a group
+    holds both classes.
+    """
+    found = {}
+    for part, rows, labels in _measurable(bench, predictions):
+        scores = predictions[part]
+        found[part] = {
+            "auc": auc(labels, scores, rows.weights),
+            "auc_error": auc_interval(labels, scores).standard_error,
+            "logloss": logloss(labels, scores, rows.weights),
+            "ece": ece(labels, scores, rows.weights),
+        }
+        if rows.groups is not None and has_mixed_group(labels, rows.groups):
+            found[part]["gauc"] = gauc(labels, scores, rows.groups)
+    return found
+
+
+def _measurable(
+    bench: Workbench, parts: Iterable[str]
+) -> Iterator[tuple[str, EncodedRows, npt.NDArray[np.floating]]]:
+    """Those of the parts that have both classes among rows with a weight, with their rows and labels."""
+    for part in parts:
+        rows = bench.dataset.rows(part)
+        labels = np.asarray(rows.labels)
+        if has_both_classes(labels, rows.weights):
+            yield part, rows, labels

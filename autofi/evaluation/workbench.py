@@ -1,0 +1,200 @@
+"""One architecture trained from fresh weights → one measurement."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autofi.core.memmap import mapped
+from autofi.data.boosted_trees import BoostedTrees, Boosting
+from autofi.data.dataset import EncodedDataset
+from autofi.data.feature_builder import FeatureBuilder, build_features
+from autofi.data.features import Features
+from autofi.evaluation.cost import Costs, measure_costs
+from autofi.model.build import build_network, used_builder, used_columns
+from autofi.model.network import Network
+from autofi.space.architecture import Architecture
+from autofi.training.fit import FitReport, fit
+from autofi.training.place_rows import rows_for
+from autofi.training.predict import predict
+
+#: Called after every evaluation with its number, AUC, logloss and rows per second.
+OnEvaluation = Callable[[int, float, float, float], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a training came to; predictions are click probabilities by part."""
+
+    architecture: Architecture
+    seed: int
+    report: FitReport
+    predictions: dict[str, npt.NDArray[np.float64]]
+    table_rows: int
+    costs: Costs
+
+
+@dataclass(frozen=True)
+class Trained(Measured):
+    """The same with the network itself."""
+
+    network: Network
+    builder: FeatureBuilder
+
+    def measured(self) -> Measured:
+        """Without the network."""
+        return Measured(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Measured)})
+
+
+class Workbench:
+    """The encoded data of a study with the features that its architectures read, fitted once and kept.
+
+    Features of another set of pairs replace those kept: architectures that share pairs should follow each other.
+    `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows.
+    """
+
+    def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int, jobs: int = 1) -> None:
+        self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
+        self._kept: tuple[FeatureBuilder, Features] | None = None
+        self._boosted: dict[Boosting, tuple[BoostedTrees, npt.NDArray[np.float32]]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields, in the order of the data."""
+        return tuple(self.dataset.encoder.schema.names)
+
+    @property
+    def mapped(self) -> bool:
+        """Whether rows, or features of them, lie in files that are read by windows."""
+        kept = () if self._kept is None else self._kept[1].arrays()
+        return mapped(self.dataset.ids, self.dataset.numbers, *self.dataset.bags.values(), *kept)
+
+    def features(self, *architectures: Architecture) -> tuple[FeatureBuilder, Features]:
+        """A builder and features that hold at least what the architectures read."""
+        used = [used_columns(architecture, self.names) for architecture in architectures]
+        crosses = list(dict.fromkeys(pair for pairs, _ in used for pair in pairs))
+        columns = list(dict.fromkeys(column for _, columns in used for column in columns))
+        pairs = [(column[0], column[1]) for column in columns if len(column) == 2]
+        if self._kept is not None:
+            builder, _ = self._kept
+            if set(crosses) <= set(builder.crosses.pairs) and set(columns) <= set(builder.statistics.columns):
+                return self._kept
+        self._kept = None  # before others are built: two sets of features are never held
+        self._kept = build_features(self.dataset, pairs, cross_pairs=crosses, seed=self.seed)
+        return self._kept
+
+    def with_boosted(
+        self, boosting: Boosting, builder: FeatureBuilder, features: Features
+    ) -> tuple[FeatureBuilder, Features]:
+        """The same with boosted trees and their logits, grown once for all architectures that have them; any builder
+        holds the statistics they read."""
+        if not boosting:
+            return builder, features
+        if boosting not in self._boosted:
+            train, threads = self.dataset.parts["train"], torch.get_num_threads()
+            trees = BoostedTrees.fit(
+                boosting,
+                self.dataset.rows("train"),
+                builder.statistics.subset([(field,) for field in range(len(self.names))]),
+                together=self.dataset.together(),
+                seed=self.seed,
+                threads=threads,
+            )
+            logits = np.full(len(self.dataset), np.nan, dtype=np.float32)
+            logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)), threads=threads)
+            self._boosted[boosting] = trees, logits
+        trees, logits = self._boosted[boosting]
+        return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
+
+    def prepare(self, pairs: list[tuple[int, int]], *boostings: Boosting) -> None:
+        """Fit crosses and statistics of all these pairs at once, for architectures that choose among them, and grow
+        the trees they may have."""
+        self._kept = None
+        self._kept = build_features(self.dataset, pairs, seed=self.seed)
+        for boosting in boostings:
+            self.with_boosted(boosting, *self._kept)
+
+    def with_validation(self) -> Workbench:
+        """The same data with validation rows counted as training rows: crosses and statistics are fitted on both."""
+        parts = dict(self.dataset.parts)
+        parts["train"], parts["valid"] = (
+            slice(0, parts["valid"].stop),
+            slice(parts["valid"].stop, parts["valid"].stop),
+        )
+        dataset = dataclasses.replace(self.dataset, parts=parts)
+        return Workbench(dataset, device=self.device, seed=self.seed, jobs=self.jobs)
+
+    def train(
+        self,
+        architecture: Architecture,
+        *,
+        seed: int,
+        parts: tuple[str, ...] = ("valid",),
+        repeat: FitReport | None = None,
+        to_beat: float | None = None,
+        latency: bool = False,
+        share: float = 1.0,
+        on_evaluation: OnEvaluation | None = None,
+    ) -> Trained:
+        """Train from fresh weights on the training rows, stopping by validation, and score `parts`.
+
+        With `repeat` the training runs as that one did and validation is not read. With `to_beat` a training that
+        cannot reach that AUC ends early. With `latency` that is among the costs that are measured. A random `share` of
+        the training rows is read, which holds every smaller share; vocabularies and statistics are of all rows.
+        """
+        builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
+        network = build_network(architecture, builder, seed=seed).to(self.device)
+        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
+        pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid", *parts)}
+        report = fit(
+            network,
+            pieces["train"],
+            None if repeat is not None else pieces["valid"],
+            architecture.training,
+            generator=torch.Generator().manual_seed(seed),
+            index=self._sample(len(pieces["train"]), share),
+            repeat=repeat,
+            on_evaluation=on_evaluation,
+            to_beat=to_beat,
+        )
+        predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
+        used = used_builder(architecture, builder, network)
+        return Trained(
+            architecture=architecture,
+            seed=seed,
+            report=report,
+            predictions=predictions,
+            table_rows=network.table_rows(),
+            costs=measure_costs(network, used, latency=latency),
+            network=network,
+            builder=used,
+        )
+
+    def _sample(self, rows: int, share: float) -> torch.Tensor | None:
+        """Which of the training rows a share of them is; None for all."""
+        if share >= 1.0:
+            return None
+        order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.seed))
+        return order[: max(1, round(share * rows))]
+
+    def retrain(
+        self, architecture: Architecture, *, seed: int, refit: bool, on_evaluation: OnEvaluation | None = None
+    ) -> Trained:
+        """Train from fresh weights and score validation and test rows.
+
+        With `refit` the network is trained once more on training and validation rows together, for as many
+        evaluation periods as the first training found best: that second one is kept, and scores test.
+        """
+        parts = ("valid", "test")
+        trained = self.train(architecture, seed=seed, parts=parts, on_evaluation=on_evaluation)
+        if not refit:
+            return trained
+        again = self.with_validation().train(
+            architecture, seed=seed, parts=("test",), repeat=trained.report, on_evaluation=on_evaluation
+        )
+        return dataclasses.replace(again, predictions=trained.predictions | again.predictions)

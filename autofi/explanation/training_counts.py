@@ -1,0 +1,102 @@
+"""What training saw of the values and cells of some rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autofi.data.encoded_rows import EncodedRows
+from autofi.data.encoder import FieldEncoder
+from autofi.data.feature_builder import FeatureBuilder
+from autofi.data.features import Column, Features
+from autofi.data.schema import FieldKind
+from autofi.data.vocabulary import MISSING, OUT_OF_VOCABULARY
+from autofi.explanation.explanation import Form, Status
+from autofi.model.network import Network
+from autofi.operators.base import Operator
+from autofi.operators.explains import Knows
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """The forms of every slot, and which rows hit an entry of their own.
+
+    hits   by slot and form, bool `[N]`; None of a form that looks nothing up
+    """
+
+    hits: Mapping[Column, Mapping[str, NDArray[np.bool_] | None]]
+
+    @classmethod
+    def of(cls, network: Network, selected: Mapping[str, Tensor]) -> Forms:
+        """Asked of the operators themselves."""
+        found: dict[Column, dict[str, NDArray[np.bool_] | None]] = {}
+        for operator in network.operators.values():
+            assert isinstance(operator, Operator)
+            known = operator.known(selected[operator.name]) if isinstance(operator, Knows) else None
+            for place, slot in enumerate(operator.slots):
+                hits = None if known is None else known[:, place].numpy()
+                found.setdefault(slot, {})[operator.name] = hits
+        return cls(found)
+
+    def at(self, slot: Column, row: int) -> tuple[Form, ...]:
+        """The forms of a slot and whether they hit in one row."""
+        return tuple(
+            Form(name, None if hits is None else bool(hits[row]))
+            for name, hits in self.hits.get(slot, {}).items()
+        )
+
+
+class Seen:
+    """Counts and click rates of the cells of some rows, as far as the model keeps them."""
+
+    def __init__(self, builder: FeatureBuilder, features: Features) -> None:
+        self._crosses = {
+            pair: (cells.counts, place)
+            for place, (pair, cells) in enumerate(
+                zip(builder.crosses.pairs, builder.crosses.cells, strict=True)
+            )
+        }
+        self._columns = {column: place for place, column in enumerate(features.columns)}
+        self._features = features
+        self._counts = builder.encoder.counts
+
+    def count(self, slot: Column, row: int) -> int | None:
+        """Training rows with the row's value or cell; None of a cell that was too rare to be kept."""
+        if len(slot) == 1:
+            return int(self._counts[slot[0]][self._features.ids[row, slot[0]]])
+        if slot in self._columns and self._features.statistics is not None:
+            return int(self._features.statistics[row, self._columns[slot], 0])
+        pair = (slot[0], slot[1])
+        if pair not in self._crosses or self._features.crosses is None:
+            return None
+        counts, place = self._crosses[pair]
+        found = int(self._features.crosses[row, place])
+        return int(counts[found]) if found else None
+
+    def rate(self, slot: Column, row: int) -> float | None:
+        """The share of them that were clicked; None where the model keeps no clicks of the slot, or there are none."""
+        if slot not in self._columns or self._features.statistics is None:
+            return None
+        count, clicks = self._features.statistics[row, self._columns[slot]]
+        return float(clicks) / float(count) if count else None
+
+
+def status_of(field: FieldEncoder, place: int, kept: int, rows: EncodedRows, row: int) -> Status:
+    """Whether training knew a field's value; codes from `kept` on are too rare for rows of their own."""
+    if field.field.kind is FieldKind.MULTI_VALUED:
+        tokens = rows.bags[field.field.name][row]
+        present = tokens[tokens >= 0]
+        if (present == MISSING).all():
+            return "missing"
+        unseen = present == OUT_OF_VOCABULARY
+        return "unseen" if unseen.all() else "partly" if unseen.any() else "known"
+    code = int(rows.ids[row, place])
+    if code == MISSING:
+        return "missing"
+    if code == OUT_OF_VOCABULARY:
+        return "unseen"
+    return "known" if code < kept else "rare"

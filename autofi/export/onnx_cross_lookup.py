@@ -1,0 +1,95 @@
+"""Cells in the graph: the row of a cross, and counts and clicks, looked up by the exact code of the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autofi.data.cross_codes import cell_space
+from autofi.data.crosses import Crosses
+from autofi.data.features import Column
+from autofi.data.target_encoding import TargetStatistics
+from autofi.errors import ExportError
+from autofi.export.onnx_opset import Var, columns, ml, op
+
+Codes = NDArray[np.int64]
+_SPACE = 1 << 63
+
+
+def cross_rows(ids: Var, crosses: Crosses) -> Var:
+    """int64 codes `[N, F]` → rows `[N, P]`; 0, a pair's own row of the unknown, where a cell was not kept."""
+    known = [(cells.codes, cells.local_rows[:-1].astype(np.int64)) for cells in crosses.cells]
+    return _found(ids, crosses.pairs, crosses.cardinalities, known, absent=0)
+
+
+def counts_and_clicks(ids: Var, statistics: TargetStatistics) -> Var:
+    """int64 codes `[N, F]` → float32 `[N, C, 2]`, zeros where a cell was never seen."""
+    sizes = [len(cells.codes) for cells in statistics.cells]
+    starts = np.cumsum([0, *sizes])
+    known = [
+        (cells.codes, np.arange(start, start + size))
+        for cells, start, size in zip(statistics.cells, starts[:-1], sizes, strict=True)
+    ]
+    rows = _found(ids, statistics.columns, statistics.cardinalities, known, absent=int(starts[-1]))
+    values = np.zeros((starts[-1] + 1, 2), dtype=np.float32)
+    for cells, start, size in zip(statistics.cells, starts[:-1], sizes, strict=True):
+        values[start : start + size, 0] = cells.counts
+        values[start : start + size, 1] = cells.clicks
+    return op.gather(op.const(values), rows, axis=0)
+
+
+def _found(
+    ids: Var,
+    cells: Sequence[Column],
+    cardinalities: Sequence[int],
+    known: Sequence[tuple[Codes, Codes]],
+    *,
+    absent: int,
+) -> Var:
+    """What `known` (codes and values) says of every cell of a row, `[N, len(cells)]`."""
+    parts = []
+    for group, bases in _groups(cells, cardinalities):
+        codes = _codes(ids, [cells[number] for number in group], cardinalities)
+        keys = [known[number][0] + base for number, base in zip(group, bases, strict=True)]
+        table = ml.label_encoder(
+            op.add(codes, op.const(np.array(bases, dtype=np.int64))),
+            keys_tensor=np.concatenate([np.array([-1]), *keys]),
+            values_tensor=np.concatenate([np.array([absent]), *(known[number][1] for number in group)]),
+            default_tensor=np.array([absent]),
+        )
+        parts.append(table)
+    return parts[0] if len(parts) == 1 else op.concat(parts, axis=1)
+
+
+def _codes(ids: Var, cells: Sequence[Column], cardinalities: Sequence[int]) -> Var:
+    """The codes of cells of one or two fields, as `autofi.data.cross_codes.cell_codes` makes them."""
+    left = columns(ids, [cell[0] for cell in cells])
+    if all(len(cell) == 1 for cell in cells):
+        return left
+    width = [1 if len(cell) == 1 else cardinalities[cell[1]] for cell in cells]
+    right = columns(ids, [cell[-1] for cell in cells])
+    second = op.mul(right, op.const(np.array([len(cell) - 1 for cell in cells], dtype=np.int64)))
+    return op.add(op.mul(left, op.const(np.array(width, dtype=np.int64))), second)
+
+
+def _groups(cells: Sequence[Column], cardinalities: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """Cells side by side as long as the codes of all together fit 63 bits: one table instead of one each."""
+    group: list[int] = []
+    bases: list[int] = []
+    top = 0
+    for number, cell in enumerate(cells):
+        space = cell_space([cardinalities[field] for field in cell])
+        if space is None or len(cell) > 2:
+            raise ExportError(
+                f"A graph looks up cells of one or two fields whose codes fit 63 bits: found {len(cell)} fields; "
+                "export it with --format torch."
+            )
+        if group and top + space >= _SPACE:
+            yield group, bases
+            group, bases, top = [], [], 0
+        group.append(number)
+        bases.append(top)
+        top += space
+    yield group, bases

@@ -1,0 +1,99 @@
+"""How much worse a model does when fields are shuffled together: for fields, pairs and triples, in few large passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from autofi.errors import ConfigError, nearest
+from autofi.importance.permuted_rows import Draw, Shuffles
+from autofi.model.network import Network
+from autofi.training.predict import SCORING_ROWS
+
+Floats = npt.NDArray[np.float64]
+#: Fields by position, rising.
+Group = tuple[int, ...]
+#: What a reliance is counted in.
+Measure = Literal["logloss", "covariance", "logit"]
+#: Logits of `[N, ...]` rows as a model gives them.
+Forward = Callable[[Mapping[str, Tensor]], Tensor]
+
+
+def check_measure(measure: str) -> None:
+    """Raise ConfigError, with the nearest, for a measure there is not."""
+    if measure not in get_args(Measure):
+        raise ConfigError(f"A reliance has no measure '{measure}': {nearest(measure, get_args(Measure))}")
+
+
+def reliances(
+    models: Sequence[Forward],
+    network: Network,
+    shuffles: Shuffles,
+    groups: Iterable[Group],
+    *,
+    measure: Measure = "logloss",
+) -> list[dict[Group, Floats]]:
+    """Of every model by group of fields, `phi(I)` of each repeat, `[repeats]`.
+
+    `models` are ways to run `network` (itself, or masked): what it reads of shuffled rows is put together once for all.
+
+    All fields of a group take their values from one other row each time, the same row for all of them: their joint
+    distribution stays, what they have to do with the click and with other fields goes. With `z` the logit of a row and
+    `z_I` that with the group shuffled, `phi(I)` is the mean over rows of
+
+    - "logloss": `logloss(z_I) - logloss(z)`, as published (https://arxiv.org/abs/2305.10181);
+    - "covariance": `(y - mean y)(z - z_I)`, what the logit loses of its covariance with the click. That is the part of
+      the logloss which is linear in the logit. Effects that add up in the logit add up in it exactly, row by row: the
+      score of a pair that does not interact is 0 without error, where the logloss bends both ends of the logit;
+    - "logit": `(z_I - z)²`, how far the logit moves, whatever the click. Effects that add up in the logit add up in it
+      but for the sampled covariance of the two.
+    """
+    check_measure(measure)
+    draw = shuffles.draw
+    still = network.select(shuffles.features())
+    logits = [logits_of(model, still, len(draw)) for model in models]
+    found: list[dict[Group, Floats]] = [{} for _ in models]
+    for group in groups:
+        moved = network.select(shuffles.features(group))
+        for model, before, phi in zip(models, logits, found, strict=True):
+            phi[group] = draw.mean(_moved(before, logits_of(model, moved, len(draw)), draw, measure))
+    return found
+
+
+def interaction(phi: Mapping[Group, Floats], group: Group) -> Floats:
+    """`FIS(I) = phi(I) - Σ phi(i)` of each repeat, `[repeats]`.
+
+    Below 0 where the fields say something together only: either of them shuffled is enough to lose it. Above 0 where
+    each stands in for the other. Of three fields it holds what their pairs have.
+    """
+    return phi[group] - sum(phi[(place,)] for place in group)
+
+
+@torch.no_grad()
+def logits_of(model: Forward, selected: Mapping[str, Tensor], rows: int) -> Floats:
+    """Logits of all rows, float64 `[N]`, in passes of `SCORING_ROWS`."""
+    found = np.empty(rows)
+    for start in range(0, rows, SCORING_ROWS):
+        piece = {name: tensor[start : start + SCORING_ROWS] for name, tensor in selected.items()}
+        found[start : start + SCORING_ROWS] = model(piece).numpy()
+    return found
+
+
+def losses(logits: Floats, labels: Floats) -> Floats:
+    """Logloss of every row."""
+    return np.logaddexp(0.0, logits) - labels * logits
+
+
+def _moved(before: Floats, after: Floats, draw: Draw, measure: Measure) -> Floats:
+    if measure == "logit":
+        return (after - before) ** 2
+    labels = draw.labels
+    if measure == "covariance":
+        centre = np.repeat(draw.mean(labels), len(draw) // draw.repeats)
+        return (labels - centre) * (before - after)
+    return losses(after, labels) - losses(before, labels)

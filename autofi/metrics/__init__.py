@@ -1,0 +1,1 @@
+"""Ranking and calibration metrics of predictions; NumPy only."""

@@ -1,0 +1,86 @@
+"""What several seeds of one model came to together: means, the deviation between them, an interval."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from autofi.metrics.ranking import NORMAL_95
+
+#: What seeds are compared by, and the difference up to which they are the same: that of sums in another order.
+_MEASURES, _SAME = ("auc", "logloss"), 1e-9
+
+
+class Seed(Protocol):
+    """One training; `metrics` maps a split part to its measures."""
+
+    @property
+    def metrics(self) -> Mapping[str, Any]: ...
+    @property
+    def parameters(self) -> int | None: ...
+    @property
+    def table_bytes(self) -> int | None: ...
+    @property
+    def seconds(self) -> float | None: ...
+
+
+def over_seeds(name: str, seeds: Sequence[Seed], *, test_error: float | None) -> dict[str, Any]:
+    """A model as `Study.summary()` tells it; `test_error` is the standard error of the test AUC over rows."""
+    test = mean_figures(seeds, "test")
+    return {
+        "name": name,
+        "valid": mean_figures(seeds, "valid"),
+        "test": None if test is None else test | _test_spread(seeds, test["auc"], test_error),
+        "seeds": len(seeds),
+        "same_with_every_seed": are_alike(seeds),
+        "parameters": seeds[0].parameters,
+        "table_bytes": seeds[0].table_bytes,
+        "seconds": statistics.fmean(seed.seconds or 0.0 for seed in seeds),
+    }
+
+
+def are_alike(seeds: Sequence[Seed]) -> bool:
+    """Whether several seeds came to the same figures, as where nothing of a model depends on them (boosted trees alone,
+    look-ups): no deviation between them is known then, rather than one of 0."""
+    figures = [
+        [
+            found[measure]
+            for found in seed.metrics.values()
+            if isinstance(found, Mapping)
+            for measure in _MEASURES
+            if measure in found
+        ]
+        for seed in seeds
+    ]
+    first = figures[0]
+    return len(seeds) > 1 and all(
+        len(own) == len(first)
+        and all(math.isclose(a, b, abs_tol=_SAME) for a, b in zip(own, first, strict=True))
+        for own in figures
+    )
+
+
+def mean_figures(seeds: Sequence[Seed], part: str) -> dict[str, float] | None:
+    """Means over seeds of what all of them have measured of a part; None where it was not measured."""
+    found = [seed.metrics[part] for seed in seeds if seed.metrics.get(part)]
+    if not found:
+        return None
+    common = [key for key in found[0] if all(key in figures for figures in found)]
+    return {key: statistics.fmean(figures[key] for figures in found) for key in common}
+
+
+def kept_test_error(seed: Seed) -> float | None:
+    """Standard error of the test AUC over rows, as it was measured with the AUC; models of older versions have none."""
+    kept: float | None = (seed.metrics.get("test") or {}).get("auc_error")
+    return kept
+
+
+def _test_spread(seeds: Sequence[Seed], mean: float, error: float | None) -> dict[str, Any]:
+    aucs = [seed.metrics["test"]["auc"] for seed in seeds if seed.metrics.get("test")]
+    spread = statistics.stdev(aucs) if len(aucs) > 1 and not are_alike(seeds) else None
+    if error is None:
+        return {"auc_std": spread, "auc_interval": None}
+    half = NORMAL_95 * math.sqrt(error**2 + (spread or 0.0) ** 2 / len(aucs))
+    return {"auc_std": spread, "auc_interval": [max(0.0, mean - half), min(1.0, mean + half)]}

@@ -1,0 +1,113 @@
+"""How well predictions rank rows, threshold by threshold: ROC, precision and recall, lift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from autofi.errors import DataError
+from autofi.metrics.checks import Floats, checked_labels, checked_scores, checked_weights
+
+#: Shares of the rows that a table of thresholds flags.
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class RankingCurve:
+    """What comes of flagging every row whose score is at least a threshold; `[T]` each, the highest threshold first.
+
+    Shares are of the weight of rows. Rows of one score are flagged together, so there are as many thresholds as there
+    are different scores.
+
+    thresholds        scores
+    flagged           share of all rows
+    recall            share of the clicks that is flagged: the true positive rate
+    false_positives   share of the other rows that is flagged: the false positive rate
+    base_rate         share of clicks among all rows
+    """
+
+    thresholds: Floats
+    flagged: Floats
+    recall: Floats
+    false_positives: Floats
+    base_rate: float
+
+    @property
+    def precision(self) -> Floats:
+        """Share of clicks among what is flagged."""
+        return np.asarray(self.recall * self.base_rate / self.flagged)
+
+    @property
+    def lift(self) -> Floats:
+        """How many times as many clicks what is flagged holds as rows drawn by chance."""
+        return np.asarray(self.recall / self.flagged)
+
+    @property
+    def average_precision(self) -> float:
+        """The area below precision over recall, a step per threshold: 1 for a perfect order, `base_rate` by chance."""
+        return float(np.dot(np.diff(self.recall, prepend=0.0), self.precision))
+
+    def thinned(self, most: int) -> RankingCurve:
+        """About `most` of the thresholds, the first and the last among them, dense where few rows are flagged."""
+        if len(self.thresholds) <= most:
+            return self
+        even = np.linspace(0.0, 1.0, most // 2)
+        first = np.geomspace(self.flagged[0], 1.0, most - len(even))
+        places = np.searchsorted(self.flagged, np.concatenate((even, first)))
+        kept = np.unique(np.append(np.minimum(places, len(self.flagged) - 1), len(self.flagged) - 1))
+        return RankingCurve(
+            self.thresholds[kept],
+            self.flagged[kept],
+            self.recall[kept],
+            self.false_positives[kept],
+            self.base_rate,
+        )
+
+    def at_shares(self, shares: Sequence[float] = SHARES) -> RankingCurve:
+        """For every share the threshold that flags the most rows within it; shares that flag none are left out."""
+        # Sums of weights are exact up to the last bits only.
+        places = np.searchsorted(self.flagged, np.asarray(shares) * (1 + 1e-12), side="right") - 1
+        kept = np.unique(places[places >= 0])
+        return RankingCurve(
+            self.thresholds[kept],
+            self.flagged[kept],
+            self.recall[kept],
+            self.false_positives[kept],
+            self.base_rate,
+        )
+
+
+def ranking_curve(
+    labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> RankingCurve:
+    """The curve of scores `[N]`; O(n log n). A weight of 2 is the same as the row twice.
+
+    Raises DataError where a class is absent or weighs nothing.
+    """
+    # Takes as long to import as torch.
+    from sklearn.metrics import roc_curve
+
+    truth = checked_labels(labels)
+    values = checked_scores(scores, len(truth))
+    weight = np.ones(len(truth)) if weights is None else checked_weights(weights, len(truth))
+    clicks, others = float(weight[truth].sum()), float(weight[~truth].sum())
+    if clicks <= 0 or others <= 0:
+        raise DataError(
+            f"A ranking curve needs rows of both classes: found {clicks:g} clicks and {others:g} others; "
+            "check the target column or the split."
+        )
+    known = weight > 0
+    false_positives, recall, thresholds = roc_curve(
+        truth[known], values[known], sample_weight=weight[known], drop_intermediate=False
+    )
+    # The first threshold is above all scores and flags nothing.
+    false_positives, recall, thresholds = false_positives[1:], recall[1:], thresholds[1:]
+    base_rate = clicks / (clicks + others)
+    flagged = recall * base_rate + false_positives * (1 - base_rate)
+    return RankingCurve(thresholds, flagged, recall, false_positives, base_rate)
+
+
+__all__ = ["SHARES", "RankingCurve", "ranking_curve"]

@@ -1,0 +1,5 @@
+"""Objectives and limits of a search, by name."""
+
+from autofi.objectives.objectives import OBJECTIVES, Goals, Objective
+
+__all__ = ["OBJECTIVES", "Goals", "Objective"]

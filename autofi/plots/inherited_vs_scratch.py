@@ -1,0 +1,53 @@
+"""Scores by inherited weights beside those of training from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from autofi.plots.style import MAIN, laid_out, plain
+
+#: Architectures below which a rank correlation says nothing.
+FEWEST_SCORED = 3
+
+
+@dataclass(frozen=True)
+class TwiceScored:
+    """One architecture: its logloss by inherited weights, and that of its trial."""
+
+    trial: int
+    inherited: float
+    alone: float
+    described: str
+
+
+def rank_correlation(scored: Sequence[TwiceScored]) -> float | None:
+    """Spearman's, None below three architectures or where one side is constant."""
+    sides = [[one.inherited for one in scored], [one.alone for one in scored]]
+    if len(scored) < FEWEST_SCORED or any(len(set(side)) < 2 for side in sides):
+        return None
+    # Slow to import, and most reports have nothing to correlate.
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(*sides).statistic)
+
+
+def inherited_against_alone(scored: Sequence[TwiceScored]) -> go.Figure:
+    """Validation logloss of trials against that by inherited weights of the same fields, pairs and streams."""
+    drawn = go.Figure(
+        go.Scatter(
+            x=[one.inherited for one in scored],
+            y=[one.alone for one in scored],
+            mode="markers",
+            marker={"size": 8, "color": MAIN, "opacity": 0.8},
+            text=[f"trial {one.trial}: {plain(one.described)}" for one in scored],
+            hovertemplate="%{text}<br>inherited %{x:.5f}<br>alone %{y:.5f}<extra></extra>",
+        )
+    )
+    drawn.update_xaxes(title="logloss by inherited weights", zeroline=False)
+    drawn.update_yaxes(title="logloss trained alone", zeroline=False)
+    correlation = rank_correlation(scored)
+    told = "" if correlation is None else f", rank correlation {correlation:.2f}"
+    return laid_out(drawn, f"Inherited and stand-alone scores{told}", height=360)

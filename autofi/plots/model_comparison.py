@@ -1,0 +1,55 @@
+"""The winner beside the baselines, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from autofi.plots.style import MAIN, OTHER, laid_out, plain
+
+
+def models_by_auc(winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Test AUC of every model, best on top; `winner` and `baselines` as `Study.summary()` gives them."""
+    models = [(model, MAIN) for model in ([winner] if winner else [])]
+    models += [(model, OTHER) for model in baselines]
+    measured = [
+        (model, colour) for model, colour in models if (model.get("test") or {}).get("auc") is not None
+    ]
+    measured.sort(key=lambda found: found[0]["test"]["auc"])
+    values = [model["test"]["auc"] for model, _ in measured]
+    intervals = [
+        model["test"].get("auc_interval") or (value, value)
+        for (model, _), value in zip(measured, values, strict=True)
+    ]
+    names = [plain(model["name"]) for model, _ in measured]
+    drawn = go.Figure(
+        go.Scatter(
+            x=values,
+            y=names,
+            mode="markers",
+            marker={"size": 11, "color": [colour for _, colour in measured]},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [high - value for (_, high), value in zip(intervals, values, strict=True)],
+                "arrayminus": [value - low for (low, _), value in zip(intervals, values, strict=True)],
+                "color": OTHER,
+                "thickness": 1.5,
+            },
+            customdata=[
+                [f"{low:.4f} to {high:.4f}", _seeds(model["seeds"])]
+                for (low, high), (model, _) in zip(intervals, measured, strict=True)
+            ],
+            hovertemplate="%{y}: %{x:.4f}<br>95 %: %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+            showlegend=False,
+        )
+    )
+    drawn.update_xaxes(title="test AUC", zeroline=False)
+    drawn.update_yaxes(type="category")
+    return laid_out(drawn, "Test AUC with its 95 % interval", height=120 + 32 * len(measured))
+
+
+def _seeds(number: int) -> str:
+    return f"{number} seed{'' if number == 1 else 's'}"

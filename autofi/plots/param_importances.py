@@ -1,0 +1,29 @@
+"""Which parameters of a search its values depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from autofi.plots.style import MAIN, laid_out, plain, short
+
+#: Parameters that are shown, the most important ones.
+SHOWN = 20
+
+
+def importances(found: Mapping[str, float]) -> go.Figure:
+    """Bars of the shares that add up to 1, the largest on top."""
+    most = sorted(found.items(), key=lambda item: item[1])[-SHOWN:]
+    drawn = go.Figure(
+        go.Bar(
+            x=[share for _, share in most],
+            y=[plain(short(name, 32)) for name, _ in most],
+            orientation="h",
+            marker={"color": MAIN},
+            hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+        )
+    )
+    drawn.update_xaxes(tickformat=".0%", title="share")
+    drawn.update_yaxes(type="category")
+    return laid_out(drawn, "Importance of parameters", height=130 + 24 * len(most))

@@ -1,0 +1,58 @@
+"""How much a model relies on its fields, and on pairs of them beyond each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from autofi.importance.interaction_scores import Estimate
+from autofi.importance.permutation_importance import PermutationImportance
+from autofi.plots.style import MAIN, OTHER, laid_out, plain, short
+
+#: Fields or pairs that are shown, the most important ones.
+SHOWN = 20
+
+
+def field_importance(found: PermutationImportance) -> go.Figure:
+    """Rise of the logloss when a field is shuffled, with its 95 % interval, the largest on top."""
+    return _bars(found.fields, "Importance of fields", "rise of the logloss when shuffled")
+
+
+def pair_importance(found: PermutationImportance) -> go.Figure:
+    """Rise of the logloss when both fields of a pair are shuffled, less that of each alone; the largest size on top."""
+    pairs = {" × ".join(names): estimate for names, estimate in found.pairs.items()}
+    return _bars(pairs, "Importance of pairs beyond their fields", "rise together less each alone")
+
+
+def _bars(found: Mapping[str, Estimate], title: str, axis: str) -> go.Figure:
+    # Largest last: the last bar is on top.
+    shown = list(found.items())[:SHOWN][::-1]
+    places = list(range(len(shown)))
+    drawn = go.Figure(
+        go.Bar(
+            x=[estimate.mean for _, estimate in shown],
+            y=places,
+            orientation="h",
+            marker={"color": MAIN},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [estimate.high - estimate.mean for _, estimate in shown],
+                "arrayminus": [estimate.mean - estimate.low for _, estimate in shown],
+                "color": OTHER,
+                "thickness": 1.5,
+            },
+            customdata=[
+                [plain(name), f"{estimate.low:+.5f} to {estimate.high:+.5f}"] for name, estimate in shown
+            ],
+            hovertemplate="%{customdata[0]}: %{x:+.5f}<br>95 %: %{customdata[1]}<extra></extra>",
+            showlegend=False,
+        )
+    )
+    drawn.update_xaxes(title=axis, tickformat=".2~g", nticks=5)
+    # By place: two long names may be cut to the same.
+    drawn.update_yaxes(
+        tickvals=places, ticktext=[plain(short(name, 28)) for name, _ in shown], showgrid=False
+    )
+    return laid_out(drawn, title, height=130 + 24 * len(shown))

@@ -1,0 +1,49 @@
+"""The measured trials as a table, for optuna-dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import plotly.graph_objects as go
+
+from autofi.plots.style import plain
+from autofi.records.trial_metrics import rank
+from autofi.store import TrialRecord
+from autofi.text.markdown import count, figure
+
+#: Trials of a table.
+LISTED_TRIALS = 20
+
+
+def trial_table(
+    trials: Iterable[TrialRecord],
+    *,
+    objective: str,
+    maximize: bool,
+) -> go.Figure:
+    """The measured trials, feasible ones first and best first among each; `objective` names their value."""
+    ranked = rank(trials, maximize=maximize)[:LISTED_TRIALS]
+    columns: dict[str, list[str]] = {
+        "trial": [str(trial.number) for trial in ranked],
+        "feasible": ["yes" if trial.feasible else "no" for trial in ranked],
+        plain(objective): [figure(trial.value, 5) for trial in ranked],
+        "valid logloss": [figure((trial.valid or {}).get("logloss"), 5) for trial in ranked],
+        "parameters": [count(trial.parameters) for trial in ranked],
+        "table bytes": [count(trial.table_bytes) for trial in ranked],
+        "seconds": [figure(trial.seconds, 1) for trial in ranked],
+        "architecture": [plain(trial.attrs.get("describe", trial.architecture_id)) for trial in ranked],
+    }
+    drawn = go.Figure(
+        go.Table(
+            header={"values": list(columns), "align": "left"},
+            cells={"values": list(columns.values()), "align": "left"},
+            columnwidth=[45, 65, 65, 65, 90, 75, 70, 230],
+        )
+    )
+    drawn.update_layout(
+        title="Measured trials, feasible ones first",
+        template="none",
+        font={"size": 11},
+        margin={"l": 20, "r": 20, "t": 60, "b": 20},
+    )
+    return drawn

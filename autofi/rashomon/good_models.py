@@ -1,0 +1,181 @@
+"""Which models of a study are nearly as good as its best, and how each is opened: its bundle, or trained as it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autofi.bundle.bundle import load_bundle, write_bundle
+from autofi.errors import StoreError
+from autofi.evaluation.single_point import baseline
+from autofi.evaluation.workbench import Workbench
+from autofi.metrics.ranking import logloss
+from autofi.rashomon.explore import OpenedModel
+from autofi.records.best_trial import complete_trials
+from autofi.space.architecture import Architecture
+from autofi.space.builtin import TREES, named_spaces
+from autofi.store import ModelRecord, ModelRole, StudyHandle
+from autofi.store.winner_record import WINNER
+
+
+@dataclass(frozen=True)
+class StudyModel:
+    """A model that the study has measured on validation rows; `path` is its bundle, None where it kept no weights."""
+
+    name: str
+    kind: str
+    architecture: Architecture
+    seed: int
+    loss: float
+    path: Path | None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The models within the level, the one to explore around first; what was left out, and why, in words."""
+
+    models: tuple[StudyModel, ...]
+    best: float
+    left_out: tuple[str, ...]
+
+
+def choose_models(handle: StudyHandle, bench: Workbench, *, eps: float, trainings: int) -> Chosen:
+    """Models of at most `1 + eps` times the lowest validation logloss, by what the study has recorded.
+
+    The best seed of the winner comes first, or the best model of all where no winner is within. Models that kept no
+    weights (trials, finalists, baselines; of a refitted one those are of validation rows too) are trained again, the
+    best `trainings` of them. Baselines of trees are no networks, and are left out.
+    """
+    found, left_out = _measured(handle, bench)
+    if not found:
+        raise StoreError(
+            f"A Rashomon set is made of models with a validation logloss: study '{handle.name}' has none; "
+            "run autofi search again to resume it."
+        )
+    best = min(model.loss for model in found)
+    within = sorted((model for model in found if model.loss <= (1.0 + eps) * best), key=_order)
+    kept: list[StudyModel] = []
+    anew = 0
+    for model in within:
+        anew += model.path is None
+        if model.path is None and anew > trainings and kept:
+            left_out.append(
+                f"{model.name}: logloss {model.loss:.5f}, not among the {trainings} trained again"
+            )
+        else:
+            kept.append(model)
+    reference = next((model for model in kept if model.kind == ModelRole.WINNER), kept[0])
+    return Chosen((reference, *(model for model in kept if model is not reference)), best, tuple(left_out))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A model of a study that is opened when it is needed: from its bundle, or from one in `folder`, which is written
+    when the model is trained again as it was, with its own seed."""
+
+    model: StudyModel
+    bench: Workbench
+    folder: Path
+
+    @property
+    def architecture_id(self) -> str:
+        return self.model.architecture.id
+
+    def open(self) -> OpenedModel:
+        """The network on the processor; trained only where no bundle is there."""
+        model = self.model
+        if model.path is not None:
+            bundle, loss = load_bundle(model.path), model.loss
+        else:
+            kept = self.folder / f"{model.architecture.id}-{model.seed}"
+            if not kept.exists():
+                self._train(kept)
+            bundle = load_bundle(kept)
+            loss = bundle.metrics["valid"]["logloss"]
+        return OpenedModel(
+            model.name, model.kind, self.architecture_id, bundle.network, bundle.builder, float(loss)
+        )
+
+    def _train(self, path: Path) -> None:
+        trained = self.bench.train(self.model.architecture, seed=self.model.seed)
+        rows = self.bench.dataset.rows("valid")
+        loss = logloss(np.asarray(rows.labels), trained.predictions["valid"], rows.weights)
+        write_bundle(
+            path,
+            architecture=trained.architecture,
+            builder=trained.builder,
+            network=trained.network.cpu(),
+            metrics={"valid": {"logloss": loss}},
+            origin={"data_fingerprint": self.bench.dataset.fingerprint, "seed": trained.seed},
+        )
+
+
+def open_models(models: Sequence[StudyModel], bench: Workbench, folder: Path) -> list[StoredModel]:
+    """The same models, none of them opened yet; those without a bundle get one in `folder` when they are."""
+    return [StoredModel(model, bench, folder) for model in models]
+
+
+def _measured(handle: StudyHandle, bench: Workbench) -> tuple[list[StudyModel], list[str]]:
+    """Every network with a validation logloss, each architecture and seed once: one with a bundle rather than one
+    without. Only what is the winner now is called so: another may have been before it."""
+    trials = complete_trials(handle)
+    winner = (handle.stage(WINNER) or {}).get("architecture_id")
+    known = {trial.architecture_id: trial.architecture for trial in trials}
+    found: dict[tuple[str, int], StudyModel] = {}
+    left_out = []
+    for record in sorted(handle.models(), key=lambda record: _path(record) is None):
+        loss = _logloss(record.metrics.get("valid"))
+        role = record.role
+        if winner is not None and role in (ModelRole.WINNER, ModelRole.RETRAINED):
+            role = ModelRole.WINNER if record.architecture_id == winner else ModelRole.RETRAINED
+        name = record.name if role is ModelRole.BASELINE else f"{role.value} {record.architecture_id}"
+        name = f"{name}, seed {record.seed}"
+        if not math.isfinite(loss):
+            continue
+        architecture = _architecture(record, known, bench)
+        if architecture is None:
+            left_out.append(f"{name}: {'trees' if record.name in TREES else 'its architecture is gone'}")
+            continue
+        found.setdefault(
+            (architecture.id, record.seed),
+            StudyModel(name, role.value, architecture, record.seed, loss, _path(record)),
+        )
+    for trial in trials:
+        loss = _logloss(trial.valid)
+        if math.isfinite(loss):
+            architecture = Architecture.from_json(trial.architecture)
+            found.setdefault(
+                (architecture.id, trial.seed),
+                StudyModel(f"trial {trial.number}", "trial", architecture, trial.seed, loss, None),
+            )
+    return list(found.values()), left_out
+
+
+def _path(record: ModelRecord) -> Path | None:
+    usable = record.path is not None and not record.refit and record.path.exists()
+    return record.path if usable else None
+
+
+def _architecture(
+    record: ModelRecord, known: Mapping[str, Mapping[str, Any]], bench: Workbench
+) -> Architecture | None:
+    if record.architecture_id in known:
+        return Architecture.from_json(known[record.architecture_id])
+    if record.role is not ModelRole.BASELINE or record.name not in named_spaces():
+        return None
+    found = baseline(record.name, bench)
+    return found if found.id == record.architecture_id else None
+
+
+def _logloss(figures: Mapping[str, Any] | None) -> float:
+    value = (figures or {}).get("logloss")
+    return math.inf if value is None else float(value)
+
+
+def _order(model: StudyModel) -> tuple[float, str]:
+    return model.loss, model.name

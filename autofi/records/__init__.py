@@ -1,0 +1,1 @@
+"""Records of a study beside its trials: predictions, metrics, costs, checks, models, the winner."""

@@ -1,0 +1,256 @@
+"""Which of the measured architectures wins, by validation rows and nothing else, and which none beats in everything."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from pydantic import TypeAdapter
+
+from autofi.errors import LimitError, StoreError
+from autofi.metrics.ranking import delong, paired_logloss
+from autofi.objectives.objectives import OBJECTIVES, pareto_front
+from autofi.records.predictions import load_labels, load_predictions, load_weights, trial_key
+from autofi.store import ModelRole, StudyHandle, TrialRecord, TrialState
+
+#: Trials that go into the finals at most: the leaders by AUC and by logloss, and their equals.
+FINALISTS = 4
+#: Trainings whose seconds differ by less than this share of the quicker, or by less than so many seconds, are as quick
+#: as each other: what a machine does besides would decide otherwise, and no search would repeat itself.
+SECONDS_SHARE, SECONDS_APART = 0.2, 1.0
+
+
+@dataclass(frozen=True)
+class Finals:
+    """Who may win.
+
+    trials   the finalists by rising logloss, at most FINALISTS
+    equals   numbers of all trials that cannot be told apart from the leader by AUC or by logloss, the leaders included
+    unknown  numbers of trials whose predictions are gone, so that nothing can be said of them
+    """
+
+    trials: tuple[TrialRecord, ...]
+    equals: tuple[int, ...]
+    unknown: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """Figures that a finalist was judged by: its mean validation logloss over the seeds of all finalists, and, where it
+    is among the `equal` ones, its bytes and the seconds of its trial."""
+
+    trial: int
+    logloss: float
+    equal: bool
+    table_bytes: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The winner, and how it was found.
+
+    winner     its trial
+    finalists  by rising mean logloss; one where nothing could be mistaken for it
+    seeds      trainings each of them was judged by, its trial among them
+    equals     numbers of the trials that could not be told apart from the leaders by one training
+    unknown    numbers of those of which that could not be asked: their predictions are gone
+    last       the highest number of the trials that were measured by then
+    """
+
+    winner: int
+    finalists: tuple[Finalist, ...]
+    seeds: int
+    equals: tuple[int, ...]
+    unknown: tuple[int, ...]
+    last: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> Self:
+        """Read back a decision that `to_json` gave, also as JSON keeps it."""
+        return TypeAdapter(cls).validate_python(payload)
+
+
+def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
+    """The finished trials of the search, in order."""
+    return [
+        trial for trial in handle.trials() if trial.state is TrialState.COMPLETE and trial.value is not None
+    ]
+
+
+def feasible_trials(handle: StudyHandle) -> list[TrialRecord]:
+    """The finished trials that keep every limit, best first by the first objective, then by the next ones.
+
+    Raises StoreError where nothing is finished, and LimitError, with what was missed least, where nothing keeps them.
+    """
+    trials = complete_trials(handle)
+    if not trials:
+        raise StoreError(
+            f"Study '{handle.name}' has no finished trial yet: run autofi search again to resume it."
+        )
+    feasible = [trial for trial in trials if trial.feasible]
+    if not feasible:
+        closest = nearest_miss(handle, trials)
+        raise LimitError(
+            f"A winner keeps every limit: none of the {len(trials)} architectures of study '{handle.name}' does; "
+            f"closest is trial {closest.number}, where {' and '.join(handle.goals.missed(closest.violations))}. "
+            "Search longer (--trials), or with other limits as another --study."
+        )
+    return sorted(feasible, key=lambda trial: (*handle.goals.order(trial.values), trial.number))
+
+
+def nearest_miss(handle: StudyHandle, trials: list[TrialRecord]) -> TrialRecord:
+    """The trial that is beyond its limits by the smallest sum of shares of them; equals by the first objective."""
+    bounds = {str(limit): limit.bound or 1.0 for limit in handle.goals.limits}
+
+    def beyond(trial: TrialRecord) -> float:
+        return sum(max(value, 0.0) / bounds[name] for name, value in trial.violations.items())
+
+    return min(trials, key=lambda trial: (beyond(trial), *handle.goals.order(trial.values), trial.number))
+
+
+def front_trials(handle: StudyHandle) -> list[TrialRecord]:
+    """The trials within the limits that no other beats in everything, best first by the first objective."""
+    trials = feasible_trials(handle)
+    names = handle.goals.names
+    on_front = pareto_front(
+        [[trial.values[name] for name in names] for trial in trials], handle.goals.directions
+    )
+    return [trial for trial, kept in zip(trials, on_front, strict=True) if kept]
+
+
+def finals(handle: StudyHandle) -> Finals:
+    """The trials that may win, of those within the limits: see `feasible_trials`.
+
+    The leaders by AUC and by logloss are among them, and as many as there is room for, by rising logloss, of the trials
+    that one of the two is not ahead of by more than the standard error of the difference, paired by validation row:
+    DeLong's of the AUC, that of the mean of the logloss. What a trial is made of makes no difference.
+
+    Where another objective than the AUC comes first there are no equals: the best by it wins.
+    """
+    ranked = feasible_trials(handle)
+    if handle.goals.objectives[0] != OBJECTIVES["auc"]:
+        return Finals((ranked[0],), (ranked[0].number,))
+    by_auc, by_logloss = ranked[0], min(ranked, key=_by_logloss)
+    equals, unknown = _equals(handle, ranked, by_auc, by_logloss)
+    leaders = {trial.number: trial for trial in (by_auc, by_logloss)}
+    others = sorted(
+        (trial for trial in ranked if trial.number in equals and trial.number not in leaders), key=_by_logloss
+    )
+    chosen = [*leaders.values(), *others][:FINALISTS]
+    return Finals(tuple(sorted(chosen, key=_by_logloss)), tuple(sorted({*equals, *leaders})), unknown)
+
+
+def finalists(handle: StudyHandle) -> list[TrialRecord]:
+    """The trials that may win, at most FINALISTS, by rising logloss: see `finals`."""
+    return list(finals(handle).trials)
+
+
+def decide(handle: StudyHandle) -> Decision:
+    """The winner, by the lowest mean validation logloss of the finalists over the seeds that all of them have.
+
+    A finalist is equal to the best where the difference of their means is at most its standard error over those seeds,
+    paired by seed, and so is every one before it; of equals those with the fewest bytes are kept, of these those that
+    were trained in the fewest seconds or hardly more (see `slower`), and of these the lowest mean wins. With one seed
+    there is no such error, and only the same logloss is a tie.
+    """
+    found = finals(handle)
+    # Of the trial itself under -1, of further seeds under the seed.
+    losses = {trial.number: {-1: _logloss(trial.valid)} for trial in found.trials}
+    numbers = {trial.architecture_id: trial.number for trial in found.trials}
+    for model in handle.models(ModelRole.FINALIST):
+        if model.architecture_id in numbers:
+            losses[numbers[model.architecture_id]][model.seed] = _logloss(model.metrics.get("valid"))
+    seeds = sorted(set.intersection(*map(set, losses.values())))
+    judged = {number: [own[seed] for seed in seeds] for number, own in losses.items()}
+    order = sorted(found.trials, key=lambda trial: (statistics.fmean(judged[trial.number]), trial.number))
+    equal = {order[0].number}
+    for trial in order[1:]:
+        if not _tied(judged[trial.number], judged[order[0].number]):
+            break
+        equal.add(trial.number)
+    fewest = min(_bytes(trial) for trial in order if trial.number in equal)
+    smallest = [trial for trial in order if trial.number in equal and _bytes(trial) == fewest]
+    winner = next(
+        trial for trial in smallest if not any(slower(trial.seconds, other.seconds) for other in smallest)
+    )
+    return Decision(
+        winner=winner.number,
+        finalists=tuple(
+            Finalist(
+                trial.number,
+                statistics.fmean(judged[trial.number]),
+                trial.number in equal,
+                trial.table_bytes,
+                trial.seconds,
+            )
+            for trial in order
+        ),
+        seeds=len(seeds),
+        equals=found.equals,
+        unknown=found.unknown,
+        last=max(trial.number for trial in complete_trials(handle)),
+    )
+
+
+def best_trial(handle: StudyHandle) -> TrialRecord:
+    """The winner by `decide`: one that led by the luck of its seed falls back."""
+    return handle.trial(decide(handle).winner)
+
+
+def _equals(
+    handle: StudyHandle, ranked: Iterable[TrialRecord], by_auc: TrialRecord, by_logloss: TrialRecord
+) -> tuple[set[int], tuple[int, ...]]:
+    """Numbers of the trials that one of the leaders is not ahead of, and of those without predictions."""
+    labels, weights = load_labels(handle, "valid"), load_weights(handle, "valid")
+    if labels is None:
+        return set(), tuple(trial.number for trial in ranked)
+    first, second = (
+        load_predictions(handle, trial_key(leader.number)).get("valid") for leader in (by_auc, by_logloss)
+    )
+    equals, unknown = set(), []
+    for trial in ranked:
+        scores = load_predictions(handle, trial_key(trial.number)).get("valid")
+        if scores is None:
+            unknown.append(trial.number)
+        elif (first is not None and delong(labels, first, scores).z <= 1.0) or (
+            second is not None and paired_logloss(labels, scores, second, weights).z <= 1.0
+        ):
+            equals.add(trial.number)
+    return equals, tuple(unknown)
+
+
+def _tied(losses: list[float], best: list[float]) -> bool:
+    """True where the mean difference from the best is at most its standard error over seeds."""
+    if not all(map(math.isfinite, (*losses, *best))):
+        return losses == best
+    apart = [one - other for one, other in zip(losses, best, strict=True)]
+    noise = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
+    return statistics.fmean(apart) <= noise
+
+
+def slower(seconds: float | None, other: float | None) -> bool:
+    """True where a training took longer than another by more than chance; an unknown time is the longest."""
+    if seconds is None or other is None:
+        return seconds is None and other is not None
+    return seconds - other > max(SECONDS_SHARE * other, SECONDS_APART)
+
+
+def _bytes(trial: TrialRecord) -> float:
+    """Bytes of tables; what is not known is the largest."""
+    return math.inf if trial.table_bytes is None else float(trial.table_bytes)
+
+
+def _by_logloss(trial: TrialRecord) -> tuple[float, int]:
+    return _logloss(trial.valid), trial.number
+
+
+def _logloss(figures: object) -> float:
+    value = figures.get("logloss", math.inf) if isinstance(figures, dict) else math.inf
+    return float(value)

@@ -1,0 +1,52 @@
+"""The permutation importances of trained models, as a study keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autofi.bundle.bundle import load_bundle
+from autofi.core.progress import Progress
+from autofi.errors import DataError
+from autofi.evaluation.workbench import Workbench
+from autofi.importance.permutation_importance import PermutationImportance, permutation_importance
+from autofi.records.predictions import model_key
+from autofi.store import ModelRecord, StudyHandle
+
+#: Before the key of a model, the stage that keeps them.
+IMPORTANCES = "importances"
+
+
+def record_importances(
+    handle: StudyHandle, bench: Workbench, models: Sequence[ModelRecord], progress: Progress
+) -> None:
+    """Measure the first of `models` on validation rows, where the study does not keep that yet; test rows are not read.
+
+    Where its bundle is gone, or validation rows say nothing, there is a note and nothing is kept.
+    """
+    model = next(iter(models), None)
+    if model is None or handle.stage(f"{IMPORTANCES}/{model_key(model)}") is not None:
+        return
+    if model.path is None or not model.path.exists():
+        progress.note(f"Importances need the weights of the model: its bundle is not at '{model.path}'.")
+        return
+    progress.phase("importances")
+    bundle = load_bundle(model.path)
+    try:
+        found = permutation_importance(
+            bundle.network,
+            bundle.builder,
+            bench.dataset.rows("valid"),
+            pairs=bundle.architecture.pairs,
+            seed=bench.seed,
+            seen=model.refit,
+        )
+    except DataError as error:
+        progress.note(f"No importances of fields: {error}")
+        return
+    handle.record_stage(f"{IMPORTANCES}/{model_key(model)}", found.to_json())
+
+
+def load_importances(handle: StudyHandle, model: ModelRecord) -> PermutationImportance | None:
+    """Those of a recorded model; None of other seeds, and where a version without them trained it."""
+    kept = handle.stage(f"{IMPORTANCES}/{model_key(model)}")
+    return None if kept is None else PermutationImportance.from_json(kept)

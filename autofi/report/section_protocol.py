@@ -1,0 +1,48 @@
+"""How all of it was measured, and how to measure it again."""
+
+from __future__ import annotations
+
+from autofi.records.winner_reasons import read_before
+from autofi.report.blocks import Block, Code, Section, Table, Text
+from autofi.report.findings import Findings
+from autofi.report.markdown import study_yaml
+from autofi.report.repeat_command import repeat_search, study_commands
+from autofi.report.study_figures import StudyFigures
+
+_RULES = (
+    "Vocabularies, counts of crosses, statistics and borders come from training rows only. Validation rows chose "
+    "architectures.",
+    "AUC is that of all rows together.",
+)
+
+
+def protocol_section(findings: Findings, figures: StudyFigures) -> Section:
+    """Rules, seeds, times, versions, and the settings as YAML."""
+    record, summary = findings.record, findings.summary
+    seconds = {name: value for name, value in (summary.get("seconds") or {}).items() if value is not None}
+    rows = [
+        ["study", record.name],
+        ["begun", record.created_at.strftime("%Y-%m-%d %H:%M UTC")],
+        ["data", record.data_source],
+        ["fingerprint of the data", record.data_fingerprint],
+        ["search space", f"{record.space_name} ({record.space_fingerprint[:12]})"],
+        ["seconds", ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())],
+        ["versions", ", ".join(f"{name} {version}" for name, version in record.versions.items())],
+    ]
+    once = read_before(summary.get("choice")) or "Test rows were read once, by what was retrained after that."
+    blocks: list[Block] = [Text(" ".join((_RULES[0], once, _RULES[1]))), Table(("", ""), rows)]
+    repeat = repeat_search(findings)
+    if repeat is not None:
+        where = "In Python" if repeat.in_python else "Pasted into a shell, in an empty folder"
+        blocks += [
+            Text(f"{where}, this searches the same again; the study is kept in repeated.db there:"),
+            Code(repeat.code),
+            *map(Text, repeat.notes),
+        ]
+    blocks += [
+        Text("The study as it is, its model, and why rows get their probabilities:"),
+        Code(study_commands(findings)),
+        Text("All settings:"),
+        Code(study_yaml(record)),
+    ]
+    return Section("protocol", "Protocol, and how to repeat it", blocks)

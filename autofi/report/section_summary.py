@@ -1,0 +1,48 @@
+"""What came out, in three sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autofi.checks.warning import DataWarning
+from autofi.records.winner_reasons import read_before
+from autofi.report.blocks import Block, Notice, Section, Text
+from autofi.report.findings import Findings
+from autofi.report.section_data import DATA_TITLE
+from autofi.report.study_figures import StudyFigures
+from autofi.report.summary_sentences import NAMED, answer
+from autofi.space.architecture import Architecture
+
+
+def answer_section(findings: Findings, figures: StudyFigures) -> Section:
+    """The answer, and whether the study is still at work."""
+    blocks: list[Block] = [Text(sentence) for sentence in answer(findings)]
+    read = read_before(findings.summary.get("choice"))
+    if read:
+        blocks.append(Notice(read, "warning"))
+    warnings = findings.checks.warnings if findings.checks else ()
+    if warnings:
+        blocks.append(Notice(_beware(warnings, findings.architecture), "warning"))
+    if findings.searching:
+        blocks.append(Notice("The search is still running: this page shows what was known when it was made."))
+    return Section("answer", "The answer", blocks)
+
+
+def _beware(warnings: Sequence[DataWarning], architecture: Architecture | None) -> str:
+    """How many things the data is to be taken with care for, and which of them the winner makes use of."""
+    used = [
+        " × ".join(warning.fields)
+        for warning in warnings
+        if architecture is not None and _reads(architecture, warning.fields)
+    ]
+    told = f"Beware of the data: {len(warnings)} warning{'' if len(warnings) == 1 else 's'}"
+    if used:
+        told += f", and the architecture above reads {', '.join(used[:NAMED])}"
+        told += f" and {len(used) - NAMED} more of them" if len(used) > NAMED else ""
+    return f"{told}. See “{DATA_TITLE}” below before the figures are believed."
+
+
+def _reads(architecture: Architecture, fields: tuple[str, ...]) -> bool:
+    if len(fields) == 1:
+        return fields[0] in architecture.fields or any(fields[0] in pair for pair in architecture.pairs)
+    return len(fields) == 2 and architecture.choice(fields[0], fields[1])[0] != "naive"

@@ -1,0 +1,44 @@
+"""Samplers by name: registering a class is enough for it to be offered, tested and documented."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from autofi.core.registry import Registry
+from autofi.errors import ConfigError
+from autofi.samplers.base import Question, Sampler
+
+DEFAULT_SAMPLER = "tpe"
+
+_REGISTRY: Registry[Sampler] = Registry("sampler", "autofi.samplers", ConfigError)
+Registered = TypeVar("Registered", bound=type[Sampler])
+
+
+def register(sampler: Registered) -> Registered:
+    """Class decorator: make the sampler known under its `name`."""
+    _REGISTRY.add(sampler)
+    return sampler
+
+
+def samplers() -> dict[str, type[Sampler]]:
+    """Every registered sampler by name, in alphabetical order."""
+    return _REGISTRY.all()
+
+
+def get_sampler(name: str) -> Sampler:
+    """The sampler of that name; raises ConfigError with the nearest one."""
+    return _REGISTRY.get(name)()
+
+
+def check_sampler(name: str, question: Question) -> None:
+    """Raise ConfigError where the sampler cannot answer such questions."""
+    refusal = get_sampler(name).refusal(question.distributions, len(question.directions))
+    if refusal is not None:
+        raise ConfigError(f"The sampler '{name}' {refusal}; take {DEFAULT_SAMPLER}.")
+
+
+def propose(name: str, question: Question) -> dict[str, Any]:
+    """The next parameters by a sampler; the defaults come first of all."""
+    if not question.known or not question.distributions:
+        return dict(question.defaults)
+    return get_sampler(name).propose(question)

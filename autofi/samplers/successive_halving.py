@@ -1,0 +1,101 @@
+"""Which trials go on to the next rung, by Optuna's pruners.
+
+A trial climbs rungs, each with several times as many training rows as the one before. Optuna's pruners keep what they
+know with the trials of a study, and take no reports where there are several objectives: here all trials climb again in
+a study in memory, by one number each, so that any worker decides as any other would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner
+
+from autofi.core.optuna_logging import quiet_optuna
+from autofi.errors import ConfigError, nearest
+from autofi.objectives.objectives import Direction
+from autofi.samplers.base import Known
+
+#: `full`: every trial is trained on all rows at once.
+Fidelity = Literal["full", "halving", "hyperband"]
+#: Of the trials on a rung, one in so many goes on; its next rung has as many times the rows.
+FACTOR = 3
+#: Shares of the training rows, rung by rung.
+RUNGS = (1 / 9, 1 / 3, 1.0)
+#: Resources are counted in lowest rungs.
+PRUNERS: Mapping[str, Callable[[], BasePruner]] = {
+    "halving": lambda: SuccessiveHalvingPruner(min_resource=1, reduction_factor=FACTOR),
+    "hyperband": lambda: HyperbandPruner(
+        min_resource=1, max_resource=FACTOR ** (len(RUNGS) - 1), reduction_factor=FACTOR
+    ),
+}
+
+
+def check_fidelity(name: str) -> Fidelity:
+    """The fidelity of that name; raises ConfigError with the nearest one."""
+    for known in get_args(Fidelity):
+        if known == name:
+            return known  # type: ignore[no-any-return]
+    raise ConfigError(f"No fidelity named '{name}': {nearest(name, get_args(Fidelity))}")
+
+
+def rungs_of(fidelity: Fidelity) -> tuple[float, ...]:
+    """Shares of the training rows that a trial is trained on, one after the other."""
+    return RUNGS[-1:] if fidelity == "full" else RUNGS
+
+
+def first_rung(fidelity: Fidelity, number: int, *, study: str) -> int:
+    """The rung a trial begins on: Hyperband has brackets in which it says nothing of the lower ones."""
+    for rung in range(len(RUNGS) - 1):
+        # A value that is none is stopped wherever something is decided.
+        worst = Climb(number, {rung: (math.nan,)})
+        if not goes_on(fidelity, worst, [], directions=["maximize"], study=study):
+            return rung
+    return len(rungs_of(fidelity)) - 1
+
+
+def goes_on(
+    fidelity: Fidelity, climb: Climb, others: Sequence[Climb], *, directions: Sequence[Direction], study: str
+) -> bool:
+    """Whether a trial is among the best third of those that were on the rung it stands on.
+
+    With several objectives a trial is the better the fewer of the others on that rung beat it: are as good in
+    everything, and better in something. Hyperband deals trials to brackets by the study's name and their numbers, and
+    compares within a bracket.
+    """
+    if fidelity == "full" or len(RUNGS) - 1 in climb.rungs:
+        return True
+    known = {other.number: other for other in others} | {climb.number: climb}
+    with quiet_optuna():
+        memory = optuna.create_study(study_name=study, pruner=PRUNERS[fidelity]())
+        # Whatever has a number takes its place, or Hyperband would deal it to another bracket.
+        trials = [memory.ask() for _ in range(max(known) + 1)]
+        for number in sorted(known, key=lambda number: number == climb.number):
+            stops = False
+            for rung in sorted(known[number].rungs):
+                trials[number].report(_rank(known[number], rung, known.values(), directions), FACTOR**rung)
+                stops = trials[number].should_prune()
+    return not stops
+
+
+def _rank(climb: Climb, rung: int, climbs: Collection[Climb], directions: Sequence[Direction]) -> float:
+    """The less the better: the one objective, or how many beat it."""
+    mine = Known({}, climb.rungs[rung]).losses(directions)
+    if len(mine) == 1:
+        return mine[0]
+    there = [Known({}, other.rungs[rung]).losses(directions) for other in climbs if rung in other.rungs]
+    return float(
+        sum(theirs != mine and all(a <= b for a, b in zip(theirs, mine, strict=True)) for theirs in there)
+    )
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A trial by its number, with the values of the objectives on every rung it has been on."""
+
+    number: int
+    rungs: Mapping[int, tuple[float, ...]]

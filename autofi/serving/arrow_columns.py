@@ -1,0 +1,72 @@
+"""Each field's column in one Arrow type, however its values came: tables of several requests can then be joined."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from autofi.data.schema import Field, FieldKind, Schema
+from autofi.serving.refusal import Refusal, shown
+from autofi.values.arrow_values import (
+    LIST_SEPARATOR,
+    UnreadableValueError,
+    as_numbers,
+    as_tokens,
+    canonical_strings,
+)
+
+#: Of a list, or of a text that is divided into one: more than any model reads.
+MOST_VALUES = 100_000
+_TYPES = {
+    FieldKind.CATEGORICAL: pa.string(),
+    FieldKind.NUMERIC: pa.float64(),
+    FieldKind.MULTI_VALUED: pa.list_(pa.string()),
+}
+
+
+def joinable(array: pa.Array, field: Field) -> pa.Array:
+    """The canonical texts, numbers or tokens of a field's values; missing values are null.
+
+    What the model makes of them is what it makes of the values themselves.
+    Raises UnreadableValueError, with the row, for a value that a numeric field cannot hold: text, or a number that is
+    infinite; Refusal for a text of more than `MOST_VALUES` values.
+    """
+    if field.kind is FieldKind.CATEGORICAL:
+        return canonical_strings(array, field.reading)
+    if field.kind is FieldKind.MULTI_VALUED:
+        if pa.types.is_string(array.type):
+            _check_texts(array, field)
+        return as_tokens(array, field.separator, field.reading)
+    numbers = as_numbers(array, field.reading)
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
+        row = int(infinite[0])
+        raise UnreadableValueError(array[row].as_py(), row, "a finite number")
+    return pa.array(numbers, from_pandas=True)
+
+
+def check_length(count: int, field: Field, *, row: int) -> None:
+    """Raise Refusal for a list of more values than `MOST_VALUES`; rows count from 0."""
+    if count > MOST_VALUES:
+        found = f"{count:,}" if count < 1 << 62 else shown(count)
+        raise Refusal(
+            413, f"Row {row + 1}: field '{field.name}' has at most {MOST_VALUES:,} values; found {found}."
+        )
+
+
+def _check_texts(texts: pa.StringArray, field: Field) -> None:
+    counts = pc.count_substring(texts, field.separator or LIST_SEPARATOR)
+    most = pc.max(counts).as_py() or 0
+    if most >= MOST_VALUES:
+        check_length(most + 1, field, row=pc.index(counts, most).as_py())
+
+
+def joinable_schema(schema: Schema) -> pa.Schema:
+    """The types of the columns that `joinable` makes, in the order of the fields."""
+    return pa.schema([(field.name, _TYPES[field.kind]) for field in schema.fields])
+
+
+def missing_row(schema: Schema) -> pa.Table:
+    """One row without any value."""
+    return pa.Table.from_pylist([{}], schema=joinable_schema(schema))

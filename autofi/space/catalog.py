@@ -1,0 +1,197 @@
+"""What there is: the built-in search spaces and the registered operators, as plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from torch.utils.flop_counter import FlopCounterMode
+
+from autofi.data.features import Column, Features
+from autofi.operators.base import Candidate, Operator, Shapes, Sizes
+from autofi.operators.registry import operators, streams
+from autofi.operators.streams import Stream, StreamInputs
+from autofi.space.load import load_named_spaces
+from autofi.space.parameters import Choices, FloatRange
+
+#: What the cost of an operator is told for: ten fields of a thousand values, crosses of ten thousand cells.
+FIELDS, VALUES, CELLS = 10, 1_000, 10_000
+
+
+@dataclass(frozen=True)
+class SpaceInfo:
+    """One built-in search space; `kind` says whether there is anything to search, `ranges` what, `differs` what is not
+    as its source has it."""
+
+    name: str
+    kind: str
+    summary: str
+    ranges: str
+    source: str
+    differs: str = ""
+
+
+@dataclass(frozen=True)
+class OperatorInfo:
+    """One registered operator; `choice` is what it is a form of.
+
+    parameters   trained numbers for ten fields of 1,000 values or all their pairs, at default settings and widths
+    products     multiplications of its matrix products for one row there
+    settings     what a space may set, with bounds and default
+    differs      what is not as its source has it; empty where nothing is
+    """
+
+    name: str
+    choice: str
+    summary: str
+    formula: str
+    parameters: int
+    products: int
+    settings: str
+    source: str
+    differs: str = ""
+
+
+def list_spaces() -> tuple[SpaceInfo, ...]:
+    """Every search space that has a name."""
+    return tuple(
+        SpaceInfo(
+            space.name,
+            "one point" if space.single else "search",
+            space.summary,
+            "; ".join(f"{key}: {_range(value)}" for key, value in space.parameters().items()),
+            space.source,
+            space.differs,
+        )
+        for space in load_named_spaces().values()
+    )
+
+
+def list_operators() -> tuple[OperatorInfo, ...]:
+    """Every registered operator, and every stream."""
+    found = [_operator_info(operator) for operator in operators().values()]
+    return (*found, *(_stream_info(stream) for stream in streams().values()))
+
+
+def _operator_info(operator: type[Operator]) -> OperatorInfo:
+    shapes, features = _reference()
+    slots: list[Column] = [(field,) for field in range(FIELDS)]
+    if operator.arity == 2:
+        slots = list(combinations(range(FIELDS), 2))
+    with torch.random.fork_rng(devices=[]):
+        built = operator(slots, shapes, Sizes()).eval()
+    products = _products(built, built.select(features))
+    parameters = operator.num_parameters(slots, shapes, Sizes())
+    return _info(operator, parameters, products, "")
+
+
+def _stream_info(stream: type[Stream]) -> OperatorInfo:
+    dim = Sizes().embedding_dim
+    inputs = StreamInputs(tuple(f"field_{field}" for field in range(FIELDS)), (VALUES,) * FIELDS, dim)
+    settings = stream.settings_of({})
+    with torch.random.fork_rng(devices=[]):
+        built = stream(inputs, settings).eval()
+    codes = torch.zeros(1, FIELDS, dtype=torch.int32)
+    products = _products(built, torch.zeros(1, FIELDS, dim), codes)
+    return _info(stream, stream.num_parameters(inputs, settings), products, _settings(stream))
+
+
+def _info(candidate: type[Candidate], parameters: int, products: int, settings: str) -> OperatorInfo:
+    return OperatorInfo(
+        candidate.name,
+        candidate.choice,
+        candidate.summary,
+        candidate.formula,
+        parameters,
+        products,
+        settings,
+        candidate.source,
+        candidate.differs,
+    )
+
+
+@torch.no_grad()
+def _products(built: Candidate, *inputs: torch.Tensor) -> int:
+    with FlopCounterMode(display=False) as counter:
+        built(*inputs)
+    return int(counter.get_total_flops()) // 2  # a multiplication and an addition each
+
+
+def _reference() -> tuple[Shapes, Features]:
+    """One row of ten fields, each of which is a value, a number and a list at once."""
+    names = tuple(f"field_{field}" for field in range(FIELDS))
+    pairs = tuple(combinations(range(FIELDS), 2))
+    columns: tuple[Column, ...] = (*((field,) for field in range(FIELDS)), *pairs)
+    shapes = Shapes(
+        names=names,
+        cardinalities=(VALUES,) * FIELDS,
+        kept=(VALUES,) * FIELDS,
+        prior=0.2,
+        number_fields=tuple(range(FIELDS)),
+        number_bins=(32,) * FIELDS,
+        bags={field: (name, VALUES) for field, name in enumerate(names)},
+        cross_rows=dict.fromkeys(pairs, CELLS),
+        log_counts=dict.fromkeys(columns, (1.0, 1.0)),
+        counts=(np.ones(VALUES, dtype=np.int64),) * FIELDS,
+    )
+    features = Features(
+        ids=np.zeros((1, FIELDS), dtype=np.int32),
+        numbers=np.zeros((1, FIELDS), dtype=np.float32),
+        bags=dict.fromkeys(names, np.zeros((1, 1), dtype=np.int32)),
+        pairs=pairs,
+        crosses=np.zeros((1, len(pairs)), dtype=np.int32),
+        columns=columns,
+        statistics=np.zeros((1, len(columns), 2), dtype=np.float32),
+    )
+    return shapes, features
+
+
+def _settings(stream: type[Stream]) -> str:
+    """`layers: integer ≥ 1 = 3`, one after the other, from the settings' JSON schema."""
+    schema = TypeAdapter(stream.Settings).json_schema()
+    return "; ".join(
+        f"{name}: {_kind(value)} = {_short(value.get('default'))}"
+        for name, value in schema.get("properties", {}).items()
+    )
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """What a value may be, in words, from its JSON schema."""
+    if "enum" in schema:
+        return " | ".join(map(_short, schema["enum"]))
+    if "const" in schema:
+        return _short(schema["const"])
+    if "anyOf" in schema:
+        return " | ".join(map(_kind, schema["anyOf"]))
+    if schema.get("type") == "array":
+        few = f"≥ {schema['minItems']} " if "minItems" in schema else ""
+        return f"list of {few}{_kind(schema.get('items', {}))}"
+    words = [str(schema.get("type", "any"))]
+    for key, word in (
+        ("minimum", "≥"),
+        ("exclusiveMinimum", ">"),
+        ("maximum", "≤"),
+        ("exclusiveMaximum", "<"),
+    ):
+        if key in schema:
+            words.append(f"{word} {schema[key]:g}")
+    return " ".join(words)
+
+
+def _range(value: FloatRange | Choices) -> str:
+    if isinstance(value, Choices):
+        return " | ".join(map(_short, value.choices))
+    return f"{value.low:g} to {value.high:g}{' (log)' if value.log else ''}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_short, value))}]"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_short(item)}".strip() for key, item in value.items()) or "none"
+    return str(value)

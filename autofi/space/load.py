@@ -1,0 +1,57 @@
+"""Search spaces out of files: those that have a name, and those of a user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from autofi.core.bounded_yaml import read_yaml
+from autofi.core.validated import first_fault
+from autofi.errors import SearchSpaceError
+from autofi.space.builtin import named_spaces, space_file
+from autofi.space.search_space import SearchSpace
+
+
+def load_space(text: str | Path) -> SearchSpace:
+    """The space of a name (see `space.named`) or of a YAML file; anything wrong names the key."""
+    path = Path(text)
+    if path.suffix not in {".yaml", ".yml"}:
+        return _named(space_file(str(text)))
+    if not path.is_file():
+        raise SearchSpaceError(
+            f"A search space file must exist: found none at '{path}'; check the path or name a space."
+        )
+    return _read(path)
+
+
+def load_named_spaces() -> dict[str, SearchSpace]:
+    """Every space that has a name; anything wrong names the file and the key."""
+    return {name: _named(path) for name, path in named_spaces().items()}
+
+
+def _named(path: Path) -> SearchSpace:
+    space = _read(path)
+    if space.name != path.stem:
+        raise SearchSpaceError(
+            f"Search space '{path}', key 'name': is that of its file, '{path.stem}'; found '{space.name}'."
+        )
+    return space
+
+
+def _read(path: Path) -> SearchSpace:
+    try:
+        document = read_yaml(path)
+    except ValueError as error:
+        raise SearchSpaceError(
+            f"A search space is YAML: '{path}' is not ({error}); mend it there."
+        ) from error
+    try:
+        return SearchSpace.model_validate(document)
+    except SearchSpaceError as error:
+        raise type(error)(f"Search space '{path}': {error}") from error
+    except ValidationError as error:
+        fault = first_fault(error, document)
+        raise SearchSpaceError(
+            f"Search space '{path}', key '{fault.key or 'the file'}': {fault.rule}; found {fault.found}."
+        ) from error

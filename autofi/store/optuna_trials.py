@@ -1,0 +1,370 @@
+"""Trials of one study in Optuna's tables, so that optuna-dashboard and every Optuna tool read them unchanged.
+
+The sampler is never asked: the search proposes, and a trial is written with exactly its parameters. What cannot change
+any more (trials that have ended, architectures) is read once: a study of a thousand trials is looked at as fast as one
+of ten.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from autofi.core.optuna_logging import quiet_optuna
+from autofi.errors import StoreError
+from autofi.store.database import Database, patient
+from autofi.store.optuna_dashboard_attributes import Shown
+from autofi.store.optuna_trial_rows import TrialRows
+from autofi.store.payload import plain, to_text
+from autofi.store.records import Scalar, TrialRecord, TrialState
+from autofi.store.tables import ArchitectureRow
+
+#: Optuna's key of what a trial is beyond its limits.
+CONSTRAINTS = "constraints"
+# MySQL keeps an attribute in a TEXT of 64 kB; the other databases follow, so that a study can move.
+ATTRIBUTE_BYTES = 60_000
+_ERROR_CHARACTERS = 2_000
+#: Architectures of one query: databases limit how many ids it may name.
+_READ_AT_ONCE = 500
+_OWN = ("stage", "architecture_id", "seed", "claim", "valid", "parameters", "table_bytes", "seconds", "error")
+
+
+#: Why a trial failed that another worker takes over.
+LOST = "the process that ran this trial ended before it did"
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What has become of the trial of a claim; `lost` when it ended with its worker."""
+
+    number: int
+    state: TrialState
+    lost: bool
+
+
+#: What else happens in a transaction.
+Beside = Callable[[Session], None]
+
+
+def _nothing(session: Session) -> None:
+    """Nothing else."""
+
+
+class TrialLog:
+    """Writes and reads the trials of the study `name`; `study_id` is its row in our table."""
+
+    def __init__(self, database: Database, name: str, *, study_id: int, objectives: tuple[str, ...]) -> None:
+        self._database = database
+        self._study_id = study_id
+        self._objectives = objectives
+        #: Architectures as JSON, by id: parsed, a thousand wide ones take hundreds of megabytes.
+        self._architectures: dict[str, str] = {}
+        #: Trials that have ended, by number.
+        self._ended: dict[int, TrialRecord] = {}
+        with quiet_optuna(), database.errors():
+            # Its storage caches finished trials; a search reads all of them at every step.
+            self.study = optuna.load_study(study_name=name, storage=database.optuna)
+            self._optuna_id = database.optuna.get_study_id_from_name(name)
+            self._rows = TrialRows(self._optuna_id)
+        self.shown = Shown(database, self.study)
+
+    def start(
+        self,
+        *,
+        stage: str,
+        architecture_id: str,
+        architecture: Mapping[str, Any],
+        seed: int,
+        claim: str,
+        params: Mapping[str, Scalar],
+        distributions: Mapping[str, BaseDistribution],
+        attrs: Mapping[str, Any],
+    ) -> int:
+        """Number of a new RUNNING trial; raises ValueError for a parameter outside its distribution."""
+        for name in params:
+            if name not in distributions:
+                raise ValueError(f"parameter '{name}' has no distribution")
+        trial = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            params=dict(params),
+            distributions={name: distributions[name] for name in params},
+            user_attrs=_attributes(
+                {**attrs, "stage": stage, "architecture_id": architecture_id, "seed": seed, "claim": claim}
+            ),
+        )
+        text = to_text(architecture)
+        again = False
+
+        def create() -> int:
+            nonlocal again
+            # A server that broke off may have done what it was asked for all the same.
+            if again and claim in (known := self.claimed()):
+                return known[claim].number
+            again = True
+            with self._database.session() as session:
+                self._rows.lock(session)
+                self._keep_architecture(session, architecture_id, text)
+                return self._rows.begin(session, trial)
+
+        number = self._database.patiently(create)
+        self._architectures.setdefault(architecture_id, text)
+        return number
+
+    def complete(
+        self,
+        number: int,
+        values: Sequence[float],
+        *,
+        attrs: Mapping[str, Any],
+        violations: Mapping[str, float],
+        beside: Beside = _nothing,
+    ) -> None:
+        """RUNNING becomes COMPLETE, and `beside` happens in the same transaction.
+
+        Raises ValueError for a value that is not finite, or one too many or too few.
+        """
+        if len(values) != len(self._objectives):
+            raise ValueError(
+                f"trial {number} has {len(values)} values; the study has the objectives {self._objectives}"
+            )
+        for value in (*values, *violations.values()):
+            if not math.isfinite(value):
+                raise ValueError(f"trial {number} has the value {value}; without a finite one it has failed")
+        self._end(
+            number,
+            optuna.trial.TrialState.COMPLETE,
+            values=[float(value) for value in values],
+            attrs=attrs,
+            constraints=_constraints(violations),
+            beside=beside,
+        )
+
+    def fail(self, number: int, error: BaseException | str, *, beside: Beside = _nothing) -> None:
+        """RUNNING becomes FAIL with the error's message and the place it was raised at; `beside` as for `complete`."""
+        self._end(number, optuna.trial.TrialState.FAIL, attrs={"error": _describe(error)}, beside=beside)
+
+    def prune(self, number: int, attrs: Mapping[str, Any], *, beside: Beside = _nothing) -> None:
+        """RUNNING becomes PRUNED: it was stopped on a rung, whose values are all it has; `beside` as for `complete`."""
+        self._end(number, optuna.trial.TrialState.PRUNED, attrs=attrs, beside=beside)
+
+    def report(self, number: int, step: int, value: float, attrs: Mapping[str, Any]) -> None:
+        """What a RUNNING trial has come to at a step: of several objectives Optuna is shown the first."""
+        storage = self._database.optuna
+
+        def write() -> None:
+            with self._database.errors():
+                trial_id = storage.get_trial_id_from_study_id_trial_number(self._optuna_id, number)
+                storage.set_trial_intermediate_value(trial_id, step, value)
+                for name, attribute in _attributes(attrs).items():
+                    storage.set_trial_user_attr(trial_id, name, attribute)
+
+        self._database.patiently(write)
+
+    def claimed(self) -> dict[str, Claimed]:
+        """Trials by the claims they carry."""
+        return {
+            trial.user_attrs["claim"]: Claimed(
+                trial.number, TrialState[trial.state.name], _message(trial) == LOST
+            )
+            for trial in self._frozen()
+            if "claim" in trial.user_attrs
+        }
+
+    def unclaimed(self) -> list[FrozenTrial]:
+        """Trials of versions that knew no claims."""
+        return [
+            trial
+            for trial in self._frozen()
+            if "architecture_id" in trial.user_attrs and "claim" not in trial.user_attrs
+        ]
+
+    def records(self) -> tuple[TrialRecord, ...]:
+        """All trials that AutoFI started, by number."""
+        trials = [trial for trial in self._frozen() if "architecture_id" in trial.user_attrs]
+        self._read_architectures(trial.user_attrs["architecture_id"] for trial in trials)
+        return tuple(map(self._record, trials))
+
+    def record(self, number: int) -> TrialRecord:
+        """One trial by its number; raises StoreError where AutoFI started none."""
+        if (ended := self._ended.get(number)) is not None:
+            return ended
+        trial = self._trial(number)
+        self._read_architectures([trial.user_attrs["architecture_id"]])
+        return self._record(trial)
+
+    def distributions(self, number: int) -> dict[str, BaseDistribution]:
+        """The distributions of a trial's parameters."""
+        return dict(self._trial(number).distributions)
+
+    def _trial(self, number: int) -> FrozenTrial:
+        for trial in self._frozen():
+            if trial.number == number and "architecture_id" in trial.user_attrs:
+                return trial
+        raise StoreError(f"study '{self.study.study_name}' has no trial {number} of AutoFI's.")
+
+    @patient
+    def _frozen(self, *states: optuna.trial.TrialState) -> list[FrozenTrial]:
+        with self._database.errors():
+            return self.study.get_trials(deepcopy=False, states=states or None)
+
+    def _end(
+        self,
+        number: int,
+        state: optuna.trial.TrialState,
+        *,
+        attrs: Mapping[str, Any],
+        values: Sequence[float] = (),
+        constraints: Mapping[str, Any] | None = None,
+        beside: Beside,
+    ) -> None:
+        checked = _attributes(attrs)
+        again = False
+
+        def end() -> bool:
+            nonlocal again
+            # A server that broke off may have done what it was asked for all the same.
+            if again and self._has_ended(number, state, checked):
+                return True
+            again = True
+            with self._database.session() as session:
+                ended = self._rows.end(
+                    session, number, state, values=values, attrs=checked, system=constraints or {}
+                )
+                if ended:
+                    beside(session)
+                return ended
+
+        if not self._database.patiently(end):
+            raise StoreError(
+                f"trial {number} of study '{self.study.study_name}' is not running: it was never started, "
+                f"or another process has ended it; see `autofi show {self.study.study_name}`."
+            )
+
+    def _has_ended(self, number: int, state: optuna.trial.TrialState, attrs: Mapping[str, Any]) -> bool:
+        """Whether the trial has ended in just this way."""
+        return any(
+            trial.state == state
+            and all(trial.user_attrs.get(name) == attribute for name, attribute in attrs.items())
+            for trial in self._frozen()
+            if trial.number == number
+        )
+
+    def _record(self, trial: FrozenTrial) -> TrialRecord:
+        if (ended := self._ended.get(trial.number)) is not None:
+            return ended
+        text = self._architectures.get(trial.user_attrs["architecture_id"], "{}")
+        record = _record(trial, text, self._objectives)
+        if trial.state.is_finished():
+            self._ended[trial.number] = record
+        return record
+
+    def _keep_architecture(self, session: Session, architecture_id: str, text: str) -> None:
+        """In the transaction of its first trial, so that no trial ever lacks its architecture."""
+        if architecture_id in self._architectures:
+            return
+        query = select(ArchitectureRow.id).where(
+            ArchitectureRow.study_id == self._study_id, ArchitectureRow.architecture_id == architecture_id
+        )
+        if session.scalar(query) is None:
+            session.add(
+                ArchitectureRow(
+                    study_id=self._study_id,
+                    architecture_id=architecture_id,
+                    architecture=text,
+                )
+            )
+
+    @patient
+    def _read_architectures(self, architecture_ids: Iterable[str]) -> None:
+        """Read those that have not been read yet."""
+        missing = sorted(set(architecture_ids) - self._architectures.keys())
+        if not missing:
+            return
+        with self._database.session() as session:
+            for start in range(0, len(missing), _READ_AT_ONCE):
+                query = select(ArchitectureRow.architecture_id, ArchitectureRow.architecture).where(
+                    ArchitectureRow.study_id == self._study_id,
+                    ArchitectureRow.architecture_id.in_(missing[start : start + _READ_AT_ONCE]),
+                )
+                for name, text in session.execute(query):
+                    self._architectures[name] = text
+
+
+def _attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    checked = {name: plain(value) for name, value in attrs.items()}
+    for name, value in checked.items():
+        size = len(json.dumps(value))
+        if size > ATTRIBUTE_BYTES:
+            raise ValueError(
+                f"attribute '{name}' has {size} bytes, at most {ATTRIBUTE_BYTES}; record a stage"
+            )
+    return checked
+
+
+def _message(trial: FrozenTrial) -> str:
+    error = trial.user_attrs.get("error")
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
+
+
+def _constraints(violations: Mapping[str, float]) -> dict[str, Any]:
+    """What `Trial.set_constraint` keeps in Optuna 5, and beside it the list that optuna-dashboard 0.21 still reads."""
+    if not violations:
+        return {}
+    named = {f"{CONSTRAINTS}:{name}": float(value) for name, value in violations.items()}
+    return named | {CONSTRAINTS: [float(value) for value in violations.values()]}
+
+
+def _describe(error: BaseException | str) -> dict[str, str]:
+    if isinstance(error, str):
+        return {"message": error[:_ERROR_CHARACTERS]}
+    described = {"message": f"{type(error).__name__}: {error}"[:_ERROR_CHARACTERS]}
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames:
+        last = frames[-1]
+        described["place"] = f"{last.filename}:{last.lineno} in {last.name}: {last.line}"[:_ERROR_CHARACTERS]
+    return described
+
+
+def _record(trial: FrozenTrial, architecture_json: str, objectives: tuple[str, ...]) -> TrialRecord:
+    attrs = trial.user_attrs
+    values = trial.values if trial.state == optuna.trial.TrialState.COMPLETE else None
+    error = attrs.get("error")
+    if isinstance(error, dict):
+        error = " at ".join(error[part] for part in ("message", "place") if part in error)
+    return TrialRecord(
+        number=trial.number,
+        state=TrialState[trial.state.name],
+        stage=attrs.get("stage", ""),
+        architecture_json=architecture_json,
+        architecture_id=attrs["architecture_id"],
+        params=dict(trial.params),
+        seed=attrs.get("seed", 0),
+        value=None if values is None else values[0],
+        values={} if values is None else dict(zip(objectives, values, strict=True)),
+        # Those of the list, which Optuna numbers, say the same again.
+        violations={name: value for name, value in trial.constraints.items() if not name.isdecimal()},
+        valid=attrs.get("valid"),
+        parameters=attrs.get("parameters"),
+        table_bytes=attrs.get("table_bytes"),
+        seconds=attrs.get("seconds"),
+        started=_utc(trial.datetime_start),
+        finished=_utc(trial.datetime_complete),
+        error=error,
+        attrs={name: value for name, value in attrs.items() if name not in _OWN},
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    # Optuna 5 stores UTC and hands out naive local time.
+    return None if moment is None else moment.astimezone(UTC)

@@ -1,0 +1,61 @@
+"""Whether a storage has a study of a name, or a trial of a number, at a glance: without Optuna, and without changing
+anything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from autofi.errors import StoreError, StudyNotFoundError, nearest
+from autofi.store.storage_url import StorageURL
+
+# Ours of a study that Optuna still has.
+_NAMES = "SELECT autofi_study.name FROM autofi_study JOIN studies ON studies.study_name = autofi_study.name"
+_FINISHED = (
+    "SELECT trials.number FROM trials JOIN studies ON studies.study_id = trials.study_id "
+    "WHERE studies.study_name = :name AND trials.state = 'COMPLETE' ORDER BY trials.number"
+)
+
+
+def check_study(name: str, url: StorageURL) -> None:
+    """Raise StudyNotFoundError where the storage can be read and has no study of that name.
+
+    What else is wrong with the storage is told by opening it.
+    """
+    known = [] if url.file is not None and not url.file.exists() else _read(url, _NAMES)
+    if known is not None and name not in known:
+        raise not_found(name, url, known)
+
+
+def check_trial(name: str, url: StorageURL, number: int) -> None:
+    """Raise StoreError where the storage can be read and the study has not finished a trial of that number."""
+    known = _read(url, _FINISHED, name=name)
+    if known is not None and number not in known:
+        raise not_finished(name, number, known)
+
+
+def not_found(name: str, url: StorageURL, known: Collection[str]) -> StudyNotFoundError:
+    """The refusal of a name, with the nearest of those that there are."""
+    return StudyNotFoundError(f"no study '{name}' in {url}; {nearest(name, known)}")
+
+
+def not_finished(name: str, number: int, known: Collection[int]) -> StoreError:
+    """The refusal of a trial, with those that there are."""
+    return StoreError(
+        f"Study '{name}' has no finished trial {number}: {nearest(str(number), list(map(str, known)))}"
+    )
+
+
+def _read(url: StorageURL, statement: str, **parameters: Any) -> list[Any] | None:
+    """The first column of what a statement finds; None where the storage cannot be read."""
+    engine = create_engine(url.url, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            return list(connection.execute(text(statement), parameters).scalars())
+    except SQLAlchemyError:
+        return None
+    finally:
+        engine.dispose()

@@ -1,0 +1,125 @@
+"""What every way of naming a study's points has in common: the next architecture, never one twice."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+
+from autofi.objectives.objectives import Direction
+from autofi.samplers.base import Known, Question
+from autofi.samplers.registry import DEFAULT_SAMPLER, check_sampler, get_sampler
+from autofi.space.architecture import Architecture
+
+#: Draws of a new point before a small space is gone through, and a large one is taken to be spent.
+DRAWS = 20
+#: The sampler that needs to know nothing.
+BLIND = "random"
+#: Points of a space that is gone through.
+SMALL = 10_000
+
+
+class Candidates(ABC):
+    """Parameters with their distributions, and the architecture of any point of them."""
+
+    def __init__(
+        self,
+        distributions: Mapping[str, BaseDistribution],
+        defaults: Mapping[str, Any],
+        *,
+        sampler: str = DEFAULT_SAMPLER,
+        directions: Sequence[Direction] = ("maximize",),
+    ) -> None:
+        self.distributions, self.defaults = dict(distributions), dict(defaults)
+        self._sampler, self._directions = sampler, directions
+        check_sampler(sampler, self._question([], 0))
+
+    @abstractmethod
+    def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
+        """The architecture of some parameters; those not named are at their defaults."""
+
+    def starts(self) -> list[dict[str, Any]]:
+        """What is tried before the sampler proposes."""
+        return [dict(self.defaults)]
+
+    def start(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
+        """The first of the starts that is not `seen` by id; None when they are over."""
+        for parameters in self.starts():
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return dict(parameters), architecture
+        return None
+
+    def steps(self) -> list[dict[str, Any]]:
+        """Values of single parameters that are tried once each, after the starts, on the best of what is known."""
+        return []
+
+    def step(
+        self, known: Sequence[Known], seen: Collection[str]
+    ) -> tuple[dict[str, Any], Architecture] | None:
+        """The best that is known with the first of the steps that was not tried yet; None when they are over."""
+        if not known:
+            return None
+        best = min(known, key=lambda one: (one.beyond, *one.losses(self._directions)))
+        for change in self.steps():
+            if any(change.items() <= one.parameters.items() for one in known):
+                continue
+            parameters = {**self.defaults, **best.parameters, **change}
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return parameters, architecture
+        return None
+
+    def several(
+        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+    ) -> list[tuple[dict[str, Any], Architecture]]:
+        """At most `most` different candidates to train at once."""
+        found: list[tuple[dict[str, Any], Architecture]] = []
+        while len(found) < most:
+            pending = {architecture.id for _, architecture in found}
+            candidate = self.next(known, seen | pending, seed=seed)
+            if candidate is None:
+                break
+            found.append(candidate)
+        return found
+
+    def next(
+        self, known: Sequence[Known], seen: set[str], *, seed: int
+    ) -> tuple[dict[str, Any], Architecture] | None:
+        """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
+        begun = self.start(seen) or self.step(known, seen)
+        if begun is not None:
+            return begun
+        # Nothing is known yet where other workers train the starts: there is nothing to learn from either.
+        sampler = get_sampler(self._sampler if known else BLIND)
+        for draw in range(DRAWS if self.distributions else 0):
+            parameters = sampler.propose(self._question(known, seed + 7919 * draw))
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return parameters, architecture
+        return self._unseen(seen, seed)
+
+    def _unseen(self, seen: set[str], seed: int) -> tuple[dict[str, Any], Architecture] | None:
+        """A point of a small space that every draw has missed."""
+        choices = [
+            found.choices
+            for found in self.distributions.values()
+            if isinstance(found, CategoricalDistribution)
+        ]
+        if len(choices) < len(self.distributions) or prod(map(len, choices)) > SMALL:
+            return None
+        points = list(product(*choices))
+        for place in np.random.default_rng(seed).permutation(len(points)):
+            parameters = dict(zip(self.distributions, points[place], strict=True))
+            architecture = self.architecture(parameters)
+            if architecture.id not in seen:
+                return parameters, architecture
+        return None
+
+    def _question(self, known: Sequence[Known], seed: int) -> Question:
+        return Question(self.distributions, self.defaults, known, self._directions, seed)

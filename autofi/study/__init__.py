@@ -1,0 +1,1 @@
+"""A study as its user holds it: results, retraining, notes for the dashboard."""

@@ -1,0 +1,97 @@
+"""What AutoFI adds to optuna-dashboard: a note and files per trial, the map of pairs and a table per study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from autofi.bundle.manifest import MANIFEST
+from autofi.core.progress import Progress
+from autofi.errors import SearchSpaceError, StoreError
+from autofi.plots.interaction_map import interaction_map
+from autofi.plots.trial_table import trial_table
+from autofi.records.predictions import predictions_file, trial_key
+from autofi.records.trial_metrics import rank
+from autofi.report.trial_note import trial_note
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRole, StudyHandle, TrialState
+
+MAP = "interaction-map"
+TABLE = "trials"
+#: Trials after which a running search draws its figures again; of the first so many, after each.
+DRAW_EVERY = 10
+
+
+@contextmanager
+def beside_the_search(progress: Progress) -> Iterator[None]:
+    """What cannot be shown is no reason to end a search."""
+    try:
+        yield
+    except (StoreError, OSError) as error:
+        progress.note(f"The dashboard will show less: {error}")
+
+
+def attach_files(handle: StudyHandle, number: int, architecture: Architecture) -> None:
+    """List a running trial's predictions and architecture at it; once it has ended, Optuna takes nothing more."""
+    shown = handle.shown
+    shown.attach(json.dumps(architecture.to_json(), indent=2), name="architecture.json", trial=number)
+    predictions = predictions_file(handle, trial_key(number))
+    if predictions.exists():
+        shown.attach(predictions, name="predictions.npz", trial=number)
+
+
+def note_trial(handle: StudyHandle, number: int) -> None:
+    """Add the note of a trial that has ended; a few milliseconds, however many trials there are."""
+    handle.shown.add_notes({number: trial_note(handle.trial(number))})
+
+
+def is_drawn_after(trials: int) -> bool:
+    """Whether a running search draws its figures when it has so many trials: 0.1 s, of 2,000 trials 0.2 s."""
+    return trials <= DRAW_EVERY or trials % DRAW_EVERY == 0
+
+
+def draw_study(handle: StudyHandle) -> None:
+    """Draw the map of the winner, or of the leading feasible trial before there is one, and the table of trials."""
+    study = handle.optuna_study
+    maximize = study.directions[0].name == "MAXIMIZE"
+    trials = handle.trials()
+    ranked = rank(trials, maximize=maximize)
+    if not ranked:
+        return
+    drawn = trial_table(trials, objective=(study.metric_names or ["value"])[0], maximize=maximize)
+    handle.shown.save_figure(TABLE, drawn.to_json())
+    winner = (handle.stage("winner") or {}).get("trial")
+    best = next((trial for trial in ranked if trial.number == winner), ranked[0])
+    names = (handle.stage("fields") or {}).get("names")
+    try:
+        architecture = Architecture.from_json(best.architecture)
+    except SearchSpaceError:
+        # Of a version with other operators.
+        return
+    title = f"Pairs of trial {best.number}" + (", the winner" if best.number == winner else "")
+    mapped = interaction_map(names or list(architecture.fields), architecture, title=title)
+    handle.shown.save_figure(MAP, mapped.to_json())
+
+
+def show_winner(handle: StudyHandle) -> None:
+    """Draw the study's figures once more and list the manifests of the winner's bundles."""
+    draw_study(handle)
+    won = handle.stage("winner") or {}
+    for model in handle.models(ModelRole.WINNER):
+        if model.path is not None and model.architecture_id == won.get("architecture_id"):
+            manifest = model.path / MANIFEST
+            if manifest.exists():
+                handle.shown.attach(manifest, name=f"{model.path.name}-{MANIFEST}")
+
+
+def complete(handle: StudyHandle) -> None:
+    """Add what is missing: of trials that ended without a note, and of a study without figures."""
+    ended = [
+        trial for trial in handle.trials() if trial.state not in (TrialState.RUNNING, TrialState.WAITING)
+    ]
+    noted = handle.shown.noted()
+    missing = {trial.number: trial_note(trial) for trial in ended if trial.number not in noted}
+    handle.shown.add_notes(missing)
+    if missing or not handle.shown.has_figure(TABLE):
+        draw_study(handle)

@@ -1,0 +1,148 @@
+"""Final trainings: an architecture or a baseline from fresh weights, several seeds, test read, results kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from autofi.bundle.bundle import write_bundle
+from autofi.core.progress import Progress, watch
+from autofi.data.config import SearchSettings
+from autofi.evaluation.parallel import Retraining, train_each
+from autofi.evaluation.part_metrics import _measurable, figures
+from autofi.evaluation.workbench import Trained, Workbench
+from autofi.export.count_training_profile import profile_training
+from autofi.metrics.calibration import reliability
+from autofi.records.costs import record_costs
+from autofi.records.importances import record_importances
+from autofi.records.models import record_training, recorded
+from autofi.records.predictions import Predictions, save_predictions, untested, winner_key
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRecord, ModelRole, StudyHandle
+
+
+def _reliability_tables(
+    bench: Workbench, predictions: Mapping[str, Predictions]
+) -> dict[str, list[dict[str, float]]]:
+    """Of the same parts the bins that `ece` adds up."""
+    return {
+        part: [asdict(found) for found in reliability(labels, predictions[part], rows.weights)]
+        for part, rows, labels in _measurable(bench, predictions)
+    }
+
+
+def retrain_winner(
+    handle: StudyHandle,
+    bench: Workbench,
+    architecture: Architecture,
+    *,
+    seeds: int,
+    seed: int,
+    refit: bool,
+    progress: Progress,
+    role: ModelRole = ModelRole.WINNER,
+) -> None:
+    """Train the architecture with `seeds` seeds that are not recorded yet; each becomes a bundle and a record.
+
+    With `refit` every seed is trained once more on training and validation rows together, for as many evaluation
+    periods as its first training found best; that second model is the one that is kept. The importances of the first
+    seed are kept too, where the study has none of it.
+    """
+    progress.phase("retrain winner" if role is ModelRole.WINNER else "retrain", total=seeds)
+    known = _kept_in_either(handle, role, architecture.id, refit=refit)
+    missing = [number for number in range(seed, seed + seeds) if number not in known]
+    progress.advance(seeds - len(missing))
+    tasks = [Retraining(architecture, number, refit=refit) for number in missing]
+    for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
+        _keep_bundle(handle, bench, trained, role=role, refit=refit)
+        progress.advance()
+    record_importances(
+        handle,
+        bench,
+        list(recorded(handle, role, role.value, architecture.id, refit=refit).values()),
+        progress,
+    )
+
+
+def _kept_in_either(
+    handle: StudyHandle, role: ModelRole, architecture_id: str, *, refit: bool
+) -> dict[int, ModelRecord]:
+    """The seeds of an architecture in a role; what was trained in the other role counts in this one, too."""
+    known = recorded(handle, role, role.value, architecture_id, refit=refit)
+    other = ModelRole.RETRAINED if role is ModelRole.WINNER else ModelRole.WINNER
+    for seed, model in recorded(handle, other, other.value, architecture_id, refit=refit).items():
+        if seed not in known and model.path is not None and model.path.exists():
+            handle.record_model(
+                role=role,
+                name=role.value,
+                seed=seed,
+                metrics=model.metrics,
+                architecture_id=architecture_id,
+                refit=refit,
+                parameters=model.parameters,
+                table_bytes=model.table_bytes,
+                seconds=model.seconds,
+                path=model.path,
+            )
+            known[seed] = model
+    return known
+
+
+def _keep_bundle(
+    handle: StudyHandle, bench: Workbench, trained: Trained, *, role: ModelRole, refit: bool
+) -> None:
+    metrics = figures(bench, trained.predictions)
+    name = winner_key(trained.architecture.id, trained.seed, refit=refit)
+    path = handle.artifacts / "models" / name
+    write_bundle(
+        path,
+        architecture=trained.architecture,
+        builder=trained.builder,
+        network=trained.network,
+        metrics=metrics | {"reliability": _reliability_tables(bench, trained.predictions)},
+        origin=origin(handle, bench, trained.seed, refit=refit),
+        profile=profile_training(bench.dataset),
+    )
+    save_predictions(handle, name, trained.predictions)
+    record_costs(handle, name, trained)
+    record_training(handle, trained, metrics, role=role, name=role.value, refit=refit, path=path)
+
+
+def origin(handle: StudyHandle, bench: Workbench, seed: int, *, refit: bool) -> dict[str, Any]:
+    """Where a bundle comes from."""
+    record, dataset = handle.record, bench.dataset
+    settings = SearchSettings.from_json(record.settings)
+    column = settings.schema_overrides().split_column
+    split = "files of their own" if settings.valid or settings.test else settings.split
+    rows = {part: f"{bounds.stop - bounds.start:,}" for part, bounds in dataset.parts.items()}
+    test = dataset.rows("test")
+    reason = untested(test.labels, test.weights)
+    trained_on = f"{rows['train']} training" + (f" and {rows['valid']} validation" if refit else "")
+    return {
+        "study": record.name,
+        "space": record.space_name,
+        "space_fingerprint": record.space_fingerprint,
+        "data_source": record.data_source,
+        "data_fingerprint": record.data_fingerprint,
+        "protocol": {
+            "split": f"column {column}" if column else split,
+            "rows apart by": ", ".join(dataset.apart_names or []) or None,
+            "trained on": f"{trained_on} rows",
+            "chosen on": f"{rows['valid']} validation rows",
+            "measured once on": None if reason else f"{rows['test']} test rows",
+            "test AUC": reason and f"not available: {reason}",
+            "trials": settings.trials,
+        },
+        "versions": dict(record.versions),
+        "seed": seed,
+    }
+
+
+__all__ = [
+    "figures",
+    "record_training",
+    "recorded",
+    "retrain_winner",
+    "watch",
+]

@@ -1,0 +1,583 @@
+"""A study as its user holds it: what was measured, which architecture won, and what to do with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autofi.bundle.files import FORMS, forms_of, quantization_of
+from autofi.core.device import pick_device
+from autofi.core.json import json_text
+from autofi.core.progress import Progress, SilentProgress
+from autofi.data.config import SearchSettings
+from autofi.data.load import open_again
+from autofi.errors import ConfigError, ExportError
+from autofi.evaluation.parallel import default_jobs
+from autofi.evaluation.workbench import Workbench
+from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds
+from autofi.metrics.ranking import NORMAL_95, auc_interval, delong
+from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
+from autofi.records.calibrate import calibrate as fitted_calibration
+from autofi.records.calibrate import check_calibration
+from autofi.records.data_checks import check_once
+from autofi.records.models import current_baselines
+from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
+from autofi.records.value_frequencies import save_frequencies
+from autofi.records.winner import HAND, RULE, choose, crown, crowned, keep
+from autofi.records.winner_reasons import why_not
+from autofi.report.findings import Findings, read_findings
+from autofi.report.html_page import page_html
+from autofi.report.json_document import report_document
+from autofi.report.markdown import write_report
+from autofi.report.output_path import report_target, write_whole
+from autofi.report.study_figures import StudyFigures
+from autofi.space.architecture import Architecture
+from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, TrialRecord, resolve_storage
+from autofi.store.quick_lookup import not_finished
+from autofi.store.stage_keys import DATA, PROPOSAL, STOPPED
+from autofi.store.winner_record import WINNER
+from autofi.study.dashboard_notes import beside_the_search, show_winner
+from autofi.study.dashboard_stages import show_trained
+from autofi.study.retrain import retrain_winner
+from autofi.supernet.exploration import Exploration
+
+if TYPE_CHECKING:
+    import pandas
+
+    from autofi.rashomon.explore import ExploringSettings
+    from autofi.rashomon.result import RashomonSet
+
+
+class Study:
+    """What `autofi.search` returns and `autofi.open_study` opens."""
+
+    def __init__(self, store: StudyStore, handle: StudyHandle, bench: Workbench | None = None) -> None:
+        self._store, self._handle, self._bench = store, handle, bench
+
+    def __repr__(self) -> str:
+        return f"Study({self.name!r}, storage={self.storage!r})"
+
+    def close(self) -> None:
+        """Give the database's connections back; using the study opens it again."""
+        self._handle.close()
+        self._store.close()
+
+    @property
+    def name(self) -> str:
+        return self._handle.name
+
+    @property
+    def storage(self) -> str:
+        """The storage's URL, passwords masked."""
+        return str(self._store.url)
+
+    @property
+    def best(self) -> Architecture:
+        """The architecture that wins on validation rows, within the limits; raises LimitError where none keeps them."""
+        return Architecture.from_json(best_trial(self._handle).architecture)
+
+    def leaderboard(self) -> pandas.DataFrame:
+        """Every measured architecture, one row per complete trial: those within the limits first, best first by the
+        first objective."""
+        import pandas
+
+        goals = self._handle.goals
+        ranked = sorted(
+            complete_trials(self._handle),
+            key=lambda trial: (not trial.feasible, *goals.order(trial.values), trial.number),
+        )
+        rows = [
+            {
+                "trial": trial.number,
+                "feasible": trial.feasible if goals.limits else None,
+                "valid_auc": (trial.valid or {}).get("auc"),
+                "valid_logloss": (trial.valid or {}).get("logloss"),
+                "valid_gauc": (trial.valid or {}).get("gauc"),
+                "parameters": trial.parameters,
+                "table_rows": trial.attrs.get("table_rows"),
+                "table_bytes": trial.table_bytes,
+                "flops": trial.attrs.get("flops"),
+                "latency": trial.attrs.get("latency"),
+                "seconds": trial.seconds,
+                "architecture": trial.attrs.get("describe"),
+                "architecture_id": trial.architecture_id,
+                **trial.params,
+            }
+            for trial in ranked
+        ]
+        return pandas.DataFrame(rows)
+
+    def front(self) -> pandas.DataFrame:
+        """The measured architectures within the limits that no other beats in every objective, best first by the first
+        one; a column per objective, in the units of `autofi.objectives.OBJECTIVES`. Any of them can be exported.
+
+        Raises LimitError where no architecture keeps the limits.
+        """
+        import pandas
+
+        return pandas.DataFrame(
+            {key: value for key, value in point.items() if key != "values"} | point["values"]
+            for point in self._points()
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Everything `autofi search --json` prints; what is not known yet is None."""
+        trials, goals = complete_trials(self._handle), self._handle.goals
+        feasible = any(trial.feasible for trial in trials)
+        won = self._handle.stage(WINNER) or {}
+        baselines = current_baselines(self._handle)
+        known: dict[str, Any] = {
+            "study": self.name,
+            "storage": self.storage,
+            "best": None,
+            "winner": None,
+            "baselines": [self._model(name, models) for name, models in baselines.items()],
+            "comparison": None,
+            "untested": load_untested(self._handle),
+            "apart": None,
+            "pairs": [],
+            "fields": [],
+            "streams": [],
+            "boosted_share": None,
+            "warnings": self._warnings(),
+            **goals.to_json(),
+            "front": self._points() if goals.several and feasible else None,
+            "missed": [],
+            "choice": None,
+            "reasons": [],
+            "retrained": self.retrained(),
+            "counted_earlier": _counted_earlier(trials),
+            "explored": self._explored(),
+            "stopped": self._stopped(),
+            "seconds": self._seconds(),
+        }
+        if not feasible and not won:
+            closest = nearest_miss(self._handle, trials) if trials else None
+            return known | {"missed": goals.missed(closest.violations) if closest else []}
+        decision = decide(self._handle) if feasible else None
+        best = (
+            None if decision is None else next(trial for trial in trials if trial.number == decision.winner)
+        )
+        choice = crowned(self._handle)
+        won_id = won.get("architecture_id")
+        winner = next((trial for trial in trials if trial.architecture_id == won_id), best)
+        assert winner is not None
+        winners = self._winners(winner.architecture_id, refit=bool(won.get("refit")))
+        architecture = Architecture.from_json(winner.architecture)
+        return known | {
+            "best": best
+            and {
+                "trial": best.number,
+                "architecture_id": best.architecture_id,
+                "valid": dict(best.valid or {}),
+            },
+            "winner": self._model("winner", winners) if winners else None,
+            "comparison": self._comparison(winners, baselines),
+            "apart": (self._handle.stage("fields") or {}).get("apart"),
+            "pairs": self._pairs(architecture),
+            "fields": [
+                {"name": name, "forms": list(architecture.fields[name])}
+                for name in self._names(architecture)
+                if name in architecture.fields
+            ],
+            "streams": architecture.chosen_streams(),
+            # Of the logit, what boosted trees give; None where the architecture has none.
+            "boosted_share": winner.attrs.get("boosted_share") if architecture.boosting else None,
+            # Who chose the trained winner, and how many models' test figures had been read by then.
+            "choice": choice and choice.told(),
+            # Why trials that are ahead of the winner in a validation figure did not win, in words.
+            "reasons": why_not(
+                goals,
+                trials,
+                winner,
+                choice.by if choice else RULE,
+                choice.decision if choice else decision,
+                trained=choice is not None,
+            ),
+            # In words; only a trial that was asked for by its number wins beyond the limits.
+            "missed": goals.missed(winner.violations),
+        }
+
+    def retrain(
+        self,
+        trial: int | None = None,
+        seeds: int | None = None,
+        *,
+        make_winner: bool = False,
+        jobs: int | None = None,
+        progress: Progress | None = None,
+    ) -> Study:
+        """Train an architecture from fresh weights and read its test result: more seeds of the winner, or a trial's.
+
+        A trial's models are kept beside the winner, which stays the winner unless `make_winner` says otherwise: see
+        `retrained`. From then on the study tells how many models' test figures had been read before that.
+
+        Seeds that are recorded already are not repeated; `jobs` of them are trained at once. The data is opened again
+        as the search opened it; a study of a table in memory can be retrained only by the process that searched it.
+        """
+        progress = progress or SilentProgress()
+        handle, settings = self._handle, self._settings
+        if trial is None and make_winner:
+            raise ConfigError(
+                "A trial is made the winner by its number: found make_winner and none; name one (--trial N)."
+            )
+        choice, decision = crowned(handle), None
+        if trial is not None:
+            record = self._trial(trial)
+        elif choice is not None:
+            record = self._trial(choice.trial)
+        else:
+            decision = decide(handle)
+            record = self._trial(decision.winner)
+        is_winner = choice is not None and choice.architecture_id == record.architecture_id
+        wins = trial is None or make_winner or is_winner
+        if make_winner and not is_winner:
+            for missed in handle.goals.missed(record.violations):
+                progress.note(f"Trial {record.number} becomes the winner although {missed}.")
+        elif not wins:
+            progress.note(f"Trial {record.number} is trained beside the winner (--make-winner replaces it).")
+        with handle:
+            bench = self._claimed_bench(jobs, progress)
+            if choice is not None and is_winner:
+                keep(handle, choice)
+            elif wins:
+                # Before its test rows are read, so that a retraining that goes on counts none of its own.
+                choice = choose(handle, record, by=HAND if make_winner else RULE, decision=decision)
+            role = ModelRole.WINNER if wins else ModelRole.RETRAINED
+            self._train(bench, record, role, seeds=seeds or settings.seeds, progress=progress)
+            if wins:
+                assert choice is not None
+                crown(handle, choice, refit=settings.refit)
+            with beside_the_search(progress):
+                if wins:
+                    show_winner(handle)
+                show_trained(handle)
+        return self
+
+    def retrained(self) -> list[dict[str, Any]]:
+        """Models of other trials than the winner that were trained anew: to be compared, to be exported, or winners
+        before; each as `summary` tells one, with its trial's number, in the order of these."""
+        won = (self._handle.stage(WINNER) or {}).get("architecture_id")
+        numbers = {trial.architecture_id: trial.number for trial in complete_trials(self._handle)}
+        refit = bool(self._handle.record.settings.get("refit"))
+        found: dict[str, dict[int, ModelRecord]] = {}
+        for role in (ModelRole.WINNER, ModelRole.RETRAINED):
+            for model in self._handle.models(role):
+                if model.architecture_id != won and model.architecture_id in numbers and model.refit == refit:
+                    found.setdefault(model.architecture_id, {})[model.seed] = model
+        return [
+            {"trial": numbers[key], **self._model(f"trial {numbers[key]}", list(models.values()))}
+            for key, models in sorted(found.items(), key=lambda item: numbers[item[0]])
+        ]
+
+    def _claimed_bench(self, jobs: int | None, progress: Progress) -> Workbench:
+        """The data, and the study claimed for what is trained on it."""
+        bench = self._bench or self._open_bench(self._settings, progress)
+        if jobs is not None:
+            bench.jobs = jobs
+        self._handle.claim()
+        return bench
+
+    def _train(
+        self, bench: Workbench, record: TrialRecord, role: ModelRole, *, seeds: int, progress: Progress
+    ) -> None:
+        """Train a trial's architecture from fresh weights and keep the bundles; the handle has claimed the study."""
+        settings = self._settings
+        # Where a version without them searched.
+        check_once(self._handle, bench.dataset, seed=settings.seed)
+        save_frequencies(self._handle, bench.dataset)
+        retrain_winner(
+            self._handle,
+            bench,
+            Architecture.from_json(record.architecture),
+            seeds=seeds,
+            seed=settings.seed,
+            refit=settings.refit,
+            progress=progress,
+            role=role,
+        )
+
+    @property
+    def _settings(self) -> SearchSettings:
+        return SearchSettings.from_json(self._handle.record.settings)
+
+    def export(
+        self,
+        path: str | Path,
+        trial: int | None = None,
+        *,
+        forms: Sequence[str] = FORMS,
+        calibrate: str | None = None,
+        quantize: str | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write a bundle to a new folder: the retrained winner's (of its seeds, the best by validation), or that of
+        the architecture of a trial; `forms` of the model as `autofi.export.export` tells them.
+
+        An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does; which trial is
+        recorded as the winner stays as it is.
+
+        With `calibrate`, "platt" or "isotonic", the bundle's probabilities are calibrated on the validation rows, by
+        the predictions kept beside the study; its metrics tell what that changed. See `autofi.records.calibrate`.
+
+        With `quantize`, "int8" or "fp16", the tables and weights of the form onnx take half of the bytes or, with int8,
+        down to a quarter; `pt2` and `torch` stay float32. The metrics tell by how much its probabilities differ from
+        those of float32; beyond 0.02 on average nothing is written. See `autofi.export.onnx_quantize`.
+        """
+        # torch's exporter to ONNX takes seconds to import.
+        from autofi.export.export import release_bundle
+
+        progress = progress or SilentProgress()
+        chosen = forms_of(forms)
+        smaller = quantization_of(quantize, chosen)
+        if calibrate is not None:
+            check_calibration(self._handle, calibrate, refit=trial is not None and self._settings.refit)
+        models = self._won() if trial is None else self._of_trial(self._trial(trial), progress)
+        model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
+        assert model.path is not None
+        found = None if calibrate is None else fitted_calibration(self._handle, model, calibrate)
+        target = Path(path)
+        release_bundle(
+            model.path,
+            target,
+            forms=chosen,
+            calibrated=found,
+            quantize=smaller,
+            origin=self._origin(model),
+            progress=progress,
+        )
+        if found is not None:
+            progress.note(found.describe())
+        self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
+        return target
+
+    def _origin(self, model: ModelRecord) -> dict[str, Any]:
+        """What a bundle tells beside what it was made with: the study's name now, and of a winner what had been read of
+        test rows before it was chosen."""
+        choice = crowned(self._handle)
+        found: dict[str, Any] = {"study": self.name}
+        if choice is not None and choice.read and choice.architecture_id == model.architecture_id:
+            found["choice"] = choice.told()
+        return found
+
+    def report(
+        self,
+        path: str | Path | None = None,
+        form: str | None = None,
+        *,
+        rashomon: float | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write what is known of the study, running or finished, and return where.
+
+        form      `html`: one page that needs nothing else; `json`: one document; `md`: a folder with `study.yaml` and
+                  `report.md`, to be committed. By default what the end of `path` says, else a page
+        path      a file, or for `md` a folder; by default under `studies/<name>` of the working directory
+        rashomon  explore the models that are as good as the winner but for that share of its logloss first; see
+                  `rashomon`, which opens the data again
+        """
+        target, chosen = report_target(self.name, path, form)
+        if rashomon is not None:
+            self.rashomon(rashomon, progress=progress)
+        findings = self.findings()
+        if chosen == "md":
+            write_report(target, findings.record, findings.summary, self._ranked_trials())
+        else:
+            written = page_html(findings) if chosen == "html" else f"{json_text(report_document(findings))}\n"
+            write_whole(target, written)
+        return target
+
+    @property
+    def figures(self) -> StudyFigures:
+        """Plotly figures of the study as it is now, such as `study.figures.interaction_map()`."""
+        return StudyFigures(self.findings())
+
+    def findings(self) -> Findings:
+        """All that a report is made of, read once."""
+        return read_findings(self._handle, self.summary())
+
+    def _ranked_trials(self) -> list[dict[str, Any]]:
+        return [
+            {str(key): value for key, value in row.items()} for row in self.leaderboard().to_dict("records")
+        ]
+
+    def rashomon(
+        self,
+        eps: float = 0.05,
+        *,
+        settings: ExploringSettings | None = None,
+        progress: Progress | None = None,
+    ) -> RashomonSet:
+        """Interaction scores over all models whose validation logloss is within the share `eps` of the best.
+
+        Which fields and pairs the models rely on, how far they differ in that, and the same of masked models around
+        the winner; `settings` say on how many rows and pairs, their `eps` is replaced. The set is kept in the study,
+        another one replaces it. Validation rows are read, never test rows. The data is opened again as `retrain` does::
+
+            found = autofi.open_study("mine").rashomon(0.05)
+            for cloud in found.pairs[:5]:
+                print(cloud.names, cloud.low, cloud.high, cloud.reference)
+            swarm(found).write_html("swarm.html")  # from autofi.plots.rashomon import swarm
+        """
+        # SciPy's distributions take half a second to import.
+        from autofi.rashomon.explore import ExploringSettings
+        from autofi.rashomon.record import explore
+
+        progress = progress or SilentProgress()
+        asked = dataclasses.replace(settings or ExploringSettings(), eps=eps)
+        bench = self._bench or self._open_bench(self._settings, progress)
+        return explore(self._handle, bench, asked, progress)
+
+    def _won(self) -> list[ModelRecord]:
+        """The seeds of the retrained winner."""
+        won = self._handle.stage(WINNER)
+        models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
+        if not models:
+            raise ExportError(
+                f"A study is exported once its winner is retrained: '{self.name}' has none; "
+                f"run autofi retrain {self.name}."
+            )
+        return models
+
+    def _of_trial(self, record: TrialRecord, progress: Progress) -> list[ModelRecord]:
+        """The seeds of a trial's architecture; one is trained where there is none."""
+        refit = self._settings.refit
+
+        def found() -> list[ModelRecord]:
+            won = self._winners(record.architecture_id, refit=refit)
+            return won or self._winners(record.architecture_id, refit=refit, role=ModelRole.RETRAINED)
+
+        if not found():
+            progress.note(
+                f"Trial {record.number} has no bundle yet: its architecture is retrained, with one seed."
+            )
+            with self._handle:
+                bench = self._claimed_bench(None, progress)
+                self._train(bench, record, ModelRole.RETRAINED, seeds=1, progress=progress)
+        return found()
+
+    def _points(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "trial": trial.number,
+                "values": dict(trial.values),
+                "architecture": trial.attrs.get("describe"),
+                "architecture_id": trial.architecture_id,
+            }
+            for trial in front_trials(self._handle)
+        ]
+
+    def _trial(self, number: int) -> TrialRecord:
+        found = {trial.number: trial for trial in complete_trials(self._handle)}
+        if number not in found:
+            raise not_finished(self.name, number, found)
+        return found[number]
+
+    def _open_bench(self, settings: SearchSettings, progress: Progress) -> Workbench:
+        progress.phase("encode")
+        dataset = open_again(settings, study=self.name, fingerprint=self._handle.record.data_fingerprint)
+        device = pick_device("auto")
+        return Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
+
+    def _winners(
+        self, architecture_id: str, *, refit: bool, role: ModelRole = ModelRole.WINNER
+    ) -> list[ModelRecord]:
+        """The seeds of a retrained architecture."""
+        return [
+            model
+            for model in self._handle.models(role)
+            if model.architecture_id == architecture_id and model.refit == refit
+        ]
+
+    def _model(self, name: str, models: Sequence[ModelRecord]) -> dict[str, Any]:
+        return over_seeds(name, models, test_error=self._test_error(models[0]))
+
+    def _test_error(self, model: ModelRecord) -> float | None:
+        """Standard error of the test AUC over rows; of a model of an older version from its predictions."""
+        kept = kept_test_error(model)
+        if kept is not None:
+            return kept
+        scores, labels = self._predictions(model, "test"), load_labels(self._handle, "test")
+        if scores is None or labels is None or len(scores) != len(labels):
+            return None
+        return auc_interval(labels, scores).standard_error
+
+    def _comparison(
+        self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
+    ) -> dict[str, Any] | None:
+        """The winner against the baseline with the best test AUC: paired over test rows and over seeds."""
+        rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
+        mine = mean_figures(winners, "test") if winners else None
+        labels = load_labels(self._handle, "test")
+        if not rivals or mine is None or labels is None:
+            return None
+        name = max(rivals, key=lambda name: mean_figures(rivals[name], "test")["auc"])  # type: ignore[index]
+        theirs = mean_figures(rivals[name], "test")
+        assert theirs is not None
+        a = self._predictions(winners[0], "test")
+        b = self._predictions(rivals[name][0], "test")
+        if a is None or b is None:
+            return None
+        variance = delong(labels, a, b).standard_error ** 2
+        for models in (winners, rivals[name]):
+            aucs = [model.metrics["test"]["auc"] for model in models]
+            variance += statistics.variance(aucs) / len(aucs) if len(aucs) > 1 else 0.0
+        difference, half = mine["auc"] - theirs["auc"], NORMAL_95 * math.sqrt(variance)
+        low, high = difference - half, difference + half
+        verdict = "better" if low > 0 else "worse" if high < 0 else "tie"
+        return {"baseline": name, "difference": difference, "interval": [low, high], "verdict": verdict}
+
+    def _predictions(self, model: ModelRecord, part: str) -> np.ndarray[Any, Any] | None:
+        return load_predictions(self._handle, model_key(model)).get(part)
+
+    def _names(self, architecture: Architecture) -> list[str]:
+        """The fields in the order of the data; an architecture that was stored has lost it."""
+        return list((self._handle.stage("fields") or {}).get("names") or architecture.fields)
+
+    def _pairs(self, architecture: Architecture) -> list[dict[str, Any]]:
+        found = []
+        for left, right in combinations(self._names(architecture), 2):
+            choice, form = architecture.choice(left, right)
+            found.append({"left": left, "right": right, "choice": choice, "form": form})
+        return found
+
+    def _explored(self) -> dict[str, int] | None:
+        """How many architectures were scored by inherited weights, and how many are sure to gain; None without."""
+        kept = (self._handle.stage(PROPOSAL) or {}).get("exploration")
+        found = Exploration.from_json(kept) if kept else Exploration()
+        return {"scored": len(found.scored), "sure": len(found.best)} if found.scored else None
+
+    def _warnings(self) -> list[dict[str, Any]]:
+        """What the checks of the data warn of; none where a version without them searched."""
+        return list((self._handle.stage(DATA) or {}).get("warnings", []))
+
+    def _stopped(self) -> str | None:
+        """Why the search ended; None before it did."""
+        return (self._handle.stage(STOPPED) or {}).get("reason")
+
+    def _seconds(self) -> dict[str, float | None]:
+        seconds = self._handle.stage("seconds") or {}
+        found: dict[str, float | None] = {name: seconds.get(name) for name in ("encode", "search", "retrain")}
+        return found | {"total": sum(seconds.values()) if seconds else None}
+
+
+def _counted_earlier(trials: Sequence[TrialRecord]) -> int:
+    """How many trials' bytes are of trained tables and trees alone, as an earlier version counted, beside others'."""
+    earlier = sum("fitted_bytes" not in trial.attrs for trial in trials)
+    return earlier if earlier < len(trials) else 0
+
+
+def open_study(name: str, storage: str | None = None) -> Study:
+    """The study of that name; `StudyNotFoundError` with the nearest name where there is none."""
+    store = StudyStore(resolve_storage(storage))
+    return Study(store, store.open(name))
+
+
+__all__ = ["Study", "open_study"]

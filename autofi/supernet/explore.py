@@ -1,0 +1,128 @@
+"""Exploring: whole architectures scored by the weights they inherit, each proposed from what those before came to.
+
+Selecting goes one option at a time, and sees no gain that two changes have only together. Here a sampler of the engine
+walks on from there. Half of the rows that judge guide it; the best are compared on the other half, where looking at
+many architectures has not favoured any of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from optuna.distributions import CategoricalDistribution
+
+from autofi.core.progress import Progress
+from autofi.samplers.base import Known, Question
+from autofi.samplers.registry import propose
+from autofi.space.optuna_distributions import forms_label
+from autofi.supernet.exploration import Explored
+from autofi.supernet.inherited_evaluator import Judges
+from autofi.supernet.inherited_scoring import Options
+
+#: Architectures that are compared on the other half of the rows.
+FINALISTS = 16
+#: Of what is known, the sampler is shown so many at most, the last: the cost of a proposal must not grow.
+SHOWN = 256
+#: The key of the set of streams beside those of the slots.
+STREAMS = "streams"
+#: Steps between two signs of progress.
+TOLD = 50
+
+
+def explore(
+    judges: Judges,
+    starts: Sequence[Options],
+    streams: int | None,
+    *,
+    count: int,
+    sampler: str,
+    seed: int,
+    progress: Progress,
+) -> tuple[Explored, ...]:
+    """Propose `count` architectures, the `starts` with that set of streams first; every distinct one, in order."""
+    walk = _Walk(judges, streams)
+    known: list[Known] = []
+    found: dict[tuple[Options, int | None], Explored] = {}
+    for step in range(count):
+        if step < len(starts):
+            point = judges.settled(starts[step], streams)
+        else:
+            question = Question(
+                walk.distributions,
+                walk.parameters(starts[0], streams),
+                known[-SHOWN:],
+                ("minimize",),
+                # As much is shown after SHOWN steps: what is drawn must differ all the same.
+                seed=seed * count + step,
+            )
+            point = walk.point(propose(sampler, question), starts[0])
+        if point not in found:
+            found[point] = _scored(judges, *point)
+        known.append(Known(walk.parameters(*point), (found[point].guided,)))
+        if (step + 1) % TOLD == 0 or step + 1 == count:
+            progress.advance(step % TOLD + 1, scored=len(found))
+    return _compared(judges, list(found.values()))
+
+
+def score_variants(
+    judges: Judges, variants: Iterable[Options], streams: Iterable[int | None], known: Iterable[Explored]
+) -> tuple[Explored, ...]:
+    """The variants with every set of streams that they can have as they are, those left out that are `known`."""
+    seen = {(one.options, one.streams) for one in known}
+    # Each once: variants of different names may come to the same options.
+    points = dict.fromkeys(product(variants, streams))
+    return tuple(
+        _scored(judges, *point) for point in points if point not in seen and judges.settled(*point) == point
+    )
+
+
+def _scored(judges: Judges, options: Options, streams: int | None) -> Explored:
+    return Explored(options, streams, float(judges.losses(options, streams, "guiding").double().mean()))
+
+
+def _compared(judges: Judges, scored: Sequence[Explored]) -> tuple[Explored, ...]:
+    """The same, the most promising with what they gain on the start on rows that guided nobody."""
+    start = scored[0]
+    before = judges.losses(start.options, start.streams, "judging")
+
+    def compared(one: Explored) -> Explored:
+        gains = (before - judges.losses(one.options, one.streams, "judging")).double()
+        return dataclasses.replace(
+            one, gain=float(gains.mean()), standard_error=float(gains.std() / len(gains) ** 0.5)
+        )
+
+    finalists = sorted(scored[1:], key=lambda one: one.guided)[:FINALISTS]
+    return tuple(compared(one) if one in finalists else one for one in scored)
+
+
+class _Walk:
+    """Points of the space as a sampler sees them: a parameter per slot with a choice, and one for the streams."""
+
+    def __init__(self, judges: Judges, streams: int | None) -> None:
+        self._judges = judges
+        self._names = [" × ".join(map(str, slot.column)) for slot in judges.slots]
+        self._labels = [[forms_label(forms) for forms in slot.options] for slot in judges.slots]
+        self.distributions = {
+            name: CategoricalDistribution(labels)
+            for name, labels in zip(self._names, self._labels, strict=True)
+            if len(labels) > 1
+        }
+        self._streamed = streams is not None
+        if self._streamed:
+            self.distributions[STREAMS] = CategoricalDistribution(list(map(str, judges.sets)))
+
+    def parameters(self, options: Options, streams: int | None) -> dict[str, str]:
+        """A point as the sampler's parameters."""
+        named = zip(self._names, self._labels, options, strict=True)
+        found = {name: labels[option] for name, labels, option in named if len(labels) > 1}
+        return found | ({STREAMS: str(streams)} if self._streamed else {})
+
+    def point(self, parameters: dict[str, str], otherwise: Options) -> tuple[Options, int | None]:
+        """The point of a sampler's parameters."""
+        options = tuple(
+            labels.index(parameters[name]) if name in parameters else option
+            for name, labels, option in zip(self._names, self._labels, otherwise, strict=True)
+        )
+        return self._judges.settled(options, int(parameters[STREAMS]) if self._streamed else None)

@@ -1,0 +1,111 @@
+"""The read-out's first layer over the vectors of every candidate, cut by slot and option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from autofi.supernet.supernet import Supernet
+from autofi.training.row_source import Rows
+
+#: Rows whose vectors are computed at once: some 100 MB of them at 741 pairs of two operators.
+BUILD_ROWS = 1024
+
+
+class FirstLayer:
+    """What the vectors of every candidate add to the first layer's output.
+
+    The layer is linear: its output for an architecture is one product over the columns in use, and from one
+    architecture to another only the columns between them are subtracted or added. A *column* is one number of an
+    operator's vector at a slot; where vectors are summed per field it meets the weights of both fields.
+    """
+
+    def __init__(self, supernet: Supernet, dtype: torch.dtype) -> None:
+        self._supernet = supernet
+        where = {slot.column: position for position, slot in enumerate(supernet.choices)}
+        most = max(len(slot.options) for slot in supernet.choices)
+        slots, used, weights = [], [], []
+        for name, operator in supernet._operators():
+            widths = torch.tensor(operator.widths())
+            rows = [where[slot] for slot in operator.slots]
+            table = torch.zeros(len(rows), most, dtype=torch.bool)
+            for position, row in enumerate(rows):
+                for number, forms in enumerate(supernet.choices[row].options):
+                    table[position, number] = name in forms
+            slots.append(torch.tensor(rows).repeat_interleave(widths))
+            used.append(table.repeat_interleave(widths, 0))
+            weights.append(supernet.first_weight(name).detach().T)
+        # By column: its slot [C], the options that use it [C, most options], the weight it meets [C, H].
+        self._slot, self._used = torch.cat(slots), torch.cat(used)
+        self._every = torch.arange(len(self._slot))
+        self._weight = torch.cat(weights).to(dtype)
+        if supernet.readout.sizes.name == "none":
+            self._weight.zero_()
+        self.bias = supernet.readout.first_bias().detach().to(dtype)
+        # Columns that are always used together: their place among the shares [C], and the share as a column.
+        kinds = torch.cat([self._slot.unsqueeze(1), self._used], 1)
+        kinds, self._share = kinds.unique(dim=0, return_inverse=True)
+        self._share_slot, self._share_used = kinds[:, 0], kinds[:, 1:].bool()
+
+    def bytes(self, rows: int) -> int:
+        """What `activations` of so many rows take."""
+        return rows * len(self._slot) * self._weight.element_size()
+
+    def output_bytes(self, rows: int) -> int:
+        """What an `output` of so many rows takes."""
+        return rows * len(self.bias) * self.bias.element_size()
+
+    def activations(self, rows: Rows) -> Tensor:
+        """The vectors of every candidate `[C, N]`, column by column: those in use are gathered in whole lines."""
+        found = self._weight.new_empty(len(self._slot), len(rows))
+        for start in range(0, len(rows), BUILD_ROWS):
+            part = slice(start, min(start + BUILD_ROWS, len(rows)))
+            selected = rows.part(part).selected
+            first = 0
+            for name, operator in self._supernet._operators():
+                vectors = operator(selected[name])
+                found[first : first + vectors.shape[1], part] = vectors.T
+                first += vectors.shape[1]
+        return found
+
+    def active(self, options: Sequence[int]) -> Tensor:
+        """Which columns an architecture uses, bool `[C]`."""
+        return self._used[self._every, torch.tensor(options)[self._slot]]
+
+    def active_at(self, slot: int, option: int) -> Tensor:
+        """Which columns one option of one slot uses, bool `[C]`."""
+        return (self._slot == slot) & self._used[:, option]
+
+    def between(self, before: Tensor | None, after: Tensor) -> tuple[Tensor, Tensor]:
+        """The columns that change from one architecture to another, `[D]`, and their signed weights, `[D, H]`.
+
+        before, after   what `active` gives; None for an architecture without columns
+        """
+        left = self._every[:0] if before is None else (before & ~after).nonzero().flatten()
+        entered = (after if before is None else after & ~before).nonzero().flatten()
+        columns = torch.cat([left, entered]).to(self._weight.device)
+        weight = self._weight.index_select(0, columns)
+        weight[: len(left)].neg_()
+        return columns, weight
+
+    def output(self, activations: Tensor, columns: Tensor, weight: Tensor, base: Tensor | None) -> Tensor:
+        """`base` (None: the bias) and the product over these columns, `[N, H]`."""
+        added = self.bias if base is None else base
+        return torch.addmm(added, activations.index_select(0, columns).T, weight)
+
+    def shares(self, activations: Tensor, slope: Tensor) -> Tensor:
+        """What every slot's vectors add where the layers above are linear, float `[shares, N]`.
+
+        slope   by row, what a unit of the first layer's output adds, `[N, H]`
+        """
+        added = torch.mm(self._weight, slope.T.to(self._weight.dtype)).mul_(activations)
+        found = torch.zeros(len(self._share_slot), added.shape[1], device=added.device)
+        return found.index_add_(0, self._share.to(added.device), added.float())
+
+    def shares_of(self, candidates: Sequence[Sequence[int]]) -> Tensor:
+        """Which shares every candidate has, float `[candidates, shares]`."""
+        options = torch.tensor([list(chosen) for chosen in candidates])[:, self._share_slot]
+        used: Tensor = self._share_used.expand(len(options), -1, -1).gather(2, options.unsqueeze(2))
+        return used.squeeze(2).float()

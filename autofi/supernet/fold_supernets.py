@@ -1,0 +1,128 @@
+"""Supernets trained by paths, each with rows that it never saw to be judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autofi.data.folds import deal_folds
+from autofi.model.network import Layout, Streams
+from autofi.operators.base import Sizes
+from autofi.supernet.batchnorm_recalibration import recalibrate
+from autofi.supernet.context import READOUT, Run, batch_for, bias_of
+from autofi.supernet.greedy_selection import HeldOut
+from autofi.supernet.path_training import train_by_paths
+from autofi.supernet.slots import Offer
+from autofi.supernet.supernet import Supernet
+from autofi.training.place_rows import rows_for
+from autofi.training.predict import predict
+from autofi.training.row_source import RowSource
+
+#: With fewer held-out rows than this, differences are pooled over folds of the training rows instead.
+ENOUGH_ROWS = 15_000
+FOLDS = 3
+#: Rows that judge at most: beyond, the standard error is small enough for any difference worth having. With many
+#: candidates fewer rows judge, down to ENOUGH_ROWS, so that judging a wide table takes no longer than training it.
+MOST_ROWS = 60_000
+JUDGED = 6_000_000
+
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trained supernet, the rows it learned from and those it is judged by."""
+
+    supernet: Supernet
+    training: torch.Tensor
+    judging: torch.Tensor
+
+
+@dataclass(frozen=True)
+class PathSupernets:
+    """One supernet, or with few held-out rows one per fold, over the same slots and sets of streams."""
+
+    folds: tuple[Judged, ...]
+    rows: RowSource
+    labels: npt.NDArray[np.float32]
+
+    def held_out(self) -> list[HeldOut]:
+        """What judges single options."""
+        return [
+            HeldOut(fold.supernet, self.rows.take(fold.judging).to(fold.supernet.device))
+            for fold in self.folds
+        ]
+
+    @property
+    def truth(self) -> npt.NDArray[np.float32]:
+        """Labels of all rows that judge, in the order of `inherited`."""
+        judging = np.concatenate([fold.judging.numpy() for fold in self.folds])
+        truth: npt.NDArray[np.float32] = self.labels[judging]
+        return truth
+
+    def inherited(self, layout: Layout, streams: int | None = None) -> Probabilities:
+        """Click probabilities of all rows that judge, by what the supernets have learned of one architecture."""
+        return np.concatenate([_inherited(fold, self.rows, layout, streams) for fold in self.folds])
+
+
+def train_path_supernets(run: Run, offer: Offer, streams: Sequence[Streams]) -> PathSupernets:
+    """Train as the space's `search` says, on folds where validation rows are few."""
+    settings, labels = run.space.search, run.dataset.labels
+    slots, shapes = offer.slots, offer.shapes
+    folds = _folds(run, sum(len(slot.options) for slot in slots))
+    run.progress.phase("train supernet by paths", total=settings.epochs * len(folds))
+    bias = bias_of(shapes)
+    judged = []
+    rows: RowSource | None = None
+    for number, (training, judging) in enumerate(folds):
+        supernet = run.fresh(
+            lambda: Supernet(slots, shapes, Sizes(), READOUT, streams=streams, bias=bias), number
+        )
+        if rows is None:
+            rows = rows_for(supernet, offer.features, labels)
+        index = torch.from_numpy(training)
+        train_by_paths(
+            supernet,
+            rows,
+            index=index,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            embedding_l2=settings.embedding_l2,
+            batch_size=min(settings.batch_size, batch_for(len(index))),
+            generator=run.draws(number),
+            sampling=settings.sampling,
+            on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
+        )
+        judged.append(Judged(supernet, index, torch.from_numpy(judging)))
+    assert rows is not None
+    return PathSupernets(tuple(judged), rows, labels)
+
+
+def _folds(run: Run, candidates: int) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """(rows that train, rows that judge), disjoint: validation when it is large, else folds of training rows too."""
+    train, valid = run.dataset.parts["train"], run.dataset.parts["valid"]
+    judges = np.arange(valid.start, valid.stop)
+    most = min(MOST_ROWS, max(ENOUGH_ROWS, JUDGED // max(candidates, 1)))
+    if len(judges) >= ENOUGH_ROWS:
+        return [(np.arange(train.stop), run.generator.permutation(judges)[:most])]
+    fold = deal_folds(train.stop, FOLDS, run.generator, run.dataset.together())
+    unseen = [np.concatenate([np.flatnonzero(fold == k), judges[k::FOLDS]]) for k in range(FOLDS)]
+    return [
+        (np.flatnonzero(fold != k), run.generator.permutation(unseen[k])[: most // FOLDS])
+        for k in range(FOLDS)
+    ]
+
+
+def _inherited(fold: Judged, rows: RowSource, layout: Layout, streams: int | None) -> Probabilities:
+    supernet = fold.supernet
+    supernet.activate(layout)
+    supernet.choose_streams(streams)
+    recalibrate(supernet, rows, fold.training)
+    found = predict(supernet, rows, fold.judging)
+    supernet.choose_streams(None)
+    supernet.reset()
+    return found

@@ -1,0 +1,225 @@
+"""Which forms and options to propose: screen the pairs, train a supernet over what is left, judge on held-out rows.
+
+Three procedures, chosen by the space's `search.method`:
+
+- **paths** (default). A network without pairs is cross-fitted; a pair is opened when the rest it leaves is explained,
+  on rows nobody fitted, by the pair's cells or by a low-rank product, whichever does so better (`screen`). A supernet
+  over the open pairs and the forms of the fields is trained by random paths (`paths`). Every option must then earn its
+  place on held-out rows by more than its own uncertainty (`selection`). From there a sampler walks on over whole
+  architectures (`exploring`).
+- **gumbel**. Choice weights by Gumbel-softmax, learned on rows the network weights do not train on (`gradient`).
+- **joint**. The published OptInter procedure: choice weights and network weights on the same rows (`gradient`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from autofi.core.progress import Progress
+from autofi.data.dataset import EncodedDataset
+from autofi.model.build import build_network
+from autofi.operators.base import Sizes
+from autofi.operators.registry import choices_of
+from autofi.space.architecture import Forms
+from autofi.space.parameters import Choices
+from autofi.space.resolve import resolve
+from autofi.space.search_space import SearchSpace
+from autofi.space.training_config import TrainingSettings
+from autofi.supernet.context import READOUT, Run, bias_of
+from autofi.supernet.differentiable import train_by_gradient
+from autofi.supernet.exploration import Exploration
+from autofi.supernet.explore import explore, score_variants
+from autofi.supernet.fold_supernets import train_path_supernets
+from autofi.supernet.greedy_selection import Move, select
+from autofi.supernet.inherited_evaluator import Judges
+from autofi.supernet.pair_screening import PairScore
+from autofi.supernet.proposal import Proposal
+from autofi.supernet.slots import Offer, offer_of, streams_of
+from autofi.supernet.supernet import Supernet
+from autofi.supernet.variants import variant_options
+from autofi.supernet.weight_entanglement import Entangled, learn_widths, width_choices
+from autofi.training.place_rows import rows_for
+
+CPU = torch.device("cpu")
+
+#: The option of a pair's target statistics by themselves, and how many pairs get them together.
+RATES: Forms = ("memorize_statistics",)
+MOST_RATES = 60
+
+
+def propose(
+    dataset: EncodedDataset,
+    space: SearchSpace,
+    *,
+    seed: int,
+    progress: Progress,
+    device: torch.device = CPU,
+) -> Proposal:
+    """Choose the forms of the fields and the options of the pairs, reading training and validation rows only."""
+    run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
+    offer = offer_of(run)
+    names, forms = tuple(dataset.encoder.schema.names), offer.forms
+    if all(len(slot.options) == 1 for slot in offer.slots):
+        options = space.pairs.options[0]
+        fixed = {(names[left], names[right]): options for left, right in offer.pairs if options}
+        proposal = Proposal(forms, forms, fixed, fixed, fixed)
+    else:
+        by = _by_paths if space.search.method == "paths" else _by_gradient
+        proposal = by(run, offer)
+        rates = _with_rates(space, names, offer.screened.ranked, proposal)
+        proposal = dataclasses.replace(proposal, rates=rates)
+    proposal = dataclasses.replace(proposal, products=offer.screened.products)
+    if space.search.sizes == "entangled":
+        proposal = dataclasses.replace(proposal, widths=_widths(run, offer, proposal))
+    return proposal
+
+
+def _widths(run: Run, offer: Offer, proposal: Proposal) -> dict[str, Any]:
+    """Sizes learned for the proposed fields and pairs; validation rows choose."""
+    space, dataset = run.space, run.dataset
+    offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
+    architecture = resolve(space, fields=proposal.fields, pairs=proposal.pairs)
+    choices = width_choices(offered, architecture)
+    if choices is None:
+        return {}
+    settings = space.search
+    run.progress.phase("learn widths", total=settings.epochs)
+    dim, hidden, streams = choices.largest
+    architecture = dataclasses.replace(
+        architecture,
+        sizes=dataclasses.replace(architecture.sizes, embedding_dim=dim),
+        readout=dataclasses.replace(architecture.readout, hidden=hidden, members=1),
+        streams=streams,
+        training=TrainingSettings(),
+    )
+    entangled = Entangled(build_network(architecture, offer.builder, seed=run.seed), choices).to(run.device)
+    train, valid = dataset.parts["train"], dataset.parts["valid"]
+    return learn_widths(
+        entangled,
+        rows_for(entangled.network, offer.features, dataset.labels),
+        weight_index=torch.arange(train.start, train.stop),
+        choice_index=torch.arange(valid.start, valid.stop),
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        embedding_l2=settings.embedding_l2,
+        batch_size=settings.batch_size,
+        generator=run.draws(),
+        on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
+    )
+
+
+def _with_rates(
+    space: SearchSpace, names: tuple[str, ...], ranked: Sequence[PairScore], proposal: Proposal
+) -> dict[tuple[str, str], Forms]:
+    """Target statistics of many pairs: the best by the screen's memorizing score, whatever was likely of them.
+
+    A likely embedding of a cross stays beside its statistics. A likely product does not: on sparse tables its factors
+    overfit before the statistics are learned (on Frappe two of them cost .003 AUC).
+    """
+    if RATES not in space.pairs.options:
+        return dict(proposal.likely)
+    chosen = [score.pair for score in sorted(ranked, key=lambda score: -score.memorize)[:MOST_RATES]]
+    found = {(names[left], names[right]): RATES for left, right in chosen}
+    for pair, forms in proposal.likely.items():
+        if choices_of(forms) == {"memorize"}:
+            found[pair] = tuple(sorted({*forms, *RATES}))
+    return found
+
+
+def _by_paths(run: Run, offer: Offer) -> Proposal:
+    settings = run.space.search
+    slots, shapes = offer.slots, offer.shapes
+    streams = streams_of(run, offer)
+    supernets = train_path_supernets(run, offer, streams)
+    held_out = supernets.held_out()
+    run.progress.phase("judge options on held-out rows")
+    start = [len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in slots]
+    options, moves = select(held_out, start, threshold=settings.threshold)
+    likely, more = select(held_out, options, threshold=min(1.0, settings.threshold))
+    proposal = _proposal(offer, options, likely, [*moves, *more])
+    searched = any(len(slot.options) > 1 for slot in slots)
+    if not streams and not (settings.explore and searched):
+        return proposal
+    run.progress.phase("judge streams" if streams else "judge architectures")
+    judges = Judges(supernets, tuple(options), seed=run.seed)
+    ranking = judges.rank_streams(tuple(options)) if streams else []
+    proposal = dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
+    if not settings.explore:
+        return proposal
+    run.progress.phase("explore by inherited weights", total=settings.explore)
+    scored = explore(
+        judges,
+        [tuple(options), tuple(likely)],
+        ranking[0] if ranking else None,
+        count=settings.explore,
+        sampler=settings.explorer,
+        seed=run.seed,
+        progress=run.progress,
+    )
+    named = tuple((tuple(shapes.names[field] for field in slot.column), slot.options) for slot in slots)
+    exploration = Exploration(named, tuple(streams), scored)
+    # What was explored is variants of its own.
+    proposal = dataclasses.replace(proposal, exploration=exploration)
+    run.progress.phase("judge variants")
+    made = variant_options(proposal, named, run.space.pairs.options)
+    variants = score_variants(judges, made, ranking or [None], scored)
+    return dataclasses.replace(proposal, exploration=dataclasses.replace(exploration, variants=variants))
+
+
+def _by_gradient(run: Run, offer: Offer) -> Proposal:
+    settings, dataset = run.space.search, run.dataset
+    slots, shapes = offer.slots, offer.shapes
+    run.progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
+    bias = bias_of(shapes)
+    # As published, the forms of a pair are mixed into the same columns.
+    supernet = run.fresh(lambda: Supernet(slots, shapes, Sizes(), READOUT, shared=True, bias=bias))
+    rows = rows_for(supernet, offer.features, dataset.labels)
+    train, valid = dataset.parts["train"], dataset.parts["valid"]
+    gumbel = settings.method == "gumbel"
+    learned = train_by_gradient(
+        supernet,
+        rows,
+        weight_index=torch.arange(train.stop),
+        choice_index=torch.arange(valid.start, valid.stop) if gumbel else torch.arange(train.stop),
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        embedding_l2=settings.embedding_l2,
+        batch_size=settings.batch_size,
+        method="gumbel" if gumbel else "joint",
+        generator=run.draws(),
+        on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
+    )
+    options = list(learned.options)
+    return _proposal(offer, options, options, [])
+
+
+def _proposal(offer: Offer, options: Sequence[int], likely: Sequence[int], moves: Sequence[Move]) -> Proposal:
+    slots, shapes = offer.slots, offer.shapes
+    fields: dict[str, Forms] = {}
+    sure: dict[tuple[str, str], Forms] = {}
+    possible: dict[tuple[str, str], Forms] = {}
+    for slot, option, other in zip(slots, options, likely, strict=True):
+        if len(slot.column) == 1:
+            fields[shapes.names[slot.column[0]]] = slot.options[option]
+            continue
+        names = (shapes.names[slot.column[0]], shapes.names[slot.column[1]])
+        if slot.options[option]:
+            sure[names] = slot.options[option]
+        if slot.options[other]:
+            possible[names] = slot.options[other]
+    where = {slot.column: slot for slot in slots}
+    evidence = tuple(
+        {
+            "slot": [shapes.names[f] for f in move.column],
+            "forms": list(where[move.column].options[move.option]),
+            "gain": move.gain,
+            "standard_error": move.standard_error,
+        }
+        for move in moves
+    )
+    return Proposal(fields, offer.forms, sure, possible, {}, evidence)

@@ -1,0 +1,62 @@
+"""What a search without a supernet has to know: the forms its fields can have, and the pairs worth asking about."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from autofi.core.memmap import release
+from autofi.core.progress import Progress
+from autofi.data.dataset import EncodedDataset
+from autofi.data.features import Pair
+from autofi.model.build import encoded_shapes
+from autofi.space.resolve import applicable_forms
+from autofi.space.search_space import SearchSpace
+from autofi.supernet.context import Run
+from autofi.supernet.pair_screening import PairScore
+from autofi.supernet.proposal import Proposal
+from autofi.supernet.screening import score_pairs
+from autofi.supernet.slots import asked_pairs
+
+#: Pairs that have a parameter of the study each, and are asked about without a look at them. More are screened, the
+#: space's `open_pairs` best of either kind are asked about, and of more than these, shares of the screen's rankings are
+#: chosen, so that a study of a wide table stays quick to propose for and readable.
+OWN_PARAMETERS = 64
+
+
+def survey(
+    dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress: Progress, device: torch.device
+) -> Proposal:
+    """A proposal that proposes nothing: all forms of all fields, every pair naive, and the pairs that may be more."""
+    run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
+    names = tuple(dataset.encoder.schema.names)
+    forms = applicable_forms(space, encoded_shapes(dataset.encoder, min_count=2))
+    pairs = asked_pairs(dataset, space)
+    if not space.pairs.searched:
+        options = space.pairs.options[0]
+        fixed = {(names[left], names[right]): options for left, right in pairs if options}
+        return Proposal(forms, forms, fixed, fixed, fixed)
+    found = {
+        (names[left], names[right]): (score.memorize, score.factorize)
+        for score in _worth_asking(run, pairs)
+        for left, right in [score.pair]
+    }
+    return Proposal(forms, forms, {}, {}, {}, screened=found)
+
+
+def _worth_asking(run: Run, pairs: list[Pair]) -> list[PairScore]:
+    """The pairs in their order; of many, those that lead one of the two rankings."""
+    if len(pairs) <= OWN_PARAMETERS:
+        return [PairScore(pair, 0.0, 0.0) for pair in pairs]
+    run.progress.phase("screen pairs", total=3)
+    scores, _, _ = score_pairs(run, pairs)
+    release(run.dataset.ids)
+    leading = {
+        score.pair
+        for ranked in (
+            sorted(scores, key=lambda score: -score.memorize),
+            sorted(scores, key=lambda score: -score.factorize),
+        )
+        for score in ranked[: run.space.search.open_pairs]
+    }
+    return [score for score in scores if score.pair in leading]

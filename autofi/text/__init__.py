@@ -1,0 +1,1 @@
+"""Architectures, objectives and verdicts in words and Markdown."""

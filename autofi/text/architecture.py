@@ -1,0 +1,80 @@
+"""What an architecture is made of, as lists in Markdown: its pairs, its fields, its streams."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autofi.space.architecture import Architecture
+from autofi.text.markdown import escaped
+
+#: Pairs or fields listed of one choice; of more, how many more there are.
+LISTED = 40
+
+
+def choices(architecture: Architecture, *, listed: int = LISTED) -> list[str]:
+    """Headings and lists in turn, `listed` pairs or fields of every choice; names are escaped."""
+    by_choice: dict[str, list[str]] = {}
+    for left, right in architecture.pairs:
+        choice, form = architecture.choice(left, right)
+        by_choice.setdefault(choice, []).append(f"{escaped(left)} × {escaped(right)} ({escaped(form)})")
+    by_forms: dict[str, list[str]] = {}
+    for name, forms in architecture.fields.items():
+        by_forms.setdefault(" + ".join(forms), []).append(escaped(name))
+    pairs = [
+        f"- {choice}, {_many(len(names), 'pair')}: {_listed(names, listed)}"
+        for choice, names in sorted(by_choice.items())
+    ]
+    fields = [
+        f"- {escaped(forms)}, {_many(len(names), 'field')}: {_listed(names, listed)}"
+        for forms, names in sorted(by_forms.items())
+    ]
+    streams = [f"- {escaped(stream)}" for stream in told(architecture.chosen_streams())]
+    found = [
+        "## Pairs",
+        "\n".join([*pairs, "- all others naive"] if pairs else ["- all naive"]),
+    ]
+    found += ["## Fields", "\n".join(fields)] if fields else []
+    return found + (["## Streams", "\n".join(streams)] if streams else [])
+
+
+def code(text: str) -> str:
+    """Text as code on one line, whatever is in it; pipes are escaped, as in a table they must be."""
+    shown = " ".join(text.split()) or repr(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    padding = " " if "`" in shown else ""
+    return fence + padding + shown.replace("|", "\\|") + padding + fence
+
+
+def _listed(names: list[str], most: int) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def told(streams: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every stream with the settings that are not its defaults, such as "cross_network, layers 2"."""
+    return [
+        ", ".join([stream["name"], *(f"{key} {_value(value)}" for key, value in stream["settings"].items())])
+        for stream in streams
+    ]
+
+
+def boosted_words(share: float) -> str:
+    """How much of what is predicted is boosted trees'."""
+    return (
+        f"boosted trees, {share:.0%} of the logit"
+        if share
+        else "boosted trees earned no share and are left out"
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        crosses = value and all(isinstance(one, list | tuple) for one in value)
+        return ", ".join(" × ".join(map(str, one)) for one in value) if crosses else "-".join(map(str, value))
+    return str(value)
