@@ -202,14 +202,14 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         It predicts the second of `classes_`, and finds the columns of arrays as x0, x1, ...
         """
-        from autofi.export.export import release_bundle
+        from autofi.export.export import export_bundle
 
         check_is_fitted(self)
         chosen = forms_of(forms)
         smaller = quantization_of(quantize, chosen)
         with tempfile.TemporaryDirectory(prefix="autofi-") as folder:
             _write_files(self._bundle, Path(folder))
-            release_bundle(folder, path, forms=chosen, quantize=smaller, progress=progress)
+            export_bundle(folder, path, forms=chosen, quantize=smaller, progress=progress)
         return Path(path)
 
     def __sklearn_tags__(self) -> Tags:

@@ -14,7 +14,7 @@ from benchmarks.trial_worker import NAME, STAGE, create
 Audit = dict[str, int]
 
 
-class Crew:
+class LocalWorkers:
     """Workers that measure `most` trials, each of which takes some seconds beside the database."""
 
     def __init__(self, url: str, *, most: int, seconds: float, pairs: int = 10, study: str = NAME) -> None:

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.crew import Audit, Crew
+from benchmarks.crew import Audit, LocalWorkers
 from benchmarks.servers import Server, postgres
 
 TRIALS = 60
@@ -33,7 +33,7 @@ WORKERS = 4
 def kill_workers(url: str, *, kills: int = 20) -> Audit:
     """Twenty workers, one after another, at random moments; each is replaced."""
     chance = random.Random(0)
-    crew = Crew(url, most=3 * TRIALS, seconds=SECONDS)
+    crew = LocalWorkers(url, most=3 * TRIALS, seconds=SECONDS)
     crew.join(count=WORKERS)
     for _ in range(kills):
         time.sleep(chance.uniform(0.0, 0.4))
@@ -57,7 +57,7 @@ def on_postgres(folder: Path) -> Audit:
 def server(folder: Path) -> Audit:
     """kill -9 of PostgreSQL, away for ten seconds, twice"""
     with postgres(folder) as running:
-        crew = Crew(running.url, most=3 * TRIALS, seconds=SECONDS)
+        crew = LocalWorkers(running.url, most=3 * TRIALS, seconds=SECONDS)
         crew.join(count=WORKERS)
         for _ in range(2):
             time.sleep(1.5)
@@ -68,7 +68,7 @@ def server(folder: Path) -> Audit:
 
 def dashboard(folder: Path) -> Audit:
     """kill -9 of the dashboard beside four workers, five times"""
-    crew = Crew(f"sqlite:///{folder}/a.db", most=TRIALS, seconds=SECONDS)
+    crew = LocalWorkers(f"sqlite:///{folder}/a.db", most=TRIALS, seconds=SECONDS)
     crew.join(count=WORKERS)
     for _ in range(5):
         shown = subprocess.Popen(
@@ -88,7 +88,7 @@ def disk(folder: Path) -> Audit:
     room.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", str(room)], check=True)
     try:
-        crew = Crew(f"sqlite:///{room}/a.db", most=TRIALS, seconds=SECONDS)
+        crew = LocalWorkers(f"sqlite:///{room}/a.db", most=TRIALS, seconds=SECONDS)
         crew.join(count=WORKERS)
         time.sleep(1)
         filler = room / "filler"
@@ -107,7 +107,7 @@ def disk(folder: Path) -> Audit:
 def network(folder: Path) -> Audit:
     """two hosts, the link of one cut for 20 s, PostgreSQL"""
     with _two_hosts() as (here, there, link), postgres(folder, host=here) as running:
-        crew = Crew(running.url, most=3 * TRIALS, seconds=SECONDS)
+        crew = LocalWorkers(running.url, most=3 * TRIALS, seconds=SECONDS)
         crew.join(count=2)
         crew.join(before=there, count=2)
         time.sleep(1.5)

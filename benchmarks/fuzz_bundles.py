@@ -19,7 +19,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.table import Table as Shown
+from rich.table import Table as OptunaDashboardAttributes
 
 from autofi.cli.output import console
 
@@ -46,7 +46,7 @@ def main(
             pool = _pool()
         found[outcome] += 1
     pool.shutdown()
-    shown = Shown("what became of it", "bundles")
+    shown = OptunaDashboardAttributes("what became of it", "bundles")
     for outcome, count in found.most_common():
         shown.add_row(outcome, str(count))
     console().print(shown)

@@ -30,7 +30,7 @@ from autofi.space.load import load_space
 from autofi.space.resolve import resolve
 from autofi.supernet.context import Run
 from autofi.supernet.fold_supernets import train_path_supernets
-from autofi.supernet.slots import offer_of, streams_of
+from autofi.supernet.slots import build_slots, streams_of
 from autofi.supernet.supernet import Slot, chosen
 from benchmarks.paired import machine
 
@@ -69,7 +69,7 @@ def main(
     dataset, device = open_data(table, settings), pick_device("auto")
     run = Run(dataset, chosen_space, seed, SilentProgress(), device, np.random.default_rng(seed))
     begun = time.monotonic()
-    offer = offer_of(run)
+    offer = build_slots(run)
     slots, streams = offer.slots, streams_of(run, offer)
     supernets = train_path_supernets(run, offer, streams)
     seconds = time.monotonic() - begun

@@ -13,15 +13,16 @@ from typing import Annotated
 import numpy as np
 import pyarrow as pa
 import typer
-from rich.table import Table as Shown
+from rich.table import Table as OptunaDashboardAttributes
 
 import autofi
 from autofi.bundle.bundle import write_bundle
 from autofi.cli.output import console
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.schema_inference import SchemaOverrides, infer_schema
-from autofi.export.export import release_bundle
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.export.export import export_bundle
 from autofi.model.build import build_network
 from autofi.operators.base import Sizes
 from autofi.readers import open_table
@@ -59,13 +60,13 @@ def main(
         origin={},
     )
     begun = time.perf_counter()
-    release_bundle(folder / "trained", folder / "model", forms=("onnx", "torch"))
+    export_bundle(folder / "trained", folder / "model", forms=("onnx", "torch"))
     seconds = time.perf_counter() - begun
     few = rows.slice(0, 200).drop_columns(["click"])
     onnx, torch = (
         autofi.load(folder / "model", runtime=runtime).predict_proba(few) for runtime in ("onnx", "torch")
     )
-    shown = Shown("", "")
+    shown = OptunaDashboardAttributes("", "")
     shown.add_row("bytes of tables", f"{network.table_bytes():,}")
     for name in ("model.onnx", "model.onnx.data"):
         shown.add_row(name, f"{(folder / 'model' / name).stat().st_size:,}")

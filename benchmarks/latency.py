@@ -15,7 +15,7 @@ import lightgbm
 import numpy as np
 import torch
 import typer
-from rich.table import Table as Shown
+from rich.table import Table as OptunaDashboardAttributes
 
 from autofi.bundle.bundle import Bundle, load_bundle
 from autofi.bundle.files import ONNX
@@ -46,7 +46,7 @@ def main(
     batch = table.combine_chunks().to_batches()[0]
     encoded = torch_bundle.builder.encoder.transform_batch(batch.select(list(schema.names)))
     trees = _trees(encoded, read_labels(table.column(schema.target)))
-    shown = Shown("batch", "what runs", "microseconds", "p99", "rows/s", "ONNX takes")
+    shown = OptunaDashboardAttributes("batch", "what runs", "microseconds", "p99", "rows/s", "ONNX takes")
     for rows in BATCHES:
         few = batch.slice(0, rows)
         features = torch_bundle.builder.of_rows(_part(encoded, rows))

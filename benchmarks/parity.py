@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 from numpy.typing import NDArray
-from rich.table import Table as Shown
+from rich.table import Table as OptunaDashboardAttributes
 
 import autofi
 from autofi.cli.output import console
@@ -53,7 +53,7 @@ def main(
     """Print the largest difference of every runtime from the network in torch."""
     predictors = {runtime: autofi.load(bundle, runtime=runtime, trust=True) for runtime in RUNTIMES}
     table = worse(read(data, predictors["torch"].schema.names, rows), predictors["torch"].schema.fields, seed)
-    shown = Shown("runtime", "rows", "largest difference", "rows/s")
+    shown = OptunaDashboardAttributes("runtime", "rows", "largest difference", "rows/s")
     expected = None
     for runtime, predictor in predictors.items():
         start = time.perf_counter()

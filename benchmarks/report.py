@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from rich.table import Table as Shown
+from rich.table import Table as OptunaDashboardAttributes
 
 from autofi.cli.output import console
 from autofi.report.html_page import page_html
@@ -53,7 +53,7 @@ def main(
         made_in = time.perf_counter() - read
         path = place / "report.html"
         path.write_text(page, encoding="utf-8")
-        shown = Shown("", "")
+        shown = OptunaDashboardAttributes("", "")
         shown.add_row("trials", f"{len(found.trials):,}")
         shown.add_row("seconds to read the study", f"{read - begun:.2f}")
         shown.add_row("seconds to make the page", f"{made_in:.2f}")

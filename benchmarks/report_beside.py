@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table as Shown
+from rich.table import Table as OptunaDashboardAttributes
 
 from autofi.cli.output import console
 from autofi.report.html_page import page_html
 from autofi.study.study import open_study
-from benchmarks.crew import Crew
+from benchmarks.crew import LocalWorkers
 from benchmarks.trial_worker import NAME
 
 WORKERS = 4
@@ -39,12 +39,14 @@ def main(
     if read is not None:
         _read(read, pause)
         return
-    shown = Shown("reports", "median ms of a trial", "nine of ten", "trials a minute", "lost, doubled, stuck")
+    shown = OptunaDashboardAttributes(
+        "reports", "median ms of a trial", "nine of ten", "trials a minute", "lost, doubled, stuck"
+    )
     for _ in range(runs):
         for reading in (False, True):
             with tempfile.TemporaryDirectory(prefix="autofi-beside-") as folder:
                 url = f"sqlite:///{folder}/a.db"
-                crew = Crew(url, most=trials * WORKERS, seconds=seconds, pairs=741)
+                crew = LocalWorkers(url, most=trials * WORKERS, seconds=seconds, pairs=741)
                 begun = time.perf_counter()
                 with _reader(url, pause, Path(folder) / "pages") if reading else _nobody():
                     crew.join(count=WORKERS)

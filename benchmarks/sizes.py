@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table as Shown
+from rich.table import Table as OptunaDashboardAttributes
 
 import autofi
 from autofi.bundle.bundle import load_bundle, write_bundle
@@ -23,7 +23,7 @@ from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
 from autofi.data.planted import PlantedSpec, generate
 from autofi.data.schema_inference import infer_schema
-from autofi.export.export import release_bundle
+from autofi.export.export import export_bundle
 from autofi.model.build import build_network
 from autofi.readers import open_table
 
@@ -45,7 +45,7 @@ def main(trials: Annotated[int, typer.Option(help="Of the search.")] = 2) -> Non
         study.export(folder / "winner")
         recorded = study.summary()["winner"]
         _all_memorized(folder)
-        shown = Shown("", "winner", "all pairs memorized", "share")
+        shown = OptunaDashboardAttributes("", "winner", "all pairs memorized", "share")
         sizes = {name: _sizes(folder / name) for name in ("winner", "memorized")}
         for what, size in sizes["winner"].items():
             other = sizes["memorized"][what]
@@ -66,7 +66,7 @@ def _all_memorized(folder: Path) -> None:
     write_bundle(
         folder / "plain", architecture=architecture, builder=builder, network=network, metrics={}, origin={}
     )
-    release_bundle(folder / "plain", folder / "memorized")
+    export_bundle(folder / "plain", folder / "memorized")
 
 
 def _sizes(folder: Path) -> dict[str, int]:

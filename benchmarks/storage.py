@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from autofi.store import StudyStore, resolve_storage
-from benchmarks.crew import Crew
+from benchmarks.crew import LocalWorkers
 from benchmarks.servers import mariadb, postgres
 from benchmarks.trial_worker import DISTRIBUTIONS, MEASURED, PARAMETERS, STAGE, architecture
 
@@ -49,7 +49,7 @@ def main(
         ):
             for wide in pairs or (10, 100, 741):
                 for count in clients or (1, 8, 32):
-                    crew = Crew(
+                    crew = LocalWorkers(
                         url,
                         most=before + trials * count,
                         seconds=seconds,
@@ -77,7 +77,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
         yield server.url
 
 
-def _fill(crew: Crew, count: int, pairs: int) -> None:
+def _fill(crew: LocalWorkers, count: int, pairs: int) -> None:
     """Give the study so many complete trials, each of another architecture."""
     described = architecture(pairs)
     with StudyStore(resolve_storage(crew.url)) as store, store.open(crew.study) as study:

@@ -22,14 +22,14 @@ from plotly.subplots import make_subplots
 from rich.console import Console
 from rich.table import Table
 
-from autofi.api.local_workers import Crew
+from autofi.api.local_workers import LocalWorkers
 from autofi.api.search import run_search
 from autofi.core.progress import SilentProgress
 from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
-from autofi.evaluation.workbench import Trained, Workbench
+from autofi.evaluation.workbench import TrainedModel, Workbench
 from autofi.metrics.ranking import auc
 from autofi.samplers.successive_halving import check_fidelity
 from autofi.space.architecture import Architecture
@@ -66,7 +66,7 @@ class Watched(Workbench):
         self.begun, self.seconds = time.monotonic(), seconds
         self.points: list[tuple[float, float, float]] = []
 
-    def train(self, architecture: Architecture, *, share: float = 1.0, **settings: Any) -> Trained:
+    def train(self, architecture: Architecture, *, share: float = 1.0, **settings: Any) -> TrainedModel:
         parts = (*settings.pop("parts", ("valid",)), "test")
         settings["on_evaluation"] = self._check
         trained = super().train(architecture, parts=parts, share=share, **settings)
@@ -147,7 +147,7 @@ def _search(
                 settings=settings.to_json(),
             )
             bench = Watched(dataset, seed=seed, seconds=seconds)
-            crew = Crew("strategies", storage, 0, device=bench.device, progress=progress)
+            crew = LocalWorkers("strategies", storage, 0, device=bench.device, progress=progress)
             with handle:
                 run_search(
                     handle,

@@ -14,8 +14,8 @@ import autofi
 from autofi.api.compare import load_comparison
 from autofi.cli.app import app
 from autofi.errors import ConfigError, DataError
+from autofi.evaluation.parallel import Retraining
 from autofi.store import ModelRole
-from autofi.study.retrain import Retraining
 from tests.visits import visits
 
 TABLE: dict[str, Any] = {

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autofi.core.units import short
 from autofi.errors import ConfigError
 from autofi.objectives.objectives import OBJECTIVES, Direction, Goals, Limit, pareto_front
-from autofi.text.units import short
 
 MIXED: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
 

@@ -19,7 +19,7 @@ import pytest
 import autofi
 from autofi.data.encode import encode
 from autofi.data.schema_inference import infer_schema
-from autofi.export.export import release_bundle
+from autofi.export.export import export_bundle
 from autofi.readers import open_table
 from autofi.serving.app import create_app
 from autofi.serving.served_model import ServedModel
@@ -121,7 +121,7 @@ def bundle(folder: Path) -> Path:
     """A model of tables, products, target encodings and trees of the table in memory, in all its forms."""
     table = open_table(pa.Table.from_pandas(frame(), preserve_index=False))
     model_of(table, streams=("linear",), most_pairs=3).write(folder / "whole")
-    release_bundle(folder / "whole", folder / "model")
+    export_bundle(folder / "whole", folder / "model")
     return folder / "model"
 
 

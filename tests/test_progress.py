@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from autofi.core.progress import RichProgress, SilentProgress, describe_figures
-from autofi.text.units import describe_seconds
+from autofi.core.units import describe_seconds
 
 
 class Clock:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from autofi.api.ray_workers import RayCrew, RayPlan
+from autofi.api.ray_workers import RayPlan, RayWorkers
 from autofi.cli.app import app
 from autofi.core.process_identity import start_time
 from autofi.core.progress import SilentProgress
@@ -74,7 +74,7 @@ def test_both_nodes_measure_and_what_a_lost_node_was_at_is_taken_over(cluster: A
     storage, progress = tmp_path / "s.db", Notes()
     searched(storage, trials=1)
     set_goal(storage, 1000)
-    with RayCrew("s", resolve_storage(str(storage)), 2, plan=PLAN, progress=progress) as crew:
+    with RayWorkers("s", resolve_storage(str(storage)), 2, plan=PLAN, progress=progress) as crew:
         while len(nodes := set(measuring(storage).values())) < 2:
             crew.check()
             assert progress.told == []

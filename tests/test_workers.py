@@ -15,8 +15,8 @@ import pytest
 import torch
 
 import autofi
-from autofi.api.local_workers import Crew
-from autofi.engine.stopping import Goal
+from autofi.api.local_workers import LocalWorkers
+from autofi.engine.stopping import StoppingRule
 from autofi.errors import ConfigError, DataError, StoreError, StudyNotFoundError
 from autofi.store import StudyHandle, StudyStore, TrialRecord, TrialState, resolve_storage
 from autofi.store.stage_keys import STAGE
@@ -45,7 +45,7 @@ def complete(storage: Path) -> list[TrialRecord]:
 
 def set_goal(storage: Path, trials: int) -> None:
     with StudyStore(resolve_storage(str(storage))) as store, store.open("s") as handle:
-        Goal(trials).keep(handle)
+        StoppingRule(trials).keep(handle)
 
 
 def test_what_a_trial_comes_to_does_not_depend_on_who_measures_it(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_worker_that_ends_early_is_told_of(tmp_path: Path, capsys: pytest.Capt
 
     with Notes() as progress:
         url = resolve_storage(str(tmp_path / "s.db"))
-        with Crew("s", url, 1, device=torch.device("cpu"), progress=progress) as crew:
+        with LocalWorkers("s", url, 1, device=torch.device("cpu"), progress=progress) as crew:
             while not told:
                 crew.check()
                 time.sleep(0.01)

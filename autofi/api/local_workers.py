@@ -19,8 +19,8 @@ from autofi.store.storage_url import STORAGE_VARIABLE
 PATIENCE = 20.0
 
 
-class Helpers(Protocol):
-    """Further workers, which begin and end with the context: `Crew`, or `autofi.api.ray_workers.RayCrew`."""
+class WorkerPool(Protocol):
+    """Further workers, which begin and end with the context: `LocalWorkers`, or `autofi.api.ray_workers.RayWorkers`."""
 
     def __enter__(self) -> Self: ...
 
@@ -35,7 +35,7 @@ class Helpers(Protocol):
         """Tell of workers that ended since the last call and should not have."""
 
 
-class Crew:
+class LocalWorkers:
     """`count` processes that run `autofi worker`; cores are shared out evenly, GPUs dealt out in turn.
 
     They begin with the search, and have read the data by the time there is something to measure.

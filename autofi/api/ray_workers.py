@@ -108,11 +108,11 @@ class RayPlan:
             )
 
 
-class RayCrew:
+class RayWorkers:
     """`count` workers on the cluster that runs (RAY_ADDRESS, or one on this machine), else on a local one of their own.
 
-    Those that Ray has no room for begin when it has. As of `Crew`, a worker that ends early, with its node or without,
-    is told of and not replaced; its trial is taken over by the others.
+    Those that Ray has no room for begin when it has. As with `LocalWorkers`, a worker that ends early, with its node
+    or without, is told of and not replaced; the others take its trial over.
     """
 
     def __init__(

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autofi.api.local_workers import Crew, Helpers
-from autofi.api.ray_workers import RayCrew, RayPlan
+from autofi.api.local_workers import LocalWorkers, WorkerPool
+from autofi.api.ray_workers import RayPlan, RayWorkers
 from autofi.baselines.train import check_baselines, default_baselines, run_baselines
 from autofi.core.device import pick_device
 from autofi.core.engine_names import OPTUNA
@@ -19,7 +19,7 @@ from autofi.data.load import open_data, source_name
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.data.split import DEFAULT_SPLIT
 from autofi.engine.finalists import run_finals
-from autofi.engine.stopping import Goal
+from autofi.engine.stopping import StoppingRule
 from autofi.engine.trials import measure_trials, prepare
 from autofi.errors import ConfigError
 from autofi.evaluation.parallel import at_once, default_jobs
@@ -186,11 +186,11 @@ def search(
         settings=settings.to_json(),
     )
     bench = Workbench(dataset, device=chosen_device, seed=seed, jobs=jobs or default_jobs(chosen_device))
-    crew: Helpers
+    crew: WorkerPool
     if ray is None:
-        crew = Crew(name, store.url, workers - 1, device=chosen_device, progress=progress)
+        crew = LocalWorkers(name, store.url, workers - 1, device=chosen_device, progress=progress)
     else:
-        crew = RayCrew(name, store.url, workers - 1, plan=ray, progress=progress)
+        crew = RayWorkers(name, store.url, workers - 1, plan=ray, progress=progress)
     with handle:
         apart = dataset.apart_names
         handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
@@ -256,13 +256,13 @@ def run_search(
     seed: int,
     deadline: float | None,
     plateau: int | None,
-    crew: Helpers,
+    crew: WorkerPool,
     tuning: Tuning | None = None,
     progress: Progress,
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
     seconds = None if deadline is None else deadline - time.monotonic()
-    Goal.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
+    StoppingRule.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
         with beside_the_search(progress):

@@ -9,7 +9,7 @@ from autofi.core.device import pick_device
 from autofi.core.progress import Progress, SilentProgress
 from autofi.data.config import SearchSettings
 from autofi.data.load import open_again
-from autofi.engine.stopping import Goal
+from autofi.engine.stopping import StoppingRule
 from autofi.engine.trials import POLL_SECONDS, measure_trials, prepare
 from autofi.errors import ConfigError, StoreError
 from autofi.evaluation.parallel import default_jobs
@@ -59,7 +59,7 @@ def work(
     progress = progress or SilentProgress()
     chosen_device = pick_device(device)
     with StudyStore(resolve_storage(storage)) as store, store.open(study) as handle:
-        if not Goal.read(handle).shared:
+        if not StoppingRule.read(handle).shared:
             raise ConfigError(
                 f"A tuner of NNI proposes to one process: '{study}' is searched with --engine nni; several at once are "
                 "trained there with --jobs."

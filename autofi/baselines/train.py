@@ -14,7 +14,7 @@ from autofi.core.progress import Progress, watch
 from autofi.data.config import DEFAULT_BASELINES
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.parallel import FAILURES, Retraining, try_each
-from autofi.evaluation.part_metrics import figures
+from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import Workbench
 from autofi.records.costs import record_costs
@@ -150,7 +150,7 @@ def train_baselines(
             key = baseline_key(name, seed)
             save_predictions(handle, key, trained.predictions)
             record_costs(handle, key, trained)
-            measured = figures(bench, trained.predictions)
+            measured = part_metrics(bench, trained.predictions)
             record_training(handle, trained, measured, role=ModelRole.BASELINE, name=name)
             _tell(progress, name, seed, measured)
         progress.advance()
@@ -178,7 +178,7 @@ def _train_trees(
         threads=2,
     )
     save_predictions(handle, baseline_key(name, seed), result.predictions)
-    measured = figures(bench, result.predictions)
+    measured = part_metrics(bench, result.predictions)
     handle.record_model(
         role=ModelRole.BASELINE,
         name=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -11,12 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from autofi.bundle.network_reads import Reads
-from autofi.bundle.padded_lists import padded, values_told_apart
-from autofi.data.encoder import FieldEncoder
-from autofi.data.feature_builder import FeatureBuilder
+from autofi.bundle.padded_lists import padded
 from autofi.data.schema import Field, FieldKind
-from autofi.data.vocabulary import Vocabulary
 from autofi.values.arrow_values import as_numbers, as_tokens, canonical_codes
 from autofi.values.value_types import ValueType
 
@@ -118,29 +114,3 @@ def graph_inputs(fields: Sequence[Field]) -> tuple[GraphInput, ...]:
             taken.add(name)
         found.append(GraphInput(name, field))
     return tuple(found)
-
-
-def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]:
-    """The inputs of the graph: fields that the model reads in any way, in the order of the table."""
-    encoder = builder.encoder
-    number_of = {name: place for place, name in enumerate(encoder.number_fields)}
-    found = [
-        (field, _most_values(field, limit, field.field.name in reads.bags))
-        for place, field in enumerate(encoder.fields)
-        if (limit := reads.code_limit(place, field.cardinality))
-        or number_of.get(field.field.name) in reads.numbers
-        or field.field.name in reads.bags
-    ]
-    # A model that reads nothing still gives a probability per row, and a column says how many rows there are.
-    inputs = graph_inputs([field.field for field, _ in found] or [encoder.fields[0].field])
-    if not found:
-        return inputs
-    return tuple(replace(given, most_values=most) for given, (_, most) in zip(inputs, found, strict=True))
-
-
-def _most_values(field: FieldEncoder, code_limit: int, bag: bool) -> int | None:
-    """Values of a list from which on the others change nothing: neither its code nor its bag."""
-    if field.field.kind is not FieldKind.MULTI_VALUED:
-        return None
-    assert isinstance(field.codes, Vocabulary)
-    return max(1, values_told_apart(field.codes.values) if code_limit else 1, field.bag_width if bag else 1)

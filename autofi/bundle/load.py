@@ -65,7 +65,7 @@ def load(
 def _in_torch(folder: Path, manifest: Manifest, runtime: Runtime, device: str) -> Predictor:
     with extras_named():
         from autofi.bundle.bundle import read_bundle
-        from autofi.bundle.schema import read_schema_of
+        from autofi.bundle.network_inputs import read_schema_of
         from autofi.bundle.torch_archive import load_program
         from autofi.bundle.torch_scorer import TorchScorer
 

@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autofi.bundle.bundle import Bundle
-from autofi.bundle.inputs import OUTPUT, GraphInput, read_fields
-from autofi.bundle.network_reads import reads_of
+from autofi.bundle.inputs import OUTPUT, GraphInput
 from autofi.core.strict_json import read_object
 from autofi.data.schema import FieldKind, Schema
 from autofi.errors import AutoFIError, ExportError
@@ -84,9 +82,3 @@ def _inputs(document: Mapping[str, Any], schema: Schema) -> tuple[GraphInput, ..
             raise ValueError(f"most_values of '{described['name']}' is {str(most)[:40]!a}")
         found.append(GraphInput(described["name"], field, most))
     return tuple(found)
-
-
-def read_schema_of(bundle: Bundle) -> Schema:
-    """The schema of a bundle with the fields that its network reads."""
-    inputs = read_fields(bundle.builder, reads_of(bundle.network, bundle.builder))
-    return replace(bundle.builder.encoder.schema, fields=tuple(given.field for given in inputs))

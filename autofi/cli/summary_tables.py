@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from autofi.cli.output import console
+from autofi.core.units import describe_seconds, short
 from autofi.objectives.objectives import OBJECTIVES, Goals
 from autofi.records.winner_reasons import read_before
 from autofi.text.architecture import boosted_words, told
 from autofi.text.data_warnings import warning_lines
 from autofi.text.objective_values import FRONT, goals_words, missed_words
-from autofi.text.units import describe_seconds, short
 from autofi.text.verdict import alike, course, mean_and_deviation, untested_words, verdict
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from autofi.text.units import describe_seconds
+from autofi.core.units import describe_seconds
 
 if TYPE_CHECKING:
     from rich.console import Console

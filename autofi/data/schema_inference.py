@@ -16,24 +16,14 @@ from autofi.data.column_profile import (
     Mask,
     first_wrong,
     profile,
-    summarize,
 )
 from autofi.data.label_columns import read_labels, read_weights
 from autofi.data.schema import Field, FieldKind, Schema
-from autofi.data.schema_overrides import SchemaOverrides, load_overrides
+from autofi.data.schema_overrides import SchemaOverrides
 from autofi.errors import DataError, listed, nearest, short, shown
 from autofi.readers import ColumnNames, Table
 from autofi.values.arrow_values import Column, UnreadableValueError, as_numbers, canonical_strings, is_list
 from autofi.values.value_types import Reading, ValueType
-
-__all__ = [
-    "ColumnSummary",
-    "InferredSchema",
-    "SchemaOverrides",
-    "infer_schema",
-    "load_overrides",
-    "summarize",
-]
 
 TARGET_NAMES = ("label", "click", "clicked", "target", "y", "is_click")
 _SPLIT_NAMES = {"train", "valid", "test"}

@@ -7,7 +7,7 @@ import time
 
 from autofi.core.progress import Progress, watch
 from autofi.evaluation.parallel import Training, at_once, train_each
-from autofi.evaluation.part_metrics import figures
+from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.workbench import Workbench
 from autofi.records.best_trial import finalists
 from autofi.records.models import record_training, recorded
@@ -50,7 +50,7 @@ def run_finals(
             record_training(
                 handle,
                 measured,
-                figures(bench, measured.predictions),
+                part_metrics(bench, measured.predictions),
                 role=ModelRole.FINALIST,
                 name="finalist",
             )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from autofi.core.progress import Progress, watch
 from autofi.evaluation.parallel import Training, try_each
-from autofi.evaluation.workbench import Measured, Workbench
+from autofi.evaluation.workbench import Measurement, Workbench
 from autofi.records.predictions import save_predictions, share_predictions, trial_key
-from autofi.records.trial_metrics import auc_to_beat, climb_of, validation_figures
-from autofi.samplers.successive_halving import FACTOR, Fidelity, first_rung, goes_on, rungs_of
+from autofi.records.trial_metrics import auc_to_beat, rung_history, validation_figures
+from autofi.samplers.successive_halving import FACTOR, Fidelity, first_rung, rungs_of, should_continue
 from autofi.space.architecture import Architecture
 from autofi.store import StudyHandle, TrialRecord
 from autofi.store.stage_keys import STAGE
@@ -18,7 +18,7 @@ from autofi.study.dashboard_notes import attach_files, beside_the_search, note_t
 
 
 @dataclass(frozen=True)
-class Taken:
+class RunningTrial:
     """A RUNNING trial of this process."""
 
     number: int
@@ -29,7 +29,7 @@ class Taken:
 def measure(
     handle: StudyHandle,
     bench: Workbench,
-    trials: Sequence[Taken],
+    trials: Sequence[RunningTrial],
     measured: Sequence[TrialRecord],
     fidelity: Fidelity,
     progress: Progress,
@@ -60,7 +60,7 @@ def measure(
                     progress.note(f"Trial {number} failed: {outcome}")
                 elif last:
                     _finish(handle, bench, number, outcome, progress)
-                elif _climbs(handle, bench, number, outcome, rung, fidelity, progress):
+                elif _advance_rung(handle, bench, number, outcome, rung, fidelity, progress):
                     continue
                 del climbing[number]
     except BaseException as error:
@@ -69,11 +69,11 @@ def measure(
         raise
 
 
-def _climbs(
+def _advance_rung(
     handle: StudyHandle,
     bench: Workbench,
     number: int,
-    measured: Measured,
+    measured: Measurement,
     rung: int,
     fidelity: Fidelity,
     progress: Progress,
@@ -82,10 +82,10 @@ def _climbs(
     goals = handle.goals
     valid = validation_figures(goals, bench, measured)
     handle.report_rung(number, rung, FACTOR**rung, goals.values(valid | measured.costs.figures()))
-    climbs = [climb_of(trial) for trial in handle.trials() if trial.stage == STAGE]
+    climbs = [rung_history(trial) for trial in handle.trials() if trial.stage == STAGE]
     mine = next(climb for climb in climbs if climb.number == number)
     others = [climb for climb in climbs if climb.number != number]
-    if goes_on(fidelity, mine, others, directions=goals.directions, study=handle.name):
+    if should_continue(fidelity, mine, others, directions=goals.directions, study=handle.name):
         return True
     handle.prune_trial(number, {"seconds": measured.report.seconds})
     with beside_the_search(progress):
@@ -99,7 +99,7 @@ def _climbs(
 
 
 def _finish(
-    handle: StudyHandle, bench: Workbench, number: int, measured: Measured, progress: Progress
+    handle: StudyHandle, bench: Workbench, number: int, measured: Measurement, progress: Progress
 ) -> None:
     report, costs, goals = measured.report, measured.costs.figures(), handle.goals
     valid = validation_figures(goals, bench, measured)

@@ -12,7 +12,7 @@ from autofi.store.stage_keys import GOAL, STAGE
 
 
 @dataclass(frozen=True)
-class Goal:
+class StoppingRule:
     """How far a search goes; kept with the study, so that workers elsewhere know.
 
     trials   architectures in all, over all sittings and workers
@@ -29,7 +29,7 @@ class Goal:
     @classmethod
     def within(
         cls, trials: int, seconds: float | None, plateau: int | None = None, *, shared: bool = True
-    ) -> Goal:
+    ) -> StoppingRule:
         """With an end so many seconds from now."""
         until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
         return cls(trials, until, plateau, shared)
@@ -57,7 +57,7 @@ class Goal:
         handle.record_stage(GOAL, payload)
 
     @classmethod
-    def read(cls, handle: StudyHandle) -> Goal:
+    def read(cls, handle: StudyHandle) -> StoppingRule:
         """The goal kept with a study."""
         kept = handle.stage(GOAL) or {"trials": 0, "until": None}
         until = None if kept["until"] is None else datetime.fromisoformat(kept["until"])

@@ -10,12 +10,12 @@ from optuna.distributions import BaseDistribution
 
 from autofi.core.progress import Progress
 from autofi.data.config import SearchSettings
-from autofi.engine.run_trial import Taken, measure
-from autofi.engine.stopping import Goal
+from autofi.engine.run_trial import RunningTrial, measure
+from autofi.engine.stopping import StoppingRule
 from autofi.evaluation.parallel import at_once
 from autofi.evaluation.workbench import Workbench
 from autofi.records.trial_metrics import best_value, last_rung
-from autofi.samplers.base import Known
+from autofi.samplers.base import ObservedTrial
 from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialRecord, TrialState
@@ -36,7 +36,7 @@ class Proposer(Protocol):
     def distributions(self) -> Mapping[str, BaseDistribution]: ...
 
     def several(
-        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]: ...
 
 
@@ -70,13 +70,13 @@ def measure_trials(
 
     `check` is called between trials; with `limit` this worker takes no more than so many trials.
     """
-    goal, settings = Goal.read(handle), SearchSettings.from_json(handle.record.settings)
+    goal, settings = StoppingRule.read(handle), SearchSettings.from_json(handle.record.settings)
     progress.phase("train candidates from scratch", total=goal.trials)
     shown = taken = 0
     while True:
         check()
         handle.reap()
-        goal, ended = Goal.read(handle), ended_trials(handle)
+        goal, ended = StoppingRule.read(handle), ended_trials(handle)
         measured = [trial for trial in ended if trial.state is TrialState.COMPLETE]
         if ended:
             if len(ended) > shown and is_drawn_after(len(ended)):
@@ -112,19 +112,19 @@ def _take(
     handle: StudyHandle,
     bench: Workbench,
     candidates: Proposer,
-    goal: Goal,
+    goal: StoppingRule,
     ended: Sequence[TrialRecord],
     *,
     seed: int,
     further: bool,
-) -> list[Taken]:
+) -> list[RunningTrial]:
     """Trials to measure at once, taken from nobody else; none where the goal is reached or nothing is left.
 
     A trial that a dead worker left comes first, as it was, and others only where `further` ones are to begin.
     """
     lost = handle.take_over(STAGE)
     if lost is not None:
-        return [Taken(lost.number, Architecture.from_json(lost.architecture), lost.seed)]
+        return [RunningTrial(lost.number, Architecture.from_json(lost.architecture), lost.seed)]
     known = [_known(trial) for trial in ended]
     while further and (room := goal.trials - handle.counted(STAGE)) > 0:
         found = candidates.several(known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed)
@@ -148,7 +148,7 @@ def _take(
             for parameters, architecture in found
         ]
         opened = [
-            Taken(number, architecture, seed)
+            RunningTrial(number, architecture, seed)
             for number, (_, architecture) in zip(numbers, found, strict=True)
             if number is not None
         ]
@@ -157,7 +157,7 @@ def _take(
     return []
 
 
-def _known(trial: TrialRecord) -> Known:
+def _known(trial: TrialRecord) -> ObservedTrial:
     """What samplers are told: of a trial that was stopped, what it came to on its last rung."""
     values = tuple(trial.values.values()) or last_rung(trial)
-    return Known(trial.params, values, tuple(trial.violations.values()))
+    return ObservedTrial(trial.params, values, tuple(trial.violations.values()))

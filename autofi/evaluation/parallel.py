@@ -19,10 +19,10 @@ import torch
 from autofi.core.memmap import scratch_folder
 from autofi.errors import ConfigError
 from autofi.evaluation.parallel_progress import heard
-from autofi.evaluation.workbench import Measured, OnEvaluation, Trained, Workbench
+from autofi.evaluation.workbench import Measurement, OnEvaluation, TrainedModel, Workbench
 from autofi.space.architecture import Architecture
 
-Result = TypeVar("Result", bound=Measured, covariant=True)
+Result = TypeVar("Result", bound=Measurement, covariant=True)
 
 #: What a training that cannot be done raises: it diverges, or it does not fit in memory.
 FAILURES = (RuntimeError, MemoryError)
@@ -51,7 +51,7 @@ class Training:
     latency: bool = False
     share: float = 1.0
 
-    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measured:
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measurement:
         return bench.train(
             self.architecture,
             seed=self.seed,
@@ -70,7 +70,7 @@ class Retraining:
     seed: int
     refit: bool = False
 
-    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Trained:
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> TrainedModel:
         trained = bench.retrain(
             self.architecture, seed=self.seed, refit=self.refit, on_evaluation=on_evaluation
         )

@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Teller:
+class EvaluationWriter:
     """Goes along to a training's process and appends each of its evaluations to a file that this one reads.
 
     A file and not a pipe: a process that nobody reads any more goes on, and one that dies takes nothing with it.
@@ -49,7 +49,7 @@ def heard(on_evaluation: OnEvaluation | None) -> Iterator[OnEvaluation | None]:
         listener = threading.Thread(target=_listen, args=(path, on_evaluation, ended), daemon=True)
         listener.start()
         try:
-            yield Teller(path)
+            yield EvaluationWriter(path)
         finally:
             ended.set()
             listener.join()

@@ -11,10 +11,11 @@ from autofi.data.encoded_rows import EncodedRows
 from autofi.evaluation.workbench import Workbench
 from autofi.metrics.calibration import ece
 from autofi.metrics.ranking import auc, auc_interval, gauc, has_both_classes, has_mixed_group, logloss
-from autofi.records.predictions import Predictions
 
 
-def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[str, dict[str, float]]:
+def part_metrics(
+    bench: Workbench, predictions: Mapping[str, npt.NDArray[np.floating]]
+) -> dict[str, dict[str, float]]:
     """AUC, logloss and expected calibration error of every part that was scored and has both classes, rows weighed as
     in training.
 
@@ -22,7 +23,7 @@ def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[st
     holds both classes.
     """
     found = {}
-    for part, rows, labels in _measurable(bench, predictions):
+    for part, rows, labels in measurable_parts(bench, predictions):
         scores = predictions[part]
         found[part] = {
             "auc": auc(labels, scores, rows.weights),
@@ -35,7 +36,7 @@ def figures(bench: Workbench, predictions: Mapping[str, Predictions]) -> dict[st
     return found
 
 
-def _measurable(
+def measurable_parts(
     bench: Workbench, parts: Iterable[str]
 ) -> Iterator[tuple[str, EncodedRows, npt.NDArray[np.floating]]]:
     """Those of the parts that have both classes among rows with a weight, with their rows and labels."""

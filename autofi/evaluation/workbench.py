@@ -28,7 +28,7 @@ OnEvaluation = Callable[[int, float, float, float], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What a training came to; predictions are click probabilities by part."""
 
     architecture: Architecture
@@ -40,15 +40,17 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Trained(Measured):
+class TrainedModel(Measurement):
     """The same with the network itself."""
 
     network: Network
     builder: FeatureBuilder
 
-    def measured(self) -> Measured:
+    def measured(self) -> Measurement:
         """Without the network."""
-        return Measured(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Measured)})
+        return Measurement(
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(Measurement)}
+        )
 
 
 class Workbench:
@@ -140,7 +142,7 @@ class Workbench:
         latency: bool = False,
         share: float = 1.0,
         on_evaluation: OnEvaluation | None = None,
-    ) -> Trained:
+    ) -> TrainedModel:
         """Train from fresh weights on the training rows, stopping by validation, and score `parts`.
 
         With `repeat` the training runs as that one did and validation is not read. With `to_beat` a training that
@@ -164,7 +166,7 @@ class Workbench:
         )
         predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
         used = used_builder(architecture, builder, network)
-        return Trained(
+        return TrainedModel(
             architecture=architecture,
             seed=seed,
             report=report,
@@ -184,7 +186,7 @@ class Workbench:
 
     def retrain(
         self, architecture: Architecture, *, seed: int, refit: bool, on_evaluation: OnEvaluation | None = None
-    ) -> Trained:
+    ) -> TrainedModel:
         """Train from fresh weights and score validation and test rows.
 
         With `refit` the network is trained once more on training and validation rows together, for as many

@@ -11,8 +11,8 @@ import torch
 from autofi.bundle.bundle import Bundle, read_bundle
 from autofi.bundle.files import WEIGHTS, existing_bundle
 from autofi.bundle.manifest import read_manifest
+from autofi.bundle.network_inputs import read_schema_of
 from autofi.bundle.raw_rows import open_rows, with_unread
-from autofi.bundle.schema import read_schema_of
 from autofi.core.progress import Progress, SilentProgress
 from autofi.data.encoder import large_batches
 from autofi.errors import ConfigError, ExportError

@@ -27,8 +27,9 @@ from autofi.bundle.files import (
     existing_bundle,
     quantization_of,
 )
-from autofi.bundle.inputs import GraphInput, read_fields
+from autofi.bundle.inputs import GraphInput
 from autofi.bundle.manifest import MANIFEST, describe
+from autofi.bundle.network_inputs import read_fields
 from autofi.bundle.network_reads import example_features, reads_of
 from autofi.bundle.onnx_scorer import OnnxScorer
 from autofi.bundle.schema import write_schema
@@ -63,7 +64,7 @@ class Calibrated(Protocol):
     def metrics(self) -> dict[str, Any]: ...
 
 
-def release_bundle(
+def export_bundle(
     source: Path | str,
     target: Path | str,
     *,

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from autofi.bundle.inputs import OUTPUT, GraphInput, read_fields
+from autofi.bundle.inputs import OUTPUT, GraphInput
+from autofi.bundle.network_inputs import read_fields
 from autofi.bundle.network_reads import Reads
 from autofi.bundle.onnx_names import rename_values
 from autofi.data.feature_builder import FeatureBuilder

@@ -16,7 +16,7 @@ from autofi.nni.experiment import Experiment, Order, Proposed
 from autofi.nni.search_space_document import from_nni, to_document
 from autofi.nni.tuners import Tuner
 from autofi.records.trial_metrics import last_rung
-from autofi.samplers.base import Known
+from autofi.samplers.base import ObservedTrial
 from autofi.space.architecture import Architecture
 from autofi.store import StudyHandle, TrialRecord, TrialState
 from autofi.store.stage_keys import STAGE
@@ -83,7 +83,7 @@ class TunedCandidates:
                     )
 
     def several(
-        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
         """At most `most` different candidates to train at once; none where all is measured.
 
@@ -111,7 +111,7 @@ class TunedCandidates:
                 found.append((parameters, architecture))
         return found
 
-    def _begin(self, known: Sequence[Known]) -> Experiment:
+    def _begin(self, known: Sequence[ObservedTrial]) -> Experiment:
         tuner, goals = self._tuning.tuner, self._handle.goals
         self._progress.note(f"NNI's tuner {tuner.name} takes over")
         order = Order(

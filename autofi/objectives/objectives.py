@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from autofi.core.units import short
 from autofi.errors import ConfigError, nearest
-from autofi.text.units import short
 
 Direction = Literal["maximize", "minimize"]
 

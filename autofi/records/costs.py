@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autofi.evaluation.cost_breakdown import CostBreakdown, break_down
-from autofi.evaluation.workbench import Trained
+from autofi.evaluation.workbench import TrainedModel
 from autofi.records.predictions import model_key
 from autofi.store import ModelRecord, StudyHandle
 
@@ -11,7 +11,7 @@ from autofi.store import ModelRecord, StudyHandle
 COSTS = "costs"
 
 
-def record_costs(handle: StudyHandle, key: str, trained: Trained) -> None:
+def record_costs(handle: StudyHandle, key: str, trained: TrainedModel) -> None:
     """Keep what a network costs, part by part, under the key of its predictions."""
     handle.record_stage(f"{COSTS}/{key}", break_down(trained.network, trained.builder).to_json())
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autofi.evaluation.workbench import Measured
+from autofi.evaluation.workbench import Measurement
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 
 
 def record_training(
     handle: StudyHandle,
-    measured: Measured,
+    measured: Measurement,
     metrics: Mapping[str, Any],
     *,
     role: ModelRole,

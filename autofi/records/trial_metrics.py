@@ -8,11 +8,11 @@ import numpy as np
 
 from autofi.data.dataset import EncodedDataset
 from autofi.errors import ConfigError
-from autofi.evaluation.part_metrics import figures
-from autofi.evaluation.workbench import Measured, Workbench
+from autofi.evaluation.part_metrics import part_metrics
+from autofi.evaluation.workbench import Measurement, Workbench
 from autofi.metrics.ranking import has_mixed_group
 from autofi.objectives.objectives import OBJECTIVES, Goals, pareto_front
-from autofi.samplers.successive_halving import Climb
+from autofi.samplers.successive_halving import RungHistory
 from autofi.store import TrialRecord
 
 #: A search after nothing else may give up a training that will not reach the best AUC so far.
@@ -32,10 +32,10 @@ def check_measurable(goals: Goals, dataset: EncodedDataset) -> None:
         )
 
 
-def validation_figures(goals: Goals, bench: Workbench, measured: Measured) -> dict[str, float]:
+def validation_figures(goals: Goals, bench: Workbench, measured: Measurement) -> dict[str, float]:
     """AUC and logloss of the validation rows; the GAUC where it is asked for."""
     found = {"auc": measured.report.auc, "logloss": measured.report.logloss}
-    return found | figures(bench, measured.predictions)["valid"] if "gauc" in goals.measured else found
+    return found | part_metrics(bench, measured.predictions)["valid"] if "gauc" in goals.measured else found
 
 
 def auc_to_beat(goals: Goals, trials: Sequence[TrialRecord]) -> float | None:
@@ -61,15 +61,15 @@ def best_value(goals: Goals, trials: Sequence[TrialRecord]) -> float | str:
     return first.told(value) if first.unit else round(value, 5)
 
 
-def climb_of(trial: TrialRecord) -> Climb:
+def rung_history(trial: TrialRecord) -> RungHistory:
     """What a trial has come to on the rungs it has been on."""
     rungs = trial.attrs.get("rungs", {})
-    return Climb(trial.number, {int(rung): tuple(values) for rung, values in rungs.items()})
+    return RungHistory(trial.number, {int(rung): tuple(values) for rung, values in rungs.items()})
 
 
 def last_rung(trial: TrialRecord) -> tuple[float, ...]:
     """The values of the objectives on the highest rung a trial has been on."""
-    rungs = climb_of(trial).rungs
+    rungs = rung_history(trial).rungs
     return rungs[max(rungs)]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from autofi.core.units import describe_seconds, short
 from autofi.records.trial_metrics import measure
 from autofi.report.findings import Findings
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
 from autofi.text.architecture import boosted_words, told
 from autofi.text.objective_values import missed_words
-from autofi.text.units import describe_seconds, short
 from autofi.text.verdict import untested_words, verdict
 
 #: Pairs that a sentence names.

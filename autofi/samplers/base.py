@@ -15,7 +15,7 @@ Distributions = Mapping[str, BaseDistribution]
 
 
 @dataclass(frozen=True)
-class Known:
+class ObservedTrial:
     """A measured proposal: its parameters, the values of the objectives, and how far it is beyond every limit."""
 
     parameters: Mapping[str, Any]
@@ -34,7 +34,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Question:
+class SamplerContext:
     """What is to be proposed for.
 
     distributions   of every parameter
@@ -46,7 +46,7 @@ class Question:
 
     distributions: Distributions
     defaults: Mapping[str, Any]
-    known: Sequence[Known]
+    known: Sequence[ObservedTrial]
     directions: Sequence[Direction] = ("maximize",)
     seed: int = 0
 
@@ -71,5 +71,5 @@ class Sampler(ABC):
         return None
 
     @abstractmethod
-    def propose(self, question: Question) -> dict[str, Any]:
+    def propose(self, question: SamplerContext) -> dict[str, Any]:
         """The next parameters; `known` and `distributions` are not empty."""

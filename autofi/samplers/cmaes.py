@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cmaes import CMA
 
 from autofi.objectives.objectives import Direction
-from autofi.samplers.base import Distributions, Known, Question, Sampler
+from autofi.samplers.base import Distributions, ObservedTrial, Sampler, SamplerContext
 from autofi.samplers.registry import register
 from autofi.samplers.unit_range import Range, place_of, value_at
 
@@ -39,7 +39,7 @@ class CMAES(Sampler):
             return f"needs two parameters or more: the space has {len(distributions)}"
         return None if objectives == 1 else f"knows one objective: there are {objectives}"
 
-    def propose(self, question: Question) -> dict[str, Any]:
+    def propose(self, question: SamplerContext) -> dict[str, Any]:
         ranges = _ranges(question.distributions)
         mean = _place(question.defaults, ranges)
         rest = np.array([[0.0, 1.0]] * len(ranges))
@@ -58,7 +58,7 @@ class CMAES(Sampler):
         }
 
 
-def _loss(trial: Known, directions: Sequence[Direction]) -> float:
+def _loss(trial: ObservedTrial, directions: Sequence[Direction]) -> float:
     return BEYOND + trial.beyond if trial.beyond else trial.losses(directions)[0]
 
 

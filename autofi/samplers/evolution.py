@@ -9,7 +9,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from autofi.objectives.objectives import Direction
-from autofi.samplers.base import Known, Question, Sampler
+from autofi.samplers.base import ObservedTrial, Sampler, SamplerContext
 from autofi.samplers.optuna import RANDOM_TRIALS
 from autofi.samplers.random import Random
 from autofi.samplers.registry import register
@@ -38,7 +38,7 @@ class Evolution(Sampler):
     )
     source = "https://arxiv.org/abs/1802.01548"
 
-    def propose(self, question: Question) -> dict[str, Any]:
+    def propose(self, question: SamplerContext) -> dict[str, Any]:
         if len(question.known) < RANDOM_TRIALS:
             return Random().propose(question)
         chance = np.random.default_rng(question.draw)
@@ -55,12 +55,12 @@ class Evolution(Sampler):
         return child
 
 
-def best_of(trials: Sequence[Known], directions: Sequence[Direction]) -> Known:
+def best_of(trials: Sequence[ObservedTrial], directions: Sequence[Direction]) -> ObservedTrial:
     """The first that is nearest to the limits and that none of those as near beats in everything."""
     least = min(trial.beyond for trial in trials)
     nearest = [trial for trial in trials if trial.beyond == least]
 
-    def beaten(trial: Known) -> bool:
+    def beaten(trial: ObservedTrial) -> bool:
         mine = trial.losses(directions)
         return any(
             theirs != mine and all(their <= own for their, own in zip(theirs, mine, strict=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.samplers import GPSampler
 
-from autofi.samplers.base import Question, Sampler
+from autofi.samplers.base import Sampler, SamplerContext
 from autofi.samplers.optuna import RANDOM_TRIALS, ask
 from autofi.samplers.registry import register
 
@@ -22,5 +22,5 @@ class GaussianProcess(Sampler):
     summary = "Gaussian process: the largest expected improvement; for tens of trials that take long"
     source = "https://proceedings.neurips.cc/paper/2012/hash/05311655a15b75fab86956663e1819cd-Abstract.html"
 
-    def propose(self, question: Question) -> dict[str, Any]:
+    def propose(self, question: SamplerContext) -> dict[str, Any]:
         return ask(question, GPSampler(n_startup_trials=RANDOM_TRIALS, seed=question.draw))

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.samplers import NSGAIISampler
 
-from autofi.samplers.base import Question, Sampler
+from autofi.samplers.base import Sampler, SamplerContext
 from autofi.samplers.optuna import ask
 from autofi.samplers.registry import register
 
@@ -26,6 +26,6 @@ class NSGA2(Sampler):
     summary = "NSGA-II: crosses the points of the front; for several objectives and a hundred trials or more"
     source = "https://doi.org/10.1109/4235.996017"
 
-    def propose(self, question: Question) -> dict[str, Any]:
+    def propose(self, question: SamplerContext) -> dict[str, Any]:
         sampler = NSGAIISampler(population_size=POPULATION, seed=question.draw)
         return ask(question, sampler, lambda number: {_GENERATION: number // POPULATION})

@@ -13,14 +13,14 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from autofi.core.optuna_logging import quiet_optuna
-from autofi.samplers.base import Question
+from autofi.samplers.base import SamplerContext
 
 #: Random proposals before an estimator leads; the first proposal of all is the space's defaults.
 RANDOM_TRIALS = 4
 
 
 def ask(
-    question: Question,
+    question: SamplerContext,
     sampler: BaseSampler,
     attributes: Callable[[int], dict[str, Any]] = lambda number: {},
 ) -> dict[str, Any]:

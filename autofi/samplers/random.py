@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.samplers import RandomSampler
 
-from autofi.samplers.base import Question, Sampler
+from autofi.samplers.base import Sampler, SamplerContext
 from autofi.samplers.optuna import ask
 from autofi.samplers.registry import register
 
@@ -19,5 +19,5 @@ class Random(Sampler):
     summary = "uniform draws; learns nothing, and is hard to beat in few trials"
     source = "https://jmlr.org/papers/v13/bergstra12a.html"
 
-    def propose(self, question: Question) -> dict[str, Any]:
+    def propose(self, question: SamplerContext) -> dict[str, Any]:
         return ask(question, RandomSampler(seed=question.draw))

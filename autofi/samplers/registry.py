@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from autofi.core.registry import Registry
 from autofi.errors import ConfigError
-from autofi.samplers.base import Question, Sampler
+from autofi.samplers.base import Sampler, SamplerContext
 
 DEFAULT_SAMPLER = "tpe"
 
@@ -30,14 +30,14 @@ def get_sampler(name: str) -> Sampler:
     return _REGISTRY.get(name)()
 
 
-def check_sampler(name: str, question: Question) -> None:
+def check_sampler(name: str, question: SamplerContext) -> None:
     """Raise ConfigError where the sampler cannot answer such questions."""
     refusal = get_sampler(name).refusal(question.distributions, len(question.directions))
     if refusal is not None:
         raise ConfigError(f"The sampler '{name}' {refusal}; take {DEFAULT_SAMPLER}.")
 
 
-def propose(name: str, question: Question) -> dict[str, Any]:
+def propose(name: str, question: SamplerContext) -> dict[str, Any]:
     """The next parameters by a sampler; the defaults come first of all."""
     if not question.known or not question.distributions:
         return dict(question.defaults)

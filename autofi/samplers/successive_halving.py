@@ -18,7 +18,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner
 from autofi.core.optuna_logging import quiet_optuna
 from autofi.errors import ConfigError, nearest
 from autofi.objectives.objectives import Direction
-from autofi.samplers.base import Known
+from autofi.samplers.base import ObservedTrial
 
 #: `full`: every trial is trained on all rows at once.
 Fidelity = Literal["full", "halving", "hyperband"]
@@ -52,14 +52,19 @@ def first_rung(fidelity: Fidelity, number: int, *, study: str) -> int:
     """The rung a trial begins on: Hyperband has brackets in which it says nothing of the lower ones."""
     for rung in range(len(RUNGS) - 1):
         # A value that is none is stopped wherever something is decided.
-        worst = Climb(number, {rung: (math.nan,)})
-        if not goes_on(fidelity, worst, [], directions=["maximize"], study=study):
+        worst = RungHistory(number, {rung: (math.nan,)})
+        if not should_continue(fidelity, worst, [], directions=["maximize"], study=study):
             return rung
     return len(rungs_of(fidelity)) - 1
 
 
-def goes_on(
-    fidelity: Fidelity, climb: Climb, others: Sequence[Climb], *, directions: Sequence[Direction], study: str
+def should_continue(
+    fidelity: Fidelity,
+    climb: RungHistory,
+    others: Sequence[RungHistory],
+    *,
+    directions: Sequence[Direction],
+    study: str,
 ) -> bool:
     """Whether a trial is among the best third of those that were on the rung it stands on.
 
@@ -82,19 +87,23 @@ def goes_on(
     return not stops
 
 
-def _rank(climb: Climb, rung: int, climbs: Collection[Climb], directions: Sequence[Direction]) -> float:
+def _rank(
+    climb: RungHistory, rung: int, climbs: Collection[RungHistory], directions: Sequence[Direction]
+) -> float:
     """The less the better: the one objective, or how many beat it."""
-    mine = Known({}, climb.rungs[rung]).losses(directions)
+    mine = ObservedTrial({}, climb.rungs[rung]).losses(directions)
     if len(mine) == 1:
         return mine[0]
-    there = [Known({}, other.rungs[rung]).losses(directions) for other in climbs if rung in other.rungs]
+    there = [
+        ObservedTrial({}, other.rungs[rung]).losses(directions) for other in climbs if rung in other.rungs
+    ]
     return float(
         sum(theirs != mine and all(a <= b for a, b in zip(theirs, mine, strict=True)) for theirs in there)
     )
 
 
 @dataclass(frozen=True)
-class Climb:
+class RungHistory:
     """A trial by its number, with the values of the objectives on every rung it has been on."""
 
     number: int

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.samplers import TPESampler
 
-from autofi.samplers.base import Question, Sampler
+from autofi.samplers.base import Sampler, SamplerContext
 from autofi.samplers.optuna import RANDOM_TRIALS, ask
 from autofi.samplers.registry import register
 
@@ -20,5 +20,5 @@ class TPE(Sampler):
     summary = "tree-structured Parzen estimator: draws where good points are dense; any space, any objectives"
     source = "https://proceedings.neurips.cc/paper/2011/hash/86e8f7ab32cfd12577bc2619bc635690-Abstract.html"
 
-    def propose(self, question: Question) -> dict[str, Any]:
+    def propose(self, question: SamplerContext) -> dict[str, Any]:
         return ask(question, TPESampler(n_startup_trials=RANDOM_TRIALS, seed=question.draw))

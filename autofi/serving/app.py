@@ -20,19 +20,19 @@ from autofi.serving.batching import MicroBatcher
 from autofi.serving.health_routes import add_health
 from autofi.serving.html_pages import add_pages
 from autofi.serving.limits import Limits
-from autofi.serving.prometheus import Measured, Metrics
+from autofi.serving.prometheus import Measurement, Metrics
 from autofi.serving.protocol import Problem, respond
-from autofi.serving.refusal import Refusal, short
+from autofi.serving.refusal import RequestError, short
 from autofi.serving.scoring_routes import add_scoring
 from autofi.serving.served_model import Floats, ServedModel
-from autofi.serving.shutdown import ClosedAtEnd, Life
+from autofi.serving.shutdown import ClosedAtEnd, ServerState
 from autofi.serving.skew_metrics import SkewMonitor
 
 
 def create_app(
     model: ServedModel,
     limits: Limits | None = None,
-    life: Life | None = None,
+    life: ServerState | None = None,
     *,
     host: str = "127.0.0.1",
     allowed_hosts: Sequence[str] = (),
@@ -42,7 +42,7 @@ def create_app(
     It answers requests whose Host is the name where it listens, `host`, one of this machine's own, an address, or one
     of `allowed_hosts` (`*` is any).
     """
-    limits, life = limits or Limits(), life or Life()
+    limits, life = limits or Limits(), life or ServerState()
     metrics = Metrics(model)
     batcher = MicroBatcher(_counted(model, metrics), limits, observe=metrics.observe_batch)
     life.watch(lambda: batcher.stuck_seconds, patience=limits.batch_seconds)
@@ -63,7 +63,7 @@ def create_app(
     )
     app.add_middleware(KnownHosts, host=host, allowed=allowed_hosts)
     app.add_middleware(ClosedAtEnd, life=life)
-    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(Measurement, metrics=metrics)
     add_health(app, model, life)
     add_scoring(app, model, limits, batcher)
     _add_metrics(app, metrics)
@@ -96,8 +96,8 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, error: Refusal) -> Response:
+    @app.exception_handler(RequestError)
+    async def refused(_: Request, error: RequestError) -> Response:
         return respond(Problem(error=error.reason), error.status, error.headers)
 
     @app.exception_handler(ScoringTimeError)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from autofi.data.schema import Field, FieldKind, Schema
-from autofi.serving.refusal import Refusal, shown
+from autofi.serving.refusal import RequestError, shown
 from autofi.values.arrow_values import (
     LIST_SEPARATOR,
     UnreadableValueError,
@@ -50,7 +50,7 @@ def check_length(count: int, field: Field, *, row: int) -> None:
     """Raise Refusal for a list of more values than `MOST_VALUES`; rows count from 0."""
     if count > MOST_VALUES:
         found = f"{count:,}" if count < 1 << 62 else shown(count)
-        raise Refusal(
+        raise RequestError(
             413, f"Row {row + 1}: field '{field.name}' has at most {MOST_VALUES:,} values; found {found}."
         )
 

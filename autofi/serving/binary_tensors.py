@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from autofi.serving.protocol import InferInput, InferRequest
-from autofi.serving.refusal import Refusal, short, shown
+from autofi.serving.refusal import RequestError, short, shown
 
 EXTENSIONS = ["binary_tensor_data"]
 HEADER = "Inference-Header-Content-Length"
@@ -36,7 +36,7 @@ def header_length(headers: Headers) -> int | None:
     if given is None:
         return None
     if not given.isascii() or not given.isdecimal() or len(given) > 12:
-        raise Refusal(400, f"{HEADER} is the number of bytes of the JSON: found '{short(given)}'.")
+        raise RequestError(400, f"{HEADER} is the number of bytes of the JSON: found '{short(given)}'.")
     return int(given)
 
 
@@ -44,7 +44,7 @@ def divided(body: bytes, length: int | None) -> tuple[bytes, memoryview]:
     """The JSON, and the bytes behind it; raises Refusal where it should be longer than the body."""
     end = len(body) if length is None else length
     if end > len(body):
-        raise Refusal(
+        raise RequestError(
             400, f"{HEADER} is the number of bytes of the JSON: found {end}, and the body has {len(body)}."
         )
     return body[:end], memoryview(body)[end:]
@@ -62,11 +62,11 @@ def attached(inputs: Sequence[InferInput], data: memoryview) -> dict[str, pa.Arr
                 if size is None
                 else "data or binary_data_size, not both"
             )
-            raise Refusal(400, f"A request is as the protocol says: at inputs.{place}.data, {rule}.")
+            raise RequestError(400, f"A request is as the protocol says: at inputs.{place}.data, {rule}.")
         if size is None:
             continue
         if type(size) is not int or size < 0 or start + size > len(data):
-            raise Refusal(
+            raise RequestError(
                 400,
                 f"Tensor '{short(tensor.name)}': binary_data_size is a number of bytes that follow; found "
                 f"{shown(size)} where {len(data) - start} are left.",
@@ -74,7 +74,7 @@ def attached(inputs: Sequence[InferInput], data: memoryview) -> dict[str, pa.Arr
         found[tensor.name] = _values(tensor, data[start : start + size])
         start += size
     if start != len(data):
-        raise Refusal(400, f"All bytes behind the JSON are a tensor's: {len(data) - start} are left.")
+        raise RequestError(400, f"All bytes behind the JSON are a tensor's: {len(data) - start} are left.")
     return found
 
 
@@ -100,7 +100,7 @@ def _values(tensor: InferInput, data: memoryview) -> pa.Array:
         return _texts(tensor, data)
     kind = np.dtype(_KINDS[tensor.datatype])
     if len(data) % kind.itemsize:
-        raise Refusal(
+        raise RequestError(
             400,
             f"Tensor '{short(tensor.name)}': a value of {tensor.datatype} has {kind.itemsize} bytes; found "
             f"{len(data)} in all.",
@@ -118,7 +118,7 @@ def _texts(tensor: InferInput, data: memoryview) -> pa.Array:
         start = place + 4
         place = start + int.from_bytes(data[place:start], "little")
         if start > end or place > end:
-            raise Refusal(
+            raise RequestError(
                 400,
                 f"Tensor '{short(tensor.name)}': a text of BYTES stands behind its length in 4 bytes; value "
                 f"{len(texts) + 1} is longer than what follows.",
@@ -126,7 +126,7 @@ def _texts(tensor: InferInput, data: memoryview) -> pa.Array:
         try:
             texts.append(str(data[start:place], "utf-8"))
         except UnicodeDecodeError:
-            raise Refusal(
+            raise RequestError(
                 400, f"Tensor '{short(tensor.name)}': value {len(texts) + 1} is not UTF-8."
             ) from None
     return pa.array(texts, pa.string())

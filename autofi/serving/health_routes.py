@@ -9,14 +9,14 @@ from autofi.serving import openapi as description
 from autofi.serving.binary_tensors import EXTENSIONS
 from autofi.serving.protocol import Live, ModelMetadata, ModelReady, Ready, ServerMetadata, respond
 from autofi.serving.served_model import VERSION, ServedModel
-from autofi.serving.shutdown import Life
+from autofi.serving.shutdown import ServerState
 from autofi.serving.tensors import OUTPUT, inputs_of
 
 MODEL = "/v2/models/{name}"
 MODEL_VERSION = "/v2/models/{name}/versions/{version}"
 
 
-def add_health(app: FastAPI, model: ServedModel, life: Life) -> None:
+def add_health(app: FastAPI, model: ServedModel, life: ServerState) -> None:
     """Add the routes to an application."""
     metadata = ModelMetadata(
         name=model.name,

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.errors import nearest
 from autofi.serving.arrow_columns import check_length, joinable, joinable_schema
-from autofi.serving.refusal import Refusal, short, shown
+from autofi.serving.refusal import RequestError, short, shown
 from autofi.values.arrow_values import UnreadableValueError, canonical_strings
 
 _RULES = {
@@ -31,9 +31,9 @@ def table_of_rows(document: Any, schema: Schema, *, most_rows: int) -> pa.Table:
     known = set(schema.names)
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
-            raise Refusal(400, f"A row is an object of fields and values: row {number} is {shown(row)}.")
+            raise RequestError(400, f"A row is an object of fields and values: row {number} is {shown(row)}.")
         if known.isdisjoint(row):
-            raise Refusal(400, _foreign(row, number, schema))
+            raise RequestError(400, _foreign(row, number, schema))
     columns = [_column([row.get(field.name) for row in rows], field) for field in schema.fields]
     return pa.Table.from_arrays(columns, schema=joinable_schema(schema))
 
@@ -42,17 +42,17 @@ def _rows(document: Any, most_rows: int) -> list[Any]:
     example = 'send {"rows": [{field: value, ...}, ...]}'
     if not isinstance(document, dict) or "rows" not in document:
         found = "an object without" if isinstance(document, dict) else shown(document)
-        raise Refusal(400, f"A request is an object with the key 'rows': found {found}; {example}.")
+        raise RequestError(400, f"A request is an object with the key 'rows': found {found}; {example}.")
     for key in document:
         if key != "rows":
-            raise Refusal(400, f"A request has the key 'rows' only: found '{short(key)}'; {example}.")
+            raise RequestError(400, f"A request has the key 'rows' only: found '{short(key)}'; {example}.")
     rows = document["rows"]
     if not isinstance(rows, list):
-        raise Refusal(400, f"'rows' is a list of objects: found {shown(rows)}; {example}.")
+        raise RequestError(400, f"'rows' is a list of objects: found {shown(rows)}; {example}.")
     if not rows:
-        raise Refusal(400, f"A request has at least one row: 'rows' is empty; {example}.")
+        raise RequestError(400, f"A request has at least one row: 'rows' is empty; {example}.")
     if len(rows) > most_rows:
-        raise Refusal(413, f"A request has at most {most_rows} rows: found {len(rows)}; send several.")
+        raise RequestError(413, f"A request has at most {most_rows} rows: found {len(rows)}; send several.")
     return rows
 
 
@@ -134,6 +134,6 @@ def _lists(values: list[Any], field: Field) -> pa.Array:
     return joinable(pa.array(lists, pa.list_(pa.string())), field)
 
 
-def _refused(value: Any, field: Field, row: int) -> Refusal:
+def _refused(value: Any, field: Field, row: int) -> RequestError:
     rule = _RULES[field.kind]
-    return Refusal(400, f"Row {row + 1}: field '{field.name}' is {rule}; found {shown(value)}.")
+    return RequestError(400, f"Row {row + 1}: field '{field.name}' is {rule}; found {shown(value)}.")

@@ -60,7 +60,7 @@ class Metrics:
         self.rows.inc(rows)
 
 
-class Measured:
+class Measurement:
     """Counts every request of an application by its route (not its path, which clients choose) and status."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

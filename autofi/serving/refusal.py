@@ -9,7 +9,7 @@ from typing import Any
 _SHOWN = 60
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """A request that is answered with `status` and the one line `reason`."""
 
     def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:

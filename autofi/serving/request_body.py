@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from autofi.serving.binary_tensors import HEADER
-from autofi.serving.refusal import Refusal, short
+from autofi.serving.refusal import RequestError, short
 
 #: What a client may take to send a body.
 BODY_SECONDS = 20.0
@@ -24,7 +24,7 @@ async def read_body(request: Request, *, most_bytes: int) -> bytes:
     """The bytes of a JSON body; raises Refusal before any is read, or as soon as there are too many."""
     headers = request.headers
     _check_type(headers)
-    too_large = Refusal(413, f"A request has at most {most_bytes} bytes: send fewer rows at a time.")
+    too_large = RequestError(413, f"A request has at most {most_bytes} bytes: send fewer rows at a time.")
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most_bytes:
         raise too_large
@@ -36,7 +36,7 @@ async def read_body(request: Request, *, most_bytes: int) -> bytes:
                 if len(body) > most_bytes:
                     raise too_large
     except TimeoutError:
-        raise Refusal(
+        raise RequestError(
             408, f"A body is sent within {BODY_SECONDS:.0f} seconds: only {len(body)} bytes came."
         ) from None
     return bytes(body)
@@ -50,24 +50,24 @@ def parse(body: bytes) -> Any:
             # Only halves of a pair fail here; a whole pair is one character by now.
             json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
-        raise Refusal(400, f"A body is JSON in UTF-8: byte {error.start + 1} is not.") from None
+        raise RequestError(400, f"A body is JSON in UTF-8: byte {error.start + 1} is not.") from None
     except UnicodeEncodeError:
-        raise Refusal(
+        raise RequestError(
             400, "A text is of whole characters: found half of a surrogate pair, such as \\ud800."
         ) from None
     except RecursionError:
-        raise Refusal(
+        raise RequestError(
             400, "A body is nested as deep as its lists of values: found hundreds of levels."
         ) from None
     except ValueError as error:
-        raise Refusal(400, f"A body is JSON: {error}.") from None
+        raise RequestError(400, f"A body is JSON: {error}.") from None
     return document
 
 
 def _check_type(headers: Headers) -> None:
     if "content-type" not in headers and HEADER not in headers:
         # A form of another website's page needs none of the two; what sends either, browsers ask us about first.
-        raise Refusal(415, f"A body says what it is: send the header Content-Type: {_JSON}.")
+        raise RequestError(415, f"A body says what it is: send the header Content-Type: {_JSON}.")
     kind, *parameters = (part.strip().lower() for part in headers.get("content-type", _BINARY).split(";"))
     charsets = [
         value.strip('"') for key, _, value in (part.partition("=") for part in parameters) if key == "charset"
@@ -75,12 +75,12 @@ def _check_type(headers: Headers) -> None:
     known = kind == _JSON or (kind == _BINARY and HEADER in headers)
     if not known or any(charset not in ("utf-8", "utf8") for charset in charsets):
         found = short(headers["content-type"])
-        raise Refusal(
+        raise RequestError(
             415, f"A body is JSON in UTF-8: found '{found}'; send the header Content-Type: {_JSON}."
         )
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
-        raise Refusal(
+        raise RequestError(
             415, f"A body is sent as it is: found Content-Encoding '{short(encoding)}'; leave it out."
         )
 
@@ -90,9 +90,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise Refusal(400, f"An object has each key once: '{short(twice)}' is there twice.")
+        raise RequestError(400, f"An object has each key once: '{short(twice)}' is there twice.")
     return found
 
 
 def _no_number(text: str) -> NoReturn:
-    raise Refusal(400, f"JSON has no {text}: leave the value out, or send null.")
+    raise RequestError(400, f"JSON has no {text}: leave the value out, or send null.")

@@ -19,7 +19,7 @@ from autofi.serving.health_routes import MODEL, MODEL_VERSION
 from autofi.serving.json_rows import table_of_rows
 from autofi.serving.limits import Limits
 from autofi.serving.protocol import InferAnswer, InferRequest, PredictAnswer
-from autofi.serving.refusal import Refusal, short, shown
+from autofi.serving.refusal import RequestError, short, shown
 from autofi.serving.request_body import parse, read_body
 from autofi.serving.served_model import VERSION, Floats, ServedModel
 from autofi.serving.tensors import OUTPUT, table_of_tensors
@@ -49,13 +49,15 @@ def add_scoring(app: FastAPI, model: ServedModel, limits: Limits, batcher: Micro
         try:
             return await batcher.score(table)
         except BusyError:
-            raise Refusal(503, "As many requests wait as may: try again.", {"Retry-After": "1"}) from None
+            raise RequestError(
+                503, "As many requests wait as may: try again.", {"Retry-After": "1"}
+            ) from None
         except StuckError as stuck:
             if stuck.own:
-                raise Refusal(
+                raise RequestError(
                     504, f"Scoring takes longer than {limits.batch_seconds:g} s: send fewer rows."
                 ) from None
-            raise Refusal(503, "Scoring is late: try again.", {"Retry-After": "5"}) from None
+            raise RequestError(503, "Scoring is late: try again.", {"Retry-After": "5"}) from None
 
     async def inferred(request: Request) -> Response:
         length = header_length(request.headers)
@@ -101,16 +103,18 @@ def _understood(document: Any) -> InferRequest:
         place = ".".join(short(str(part)) for part in first["loc"]) or "the body"
         found = "" if first["type"] == "missing" else f"; found {shown(first['input'])}"
         rule = first["msg"].partition(" or instance of ")[0]
-        raise Refusal(400, f"A request is as the protocol says: at {place}, {rule}{found}.") from None
+        raise RequestError(400, f"A request is as the protocol says: at {place}, {rule}{found}.") from None
     outputs = request.outputs or []
     for output in outputs:
         if output.name != OUTPUT.name:
-            raise Refusal(400, f"The output is '{OUTPUT.name}': found '{short(output.name)}' in outputs.")
+            raise RequestError(
+                400, f"The output is '{OUTPUT.name}': found '{short(output.name)}' in outputs."
+            )
     given = [request.parameters]
     given += [tensor.parameters for tensor in request.inputs]
     given += [output.parameters for output in outputs]
     for parameters in given:
         for name in _UNSUPPORTED:
             if parameters and parameters.get(name):
-                raise Refusal(400, f"Tensors are sent with their request: leave '{name}' out.")
+                raise RequestError(400, f"Tensors are sent with their request: leave '{name}' out.")
     return request

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from autofi.data.schema import Schema
-from autofi.serving.refusal import Refusal, short
+from autofi.serving.refusal import RequestError, short
 
 if TYPE_CHECKING:
     from autofi.bundle.predictor import Predictor
@@ -51,6 +51,8 @@ class ServedModel:
     def check(self, name: str, version: str = VERSION) -> None:
         """Raises Refusal unless this is the model that a URL names."""
         if name != self.name:
-            raise Refusal(404, f"No model is named '{short(name)}': this server has '{self.name}'.")
+            raise RequestError(404, f"No model is named '{short(name)}': this server has '{self.name}'.")
         if version != VERSION:
-            raise Refusal(404, f"Model '{self.name}' has no version '{short(version)}': it has '{VERSION}'.")
+            raise RequestError(
+                404, f"Model '{self.name}' has no version '{short(version)}': it has '{VERSION}'."
+            )

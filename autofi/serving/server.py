@@ -28,7 +28,7 @@ from autofi.serving.connection_limits import BoundedConnections
 from autofi.serving.html_pages import example_row
 from autofi.serving.limits import Limits
 from autofi.serving.served_model import ServedModel
-from autofi.serving.shutdown import Life
+from autofi.serving.shutdown import ServerState
 
 #: From the signal until no further connection is taken: those that were on their way are answered.
 LEAVE_SECONDS = 0.3
@@ -55,7 +55,7 @@ def run(
         model = ServedModel.of(predictor, name or directory.resolve().name)
         # The first rows are slow: they are compiled for, and memory is touched.
         model.score(missing_row(model.schema))
-        life = Life()
+        life = ServerState()
         config = uvicorn.Config(
             create_app(model, limits, life, host=host, allowed_hosts=allowed_hosts),
             http=BoundedConnections,
@@ -91,7 +91,9 @@ def welcome(model: ServedModel, host: str, port: int) -> str:
 class _Server(uvicorn.Server):
     """Ends in steps: not ready, then no further connections, then the last answer; and in time, whatever runs."""
 
-    def __init__(self, config: uvicorn.Config, life: Life, shutdown_seconds: float, welcome: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, life: ServerState, shutdown_seconds: float, welcome: str
+    ) -> None:
         super().__init__(config)
         self._life = life
         self._shutdown_seconds = shutdown_seconds

@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Life:
+class ServerState:
     """Ready until it is told to end, and while scoring is not late; alive unless it stays late."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Life:
 class ClosedAtEnd:
     """Asks clients not to send further requests on a connection once the server ends."""
 
-    def __init__(self, app: ASGIApp, life: Life) -> None:
+    def __init__(self, app: ASGIApp, life: ServerState) -> None:
         self._app = app
         self._life = life
 

@@ -14,7 +14,7 @@ from autofi.data.schema import Field, FieldKind, Schema
 from autofi.errors import nearest
 from autofi.serving.arrow_columns import check_length, joinable, joinable_schema
 from autofi.serving.protocol import Datatype, InferInput, TensorMetadata
-from autofi.serving.refusal import Refusal, short, shown
+from autofi.serving.refusal import RequestError, short, shown
 from autofi.values.arrow_values import UnreadableValueError
 
 OUTPUT = TensorMetadata(name="probability", datatype="FP64", shape=[-1])
@@ -57,14 +57,14 @@ def table_of_tensors(
     first = inputs[0]
     for tensor in inputs:
         if tensor.shape[0] != first.shape[0]:
-            raise Refusal(
+            raise RequestError(
                 400,
                 f"All tensors have the same rows: '{first.name}' has {shown(first.shape[0])}, "
                 f"'{tensor.name}' has {shown(tensor.shape[0])}.",
             )
     rows = first.shape[0]
     if rows > most_rows:
-        raise Refusal(413, f"A request has at most {most_rows} rows: found {shown(rows)}; send several.")
+        raise RequestError(413, f"A request has at most {most_rows} rows: found {shown(rows)}; send several.")
     columns = [_column(tensors[field.name], field, given or {}) for field in schema.fields]
     return pa.Table.from_arrays(columns, schema=joinable_schema(schema))
 
@@ -73,15 +73,15 @@ def _by_name(inputs: list[InferInput], schema: Schema) -> dict[str, InferInput]:
     tensors: dict[str, InferInput] = {}
     for tensor in inputs:
         if tensor.name in tensors:
-            raise Refusal(400, f"A tensor is given once: '{short(tensor.name)}' is there twice.")
+            raise RequestError(400, f"A tensor is given once: '{short(tensor.name)}' is there twice.")
         tensors[tensor.name] = tensor
     for name in tensors:
         if name not in schema.names:
             known = nearest(short(name), schema.names)
-            raise Refusal(400, f"A tensor is a field of the model: '{short(name)}' is none; {known}")
+            raise RequestError(400, f"A tensor is a field of the model: '{short(name)}' is none; {known}")
     for name in schema.names:
         if name not in tensors:
-            raise Refusal(
+            raise RequestError(
                 400,
                 f"Every field has its tensor: '{name}' is missing; send it, with null for values that are not known.",
             )
@@ -94,7 +94,7 @@ def _column(tensor: InferInput, field: Field, given: Mapping[str, pa.Array]) -> 
     if array is None:
         array = _array(_flat(tensor, per_row), tensor)
     elif len(array) != math.prod(tensor.shape):
-        raise Refusal(400, _unfilled(tensor, len(array)))
+        raise RequestError(400, _unfilled(tensor, len(array)))
     # A text of several values, one in each row, is divided as the field says; rows of several tokens are not.
     if (
         field.kind is FieldKind.MULTI_VALUED
@@ -106,7 +106,7 @@ def _column(tensor: InferInput, field: Field, given: Mapping[str, pa.Array]) -> 
     try:
         return joinable(array, field)
     except UnreadableValueError as error:
-        raise Refusal(
+        raise RequestError(
             400,
             f"Tensor '{tensor.name}': value {error.position + 1} is not {error.reason}: "
             f"found {shown(error.value)}.",
@@ -122,7 +122,7 @@ def _values_per_row(tensor: InferInput, field: Field) -> int:
         return shape[1]
     allowed = "[N], [N,1] or [N,L]" if field.kind is FieldKind.MULTI_VALUED else "[N] or [N,1]"
     found = ",".join(shown(size) for size in shape[:5])
-    raise Refusal(400, f"Tensor '{tensor.name}': its shape is {allowed}; found [{found}].")
+    raise RequestError(400, f"Tensor '{tensor.name}': its shape is {allowed}; found [{found}].")
 
 
 def _flat(tensor: InferInput, per_row: int) -> list[Any]:
@@ -132,7 +132,7 @@ def _flat(tensor: InferInput, per_row: int) -> list[Any]:
         for place, row in enumerate(data):
             if not isinstance(row, list) or len(row) != per_row:
                 found = f"{len(row)} values" if isinstance(row, list) else shown(row)
-                raise Refusal(
+                raise RequestError(
                     400,
                     f"Tensor '{tensor.name}': a row of its data is a list of {shown(per_row)} as its shape says; "
                     f"found {found} in row {place + 1}.",
@@ -140,7 +140,7 @@ def _flat(tensor: InferInput, per_row: int) -> list[Any]:
         data = [value for row in data for value in row]
     expected = math.prod(tensor.shape)
     if len(data) != expected:
-        raise Refusal(400, _unfilled(tensor, len(data)))
+        raise RequestError(400, _unfilled(tensor, len(data)))
     return data
 
 
@@ -159,7 +159,7 @@ def _array(values: list[Any], tensor: InferInput) -> pa.Array:
             try:
                 _typed([value], tensor.datatype)
             except (TypeError, ValueError, OverflowError):
-                raise Refusal(
+                raise RequestError(
                     400,
                     f"Tensor '{tensor.name}': value {place + 1} is not of datatype {tensor.datatype}: "
                     f"found {shown(value)}.",

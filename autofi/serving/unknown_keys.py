@@ -8,7 +8,7 @@ from typing import Any
 
 from autofi.data.schema import Schema
 from autofi.errors import nearest
-from autofi.serving.refusal import Refusal, short
+from autofi.serving.refusal import RequestError, short
 
 #: Keys that an answer tells, and that are compared with the fields' names.
 MOST_KEYS = 100
@@ -32,7 +32,7 @@ def ignored_keys(rows: list[dict[str, Any]], schema: Schema, *, strict: bool) ->
                     first_row.setdefault(key, number)
     keys = list(first_row)[:MOST_KEYS]
     if strict and keys:
-        raise Refusal(
+        raise RequestError(
             400,
             f"A row has the fields of the model only: row {first_row[keys[0]]} has '{short(keys[0])}'; "
             f"{nearest(short(keys[0]), schema.names)}",
@@ -43,7 +43,7 @@ def ignored_keys(rows: list[dict[str, Any]], schema: Schema, *, strict: bool) ->
                 continue
             for number, row in enumerate(rows, start=1):
                 if key in row and name not in row:
-                    raise Refusal(
+                    raise RequestError(
                         400,
                         f"Row {number} has '{short(key)}' and no '{name}': did you mean '{name}'? Where its value is "
                         f"not known send null for '{name}', or leave '{short(key)}' out.",

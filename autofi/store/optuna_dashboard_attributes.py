@@ -35,7 +35,7 @@ _ATTRIBUTES = table(
 )
 
 
-class Shown:
+class OptunaDashboardAttributes:
     """Notes, figures and files of one study."""
 
     def __init__(self, database: Database, study: Study) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from autofi.core.optuna_logging import quiet_optuna
 from autofi.errors import StoreError
 from autofi.store.database import Database, patient
-from autofi.store.optuna_dashboard_attributes import Shown
+from autofi.store.optuna_dashboard_attributes import OptunaDashboardAttributes
 from autofi.store.optuna_trial_rows import TrialRows
 from autofi.store.payload import plain, to_text
 from autofi.store.records import Scalar, TrialRecord, TrialState
@@ -77,7 +77,7 @@ class TrialLog:
             self.study = optuna.load_study(study_name=name, storage=database.optuna)
             self._optuna_id = database.optuna.get_study_id_from_name(name)
             self._rows = TrialRows(self._optuna_id)
-        self.shown = Shown(database, self.study)
+        self.shown = OptunaDashboardAttributes(database, self.study)
 
     def start(
         self,

@@ -21,7 +21,7 @@ from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
 from autofi.store.database import Database, patient
 from autofi.store.delete_rename import study_folder
 from autofi.store.lease import Lease, acquire, is_led, join
-from autofi.store.optuna_dashboard_attributes import Shown
+from autofi.store.optuna_dashboard_attributes import OptunaDashboardAttributes
 from autofi.store.optuna_stages import StageTrial, write_stage
 from autofi.store.optuna_trials import LOST, Claimed, TrialLog
 from autofi.store.payload import to_text
@@ -91,7 +91,7 @@ class StudyHandle:
         return self._log.study
 
     @property
-    def shown(self) -> Shown:
+    def shown(self) -> OptunaDashboardAttributes:
         """What optuna-dashboard shows beside the trials."""
         return self._log.shown
 

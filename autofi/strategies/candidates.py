@@ -12,7 +12,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from autofi.objectives.objectives import Direction
-from autofi.samplers.base import Known, Question
+from autofi.samplers.base import ObservedTrial, SamplerContext
 from autofi.samplers.registry import DEFAULT_SAMPLER, check_sampler, get_sampler
 from autofi.space.architecture import Architecture
 
@@ -60,7 +60,7 @@ class Candidates(ABC):
         return []
 
     def step(
-        self, known: Sequence[Known], seen: Collection[str]
+        self, known: Sequence[ObservedTrial], seen: Collection[str]
     ) -> tuple[dict[str, Any], Architecture] | None:
         """The best that is known with the first of the steps that was not tried yet; None when they are over."""
         if not known:
@@ -76,7 +76,7 @@ class Candidates(ABC):
         return None
 
     def several(
-        self, known: Sequence[Known], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
         """At most `most` different candidates to train at once."""
         found: list[tuple[dict[str, Any], Architecture]] = []
@@ -89,7 +89,7 @@ class Candidates(ABC):
         return found
 
     def next(
-        self, known: Sequence[Known], seen: set[str], *, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, seed: int
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
         begun = self.start(seen) or self.step(known, seen)
@@ -121,5 +121,5 @@ class Candidates(ABC):
                 return parameters, architecture
         return None
 
-    def _question(self, known: Sequence[Known], seed: int) -> Question:
-        return Question(self.distributions, self.defaults, known, self._directions, seed)
+    def _question(self, known: Sequence[ObservedTrial], seed: int) -> SamplerContext:
+        return SamplerContext(self.distributions, self.defaults, known, self._directions, seed)

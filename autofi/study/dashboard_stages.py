@@ -11,7 +11,7 @@ from autofi.space.optuna_distributions import forms_label
 from autofi.space.parameters import label
 from autofi.store import ModelRecord, StudyHandle
 from autofi.store.optuna_stages import StageTrial
-from autofi.supernet.exploration import Exploration, Explored
+from autofi.supernet.exploration import Exploration, ScoredArchitecture
 from autofi.supernet.proposal import Proposal
 
 SUPERNET, EXPLORE, RETRAIN = "supernet", "explore", "retrain"
@@ -46,7 +46,7 @@ def show_trained(handle: StudyHandle) -> None:
         handle.write_stage(RETRAIN, trials, measured="valid AUC", maximize=True, about={})
 
 
-def shown_of(exploration: Exploration) -> list[tuple[int, Explored]]:
+def shown_of(exploration: Exploration) -> list[tuple[int, ScoredArchitecture]]:
     """By place: the start, the best and, evenly, the rest, in the order they were scored."""
     scored = list(enumerate(exploration.scored))
     ranked = sorted(scored, key=lambda found: found[1].guided)
@@ -69,7 +69,7 @@ def _selection(proposal: Proposal) -> StageTrial:
     return StageTrial("selection", gains, attrs={"moves": moves[:200], "accepted": len(moves)}, steps=steps)
 
 
-def _explored(exploration: Exploration, place: int, one: Explored) -> StageTrial:
+def _explored(exploration: Exploration, place: int, one: ScoredArchitecture) -> StageTrial:
     pairs, fields = exploration.pairs(one), exploration.fields(one)
     kinds = Counter(next(iter(choices_of(forms))) for forms in pairs.values())
     slots = sum(len(names) == 2 for names, _ in exploration.slots)
@@ -99,7 +99,7 @@ def _explored(exploration: Exploration, place: int, one: Explored) -> StageTrial
     return StageTrial(str(place), one.guided, params, distributions, attrs)
 
 
-def _changes(exploration: Exploration, one: Explored) -> str:
+def _changes(exploration: Exploration, one: ScoredArchitecture) -> str:
     """In words, where an architecture is not as the start was."""
     before = exploration.scored[0].options
     slots = zip(exploration.slots, before, one.options, strict=True)

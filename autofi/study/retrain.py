@@ -10,8 +10,8 @@ from autofi.bundle.bundle import write_bundle
 from autofi.core.progress import Progress, watch
 from autofi.data.config import SearchSettings
 from autofi.evaluation.parallel import Retraining, train_each
-from autofi.evaluation.part_metrics import _measurable, figures
-from autofi.evaluation.workbench import Trained, Workbench
+from autofi.evaluation.part_metrics import measurable_parts, part_metrics
+from autofi.evaluation.workbench import TrainedModel, Workbench
 from autofi.export.count_training_profile import profile_training
 from autofi.metrics.calibration import reliability
 from autofi.records.costs import record_costs
@@ -28,7 +28,7 @@ def _reliability_tables(
     """Of the same parts the bins that `ece` adds up."""
     return {
         part: [asdict(found) for found in reliability(labels, predictions[part], rows.weights)]
-        for part, rows, labels in _measurable(bench, predictions)
+        for part, rows, labels in measurable_parts(bench, predictions)
     }
 
 
@@ -90,9 +90,9 @@ def _kept_in_either(
 
 
 def _keep_bundle(
-    handle: StudyHandle, bench: Workbench, trained: Trained, *, role: ModelRole, refit: bool
+    handle: StudyHandle, bench: Workbench, trained: TrainedModel, *, role: ModelRole, refit: bool
 ) -> None:
-    metrics = figures(bench, trained.predictions)
+    metrics = part_metrics(bench, trained.predictions)
     name = winner_key(trained.architecture.id, trained.seed, refit=refit)
     path = handle.artifacts / "models" / name
     write_bundle(
@@ -137,12 +137,3 @@ def origin(handle: StudyHandle, bench: Workbench, seed: int, *, refit: bool) -> 
         "versions": dict(record.versions),
         "seed": seed,
     }
-
-
-__all__ = [
-    "figures",
-    "record_training",
-    "recorded",
-    "retrain_winner",
-    "watch",
-]

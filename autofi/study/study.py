@@ -332,7 +332,7 @@ class Study:
         those of float32; beyond 0.02 on average nothing is written. See `autofi.export.onnx_quantize`.
         """
         # torch's exporter to ONNX takes seconds to import.
-        from autofi.export.export import release_bundle
+        from autofi.export.export import export_bundle
 
         progress = progress or SilentProgress()
         chosen = forms_of(forms)
@@ -344,7 +344,7 @@ class Study:
         assert model.path is not None
         found = None if calibrate is None else fitted_calibration(self._handle, model, calibrate)
         target = Path(path)
-        release_bundle(
+        export_bundle(
             model.path,
             target,
             forms=chosen,

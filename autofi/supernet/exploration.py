@@ -14,7 +14,7 @@ NamedSlot = tuple[tuple[str, ...], tuple[Forms, ...]]
 
 
 @dataclass(frozen=True)
-class Explored:
+class ScoredArchitecture:
     """An architecture by inherited weights: an option per slot and the number of a set of streams.
 
     guided     mean logloss of the rows that guide
@@ -48,36 +48,36 @@ class Explored:
 class Exploration:
     """Every distinct architecture in the order it was scored, the start first.
 
-    streams    the sets that `Explored.streams` numbers
+    streams    the sets that `ScoredArchitecture.streams` numbers
     variants   what trials are made of, so far as a supernet has it and as nothing in `scored` is: nothing was chosen by
                these scores, they are what trials are compared with
     """
 
     slots: tuple[NamedSlot, ...] = ()
     streams: tuple[Streams, ...] = ()
-    scored: tuple[Explored, ...] = ()
-    variants: tuple[Explored, ...] = ()
+    scored: tuple[ScoredArchitecture, ...] = ()
+    variants: tuple[ScoredArchitecture, ...] = ()
 
     @property
-    def best(self) -> tuple[Explored, ...]:
+    def best(self) -> tuple[ScoredArchitecture, ...]:
         """Those sure to gain on the start, best first."""
         return tuple(sorted((one for one in self.scored if one.sure), key=lambda one: -(one.gain or 0.0)))
 
-    def fields(self, one: Explored) -> dict[str, Forms]:
+    def fields(self, one: ScoredArchitecture) -> dict[str, Forms]:
         """The forms of every field."""
         return {names[0]: forms for names, forms in self._chosen(one) if len(names) == 1}
 
-    def pairs(self, one: Explored) -> dict[tuple[str, str], Forms]:
+    def pairs(self, one: ScoredArchitecture) -> dict[tuple[str, str], Forms]:
         """The options of the pairs that are not naive."""
         return {
             (names[0], names[1]): forms for names, forms in self._chosen(one) if len(names) == 2 and forms
         }
 
-    def streams_of(self, one: Explored) -> Streams | None:
+    def streams_of(self, one: ScoredArchitecture) -> Streams | None:
         """Its set of streams; None where the space has no choice."""
         return None if one.streams is None else self.streams[one.streams]
 
-    def _chosen(self, one: Explored) -> Iterator[tuple[tuple[str, ...], Forms]]:
+    def _chosen(self, one: ScoredArchitecture) -> Iterator[tuple[tuple[str, ...], Forms]]:
         for (names, options), option in zip(self.slots, one.options, strict=True):
             yield names, options[option]
 
@@ -98,6 +98,6 @@ class Exploration:
                 (tuple(names), tuple(tuple(forms) for forms in options)) for names, options in value["slots"]
             ),
             streams=tuple(value["streams"]),
-            scored=tuple(map(Explored.from_json, value["scored"])),
-            variants=tuple(map(Explored.from_json, value.get("variants", ()))),
+            scored=tuple(map(ScoredArchitecture.from_json, value["scored"])),
+            variants=tuple(map(ScoredArchitecture.from_json, value.get("variants", ()))),
         )

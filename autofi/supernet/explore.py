@@ -14,11 +14,11 @@ from itertools import product
 from optuna.distributions import CategoricalDistribution
 
 from autofi.core.progress import Progress
-from autofi.samplers.base import Known, Question
+from autofi.samplers.base import ObservedTrial, SamplerContext
 from autofi.samplers.registry import propose
 from autofi.space.optuna_distributions import forms_label
-from autofi.supernet.exploration import Explored
-from autofi.supernet.inherited_evaluator import Judges
+from autofi.supernet.exploration import ScoredArchitecture
+from autofi.supernet.inherited_evaluator import InheritedEvaluator
 from autofi.supernet.inherited_scoring import Options
 
 #: Architectures that are compared on the other half of the rows.
@@ -32,7 +32,7 @@ TOLD = 50
 
 
 def explore(
-    judges: Judges,
+    judges: InheritedEvaluator,
     starts: Sequence[Options],
     streams: int | None,
     *,
@@ -40,16 +40,16 @@ def explore(
     sampler: str,
     seed: int,
     progress: Progress,
-) -> tuple[Explored, ...]:
+) -> tuple[ScoredArchitecture, ...]:
     """Propose `count` architectures, the `starts` with that set of streams first; every distinct one, in order."""
     walk = _Walk(judges, streams)
-    known: list[Known] = []
-    found: dict[tuple[Options, int | None], Explored] = {}
+    known: list[ObservedTrial] = []
+    found: dict[tuple[Options, int | None], ScoredArchitecture] = {}
     for step in range(count):
         if step < len(starts):
             point = judges.settled(starts[step], streams)
         else:
-            question = Question(
+            question = SamplerContext(
                 walk.distributions,
                 walk.parameters(starts[0], streams),
                 known[-SHOWN:],
@@ -60,15 +60,18 @@ def explore(
             point = walk.point(propose(sampler, question), starts[0])
         if point not in found:
             found[point] = _scored(judges, *point)
-        known.append(Known(walk.parameters(*point), (found[point].guided,)))
+        known.append(ObservedTrial(walk.parameters(*point), (found[point].guided,)))
         if (step + 1) % TOLD == 0 or step + 1 == count:
             progress.advance(step % TOLD + 1, scored=len(found))
     return _compared(judges, list(found.values()))
 
 
 def score_variants(
-    judges: Judges, variants: Iterable[Options], streams: Iterable[int | None], known: Iterable[Explored]
-) -> tuple[Explored, ...]:
+    judges: InheritedEvaluator,
+    variants: Iterable[Options],
+    streams: Iterable[int | None],
+    known: Iterable[ScoredArchitecture],
+) -> tuple[ScoredArchitecture, ...]:
     """The variants with every set of streams that they can have as they are, those left out that are `known`."""
     seen = {(one.options, one.streams) for one in known}
     # Each once: variants of different names may come to the same options.
@@ -78,16 +81,20 @@ def score_variants(
     )
 
 
-def _scored(judges: Judges, options: Options, streams: int | None) -> Explored:
-    return Explored(options, streams, float(judges.losses(options, streams, "guiding").double().mean()))
+def _scored(judges: InheritedEvaluator, options: Options, streams: int | None) -> ScoredArchitecture:
+    return ScoredArchitecture(
+        options, streams, float(judges.losses(options, streams, "guiding").double().mean())
+    )
 
 
-def _compared(judges: Judges, scored: Sequence[Explored]) -> tuple[Explored, ...]:
+def _compared(
+    judges: InheritedEvaluator, scored: Sequence[ScoredArchitecture]
+) -> tuple[ScoredArchitecture, ...]:
     """The same, the most promising with what they gain on the start on rows that guided nobody."""
     start = scored[0]
     before = judges.losses(start.options, start.streams, "judging")
 
-    def compared(one: Explored) -> Explored:
+    def compared(one: ScoredArchitecture) -> ScoredArchitecture:
         gains = (before - judges.losses(one.options, one.streams, "judging")).double()
         return dataclasses.replace(
             one, gain=float(gains.mean()), standard_error=float(gains.std() / len(gains) ** 0.5)
@@ -100,7 +107,7 @@ def _compared(judges: Judges, scored: Sequence[Explored]) -> tuple[Explored, ...
 class _Walk:
     """Points of the space as a sampler sees them: a parameter per slot with a choice, and one for the streams."""
 
-    def __init__(self, judges: Judges, streams: int | None) -> None:
+    def __init__(self, judges: InheritedEvaluator, streams: int | None) -> None:
         self._judges = judges
         self._names = [" × ".join(map(str, slot.column)) for slot in judges.slots]
         self._labels = [[forms_label(forms) for forms in slot.options] for slot in judges.slots]

@@ -16,7 +16,7 @@ from autofi.supernet.batchnorm_recalibration import recalibrate
 from autofi.supernet.context import READOUT, Run, batch_for, bias_of
 from autofi.supernet.greedy_selection import HeldOut
 from autofi.supernet.path_training import train_by_paths
-from autofi.supernet.slots import Offer
+from autofi.supernet.slots import SearchSlots
 from autofi.supernet.supernet import Supernet
 from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
@@ -34,7 +34,7 @@ Probabilities = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class FoldSupernet:
     """A trained supernet, the rows it learned from and those it is judged by."""
 
     supernet: Supernet
@@ -46,7 +46,7 @@ class Judged:
 class PathSupernets:
     """One supernet, or with few held-out rows one per fold, over the same slots and sets of streams."""
 
-    folds: tuple[Judged, ...]
+    folds: tuple[FoldSupernet, ...]
     rows: RowSource
     labels: npt.NDArray[np.float32]
 
@@ -69,7 +69,7 @@ class PathSupernets:
         return np.concatenate([_inherited(fold, self.rows, layout, streams) for fold in self.folds])
 
 
-def train_path_supernets(run: Run, offer: Offer, streams: Sequence[Streams]) -> PathSupernets:
+def train_path_supernets(run: Run, offer: SearchSlots, streams: Sequence[Streams]) -> PathSupernets:
     """Train as the space's `search` says, on folds where validation rows are few."""
     settings, labels = run.space.search, run.dataset.labels
     slots, shapes = offer.slots, offer.shapes
@@ -97,7 +97,7 @@ def train_path_supernets(run: Run, offer: Offer, streams: Sequence[Streams]) -> 
             sampling=settings.sampling,
             on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
         )
-        judged.append(Judged(supernet, index, torch.from_numpy(judging)))
+        judged.append(FoldSupernet(supernet, index, torch.from_numpy(judging)))
     assert rows is not None
     return PathSupernets(tuple(judged), rows, labels)
 
@@ -117,7 +117,7 @@ def _folds(run: Run, candidates: int) -> list[tuple[npt.NDArray[np.int64], npt.N
     ]
 
 
-def _inherited(fold: Judged, rows: RowSource, layout: Layout, streams: int | None) -> Probabilities:
+def _inherited(fold: FoldSupernet, rows: RowSource, layout: Layout, streams: int | None) -> Probabilities:
     supernet = fold.supernet
     supernet.activate(layout)
     supernet.choose_streams(streams)

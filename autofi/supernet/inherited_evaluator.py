@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autofi.operators.registry import vector_operators
 from autofi.supernet.batchnorm_recalibration import recalibrate
-from autofi.supernet.fold_supernets import Judged, PathSupernets
+from autofi.supernet.fold_supernets import FoldSupernet, PathSupernets
 from autofi.supernet.inherited_scoring import BLOCK_ROWS, Options, Scorer
 from autofi.supernet.supernet import Slot, Supernet, chosen
 from autofi.training.row_source import RowSource
@@ -19,10 +19,10 @@ from autofi.training.row_source import RowSource
 STREAM_ROWS = 8192
 
 #: Rows that lead a walk from one architecture to the next, and rows that had no part in it.
-Half = Literal["guiding", "judging"]
+HeldOutHalf = Literal["guiding", "judging"]
 
 
-class Judges:
+class InheritedEvaluator:
     """The supernets of all folds, and what every set of streams adds to their logits.
 
     That is computed once, over the vectors that `start` gives the fields (over all, where it gives none): an
@@ -35,7 +35,7 @@ class Judges:
         self._empty = {None, *(number for number, keys in enumerate(supernet.stream_sets) if not keys)}
         self._streamed = _streamed(self.slots, start)
         beside = tuple(by[option] for by, option in zip(self._streamed, start, strict=True))
-        self._judges = [_Judge(fold, supernets.rows, beside, seed) for fold in supernets.folds]
+        self._judges = [_FoldEvaluator(fold, supernets.rows, beside, seed) for fold in supernets.folds]
 
     def settled(self, options: Sequence[int], streams: int | None) -> tuple[Options, int | None]:
         """The same point, with the vectors that its streams read, where it has any."""
@@ -43,7 +43,7 @@ class Judges:
             return tuple(options), streams
         return tuple(by[option] for by, option in zip(self._streamed, options, strict=True)), streams
 
-    def losses(self, options: Options, streams: int | None, *halves: Half) -> Tensor:
+    def losses(self, options: Options, streams: int | None, *halves: HeldOutHalf) -> Tensor:
         """Logloss of every row of these halves, `[N]`, of an architecture that is settled."""
         return torch.cat([judge.losses(options, streams, half) for half in halves for judge in self._judges])
 
@@ -56,10 +56,10 @@ class Judges:
         return sorted(self.sets, key=means.__getitem__)
 
 
-class _Judge:
+class _FoldEvaluator:
     """One fold's supernet with the rows that judge it."""
 
-    def __init__(self, fold: Judged, rows: RowSource, beside: Options, seed: int) -> None:
+    def __init__(self, fold: FoldSupernet, rows: RowSource, beside: Options, seed: int) -> None:
         supernet, judging = fold.supernet, rows.take(fold.judging).to(fold.supernet.device)
         block = min(BLOCK_ROWS, max(1, -(-len(judging) // 2)))
         self._scorer = Scorer(
@@ -74,7 +74,7 @@ class _Judge:
         supernet.reset()
 
     @torch.no_grad()
-    def losses(self, options: Options, streams: int | None, half: Half) -> Tensor:
+    def losses(self, options: Options, streams: int | None, half: HeldOutHalf) -> Tensor:
         blocks = self._halves[half]
         span = self._scorer.span(blocks)
         logits = self._scorer.logits([options], blocks)
@@ -83,7 +83,7 @@ class _Judge:
         return self._scorer.row_losses(logits, span)[0].cpu()
 
     @torch.no_grad()
-    def _stream_logits(self, supernet: Supernet, fold: Judged, rows: RowSource, number: int) -> Tensor:
+    def _stream_logits(self, supernet: Supernet, fold: FoldSupernet, rows: RowSource, number: int) -> Tensor:
         """Those of one set of streams, on the scorer's rows in its order, `[N]`."""
         supernet.choose_streams(number)
         recalibrate(supernet, rows, fold.training)

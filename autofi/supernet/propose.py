@@ -36,10 +36,10 @@ from autofi.supernet.exploration import Exploration
 from autofi.supernet.explore import explore, score_variants
 from autofi.supernet.fold_supernets import train_path_supernets
 from autofi.supernet.greedy_selection import Move, select
-from autofi.supernet.inherited_evaluator import Judges
+from autofi.supernet.inherited_evaluator import InheritedEvaluator
 from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.slots import Offer, offer_of, streams_of
+from autofi.supernet.slots import SearchSlots, build_slots, streams_of
 from autofi.supernet.supernet import Supernet
 from autofi.supernet.variants import variant_options
 from autofi.supernet.weight_entanglement import Entangled, learn_widths, width_choices
@@ -62,7 +62,7 @@ def propose(
 ) -> Proposal:
     """Choose the forms of the fields and the options of the pairs, reading training and validation rows only."""
     run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
-    offer = offer_of(run)
+    offer = build_slots(run)
     names, forms = tuple(dataset.encoder.schema.names), offer.forms
     if all(len(slot.options) == 1 for slot in offer.slots):
         options = space.pairs.options[0]
@@ -79,7 +79,7 @@ def propose(
     return proposal
 
 
-def _widths(run: Run, offer: Offer, proposal: Proposal) -> dict[str, Any]:
+def _widths(run: Run, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
     """Sizes learned for the proposed fields and pairs; validation rows choose."""
     space, dataset = run.space, run.dataset
     offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
@@ -131,7 +131,7 @@ def _with_rates(
     return found
 
 
-def _by_paths(run: Run, offer: Offer) -> Proposal:
+def _by_paths(run: Run, offer: SearchSlots) -> Proposal:
     settings = run.space.search
     slots, shapes = offer.slots, offer.shapes
     streams = streams_of(run, offer)
@@ -146,7 +146,7 @@ def _by_paths(run: Run, offer: Offer) -> Proposal:
     if not streams and not (settings.explore and searched):
         return proposal
     run.progress.phase("judge streams" if streams else "judge architectures")
-    judges = Judges(supernets, tuple(options), seed=run.seed)
+    judges = InheritedEvaluator(supernets, tuple(options), seed=run.seed)
     ranking = judges.rank_streams(tuple(options)) if streams else []
     proposal = dataclasses.replace(proposal, streams=tuple(streams[number] for number in ranking))
     if not settings.explore:
@@ -171,7 +171,7 @@ def _by_paths(run: Run, offer: Offer) -> Proposal:
     return dataclasses.replace(proposal, exploration=dataclasses.replace(exploration, variants=variants))
 
 
-def _by_gradient(run: Run, offer: Offer) -> Proposal:
+def _by_gradient(run: Run, offer: SearchSlots) -> Proposal:
     settings, dataset = run.space.search, run.dataset
     slots, shapes = offer.slots, offer.shapes
     run.progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
@@ -198,7 +198,9 @@ def _by_gradient(run: Run, offer: Offer) -> Proposal:
     return _proposal(offer, options, options, [])
 
 
-def _proposal(offer: Offer, options: Sequence[int], likely: Sequence[int], moves: Sequence[Move]) -> Proposal:
+def _proposal(
+    offer: SearchSlots, options: Sequence[int], likely: Sequence[int], moves: Sequence[Move]
+) -> Proposal:
     slots, shapes = offer.slots, offer.shapes
     fields: dict[str, Forms] = {}
     sure: dict[tuple[str, str], Forms] = {}

@@ -27,7 +27,7 @@ from autofi.supernet.supernet import Slot, Supernet
 
 
 @dataclass(frozen=True)
-class Offer:
+class SearchSlots:
     """Fitted data with the slots over it.
 
     pairs   those the space asks about
@@ -43,7 +43,7 @@ class Offer:
     slots: Sequence[Slot]
 
 
-def offer_of(run: Run) -> Offer:
+def build_slots(run: Run) -> SearchSlots:
     """Screen the pairs that the space asks about, and fit what their options read."""
     dataset, space = run.dataset, run.space
     pairs = asked_pairs(dataset, space)
@@ -52,7 +52,9 @@ def offer_of(run: Run) -> Offer:
     cross_min_count = max(2, builder.crosses.min_count_within(space.cross_max_rows))
     shapes = shapes_of(builder, min_count=2, cross_min_count=cross_min_count)
     forms = applicable_forms(space, shapes)
-    return Offer(pairs, screened, builder, features, shapes, forms, _slots_of(space, forms, screened.opened))
+    return SearchSlots(
+        pairs, screened, builder, features, shapes, forms, _slots_of(space, forms, screened.opened)
+    )
 
 
 def asked_pairs(dataset: EncodedDataset, space: SearchSpace) -> list[Pair]:
@@ -86,7 +88,7 @@ def _offered(option: Forms, score: PairScore | None) -> bool:
     return kinds == {"factorize" if score.factorize > score.memorize else "memorize"}
 
 
-def streams_of(run: Run, offer: Offer) -> tuple[Streams, ...]:
+def streams_of(run: Run, offer: SearchSlots) -> tuple[Streams, ...]:
     """The sets of streams that these fields allow; () where there is no choice."""
     if not isinstance(run.space.streams, StreamSets):
         return ()

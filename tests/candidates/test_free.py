@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 
 from autofi.operators.registry import choices_of
-from autofi.samplers.base import Known
+from autofi.samplers.base import ObservedTrial
 from autofi.space.architecture import Architecture
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
@@ -97,14 +97,14 @@ def test_no_architecture_is_proposed_twice_until_the_space_is_spent() -> None:
         screened={PAIR: (0.0, 0.0)},
     )
     candidates = FreeCandidates(small, proposal)
-    known: list[Known] = []
+    known: list[ObservedTrial] = []
     seen: set[str] = set()
     while (found := candidates.next(known, seen, seed=0)) is not None:
         parameters, architecture = found
         assert architecture.id not in seen
         seen.add(architecture.id)
         # The same value every time: an estimator then asks for what it knows again and again.
-        known.append(Known(parameters, (0.5,)))
+        known.append(ObservedTrial(parameters, (0.5,)))
     assert len(seen) == 4
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from autofi.samplers.base import Known
+from autofi.samplers.base import ObservedTrial
 from autofi.space.load import load_space
 from autofi.strategies.around_proposal import ProposedCandidates
 from autofi.supernet.proposal import Proposal
@@ -40,7 +40,7 @@ def test_where_no_product_was_selected_there_is_no_such_parameter() -> None:
 
 def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -> None:
     candidates = ProposedCandidates(load_space("optinter"), PROPOSAL)
-    known: list[Known] = []
+    known: list[ObservedTrial] = []
     seen: set[str] = set()
     for number in range(9):
         found = candidates.next(known, seen, seed=0)
@@ -53,18 +53,20 @@ def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -
         if number < len(candidates.starts()):
             assert parameters == candidates.starts()[number]
         seen.add(architecture.id)
-        known.append(Known(parameters, (0.7 + 0.01 * number,)))
+        known.append(ObservedTrial(parameters, (0.7 + 0.01 * number,)))
 
 
-def walk(candidates: ProposedCandidates, value: Callable[[dict[str, Any]], float], count: int) -> list[Known]:
+def walk(
+    candidates: ProposedCandidates, value: Callable[[dict[str, Any]], float], count: int
+) -> list[ObservedTrial]:
     """The first candidates, each worth what `value` makes of its parameters."""
-    known: list[Known] = []
+    known: list[ObservedTrial] = []
     seen: set[str] = set()
     for _ in range(count):
         found = candidates.next(known, seen, seed=0)
         assert found is not None
         seen.add(found[1].id)
-        known.append(Known(found[0], (value(found[0]),)))
+        known.append(ObservedTrial(found[0], (value(found[0]),)))
     return known
 
 
@@ -113,7 +115,7 @@ def test_a_space_with_one_point_runs_out() -> None:
     )
     found = candidates.next([], set(), seed=0)
     assert found is not None
-    assert candidates.next([Known(found[0], (0.5,))], {found[1].id}, seed=0) is None
+    assert candidates.next([ObservedTrial(found[0], (0.5,))], {found[1].id}, seed=0) is None
 
 
 def test_learned_widths_are_tried_after_the_defaults() -> None:

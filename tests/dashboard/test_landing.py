@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autofi.dashboard.access import Access
-from autofi.engine.stopping import Goal
+from autofi.engine.stopping import StoppingRule
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.store.database import Database
 from autofi.store.optuna_stages import StageTrial
@@ -34,16 +34,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, StudyH
     with StudyStore(resolve_storage(path)) as store:
         store.create_or_resume("waits", **{**CREATED, "data_source": MARKUP}).close()
         with store.create_or_resume(LONG, **CREATED) as handle:
-            Goal(5).keep(handle)
+            StoppingRule(5).keep(handle)
             measure(handle, architecture(), 0.66)
             handle.record_stage(STOPPED, {"reason": "the time is up", "trials": 1})
         with (
             store.create_or_resume("trains", **CREATED) as trains,
             store.create_or_resume("mine", **CREATED) as mine,
         ):
-            Goal(3).keep(trains)
+            StoppingRule(3).keep(trains)
             trains.record_stage(STOPPED, {"reason": "enough", "trials": 3})
-            Goal(10).keep(mine)
+            StoppingRule(10).keep(mine)
             measure(mine, architecture(turn=1), 0.71)
             mine.write_stage("explore", [StageTrial("0", 0.4)], measured="logloss", maximize=False, about={})
             with served(path) as place:

@@ -15,7 +15,7 @@ import pytest
 
 from autofi.dashboard import dashboard_app
 from autofi.dashboard.access import Access
-from autofi.engine.stopping import Goal
+from autofi.engine.stopping import StoppingRule
 from autofi.records.predictions import LABELS, model_key, save_predictions
 from autofi.report.findings import Findings
 from autofi.report.html_page import Links, page_html
@@ -43,7 +43,7 @@ def storage(tmp_path: Path) -> str:
 def handle(storage: str) -> Iterator[StudyHandle]:
     """A search that has come to two of twelve trials, and failed once."""
     with searching(storage) as handle:
-        Goal(12).keep(handle)
+        StoppingRule(12).keep(handle)
         for turn, auc in enumerate((0.71, 0.79)):
             measure(handle, architecture(turn=turn), auc)
         handle.fail_trial(begin(handle, architecture(turn=2)), "out of memory")

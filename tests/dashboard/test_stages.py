@@ -9,7 +9,7 @@ import pytest
 
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.study.dashboard_stages import SHOWN, show_proposal, show_trained, shown_of
-from autofi.supernet.exploration import Exploration, Explored
+from autofi.supernet.exploration import Exploration, ScoredArchitecture
 from autofi.supernet.proposal import Proposal
 
 FORMS = {"ad": ("embedding",), "site": ("embedding", "statistics")}
@@ -23,9 +23,9 @@ EXPLORATION = Exploration(
     SLOTS,
     STREAMS,
     (
-        Explored((0, 0), 0, 0.50),
-        Explored((0, 2), 1, 0.40, gain=0.1, standard_error=0.01),
-        Explored((1, 1), 0, 0.45, gain=0.001, standard_error=0.01),
+        ScoredArchitecture((0, 0), 0, 0.50),
+        ScoredArchitecture((0, 2), 1, 0.40, gain=0.1, standard_error=0.01),
+        ScoredArchitecture((1, 1), 0, 0.45, gain=0.001, standard_error=0.01),
     ),
 )
 EVIDENCE = (
@@ -123,7 +123,7 @@ def test_every_seed_that_was_trained_to_the_end_is_a_trial(url: str) -> None:
 
 def test_of_many_the_best_and_an_even_share_of_the_rest_are_shown() -> None:
     many = Exploration(
-        SLOTS, STREAMS, tuple(Explored((0, 0), 0, 0.5 - 0.0001 * number) for number in range(1_000))
+        SLOTS, STREAMS, tuple(ScoredArchitecture((0, 0), 0, 0.5 - 0.0001 * number) for number in range(1_000))
     )
     shown = shown_of(many)
     places = [place for place, _ in shown]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autofi.dashboard.study_state import WINNER, state_of, stopped_by
-from autofi.engine.stopping import Goal
+from autofi.engine.stopping import StoppingRule
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.store.stage_keys import GOAL, PROPOSAL, STOPPED
 from tests.store.examples import CREATED, measured, start
@@ -34,7 +34,7 @@ def test_a_study_goes_from_waiting_to_complete_and_on_again(store: StudyStore) -
         assert now(store) == "searching"
     assert now(store) == "waiting"
     with store.create_or_resume("mine", **CREATED) as handle:
-        Goal(3).keep(handle)
+        StoppingRule(3).keep(handle)
         handle.record_stage(PROPOSAL, {})
         handle.finish_trial(start(handle), 0.7, measured(0.7))
         assert now(store) == "searching"
@@ -45,7 +45,7 @@ def test_a_study_goes_from_waiting_to_complete_and_on_again(store: StudyStore) -
     assert now(store) == "complete"
     # Another sitting, of more trials: the winner is of the one before.
     with store.create_or_resume("mine", **CREATED) as handle:
-        Goal(6).keep(handle)
+        StoppingRule(6).keep(handle)
         assert now(store) == "searching"
         assert stopped_by(store.overview([STOPPED])[0]) is None
     assert now(store) == "stopped"
@@ -58,7 +58,7 @@ def test_a_study_goes_from_waiting_to_complete_and_on_again(store: StudyStore) -
 
 def test_a_search_that_ended_without_a_winner_is_stopped_and_says_why(store: StudyStore) -> None:
     with store.create_or_resume("mine", **CREATED) as handle:
-        Goal(3).keep(handle)
+        StoppingRule(3).keep(handle)
         stop(handle)
     (study,) = store.overview([GOAL, STOPPED])
     assert (str(state_of(study)), stopped_by(study)) == ("stopped", REASON)
@@ -66,7 +66,7 @@ def test_a_search_that_ended_without_a_winner_is_stopped_and_says_why(store: Stu
 
 def test_workers_search_on_after_their_leader_died(store: StudyStore) -> None:
     with store.create_or_resume("mine", **CREATED) as leader, store.open("mine") as worker:
-        Goal(3).keep(leader)
+        StoppingRule(3).keep(leader)
         start(worker)
         leader.close()
         assert now(store) == "searching"

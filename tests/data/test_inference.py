@@ -12,8 +12,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from autofi.data.column_profile import summarize
 from autofi.data.schema import Field, FieldKind
-from autofi.data.schema_inference import SchemaOverrides, infer_schema, load_overrides, summarize
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides, load_overrides
 from autofi.errors import ConfigError, DataError
 from autofi.readers import open_table
 from autofi.values.value_types import ValueType

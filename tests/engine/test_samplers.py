@@ -19,7 +19,7 @@ import autofi
 from autofi.cli.app import app
 from autofi.errors import ConfigError
 from autofi.objectives.objectives import Direction
-from autofi.samplers.base import Known, Question
+from autofi.samplers.base import ObservedTrial, SamplerContext
 from autofi.samplers.evolution import best_of
 from autofi.samplers.registry import check_sampler, get_sampler, propose, samplers
 
@@ -46,21 +46,23 @@ def loss(parameters: dict[str, Any]) -> float:
     return found + 0.3 * (parameters.get("kind", "c") != "c")
 
 
-def run(name: str, trials: int, seed: int, directions: tuple[Direction, ...] = ("minimize",)) -> list[Known]:
+def run(
+    name: str, trials: int, seed: int, directions: tuple[Direction, ...] = ("minimize",)
+) -> list[ObservedTrial]:
     distributions = space(name)
     defaults = {key: DEFAULTS[key] for key in distributions}
-    known: list[Known] = []
+    known: list[ObservedTrial] = []
     for _ in range(trials):
-        found = propose(name, Question(distributions, defaults, known, directions, seed))
+        found = propose(name, SamplerContext(distributions, defaults, known, directions, seed))
         value = loss(found) if directions == ("minimize",) else -loss(found)
-        known.append(Known(found, (value,)))
+        known.append(ObservedTrial(found, (value,)))
     return known
 
 
 @pytest.mark.parametrize("name", samplers())
 class TestEverySampler:
     def test_the_defaults_come_first(self, name: str) -> None:
-        assert propose(name, Question(MIXED, DEFAULTS, [])) == DEFAULTS
+        assert propose(name, SamplerContext(MIXED, DEFAULTS, [])) == DEFAULTS
 
     def test_proposals_lie_in_the_space(self, name: str) -> None:
         distributions = space(name)
@@ -74,7 +76,7 @@ class TestEverySampler:
         whole = run(name, 10, seed=3)
         defaults = {key: DEFAULTS[key] for key in space(name)}
         for known in (5, 9):
-            asked = Question(space(name), defaults, whole[:known], ("minimize",), 3)
+            asked = SamplerContext(space(name), defaults, whole[:known], ("minimize",), 3)
             assert propose(name, asked) == whole[known].parameters
 
     def test_another_seed_draws_other_points(self, name: str) -> None:
@@ -109,11 +111,11 @@ class TestEverySampler:
 @pytest.mark.parametrize("name", [name for name in samplers() if get_sampler(name).refusal(MIXED, 2) is None])
 def test_several_objectives_and_a_limit(name: str) -> None:
     """The share is to be high, the layers are to be few; shares above a half are beyond the limit."""
-    known: list[Known] = []
+    known: list[ObservedTrial] = []
     for _ in range(40):
-        asked = Question(MIXED, DEFAULTS, known, ("maximize", "minimize"))
+        asked = SamplerContext(MIXED, DEFAULTS, known, ("maximize", "minimize"))
         found = propose(name, asked)
-        known.append(Known(found, (found["share"], found["layers"]), (found["share"] - 0.5,)))
+        known.append(ObservedTrial(found, (found["share"], found["layers"]), (found["share"] - 0.5,)))
     late = known[20:]
     if name != "random":
         assert sum(trial.violations[0] <= 0 for trial in late) > len(late) / 2
@@ -137,14 +139,14 @@ class TestRefused:
         self, distributions: dict[str, BaseDistribution], directions: tuple[Direction, ...], reason: str
     ) -> None:
         with pytest.raises(ConfigError, match=reason):
-            check_sampler("cmaes", Question(distributions, DEFAULTS, [], directions))
+            check_sampler("cmaes", SamplerContext(distributions, DEFAULTS, [], directions))
 
 
 def test_the_parent_is_feasible_and_unbeaten() -> None:
     trials = [
-        Known({"n": 0}, (9.0, 1.0), (0.1,)),
-        Known({"n": 1}, (2.0, 5.0), (-1.0,)),
-        Known({"n": 2}, (3.0, 4.0), (0.0,)),
+        ObservedTrial({"n": 0}, (9.0, 1.0), (0.1,)),
+        ObservedTrial({"n": 1}, (2.0, 5.0), (-1.0,)),
+        ObservedTrial({"n": 2}, (3.0, 4.0), (0.0,)),
     ]
     assert best_of(trials, ("maximize", "minimize")).parameters == {"n": 2}
     assert best_of(trials[:1], ("maximize", "minimize")).parameters == {"n": 0}

@@ -6,7 +6,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from autofi.objectives.objectives import Direction
-from autofi.samplers.base import Known, Question
+from autofi.samplers.base import ObservedTrial, SamplerContext
 from autofi.samplers.optuna import RANDOM_TRIALS
 from autofi.samplers.registry import propose
 
@@ -23,21 +23,21 @@ def value(parameters: dict[str, object]) -> float:
     return -abs(rate - 0.05) + (0.1 if parameters["kind"] == "c" else 0.0)
 
 
-def run(trials: int, seed: int) -> list[Known]:
-    known: list[Known] = []
+def run(trials: int, seed: int) -> list[ObservedTrial]:
+    known: list[ObservedTrial] = []
     for _ in range(trials):
-        parameters = propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, known, seed=seed))
-        known.append(Known(parameters, (value(parameters),)))
+        parameters = propose("tpe", SamplerContext(DISTRIBUTIONS, DEFAULTS, known, seed=seed))
+        known.append(ObservedTrial(parameters, (value(parameters),)))
     return known
 
 
 def test_the_defaults_come_first() -> None:
-    assert propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, [])) == DEFAULTS
+    assert propose("tpe", SamplerContext(DISTRIBUTIONS, DEFAULTS, [])) == DEFAULTS
 
 
 def test_a_resume_goes_on_as_the_search_would_have() -> None:
     whole = run(8, seed=3)
-    assert propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, whole[:5], seed=3)) == whole[5].parameters
+    assert propose("tpe", SamplerContext(DISTRIBUTIONS, DEFAULTS, whole[:5], seed=3)) == whole[5].parameters
     assert len({trial.parameters["rate"] for trial in whole}) == 8
 
 
@@ -64,7 +64,7 @@ def test_one_objective_without_limits_is_proposed_for_as_ever() -> None:
             )
         )
     expected = study.ask(fixed_distributions=DISTRIBUTIONS).params
-    assert propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, known, seed=5)) == expected
+    assert propose("tpe", SamplerContext(DISTRIBUTIONS, DEFAULTS, known, seed=5)) == expected
 
 
 def test_several_objectives_and_a_limit_draw_the_proposals() -> None:
@@ -72,12 +72,12 @@ def test_several_objectives_and_a_limit_draw_the_proposals() -> None:
     directions: tuple[Direction, ...] = ("maximize", "minimize")
 
     def beyond(limit: float) -> int:
-        known: list[Known] = []
+        known: list[ObservedTrial] = []
         for _ in range(40):
-            parameters = propose("tpe", Question(DISTRIBUTIONS, DEFAULTS, known, directions))
+            parameters = propose("tpe", SamplerContext(DISTRIBUTIONS, DEFAULTS, known, directions))
             rate = parameters["rate"]
             other = 0.0 if parameters["kind"] == "c" else 1.0
-            known.append(Known(parameters, (rate, other), (rate - limit,)))
+            known.append(ObservedTrial(parameters, (rate, other), (rate - limit,)))
         assert sum(trial.values[1] == 0.0 for trial in known) > 20
         return sum(trial.values[0] > 0.01 for trial in known)
 

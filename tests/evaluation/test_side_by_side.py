@@ -22,7 +22,7 @@ from autofi.engine.finalists import SEEDS
 from autofi.errors import ConfigError
 from autofi.evaluation.parallel import SHARED_BYTES, Retraining, Training, at_once, train_each, try_each
 from autofi.evaluation.single_point import baseline
-from autofi.evaluation.workbench import Measured, OnEvaluation, Workbench
+from autofi.evaluation.workbench import Measurement, OnEvaluation, Workbench
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole
 from tests.visits import visits
@@ -59,7 +59,7 @@ class Doomed:
     architecture: Architecture
     raises: str = ""
 
-    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measured:
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measurement:
         if self.raises:
             raise MemoryError(self.raises)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -128,8 +128,8 @@ def test_a_training_that_fails_leaves_the_others_alone() -> None:
     tasks: list[Any] = [Doomed(found, "no room"), Training(found, 0), Training(found, 1)]
     outcomes = dict(try_each(bench, tasks))
     assert isinstance(outcomes[0], MemoryError)
-    assert isinstance(outcomes[1], Measured)
-    assert isinstance(outcomes[2], Measured)
+    assert isinstance(outcomes[1], Measurement)
+    assert isinstance(outcomes[2], Measurement)
     with pytest.raises(MemoryError, match="no room"):
         list(train_each(bench, tasks))
 

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 from autofi.space.head_config import ReadoutSizes
-from tests.explaining.models import Known, make
+from tests.explaining.models import ObservedTrial, make
 from tests.export.models import Model, make_model
 
 ARM = {"exponential_neurons": {"heads": 2, "neurons": 3, "alpha": 2.0, "hidden": (6,)}}
 
 
 @pytest.fixture(scope="session")
-def additive(tmp_path_factory: pytest.TempPathFactory) -> Known:
+def additive(tmp_path_factory: pytest.TempPathFactory) -> ObservedTrial:
     """A linear read-out and nothing beside it."""
     return make(tmp_path_factory.mktemp("additive") / "model")
 
 
 @pytest.fixture(scope="session")
-def attentive(tmp_path_factory: pytest.TempPathFactory) -> Known:
+def attentive(tmp_path_factory: pytest.TempPathFactory) -> ObservedTrial:
     """ARM-Net beside an MLP with members."""
     readout = ReadoutSizes(name="mlp", hidden=(8, 4), members=2)
     return make(tmp_path_factory.mktemp("attentive") / "model", readout=readout, streams=ARM)

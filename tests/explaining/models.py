@@ -15,7 +15,8 @@ from autofi.bundle.bundle import Bundle, load_bundle, write_bundle
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.schema_inference import SchemaOverrides, infer_schema
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides
 from autofi.model.build import build_network
 from autofi.operators.base import Sizes
 from autofi.readers import open_table
@@ -34,7 +35,7 @@ PAIRS = {
 
 
 @dataclass(frozen=True)
-class Known:
+class ObservedTrial:
     """A written bundle and what it was made of; `train` has the training rows as they were read."""
 
     bundle: Bundle
@@ -64,7 +65,7 @@ def table(rows: int = ROWS, *, seed: int = 0) -> pa.Table:
 
 def make(
     folder: Path, *, readout: ReadoutSizes = LINEAR, streams: Mapping[str, Mapping[str, Any]] | None = None
-) -> Known:
+) -> ObservedTrial:
     """A bundle with weights as after a training."""
     source = open_table(table())
     overrides = SchemaOverrides(multi_valued={"tags": "|"})
@@ -98,4 +99,4 @@ def make(
         for parameter in network.parameters():
             parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
     write_bundle(folder, architecture=architecture, builder=builder, network=network, metrics={}, origin={})
-    return Known(load_bundle(folder), folder, dataset)
+    return ObservedTrial(load_bundle(folder), folder, dataset)

@@ -16,7 +16,7 @@ from autofi.cli.app import app
 from autofi.cli.explain import BAR, bar
 from autofi.explanation.explanation import added
 from autofi.explanation.explanation_file import SCHEMA
-from tests.explaining.models import Known, table
+from tests.explaining.models import ObservedTrial, table
 
 ROWS = table(30, seed=9).drop_columns(["click"])
 
@@ -37,7 +37,7 @@ def records(path: Path) -> list[dict[str, Any]]:
     return list(read(path).to_pylist())
 
 
-def test_json_is_what_the_api_answers(additive: Known, rows: Path) -> None:
+def test_json_is_what_the_api_answers(additive: ObservedTrial, rows: Path) -> None:
     shown = run(additive.folder, rows, "--json")
     assert shown.exit_code == 0, shown.output
     told = json.loads(shown.stdout)
@@ -46,7 +46,7 @@ def test_json_is_what_the_api_answers(additive: Known, rows: Path) -> None:
     assert len(told["explanations"]) == 10
 
 
-def test_a_table_shows_the_largest_contributions_of_each_row(attentive: Known, rows: Path) -> None:
+def test_a_table_shows_the_largest_contributions_of_each_row(attentive: ObservedTrial, rows: Path) -> None:
     shown = run(attentive.folder, rows, "--rows", "2", "--top", "3", "--quiet")
     assert (shown.exit_code, shown.stderr) == (0, "")
     first, second = shown.stdout.split("row 2: ")
@@ -61,7 +61,7 @@ def test_a_table_shows_the_largest_contributions_of_each_row(attentive: Known, r
         assert told.count("head ") == 3
 
 
-def test_values_are_no_markup(additive: Known, rows: Path) -> None:
+def test_values_are_no_markup(additive: ObservedTrial, rows: Path) -> None:
     changed = ROWS.slice(0, 1).to_pylist()[0] | {"city": "[red]x[/red]"}
     pyarrow.csv.write_csv(ROWS.slice(0, 0).from_pylist([changed], schema=ROWS.schema), rows)
     assert "[red]x[/red]" in run(additive.folder, rows, "-q").stdout
@@ -74,7 +74,7 @@ def test_bars_point_to_either_side() -> None:
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_a_file_has_a_line_per_row_and_part(additive: Known, rows: Path, ending: str) -> None:
+def test_a_file_has_a_line_per_row_and_part(additive: ObservedTrial, rows: Path, ending: str) -> None:
     output = rows.parent / f"told{ending}"
     written = run(additive.folder, rows, "-o", output)
     assert written.exit_code == 0, written.output
@@ -99,7 +99,7 @@ def test_a_file_has_a_line_per_row_and_part(additive: Known, rows: Path, ending:
         assert by_name["city"]["status"] == city.status
 
 
-def test_a_json_file_is_what_json_prints(additive: Known, rows: Path) -> None:
+def test_a_json_file_is_what_json_prints(additive: ObservedTrial, rows: Path) -> None:
     output = rows.parent / "told.json"
     written = run(additive.folder, rows, "-o", output, "--rows", "4", "--json")
     assert json.loads(written.stdout) == {"output": str(output), "rows": 4}
@@ -107,7 +107,7 @@ def test_a_json_file_is_what_json_prints(additive: Known, rows: Path) -> None:
     assert json.loads(output.read_text()) == printed
 
 
-def test_rows_of_a_query_are_explained(additive: Known, rows: Path) -> None:
+def test_rows_of_a_query_are_explained(additive: ObservedTrial, rows: Path) -> None:
     url = f"sqlite:///{rows.parent}/clicks.db"
     ROWS.to_pandas().to_sql("today", url, index=False)
     shown = run(additive.folder, url, "--query", "SELECT * FROM today LIMIT 2", "--json")
@@ -135,7 +135,7 @@ def test_rows_of_a_query_are_explained(additive: Known, rows: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
-    additive: Known, rows: Path, arguments: tuple[str, ...], facts: tuple[str, ...]
+    additive: ObservedTrial, rows: Path, arguments: tuple[str, ...], facts: tuple[str, ...]
 ) -> None:
     (rows.parent / "model").symlink_to(additive.folder, target_is_directory=True)
     pyarrow.csv.write_csv(ROWS.drop_columns(["city"]), "less.csv")

@@ -18,11 +18,11 @@ from autofi.bundle.load import load
 from autofi.errors import ConfigError, DataError, ExportError
 from autofi.explanation.explain import Explainer
 from autofi.explanation.explanation import Explanation, FieldPart, PairPart, added
-from autofi.export.export import release_bundle
+from autofi.export.export import export_bundle
 from autofi.metrics.calibrators import Platt
 from autofi.operators.exponential_neurons import ExponentialNeurons
 from autofi.readers import open_table
-from tests.explaining.models import CROSS_MIN_COUNT, MIN_COUNT, Known, table
+from tests.explaining.models import CROSS_MIN_COUNT, MIN_COUNT, ObservedTrial, table
 from tests.export.models import Model, make_unseen
 from tests.export.test_calibrated_bundle import copy_calibrated
 from tests.light.bundles import BUNDLE
@@ -55,7 +55,9 @@ def hits(part: FieldPart | PairPart) -> dict[str, bool | None]:
 
 
 @pytest.mark.parametrize("rows", [1, 10, 1000])
-def test_the_first_rows_are_explained_with_the_probabilities_of_predict(additive: Known, rows: int) -> None:
+def test_the_first_rows_are_explained_with_the_probabilities_of_predict(
+    additive: ObservedTrial, rows: int
+) -> None:
     found = autofi.explain(additive.folder, NEW, rows=rows)
     assert [explanation.row for explanation in found] == list(range(1, min(rows, len(NEW)) + 1))
     expected = load(additive.folder, runtime="torch").predict_proba(NEW)[:rows]
@@ -65,7 +67,7 @@ def test_the_first_rows_are_explained_with_the_probabilities_of_predict(additive
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), told, rtol=0, atol=1e-9)
 
 
-def test_more_rows_than_are_held_at_once_are_numbered_through(additive: Known) -> None:
+def test_more_rows_than_are_held_at_once_are_numbered_through(additive: ObservedTrial) -> None:
     many = table(700, seed=3)
     found = autofi.explain(additive.bundle, many, rows=None)
     assert [explanation.row for explanation in found] == list(range(1, 701))
@@ -75,7 +77,7 @@ def test_more_rows_than_are_held_at_once_are_numbered_through(additive: Known) -
     assert len(autofi.explain(additive.bundle, many, rows=300)) == 300
 
 
-def test_an_additive_network_adds_up_to_its_logit(additive: Known) -> None:
+def test_an_additive_network_adds_up_to_its_logit(additive: ObservedTrial) -> None:
     bias = float(additive.bundle.network.readout.bias)
     clicked = additive.bundle.builder.statistics.prior
     for explanation in autofi.explain(additive.bundle, NEW):
@@ -87,14 +89,14 @@ def test_an_additive_network_adds_up_to_its_logit(additive: Known) -> None:
         assert explanation.trees is None
 
 
-def test_a_fields_contribution_holds_its_pairs(additive: Known) -> None:
+def test_a_fields_contribution_holds_its_pairs(additive: ObservedTrial) -> None:
     for explanation in autofi.explain(additive.bundle, NEW):
         for part in explanation.fields:
             pairs = [each.contribution for each in explanation.pairs if part.name in each.fields]
             assert part.contribution == pytest.approx(part.own + sum(pairs), abs=1e-5)
 
 
-def test_crosses_are_hit_where_training_saw_their_cell_often_enough(additive: Known) -> None:
+def test_crosses_are_hit_where_training_saw_their_cell_often_enough(additive: ObservedTrial) -> None:
     encoder, dataset = additive.bundle.builder.encoder, additive.dataset
     (rows,) = encoder.transform(open_table(NEW))
     train, names = dataset.rows("train"), list(encoder.schema.names)
@@ -129,7 +131,7 @@ def test_crosses_are_hit_where_training_saw_their_cell_often_enough(additive: Kn
     assert told[True, True] > 5 and told[False, False] > 5 and told[False, True] > 5
 
 
-def test_values_are_told_as_read_with_what_training_knew_of_them(additive: Known) -> None:
+def test_values_are_told_as_read_with_what_training_knew_of_them(additive: ObservedTrial) -> None:
     encoder, train = additive.bundle.builder.encoder, additive.dataset.rows("train")
     assert train.labels is not None
     (rows,) = encoder.transform(open_table(NEW))
@@ -148,7 +150,7 @@ def test_values_are_told_as_read_with_what_training_knew_of_them(additive: Known
                 assert hits(part) == {"embedding": known == "known", "statistics": bool(same.any())}
 
 
-def test_missing_and_unseen_values_are_fine_and_told(additive: Known) -> None:
+def test_missing_and_unseen_values_are_fine_and_told(additive: ObservedTrial) -> None:
     first, second, third = autofi.explain(additive.folder, STRANGE)
     assert [field(each, "city").status for each in (first, second, third)] == ["known", "unseen", "missing"]
     assert [field(each, "price").status for each in (first, second, third)] == ["known", "missing", "known"]
@@ -158,14 +160,14 @@ def test_missing_and_unseen_values_are_fine_and_told(additive: Known) -> None:
     assert pair(second, "city", "site").hit is False
 
 
-def test_an_infinite_number_is_told_as_a_text(additive: Known) -> None:
+def test_an_infinite_number_is_told_as_a_text(additive: ObservedTrial) -> None:
     rows = STRANGE.drop_columns(["price"]).append_column("price", pa.array([math.inf, -math.inf, 1.0]))
     found = autofi.explain(additive.folder, rows)
     assert [field(each, "price").value for each in found] == ["inf", "-inf", 1.0]
     json.dumps([each.to_json() for each in found], allow_nan=False)
 
 
-def test_weights_of_arm_net_are_those_of_its_attention(attentive: Known) -> None:
+def test_weights_of_arm_net_are_those_of_its_attention(attentive: ObservedTrial) -> None:
     stream = attentive.bundle.network.streams["exponential_neurons"]
     assert isinstance(stream, ExponentialNeurons)
     found = autofi.explain(attentive.bundle, NEW, rows=5)
@@ -223,7 +225,7 @@ def test_a_calibrated_bundle_tells_calibrated_probabilities(
     assert found.probability == pytest.approx(load(tmp_path / "model").predict_proba(unseen)[0], abs=1e-6)
 
 
-def test_explanations_are_plain_json(attentive: Known) -> None:
+def test_explanations_are_plain_json(attentive: ObservedTrial) -> None:
     (found,) = autofi.explain(attentive.folder, STRANGE, rows=1)
     told = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert set(told) == {
@@ -236,14 +238,14 @@ def test_explanations_are_plain_json(attentive: Known) -> None:
     assert told["streams"][0].keys() == {"name", "contribution", "weights"}
 
 
-def test_an_empty_batch_has_no_explanations(additive: Known) -> None:
+def test_an_empty_batch_has_no_explanations(additive: ObservedTrial) -> None:
     batch = NEW.slice(0, 0).combine_chunks().to_batches() or [
         pa.RecordBatch.from_pylist([], schema=NEW.schema)
     ]
     assert Explainer(additive.bundle).of_batch(batch[0]) == []
 
 
-def test_what_predict_refuses_is_refused(additive: Known, tmp_path: Path) -> None:
+def test_what_predict_refuses_is_refused(additive: ObservedTrial, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'city' is missing"):
         autofi.explain(additive.folder, NEW.drop_columns(["city"]))
     rows = NEW.slice(0, 2).drop_columns(["price"]).append_column("price", pa.array(["1.5", "cheap"]))
@@ -256,13 +258,13 @@ def test_what_predict_refuses_is_refused(additive: Known, tmp_path: Path) -> Non
 
 
 def test_a_bundle_without_the_form_torch_is_refused(tmp_path: Path) -> None:
-    release_bundle(BUNDLE, tmp_path / "model", forms=("onnx",))
+    export_bundle(BUNDLE, tmp_path / "model", forms=("onnx",))
     with pytest.raises(ExportError, match=r"explained in the form torch.*--format torch"):
         autofi.explain(tmp_path / "model", WITH_CLICKS)
 
 
-def test_a_damaged_bundle_is_refused(additive: Known, tmp_path: Path) -> None:
-    release_bundle(additive.folder, tmp_path / "model", forms=("torch",))
+def test_a_damaged_bundle_is_refused(additive: ObservedTrial, tmp_path: Path) -> None:
+    export_bundle(additive.folder, tmp_path / "model", forms=("torch",))
     (tmp_path / "model" / "architecture.json").write_text("{}")
     with pytest.raises(ExportError, match=r"architecture\.json"):
         autofi.explain(tmp_path / "model", NEW)

@@ -23,8 +23,9 @@ from autofi.bundle.manifest import VERSION
 from autofi.data.boosted_trees import BoostedTrees, Boosting
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.schema_inference import SchemaOverrides, infer_schema
-from autofi.export.export import release_bundle
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.export.export import export_bundle
 from autofi.metrics.calibrators import Calibration, Platt
 from autofi.model.build import build_network
 from autofi.operators.base import Sizes
@@ -127,7 +128,7 @@ def release(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
         write_source(source, make_rows())
-        release_bundle(source, folder, calibrated=Calibrated())
+        export_bundle(source, folder, calibrated=Calibrated())
 
 
 def main() -> None:

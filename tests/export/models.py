@@ -19,7 +19,8 @@ from autofi.data.encode import encode
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Column
 from autofi.data.planted import PlantedSpec, generate
-from autofi.data.schema_inference import SchemaOverrides, infer_schema
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides
 from autofi.export.count_training_profile import profile_training
 from autofi.model.build import build_network, shapes_of
 from autofi.model.network import Network

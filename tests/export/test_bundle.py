@@ -18,7 +18,7 @@ from autofi.bundle.bundle import load_bundle
 from autofi.bundle.load import load
 from autofi.core.atomic_folder import replaced_folder
 from autofi.errors import ExportError
-from autofi.export.export import release_bundle
+from autofi.export.export import export_bundle
 from autofi.model.build import build_network
 from autofi.operators.registry import operators, vector_operators
 from tests.export.models import Model, make_unseen, seal
@@ -212,20 +212,20 @@ def test_a_failed_write_leaves_the_old_bundle_and_nothing_beside_it(model: Model
 
 def test_a_copy_is_the_same_and_a_damaged_source_is_not_copied(model: Model, bundle: Path) -> None:
     target = bundle.parent / "copy"
-    release_bundle(bundle, target, forms=("torch",))
+    export_bundle(bundle, target, forms=("torch",))
     written, held = files(bundle), files(target)
     assert {name: held[name] for name in written.keys() - {"manifest.json"}} == {
         name: written[name] for name in written.keys() - {"manifest.json"}
     }
-    release_bundle(target, target, forms=("torch",))
+    export_bundle(target, target, forms=("torch",))
     assert files(target) == held
     model.write(bundle, version="new")
-    release_bundle(bundle, target, forms=("torch",))
+    export_bundle(bundle, target, forms=("torch",))
     assert load_bundle(target).metrics == {"version": "new"}
     weights = bundle / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(ExportError, match="weights.safetensors"):
-        release_bundle(bundle, target, forms=("torch",))
+        export_bundle(bundle, target, forms=("torch",))
     assert load_bundle(target).metrics == {"version": "new"}
     assert sorted(path.name for path in bundle.parent.iterdir()) == ["copy", "model"]
 

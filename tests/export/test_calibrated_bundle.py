@@ -14,7 +14,7 @@ from autofi.bundle.bundle import load_bundle
 from autofi.bundle.load import load
 from autofi.bundle.manifest import describe
 from autofi.errors import ExportError
-from autofi.export.export import release_bundle
+from autofi.export.export import export_bundle
 from autofi.metrics.calibrators import Calibration, Isotonic, Platt, logits_of
 from tests.export.models import Model, make_unseen
 
@@ -34,11 +34,11 @@ class Found:
 
 
 def copy_calibrated(source: Path, target: Path, calibration: Calibration, *, metrics: dict[str, Any]) -> None:
-    release_bundle(source, target, forms=("torch",), calibrated=Found(calibration, metrics))
+    export_bundle(source, target, forms=("torch",), calibrated=Found(calibration, metrics))
 
 
 def copy_bundle(source: Path, target: Path) -> None:
-    release_bundle(source, target, forms=("torch",))
+    export_bundle(source, target, forms=("torch",))
 
 
 @pytest.fixture

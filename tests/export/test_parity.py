@@ -17,8 +17,9 @@ from autofi.bundle.bundle import write_bundle
 from autofi.data.boosted_trees import BoostedTrees, Boosting
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
-from autofi.data.schema_inference import SchemaOverrides, infer_schema
-from autofi.export.export import release_bundle
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides
+from autofi.export.export import export_bundle
 from autofi.model.build import build_network, shapes_of
 from autofi.operators.base import Sizes
 from autofi.operators.registry import operators
@@ -131,7 +132,7 @@ def test_any_model_scores_any_rows_alike_in_onnx_runtime_and_torch(data: st.Data
         write_bundle(
             plain, architecture=architecture, builder=builder, network=network.eval(), metrics={}, origin={}
         )
-        release_bundle(plain, model, forms=("onnx", "torch"))
+        export_bundle(plain, model, forms=("onnx", "torch"))
         by_onnx, by_torch = (
             autofi.load(model, runtime=runtime).predict_proba(pa.table(unseen))
             for runtime in ("onnx", "torch")

@@ -23,7 +23,7 @@ from autofi.bundle.network_reads import reads_of
 from autofi.bundle.onnx_scorer import OnnxScorer
 from autofi.cli.app import app
 from autofi.errors import ConfigError, ExportError
-from autofi.export.export import release_bundle
+from autofi.export.export import export_bundle
 from autofi.export.onnx_file import save_onnx
 from autofi.export.onnx_quantize import LEAST_NUMBERS, quantized
 from autofi.export.onnx_raw_model import raw_model
@@ -176,8 +176,8 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("released")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("autofi.export.onnx_quantize.LEAST_NUMBERS", 64)
-        release_bundle(SMALL, folder / "int8", forms=("onnx", "torch"), quantize="int8")
-    release_bundle(SMALL, folder / "plain", forms=("onnx",))
+        export_bundle(SMALL, folder / "int8", forms=("onnx", "torch"), quantize="int8")
+    export_bundle(SMALL, folder / "plain", forms=("onnx",))
     return folder
 
 
@@ -217,7 +217,7 @@ def test_the_answer_to_the_sample_is_that_of_the_quantized_model(released: Path)
 
 
 def test_a_bundle_of_it_that_is_not_quantized_does_not_say_so(released: Path, tmp_path: Path) -> None:
-    release_bundle(released / "int8", tmp_path / "again", forms=("torch",))
+    export_bundle(released / "int8", tmp_path / "again", forms=("torch",))
     assert "quantized" not in load(tmp_path / "again").metrics
     assert "quantized" in load(released / "int8", runtime="torch").metrics
 
@@ -230,7 +230,7 @@ def test_a_refused_quantization_leaves_the_bundle_that_was_there(
     target = tmp_path / "model"
     shutil.copytree(released / "plain", target)
     with pytest.raises(ExportError, match="fp16 is .* away on 2,000 drawn rows; leave --quantize out"):
-        release_bundle(SMALL, target, forms=("onnx",), quantize="fp16")
+        export_bundle(SMALL, target, forms=("onnx",), quantize="fp16")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert (target / "manifest.json").read_bytes() == (released / "plain" / "manifest.json").read_bytes()
 
@@ -240,7 +240,7 @@ def test_a_quantization_needs_the_form_it_is_of(tmp_path: Path) -> None:
         "The form onnx is quantized, and no other: 'int8' is asked for with pt2, torch; add onnx to --format"
     )
     with pytest.raises(ConfigError, match=told):
-        release_bundle(SMALL, tmp_path / "model", forms=("pt2", "torch"), quantize="int8")
+        export_bundle(SMALL, tmp_path / "model", forms=("pt2", "torch"), quantize="int8")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,7 +21,7 @@ from autofi.cli.app import app
 from autofi.errors import ConfigError, ExportError
 from autofi.export import export as release
 from autofi.export import onnx_file
-from autofi.export.export import release_bundle
+from autofi.export.export import export_bundle
 from autofi.metrics.calibrators import Isotonic, Platt
 from tests.export.models import Model, make_unseen
 from tests.export.test_calibrated_bundle import Found
@@ -33,7 +33,7 @@ RUNTIMES = ("onnx", "torch", "pt2")
 @pytest.fixture(scope="module")
 def released(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("released") / "model"
-    release_bundle(written, folder)
+    export_bundle(written, folder)
     return folder
 
 
@@ -144,7 +144,7 @@ def test_an_archive_of_torch_is_loaded_by_an_explicit_word_only(
 def test_a_form_alone_is_all_that_its_runtime_needs(
     written: Path, released: Path, tmp_path: Path, form: release.Form
 ) -> None:
-    release_bundle(written, tmp_path / "model", forms=(form,))
+    export_bundle(written, tmp_path / "model", forms=(form,))
     found = autofi.load(tmp_path / "model", runtime=form, trust=True).predict_proba(UNSEEN)
     np.testing.assert_array_equal(
         found, autofi.load(released, runtime=form, trust=True).predict_proba(UNSEEN)
@@ -166,7 +166,7 @@ def test_a_form_alone_is_all_that_its_runtime_needs(
 def test_a_calibration_is_the_last_step_of_every_form(
     written: Path, released: Path, tmp_path: Path, calibration: Platt | Isotonic
 ) -> None:
-    release_bundle(
+    export_bundle(
         written, tmp_path / "model", calibrated=Found(calibration, {"calibration": {"method": "x"}})
     )
     plain = autofi.load(released, runtime="torch").predict_proba(UNSEEN)
@@ -181,7 +181,7 @@ def test_a_large_model_has_its_numbers_in_a_file_beside_it(
     written: Path, released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx_file, "LARGEST_PROTOBUF", 3_000_000)
-    release_bundle(written, tmp_path / "model", forms=("onnx",))
+    export_bundle(written, tmp_path / "model", forms=("onnx",))
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "model").iterdir()}
     assert sizes["model.onnx.data"] > 5 * sizes["model.onnx"]
     found = autofi.load(tmp_path / "model").predict_proba(UNSEEN)
@@ -208,7 +208,7 @@ def test_a_form_that_differs_from_the_network_is_not_published(
     whole = release.raw_model
     monkeypatch.setattr(release, "raw_model", wrong)
     with pytest.raises(ExportError, match="onnx is .* away on the sample"):
-        release_bundle(written, tmp_path / "model", forms=("onnx",))
+        export_bundle(written, tmp_path / "model", forms=("onnx",))
     assert not list(tmp_path.iterdir())
 
 
@@ -221,7 +221,7 @@ def test_only_what_the_architecture_reads_is_in_the_graph(model: Model, tmp_path
     architecture = Architecture(fields={"city": ("embedding",)}, min_count=70)
     network = build_network(architecture, model.builder, seed=0)
     Model(architecture, replace(model.builder, boosted=None), network.eval()).write(tmp_path / "plain")
-    release_bundle(tmp_path / "plain", tmp_path / "model")
+    export_bundle(tmp_path / "plain", tmp_path / "model")
     predictor = autofi.load(tmp_path / "model", runtime="onnx")
     assert predictor.schema.names == ("city",)
     graph = onnx.load(tmp_path / "model" / "model.onnx")

@@ -47,10 +47,11 @@ from autofi.bundle.training_profile import (
 )
 from autofi.cli.app import app
 from autofi.data.encode import encode
-from autofi.data.schema_inference import SchemaOverrides, infer_schema
+from autofi.data.schema_inference import infer_schema
+from autofi.data.schema_overrides import SchemaOverrides
 from autofi.errors import ExportError
 from autofi.export.count_training_profile import profile_training
-from autofi.export.export import release_bundle
+from autofi.export.export import export_bundle
 from autofi.readers import open_table
 from autofi.values.value_types import Reading, ValueType
 from tests.export.models import Model, make_table
@@ -76,7 +77,7 @@ def bundle(profiled: Path, tmp_path: Path) -> Path:
 def released(profiled: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Predictor]:
     folder = tmp_path_factory.mktemp("released")
     for form in ("onnx", "torch"):
-        release_bundle(profiled, folder / form, forms=(form,))  # type: ignore[arg-type]
+        export_bundle(profiled, folder / form, forms=(form,))  # type: ignore[arg-type]
     return {form: load(folder / form) for form in ("onnx", "torch")}
 
 

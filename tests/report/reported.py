@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from autofi.checks.run import check_data
-from autofi.evaluation.cost_breakdown import CostBreakdown, FittedCost, TableCost, WeightCost
+from autofi.evaluation.cost_breakdown import CostBreakdown, TableCost, WeightCost
+from autofi.evaluation.preprocessing_bytes import FittedCost
 from autofi.importance.interaction_scores import Estimate
 from autofi.importance.permutation_importance import PermutationImportance
 from autofi.metrics.calibration import ece
@@ -20,7 +21,7 @@ from autofi.records.value_frequencies import FREQUENCIES
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
 from autofi.store.stage_keys import DATA
-from autofi.supernet.exploration import Exploration, Explored
+from autofi.supernet.exploration import Exploration, ScoredArchitecture
 from tests.dashboard.studies import FORMS, architecture, measure, names, searching
 from tests.data.checks.tables import opened, used_apps
 from tests.report.rashomon_example import FOUND
@@ -87,7 +88,7 @@ def explored() -> Exploration:
         tuple(FORMS.index(chosen(turn).pairs.get(slot, ())) if len(slot) == 2 else 0 for slot, _ in slots)
         for turn in range(len(INHERITED))
     ]
-    start, sure, other, variant = map(Explored, options, [None] * 4, INHERITED)
+    start, sure, other, variant = map(ScoredArchitecture, options, [None] * 4, INHERITED)
     return Exploration(slots, (), (start, replace(sure, gain=0.02, standard_error=0.01), other), (variant,))
 
 

@@ -16,7 +16,7 @@ import pytest
 from autofi.serving.app import create_app
 from autofi.serving.limits import Limits
 from autofi.serving.served_model import Floats, ServedModel
-from autofi.serving.shutdown import Life
+from autofi.serving.shutdown import ServerState
 from tests.serving.servers import running
 
 ROW = {"rows": [{"city": "a"}]}
@@ -75,7 +75,7 @@ def test_metrics_count_requests_rows_and_batches(served: ServedModel) -> None:
 
 
 def test_a_server_that_ends_is_alive_but_not_ready_and_closes_its_connections(served: ServedModel) -> None:
-    life = Life()
+    life = ServerState()
     with running(create_app(served, life=life)) as client:
         assert client.get("/v2/health/ready").status_code == 200
         life.ending = True

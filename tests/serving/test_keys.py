@@ -10,7 +10,7 @@ import pytest
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.serving.app import create_app
 from autofi.serving.limits import Limits
-from autofi.serving.refusal import Refusal
+from autofi.serving.refusal import RequestError
 from autofi.serving.served_model import ServedModel
 from autofi.serving.unknown_keys import MOST_KEYS, ignored_keys
 from tests.serving.servers import running
@@ -33,7 +33,7 @@ WHOLE = {"age": 1, "user_id": 2, "price1": 0.5}
 def test_a_mistyped_key_is_refused_where_its_field_is_missing(key: str, field: str) -> None:
     row = {(key if name == field else name): value for name, value in WHOLE.items()}
     with pytest.raises(
-        Refusal, match=f"Row 2 has '{key}' and no '{field}': did you mean '{field}'"
+        RequestError, match=f"Row 2 has '{key}' and no '{field}': did you mean '{field}'"
     ) as refused:
         ignored_keys([WHOLE, row], SCHEMA, strict=False)
     assert refused.value.status == 400
@@ -51,7 +51,7 @@ def test_other_keys_are_told(key: str) -> None:
 
 def test_strict_refuses_every_other_key() -> None:
     with pytest.raises(
-        Refusal, match="fields of the model only: row 2 has 'session'; Known: age, price1, user_id"
+        RequestError, match="fields of the model only: row 2 has 'session'; Known: age, price1, user_id"
     ):
         ignored_keys([WHOLE, WHOLE | {"session": 1}], SCHEMA, strict=True)
     assert ignored_keys([WHOLE, {"age": 1}], SCHEMA, strict=True) == []

@@ -12,7 +12,7 @@ import pytest
 from autofi import Predictor
 from autofi.data.schema import Field, FieldKind, Schema
 from autofi.serving.protocol import InferInput
-from autofi.serving.refusal import Refusal
+from autofi.serving.refusal import RequestError
 from autofi.serving.tensors import inputs_of, table_of_tensors
 from tests.serving.servers import TOLERANCE, expected, rows_of, tensors_of
 
@@ -46,7 +46,7 @@ def test_lists_have_at_most_100_000_values_in_tensors_too(
     if shape == [1, 1] and separator is None:
         pytest.skip("a value of a list, which is not divided")
     tensor = InferInput(name="words", shape=shape, datatype="BYTES", data=data)
-    with pytest.raises(Refusal, match="'words' has at most 100,000 values") as refused:
+    with pytest.raises(RequestError, match="'words' has at most 100,000 values") as refused:
         table_of_tensors([tensor], schema, most_rows=10)
     assert refused.value.status == 413
 
@@ -153,7 +153,7 @@ def test_lists_are_padded_to_one_length() -> None:
             "price": [1.0, None],
             "city": ["5", "0.5"],
         }
-    with pytest.raises(Refusal, match="at most 1 rows"):
+    with pytest.raises(RequestError, match="at most 1 rows"):
         table_of_tensors([words, *others], LISTS, most_rows=1)
 
 

@@ -12,7 +12,7 @@ import pytest
 from fastapi import Request
 
 from autofi.serving import request_body as reading
-from autofi.serving.refusal import Refusal
+from autofi.serving.refusal import RequestError
 from autofi.serving.request_body import parse, read_body
 
 JSON = {"Content-Type": "application/json"}
@@ -80,18 +80,18 @@ class Sender:
 
 def test_reading_stops_with_the_first_byte_too_many() -> None:
     sender = Sender(1000)
-    with pytest.raises(Refusal, match="at most 35 bytes") as refused:
+    with pytest.raises(RequestError, match="at most 35 bytes") as refused:
         asyncio.run(read_body(sender.request, most_bytes=35))
     assert (refused.value.status, sender.asked) == (413, 4)
     declared = Sender(1000, content_length="36")
-    with pytest.raises(Refusal, match="at most 35 bytes"):
+    with pytest.raises(RequestError, match="at most 35 bytes"):
         asyncio.run(read_body(declared.request, most_bytes=35))
     assert declared.asked == 0
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BODY_SECONDS", 0.05)
-    with pytest.raises(Refusal, match="only 20 bytes came") as refused:
+    with pytest.raises(RequestError, match="only 20 bytes came") as refused:
         asyncio.run(read_body(Sender(2).request, most_bytes=35))
     assert refused.value.status == 408
 
@@ -118,7 +118,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_what_is_no_json_or_has_two_meanings_is_refused(body: bytes, told: str) -> None:
-    with pytest.raises(Refusal, match=told) as refused:
+    with pytest.raises(RequestError, match=told) as refused:
         parse(body)
     assert refused.value.status == 400
     assert len(refused.value.reason) < 300 and "\n" not in refused.value.reason

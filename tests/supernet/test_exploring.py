@@ -17,11 +17,11 @@ from autofi.metrics.ranking import logloss
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.supernet.context import Run
-from autofi.supernet.exploration import Exploration, Explored
+from autofi.supernet.exploration import Exploration, ScoredArchitecture
 from autofi.supernet.explore import explore, score_variants
 from autofi.supernet.fold_supernets import PathSupernets, train_path_supernets
-from autofi.supernet.inherited_evaluator import Half, Judges
-from autofi.supernet.slots import Offer, offer_of, streams_of
+from autofi.supernet.inherited_evaluator import HeldOutHalf, InheritedEvaluator
+from autofi.supernet.slots import SearchSlots, build_slots, streams_of
 from autofi.supernet.supernet import chosen
 
 SPEC = PlantedSpec(
@@ -33,7 +33,7 @@ SPEC = PlantedSpec(
     memorize=1.5,
     factorize=2.0,
 )
-HALVES: tuple[Half, ...] = ("guiding", "judging")
+HALVES: tuple[HeldOutHalf, ...] = ("guiding", "judging")
 
 
 @pytest.fixture(scope="module")
@@ -49,52 +49,54 @@ def run() -> Run:
 
 
 @pytest.fixture(scope="module")
-def offer(run: Run) -> Offer:
-    return offer_of(run)
+def offer(run: Run) -> SearchSlots:
+    return build_slots(run)
 
 
 @pytest.fixture(scope="module")
-def supernets(run: Run, offer: Offer) -> PathSupernets:
+def supernets(run: Run, offer: SearchSlots) -> PathSupernets:
     return train_path_supernets(run, offer, streams_of(run, offer))
 
 
-def naive(offer: Offer) -> tuple[int, ...]:
+def naive(offer: SearchSlots) -> tuple[int, ...]:
     return tuple(len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in offer.slots)
 
 
 @pytest.fixture(scope="module")
-def scored(run: Run, offer: Offer, supernets: PathSupernets) -> tuple[Explored, ...]:
+def scored(run: Run, offer: SearchSlots, supernets: PathSupernets) -> tuple[ScoredArchitecture, ...]:
     return explored(run, offer, supernets)
 
 
 def explored(
-    run: Run, offer: Offer, supernets: PathSupernets, count: int = 60, sampler: str = "evolution"
-) -> tuple[Explored, ...]:
+    run: Run, offer: SearchSlots, supernets: PathSupernets, count: int = 60, sampler: str = "evolution"
+) -> tuple[ScoredArchitecture, ...]:
     start = naive(offer)
-    judges = Judges(supernets, start, seed=0)
+    judges = InheritedEvaluator(supernets, start, seed=0)
     return explore(judges, [start], 0, count=count, sampler=sampler, seed=0, progress=SilentProgress())
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_both_halves_together_score_what_the_supernet_itself_gives(
-    run: Run, offer: Offer, supernets: PathSupernets, number: int
+    run: Run, offer: SearchSlots, supernets: PathSupernets, number: int
 ) -> None:
     start = naive(offer)
-    losses = Judges(supernets, start, seed=0).losses(start, number, *HALVES)
+    losses = InheritedEvaluator(supernets, start, seed=0).losses(start, number, *HALVES)
     expected = logloss(supernets.truth, supernets.inherited(chosen(offer.slots, start), number))
     assert len(losses) == len(supernets.truth)
     assert float(losses.double().mean()) == pytest.approx(expected, rel=2e-3)
 
 
 def test_nothing_is_scored_twice_and_the_start_comes_first(
-    offer: Offer, scored: tuple[Explored, ...]
+    offer: SearchSlots, scored: tuple[ScoredArchitecture, ...]
 ) -> None:
     assert scored[0].options == naive(offer)
     assert len({(one.options, one.streams) for one in scored}) == len(scored)
     assert {one.streams for one in scored} == {0, 1, 2}
 
 
-def test_what_is_sure_finds_the_planted_pairs(offer: Offer, scored: tuple[Explored, ...]) -> None:
+def test_what_is_sure_finds_the_planted_pairs(
+    offer: SearchSlots, scored: tuple[ScoredArchitecture, ...]
+) -> None:
     names = SPEC.names
     slots = tuple((tuple(names[field] for field in slot.column), slot.options) for slot in offer.slots)
     exploration = Exploration(slots, ({}, {"cross_network": {"layers": 2}}, {"fm": {}, "linear": {}}), scored)
@@ -105,7 +107,7 @@ def test_what_is_sure_finds_the_planted_pairs(offer: Offer, scored: tuple[Explor
 
 
 def test_an_architecture_with_streams_keeps_the_vectors_they_read(
-    offer: Offer, scored: tuple[Explored, ...]
+    offer: SearchSlots, scored: tuple[ScoredArchitecture, ...]
 ) -> None:
     for one in scored:
         if one.streams:
@@ -114,19 +116,19 @@ def test_an_architecture_with_streams_keeps_the_vectors_they_read(
 
 
 def test_the_same_seed_explores_the_same(
-    run: Run, offer: Offer, supernets: PathSupernets, scored: tuple[Explored, ...]
+    run: Run, offer: SearchSlots, supernets: PathSupernets, scored: tuple[ScoredArchitecture, ...]
 ) -> None:
     assert explored(run, offer, supernets) == scored
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_any_sampler_of_the_engine_can_walk(
-    run: Run, offer: Offer, supernets: PathSupernets, sampler: str
+    run: Run, offer: SearchSlots, supernets: PathSupernets, sampler: str
 ) -> None:
     assert len(explored(run, offer, supernets, 12, sampler)) > 6
 
 
-def test_an_exploration_survives_json(offer: Offer, scored: tuple[Explored, ...]) -> None:
+def test_an_exploration_survives_json(offer: SearchSlots, scored: tuple[ScoredArchitecture, ...]) -> None:
     slots = tuple((tuple(SPEC.names[field] for field in slot.column), slot.options) for slot in offer.slots)
     exploration = Exploration(slots, ({}, {"fm": {}}), scored[1:], variants=scored[:1])
     again = Exploration.from_json(json.loads(json.dumps(exploration.to_json())))
@@ -135,9 +137,9 @@ def test_an_exploration_survives_json(offer: Offer, scored: tuple[Explored, ...]
 
 
 def test_variants_are_scored_as_explored_ones_are_and_none_twice(
-    offer: Offer, supernets: PathSupernets, scored: tuple[Explored, ...]
+    offer: SearchSlots, supernets: PathSupernets, scored: tuple[ScoredArchitecture, ...]
 ) -> None:
-    judges = Judges(supernets, naive(offer), seed=0)
+    judges = InheritedEvaluator(supernets, naive(offer), seed=0)
     anew = score_variants(judges, [one.options for one in scored], [0, 1, 2], [])
     known = {(one.options, one.streams): one.guided for one in scored}
     assert {(one.options, one.streams) for one in anew} >= known.keys()
@@ -151,9 +153,9 @@ def test_variants_are_scored_as_explored_ones_are_and_none_twice(
 
 
 def test_what_gains_less_than_its_error_is_not_offered() -> None:
-    sure = Explored((1,), None, 0.4, gain=0.02, standard_error=0.01)
+    sure = ScoredArchitecture((1,), None, 0.4, gain=0.02, standard_error=0.01)
     doubtful = dataclasses.replace(sure, options=(2,), gain=0.005)
-    unasked = Explored((0,), None, 0.5)
+    unasked = ScoredArchitecture((0,), None, 0.5)
     slots = ((("ad",), (("embedding",), ("statistics",), ("embedding", "statistics"))),)
     exploration = Exploration(slots, (), (unasked, doubtful, sure))
     assert exploration.best == (sure,)

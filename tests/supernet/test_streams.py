@@ -9,8 +9,8 @@ import torch
 from autofi.errors import InvalidArchitectureError
 from autofi.metrics.ranking import logloss
 from autofi.supernet.batchnorm_recalibration import recalibrate
-from autofi.supernet.fold_supernets import Judged, PathSupernets
-from autofi.supernet.inherited_evaluator import Judges
+from autofi.supernet.fold_supernets import FoldSupernet, PathSupernets
+from autofi.supernet.inherited_evaluator import InheritedEvaluator
 from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.supernet import Supernet, chosen
 from tests.supernet.tables import FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
@@ -91,7 +91,9 @@ def test_recalibrated_statistics_are_those_of_the_rows(supernet: Supernet, table
 
 def test_what_other_paths_left_behind_does_not_matter(supernet: Supernet, table: Table) -> None:
     rows, index = table.rows(supernet), torch.arange(3000)
-    supernets = PathSupernets((Judged(supernet, index[:2000], index[2000:]),), rows, table.labels.numpy())
+    supernets = PathSupernets(
+        (FoldSupernet(supernet, index[:2000], index[2000:]),), rows, table.labels.numpy()
+    )
     layout = chosen(SLOTS, [0] * len(SLOTS))
     first = supernets.inherited(layout, 3)
     for norm in supernet.modules():
@@ -116,10 +118,10 @@ def test_streams_are_trained_in_turn_and_ranked(table: Table) -> None:
         generator=torch.Generator().manual_seed(0),
     )
     assert all(not torch.equal(before[key], value) for key, value in supernet.streams.state_dict().items())
-    fold = Judged(supernet, index[:2400], index[2400:])
+    fold = FoldSupernet(supernet, index[:2400], index[2400:])
     supernets = PathSupernets((fold,), rows, table.labels.numpy())
     start = (0,) * len(supernet.choices)
-    ranking = Judges(supernets, start, seed=0).rank_streams(start)
+    ranking = InheritedEvaluator(supernets, start, seed=0).rank_streams(start)
     layout = chosen(supernet.choices, start)
     losses = [logloss(supernets.truth, supernets.inherited(layout, number)) for number in range(3)]
     assert ranking[0] == 2

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from autofi.space.initial_trials import VARIANTS
 from autofi.space.load import load_space
-from autofi.supernet.exploration import Exploration, Explored, NamedSlot
+from autofi.supernet.exploration import Exploration, NamedSlot, ScoredArchitecture
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.variants import field_variants, pair_variants, variant_options
 from tests.supernet.proposals import PAIR, PROPOSAL
@@ -31,9 +31,10 @@ def test_variants_that_are_the_same_are_offered_once() -> None:
 def test_a_variant_has_a_name_that_a_start_may_give() -> None:
     """Three are sure to gain, and different from all other variants: of two best ones there is one each."""
     sure = [
-        Explored(options, None, 0.4, gain, 0.01) for options, gain in (((2, 0, 1), 0.2), ((0, 2, 0), 0.3))
+        ScoredArchitecture(options, None, 0.4, gain, 0.01)
+        for options, gain in (((2, 0, 1), 0.2), ((0, 2, 0), 0.3))
     ]
-    worst = Explored((2, 1, 1), None, 0.4, gain=0.1, standard_error=0.01)
+    worst = ScoredArchitecture((2, 1, 1), None, 0.4, gain=0.1, standard_error=0.01)
     explored = replace(PROPOSAL, exploration=Exploration(SLOTS, (), (worst, *sure)))
     fields, pairs = field_variants(explored), pair_variants(explored, OPTIONS)
     assert fields["explored-1"] == {"ad": ("embedding",), "site": ("statistics", "embedding")}

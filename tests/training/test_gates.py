@@ -12,7 +12,7 @@ import torch
 from autofi.bundle.bundle import load_bundle, write_bundle
 from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
-from autofi.evaluation.workbench import Trained, Workbench
+from autofi.evaluation.workbench import TrainedModel, Workbench
 from autofi.model.network import Network
 from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
@@ -43,7 +43,7 @@ def bench() -> Workbench:
     return Workbench(open_data(clicks(), SearchSettings(None, "click")), device=torch.device("cpu"), seed=0)
 
 
-def train(bench: Workbench, form: str, **changes: object) -> Trained:
+def train(bench: Workbench, form: str, **changes: object) -> TrainedModel:
     architecture = Architecture(
         fields=dict.fromkeys(bench.names, (form,)),
         readout=ReadoutSizes(hidden=(16,)),
@@ -52,7 +52,7 @@ def train(bench: Workbench, form: str, **changes: object) -> Trained:
     return bench.train(architecture, seed=0, parts=("valid", "test"))
 
 
-def open_share(trained: Trained) -> dict[str, float]:
+def open_share(trained: TrainedModel) -> dict[str, float]:
     """Of every field's values, the share that is left."""
     (operator,) = trained.network.operators.values()
     assert isinstance(operator, GatedTable) and operator.row_of is not None
