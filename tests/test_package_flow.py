@@ -24,8 +24,19 @@ ORDER = (
         "operators",
     ),
     *("space", "store", "model", "text", "training", "evaluation", "importance", "bundle", "supernet"),
-    *("strategies", "explanation", "records", "baselines", "nni", "rashomon", "plots", "report", "export"),
-    *("serving", "study", "engine", "api", "classifier", "dashboard", "cli"),
+    *(
+        "strategies",
+        "explanation",
+        "records",
+        "baselines",
+        "nni",
+        "engine",
+        "rashomon",
+        "plots",
+        "report",
+        "export",
+    ),
+    *("serving", "study", "api", "classifier", "dashboard", "cli"),
 )
 #: What the root gives by name is of the packages themselves.
 ROOT_FILES = {"__init__", "__main__"}

@@ -19,6 +19,7 @@ from autofi.data.load import open_data, source_name
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.data.split import DEFAULT_SPLIT
 from autofi.engine.finalists import run_finals
+from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.stopping import StoppingRule
 from autofi.engine.trials import measure_trials, prepare
 from autofi.errors import ConfigError
@@ -42,8 +43,7 @@ from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.store.stage_keys import PROPOSAL
 from autofi.strategies.registry import get_strategy
-from autofi.study.dashboard_notes import beside_the_search, draw_study, show_winner
-from autofi.study.dashboard_stages import show_proposal, show_trained
+from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
 from autofi.study.study import Study
 from autofi.supernet.proposal import Proposal
@@ -191,6 +191,7 @@ def search(
         crew = LocalWorkers(name, store.url, workers - 1, device=chosen_device, progress=progress)
     else:
         crew = RayWorkers(name, store.url, workers - 1, plan=ray, progress=progress)
+    observed = Observed(DashboardObserver(), progress)
     with handle:
         apart = dataset.apart_names
         handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
@@ -213,10 +214,9 @@ def search(
             plateau=plateau,
             crew=crew,
             tuning=tuning,
-            progress=progress,
+            observed=observed,
         )
-        with beside_the_search(progress):
-            draw_study(handle)
+        observed.tell(SearchObserver.trials_done, handle)
         run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
         searched = time.monotonic()
         choice = choose_winner(handle, progress)
@@ -229,9 +229,7 @@ def search(
         ended = time.monotonic()
         add_seconds(handle, encode=encoded - opened, search=searched - encoded, retrain=ended - searched)
         crown(handle, choice, refit=refit)
-        with beside_the_search(progress):
-            show_winner(handle)
-            show_trained(handle)
+        observed.tell(SearchObserver.models_trained, handle)
     return Study(store, handle, bench)
 
 
@@ -258,23 +256,23 @@ def run_search(
     plateau: int | None,
     crew: WorkerPool,
     tuning: Tuning | None = None,
-    progress: Progress,
+    observed: Observed,
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
+    progress = observed.progress
     seconds = None if deadline is None else deadline - time.monotonic()
     StoppingRule.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
-        with beside_the_search(progress):
-            show_proposal(handle, proposal)
+        observed.tell(SearchObserver.proposal_made, handle, proposal)
         # Workers fit what candidates read at the same time.
         crew.share_cores()
         candidates = prepare(handle, bench, space, proposal, progress=progress)
         if tuning is None:
-            measure_trials(handle, bench, candidates, seed=seed, progress=progress, check=crew.check)
+            measure_trials(handle, bench, candidates, seed=seed, observed=observed, check=crew.check)
             return
         with tuning.around(candidates, handle, seed=seed, jobs=at_once(bench), progress=progress) as tuned:
-            measure_trials(handle, bench, tuned, seed=seed, progress=progress)
+            measure_trials(handle, bench, tuned, seed=seed, observed=observed)
 
 
 def _proposal(

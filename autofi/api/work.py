@@ -9,6 +9,7 @@ from autofi.core.device import pick_device
 from autofi.core.progress import Progress, SilentProgress
 from autofi.data.config import SearchSettings
 from autofi.data.load import open_again
+from autofi.engine.observer import Observed
 from autofi.engine.stopping import StoppingRule
 from autofi.engine.trials import POLL_SECONDS, measure_trials, prepare
 from autofi.errors import ConfigError, StoreError
@@ -17,6 +18,7 @@ from autofi.evaluation.workbench import Workbench
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.store.stage_keys import PROPOSAL, STAGE
+from autofi.study.dashboard_observer import DashboardObserver
 from autofi.supernet.proposal import Proposal
 
 
@@ -80,8 +82,9 @@ def work(
         proposal = _await_proposal(handle, progress)
         space = SearchSpace.model_validate(handle.record.space)
         candidates = prepare(handle, bench, space, proposal, progress=progress)
+        observed = Observed(DashboardObserver(), progress)
         measured = measure_trials(
-            handle, bench, candidates, seed=settings.seed, progress=progress, limit=trials
+            handle, bench, candidates, seed=settings.seed, observed=observed, limit=trials
         )
         return Worked(study, measured, handle.counted(STAGE), time.monotonic() - begun)
 

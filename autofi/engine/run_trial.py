@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autofi.core.progress import Progress, watch
+from autofi.core.progress import watch
+from autofi.engine.observer import Observed, SearchObserver
 from autofi.evaluation.parallel import Training, try_each
 from autofi.evaluation.workbench import Measurement, Workbench
 from autofi.records.predictions import save_predictions, share_predictions, trial_key
@@ -14,7 +15,6 @@ from autofi.samplers.successive_halving import FACTOR, Fidelity, first_rung, run
 from autofi.space.architecture import Architecture
 from autofi.store import StudyHandle, TrialRecord
 from autofi.store.stage_keys import STAGE
-from autofi.study.dashboard_notes import attach_files, beside_the_search, note_trial
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,13 @@ def measure(
     trials: Sequence[RunningTrial],
     measured: Sequence[TrialRecord],
     fidelity: Fidelity,
-    progress: Progress,
+    observed: Observed,
 ) -> None:
     """Train the architectures of open trials, rung by rung, and record what they came to.
 
     measured   the trials that are complete: what a training on all rows has to be able to reach
     """
+    progress = observed.progress
     to_beat, latency = auc_to_beat(handle.goals, measured), "latency" in handle.goals.measured
     first = {trial.number: first_rung(fidelity, trial.number, study=handle.name) for trial in trials}
     climbing = {trial.number: trial for trial in trials}
@@ -55,12 +56,11 @@ def measure(
                 if isinstance(outcome, Exception):
                     # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
                     handle.fail_trial(number, outcome)
-                    with beside_the_search(progress):
-                        note_trial(handle, number)
+                    observed.tell(SearchObserver.trial_ended, handle, number)
                     progress.note(f"Trial {number} failed: {outcome}")
                 elif last:
-                    _finish(handle, bench, number, outcome, progress)
-                elif _advance_rung(handle, bench, number, outcome, rung, fidelity, progress):
+                    _finish(handle, bench, number, outcome, observed)
+                elif _advance_rung(handle, bench, number, outcome, rung, fidelity, observed):
                     continue
                 del climbing[number]
     except BaseException as error:
@@ -76,7 +76,7 @@ def _advance_rung(
     measured: Measurement,
     rung: int,
     fidelity: Fidelity,
-    progress: Progress,
+    observed: Observed,
 ) -> bool:
     """Record what a trial came to on a rung; whether it goes on to the next one, or is stopped here."""
     goals = handle.goals
@@ -88,10 +88,9 @@ def _advance_rung(
     if should_continue(fidelity, mine, others, directions=goals.directions, study=handle.name):
         return True
     handle.prune_trial(number, {"seconds": measured.report.seconds})
-    with beside_the_search(progress):
-        note_trial(handle, number)
+    observed.tell(SearchObserver.trial_ended, handle, number)
     share = rungs_of(fidelity)[rung]
-    progress.note(
+    observed.progress.note(
         f"Trial {number} stopped after {share:.0%} of the rows: valid AUC {measured.report.auc:.5f}, "
         f"{measured.report.seconds:.1f} s, {measured.architecture.describe()}"
     )
@@ -99,15 +98,14 @@ def _advance_rung(
 
 
 def _finish(
-    handle: StudyHandle, bench: Workbench, number: int, measured: Measurement, progress: Progress
+    handle: StudyHandle, bench: Workbench, number: int, measured: Measurement, observed: Observed
 ) -> None:
     report, costs, goals = measured.report, measured.costs.figures(), handle.goals
     valid = validation_figures(goals, bench, measured)
     violations = goals.violations(valid | costs)
     save_predictions(handle, trial_key(number), measured.predictions)
     share_predictions(handle, trial_key(number), measured.predictions)
-    with beside_the_search(progress):
-        attach_files(handle, number, measured.architecture)
+    observed.tell(SearchObserver.trial_measured, handle, number)
     handle.finish_trial(
         number,
         goals.values(valid | costs),
@@ -125,9 +123,8 @@ def _finish(
         },
         violations=violations,
     )
-    with beside_the_search(progress):
-        note_trial(handle, number)
-    progress.note(
+    observed.tell(SearchObserver.trial_ended, handle, number)
+    observed.progress.note(
         f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.architecture.describe()}"
         + "".join(f"; {missed}" for missed in goals.missed(violations))
     )

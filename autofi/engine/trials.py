@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 
 from autofi.core.progress import Progress
 from autofi.data.config import SearchSettings
+from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.run_trial import RunningTrial, measure
 from autofi.engine.stopping import StoppingRule
 from autofi.evaluation.parallel import at_once
@@ -22,7 +23,6 @@ from autofi.store import StudyHandle, TrialRecord, TrialState
 from autofi.store.stage_keys import STAGE, STOPPED
 from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import get_strategy
-from autofi.study.dashboard_notes import beside_the_search, draw_study, is_drawn_after
 from autofi.supernet.proposal import Proposal
 
 #: Seconds between looks at what others do, once there is nothing left to take.
@@ -62,7 +62,7 @@ def measure_trials(
     candidates: Proposer,
     *,
     seed: int,
-    progress: Progress,
+    observed: Observed,
     check: Callable[[], None] = lambda: None,
     limit: int | None = None,
 ) -> int:
@@ -71,6 +71,7 @@ def measure_trials(
     `check` is called between trials; with `limit` this worker takes no more than so many trials.
     """
     goal, settings = StoppingRule.read(handle), SearchSettings.from_json(handle.record.settings)
+    progress = observed.progress
     progress.phase("train candidates from scratch", total=goal.trials)
     shown = taken = 0
     while True:
@@ -79,9 +80,8 @@ def measure_trials(
         goal, ended = StoppingRule.read(handle), ended_trials(handle)
         measured = [trial for trial in ended if trial.state is TrialState.COMPLETE]
         if ended:
-            if len(ended) > shown and is_drawn_after(len(ended)):
-                with beside_the_search(progress):
-                    draw_study(handle)
+            if len(ended) > shown:
+                observed.tell(SearchObserver.trials_counted, handle, len(ended))
             progress.advance(len(ended) - shown, best=best_value(handle.goals, measured))
             shown = len(ended)
         if limit is not None and taken >= limit:
@@ -90,7 +90,7 @@ def measure_trials(
         opened = _take(handle, bench, candidates, goal, ended, seed=seed, further=reason is None)
         if opened:
             taken += len(opened)
-            measure(handle, bench, opened, measured, settings.fidelity, progress)
+            measure(handle, bench, opened, measured, settings.fidelity, observed)
         elif handle.pending(STAGE):
             # Others are at work: what they leave behind if they die is taken over here.
             time.sleep(POLL_SECONDS)

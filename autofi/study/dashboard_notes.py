@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from autofi.bundle.manifest import MANIFEST
-from autofi.core.progress import Progress
-from autofi.errors import SearchSpaceError, StoreError
+from autofi.errors import SearchSpaceError
 from autofi.plots.interaction_map import interaction_map
 from autofi.plots.trial_table import trial_table
 from autofi.records.predictions import predictions_file, trial_key
@@ -21,15 +18,6 @@ MAP = "interaction-map"
 TABLE = "trials"
 #: Trials after which a running search draws its figures again; of the first so many, after each.
 DRAW_EVERY = 10
-
-
-@contextmanager
-def beside_the_search(progress: Progress) -> Iterator[None]:
-    """What cannot be shown is no reason to end a search."""
-    try:
-        yield
-    except (StoreError, OSError) as error:
-        progress.note(f"The dashboard will show less: {error}")
 
 
 def attach_files(handle: StudyHandle, number: int, architecture: Architecture) -> None:

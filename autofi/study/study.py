@@ -18,6 +18,7 @@ from autofi.core.json import json_text
 from autofi.core.progress import Progress, SilentProgress
 from autofi.data.config import SearchSettings
 from autofi.data.load import open_again
+from autofi.engine.observer import Observed, SearchObserver
 from autofi.errors import ConfigError, ExportError
 from autofi.evaluation.parallel import default_jobs
 from autofi.evaluation.workbench import Workbench
@@ -43,8 +44,7 @@ from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, TrialR
 from autofi.store.quick_lookup import not_finished
 from autofi.store.stage_keys import DATA, PROPOSAL, STOPPED
 from autofi.store.winner_record import WINNER
-from autofi.study.dashboard_notes import beside_the_search, show_winner
-from autofi.study.dashboard_stages import show_trained
+from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
 from autofi.supernet.exploration import Exploration
 
@@ -255,10 +255,7 @@ class Study:
             if wins:
                 assert choice is not None
                 crown(handle, choice, refit=settings.refit)
-            with beside_the_search(progress):
-                if wins:
-                    show_winner(handle)
-                show_trained(handle)
+            Observed(DashboardObserver(), progress).tell(SearchObserver.models_trained, handle)
         return self
 
     def retrained(self) -> list[dict[str, Any]]:

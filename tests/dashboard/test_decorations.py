@@ -11,6 +11,7 @@ import pytest
 from optuna.artifacts import get_all_artifact_meta
 
 from autofi.core.progress import SilentProgress
+from autofi.engine.observer import Observed, SearchObserver
 from autofi.errors import StoreError
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
@@ -18,13 +19,13 @@ from autofi.store.artifacts import FOLDER
 from autofi.study.dashboard_notes import (
     MAP,
     TABLE,
-    beside_the_search,
     complete,
     draw_study,
     is_drawn_after,
     note_trial,
     show_winner,
 )
+from autofi.study.dashboard_observer import DashboardObserver
 from tests.dashboard.studies import architecture, begin, measure, names, searching
 from tests.dashboard.test_serving import ask
 from tests.store.examples import ARCHITECTURE, measured, start
@@ -163,14 +164,24 @@ class Told(SilentProgress):
         self.notes.append(message)
 
 
+class Failing(DashboardObserver):
+    """An observer that cannot show an ended trial."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def trial_ended(self, handle: StudyHandle, number: int) -> None:
+        raise self.error
+
+
 @pytest.mark.parametrize("error", [StoreError("the disk is full"), OSError("the disk is full")])
-def test_what_cannot_be_shown_ends_no_search(error: Exception) -> None:
+def test_what_cannot_be_shown_ends_no_search(tmp_path: Path, error: Exception) -> None:
     progress = Told()
-    with beside_the_search(progress):
-        raise error
-    assert progress.notes == ["The dashboard will show less: the disk is full"]
-    with pytest.raises(ZeroDivisionError), beside_the_search(progress):
-        raise ZeroDivisionError
+    with searching(str(tmp_path / "a.db")) as handle:
+        Observed(Failing(error), progress).tell(SearchObserver.trial_ended, handle, 0)
+        assert progress.notes == ["The dashboard will show less: the disk is full"]
+        with pytest.raises(ZeroDivisionError):
+            Observed(Failing(ZeroDivisionError()), progress).tell(SearchObserver.trial_ended, handle, 0)
 
 
 def test_figures_are_drawn_often_at_first() -> None:
