@@ -23,7 +23,7 @@ from autofi.cli.column_options import parse_multi_valued
 from autofi.cli.options import parse_duration, parse_limits, parse_list
 from autofi.cli.output import quiet_stdout
 from autofi.cli.summary_tables import next_command, sentences
-from autofi.core.json import plain
+from autofi.core.json import to_json_value
 from autofi.data.schema_inference import infer_schema
 from autofi.data.schema_overrides import SchemaOverrides, load_overrides
 from autofi.errors import ConfigError, DataError, MissingDependencyError, StudyNotFoundError
@@ -567,4 +567,4 @@ def test_plain_values_for_json() -> None:
     import numpy as np
 
     answer = {"a": np.float32(0.5), "b": (np.int64(3), float("inf")), 1: datetime(2026, 1, 2, tzinfo=UTC)}
-    assert plain(answer) == {"a": 0.5, "b": [3, None], "1": "2026-01-02T00:00:00+00:00"}
+    assert to_json_value(answer) == {"a": 0.5, "b": [3, None], "1": "2026-01-02T00:00:00+00:00"}

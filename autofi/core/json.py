@@ -1,4 +1,4 @@
-"""Values as JSON has them."""
+"""Values as JSON: NumPy scalars as numbers, no NaN or infinity (browsers reject them)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,40 @@ from pathlib import Path
 from typing import Any
 
 
-def plain(value: Any) -> Any:
-    """Types that JSON has: NumPy scalars unwrapped, times in ISO 8601, non-finite numbers as None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+def to_json_value(value: Any) -> Any:
+    """Return `value` made of dict, list, str, bool, int, finite float and None.
+
+    NumPy scalars and arrays are unwrapped, dates and times are ISO 8601, non-finite numbers are None.
+
+    Raises:
+        TypeError: JSON has no form for a value.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str | Path):
+        # A StrEnum becomes its value.
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "item") and callable(value.item):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    if isinstance(value, Mapping):
+        return {str(key): to_json_value(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json_value(entry) for entry in value]
+    if hasattr(value, "tolist"):
+        # NumPy scalars and arrays, without importing NumPy here.
+        return to_json_value(value.tolist())
+    raise TypeError(f"a {type(value).__name__} has no form in JSON: {value!r}")
+
+
+def to_text(value: Any) -> str:
+    """Return `value` as JSON in one line, keys in the order given."""
+    return json.dumps(to_json_value(value), allow_nan=False)
 
 
 def json_text(value: Any) -> str:
-    """The value as indented JSON, letters as they are."""
-    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    """Return `value` as indented JSON, letters as they are."""
+    return json.dumps(to_json_value(value), indent=2, ensure_ascii=False, allow_nan=False)

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import BEST, BOTH, COLOURS, FACTORIZE, MEMORIZE, OTHER, laid_out, plain, short
+from autofi.plots.style import (
+    BEST,
+    BOTH,
+    COLOURS,
+    FACTORIZE,
+    MEMORIZE,
+    OTHER,
+    ellipsize,
+    escape_plotly,
+    laid_out,
+)
 from autofi.space.architecture import Architecture
 from autofi.text.architecture import told
 
@@ -39,14 +49,14 @@ def network_graph(names: Sequence[str], architecture: Architecture) -> go.Figure
     row_of = {name: min(row, MOST - 1) for row, name in enumerate(fields)}
     columns = [
         _folded(
-            [_Box(short(name), OTHER, " + ".join(architecture.fields[name])) for name in fields], "fields"
+            [_Box(ellipsize(name), OTHER, " + ".join(architecture.fields[name])) for name in fields], "fields"
         )
     ]
     pairs = []
     for left, right in architecture.pairs:
         choice, form = architecture.choice(left, right)
         reads = sorted({(0, row_of[name]) for name in (left, right) if name in row_of})
-        text = f"{short(left, 12)} × {short(right, 12)}"
+        text = f"{ellipsize(left, 12)} × {ellipsize(right, 12)}"
         pairs.append(_Box(text, _PAIRS[choice], f"{choice}: {form}", reads))
     if pairs:
         columns.append(_folded(pairs, "pairs"))
@@ -64,7 +74,7 @@ def _readers(architecture: Architecture, of_fields: list[Place], of_all: list[Pl
     members = f", {readout.members} members" if readout.members > 1 else ""
     name = f"{readout.name} {layers}".strip()
     streams = [
-        _Box(short(line.split(",")[0]), COLOURS[5], line, of_fields)
+        _Box(ellipsize(line.split(",")[0]), COLOURS[5], line, of_fields)
         for line in told(architecture.chosen_streams())
     ]
     trees = _Box("boosted trees", COLOURS[3], "trees predict beside the network", of_fields)
@@ -115,10 +125,10 @@ def _drawn(columns: list[list[_Box]]) -> go.Figure:
             y=[y for _, y in at],
             mode="markers+text",
             marker={"size": 15, "symbol": "square", "color": [box.colour for box in boxes]},
-            text=[plain(box.text) for box in boxes],
+            text=[escape_plotly(box.text) for box in boxes],
             textposition="top center",
             textfont={"size": 11},
-            customdata=[[plain(box.told)] for box in boxes],
+            customdata=[[escape_plotly(box.told)] for box in boxes],
             hovertemplate="%{text}<br>%{customdata[0]}<extra></extra>",
         )
     rows = max(map(len, columns))

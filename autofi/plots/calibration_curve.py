@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from autofi.metrics.calibration import ReliabilityBin
-from autofi.plots.style import COLOURS, OTHER, laid_out, plain
+from autofi.plots.style import COLOURS, OTHER, escape_plotly, laid_out
 
 
 def calibration_curve(bins: Mapping[str, Sequence[ReliabilityBin]]) -> go.Figure:
@@ -29,7 +29,7 @@ def calibration_curve(bins: Mapping[str, Sequence[ReliabilityBin]]) -> go.Figure
             y=[one.rate for one in found],
             error_y={"type": "data", "array": [one.standard_error for one in found], "thickness": 1},
             mode="lines+markers",
-            name=plain(name),
+            name=escape_plotly(name),
             line={"color": COLOURS[number % len(COLOURS)], "width": 1.5},
             customdata=[one.rows for one in found],
             hovertemplate="predicted %{x:.4f}, observed %{y:.4f}<br>%{customdata:,} rows<extra></extra>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from autofi.evaluation.cost_breakdown import CostBreakdown
-from autofi.plots.style import COLOURS, laid_out, plain, short
+from autofi.plots.style import COLOURS, ellipsize, escape_plotly, laid_out
 
 #: Bars; what is smaller shares one.
 SHOWN = 20
@@ -33,7 +33,7 @@ def cost_bars(costs: CostBreakdown) -> go.Figure:
         own = [part for part in shown if part[1] == kind]
         drawn.add_bar(
             x=[part[2] for part in own],
-            y=[plain(short(part[0], 36)) for part in own],
+            y=[escape_plotly(ellipsize(part[0], 36)) for part in own],
             orientation="h",
             name=kind,
             marker={"color": COLOURS[number % len(COLOURS)]},
@@ -42,7 +42,9 @@ def cost_bars(costs: CostBreakdown) -> go.Figure:
         )
     drawn.update_xaxes(title="bytes", tickformat="~s")
     drawn.update_yaxes(
-        type="category", categoryorder="array", categoryarray=[plain(short(name, 36)) for name in names]
+        type="category",
+        categoryorder="array",
+        categoryarray=[escape_plotly(ellipsize(name, 36)) for name in names],
     )
     return laid_out(
         drawn, "Where the bytes are", height=170 + 24 * len(names), barmode="stack", showlegend=True

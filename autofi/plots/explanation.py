@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from autofi.explanation.explanation import Explanation, Part, added
-from autofi.plots.style import plain
+from autofi.plots.style import escape_plotly
 
 #: Fields and pairs with a bar of their own.
 SHOWN_PARTS = 15
@@ -33,7 +33,7 @@ def explanation_figure(explanation: Explanation, *, shown: int = SHOWN_PARTS, he
             x=[*steps, 0.0],
             measure=["relative"] * len(bars) + ["total"],
             text=[f"{step:+.3f}" for step in steps] + [f"{explanation.logit:+.3f}"],
-            customdata=[*map(plain, texts), f"probability {explanation.probability:.4f}"],
+            customdata=[*map(escape_plotly, texts), f"probability {explanation.probability:.4f}"],
             hovertemplate="%{text}<br>%{customdata}<extra></extra>",
             increasing={"marker": {"color": _RISE}},
             decreasing={"marker": {"color": _FALL}},
@@ -49,7 +49,7 @@ def explanation_figure(explanation: Explanation, *, shown: int = SHOWN_PARTS, he
         xaxis={"title": "logit"},
         yaxis={
             "tickvals": places,
-            "ticktext": [*map(plain, names), "logit"],
+            "ticktext": [*map(escape_plotly, names), "logit"],
             "autorange": "reversed",
             "automargin": True,
             "showgrid": False,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import MAIN, OTHER, laid_out, plain
+from autofi.plots.style import MAIN, OTHER, escape_plotly, laid_out
 from autofi.records.gain_by_frequency import BucketGain
 
 #: Rows of a bucket from which on it counts for the scale of colours.
@@ -33,7 +33,7 @@ def gain_by_bucket(buckets: Sequence[BucketGain], *, rival: str) -> go.Figure:
             marker={"size": 10, "color": MAIN},
             customdata=[[bucket.rows, gain.a, gain.b] for bucket, gain in found],
             hovertemplate="%{x}: %{y:+.4f}<br>winner %{customdata[1]:.4f}, "
-            + plain(rival)
+            + escape_plotly(rival)
             + " %{customdata[2]:.4f}<br>%{customdata[0]:,} rows<extra></extra>",
         )
     )
@@ -62,7 +62,7 @@ def gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
     drawn = go.Figure(
         go.Heatmap(
             x=columns,
-            y=[plain(name) for name in gains],
+            y=[escape_plotly(name) for name in gains],
             z=cells,
             text=texts,
             hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import MAIN, laid_out, plain
+from autofi.plots.style import MAIN, laid_out
 
 #: Architectures below which a rank correlation says nothing.
 FEWEST_SCORED = 3
@@ -42,7 +42,7 @@ def inherited_against_alone(scored: Sequence[TwiceScored]) -> go.Figure:
             y=[one.alone for one in scored],
             mode="markers",
             marker={"size": 8, "color": MAIN, "opacity": 0.8},
-            text=[f"trial {one.trial}: {plain(one.described)}" for one in scored],
+            text=[f"trial {one.trial}: {escape_plotly(one.described)}" for one in scored],
             hovertemplate="%{text}<br>inherited %{x:.5f}<br>alone %{y:.5f}<extra></extra>",
         )
     )

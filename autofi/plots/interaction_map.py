@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from autofi.plots.style import BOTH, FACTORIZE, MEMORIZE, NAIVE, RISING, laid_out, plain
+from autofi.plots.style import BOTH, FACTORIZE, MEMORIZE, NAIVE, RISING, escape_plotly, laid_out
 from autofi.space.architecture import Architecture
 
 #: Fields of a map; of more, those with most pairs that are not naive.
@@ -129,7 +129,7 @@ def _heatmap(
         pair = shown[left], shown[right]
         for row, place in ((left, right), (right, left)):
             grid[row][place], told[row][place] = cells.get(pair), texts.get(pair, "")
-    labels = [plain(name) for name in shown]
+    labels = [escape_plotly(name) for name in shown]
     return go.Heatmap(
         x=labels,
         y=labels,

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import MAIN, OTHER, laid_out, plain
+from autofi.plots.style import MAIN, OTHER, escape_plotly, laid_out
 
 
 def models_by_auc(winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[str, Any]]) -> go.Figure:
@@ -23,7 +23,7 @@ def models_by_auc(winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[
         model["test"].get("auc_interval") or (value, value)
         for (model, _), value in zip(measured, values, strict=True)
     ]
-    names = [plain(model["name"]) for model, _ in measured]
+    names = [escape_plotly(model["name"]) for model, _ in measured]
     drawn = go.Figure(
         go.Scatter(
             x=values,

@@ -8,7 +8,7 @@ from datetime import datetime
 import plotly.graph_objects as go
 
 from autofi.objectives.objectives import Objective
-from autofi.plots.style import BEST, COLOURS, add_best_so_far, laid_out, plain
+from autofi.plots.style import BEST, COLOURS, add_best_so_far, escape_plotly, laid_out
 from autofi.store import ModelRecord, ModelRole, TrialRecord
 
 #: Stages after the trials, with their marks.
@@ -47,7 +47,7 @@ def history(
             x=[place(trial.number, trial.finished) for trial in own],
             y=[trial.value for trial in own],
             mode="markers",
-            name=plain(name),
+            name=escape_plotly(name),
             marker={
                 "size": 7 if len(done) < 500 else 4,
                 "color": COLOURS[number % len(COLOURS)],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import MAIN, laid_out, plain, short
+from autofi.plots.style import MAIN, ellipsize, escape_plotly, laid_out
 
 #: Parameters that are shown, the most important ones.
 SHOWN = 20
@@ -18,7 +18,7 @@ def importances(found: Mapping[str, float]) -> go.Figure:
     drawn = go.Figure(
         go.Bar(
             x=[share for _, share in most],
-            y=[plain(short(name, 32)) for name, _ in most],
+            y=[escape_plotly(ellipsize(name, 32)) for name, _ in most],
             orientation="h",
             marker={"color": MAIN},
             hovertemplate="%{y}: %{x:.1%}<extra></extra>",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from autofi.objectives.objectives import OBJECTIVES, pareto_front
-from autofi.plots.style import BEST, MAIN, OTHER, laid_out, plain
+from autofi.plots.style import BEST, MAIN, OTHER, laid_out
 from autofi.records.trial_metrics import measure
 from autofi.store import TrialRecord
 
@@ -64,9 +64,11 @@ def trade_off(trials: Sequence[TrialRecord], cost: str, *, gain: str, study: str
 
 
 def _told(trial: TrialRecord, study: str, *, command: bool) -> str:
-    told = f"trial {trial.number}: {plain(trial.attrs.get('describe', trial.architecture_id))}"
+    told = f"trial {trial.number}: {escape_plotly(trial.attrs.get('describe', trial.architecture_id))}"
     if not trial.feasible:
         told += "<br>beyond a limit"
     if command:
-        told += f"<br><b>autofi export {plain(shlex.quote(study))} --trial {trial.number} -o model</b>"
+        told += (
+            f"<br><b>autofi export {escape_plotly(shlex.quote(study))} --trial {trial.number} -o model</b>"
+        )
     return told

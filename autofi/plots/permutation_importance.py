@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from autofi.importance.interaction_scores import Estimate
 from autofi.importance.permutation_importance import PermutationImportance
-from autofi.plots.style import MAIN, OTHER, laid_out, plain, short
+from autofi.plots.style import MAIN, OTHER, ellipsize, escape_plotly, laid_out
 
 #: Fields or pairs that are shown, the most important ones.
 SHOWN = 20
@@ -44,7 +44,8 @@ def _bars(found: Mapping[str, Estimate], title: str, axis: str) -> go.Figure:
                 "thickness": 1.5,
             },
             customdata=[
-                [plain(name), f"{estimate.low:+.5f} to {estimate.high:+.5f}"] for name, estimate in shown
+                [escape_plotly(name), f"{estimate.low:+.5f} to {estimate.high:+.5f}"]
+                for name, estimate in shown
             ],
             hovertemplate="%{customdata[0]}: %{x:+.5f}<br>95 %: %{customdata[1]}<extra></extra>",
             showlegend=False,
@@ -53,6 +54,6 @@ def _bars(found: Mapping[str, Estimate], title: str, axis: str) -> go.Figure:
     drawn.update_xaxes(title=axis, tickformat=".2~g", nticks=5)
     # By place: two long names may be cut to the same.
     drawn.update_yaxes(
-        tickvals=places, ticktext=[plain(short(name, 28)) for name, _ in shown], showgrid=False
+        tickvals=places, ticktext=[escape_plotly(ellipsize(name, 28)) for name, _ in shown], showgrid=False
     )
     return laid_out(drawn, title, height=130 + 24 * len(shown))

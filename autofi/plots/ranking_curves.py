@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from autofi.metrics.threshold_curves import RankingCurve
-from autofi.plots.style import COLOURS, OTHER, laid_out, plain
+from autofi.plots.style import COLOURS, OTHER, escape_plotly, laid_out
 
 #: Points of a curve at most.
 POINTS = 200
@@ -121,7 +121,7 @@ def _line(
         x=_rounded(x),
         y=_rounded(y),
         mode="lines",
-        name=plain(name),
+        name=escape_plotly(name),
         line={"color": COLOURS[number % len(COLOURS)], "width": 1.5},
         customdata=[_rounded(row) for row in rows],
         hovertemplate=told,

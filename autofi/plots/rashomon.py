@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from autofi.errors import StoreError, nearest
 from autofi.importance.interaction_scores import Cloud, Estimate, Names, ScoredModel
-from autofi.plots.style import COLOURS, frame, plain
+from autofi.plots.style import COLOURS, escape_plotly, frame
 from autofi.rashomon.halo import Halo, HaloPoint
 from autofi.rashomon.result import RashomonSet
 
@@ -49,7 +49,7 @@ def swarm(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go
             "opacity": 0.8,
             "colorbar": {"title": {"text": "logloss"}, "thickness": 12, "nticks": 4},
         },
-        text=[plain(model.name) for _, model, _ in scores],
+        text=[escape_plotly(model.name) for _, model, _ in scores],
         customdata=losses,
         hovertemplate="%{text}<br>score %{x:.5f}, logloss %{customdata:.5f}<extra></extra>",
         showlegend=False,
@@ -108,7 +108,7 @@ def halo(found: RashomonSet, pair: Sequence[str]) -> go.Figure:
     ]
     traces[-1].visible = "legendonly"
     figure = go.Figure(traces)
-    left, right = (plain(name) for name in drawn.names)
+    left, right = (escape_plotly(name) for name in drawn.names)
     figure.update_layout(
         **_layout(f"Halo of {left} × {right}"),
         height=520,
@@ -162,7 +162,7 @@ def halo3(found: RashomonSet, triple: Sequence[str]) -> go.Figure:
         for axis, name in zip("xyz", names, strict=True)
     }
     figure.update_layout(
-        **_layout("Halo of " + " × ".join(map(plain, drawn.names))),
+        **_layout("Halo of " + " × ".join(map(escape_plotly, drawn.names))),
         height=560,
         scene={**axes, "aspectmode": "data", "bgcolor": CLEAR},
     )
@@ -195,15 +195,15 @@ def _references(found: RashomonSet, shown: Sequence[Cloud]) -> go.Scatter:
             "thickness": 1,
         },
         mode="markers",
-        name=plain(found.reference.name),
+        name=escape_plotly(found.reference.name),
         marker={"symbol": "star", "size": 11, "color": ORANGE},
-        hovertemplate="%{x:.5f}<extra>" + plain(found.reference.name) + "</extra>",
+        hovertemplate="%{x:.5f}<extra>" + escape_plotly(found.reference.name) + "</extra>",
     )
 
 
 def _rows(traces: Sequence[go.Figure], shown: Sequence[Cloud], *, title: str, order: int) -> go.Figure:
     figure = go.Figure(list(traces))
-    labels = [" × ".join(map(plain, cloud.names)) for cloud in shown]
+    labels = [" × ".join(map(escape_plotly, cloud.names)) for cloud in shown]
     figure.update_layout(
         **_layout(title),
         height=170 + 24 * max(len(shown), 3),
@@ -311,7 +311,7 @@ def _marks(
 
 def _factors(names: Names, point: HaloPoint) -> str:
     told = ", ".join(
-        f"{plain(name)} × {factor:.2f}" for name, factor in zip(names, point.factors, strict=True)
+        f"{escape_plotly(name)} × {factor:.2f}" for name, factor in zip(names, point.factors, strict=True)
     )
     return f"{told}<br>interaction {point.interaction.mean:.5f}"
 

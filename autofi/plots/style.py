@@ -15,12 +15,12 @@ COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9
 RISING = [[0.0, "rgba(76,120,168,0.06)"], [1.0, "#4c78a8"]]
 
 
-def plain(text: object) -> str:
+def escape_plotly(text: object) -> str:
     """Plotly reads a few HTML tags."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def short(text: str, most: int = 24) -> str:
+def ellipsize(text: str, most: int = 24) -> str:
     """A name that fits on an axis."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
@@ -49,7 +49,7 @@ def add_best_so_far(figure: go.Figure, x: Sequence[float], y: Sequence[float]) -
 
 def laid_out(figure: go.Figure, title: str, *, height: int = 360, **layout: object) -> go.Figure:
     """The figure with a title, a height in pixels, and a legend below it where it has one."""
-    figure.update_layout(**frame(plain(title)), height=height, hoverlabel={"align": "left"})
+    figure.update_layout(**frame(escape_plotly(title)), height=height, hoverlabel={"align": "left"})
     figure.update_xaxes(automargin=True, title_standoff=12)
     figure.update_yaxes(automargin=True)
     return figure.update_layout(**layout)

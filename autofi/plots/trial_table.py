@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import plain
+from autofi.plots.style import escape_plotly
 from autofi.records.trial_metrics import rank
 from autofi.store import TrialRecord
 from autofi.text.markdown import count, figure
@@ -26,12 +26,14 @@ def trial_table(
     columns: dict[str, list[str]] = {
         "trial": [str(trial.number) for trial in ranked],
         "feasible": ["yes" if trial.feasible else "no" for trial in ranked],
-        plain(objective): [figure(trial.value, 5) for trial in ranked],
+        escape_plotly(objective): [figure(trial.value, 5) for trial in ranked],
         "valid logloss": [figure((trial.valid or {}).get("logloss"), 5) for trial in ranked],
         "parameters": [count(trial.parameters) for trial in ranked],
         "table bytes": [count(trial.table_bytes) for trial in ranked],
         "seconds": [figure(trial.seconds, 1) for trial in ranked],
-        "architecture": [plain(trial.attrs.get("describe", trial.architecture_id)) for trial in ranked],
+        "architecture": [
+            escape_plotly(trial.attrs.get("describe", trial.architecture_id)) for trial in ranked
+        ],
     }
     drawn = go.Figure(
         go.Table(

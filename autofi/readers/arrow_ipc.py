@@ -12,7 +12,7 @@ import pyarrow.feather
 import pyarrow.ipc
 
 from autofi.errors import DataError
-from autofi.readers.plain_types import plain_batch
+from autofi.readers.plain_types import batch_to_plain_types
 from autofi.readers.table import Table, check_distinct, no_rows
 
 _FILE = b"ARROW1"
@@ -40,7 +40,7 @@ class IpcTable(Table):
             for batch in _batches(reader):
                 batch = batch.select(list(columns))
                 batch.validate(full=True)  # which a damaged file may not be, and reading it would crash
-                yield plain_batch(batch)
+                yield batch_to_plain_types(batch)
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:

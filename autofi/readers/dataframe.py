@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from autofi.errors import DataError
-from autofi.readers.plain_types import plain
+from autofi.readers.plain_types import to_plain_types
 from autofi.readers.python_objects import ObjectColumn, object_column
 from autofi.readers.table import LARGE_BATCH_ROWS, Table, check_distinct, no_rows
 
@@ -22,7 +22,7 @@ class FrameTable(Table):
 
     def __init__(self, columns: Mapping[str, ObjectColumn], *, name: str) -> None:
         super().__init__(name, tuple(columns))
-        arrays = [plain(column.array) for column in columns.values()]
+        arrays = [to_plain_types(column.array) for column in columns.values()]
         self._table = pa.table(arrays, names=list(columns))
         if self._table.num_rows == 0:
             raise no_rows(name)
@@ -116,7 +116,7 @@ def _from_codes(codes: Any, values: pd.Series[Any]) -> ObjectColumn:
     indices = pa.array(codes, pa.int32(), mask=codes < 0)
     if found.unread is not None:
         return ObjectColumn(array.take(indices), unread=found.unread)
-    return ObjectColumn(pa.DictionaryArray.from_arrays(indices, plain(array)), remark=found.remark)
+    return ObjectColumn(pa.DictionaryArray.from_arrays(indices, to_plain_types(array)), remark=found.remark)
 
 
 def _from_polars(series: Any, name: str) -> ObjectColumn:

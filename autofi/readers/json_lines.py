@@ -15,7 +15,7 @@ import pyarrow.json
 
 from autofi.errors import DataError
 from autofi.readers.dataframe import FrameTable
-from autofi.readers.plain_types import plain
+from autofi.readers.plain_types import to_plain_types
 from autofi.readers.python_objects import ObjectColumn, object_column
 from autofi.readers.table import Table, no_rows
 from autofi.readers.text_encoding import MOST_ROW_BYTES, not_decoded, open_text
@@ -78,7 +78,7 @@ class JsonLinesTable(Table):
             found = self._columns(block)
             rows = len(next(iter(found.values())).array)
             arrays = [
-                plain(found[column].array) if column in found else pa.nulls(rows, self.types[column])
+                to_plain_types(found[column].array) if column in found else pa.nulls(rows, self.types[column])
                 for column in columns
             ]
             yield cast_batch(pa.RecordBatch.from_arrays(arrays, names=list(columns)), self._types)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from autofi.errors import DataError
-from autofi.readers.plain_types import plain_batch
+from autofi.readers.plain_types import batch_to_plain_types
 from autofi.readers.table import LARGE_BATCH_ROWS, Table, check_distinct, no_rows
 from autofi.readers.unify_schemas import Part, cast_batch, common_columns, common_types
 
@@ -45,7 +45,7 @@ class ParquetTable(Table):
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         try:
             for batch in self._batches(columns):
-                yield plain_batch(cast_batch(batch, self._types))
+                yield batch_to_plain_types(cast_batch(batch, self._types))
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.name} cannot be read: {_one_line(error)}; write it anew.") from None
 

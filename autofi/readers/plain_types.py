@@ -12,7 +12,7 @@ from autofi.values.arrow_values import is_list
 
 
 def is_plain(kind: pa.DataType) -> bool:
-    """Whether `plain` leaves columns of this type as they are."""
+    """Whether `to_plain_types` leaves columns of this type as they are."""
     if isinstance(kind, pa.BaseExtensionType) or pa.types.is_run_end_encoded(kind):
         return False
     if pa.types.is_dictionary(kind):
@@ -23,7 +23,7 @@ def is_plain(kind: pa.DataType) -> bool:
     return not bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
 
 
-def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def to_plain_types(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """The same values without views, run ends, extensions and dictionaries of other than text.
 
     UUIDs become text. Nested types (structs, maps, unions) stay as they are: nothing reads them.
@@ -31,19 +31,19 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     if is_plain(column.type):
         return column
     if isinstance(column, pa.ChunkedArray):
-        chunks = [plain(chunk) for chunk in column.chunks]
-        return pa.chunked_array(chunks or [plain(pa.array([], column.type))])
+        chunks = [to_plain_types(chunk) for chunk in column.chunks]
+        return pa.chunked_array(chunks or [to_plain_types(pa.array([], column.type))])
     kind = column.type
     if isinstance(kind, pa.UuidType):
         return _uuid_texts(column.storage)
     if isinstance(kind, pa.Bool8Type):
         return pc.not_equal(column.storage, pa.scalar(0, pa.int8()))
     if isinstance(kind, pa.BaseExtensionType):
-        return plain(column.storage)
+        return to_plain_types(column.storage)
     if pa.types.is_run_end_encoded(kind):
         # Arrow's own decoding knows values of few types only.
         rows = column.offset + np.arange(len(column))
-        return plain(column.values).take(
+        return to_plain_types(column.values).take(
             pa.array(np.searchsorted(column.run_ends.to_numpy(), rows, side="right"))
         )
     if pa.types.is_dictionary(kind):
@@ -53,15 +53,17 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return pc.cast(column, pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary())
 
 
-def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with `plain` columns."""
+def batch_to_plain_types(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with `to_plain_types` columns."""
     if all(map(is_plain, batch.schema.types)):
         return batch
-    return pa.RecordBatch.from_arrays([plain(column) for column in batch.columns], names=batch.schema.names)
+    return pa.RecordBatch.from_arrays(
+        [to_plain_types(column) for column in batch.columns], names=batch.schema.names
+    )
 
 
 def _plain_dictionary(column: pa.DictionaryArray) -> pa.Array:
-    values = plain(column.dictionary)
+    values = to_plain_types(column.dictionary)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return pa.DictionaryArray.from_arrays(column.indices, values)
     if pa.types.is_union(values.type) or pa.types.is_map(values.type):
@@ -72,7 +74,7 @@ def _plain_dictionary(column: pa.DictionaryArray) -> pa.Array:
 def _plain_lists(column: pa.Array) -> pa.Array:
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-    values = plain(pc.list_flatten(column))
+    values = to_plain_types(pc.list_flatten(column))
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     return pa.LargeListArray.from_arrays(pa.array(offsets), values, mask=pc.is_null(column))

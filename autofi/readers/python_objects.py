@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from autofi.readers.plain_types import plain
+from autofi.readers.plain_types import to_plain_types
 from autofi.values.arrow_values import UnreadableValueError, canonical_strings
 
 #: By type, subclasses before their bases.
@@ -124,7 +124,7 @@ def _list_column(values: Sequence[Any]) -> ObjectColumn:
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
     mask = pa.array([value is None for value in lists])
     return ObjectColumn(
-        pa.LargeListArray.from_arrays(offsets, plain(inner.array), mask=mask), remark=inner.remark
+        pa.LargeListArray.from_arrays(offsets, to_plain_types(inner.array), mask=mask), remark=inner.remark
     )
 
 
@@ -154,7 +154,7 @@ def _texts(kind: type, values: list[Any]) -> list[str | None] | None:
         return list(map(str, values))
     if kind.__name__ not in _WRITTEN and not issubclass(kind, _LISTS):
         try:
-            return list(canonical_strings(plain(pa.array(values))).to_pylist())
+            return list(canonical_strings(to_plain_types(pa.array(values))).to_pylist())
         except (pa.ArrowException, TypeError, ValueError, OverflowError, UnreadableValueError):
             pass
     if issubclass(kind, (int, uuid.UUID, np.number)) and not issubclass(kind, np.complexfloating):

@@ -21,12 +21,12 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from autofi.core.json import to_json_value, to_text
 from autofi.core.optuna_logging import quiet_optuna
 from autofi.errors import StoreError
 from autofi.store.database import Database, patient
 from autofi.store.optuna_dashboard_attributes import OptunaDashboardAttributes
 from autofi.store.optuna_trial_rows import TrialRows
-from autofi.store.payload import plain, to_text
 from autofi.store.records import Scalar, TrialRecord, TrialState
 from autofi.store.tables import ArchitectureRow
 
@@ -302,7 +302,7 @@ class TrialLog:
 
 
 def _attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    checked = {name: plain(value) for name, value in attrs.items()}
+    checked = {name: to_json_value(value) for name, value in attrs.items()}
     for name, value in checked.items():
         size = len(json.dumps(value))
         if size > ATTRIBUTE_BYTES:

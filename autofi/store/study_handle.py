@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from autofi.core.json import to_text
 from autofi.errors import StoreError
 from autofi.objectives.objectives import Goals
 from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
@@ -24,7 +25,6 @@ from autofi.store.lease import Lease, acquire, is_led, join
 from autofi.store.optuna_dashboard_attributes import OptunaDashboardAttributes
 from autofi.store.optuna_stages import StageTrial, write_stage
 from autofi.store.optuna_trials import LOST, Claimed, TrialLog
-from autofi.store.payload import to_text
 from autofi.store.records import (
     ExportRecord,
     ModelRecord,

@@ -16,6 +16,7 @@ from sqlalchemy import Integer, String, Text, and_, cast, column, exists, func, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from autofi.core.json import to_text
 from autofi.core.optuna_logging import quiet_optuna
 from autofi.errors import StoreError, StudyMismatchError
 from autofi.objectives.objectives import OBJECTIVES, Goals
@@ -24,7 +25,6 @@ from autofi.store.database import Database
 from autofi.store.delete_rename import Removed, delete_rows
 from autofi.store.optuna_trials import CONSTRAINTS
 from autofi.store.overview import StudyOverview, read_overview
-from autofi.store.payload import to_text
 from autofi.store.quick_lookup import not_found
 from autofi.store.records import ModelRole, StudySummary
 from autofi.store.storage_url import StorageURL, resolve_storage

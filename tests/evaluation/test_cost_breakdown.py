@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from autofi.core.json import to_text
 from autofi.data.boosted_trees import BoostedTrees, Boosting
 from autofi.data.config import SearchSettings
 from autofi.data.feature_builder import FeatureBuilder, build_features
@@ -23,7 +24,6 @@ from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
 from autofi.operators.registry import operators, streams
 from autofi.space.architecture import Architecture
-from autofi.store.payload import to_text
 
 ROWS = 1500
 FIELDS = ("user", "item", "hour", "tags")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autofi.store.payload import plain, to_text
+from autofi.core.json import to_json_value, to_text
 
 
 class Kind(StrEnum):
@@ -31,7 +31,7 @@ def test_numpy_tuples_paths_and_enumerations_become_json() -> None:
         "nothing": None,
         "yes": True,
     }
-    assert plain(value) == expected
+    assert to_json_value(value) == expected
     assert json.loads(to_text(value)) == expected
 
 
@@ -41,5 +41,5 @@ def test_what_browsers_cannot_read_is_missing(value: float) -> None:
 
 
 def test_what_json_cannot_hold_is_refused() -> None:
-    with pytest.raises(TypeError, match="a set cannot be kept in a study"):
-        plain({"a": {1, 2}})
+    with pytest.raises(TypeError, match="a set has no form in JSON"):
+        to_json_value({"a": {1, 2}})
