@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import MAIN, laid_out
+from autofi.plots.style import MAIN, escape_plotly, laid_out
 
 #: Architectures below which a rank correlation says nothing.
 FEWEST_SCORED = 3

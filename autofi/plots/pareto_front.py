@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from autofi.objectives.objectives import OBJECTIVES, pareto_front
-from autofi.plots.style import BEST, MAIN, OTHER, laid_out
+from autofi.plots.style import BEST, MAIN, OTHER, escape_plotly, laid_out
 from autofi.records.trial_metrics import measure
 from autofi.store import TrialRecord
 

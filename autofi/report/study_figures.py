@@ -27,6 +27,7 @@ from autofi.plots.pareto_front import trade_off
 from autofi.plots.permutation_importance import field_importance, pair_importance
 from autofi.plots.ranking_curves import cumulative_gains, precision_recall, roc
 from autofi.plots.rashomon import cloud, halo, halo3, swarm
+from autofi.plots.style import escape_plotly
 from autofi.rashomon.result import RashomonSet
 from autofi.records.gain_by_frequency import gain_by_field, gain_by_frequency, rarest
 from autofi.records.trial_metrics import measure
@@ -297,7 +298,8 @@ class StudyFigures:
         for move in self._findings.proposal.get("evidence") or ():
             if len(move["slot"]) == 2 and move["forms"] and all(name in place for name in move["slot"]):
                 left, right = sorted(move["slot"], key=lambda name: place[name])
-                told = f"{escape_plotly(' + '.join(move['forms']))} gained {move['gain']:.5f} ± {move['standard_error']:.5f}"
+                forms = escape_plotly(" + ".join(move["forms"]))
+                told = f"{forms} gained {move['gain']:.5f} ± {move['standard_error']:.5f}"
                 found[left, right] = (float(move["gain"]), told)
         return found
 
