@@ -12,12 +12,11 @@ from torch import Tensor
 
 from autofi.core.malloc import kept_memory
 from autofi.supernet.supernet import Slot, Supernet
-from autofi.training.losses import mean_loss
-from autofi.training.optimizers import DenseAdam, TableTrainer, make_optimizers
-from autofi.training.precision import fast_products
+from autofi.training.optimizers import DenseAdam, make_optimizers
 from autofi.training.prefetch import on_device
 from autofi.training.row_source import Rows, RowSource, endless, steps_in
 from autofi.training.seeding import own_randomness
+from autofi.training.step import batch_loss, step_of_choices, train_step
 
 Method = Literal["gumbel", "joint"]
 
@@ -110,16 +109,14 @@ def train_by_gradient(
         for step, batch in enumerate(batches, start=epoch * steps):
             if method == "joint":
                 mixture = (alpha / max(JOINT_COLD, 1.0 - tau * step)).softmax(1)
-                _step(_loss(supernet, batch, mixture), [chooser, *optimizers])
+                train_step(_loss(supernet, batch, mixture), [chooser, *optimizers])
             else:
                 temperature = gumbel_temperature(step, epochs * steps)
                 with torch.no_grad():
                     mixture = gumbel_softmax(alpha, temperature, generator)
-                _step(_loss(supernet, batch, mixture), optimizers)
+                train_step(_loss(supernet, batch, mixture), optimizers)
                 mixture = gumbel_softmax(alpha, temperature, generator)
-                # Of alpha only: the network's gradients are neither needed nor left behind.
-                (alpha.grad,) = torch.autograd.grad(_loss(supernet, next(choosing), mixture), [alpha])
-                chooser.step()
+                step_of_choices(_loss(supernet, next(choosing), mixture), [alpha], chooser)
         if on_epoch is not None:
             on_epoch(epoch + 1)
     for optimizer in optimizers:
@@ -152,14 +149,4 @@ def _offered(slots: Sequence[Slot], most: int) -> Tensor:
 
 
 def _loss(supernet: Supernet, batch: Rows, mixture: Tensor) -> Tensor:
-    with fast_products(batch.labels.device):
-        logits = supernet(batch.selected, supernet.weighted_mask(mixture))
-    return mean_loss(logits.float(), batch.labels, batch.weights)
-
-
-def _step(loss: Tensor, optimizers: Sequence[TableTrainer]) -> None:
-    for optimizer in optimizers:
-        optimizer.zero_grad()
-    loss.backward()
-    for optimizer in optimizers:
-        optimizer.step()
+    return batch_loss(supernet, batch, supernet.weighted_mask(mixture))

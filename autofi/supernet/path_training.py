@@ -11,12 +11,11 @@ from autofi.core.malloc import kept_memory
 from autofi.space.sections import Sampling
 from autofi.supernet.path_sampling import draw_options, draw_streams, option_shares
 from autofi.supernet.supernet import Supernet
-from autofi.training.losses import mean_loss
 from autofi.training.optimizers import make_optimizers
-from autofi.training.precision import fast_products
 from autofi.training.prefetch import on_device
 from autofi.training.row_source import RowSource, steps_in
 from autofi.training.seeding import own_randomness
+from autofi.training.step import batch_loss, train_step
 
 #: Rows that share a drawn path: small enough for many paths a step, large enough for the mask to stay cheap.
 GROUP_ROWS = 16
@@ -54,14 +53,7 @@ def train_by_paths(
             groups = -(-len(batch) // GROUP_ROWS)
             mask = supernet.path_mask(draw_options(shares, groups, sampling, generator), len(batch))
             supernet.choose_streams(next(streams))
-            with fast_products(batch.labels.device):
-                logits = supernet(batch.selected, mask)
-            loss = mean_loss(logits.float(), batch.labels, batch.weights)
-            for optimizer in optimizers:
-                optimizer.zero_grad()
-            loss.backward()
-            for optimizer in optimizers:
-                optimizer.step()
+            train_step(batch_loss(supernet, batch, mask), optimizers)
             taken += 1
             for optimizer in optimizers:
                 optimizer.scale_learning_rate(

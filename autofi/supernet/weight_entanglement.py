@@ -16,12 +16,11 @@ from autofi.operators.base import Operator
 from autofi.operators.registry import get_stream
 from autofi.operators.streams import Mixture, SlicedStream
 from autofi.space.architecture import Architecture
-from autofi.training.losses import mean_loss
 from autofi.training.optimizers import DenseAdam, make_optimizers
-from autofi.training.precision import fast_products
 from autofi.training.prefetch import on_device
-from autofi.training.row_source import Rows, RowSource, endless
+from autofi.training.row_source import RowSource, endless
 from autofi.training.seeding import own_randomness
+from autofi.training.step import batch_loss, step_of_choices, train_step
 
 #: Adam's rate for the weights of the choices.
 CHOICE_RATE = 1e-2
@@ -175,15 +174,8 @@ def learn_widths(
     for epoch in range(epochs):
         for period in rows.shuffled(generator, index=weight_index):
             for batch in on_device(rows.batches(period, batch_size), network.device):
-                for optimizer in optimizers:
-                    optimizer.zero_grad()
-                _loss(entangled, batch).backward()
-                for optimizer in optimizers:
-                    optimizer.step()
-                gradients = torch.autograd.grad(_loss(entangled, next(choosing)), entangled.alphas())
-                for alpha, gradient in zip(entangled.alphas(), gradients, strict=True):
-                    alpha.grad = gradient
-                chooser.step()
+                train_step(batch_loss(entangled, batch), optimizers)
+                step_of_choices(batch_loss(entangled, next(choosing)), entangled.alphas(), chooser)
         if on_epoch is not None:
             on_epoch(epoch + 1)
     for optimizer in optimizers:
@@ -239,9 +231,3 @@ def _held(alpha: Tensor, owned: Tensor) -> Tensor:
 def _owned(widths: Sequence[int], largest: int) -> Tensor:
     """Which columns each choice has, float32 `[choices, largest]`."""
     return (torch.arange(largest) < torch.tensor(widths).unsqueeze(1)).float()
-
-
-def _loss(entangled: Entangled, batch: Rows) -> Tensor:
-    with fast_products(batch.labels.device):
-        logits = entangled(batch.selected)
-    return mean_loss(logits.float(), batch.labels, batch.weights)

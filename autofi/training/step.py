@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from autofi.model.network import Network
 from autofi.space.training_config import TrainingSettings
 from autofi.training.losses import LOSSES, mean_loss
-from autofi.training.optimizers import TableTrainer
+from autofi.training.optimizers import DenseAdam, TableTrainer
 from autofi.training.precision import fast_products
 from autofi.training.prefetch import on_device
 from autofi.training.row_source import Rows
@@ -26,18 +28,61 @@ def train_rows(
     total = LOSSES[settings.loss] if network.branched else mean_loss
     steps = 0
     for batch in on_device(batches, network.device):
-        with fast_products(batch.labels.device):
-            logits = network(batch.selected)
-        mean = total(logits.float(), batch.labels, batch.weights)
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        mean.backward()
-        if settings.gradient_norm:
-            _shorten(network.parameters(), settings.gradient_norm)
-        for optimizer in optimizers:
-            optimizer.step()
+        loss = batch_loss(network, batch, total=total)
+        train_step(loss, optimizers, parameters=network.parameters(), gradient_norm=settings.gradient_norm)
         steps += 1
     return steps
+
+
+def batch_loss(
+    model: nn.Module,
+    batch: Rows,
+    *mask: Any,
+    total: Callable[[Tensor, Tensor, Tensor | None], Tensor] = mean_loss,
+) -> Tensor:
+    """Return the loss of a batch: the model's matrix products in `fast_products`, the loss itself in float32.
+
+    Args:
+        model: Takes the inputs of a batch and gives logits, `[B]` or `[B, members]`.
+        batch: The rows.
+        mask: Further arguments of the model, such as the mask of a supernet.
+        total: The loss of logits, labels and weights.
+    """
+    with fast_products(batch.labels.device):
+        logits = model(batch.selected, *mask)
+    return total(logits.float(), batch.labels, batch.weights)
+
+
+def train_step(
+    loss: Tensor,
+    optimizers: Sequence[TableTrainer],
+    *,
+    parameters: Iterable[nn.Parameter] = (),
+    gradient_norm: float = 0.0,
+) -> None:
+    """Take one step of all optimizers down the gradient of a loss.
+
+    Args:
+        loss: A scalar.
+        optimizers: Of everything that learns.
+        parameters: All that the gradient is measured over, where its length has a limit.
+        gradient_norm: The longest the gradient may be; a longer one is shortened to that, 0 is no limit.
+    """
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    loss.backward()
+    if gradient_norm:
+        _shorten(parameters, gradient_norm)
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+def step_of_choices(loss: Tensor, choices: Sequence[Tensor], optimizer: DenseAdam) -> None:
+    """Take one step of the weights of choices alone: the network's gradients are neither needed nor left behind."""
+    gradients = torch.autograd.grad(loss, choices)
+    for weight, gradient in zip(choices, gradients, strict=True):
+        weight.grad = gradient
+    optimizer.step()
 
 
 def _shorten(parameters: Iterable[nn.Parameter], most: float) -> None:
