@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from autofi.core.units import short
 from autofi.errors import ConfigError
-from autofi.objectives.objectives import OBJECTIVES, Direction, Goals, Limit, pareto_front
+from autofi.objectives.objectives import OBJECTIVES, Direction, Goals, Limit, as_loss, dominates, pareto_front
 
 MIXED: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
 
 
-def dominates(left: Sequence[float], right: Sequence[float], directions: Sequence[Direction]) -> bool:
+def is_beaten(right: Sequence[float], left: Sequence[float], directions: Sequence[Direction]) -> bool:
+    """Return whether `left` is as good as `right` in everything and better in something."""
     pairs = [
         (a, b) if way == "maximize" else (-a, -b) for a, b, way in zip(left, right, directions, strict=True)
     ]
@@ -27,8 +28,13 @@ def dominates(left: Sequence[float], right: Sequence[float], directions: Sequenc
 def test_a_front_is_what_no_other_point_dominates(points: list[tuple[int, ...]], columns: int) -> None:
     values = [[float(value) for value in point[:columns]] for point in points]
     directions = MIXED[:columns]
-    expected = [not any(dominates(other, mine, directions) for other in values) for mine in values]
+    expected = [not any(is_beaten(mine, other, directions) for other in values) for mine in values]
     assert pareto_front(values, directions).tolist() == expected
+    losses = [[as_loss(value, way) for value, way in zip(row, directions, strict=True)] for row in values]
+    for mine, loss in zip(values, losses, strict=True):
+        found = dominates(losses, loss)
+        assert found.tolist() == [is_beaten(mine, other, directions) for other in values]
+        assert dominates(loss, losses).tolist() == [is_beaten(other, mine, directions) for other in values]
 
 
 def test_thousands_of_points_that_are_all_on_the_front() -> None:

@@ -47,7 +47,7 @@ class Objective:
 
     def loss(self, value: float) -> float:
         """The value, turned so that less is better."""
-        return -value if self.direction == "maximize" else value
+        return as_loss(value, self.direction)
 
     def told(self, value: float) -> str:
         """The value for people: a measure with four decimals, anything else with three figures and its unit."""
@@ -222,20 +222,37 @@ class Goals:
         return tuple(objective.loss(values[objective.name]) for objective in self.objectives)
 
 
+def as_loss(value: float, direction: Direction) -> float:
+    """Return the value, turned so that less is better."""
+    return -value if direction == "maximize" else value
+
+
+def dominates(one: npt.ArrayLike, other: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Return whether `one` is as good as `other` in every objective and better in some.
+
+    Args:
+        one: Losses `[..., objectives]`: less is better.
+        other: Losses of a shape that goes with it, by NumPy's rules; one of both may be a single point.
+    """
+    mine, theirs = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    return np.asarray((mine <= theirs).all(-1) & (mine < theirs).any(-1))
+
+
 def pareto_front(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.bool_]:
-    """Of points `[N, objectives]`, those that no other is as good as in everything and better than in something.
+    """Of points `[N, objectives]`, those that no other dominates.
 
     Equal points are on the front together. Cost: one pass over what is left for every point of the front.
     """
-    signs = np.array([-1.0 if direction == "maximize" else 1.0 for direction in directions])
+    signs = np.array([as_loss(1.0, direction) for direction in directions])
     losses = np.asarray(values, dtype=np.float64).reshape(-1, len(signs)) * signs
     # Rows rise from the first column on: a point is dominated by an earlier one or by none.
     unique, where = np.unique(losses, axis=0, return_inverse=True)
     front = np.zeros(len(unique), dtype=np.bool_)
     left = np.arange(len(unique))
     while len(left):
-        front[left[0]] = True
-        left = left[(unique[left] < unique[left[0]]).any(axis=1)]
+        leader, left = left[0], left[1:]
+        front[leader] = True
+        left = left[~dominates(unique[leader], unique[left])]
     return front[where.reshape(-1)]
 
 

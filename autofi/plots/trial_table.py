@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import plotly.graph_objects as go
 
+from autofi.objectives.objectives import Direction
 from autofi.plots.style import escape_plotly
 from autofi.records.trial_metrics import rank
 from autofi.store import TrialRecord
@@ -19,10 +20,10 @@ def trial_table(
     trials: Iterable[TrialRecord],
     *,
     objective: str,
-    maximize: bool,
+    direction: Direction,
 ) -> go.Figure:
     """The measured trials, feasible ones first and best first among each; `objective` names their value."""
-    ranked = rank(trials, maximize=maximize)[:LISTED_TRIALS]
+    ranked = rank(trials, direction)[:LISTED_TRIALS]
     columns: dict[str, list[str]] = {
         "trial": [str(trial.number) for trial in ranked],
         "feasible": ["yes" if trial.feasible else "no" for trial in ranked],

@@ -11,7 +11,7 @@ from autofi.errors import ConfigError
 from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.workbench import Measurement, Workbench
 from autofi.metrics.ranking import has_mixed_group
-from autofi.objectives.objectives import OBJECTIVES, Goals, pareto_front
+from autofi.objectives.objectives import OBJECTIVES, Direction, Goals, as_loss, pareto_front
 from autofi.samplers.successive_halving import RungHistory
 from autofi.store import TrialRecord
 
@@ -103,11 +103,12 @@ def measure(trial: TrialRecord, name: str) -> float | None:
     return None if found is None else float(found)
 
 
-def rank(trials: Iterable[TrialRecord], *, maximize: bool) -> list[TrialRecord]:
+def rank(trials: Iterable[TrialRecord], direction: Direction) -> list[TrialRecord]:
     """The trials with a value: feasible ones first, best first, earlier ones first where equal."""
-    sign = -1.0 if maximize else 1.0
     measured = ((not trial.feasible, trial.value, trial) for trial in trials)
     ranked = sorted(
-        (broken, sign * value, trial.number, trial) for broken, value, trial in measured if value is not None
+        (broken, as_loss(value, direction), trial.number, trial)
+        for broken, value, trial in measured
+        if value is not None
     )
     return [trial for *_, trial in ranked]

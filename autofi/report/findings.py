@@ -99,7 +99,7 @@ class Findings:
     @cached_property
     def ranked(self) -> tuple[TrialRecord, ...]:
         """The same, those within the limits first, best first."""
-        return tuple(rank(self.complete, maximize=self.goals.directions[0] == "maximize"))
+        return tuple(rank(self.complete, self.goals.directions[0]))
 
     @property
     def best(self) -> tuple[TrialRecord, ...]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from optuna.distributions import BaseDistribution
 
-from autofi.objectives.objectives import Direction
+from autofi.objectives.objectives import Direction, as_loss
 
 Distributions = Mapping[str, BaseDistribution]
 
@@ -30,7 +30,7 @@ class ObservedTrial:
     def losses(self, directions: Sequence[Direction]) -> tuple[float, ...]:
         """The values, turned so that less is better."""
         turned = zip(self.values, directions, strict=True)
-        return tuple(-value if direction == "maximize" else value for value, direction in turned)
+        return tuple(as_loss(value, direction) for value, direction in turned)
 
 
 @dataclass(frozen=True)

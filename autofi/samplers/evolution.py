@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from autofi.objectives.objectives import Direction
+from autofi.objectives.objectives import Direction, pareto_front
 from autofi.samplers.base import ObservedTrial, Sampler, SamplerContext
 from autofi.samplers.optuna import RANDOM_TRIALS
 from autofi.samplers.random import Random
@@ -59,15 +59,8 @@ def best_of(trials: Sequence[ObservedTrial], directions: Sequence[Direction]) ->
     """The first that is nearest to the limits and that none of those as near beats in everything."""
     least = min(trial.beyond for trial in trials)
     nearest = [trial for trial in trials if trial.beyond == least]
-
-    def beaten(trial: ObservedTrial) -> bool:
-        mine = trial.losses(directions)
-        return any(
-            theirs != mine and all(their <= own for their, own in zip(theirs, mine, strict=True))
-            for theirs in (other.losses(directions) for other in nearest)
-        )
-
-    return next(trial for trial in nearest if not beaten(trial))
+    front = pareto_front([trial.values for trial in nearest], directions)
+    return nearest[int(front.argmax())]
 
 
 def _moved(value: Any, found: BaseDistribution, chance: np.random.Generator) -> Any:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner
 
 from autofi.core.optuna_logging import quiet_optuna
 from autofi.errors import ConfigError, nearest
-from autofi.objectives.objectives import Direction
+from autofi.objectives.objectives import Direction, dominates
 from autofi.samplers.base import ObservedTrial
 
 #: `full`: every trial is trained on all rows at once.
@@ -97,9 +98,7 @@ def _rank(
     there = [
         ObservedTrial({}, other.rungs[rung]).losses(directions) for other in climbs if rung in other.rungs
     ]
-    return float(
-        sum(theirs != mine and all(a <= b for a, b in zip(theirs, mine, strict=True)) for theirs in there)
-    )
+    return float(np.count_nonzero(dominates(there, mine)))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from autofi.core.optuna_logging import quiet_optuna
+from autofi.objectives.objectives import Direction
 from autofi.store.database import Database
 
 #: Attributes of a stage: the study it belongs to, when that was created, and which stage it is.
@@ -49,7 +50,7 @@ def write_stage(
     *,
     created: str,
     measured: str,
-    maximize: bool,
+    direction: Direction,
     about: Mapping[str, Any],
 ) -> None:
     """Add the trials that the stage lacks, and link it with its study; `measured` names the value.
@@ -67,7 +68,7 @@ def write_stage(
         linked = optuna.create_study(
             study_name=name,
             storage=storage,
-            direction="maximize" if maximize else "minimize",
+            direction=direction,
             load_if_exists=True,
         )
         linked.set_metric_names([measured])

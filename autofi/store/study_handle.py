@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from autofi.core.json import to_text
 from autofi.errors import StoreError
-from autofi.objectives.objectives import Goals
+from autofi.objectives.objectives import Direction, Goals
 from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
 from autofi.store.database import Database, patient
 from autofi.store.delete_rename import study_folder
@@ -335,7 +335,7 @@ class StudyHandle:
         trials: Sequence[StageTrial],
         *,
         measured: str,
-        maximize: bool,
+        direction: Direction,
         about: Mapping[str, Any],
     ) -> None:
         """Show a stage beside the trials, as the Optuna study `NAME/STAGE`; what it has is not written twice."""
@@ -346,7 +346,7 @@ class StudyHandle:
             trials,
             created=self.record.created_at.isoformat(),
             measured=measured,
-            maximize=maximize,
+            direction=direction,
             about=about,
         )
 

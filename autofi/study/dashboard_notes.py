@@ -42,12 +42,12 @@ def is_drawn_after(trials: int) -> bool:
 def draw_study(handle: StudyHandle) -> None:
     """Draw the map of the winner, or of the leading feasible trial before there is one, and the table of trials."""
     study = handle.optuna_study
-    maximize = study.directions[0].name == "MAXIMIZE"
+    direction = handle.goals.directions[0]
     trials = handle.trials()
-    ranked = rank(trials, maximize=maximize)
+    ranked = rank(trials, direction)
     if not ranked:
         return
-    drawn = trial_table(trials, objective=(study.metric_names or ["value"])[0], maximize=maximize)
+    drawn = trial_table(trials, objective=(study.metric_names or ["value"])[0], direction=direction)
     handle.shown.save_figure(TABLE, drawn.to_json())
     winner = (handle.stage("winner") or {}).get("trial")
     best = next((trial for trial in ranked if trial.number == winner), ranked[0])

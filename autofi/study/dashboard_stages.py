@@ -25,7 +25,7 @@ def show_proposal(handle: StudyHandle, proposal: Proposal) -> None:
     """Write what came before the first trial; what a strategy did without is left out."""
     if proposal.evidence:
         handle.write_stage(
-            SUPERNET, [_selection(proposal)], measured="logloss gained", maximize=True, about={}
+            SUPERNET, [_selection(proposal)], measured="logloss gained", direction="maximize", about={}
         )
     exploration = proposal.exploration
     if exploration.scored:
@@ -36,14 +36,14 @@ def show_proposal(handle: StudyHandle, proposal: Proposal) -> None:
             "sure to gain": len(exploration.best),
         }
         trials = [_explored(exploration, place, one) for place, one in shown]
-        handle.write_stage(EXPLORE, trials, measured="inherited logloss", maximize=False, about=about)
+        handle.write_stage(EXPLORE, trials, measured="inherited logloss", direction="minimize", about=about)
 
 
 def show_trained(handle: StudyHandle) -> None:
     """Write what was trained beside the trials: finalists, the winner and the baselines, a trial per seed."""
     trials = [_trained(model) for model in handle.models() if "valid" in model.metrics]
     if trials:
-        handle.write_stage(RETRAIN, trials, measured="valid AUC", maximize=True, about={})
+        handle.write_stage(RETRAIN, trials, measured="valid AUC", direction="maximize", about={})
 
 
 def shown_of(exploration: Exploration) -> list[tuple[int, ScoredArchitecture]]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from autofi.core.malloc import kept_memory
 from autofi.metrics.ranking import auc, logloss
 from autofi.model.network import Network
+from autofi.objectives.objectives import OBJECTIVES
 from autofi.space.training_config import TrainingSettings
 from autofi.training.best_weights import BestWeights
 from autofi.training.compile import compiled_products
@@ -85,7 +86,7 @@ def fit(
     close_gates(network, train, settings, generator, index=index)
     optimizers = optimizers_of(network, settings)
     best = BestWeights()
-    best_value, best_at, bad = -np.inf, 0, 0
+    best_loss, best_at, bad = np.inf, 0, 0
     history: list[tuple[float, float]] = []
     steps = 0
     planned = repeat.best_evaluation if repeat is not None else settings.epochs * settings.evaluations
@@ -103,9 +104,10 @@ def fit(
         history.append(_figures(predict(network, valid), valid))
         if on_evaluation is not None:
             on_evaluation(number, *history[-1], speed)
-        value = history[-1][0] if settings.monitor == "auc" else -history[-1][1]
-        if value > best_value + 1e-6:
-            best_value, best_at, bad = value, number, 0
+        figures = dict(zip(("auc", "logloss"), history[-1], strict=True))
+        loss = OBJECTIVES[settings.monitor].loss(figures[settings.monitor])
+        if loss < best_loss - 1e-6:
+            best_loss, best_at, bad = loss, number, 0
             best.keep(network)
         else:
             bad += 1
@@ -119,12 +121,12 @@ def fit(
     weights = network.boosted_weights
     if weights is not None and repeat is not None:
         weights.copy_(torch.tensor(repeat.boosted_weights))
-    figures = history[best_at - 1] if history else (float("nan"), float("nan"))
+    reached = history[best_at - 1] if history else (float("nan"), float("nan"))
     if weights is not None and valid is not None and history:
-        figures = _figures(settle(network, valid), valid)
+        reached = _figures(settle(network, valid), valid)
     seconds = time.monotonic() - begun
     return FitReport(
-        *figures,
+        *reached,
         best_evaluation=best_at or planned,
         evaluations=len(history) or planned,
         steps=steps,

@@ -45,7 +45,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, StudyH
             trains.record_stage(STOPPED, {"reason": "enough", "trials": 3})
             StoppingRule(10).keep(mine)
             measure(mine, architecture(turn=1), 0.71)
-            mine.write_stage("explore", [StageTrial("0", 0.4)], measured="logloss", maximize=False, about={})
+            mine.write_stage(
+                "explore", [StageTrial("0", 0.4)], measured="logloss", direction="minimize", about={}
+            )
             with served(path) as place:
                 yield place, mine
 

@@ -112,7 +112,7 @@ def test_the_result_is_that_of_the_summary(storage: str, handle: StudyHandle) ->
 
 
 def test_stages_are_with_their_study_and_not_in_the_list(storage: str, handle: StudyHandle) -> None:
-    handle.write_stage("explore", [StageTrial("0", 0.4)], measured="logloss", maximize=False, about={})
+    handle.write_stage("explore", [StageTrial("0", 0.4)], measured="logloss", direction="minimize", about={})
     app = dashboard_app(storage)
     (study,) = studies(app)
     summaries = fetch(app, "/api/studies").json["study_summaries"]

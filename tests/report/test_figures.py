@@ -89,13 +89,13 @@ def trials(*, infeasible: Collection[int] = ()) -> list[TrialRecord]:
 
 
 def test_feasible_trials_come_first_and_best_first() -> None:
-    assert [trial.number for trial in rank(trials(), maximize=True)] == [1, 3, 4, 0]
-    assert [trial.number for trial in rank(trials(infeasible={1, 3}), maximize=True)] == [4, 0, 1, 3]
-    assert [trial.number for trial in rank(trials(infeasible={0}), maximize=False)] == [3, 4, 1, 0]
+    assert [trial.number for trial in rank(trials(), "maximize")] == [1, 3, 4, 0]
+    assert [trial.number for trial in rank(trials(infeasible={1, 3}), "maximize")] == [4, 0, 1, 3]
+    assert [trial.number for trial in rank(trials(infeasible={0}), "minimize")] == [3, 4, 1, 0]
 
 
 def test_the_table_holds_them_in_that_order() -> None:
-    drawn = trial_table(trials(infeasible={1}), objective="valid AUC", maximize=True)
+    drawn = trial_table(trials(infeasible={1}), objective="valid AUC", direction="maximize")
     (shown,) = drawn.data
     columns = dict(zip(shown.header["values"], shown.cells["values"], strict=True))
     assert list(columns["trial"]) == ["3", "4", "0", "1"]

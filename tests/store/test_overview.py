@@ -103,7 +103,7 @@ def test_studies_of_stages_are_no_studies_but_known_to_theirs(
 ) -> None:
     study, other = make_study(store), make_study(store, "other")
     for stage in ("explore", "retrain"):
-        study.write_stage(stage, [StageTrial("0", 0.4)], measured="logloss", maximize=False, about={})
+        study.write_stage(stage, [StageTrial("0", 0.4)], measured="logloss", direction="minimize", about={})
     optuna.create_study(storage=outside, study_name="foreign")
     ids = {summary.study_name: summary._study_id for summary in optuna.get_all_study_summaries(outside)}
     assert [(found.name, dict(found.linked)) for found in store.overview()] == [
@@ -117,7 +117,7 @@ def test_stages_of_a_deleted_study_are_not_those_of_the_next_one_of_its_name(
     store: StudyStore, make_study: MakeStudy, outside: RDBStorage
 ) -> None:
     study = make_study(store)
-    study.write_stage("explore", [StageTrial("0", 0.4)], measured="logloss", maximize=False, about={})
+    study.write_stage("explore", [StageTrial("0", 0.4)], measured="logloss", direction="minimize", about={})
     study.close()
     optuna.delete_study(study_name="clicks", storage=outside)
     assert store.overview() == ()

@@ -54,7 +54,11 @@ def fill(handle: StudyHandle) -> None:
     handle.shown.attach("the manifest", name="manifest.json")
     handle.shown.add_notes({number: "a note"})
     handle.write_stage(
-        "explore", [StageTrial("0", 0.5)], measured="inherited logloss", maximize=False, about={"scored": 1}
+        "explore",
+        [StageTrial("0", 0.5)],
+        measured="inherited logloss",
+        direction="minimize",
+        about={"scored": 1},
     )
     handle.record_stage("winner", {"architecture_id": "a1", "trial": number})
     for place in (handle.artifacts / "models" / "w", Path("/elsewhere/model")):
@@ -159,7 +163,7 @@ def test_everything_follows_a_new_name(store: StudyStore, make_study: MakeStudy,
         store.open("mine")
     # It goes on under its new name, and the old one is free.
     again = store.create_or_resume("a new name", **CREATED)
-    again.write_stage("explore", [StageTrial("1", 0.4)], measured="x", maximize=False, about={})
+    again.write_stage("explore", [StageTrial("1", 0.4)], measured="x", direction="minimize", about={})
     again.close()
     assert store.overview()[-1].linked.keys() == {"explore"}
     assert make_study(store, "mine").trials() == ()
