@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from autofi.atomic_file import atomic_path
+
 FIELDS = 39
 #: How skewed values are: the share of the r-th most frequent value falls as r to this power.
 SKEW = 1.05
@@ -55,9 +57,8 @@ def wide_parquet(folder: Path, rows: int, *, fields: int = FIELDS) -> Path:
     """The table as a Parquet file, made once."""
     path = folder / f"wide-{rows}x{fields}.parquet"
     if not path.exists():
-        part = path.with_suffix(".part")
-        pq.write_table(wide_table(rows, fields=fields), part)
-        part.replace(path)
+        with atomic_path(path) as part:
+            pq.write_table(wide_table(rows, fields=fields), part)
     return path
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from autofi.atomic_file import atomic_path
 from autofi.core.validated import Strict, first_fault
 from autofi.errors import DataError
 from autofi.metrics.over_seeds import kept_test_error, over_seeds
@@ -84,10 +84,9 @@ def write_results(path: Path, measured: Iterable[Result]) -> list[Result]:
             merged[line.key] = line
     lines = [merged[key] for key in sorted(merged)]
     if lines:
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
         written = "\n".join(line.model_dump_json(exclude_defaults=True) for line in lines)
-        fresh.write_text(written + "\n", encoding="utf-8")
-        fresh.replace(path)
+        with atomic_path(path) as fresh:
+            fresh.write_text(written + "\n", encoding="utf-8")
     return lines
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -17,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from autofi.atomic_file import atomic_path
 from autofi.errors import DataError
 
 COLUMN = "probability"
@@ -26,9 +26,9 @@ _PARQUET = (".parquet", ".pq")
 
 
 class WholeFile(ABC):
-    """A context manager: what is written goes to a hidden file beside the output, which takes its name when the block
-    ends without an error. Raises DataError, before anything is written, for another ending or a missing
-    folder.
+    """A context manager: what is written takes the name of the output when the block ends (see `atomic_path`).
+
+    Raises DataError, before anything is written, for another ending or a missing folder.
     """
 
     endings: ClassVar[tuple[str, ...]] = (*_CSV, *_PARQUET)
@@ -47,29 +47,23 @@ class WholeFile(ABC):
         if output.is_dir():
             raise DataError(f"The output is a file: '{output}' is a folder; name a file in it.")
         self.output = Path(os.path.realpath(output))
-        self._partial = self.output.with_name(f".autofi-scores-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
     @abstractmethod
     def writer(self, place: Path) -> Any:
         """What writes a new file there, in the format of the output's ending; it has `close`."""
 
     def __enter__(self) -> Self:
-        with self._refused():
-            self._writer = self.writer(self._partial)
+        with self._refused(), ExitStack() as opened:
+            self._writer = self.writer(opened.enter_context(atomic_path(self.output)))
+            opened.callback(self._writer.close)
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            with self._refused():
-                self._writer.close()
-                if kind is None:
-                    with self._partial.open("rb+") as file:
-                        os.fsync(file.fileno())
-                    self._partial.replace(self.output)
-        finally:
-            self._partial.unlink(missing_ok=True)
+        with self._refused():
+            self._opened.__exit__(kind, error, trace)
 
     @contextmanager
     def _refused(self) -> Iterator[None]:

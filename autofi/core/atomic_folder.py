@@ -14,6 +14,7 @@ from typing import Literal
 
 import xxhash
 
+from autofi.atomic_file import sync
 from autofi.core.process_identity import current_process, start_time
 from autofi.errors import ExportError
 
@@ -132,7 +133,7 @@ def _publish(work: Path, target: Path, check: Callable[[Path], None]) -> None:
             # Another process put its own there in between: the old one is replaced all the same.
             _delete(aside, target)
         raise
-    _sync(target.parent)
+    sync(target.parent)
     if aside is not None:
         _delete(aside, target)
 
@@ -147,18 +148,8 @@ def _delete(folder: Path, target: Path) -> None:
 
 def _sync_tree(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return  # Windows has no handle to sync a folder by
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
+    sync(folder)
 
 
 def _hash(text: str) -> str:

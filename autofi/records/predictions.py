@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autofi.atomic_file import atomic_path
 from autofi.data.dataset import EncodedDataset
 from autofi.metrics.ranking import has_both_classes
 from autofi.store import ModelRecord, ModelRole, StudyHandle
@@ -56,10 +57,8 @@ def save_predictions(
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write a compressed file of arrays, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with atomic_path(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **dict[str, Any](arrays))
-    part.replace(path)
 
 
 def share_predictions(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Literal, get_args
 
+from autofi.atomic_file import atomic_path
 from autofi.errors import ConfigError, nearest
 
 Form = Literal["html", "json", "md"]
@@ -44,15 +43,11 @@ def write_whole(path: Path, text: str) -> None:
 
     Raises ConfigError where the file system refuses.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with atomic_path(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"A report needs a place that can be written: '{path}' cannot be ({error.strerror}); name another."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
+from autofi.atomic_file import atomic_path
 from autofi.errors import StoreError
 from autofi.store.tables import PREFIX, VERSION_TABLE
 
@@ -75,12 +76,10 @@ def _copy_file(path: Path, revision: str) -> None:
     copy = path.with_name(f"{path.stem}-before-upgrade-{revision}{path.suffix}")
     if copy.exists():
         return
-    part = copy.with_name(f"{copy.name}.part")
-    part.unlink(missing_ok=True)
     # SQLite's own copy: of a file in WAL mode, the file alone is not all there is.
     with (
+        atomic_path(copy) as part,
         contextlib.closing(sqlite3.connect(path)) as source,
         contextlib.closing(sqlite3.connect(part)) as target,
     ):
         source.backup(target)
-    part.replace(copy)
