@@ -27,15 +27,15 @@ class Timing:
         return statistics.median(self.seconds)
 
 
-def alternate(ways: Mapping[str, Callable[[], object]], *, rounds: int, uncounted: int = 1) -> list[Timing]:
-    """Run A B A B ...: `rounds` times each, after one round (or so many) that is not counted."""
+def alternate(ways: Mapping[str, Callable[[], object]], *, rounds: int) -> list[Timing]:
+    """Run A B A B ...: `rounds` times each, after one round that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + uncounted):
+    for number in range(rounds + 1):
         for name, work in ways.items():
             gc.collect()
             begun = time.perf_counter()
             work()
-            if number >= uncounted:
+            if number > 0:
                 seconds[name].append(time.perf_counter() - begun)
     return [Timing(name, tuple(found)) for name, found in seconds.items()]
 

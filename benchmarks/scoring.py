@@ -1,4 +1,4 @@
-"""Scoring architectures by a supernet's weights, and racing many: `python -m benchmarks.scoring`, half an hour.
+"""Scoring architectures by a supernet's weights: `python -m benchmarks.scoring`.
 
 Every pair of fields is left out, memorized or multiplied. The peer is what a straightforward supernet does: a forward
 pass in float32 through every candidate, with a mask. Embeddings are 20 wide, vectors of pairs 10, crosses capped.
@@ -24,7 +24,6 @@ from autofi.operators.base import Shapes, Sizes
 from autofi.space.head_config import ReadoutSizes
 from autofi.supernet.inherited_scoring import Options, Scorer
 from autofi.supernet.path_training import train_by_paths
-from autofi.supernet.racing import Race, race
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.precision import fast_products
 from autofi.training.predict import SCORING_ROWS
@@ -36,7 +35,6 @@ OPTIONS = ((), ("memorize_embedding",), ("factorize_hadamard",))
 SIZES = Sizes(embedding_dim=20, cross_dim=10, factor_dim=10)
 MOST_CROSS_ROWS = 2_000_000
 CHANGED_PAIRS = 5
-BEST = 10
 #: Architectures whose loglosses are compared with those of the masked forward pass.
 COMPARED = 10
 
@@ -44,18 +42,16 @@ COMPARED = 10
 def main(
     fields: Annotated[int, typer.Option(help="Fields; every pair of them has options.")] = FIELDS,
     rows: Annotated[int, typer.Option(help="Rows that judge.")] = 8_192,
-    candidates: Annotated[int, typer.Option(help="Architectures of the race; 0 for none.")] = 1_000,
     hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "700,700,700,700,700",
     train_rows: Annotated[int, typer.Option(help="Rows the supernet is trained on.")] = 100_000,
     epochs: Annotated[int, typer.Option(help="Epochs of training by random paths.")] = 1,
-    block_rows: Annotated[int, typer.Option(help="Rows of a block, and of the race's first sample.")] = 512,
+    block_rows: Annotated[int, typer.Option(help="Rows of a block.")] = 512,
     budget: Annotated[float, typer.Option(help="GB the scorer may keep.")] = 4.0,
-    rounds: Annotated[int, typer.Option(help="Timed rounds of every way of scoring; 0 for none.")] = 5,
-    race_rounds: Annotated[int, typer.Option(help="Timed rounds of the race.")] = 1,
+    rounds: Annotated[int, typer.Option(help="Timed rounds of every way of scoring.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the supernet, its paths and the architectures.")] = 0,
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
 ) -> None:
-    """Print seconds an architecture in every way, agreement with the peer, and the race against scoring all."""
+    """Print seconds an architecture in every way and agreement with the peer."""
     torch.set_num_threads(threads)
     widths = tuple(int(width) for width in hidden.split(","))
     supernet, held_out = trained(fields, train_rows, rows, widths, epochs, seed)
@@ -66,11 +62,7 @@ def main(
         budget=int(budget * 2**30),
         block_rows=block_rows,
     )
-    rng = np.random.default_rng(seed)
-    if rounds:
-        score(scorer, supernet, rng, rounds)
-    if candidates:
-        run_race(scorer, [random_options(supernet, rng) for _ in range(candidates)], race_rounds)
+    score(scorer, supernet, np.random.default_rng(seed), rounds)
 
 
 def trained(
@@ -180,32 +172,6 @@ def masked_losses(supernet: Supernet, rows: Rows, options: Options, *, fast: boo
             logits.append(supernet(part.selected, mask))
     return torch.nn.functional.binary_cross_entropy_with_logits(
         torch.cat(logits), rows.labels, reduction="none"
-    )
-
-
-def run_race(scorer: Scorer, candidates: list[Options], rounds: int) -> None:
-    """Seconds of scoring every candidate on every row and of a race, and whether both end in the same ten."""
-    losses: list[Tensor] = []
-    races: list[Race] = []
-    ways = {
-        "every candidate on every row": lambda: losses.append(scorer.losses(candidates).double().mean(1)),
-        "race": lambda: races.append(race(scorer, candidates, best=BEST)),
-    }
-    # Minutes a round: what a first call has to warm up is lost in it.
-    timings = alternate(ways, rounds=rounds, uncounted=0)
-    print_timings(f"{len(candidates):,} candidates on {len(scorer):,} rows", timings)
-    print(f"race: {timings[0].median / timings[1].median:.1f} times as fast")
-    means, found = losses[-1], races[-1]
-    order = means.argsort()
-    ranks = [order.tolist().index(number) + 1 for number in found.best]
-    print("rows (candidates): " + ", ".join(f"{s.rows:,} ({s.candidates:,})" for s in found.stages))
-    overlap = sum(rank <= BEST for rank in ranks)
-    correlation = spearmanr(found.losses, means[list(found.best)]).statistic
-    print(f"{found.cost:.1%} of the rows scored; {overlap} of the {BEST} best found")
-    print(f"in order of their true ranks {ranks}, rank correlation {correlation:.3f}")
-    print(
-        f"loglosses: best {float(means.min()):.5f}, {BEST}th {float(means[order[BEST - 1]]):.5f}, next "
-        f"{float(means[order[BEST]]):.5f}, median {float(means.median()):.5f}"
     )
 
 

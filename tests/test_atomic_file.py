@@ -10,14 +10,19 @@ import pytest
 from autofi.atomic_file import atomic_path
 
 
+def break_while_writing(target: Path) -> None:
+    with atomic_path(target) as partial:
+        partial.write_text("half")
+        raise ValueError("broke")
+
+
 @pytest.mark.parametrize("old", ["old", None])
 def test_a_block_that_breaks_leaves_what_was_there(tmp_path: Path, old: str | None) -> None:
     target = tmp_path / "target"
     if old is not None:
         target.write_text(old)
-    with pytest.raises(ValueError, match="broke"), atomic_path(target) as partial:
-        partial.write_text("half")
-        raise ValueError("broke")
+    with pytest.raises(ValueError, match="broke"):
+        break_while_writing(target)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == ({"target": old} if old else {})
 
 

@@ -153,18 +153,6 @@ class Crosses:
         # Cells as frequent as the last that must go, go with it: which of equals stays would be chance.
         return self.min_count if surplus <= 0 else max(self.min_count, int(counts[surplus - 1]) + 1)
 
-    def at_least(self, min_count: int) -> Crosses:
-        """The crosses that fitting with this higher minimum count would have given, but for a cap on rows."""
-        if min_count < self.min_count:
-            raise ValueError(
-                f"min_count {min_count} is below the {self.min_count} these crosses were fitted with"
-            )
-        cells = tuple(
-            cells.kept(np.arange(len(cells.counts)) < size)
-            for cells, size in zip(self.cells, self.sizes_at(min_count), strict=True)
-        )
-        return Crosses(self.cardinalities, self.pairs, min_count, cells)
-
     def counts(self, pair: Pair) -> NDArray[np.int64]:
         """Training rows per local row of the pair; index 0 counts those whose cell was not kept."""
         return self.subset([pair]).cells[0].counts

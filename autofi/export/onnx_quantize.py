@@ -43,11 +43,6 @@ class Stored:
         """Whether rows can be widened without the others."""
         return self.scales is None or len(self.scales) == len(self.numbers)
 
-    def widened(self) -> NDArray[np.float32]:
-        """What a model that holds it computes with."""
-        wide: NDArray[np.float32] = self.numbers.astype(np.float32)
-        return wide if self.scales is None else wide * self.scales
-
 
 def quantized(model: onnx.ModelProto, kind: Quantization) -> onnx.ModelProto:
     """The model with its matrices of LEAST_NUMBERS numbers or more stored smaller; `model` itself is left as it is.

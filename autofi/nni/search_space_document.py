@@ -1,7 +1,7 @@
 """Parameters as Optuna and as NNI write them down: distributions here, a search space document there.
 
-NNI's format: https://nni.readthedocs.io/en/v3.0/hpo/search_space.html. Of its types those are read that a space of ours
-can have; a whole number is `randint`, whose upper end NNI leaves out.
+NNI's format: https://nni.readthedocs.io/en/v3.0/hpo/search_space.html. Of its types those are written that a space of
+ours can have; a whole number is `randint`, whose upper end NNI leaves out.
 """
 
 from __future__ import annotations
@@ -38,11 +38,6 @@ def nni_space(space: str | Path = "default") -> Document:
     return to_document(distributions(load_space(space), {}))
 
 
-def from_document(document: Mapping[str, Any]) -> dict[str, BaseDistribution]:
-    """The distributions of a search space document; raises SearchSpaceError for what a space of ours cannot have."""
-    return {name: _distribution(name, entry) for name, entry in document.items()}
-
-
 def from_nni(proposed: Mapping[str, Any], parameters: Mapping[str, BaseDistribution]) -> dict[str, Any]:
     """What a tuner of NNI proposes, as values of the distributions: numbers that rounding put outside are moved in."""
     return {name: _value(proposed[name], found) for name, found in parameters.items()}
@@ -60,28 +55,6 @@ def _entry(name: str, found: BaseDistribution) -> dict[str, Any]:
         f"NNI has choices, ranges, and whole numbers without step or logarithm: '{name}' is {found}; list its values "
         "as choices."
     )
-
-
-def _distribution(name: str, entry: Any) -> BaseDistribution:
-    match entry:
-        case {"_type": "choice", "_value": [*choices]} if choices and all(map(_is_plain, choices)):
-            return CategoricalDistribution(choices)
-        case {
-            "_type": "uniform" | "loguniform" as kind,
-            "_value": [float() | int() as low, float() | int() as high],
-        }:
-            if low <= high and (low > 0 or kind == "uniform"):
-                return FloatDistribution(low, high, log=kind == "loguniform")
-        case {"_type": "randint", "_value": [int() as low, int() as end]} if low < end:
-            return IntDistribution(low, end - 1)
-    raise SearchSpaceError(
-        f"A search space document has choice (of numbers and texts), uniform, loguniform and randint, ends in order: "
-        f"'{name}' is {entry!r}."
-    )
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _value(value: Any, found: BaseDistribution) -> Any:

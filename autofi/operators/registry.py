@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TypeVar
 
 from autofi.core.registry import Registry, named
@@ -48,11 +48,6 @@ def get_operator(name: str) -> type[Operator]:
 def get_stream(name: str) -> type[Stream]:
     """The class of that name; an unknown one raises `SearchSpaceError` with the nearest."""
     return named("stream", streams(), name, SearchSpaceError)
-
-
-def applying(choice: str) -> Callable[[], tuple[str, ...]]:
-    """Names of the operators that are forms of a choice ("field", "memorize", "factorize"), when called."""
-    return lambda: tuple(name for name, operator in operators().items() if operator.choice == choice)
 
 
 def choices_of(forms: Iterable[str]) -> set[str]:

@@ -44,10 +44,6 @@ class FirstLayer:
         if supernet.readout.sizes.name == "none":
             self._weight.zero_()
         self.bias = supernet.readout.first_bias().detach().to(dtype)
-        # Columns that are always used together: their place among the shares [C], and the share as a column.
-        kinds = torch.cat([self._slot.unsqueeze(1), self._used], 1)
-        kinds, self._share = kinds.unique(dim=0, return_inverse=True)
-        self._share_slot, self._share_used = kinds[:, 0], kinds[:, 1:].bool()
 
     def bytes(self, rows: int) -> int:
         """What `activations` of so many rows take."""
@@ -94,18 +90,3 @@ class FirstLayer:
         """`base` (None: the bias) and the product over these columns, `[N, H]`."""
         added = self.bias if base is None else base
         return torch.addmm(added, activations.index_select(0, columns).T, weight)
-
-    def shares(self, activations: Tensor, slope: Tensor) -> Tensor:
-        """What every slot's vectors add where the layers above are linear, float `[shares, N]`.
-
-        slope   by row, what a unit of the first layer's output adds, `[N, H]`
-        """
-        added = torch.mm(self._weight, slope.T.to(self._weight.dtype)).mul_(activations)
-        found = torch.zeros(len(self._share_slot), added.shape[1], device=added.device)
-        return found.index_add_(0, self._share.to(added.device), added.float())
-
-    def shares_of(self, candidates: Sequence[Sequence[int]]) -> Tensor:
-        """Which shares every candidate has, float `[candidates, shares]`."""
-        options = torch.tensor([list(chosen) for chosen in candidates])[:, self._share_slot]
-        used: Tensor = self._share_used.expand(len(options), -1, -1).gather(2, options.unsqueeze(2))
-        return used.squeeze(2).float()

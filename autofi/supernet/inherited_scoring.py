@@ -57,7 +57,7 @@ class Scorer:
     An architecture costs one product over the columns it uses, and the layers above. One that differs in few slots
     from another that was told to `remember` costs a product over the difference alone.
 
-    The rows lie in a random order of their own, so that any number of first blocks is a sample of all (`racing`).
+    The rows lie in a random order of their own, so that any number of first blocks is a sample of all.
 
     Products are in bfloat16 where those of training are (`training.precision`), except the last layer, members, and
     read-outs without hidden layers: candidates are compared by means over thousands of rows, which average it out.

@@ -31,8 +31,8 @@ class Slot:
 class Supernet(Network):
     """All candidates of all slots with shared weights.
 
-    `activate` chooses one option per slot, `reset` makes everything active again, `extract` copies the active
-    part out. A path is an option per slot; its mask multiplies the vectors of everything else by zero.
+    `activate` chooses one option per slot, `reset` makes everything active again, `keep` copies a part out. A path is
+    an option per slot; its mask multiplies the vectors of everything else by zero.
 
     Of several sets of streams at most one is computed at a time: all rows of a step share it (`choose_streams`). Equal
     streams of two sets are one, with shared weights.
@@ -125,10 +125,6 @@ class Supernet(Network):
     def reset(self) -> None:
         """Make every candidate active."""
         self._active = None
-
-    def extract(self, layout: Layout) -> Network:
-        """A network of its own with copies of exactly the weights that `layout` and the chosen streams use."""
-        return self.keep(layout)
 
     def path_mask(self, options: Tensor, rows: int) -> Mask:
         """The mask of one path per group of rows.

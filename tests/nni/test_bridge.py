@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from typer.testing import CliRunner
 import autofi
 from autofi.cli.app import app
 from autofi.errors import SearchSpaceError
-from autofi.nni.search_space_document import from_document, from_nni, to_document
+from autofi.nni.search_space_document import from_nni, to_document
 from autofi.space.builtin import builtin_spaces
 from autofi.space.load import load_space
 from autofi.space.optuna_distributions import distributions
@@ -41,16 +42,27 @@ parameters: st.SearchStrategy[BaseDistribution] = st.one_of(
 )
 
 
+def read(document: dict[str, Any]) -> dict[str, BaseDistribution]:
+    """Return what NNI's manual says of a document: the end of `randint` is not drawn."""
+    kinds: dict[str, Callable[..., BaseDistribution]] = {
+        "choice": lambda *choices: CategoricalDistribution(choices),
+        "uniform": FloatDistribution,
+        "loguniform": lambda low, high: FloatDistribution(low, high, log=True),
+        "randint": lambda low, end: IntDistribution(low, end - 1),
+    }
+    return {name: kinds[entry["_type"]](*entry["_value"]) for name, entry in document.items()}
+
+
 @given(st.dictionaries(st.text(min_size=1), parameters, max_size=4))
 def test_a_document_says_all_there_is_to_say(found: dict[str, BaseDistribution]) -> None:
-    assert from_document(json.loads(json.dumps(to_document(found)))) == found
+    assert read(json.loads(json.dumps(to_document(found)))) == found
 
 
 @pytest.mark.parametrize("name", builtin_spaces())
 def test_every_space_has_a_document(name: str) -> None:
     found = distributions(load_space(name), {})
     document = autofi.nni_space(name)
-    assert from_document(json.loads(json.dumps(document))) == found
+    assert read(json.loads(json.dumps(document))) == found
     assert document.keys() == load_space(name).parameters().keys()
 
 
@@ -78,25 +90,6 @@ def test_the_command_line_prints_it(tmp_path: Path) -> None:
 def test_what_nni_has_no_type_for_is_refused(found: BaseDistribution, fact: str) -> None:
     with pytest.raises(SearchSpaceError, match=fact):
         to_document({"a": found})
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"_type": "normal", "_value": [0, 1]},
-        {"_type": "choice", "_value": []},
-        {"_type": "choice", "_value": [{"_name": "nested"}]},
-        {"_type": "uniform", "_value": [2, 1]},
-        {"_type": "loguniform", "_value": [0, 1]},
-        {"_type": "randint", "_value": [3, 3]},
-        {"_type": "uniform", "_value": ["a", "b"]},
-        {"_value": [1]},
-        "choice",
-    ],
-)
-def test_what_a_space_of_ours_cannot_have_is_refused(entry: Any) -> None:
-    with pytest.raises(SearchSpaceError, match="'a' is"):
-        from_document({"a": entry})
 
 
 def test_proposals_become_values_of_the_space() -> None:

@@ -49,7 +49,7 @@ def test_a_chosen_set_is_what_is_extracted(supernet: Supernet, table: Table, num
     supernet.activate(layout)
     supernet.choose_streams(number)
     expected = scores(supernet, table)
-    small = supernet.extract(layout)
+    small = supernet.keep(layout)
     assert sorted(small.streams) == sorted(SETS[number])
     small.eval()
     with torch.no_grad():
@@ -67,10 +67,10 @@ def test_no_set_is_chosen_before_one_is(supernet: Supernet, table: Table) -> Non
 def test_chosen_streams_keep_the_vectors_they_read(supernet: Supernet) -> None:
     layout = chosen(SLOTS, [0] * len(SLOTS))
     layout["embedding"] = layout["embedding"][1:]
-    supernet.extract(layout)
+    supernet.keep(layout)
     supernet.choose_streams(1)
     with pytest.raises(InvalidArchitectureError, match="streams fm read every field"):
-        supernet.extract(layout)
+        supernet.keep(layout)
 
 
 def test_recalibrated_statistics_are_those_of_the_rows(supernet: Supernet, table: Table) -> None:

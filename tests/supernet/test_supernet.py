@@ -82,7 +82,7 @@ def test_extracted_equals_activated_for_random_architectures(
         layout = chosen(SLOTS, random_options(seed))
         whole.activate(layout)
         activated = whole(selected)
-        small = whole.extract(layout)
+        small = whole.keep(layout)
         torch.testing.assert_close(small(small.select(FEATURES)), activated, rtol=2e-5, atol=2e-5)
         assert not torch.allclose(activated, everything)
         built = Network(layout, SHAPES, SIZES, readout, field_sum=field_sum)
@@ -102,7 +102,7 @@ def test_extracting_leaves_the_supernet_as_it_was() -> None:
     whole = supernet()
     selected = whole.select(FEATURES)
     before = whole(selected)
-    small = whole.extract(chosen(SLOTS, random_options(0)))
+    small = whole.keep(chosen(SLOTS, random_options(0)))
     with torch.no_grad():
         for parameter in small.parameters():
             parameter.zero_()
