@@ -58,24 +58,22 @@ class RankingCurve:
         first = np.geomspace(self.flagged[0], 1.0, most - len(even))
         places = np.searchsorted(self.flagged, np.concatenate((even, first)))
         kept = np.unique(np.append(np.minimum(places, len(self.flagged) - 1), len(self.flagged) - 1))
-        return RankingCurve(
-            self.thresholds[kept],
-            self.flagged[kept],
-            self.recall[kept],
-            self.false_positives[kept],
-            self.base_rate,
-        )
+        return self._at(kept)
 
     def at_shares(self, shares: Sequence[float] = SHARES) -> RankingCurve:
         """For every share the threshold that flags the most rows within it; shares that flag none are left out."""
         # Sums of weights are exact up to the last bits only.
         places = np.searchsorted(self.flagged, np.asarray(shares) * (1 + 1e-12), side="right") - 1
         kept = np.unique(places[places >= 0])
+        return self._at(kept)
+
+    def _at(self, places: npt.NDArray[np.intp]) -> RankingCurve:
+        """Return the curve of the thresholds at these places."""
         return RankingCurve(
-            self.thresholds[kept],
-            self.flagged[kept],
-            self.recall[kept],
-            self.false_positives[kept],
+            self.thresholds[places],
+            self.flagged[places],
+            self.recall[places],
+            self.false_positives[places],
             self.base_rate,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import MAIN, OTHER, escape_plotly, laid_out
+from autofi.plots.style import MAIN, OTHER, escape_plotly, interval_bars, laid_out
 from autofi.records.gain_by_frequency import BucketGain
 
 #: Rows of a bucket from which on it counts for the scale of colours.
@@ -21,14 +21,7 @@ def gain_by_bucket(buckets: Sequence[BucketGain], *, rival: str) -> go.Figure:
         go.Scatter(
             x=[bucket.label for bucket, _ in found],
             y=[gain.difference for _, gain in found],
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [gain.high - gain.difference for _, gain in found],
-                "arrayminus": [gain.difference - gain.low for _, gain in found],
-                "color": OTHER,
-                "thickness": 1.5,
-            },
+            error_y=interval_bars((gain.low, gain.difference, gain.high) for _, gain in found),
             mode="markers",
             marker={"size": 10, "color": MAIN},
             customdata=[[bucket.rows, gain.a, gain.b] for bucket, gain in found],

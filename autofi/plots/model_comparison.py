@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from autofi.plots.style import MAIN, OTHER, escape_plotly, laid_out
+from autofi.plots.style import MAIN, OTHER, escape_plotly, interval_bars, laid_out
 
 
 def models_by_auc(winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[str, Any]]) -> go.Figure:
@@ -30,14 +30,9 @@ def models_by_auc(winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[
             y=names,
             mode="markers",
             marker={"size": 11, "color": [colour for _, colour in measured]},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [high - value for (_, high), value in zip(intervals, values, strict=True)],
-                "arrayminus": [value - low for (low, _), value in zip(intervals, values, strict=True)],
-                "color": OTHER,
-                "thickness": 1.5,
-            },
+            error_x=interval_bars(
+                (low, value, high) for (low, high), value in zip(intervals, values, strict=True)
+            ),
             customdata=[
                 [f"{low:.4f} to {high:.4f}", _seeds(model["seeds"])]
                 for (low, high), (model, _) in zip(intervals, measured, strict=True)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from autofi.importance.interaction_scores import Estimate
 from autofi.importance.permutation_importance import PermutationImportance
-from autofi.plots.style import MAIN, OTHER, ellipsize, escape_plotly, laid_out
+from autofi.plots.style import MAIN, ellipsize, escape_plotly, interval_bars, laid_out
 
 #: Fields or pairs that are shown, the most important ones.
 SHOWN = 20
@@ -35,14 +35,7 @@ def _bars(found: Mapping[str, Estimate], title: str, axis: str) -> go.Figure:
             y=places,
             orientation="h",
             marker={"color": MAIN},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [estimate.high - estimate.mean for _, estimate in shown],
-                "arrayminus": [estimate.mean - estimate.low for _, estimate in shown],
-                "color": OTHER,
-                "thickness": 1.5,
-            },
+            error_x=interval_bars((estimate.low, estimate.mean, estimate.high) for _, estimate in shown),
             customdata=[
                 [escape_plotly(name), f"{estimate.low:+.5f} to {estimate.high:+.5f}"]
                 for name, estimate in shown

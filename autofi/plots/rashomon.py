@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from autofi.errors import StoreError, nearest
 from autofi.importance.interaction_scores import Cloud, Estimate, Names, ScoredModel
-from autofi.plots.style import COLOURS, escape_plotly, frame
+from autofi.plots.style import COLOURS, escape_plotly, frame, interval_bars
 from autofi.rashomon.halo import Halo, HaloPoint
 from autofi.rashomon.result import RashomonSet
 
@@ -186,14 +186,11 @@ def _references(found: RashomonSet, shown: Sequence[Cloud]) -> go.Scatter:
     return go.Scatter(
         x=[cloud.reference.mean for cloud in shown],
         y=list(range(len(shown))),
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [cloud.reference.high - cloud.reference.mean for cloud in shown],
-            "arrayminus": [cloud.reference.mean - cloud.reference.low for cloud in shown],
-            "color": ORANGE,
-            "thickness": 1,
-        },
+        error_x=interval_bars(
+            ((cloud.reference.low, cloud.reference.mean, cloud.reference.high) for cloud in shown),
+            color=ORANGE,
+            thickness=1,
+        ),
         mode="markers",
         name=escape_plotly(found.reference.name),
         marker={"symbol": "star", "size": 11, "color": ORANGE},

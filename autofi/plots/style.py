@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
@@ -45,6 +45,21 @@ def add_best_so_far(figure: go.Figure, x: Sequence[float], y: Sequence[float]) -
         line={"shape": "hv", "color": BEST, "width": 2},
         hoverinfo="skip",
     )
+
+
+def interval_bars(
+    points: Iterable[tuple[float, float, float]], *, color: str = OTHER, thickness: float = 1.5
+) -> dict[str, object]:
+    """Return Plotly's error bars of points, each as the lower end of its interval, the point and the upper end."""
+    found = list(points)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - point for _, point, high in found],
+        "arrayminus": [point - low for low, point, _ in found],
+        "color": color,
+        "thickness": thickness,
+    }
 
 
 def laid_out(figure: go.Figure, title: str, *, height: int = 360, **layout: object) -> go.Figure:
