@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from autofi.atomic_file import atomic_path
+from autofi.core.atomic_file import atomic_path
 
 FIELDS = 39
 #: How skewed values are: the share of the r-th most frequent value falls as r to this power.

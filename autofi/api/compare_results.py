@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autofi.atomic_file import atomic_path
+from autofi.core.atomic_file import atomic_path
 from autofi.core.validated import Strict, first_fault
 from autofi.errors import DataError
 from autofi.metrics.over_seeds import kept_test_error, over_seeds

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from autofi.bundle.raw_rows import check_weighted, open_labelled, open_rows, refuse_overwriting
+from autofi.bundle.score_file import ScoreFile
 from autofi.bundle.scorer import Floats, Scorer, Stoppable
 from autofi.bundle.skew import Skew, SkewCounts, SkewWarning
 from autofi.bundle.training_profile import TrainingProfile
-from autofi.core.atomic_file import ScoreFile
 from autofi.core.optional_dependencies import extras_named
 from autofi.core.progress import Progress, SilentProgress
 from autofi.data.encoder import large_batches

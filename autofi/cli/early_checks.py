@@ -150,7 +150,7 @@ def check_bundle(
     manifest = read_manifest(folder)
     manifest.check_listed(folder)
     if output is not None:
-        from autofi.core.atomic_file import ScoreFile
+        from autofi.bundle.score_file import ScoreFile
 
         ScoreFile(output)
     if data is None:

@@ -1,95 +1,41 @@
-"""A file of results, such as click probabilities, that is there as a whole or not at all."""
+"""Files that are there as a whole or not at all."""
 
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
+import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
-from numpy.typing import NDArray
-
-from autofi.atomic_file import atomic_path
-from autofi.errors import DataError
-
-COLUMN = "probability"
-_SCHEMA = pa.schema([(COLUMN, pa.float64())])
-_CSV = (".csv",)
-_PARQUET = (".parquet", ".pq")
 
 
-class WholeFile(ABC):
-    """A context manager: what is written takes the name of the output when the block ends (see `atomic_path`).
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a hidden new name beside `path`; the file written there takes the name `path` when the block ends.
 
-    Raises DataError, before anything is written, for another ending or a missing folder.
+    What was at `path` stays until then, and stays for good where the block raises. A link stays a link: the file it
+    names is replaced. The file is synced to disk before it takes the name.
+
+    Raises:
+        OSError: The file system refuses.
     """
-
-    endings: ClassVar[tuple[str, ...]] = (*_CSV, *_PARQUET)
-
-    def __init__(self, output: Path | str) -> None:
-        output = Path(output).expanduser()
-        if output.suffix.lower() not in self.endings:
-            raise DataError(
-                f"The ending of the output says how it is written: '{output}' ends in '{output.suffix}'; "
-                f"end it in {', '.join(self.endings)}."
-            )
-        if not output.parent.is_dir():
-            raise DataError(
-                f"The folder of the output exists: '{output.parent}' does not; create it or choose another."
-            )
-        if output.is_dir():
-            raise DataError(f"The output is a file: '{output}' is a folder; name a file in it.")
-        self.output = Path(os.path.realpath(output))
-
-    @abstractmethod
-    def writer(self, place: Path) -> Any:
-        """What writes a new file there, in the format of the output's ending; it has `close`."""
-
-    def __enter__(self) -> Self:
-        with self._refused(), ExitStack() as opened:
-            self._writer = self.writer(opened.enter_context(atomic_path(self.output)))
-            opened.callback(self._writer.close)
-            self._opened = opened.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._refused():
-            self._opened.__exit__(kind, error, trace)
-
-    @contextmanager
-    def _refused(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or " ".join(str(error).split())
-            raise DataError(
-                f"The output '{self.output}' cannot be written: {reason}; mend that or choose another place."
-            ) from error
+    # Through links, so that the two names meet on one file system.
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".autofi-partial-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    try:
+        yield partial
+        sync(partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-class ScoreFile(WholeFile):
-    """Writes one column, `probability`, as CSV or Parquet by the file's ending."""
-
-    def writer(self, place: Path) -> Any:
-        return table_writer(place, self.output.suffix, _SCHEMA)
-
-    def write(self, probabilities: NDArray[np.float64]) -> None:
-        """Append rows."""
-        with self._refused():
-            self._writer.write_batch(pa.record_batch([pa.array(probabilities)], schema=_SCHEMA))
-
-
-def table_writer(place: Path, ending: str, schema: pa.Schema) -> Any:
-    """What writes batches of the schema, as CSV or Parquet by the ending."""
-    if ending.lower() in _PARQUET:
-        return pa.parquet.ParquetWriter(place, schema)
-    return pa.csv.CSVWriter(place, schema, write_options=pa.csv.WriteOptions(quoting_header="none"))
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, written to disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows has no handle to sync a folder by
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

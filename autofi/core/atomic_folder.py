@@ -14,7 +14,7 @@ from typing import Literal
 
 import xxhash
 
-from autofi.atomic_file import sync
+from autofi.core.atomic_file import sync
 from autofi.core.process_identity import current_process, start_time
 from autofi.errors import ExportError
 

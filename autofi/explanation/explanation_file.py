@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from autofi.bundle.bundle import Bundle
 from autofi.bundle.raw_rows import refuse_overwriting
-from autofi.core.atomic_file import WholeFile, table_writer
+from autofi.bundle.score_file import WholeFile, table_writer
 from autofi.core.progress import Progress
 from autofi.explanation.explain import explanations
 from autofi.explanation.explanation import Explanation, FieldPart, PairPart, Part, added

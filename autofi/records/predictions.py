@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autofi.atomic_file import atomic_path
+from autofi.core.atomic_file import atomic_path
 from autofi.data.dataset import EncodedDataset
 from autofi.metrics.ranking import has_both_classes
 from autofi.store import ModelRecord, ModelRole, StudyHandle

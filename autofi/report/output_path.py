@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from autofi.atomic_file import atomic_path
+from autofi.core.atomic_file import atomic_path
 from autofi.errors import ConfigError, nearest
 
 Form = Literal["html", "json", "md"]

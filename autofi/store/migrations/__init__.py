@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
-from autofi.atomic_file import atomic_path
+from autofi.core.atomic_file import atomic_path
 from autofi.errors import StoreError
 from autofi.store.tables import PREFIX, VERSION_TABLE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autofi.atomic_file import atomic_path
+from autofi.core.atomic_file import atomic_path
 
 
 def break_while_writing(target: Path) -> None:
