@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,12 @@ from autofi.operators.base import Sizes
 from autofi.readers import open_table
 from autofi.space.architecture import Architecture
 from autofi.space.head_config import ReadoutSizes
+from tests.export.models import model_of
 
 VERSIONS = Path(__file__).parent / "versions"
+EVERY_OPERATOR = "_every_operator"
+#: Others have a megabyte of weights.
+SMALL_STREAMS = ("linear", "fm")
 ROWS = 400
 KEPT_ROWS = 20
 BOOSTING = Boosting(leaves=3, learning_rate=0.3)
@@ -83,6 +89,13 @@ def make_rows() -> pa.Table:
     )
 
 
+def with_times(table: pa.Table) -> pa.Table:
+    """The rows and one more field: moments, some of them missing."""
+    generator = np.random.default_rng(1)
+    seconds = np.datetime64("2026-01-01T00:00:00", "s") + generator.integers(0, 30 * 86_400, ROWS)
+    return table.append_column("when", pa.array(seconds, mask=generator.random(ROWS) < 0.1))
+
+
 def kept_rows(table: pa.Table) -> pa.Table:
     """Rows of training, and two of values that training had not."""
     strange = {
@@ -91,8 +104,10 @@ def kept_rows(table: pa.Table) -> pa.Table:
         "price": [1e300, None],
         "tags": ["zzz|a", ""],
         "click": [1, 0],
+        "when": [datetime(1970, 1, 1), None],
     }
-    return pa.concat_tables([table.slice(0, KEPT_ROWS), pa.table(strange, schema=table.schema)])
+    fresh = pa.table({name: strange[name] for name in table.column_names}, schema=table.schema)
+    return pa.concat_tables([table.slice(0, KEPT_ROWS), fresh])
 
 
 def write_source(
@@ -131,13 +146,28 @@ def release(folder: Path) -> None:
         export_bundle(source, folder, calibrated=Calibrated())
 
 
-def main() -> None:
-    asset = VERSIONS / f"v{VERSION}"
+def release_every_operator(folder: Path) -> None:
+    """The same of a network with every operator of fields and pairs, and of two streams, in fewer forms."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "source"
+        overrides = SchemaOverrides(categorical=("id",), numeric=("price",), multi_valued={"tags": "|"})
+        table = open_table(with_times(make_rows()))
+        model_of(table, overrides, streams=SMALL_STREAMS, most_pairs=10).write(source, profiled=True)
+        export_bundle(source, folder, forms=("onnx", "torch"), calibrated=Calibrated())
+
+
+def keep(asset: Path, write: Callable[[Path], None], table: pa.Table) -> None:
+    """Write a bundle, rows of the table, and the probabilities of these rows."""
     asset.mkdir(parents=True, exist_ok=True)
-    release(asset / "bundle")
-    pyarrow.csv.write_csv(kept_rows(make_rows()), asset / "rows.csv")
+    write(asset / "bundle")
+    pyarrow.csv.write_csv(kept_rows(table), asset / "rows.csv")
     found = load(asset / "bundle", runtime="torch").predict_proba(asset / "rows.csv")
     (asset / "probabilities.json").write_text(json.dumps(found.tolist(), indent=1) + "\n")
+
+
+def main() -> None:
+    keep(VERSIONS / f"v{VERSION}", release, make_rows())
+    keep(VERSIONS / f"v{VERSION}{EVERY_OPERATOR}", release_every_operator, with_times(make_rows()))
 
 
 if __name__ == "__main__":
