@@ -1,10 +1,11 @@
-"""Environments of a test's own, made once and kept in ~/.cache/autofi-tests."""
+"""Environments of a test's own: kept in ~/.cache/autofi-tests, or new ones that see the packages of this one."""
 
 from __future__ import annotations
 
 import fcntl
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 #: Read now: tests of NNI, which keeps a list of its experiments there, have a home of their own.
@@ -29,4 +30,29 @@ def kept_environment(name: str, *install: str) -> Path:
             command = [python, "-m", "pip", "install", "--quiet", "--compile", *install]
             subprocess.run(command, capture_output=True, text=True, check=True)
             finished.touch()
+    return python
+
+
+def environment_beside(folder: Path, *install: str | Path) -> Path:
+    """Make a new environment in `folder` that sees the packages of this one; return its interpreter.
+
+    What `pip install` makes of these words comes before the packages of this environment. AutoFI itself is not seen if
+    it is installed here as editable. Raises CalledProcessError, with pip's words in `stderr`.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", folder], check=True)
+    python = folder / "bin" / "python"
+    own = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    (own / "beside.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-compile",
+        *install,
+    ]
+    subprocess.run(command, capture_output=True, text=True, check=True)
     return python
