@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from autofi.errors import SearchSpaceError
 from autofi.operators.registry import operators, streams
 from autofi.space.builtin import builtin_spaces
 from autofi.space.catalog import FIELDS, VALUES, list_operators, list_spaces
@@ -27,6 +28,14 @@ def test_everything_registered_is_listed() -> None:
 )
 def test_costs_are_those_of_ten_fields(name: str, parameters: int, products: int) -> None:
     assert (FOUND[name].parameters, FOUND[name].products) == (parameters, products)
+
+
+def test_some_are_listed_by_name_or_alias() -> None:
+    assert list_operators("dcnv2", "bag") == (FOUND["cross_network"], FOUND["bag"])
+    assert FOUND["cross_network"].aliases == ("dcnv2",)
+    assert FOUND["fm"].aliases == ()
+    with pytest.raises(SearchSpaceError, match="No operator named 'dcnv3': did you mean 'dcnv2'"):
+        list_operators("dcnv3")
 
 
 def test_settings_are_told_with_bounds_and_defaults() -> None:

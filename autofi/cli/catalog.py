@@ -19,7 +19,9 @@ SPACES_EXAMPLES = (
     "AUTOFI_SPACES=models autofi spaces   [dim]with models/*.yaml, spaces of your own[/dim]\n\n"
     "autofi spaces --nni default > search_space.json   [dim]for an experiment of NNI of your own[/dim]"
 )
-OPERATORS_EXAMPLES = "[bold]Examples[/bold]\n\nautofi operators\n\nautofi operators --json"
+OPERATORS_EXAMPLES = (
+    "[bold]Examples[/bold]\n\nautofi operators\n\nautofi operators dcnv2 autoint\n\nautofi operators --json"
+)
 
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as the README has it.")]
@@ -54,17 +56,26 @@ def spaces(
     _print_catalog("spaces", autofi.list_spaces(), as_json=as_json)
 
 
-def operators(as_json: options.Json = False, markdown: Markdown = False) -> None:
+def operators(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="List these only, by name or alias.", show_default=False),
+    ] = None,
+    as_json: options.Json = False,
+    markdown: Markdown = False,
+) -> None:
     """List the operators a search space can name: what they compute, cost and take, and their sources.
 
-    Parameters and products of a row are told for ten fields of 1,000 values, at default settings.
+    A space may also name an operator by one of its aliases. Parameters and products of a row are told for ten fields
+    of 1,000 values, at default settings.
     """
     import autofi
 
+    found = autofi.list_operators(*(names or ()))
     if markdown:
-        typer.echo(operators_markdown(autofi.list_operators()))
+        typer.echo(operators_markdown(found))
         return
-    _print_catalog("operators", autofi.list_operators(), as_json=as_json)
+    _print_catalog("operators", found, as_json=as_json)
 
 
 def spaces_markdown(records: Sequence[SpaceInfo]) -> str:

@@ -21,6 +21,7 @@ class Bag(TableOperator):
     """
 
     name = "bag"
+    aliases = ("pooled_embedding",)
     choice = "field"
     arity = 1
     sizes_read = ("embedding_dim",)

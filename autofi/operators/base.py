@@ -81,6 +81,8 @@ class Candidate(nn.Module, ABC):
     """What a search space can name: an operator of a field or a pair, or a stream over all fields."""
 
     name: ClassVar[str]
+    #: Other names that a space may give it by, such as that of its paper; subclasses do not inherit them.
+    aliases: ClassVar[tuple[str, ...]] = ()
     #: What it is a form of: "memorize", "factorize", "field" or "stream".
     choice: ClassVar[str]
     summary: ClassVar[str]

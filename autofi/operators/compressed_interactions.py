@@ -44,6 +44,7 @@ class CompressedInteractions(Stream):
     """
 
     name = "compressed_interactions"
+    aliases = ("cin",)
     summary = "xDeepFM: feature maps of weighted products of the last maps with the fields"
     formula = "y = Σ_k w_k·Σ_d X^k_d, X^k_h = Σ_ij W^k_hij X^(k-1)_i ∘ v_j, X^0 = v"
     source = "https://arxiv.org/abs/1803.05170"

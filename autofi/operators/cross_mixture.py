@@ -39,6 +39,7 @@ class CrossMixture(Stream):
     """
 
     name = "cross_mixture"
+    aliases = ("dcn_mix",)
     summary = "DCN-Mix: every layer multiplies the row by a gated mixture of low-rank experts"
     formula = (
         "y = w·x_L, x_{l+1} = Σ_i G_i(x_l) x_0 ∘ (U_i g(C_i g(V_iᵀ x_l)) + b) + x_l, "

@@ -33,6 +33,7 @@ class CrossNetwork(SlicedStream):
     """
 
     name = "cross_network"
+    aliases = ("dcnv2",)
     summary = "DCNv2: every layer multiplies the row by a linear map of the last layer"
     formula = "y = w·x_L, x_{l+1} = x_0 ∘ (W_l x_l + b_l) + x_l"
     source = "https://arxiv.org/abs/2008.13535"

@@ -29,6 +29,7 @@ class CrossVector(Stream):
     """
 
     name = "cross_vector"
+    aliases = ("dcn",)
     summary = "DCN: every layer multiplies the row by one number made from the last layer"
     formula = "y = w·x_L, x_{l+1} = x_0 (w_l·x_l) + b_l + x_l"
     source = "https://arxiv.org/abs/1708.05123"

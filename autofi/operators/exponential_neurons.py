@@ -54,6 +54,7 @@ class ExponentialNeurons(Stream):
     """
 
     name = "exponential_neurons"
+    aliases = ("arm",)
     summary = "ARM-Net: products of the fields that sparse attention chooses row by row, read by an MLP"
     formula = "y = MLP(BN(exp(Σ_f w_nf v_f))), w_n = u_n ∘ entmax_α(<W_k q_n, v_f> / √D over f)"
     source = "https://arxiv.org/abs/2107.01830"

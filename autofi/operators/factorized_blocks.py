@@ -59,6 +59,7 @@ class FactorizedBlocks(BranchedStream):
     """
 
     name = "factorized_blocks"
+    aliases = ("finalnet",)
     summary = "FinalNet: blocks of layers that are half linear, half products of two linear maps"
     formula = (
         "y = mean_k w_k·z_kL, z_{l+1} = ReLU([a, a ∘ b]), [a, b] = W_l z_l, z_10 = [v, v ∘ G v], z_20 = v"

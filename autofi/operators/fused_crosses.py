@@ -48,6 +48,7 @@ class FusedCrosses(BranchedStream):
     """
 
     name = "fused_crosses"
+    aliases = ("fcn",)
     summary = "FCN (DCNv3): a linear and an exponential cross network with self-masks"
     formula = (
         "y = (w·x_L + w'·x'_L')/2, x_{l+1} = x_0 ∘ (h_l + b_l) + x_l, x'_{l+1} = x'_l ∘ (h'_l + b'_l) + x'_l"

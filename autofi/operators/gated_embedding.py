@@ -22,6 +22,7 @@ class GatedEmbedding(GatedTable):
     """
 
     name = "gated_embedding"
+    aliases = ("optfs_value",)
     summary = "OptFS: a learned vector per value behind a gate that training may close"
     formula = "y = s(t w_v)/s(½) · E_f[x_f] while gates learn, then [w_v > 0] · E_f[x_f]"
     source = "https://arxiv.org/abs/2301.10909"

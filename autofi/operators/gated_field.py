@@ -18,6 +18,7 @@ class GatedField(GatedTable):
     """OptFS with a gate per field: which fields deserve vectors at all."""
 
     name = "gated_field"
+    aliases = ("optfs_field",)
     summary = "OptFS by field: a learned vector per value behind one gate of the field"
     formula = "y = s(t w_f)/s(½) · E_f[x_f] while gates learn, then [w_f > 0] · E_f[x_f]"
     source = "https://arxiv.org/abs/2301.10909"

@@ -74,6 +74,7 @@ class HeterogeneousAttention(Stream):
     """
 
     name = "heterogeneous_attention"
+    aliases = ("hiformer",)
     summary = "Hiformer: self-attention in which every field has maps of its own, or one map of all fields"
     formula = (
         "y = w·t_L, t_i' = LN(t_i + W_i ‖_h Σ_j softmax_j(<q_hi, k_hj> / √d) v_hj), t_i'' = LN(t_i' + FFN_i(t_i')), "

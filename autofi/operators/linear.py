@@ -18,6 +18,7 @@ class Linear(Stream):
     """
 
     name = "linear"
+    aliases = ("first_order",)
     summary = "one weight per value: logistic regression beside the rest"
     formula = "y = Σ_f w_f[x_f]"
     source = "https://doi.org/10.1109/ICDM.2010.127"

@@ -53,6 +53,7 @@ class Logarithmic(Stream):
     """
 
     name = "logarithmic"
+    aliases = ("afn",)
     summary = "AFN: products of learned powers of the fields, read by an MLP"
     formula = "y = MLP(BN(exp(W·BN(ln max(|v|, 1e-5)))))"
     source = "https://arxiv.org/abs/1909.03276"

@@ -47,6 +47,7 @@ class MaskedBlocks(Stream):
     """
 
     name = "masked_blocks"
+    aliases = ("masknet",)
     summary = "MaskNet: layers under masks that are made from the row's own vectors"
     formula = "y = MLP([z_1, ..., z_K]), z_k = ReLU(LN(W_k (m_k ∘ LN(v)))), m_k = P_k ReLU(A_k v + a_k) + p_k"
     source = "https://arxiv.org/abs/2102.07619"

@@ -11,6 +11,7 @@ class MemorizeStatistics(Statistics):
     """Out-of-fold click rate and count of a cross's cell: memorizing for cells too rare for an embedding."""
 
     name = "memorize_statistics"
+    aliases = ("memorize_target_encoding",)
     choice = "memorize"
     arity = 2
     summary = "the smoothed out-of-fold click rate of the cross's cell, and its count"

@@ -40,6 +40,7 @@ class ProductNetwork(Stream):
     """
 
     name = "product_network"
+    aliases = ("pnn",)
     summary = "PNN: an MLP over the field vectors and the products of all pairs"
     formula = "y = MLP([v_1, ..., v_F, (p_ij)_{i<j}]), p_ij = <v_i, v_j> or v_iᵀ K_ij v_j"
     source = "https://arxiv.org/abs/1611.00144"

@@ -39,6 +39,7 @@ class Quadratic(Stream):
     """
 
     name = "quadratic"
+    aliases = ("qin",)
     summary = "QIN: every layer multiplies the row it is given by linear maps of that row"
     formula = "y = w·x_L, x_{l+1} = PReLU(BN(Σ_r x_l ∘ (W_lr x_l + b_lr))) + x_l"
     source = "https://arxiv.org/abs/2504.17699"

@@ -70,6 +70,7 @@ class SelfAttention(SlicedStream):
     """
 
     name = "self_attention"
+    aliases = ("autoint",)
     summary = "AutoInt: multi-head self-attention of the fields with a residual"
     formula = "y = w·[e_1, ..., e_F], e_i = ReLU(‖_h Σ_j softmax_j(<Q_h v_i, K_h v_j>) V_h v_j + R v_i)"
     source = "https://arxiv.org/abs/1810.11921"

@@ -11,6 +11,7 @@ class FieldStatistics(Statistics):
     """Out-of-fold click rate and count of a field's value."""
 
     name = "statistics"
+    aliases = ("target_encoding",)
     choice = "field"
     arity = 1
     summary = "the smoothed out-of-fold click rate of the value, and its count"

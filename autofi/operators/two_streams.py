@@ -52,6 +52,7 @@ class TwoStreams(Stream):
     """
 
     name = "two_streams"
+    aliases = ("finalmlp",)
     summary = "FinalMLP: two MLPs behind feature gates, fused by a bilinear form"
     formula = "y = w_1·o_1 + w_2·o_2 + Σ_h o_1hᵀ W_h o_2h"
     source = "https://arxiv.org/abs/2304.00902"

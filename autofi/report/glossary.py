@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from autofi.operators.registry import operators, streams
+from autofi.operators.registry import candidates
 from autofi.report.blocks import Block, Drawing, Notice, Section, Table, Text
 
 #: By what the page calls it: other forms of the word, as a pattern, and what it means.
@@ -136,7 +136,7 @@ def explained(section: Section) -> list[tuple[str, str]]:
     """The words of a section with their meanings, in the order of WORDS, and the operators that it names."""
     text = " ".join(_texts(section))
     found = [(word, meaning) for word, (also, meaning) in WORDS.items() if _pattern(word, also).search(text)]
-    known = {**operators(), **streams()}
+    known = candidates()
     named = sorted(name for name in set(re.findall(r"[a-z]+(?:_[a-z]+)+", text)) if name in known)
     return [*found, *((name, _sentence(known[name].summary)) for name in named)]
 

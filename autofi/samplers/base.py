@@ -63,6 +63,8 @@ class Sampler(ABC):
     """
 
     name: ClassVar[str]
+    #: Other names that it may be given by; subclasses do not inherit them.
+    aliases: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[str]
     source: ClassVar[str]
 

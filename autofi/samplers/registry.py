@@ -10,12 +10,12 @@ from autofi.samplers.base import Sampler, SamplerContext
 
 DEFAULT_SAMPLER = "tpe"
 
-_REGISTRY: Registry[Sampler] = Registry("sampler", "autofi.samplers", ConfigError)
+_REGISTRY: Registry[Sampler] = Registry("sampler", Sampler, "autofi.samplers", "autofi.samplers", ConfigError)
 Registered = TypeVar("Registered", bound=type[Sampler])
 
 
 def register(sampler: Registered) -> Registered:
-    """Class decorator: make the sampler known under its `name`."""
+    """Class decorator: register the sampler under its `name` and `aliases`."""
     _REGISTRY.add(sampler)
     return sampler
 
@@ -26,7 +26,7 @@ def samplers() -> dict[str, type[Sampler]]:
 
 
 def get_sampler(name: str) -> Sampler:
-    """The sampler of that name; raises ConfigError with the nearest one."""
+    """Return the sampler of a name or an alias; an unknown one raises ConfigError with the nearest."""
     return _REGISTRY.get(name)()
 
 

@@ -13,7 +13,7 @@ from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
-from autofi.operators.registry import choices_of, get_operator, get_stream
+from autofi.operators.registry import choices_of, get_operator, get_stream, registered_name
 from autofi.space.architecture_id import architecture_id
 from autofi.space.head_config import ReadoutSizes
 from autofi.space.training_config import TrainingSettings, without_gates
@@ -45,8 +45,8 @@ class Architecture:
     training: TrainingSettings = TrainingSettings()
 
     def __post_init__(self) -> None:
-        fields = {name: tuple(sorted(forms)) for name, forms in sorted(self.fields.items()) if forms}
-        pairs = {pair: tuple(sorted(forms)) for pair, forms in sorted(self.pairs.items()) if forms}
+        fields = {name: _registered(forms) for name, forms in sorted(self.fields.items()) if forms}
+        pairs = {pair: _registered(forms) for pair, forms in sorted(self.pairs.items()) if forms}
         if not fields and not pairs:
             raise InvalidArchitectureError(
                 "An architecture needs a field or a pair: found none; give a field a form."
@@ -201,11 +201,15 @@ class Architecture:
         return ", ".join([f"{len(self.fields)} fields", pairs, network, *self.streams, *trees])
 
 
+def _registered(forms: Forms) -> Forms:
+    return tuple(sorted(map(registered_name, forms)))
+
+
 def _with_all_settings(streams: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Every stream with all its settings, those not given at their defaults."""
+    """Return every stream by its registered name, with all its settings: those not given at their defaults."""
     return {
         name: dataclasses.asdict(get_stream(name).settings_of(settings))
-        for name, settings in sorted(streams.items())
+        for name, settings in sorted({registered_name(key): found for key, found in streams.items()}.items())
     }
 
 

@@ -12,9 +12,10 @@ import torch
 from pydantic import TypeAdapter
 from torch.utils.flop_counter import FlopCounterMode
 
+from autofi.core.registry import own_aliases
 from autofi.data.features import Column, Features
 from autofi.operators.base import Candidate, Operator, Shapes, Sizes
-from autofi.operators.registry import operators, streams
+from autofi.operators.registry import candidates, get_candidate
 from autofi.operators.streams import Stream, StreamInputs
 from autofi.space.load import load_named_spaces
 from autofi.space.parameters import Choices, FloatRange
@@ -44,6 +45,7 @@ class OperatorInfo:
     products     multiplications of its matrix products for one row there
     settings     what a space may set, with bounds and default
     differs      what is not as its source has it; empty where nothing is
+    aliases      other names that a space may give it by
     """
 
     name: str
@@ -55,6 +57,7 @@ class OperatorInfo:
     settings: str
     source: str
     differs: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 def list_spaces() -> tuple[SpaceInfo, ...]:
@@ -72,10 +75,17 @@ def list_spaces() -> tuple[SpaceInfo, ...]:
     )
 
 
-def list_operators() -> tuple[OperatorInfo, ...]:
-    """Every registered operator, and every stream."""
-    found = [_operator_info(operator) for operator in operators().values()]
-    return (*found, *(_stream_info(stream) for stream in streams().values()))
+def list_operators(*names: str) -> tuple[OperatorInfo, ...]:
+    """Return every registered operator, then every stream; or those of some names.
+
+    Args:
+        names: Registered names or aliases.
+
+    Raises:
+        SearchSpaceError: There is none of such a name.
+    """
+    chosen = map(get_candidate, names) if names else candidates().values()
+    return tuple(_operator_info(one) if issubclass(one, Operator) else _stream_info(one) for one in chosen)
 
 
 def _operator_info(operator: type[Operator]) -> OperatorInfo:
@@ -112,6 +122,7 @@ def _info(candidate: type[Candidate], parameters: int, products: int, settings: 
         settings,
         candidate.source,
         candidate.differs,
+        own_aliases(candidate),
     )
 
 

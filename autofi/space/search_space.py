@@ -16,12 +16,20 @@ from autofi.core.validated import Count, Strict, read_settings
 from autofi.data.boosted_trees import Boosting
 from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import Sizes
-from autofi.operators.registry import get_operator, get_stream, vector_operators
+from autofi.operators.registry import get_operator, registered_name, vector_operators
 from autofi.space.architecture import Forms
 from autofi.space.head_config import ReadoutSizes
 from autofi.space.initial_trials import check_starts
 from autofi.space.parameters import Choices, Choosable, FloatRange, default_of, kind_of, read_each, values_of
-from autofi.space.sections import FieldSpace, PairSpace, ProductSpace, SearchSettings, Streams, StreamSets
+from autofi.space.sections import (
+    FieldSpace,
+    PairSpace,
+    ProductSpace,
+    SearchSettings,
+    Streams,
+    StreamSets,
+    registered_streams,
+)
 from autofi.space.training_config import TrainingSettings
 
 #: What a section of the file sets.
@@ -96,10 +104,19 @@ class SearchSpace(Strict):
     @field_validator("streams")
     @classmethod
     def _known(cls, given: StreamSets | Streams) -> StreamSets | Streams:
-        for streams in given.choices if isinstance(given, StreamSets) else (given,):
-            for name, settings in streams.items():
-                get_stream(name).settings_of(settings)
-        return given
+        if isinstance(given, StreamSets):
+            return StreamSets(choices=tuple(map(registered_streams, given.choices)))
+        return registered_streams(given)
+
+    @field_validator("starts")
+    @classmethod
+    def _by_registered_names(cls, given: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        return tuple(
+            {**start, "streams": {registered_name(name): value for name, value in start["streams"].items()}}
+            if isinstance(start.get("streams"), Mapping)
+            else start
+            for start in given
+        )
 
     @model_validator(mode="after")
     def _readable(self) -> SearchSpace:

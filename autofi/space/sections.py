@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from autofi.core.validated import Count, CountOrNone, NonNegative, Positive, Strict
 from autofi.errors import SearchSpaceError, nearest
-from autofi.operators.registry import get_operator, operators
+from autofi.operators.registry import get_operator, get_stream, operators
 from autofi.space.architecture import Forms
 from autofi.space.parameters import Choices, kind_of
 
@@ -112,6 +113,24 @@ class SearchSettings(Strict):
     #: Whole architectures that are then scored by the supernet's weights, and who of `engine` proposes them.
     explore: CountOrNone = 500
     explorer: str = "evolution"
+
+
+def registered_streams(given: Mapping[str, Any]) -> Streams:
+    """Return streams by their registered names, in the order given.
+
+    Raises:
+        SearchSpaceError: A stream is unknown, given twice, or has a setting that it does not take.
+    """
+    found: Streams = {}
+    for alias, settings in given.items():
+        stream = get_stream(alias)
+        if stream.name in found:
+            raise SearchSpaceError(
+                f"The stream '{stream.name}' is given twice, once as '{alias}'; leave one of them out."
+            )
+        stream.settings_of(settings)
+        found[stream.name] = settings
+    return found
 
 
 def _operator(name: str, *, arity: int) -> str:

@@ -20,6 +20,8 @@ class Strategy(ABC):
     """What the leader of a search learns once, and the candidates that it and every worker make of that."""
 
     name: ClassVar[str]
+    #: Other names that it may be given by; subclasses do not inherit them.
+    aliases: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[str]
     source: ClassVar[str]
 

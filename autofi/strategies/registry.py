@@ -8,12 +8,14 @@ from autofi.core.registry import Registry
 from autofi.errors import ConfigError
 from autofi.strategies.base import Strategy
 
-_REGISTRY: Registry[Strategy] = Registry("strategy", "autofi.strategies", ConfigError)
+_REGISTRY: Registry[Strategy] = Registry(
+    "strategy", Strategy, "autofi.strategies", "autofi.strategies", ConfigError
+)
 Registered = TypeVar("Registered", bound=type[Strategy])
 
 
 def register(strategy: Registered) -> Registered:
-    """Class decorator: make the strategy known under its `name`."""
+    """Class decorator: register the strategy under its `name` and `aliases`."""
     _REGISTRY.add(strategy)
     return strategy
 
@@ -24,5 +26,5 @@ def strategies() -> dict[str, type[Strategy]]:
 
 
 def get_strategy(name: str) -> Strategy:
-    """The strategy of that name; raises ConfigError with the nearest one."""
+    """Return the strategy of a name or an alias; an unknown one raises ConfigError with the nearest."""
     return _REGISTRY.get(name)()
