@@ -12,9 +12,9 @@ from sqlalchemy.engine import make_url
 
 from autofi.store import StorageURL, StudyHandle, StudyStore, resolve_storage
 from autofi.store.database import Database
+from autofi.testing.stores import seen_by_optuna, studies_closed
 from benchmarks.servers import mariadb
 from tests.store.databases import mysql_database, postgres_database
-from tests.store.examples import CREATED
 
 #: Of MariaDB: what it needs to survive a crash, which a test need not.
 UNSAFE = ("--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite")
@@ -109,22 +109,12 @@ def store(url: StorageURL) -> Iterator[StudyStore]:
 @pytest.fixture
 def outside(url: StorageURL) -> Iterator[RDBStorage]:
     """The same database as another Optuna program sees it."""
-    storage = RDBStorage(url.url)
-    yield storage
-    storage.remove_session()
-    storage.engine.dispose()
+    with seen_by_optuna(url) as storage:
+        yield storage
 
 
 @pytest.fixture
 def make_study() -> Iterator[Callable[..., StudyHandle]]:
     """`make_study(store, name, **changes)`; what it opened is closed before the store is."""
-    opened: list[StudyHandle] = []
-
-    def make(store: StudyStore, name: str = "clicks", **changes: str) -> StudyHandle:
-        handle = store.create_or_resume(name, **{**CREATED, **changes})
-        opened.append(handle)
-        return handle
-
-    yield make
-    for handle in opened:
-        handle.close()
+    with studies_closed() as make:
+        yield make

@@ -24,7 +24,7 @@ from autofi.store.claims import MOST_ATTEMPTS
 from autofi.store.database import Database
 from autofi.store.tables import WorkerRow
 from benchmarks.trial_worker import create
-from tests.store.examples import measured, start
+from tests.store.examples import measured, start, trial
 
 MakeStudy = Callable[..., StudyHandle]
 
@@ -167,7 +167,7 @@ def test_no_more_than_asked_for(store: StudyStore, make_study: MakeStudy) -> Non
     assert numbers == [0, 1, None]
     study.fail_trial(1, "diverged")
     assert start(study, architecture_id="a2", most=2) == 2, "a failed one is replaced"
-    assert start(study, architecture_id="a1", most=9) is None, "but not repeated"
+    assert study.start_trial(**trial(architecture_id="a1", most=9)) is None, "but not repeated"
 
 
 def test_trials_from_before_there_were_claims_count(store: StudyStore, make_study: MakeStudy) -> None:
@@ -185,7 +185,7 @@ def test_trials_from_before_there_were_claims_count(store: StudyStore, make_stud
     database.close()
     again = make_study(store)
     assert again.counted("scratch") == 1
-    assert start(again, architecture_id="a0") is None
+    assert again.start_trial(**trial(architecture_id="a0")) is None
     assert [trial.state for trial in again.trials()] == [TrialState.COMPLETE, TrialState.FAIL]
 
 
