@@ -15,8 +15,9 @@ import pytest
 
 import autofi
 from autofi.core.registry import Registry
-from autofi.errors import SearchSpaceError
-from autofi.operators.base import Candidate
+from autofi.engine.stopping import StoppingRule
+from autofi.errors import ConfigError
+from autofi.samplers.base import Sampler
 from autofi.store import StudyStore, resolve_storage
 
 HERE = Path(__file__).parent
@@ -78,19 +79,20 @@ def test_they_are_listed_by_name_and_alias(site: Path) -> None:
     assert (squared["name"], squared["choice"], squared["parameters"]) == ("squared_position", "field", 0)
 
 
-def test_a_search_and_its_workers_take_them(site: Path) -> None:
+def test_a_search_and_a_worker_of_it_take_them(site: Path) -> None:
     (site / "space.yaml").write_text(SPACE)
     words = (
-        "-m autofi search planted:rows=3000 --space space.yaml --trials 4 --seeds 1 --baselines none "
-        "--study s --workers 1 --storage s.db --sampler dice --strategy unscreened"
+        "-m autofi search planted:rows=3000 --space space.yaml --trials 2 --seeds 1 --baselines none "
+        "--study s --storage s.db --sampler dice --strategy unscreened"
     )
     done = run(site, *words.split())
     assert done.returncode == 0, done.stderr
-    assert "ended:" not in done.stderr
     with StudyStore(resolve_storage(str(site / "s.db"))) as store, store.open("s") as handle:
+        StoppingRule(4).keep(handle)
+        done = run(site, "-m", "autofi", "worker", "s", "--storage", "s.db")
+        assert done.returncode == 0, done.stderr
         architectures = [trial.architecture for trial in handle.trials() if trial.value is not None]
-    assert len(architectures) == 4
-    assert all(list(found["streams"]) == ["triples"] for found in architectures)
+    assert [list(found["streams"]) for found in architectures] == [["triples"]] * 4
 
 
 def test_the_contracts_run_for_them(site: Path) -> None:
@@ -102,56 +104,62 @@ def test_the_contracts_run_for_them(site: Path) -> None:
     assert passed is not None and int(passed[1]) > 35
 
 
-@pytest.mark.parametrize(
-    ("group", "line", "use", "told"),
-    [
-        (
-            "autofi.operators",
-            "triples = autofi_example.no_such_file:Triples",
-            "autofi.list_operators()",
-            "The operator 'triples' of the distribution 'autofi-example' (entry point of the group 'autofi.operators') "
-            "does not load: ModuleNotFoundError: No module named 'autofi_example.no_such_file'; repair or uninstall "
-            "'autofi-example'.",
-        ),
-        (
-            "autofi.samplers",
-            "dice = autofi_example.operators:Triples",
-            "from autofi.samplers.registry import samplers; samplers()",
-            "The sampler 'dice' of the distribution 'autofi-example' (entry point of the group 'autofi.samplers') does "
-            "not load: TypeError: 'autofi_example.operators:Triples' is no subclass of autofi.samplers.base.Sampler; "
-            "repair or uninstall 'autofi-example'.",
-        ),
-        (
-            "autofi.strategies",
-            "other = autofi_example.strategy:Unscreened",
-            "from autofi.strategies.registry import strategies; strategies()",
-            "The strategy 'other' of the distribution 'autofi-example' (entry point of the group 'autofi.strategies') "
-            "does not load: ValueError: the name of the class is 'unscreened'; repair or uninstall 'autofi-example'.",
-        ),
-    ],
-)
-def test_one_that_does_not_load_is_told_at_its_use(
-    tmp_path: Path, group: str, line: str, use: str, told: str
-) -> None:
-    install(tmp_path, f"[{group}]\n{line}\n")
-    code = f"try:\n    exec({use!r})\nexcept autofi.AutoFIError as error:\n    print(error)"
-    done = run(tmp_path, "-c", f"import autofi\nprint('imported')\n{code}")
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == ["imported", told]
-
-
-def test_a_name_of_autofis_own_is_refused() -> None:
-    registry: Registry[Candidate] = Registry(
-        "operator", Candidate, "autofi.operators", "nothing", SearchSpaceError
+def test_one_that_does_not_load_is_told_at_its_use(tmp_path: Path) -> None:
+    install(tmp_path, "[autofi.operators]\ntriples = autofi_example.no_such_file:Triples\n")
+    assert run(tmp_path, "-c", "import autofi").returncode == 0
+    done = run(tmp_path, "-m", "autofi", "operators")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "autofi: error: The operator 'triples' of the distribution 'autofi-example' (entry point of the group "
+        "'autofi.operators') does not load: ModuleNotFoundError: No module named 'autofi_example.no_such_file'; repair "
+        "or uninstall 'autofi-example'.\n"
     )
 
-    class First(Candidate):
-        name, aliases = "first", ("one",)
 
-    class Second(Candidate):
-        name, aliases = "second", ("one",)
+def registry() -> Registry[Sampler]:
+    return Registry("sampler", Sampler, "autofi.samplers", "autofi.samplers", ConfigError)
 
-    registry.add(First)
-    with pytest.raises(SearchSpaceError, match="the operator 'one' is claimed by .*First and .*Second"):
-        registry.add(Second)
-    assert registry.registered_name("one") == "first"
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("dice = autofi.no_such_file:Dice", "ModuleNotFoundError: No module named 'autofi.no_such_file'"),
+        (
+            "dice = autofi.samplers.tpe:Dice",
+            "AttributeError: module 'autofi.samplers.tpe' has no attribute 'Dice'",
+        ),
+        (
+            "dice = autofi.errors:AutoFIError",
+            "TypeError: 'autofi.errors:AutoFIError' is no subclass of autofi.samplers.base.Sampler",
+        ),
+        ("dice = autofi.samplers.tpe:TPE", "ValueError: the name of the class is 'tpe'"),
+    ],
+)
+def test_what_is_wrong_with_one_is_told_at_every_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, reason: str
+) -> None:
+    install(tmp_path, f"[autofi.samplers]\n{line}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    samplers = registry()
+    for use in (samplers.all, lambda: samplers.get("tpe")):
+        with pytest.raises(ConfigError) as refusal:
+            use()
+        assert str(refusal.value) == (
+            "The sampler 'dice' of the distribution 'autofi-example' (entry point of the group 'autofi.samplers') does "
+            f"not load: {reason}; repair or uninstall 'autofi-example'."
+        )
+
+
+def test_a_name_or_alias_of_another_is_refused() -> None:
+    samplers = registry()
+    first, second, third = (
+        type(f"Sampler{number}", (Sampler,), {"name": name, "aliases": aliases})
+        for number, (name, aliases) in enumerate([("a", ("b",)), ("c", ("b",)), ("b", ())])
+    )
+    samplers.add(first)
+    for other in (second, third):
+        with pytest.raises(
+            ConfigError, match=f"the sampler 'b' is claimed by .*Sampler0 and .*{other.__name__}"
+        ):
+            samplers.add(other)
+    assert samplers.get("b") is samplers.get("a") is first
