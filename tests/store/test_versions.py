@@ -130,6 +130,7 @@ def test_its_data_has_its_fingerprint(kept: Path) -> None:
         assert open_workbench().dataset.fingerprint == study.record.data_fingerprint
 
 
+@pytest.mark.slow
 def test_it_is_resumed(kept: Path) -> None:
     with opened() as study:
         before = measured(study)
@@ -154,6 +155,7 @@ def test_it_is_reported(kept: Path) -> None:
     assert shown in Path("report/report.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_it_exports_scores_as_it_did(kept: Path) -> None:
     run("export", STUDY, "--output", "model", "--format", "onnx,torch", "--quiet")
     runtimes: tuple[Runtime, ...] = ("onnx", "torch")
@@ -167,6 +169,7 @@ def test_what_it_exports_scores_as_it_did(kept: Path) -> None:
     np.testing.assert_allclose(stored, read(PROBABILITIES), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_trial_of_it_is_retrained_and_exported(kept: Path) -> None:
     with opened() as study:
         won = study.stage("winner")
