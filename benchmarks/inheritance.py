@@ -20,7 +20,6 @@ from scipy.stats import kendalltau, spearmanr
 
 from autofi.core.device import pick_device
 from autofi.core.progress import SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.evaluation.workbench import Workbench
@@ -28,6 +27,7 @@ from autofi.metrics.ranking import auc, logloss
 from autofi.space.architecture import Architecture
 from autofi.space.load import load_space
 from autofi.space.resolve import resolve
+from autofi.store.search_settings import SearchSettings
 from autofi.supernet.context import Run
 from autofi.supernet.fold_supernets import train_path_supernets
 from autofi.supernet.slots import build_slots, streams_of

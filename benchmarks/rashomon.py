@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from autofi.core.progress import SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, PlantedTable, generate
 from autofi.evaluation.workbench import Workbench
@@ -26,6 +25,7 @@ from autofi.rashomon.result import RashomonSet
 from autofi.space.architecture import Architecture
 from autofi.space.head_config import ReadoutSizes
 from autofi.space.training_config import TrainingSettings
+from autofi.store.search_settings import SearchSettings
 
 #: Values of each of the fields that a wider table has beside the usual eight.
 WIDER = (20, 40)

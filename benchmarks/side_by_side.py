@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from autofi.core.device import pick_device
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.evaluation.parallel import Training, train_each
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import Workbench
+from autofi.store.search_settings import SearchSettings
 from benchmarks.paired import alternate, print_timings
 
 

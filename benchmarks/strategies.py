@@ -25,7 +25,6 @@ from rich.table import Table
 from autofi.api.local_workers import LocalWorkers
 from autofi.api.search import run_search
 from autofi.core.progress import SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
@@ -36,6 +35,7 @@ from autofi.space.architecture import Architecture
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyStore, resolve_storage
+from autofi.store.search_settings import SearchSettings
 from benchmarks.paired import machine
 
 #: By name: the strategy, who proposes, and on how many rows trials begin.

@@ -17,11 +17,11 @@ from rich.table import Table
 
 from autofi.baselines.boosted_trees import distinct_forms, fit_trees
 from autofi.cli.column_options import with_columns
-from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
 from autofi.metrics.ranking import auc, logloss
 from autofi.space.builtin import TREES
+from autofi.store.search_settings import SearchSettings
 from benchmarks.paired import machine
 
 

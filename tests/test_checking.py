@@ -17,7 +17,6 @@ import autofi
 from autofi.checks.run import DataChecks, check_data
 from autofi.cli.app import app
 from autofi.core.progress import SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.records.costs import COSTS, load_costs
@@ -25,6 +24,7 @@ from autofi.records.data_checks import load_checks
 from autofi.records.predictions import load_labels, predictions_file
 from autofi.records.value_frequencies import FREQUENCIES, load_frequencies
 from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import DATA
 from autofi.store.tables import StageRow
 from tests.data.checks.tables import used_apps

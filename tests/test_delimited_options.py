@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 import autofi
 from autofi import SchemaOverrides
 from autofi.cli.app import app
-from autofi.data.config import SearchSettings
 from autofi.data.encode import encode
 from autofi.data.load import open_again, open_data
 from autofi.data.schema_overrides import load_overrides
 from autofi.errors import DataError
 from autofi.readers import open_table
+from autofi.store.search_settings import SearchSettings
 
 DRAW = np.random.default_rng(0)
 #: A first row that looks like names, and a comma that divides as well as the vertical bar.

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autofi.data.config import READING, SearchSettings
+from autofi.data.config import READING
 from autofi.data.load import open_again, open_data
 from autofi.errors import DataError
+from autofi.store.search_settings import SearchSettings
 
 
 @pytest.fixture

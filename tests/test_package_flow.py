@@ -36,7 +36,7 @@ ORDER = (
         "report",
         "export",
     ),
-    *("serving", "study", "api", "classifier", "dashboard", "cli"),
+    *("serving", "study", "api", "classifier", "dashboard", "cli", "testing"),
 )
 #: What the root gives by name is of the packages themselves.
 ROOT_FILES = {"__init__", "__main__"}

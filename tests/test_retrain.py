@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import Workbench
 from autofi.space.builtin import builtin_spaces
 from autofi.space.load import load_space
+from autofi.store.search_settings import SearchSettings
 from tests.visits import visits
 
 SINGLE = [name for name, path in builtin_spaces().items() if load_space(path).single]

@@ -14,7 +14,6 @@ from optuna.distributions import CategoricalDistribution
 
 import autofi
 from autofi.core.progress import SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.errors import DataError, LimitError
 from autofi.metrics.ranking import auc, delong, gauc, logloss
 from autofi.records.best_trial import (
@@ -29,6 +28,7 @@ from autofi.records.best_trial import (
 from autofi.records.predictions import LABELS, load_predictions, save_predictions, trial_key
 from autofi.report.markdown import report_markdown
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
+from autofi.store.search_settings import SearchSettings
 from tests.store.examples import CREATED, start
 from tests.visits import visits
 

@@ -25,10 +25,9 @@ from autofi.core.bounded_yaml import read_yaml
 from autofi.core.device import pick_device
 from autofi.core.progress import Progress, SilentProgress
 from autofi.core.validated import Count, CountOrNone, Strict, first_fault, read_settings
-from autofi.data.config import SearchSettings
+from autofi.data.config import DEFAULT_SPLIT
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
-from autofi.data.split import DEFAULT_SPLIT
 from autofi.errors import ConfigError, SearchSpaceError, nearest
 from autofi.evaluation.parallel import default_jobs
 from autofi.evaluation.workbench import Workbench
@@ -40,6 +39,7 @@ from autofi.records.value_frequencies import save_frequencies
 from autofi.report.comparison_table import write_comparison
 from autofi.space.training_config import TrainingSettings
 from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.store.search_settings import SearchSettings
 from autofi.study.study import Study
 
 #: What the studies of a comparison are kept under: their models are named one by one, not drawn from a space.

@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 
 from autofi.api.work import Worked, work
-from autofi.core.engine_names import RAY
+from autofi.core.option_names import RAY
 from autofi.core.progress import Progress
 from autofi.errors import ConfigError, EngineError, MissingDependencyError
 from autofi.store import StorageURL

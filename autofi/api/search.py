@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from autofi.api.local_workers import LocalWorkers, WorkerPool
 from autofi.api.ray_workers import RayPlan, RayWorkers
 from autofi.baselines.train import check_baselines, default_baselines, run_baselines
 from autofi.core.device import pick_device
-from autofi.core.engine_names import OPTUNA
+from autofi.core.option_fields import called_with
+from autofi.core.option_names import OPTUNA
 from autofi.core.progress import Progress, SilentProgress
-from autofi.data.config import DEFAULT_STRATEGY, SearchSettings
 from autofi.data.load import open_data, source_name
 from autofi.data.schema_overrides import SchemaOverrides
-from autofi.data.split import DEFAULT_SPLIT
 from autofi.engine.finalists import run_finals
 from autofi.engine.observer import Observed, SearchObserver
+from autofi.engine.search_options import SearchOptions
 from autofi.engine.stopping import StoppingRule
 from autofi.engine.trials import measure_trials, prepare
 from autofi.errors import ConfigError
@@ -35,12 +33,13 @@ from autofi.records.predictions import save_labels
 from autofi.records.trial_metrics import check_measurable
 from autofi.records.value_frequencies import save_frequencies
 from autofi.records.winner import HAND, RULE, Choice, choose, chosen, crown
-from autofi.samplers.registry import DEFAULT_SAMPLER, get_sampler
+from autofi.samplers.registry import get_sampler
 from autofi.samplers.successive_halving import check_fidelity
 from autofi.space.architecture import Architecture
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, mask_password, resolve_storage
+from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import PROPOSAL
 from autofi.strategies.registry import get_strategy
 from autofi.study.dashboard_observer import DashboardObserver
@@ -50,117 +49,69 @@ from autofi.supernet.proposal import Proposal
 from autofi.text.data_warnings import warning_lines
 
 
-def search(
-    table: Any,
-    *,
-    target: str | None = None,
-    space: str | Path = "default",
-    study: str | None = None,
-    storage: str | None = None,
-    trials: int | None = None,
-    timeout: float | None = None,
-    seeds: int = 3,
-    device: str = "auto",
-    seed: int | None = None,
-    split: str = DEFAULT_SPLIT,
-    valid: Any = None,
-    test: Any = None,
-    overrides: SchemaOverrides | None = None,
-    query: str | None = None,
-    header: bool | None = None,
-    delimiter: str | None = None,
-    baselines: Sequence[str] | None = None,
-    refit: bool = False,
-    objectives: Sequence[str] | None = None,
-    limits: Sequence[str] | None = None,
-    strategy: str | None = None,
-    sampler: str | None = None,
-    fidelity: str | None = None,
-    plateau: int | None = None,
-    engine: str = OPTUNA,
-    tuner: str | None = None,
-    nni_python: str | Path | None = None,
-    jobs: int | None = None,
-    workers: int = 1,
-    worker_cpus: float | None = None,
-    worker_gpus: float | None = None,
-    worker_data: str | None = None,
-    progress: Progress | None = None,
-) -> Study:
+@called_with(SearchOptions)
+def search(options: SearchOptions) -> Study:
     """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines.
 
-    table       a path, a SQLAlchemy URL with `query`, a pandas, Polars or Arrow table, or `planted`
-    header      whether delimited text has a header; `delimiter` a character or `tab`: both are found out otherwise
-    trials      architectures trained from scratch, counted over all sittings of the study
-    timeout     seconds after which no further trial begins; what follows the search (retraining) still runs
-    seeds       times the winner is retrained
-    seed        of everything random: 0 unless it is given, or of a resumed study its own
-    objectives  names of `autofi.objectives.OBJECTIVES`, the first of which leads; by default the validation AUC
-    limits      such as `table_bytes<=50MB` and `auc>=0.7`, which the winner keeps
-    strategy    how candidates are come to: a name of `autofi.strategies.registry.strategies`
-    sampler     who proposes after the starts of the space: a name of `autofi.samplers.registry.samplers`
-    fidelity    `full`, or `halving` or `hyperband`: trials are first trained on a ninth and a third of the rows, and
-                only the best third of them goes on each time
-    plateau     end the search after so many trials in a row that came to nothing better
-    engine      `optuna`, or `nni`: a tuner of NNI proposes after the starts, in an experiment with a portal of its own;
-                or `ray`: as `optuna`, and all workers but this process are tasks of Ray, wherever it has room for them
-    tuner       a name of `autofi.nni.tuners.TUNERS`, by default TPE
-    nni_python  the interpreter that has NNI, if neither AUTOFI_NNI_PYTHON names it nor this one has it
-    jobs        trainings at once, each in a process of its own; by default one on a processor, several on a GPU
-    workers     processes on this machine that share the trials through the storage; each opens the data itself, and
-                GPUs are dealt out in turn. More may join from anywhere at any time: `autofi.work`
-    worker_cpus, worker_gpus  what a worker on Ray takes of its node, by default one core, and a GPU if `device` is one
-    worker_data  where the table lies on Ray's nodes, if not where it lies here
+    The same study name goes on where it stopped, with its own objectives, limits, seed, strategy, sampler and fidelity
+    where none are given. More workers may join from anywhere at any time: see `autofi.work`.
 
-    The same study name goes on where it stopped, with its own objectives, limits and seed where none are given; with
-    another space, other data or others of those it raises `StudyMismatchError`. Raises `AutoFIError` for anything wrong
-    with the input, before any work, and `LimitError` when nothing that was measured keeps the limits.
+    Raises:
+        AutoFIError: Anything is wrong with the input; before any work.
+        StudyMismatchError: The study was made with another space, other data or other objectives, limits or seed.
+        LimitError: Nothing that was measured keeps the limits.
     """
     begun = time.monotonic()
-    progress = progress or SilentProgress()
-    found_space = load_space(space)
-    chosen_device = pick_device(device)
-    if workers > 1 and source_name(table) is None:
+    table, progress = options.table, options.progress or SilentProgress()
+    found_space = load_space(options.space)
+    chosen_device = pick_device(options.device)
+    if options.workers > 1 and source_name(table) is None:
         raise ConfigError(
-            f"Workers open the data themselves: found a table in memory and {workers} workers; write it to a file, or "
-            "train several at once with jobs."
+            f"Workers open the data themselves: found a table in memory and {options.workers} workers; write it to a "
+            "file, or train several at once with jobs."
         )
-    tuning = choose_engine(engine, tuner, nni_python, sampler=sampler, workers=workers)
+    tuning = choose_engine(
+        options.engine, options.tuner, options.nni_python, sampler=options.sampler, workers=options.workers
+    )
     ray = RayPlan.choose(
-        engine,
-        workers=workers,
-        cpus=worker_cpus,
-        gpus=worker_gpus,
-        data=worker_data,
+        options.engine,
+        workers=options.workers,
+        cpus=options.worker_cpus,
+        gpus=options.worker_gpus,
+        data=options.worker_data,
         device=chosen_device,
     )
-    store = StudyStore(resolve_storage(storage))
-    name = study or default_name(source_name(table), found_space.name)
+    store = StudyStore(resolve_storage(options.storage))
+    name = options.study or default_name(source_name(table), found_space.name)
     # An unreachable storage, other goals, another plan or space are refused before the table is read.
     kept = store.settings(name) or {}
-    goals = Goals.parse(objectives, limits, kept=Goals.from_json(kept) if kept else None)
-    seed = int(kept.get("seed", 0)) if seed is None else seed
+    goals = Goals.parse(options.objectives, options.limits, kept=Goals.from_json(kept) if kept else None)
+    seed = int(kept.get("seed", SearchSettings.seed)) if options.seed is None else options.seed
     if tuning is not None:
         check_single(goals)
     settings = SearchSettings(
         source=source_name(table),
-        target=target,
-        query=query,
-        split=str(split),
-        valid=source_name(valid),
-        test=source_name(test),
-        overrides=(overrides or SchemaOverrides()).with_text(header=header, delimiter=delimiter).to_json(),
-        trials=trials or (1 if found_space.single else SearchSettings.trials),
-        seeds=seeds,
+        target=options.target,
+        query=options.query,
+        split=str(options.split),
+        valid=source_name(options.valid),
+        test=source_name(options.test),
+        overrides=(options.overrides or SchemaOverrides())
+        .with_text(header=options.header, delimiter=options.delimiter)
+        .to_json(),
+        trials=options.trials or (1 if found_space.single else SearchSettings.trials),
+        seeds=options.seeds,
         seed=seed,
-        baselines=default_baselines(progress) if baselines is None else check_baselines(baselines),
-        refit=refit,
+        baselines=default_baselines(progress)
+        if options.baselines is None
+        else check_baselines(options.baselines),
+        refit=options.refit,
         objectives=goals.names,
         limits=tuple(map(str, goals.limits)),
-        sampler=get_sampler(sampler or kept.get("sampler", DEFAULT_SAMPLER)).name,
-        strategy=get_strategy(strategy or kept.get("strategy", DEFAULT_STRATEGY)).name,
-        fidelity=check_fidelity(fidelity or kept.get("fidelity", SearchSettings.fidelity)),
-        engine=OPTUNA if tuning is None else engine,
+        sampler=get_sampler(options.sampler or kept.get("sampler", SearchSettings.sampler)).name,
+        strategy=get_strategy(options.strategy or kept.get("strategy", SearchSettings.strategy)).name,
+        fidelity=check_fidelity(options.fidelity or kept.get("fidelity", SearchSettings.fidelity)),
+        engine=OPTUNA if tuning is None else options.engine,
         tuner=None if tuning is None else tuning.tuner.name,
     )
     store.check_same(
@@ -173,7 +124,7 @@ def search(
         ray.check(store.url)
     progress.phase("encode")
     opened = time.monotonic()
-    dataset = open_data(table, settings, valid=valid, test=test, note=progress.note)
+    dataset = open_data(table, settings, valid=options.valid, test=options.test, note=progress.note)
     check_measurable(goals, dataset)
     encoded = time.monotonic()
     handle = store.create_or_resume(
@@ -185,12 +136,14 @@ def search(
         data_fingerprint=dataset.fingerprint,
         settings=settings.to_json(),
     )
-    bench = Workbench(dataset, device=chosen_device, seed=seed, jobs=jobs or default_jobs(chosen_device))
+    bench = Workbench(
+        dataset, device=chosen_device, seed=seed, jobs=options.jobs or default_jobs(chosen_device)
+    )
     crew: WorkerPool
     if ray is None:
-        crew = LocalWorkers(name, store.url, workers - 1, device=chosen_device, progress=progress)
+        crew = LocalWorkers(name, store.url, options.workers - 1, device=chosen_device, progress=progress)
     else:
-        crew = RayWorkers(name, store.url, workers - 1, plan=ray, progress=progress)
+        crew = RayWorkers(name, store.url, options.workers - 1, plan=ray, progress=progress)
     observed = Observed(DashboardObserver(), progress)
     with handle:
         apart = dataset.apart_names
@@ -203,7 +156,7 @@ def search(
             progress.note(line)
         save_labels(handle, dataset)
         save_frequencies(handle, dataset)
-        deadline = None if timeout is None else begun + timeout
+        deadline = None if options.timeout is None else begun + options.timeout
         run_search(
             handle,
             bench,
@@ -211,7 +164,7 @@ def search(
             trials=settings.trials,
             seed=seed,
             deadline=deadline,
-            plateau=plateau,
+            plateau=options.plateau,
             crew=crew,
             tuning=tuning,
             observed=observed,
@@ -221,14 +174,28 @@ def search(
         searched = time.monotonic()
         choice = choose_winner(handle, progress)
         architecture = Architecture.from_json(handle.trial(choice.trial).architecture)
-        retrain_winner(handle, bench, architecture, seeds=seeds, seed=seed, refit=refit, progress=progress)
+        retrain_winner(
+            handle,
+            bench,
+            architecture,
+            seeds=settings.seeds,
+            seed=seed,
+            refit=settings.refit,
+            progress=progress,
+        )
         spent = searched - encoded + (handle.stage("seconds") or {}).get("search", 0.0)
         run_baselines(
-            handle, bench, settings.baselines, seeds=seeds, seed=seed, seconds=spent, progress=progress
+            handle,
+            bench,
+            settings.baselines,
+            seeds=settings.seeds,
+            seed=seed,
+            seconds=spent,
+            progress=progress,
         )
         ended = time.monotonic()
         add_seconds(handle, encode=encoded - opened, search=searched - encoded, retrain=ended - searched)
-        crown(handle, choice, refit=refit)
+        crown(handle, choice, refit=settings.refit)
         observed.tell(SearchObserver.models_trained, handle)
     return Study(store, handle, bench)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from autofi.core.device import pick_device
 from autofi.core.progress import Progress, SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_again
 from autofi.engine.observer import Observed
 from autofi.engine.stopping import StoppingRule
@@ -17,6 +16,7 @@ from autofi.evaluation.parallel import default_jobs
 from autofi.evaluation.workbench import Workbench
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import PROPOSAL, STAGE
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.supernet.proposal import Proposal

@@ -11,7 +11,6 @@ from typing import Any
 from autofi.baselines.boosted_trees import fit_trees
 from autofi.core.memmap import VARIABLE, memory_limit
 from autofi.core.progress import Progress, watch
-from autofi.data.config import DEFAULT_BASELINES
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.parallel import FAILURES, Retraining, try_each
 from autofi.evaluation.part_metrics import part_metrics
@@ -21,7 +20,7 @@ from autofi.records.costs import record_costs
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import baseline_key, save_predictions
 from autofi.space.architecture import Architecture
-from autofi.space.builtin import TREES
+from autofi.space.builtin import DEFAULT_BASELINES, TREES
 from autofi.space.load import load_named_spaces
 from autofi.store import ModelRole, StudyHandle
 

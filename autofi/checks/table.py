@@ -6,10 +6,9 @@ from typing import Any
 
 from autofi.checks.run import DataChecks, check_data
 from autofi.core.progress import Progress, SilentProgress
-from autofi.data.config import SearchSettings
+from autofi.data.config import DEFAULT_SPLIT, DataConfig
 from autofi.data.load import open_data, source_name
 from autofi.data.schema_overrides import SchemaOverrides
-from autofi.data.split import DEFAULT_SPLIT
 
 
 def check_table(
@@ -32,7 +31,7 @@ def check_table(
     does. Labels of test rows are not read.
     """
     progress = progress or SilentProgress()
-    settings = SearchSettings(
+    settings = DataConfig(
         source=source_name(source),
         target=target,
         query=query,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autofi.cli.options import COLUMNS, SPLIT, Delimiter, Header
+from autofi.cli.options import Delimiter, Header
+from autofi.engine.search_options import COLUMNS, SPLIT
 from autofi.errors import ConfigError
 
 if TYPE_CHECKING:

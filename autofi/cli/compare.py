@@ -9,6 +9,7 @@ import typer
 
 from autofi.cli import options
 from autofi.cli.early_checks import check_comparison
+from autofi.cli.field_options import SearchCommand
 from autofi.cli.output import print_json, say, working
 
 EXAMPLES = (
@@ -38,7 +39,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: options.Device = "auto",
     jobs: options.Jobs = None,
     storage: options.Storage = None,
     as_json: options.Json = False,
@@ -72,4 +73,4 @@ def compare(
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog=EXAMPLES)(compare)
+    app.command(epilog=EXAMPLES, cls=SearchCommand)(compare)

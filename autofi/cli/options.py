@@ -8,50 +8,23 @@ from typing import Annotated
 
 import typer
 
+from autofi.cli.field_options import typer_option
+from autofi.engine.search_options import GOALS
 from autofi.errors import ConfigError
 
 DATA_HELP = (
     "A CSV, TSV, Parquet, Arrow, JSON or libsvm file, a folder or glob of them, a database URL with --query, "
     "or [bold]planted[/bold] (generated data with a known truth)."
 )
-COLUMNS = "Columns"
-GOALS = "Goals"
-SPLIT = "Split"
 
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        "--storage",
-        envvar="AUTOFI_STORAGE",
-        help="Database of the studies, as a URL. [dim]default: sqlite:///studies/autofi.db[/dim]",
-        show_default=False,
-        metavar="URL",
-    ),
-]
+Storage = Annotated[str | None, typer_option("storage")]
 Study = Annotated[
     str, typer.Argument(help="Name of a study; [bold]autofi studies[/bold] lists them.", metavar="STUDY")
 ]
 Bundle = Annotated[Path, typer.Argument(help="Folder written by [bold]autofi export[/bold].", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Jobs = Annotated[
-    int | None,
-    typer.Option(
-        help="Trainings at once, each in a process of its own. [dim]default: 1, on a GPU 4[/dim]",
-        min=1,
-        show_default=False,
-    ),
-]
-Objectives = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--objective",
-        help="What to make better, the first of them leading: auc, logloss, gauc, parameters, table_bytes, flops or "
-        "latency. Repeatable. [dim]default: auc[/dim]",
-        rich_help_panel=GOALS,
-        metavar="NAME",
-        show_default=False,
-    ),
-]
+Device = Annotated[str, typer_option("device")]
+Jobs = Annotated[int | None, typer_option("jobs")]
 Most = Annotated[
     list[str] | None,
     typer.Option(
@@ -73,47 +46,13 @@ Least = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
-Header = Annotated[
-    bool | None,
-    typer.Option(
-        "--header/--no-header",
-        help="Whether the first row of CSV or TSV holds the names. [dim]default: found out[/dim]",
-        show_default=False,
-    ),
-]
-Delimiter = Annotated[
-    str | None,
-    typer.Option(
-        help="What divides the cells of CSV: a character, or tab. [dim]default: found out[/dim]",
-        metavar="C",
-        show_default=False,
-    ),
-]
-Query = Annotated[
-    str | None,
-    typer.Option(help="SQL to run when DATA is a database URL.", metavar="SQL", show_default=False),
-]
-Target = Annotated[
-    str | None,
-    typer.Option(
-        help="Column with the clicks: 0/1, -1/1 or true/false.", rich_help_panel=COLUMNS, metavar="C"
-    ),
-]
-Split = Annotated[
-    str | None,
-    typer.Option(
-        help="random:0.8,0.1,0.1, time:COLUMN or group:COLUMN. [dim]default: random:0.8,0.1,0.1[/dim]",
-        rich_help_panel=SPLIT,
-        show_default=False,
-        metavar="RULE",
-    ),
-]
-ValidFile = Annotated[
-    Path | None, typer.Option("--valid", help="File with the validation rows.", rich_help_panel=SPLIT)
-]
-TestFile = Annotated[
-    Path | None, typer.Option("--test", help="File with the test rows.", rich_help_panel=SPLIT)
-]
+Header = Annotated[bool | None, typer_option("header")]
+Delimiter = Annotated[str | None, typer_option("delimiter")]
+Query = Annotated[str | None, typer_option("query")]
+Target = Annotated[str | None, typer_option("target")]
+Split = Annotated[str | None, typer_option("split")]
+ValidFile = Annotated[Path | None, typer_option("valid")]
+TestFile = Annotated[Path | None, typer_option("test")]
 
 _UNIT_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")

@@ -18,14 +18,13 @@ from autofi.cli.early_checks import (
     check_table,
     check_trial,
 )
+from autofi.cli.field_options import SearchCommand
 from autofi.cli.output import print_json, say, working
+from autofi.cli.search_parameters import with_search_options
 
 if TYPE_CHECKING:
     from autofi import Study
 
-PLAN = "Plan"
-NNI = "NNI"
-RAY = "Ray"
 SEARCH_EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "autofi search   [dim]generated data with a known truth, about two minutes[/dim]\n\n"
@@ -58,213 +57,43 @@ RETRAIN_EXAMPLES = (
 
 
 @with_columns
+@with_search_options
 def search(
+    *,
     data: Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="[DATA]")] = "planted",
-    target: options.Target = None,
-    space: Annotated[
-        str, typer.Option(help="Name or YAML file of a search space; [bold]autofi spaces[/bold] lists them.")
-    ] = "default",
-    study: Annotated[
-        str | None,
-        typer.Option(help="Name to keep the study under; the same name resumes it.", show_default=False),
-    ] = None,
-    storage: options.Storage = None,
-    trials: Annotated[
-        int | None, typer.Option(help="How many architectures to evaluate.", min=1, show_default=False)
-    ] = None,
-    timeout: Annotated[
-        str | None,
-        typer.Option(
-            help="Stop the search after this long, such as 90s, 10m or 2h; what is finished is kept.",
-            metavar="TIME",
-            show_default=False,
-        ),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            help="How many times the winner is retrained. [dim]default: 3[/dim]", min=1, show_default=False
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    jobs: options.Jobs = None,
-    workers: Annotated[
-        int,
-        typer.Option(help="Processes that share the trials, this one included; GPUs are dealt out.", min=1),
-    ] = 1,
-    strategy: Annotated[
-        str | None,
-        typer.Option(
-            help="How candidates are come to: staged (a supernet first), scratch or gradient. "
-            "[dim]default: staged[/dim]",
-            metavar="NAME",
-            show_default=False,
-            rich_help_panel=PLAN,
-        ),
-    ] = None,
-    sampler: Annotated[
-        str | None,
-        typer.Option(
-            help="Who proposes: tpe, random, gp, nsga2, cmaes or evolution. [dim]default: tpe[/dim]",
-            metavar="NAME",
-            show_default=False,
-            rich_help_panel=PLAN,
-        ),
-    ] = None,
-    fidelity: Annotated[
-        str | None,
-        typer.Option(
-            help="full, or halving or hyperband: trials begin on a ninth of the rows, the best go on. "
-            "[dim]default: full[/dim]",
-            metavar="NAME",
-            show_default=False,
-            rich_help_panel=PLAN,
-        ),
-    ] = None,
-    plateau: Annotated[
-        int | None,
-        typer.Option(
-            help="End after so many trials in a row that came to nothing better.",
-            min=1,
-            show_default=False,
-            rich_help_panel=PLAN,
-        ),
-    ] = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="optuna; or nni: a tuner of NNI proposes, its portal's address is printed; or ray: as optuna, "
-            "with the workers on Ray.",
-            rich_help_panel=PLAN,
-            metavar="NAME",
-        ),
-    ] = "optuna",
-    tuner: Annotated[
-        str | None,
-        typer.Option(
-            help="NNI's tuner: TPE, Anneal, Evolution, GridSearch or Random. [dim]default: TPE[/dim]",
-            rich_help_panel=NNI,
-            metavar="NAME",
-            show_default=False,
-        ),
-    ] = None,
-    nni_python: Annotated[
-        str | None,
-        typer.Option(
-            envvar="AUTOFI_NNI_PYTHON",
-            help="The interpreter that has NNI 3.0. [dim]default: this one[/dim]",
-            rich_help_panel=NNI,
-            metavar="PYTHON",
-            show_default=False,
-        ),
-    ] = None,
-    worker_cpus: Annotated[
-        float | None,
-        typer.Option(
-            help="Cores that a worker on Ray takes. [dim]default: 1[/dim]",
-            rich_help_panel=RAY,
-            metavar="N",
-            show_default=False,
-        ),
-    ] = None,
-    worker_gpus: Annotated[
-        float | None,
-        typer.Option(
-            help="GPUs that a worker on Ray takes, such as 0.5. [dim]default: 1 if the search is on one, else 0[/dim]",
-            rich_help_panel=RAY,
-            metavar="N",
-            show_default=False,
-        ),
-    ] = None,
-    worker_data: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the table lies on Ray's nodes, if not where it lies here.",
-            rich_help_panel=RAY,
-            metavar="DATA",
-            show_default=False,
-        ),
-    ] = None,
-    objective: options.Objectives = None,
+    given: dict[str, Any],
     maximum: options.Most = None,
     minimum: options.Least = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            help="Of everything random. [dim]default: 0, or that of the study that is resumed[/dim]",
-            min=0,
-            show_default=False,
-        ),
-    ] = None,
-    baselines: Annotated[
-        str | None,
-        typer.Option(
-            help="Models to compare with, such as lightgbm,catboost,dnn,fm,lr; or none.",
-            metavar="LIST",
-            show_default=False,
-        ),
-    ] = None,
-    refit: Annotated[
-        bool,
-        typer.Option(
-            "--refit", help="Retrain on train and valid together, for the number of steps found on train."
-        ),
-    ] = False,
-    split: options.Split = None,
-    valid: options.ValidFile = None,
-    test: options.TestFile = None,
-    query: options.Query = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
-    *,
     overrides: Any,
 ) -> None:
     """Search an architecture for a table of clicks, retrain the winner, compare it with the baselines."""
+    limits = options.parse_limits(maximum, minimum)
+    if limits is not None:
+        given["limits"] = limits
+    if overrides is not None:
+        given["overrides"] = overrides
+    if data == "planted":
+        given = DEMONSTRATION | given
+    split, storage = given.get("split"), given.get("storage")
     check_one_split(split, overrides)
-    settings = (DEMONSTRATION if data == "planted" else {}) | _given(
-        trials=trials,
-        seeds=seeds,
-        timeout=None if timeout is None else options.parse_duration(timeout),
-        split=split,
-        valid=valid,
-        test=test,
-        objectives=objective,
-        limits=options.parse_limits(maximum, minimum),
-        baselines=None if baselines is None else options.parse_list(baselines),
+    if "space" in given:
+        check_space(given["space"])
+    check_new_study(given.get("study"), storage)
+    check_baselines(given.get("baselines"))
+    check_table(
+        data,
+        target=given.get("target"),
         overrides=overrides,
+        query=given.get("query"),
+        split=split,
+        others=(given.get("valid"), given.get("test")),
     )
-    check_space(space)
-    check_new_study(study, storage)
-    check_baselines(settings.get("baselines"))
-    check_table(data, target=target, overrides=overrides, query=query, split=split, others=(valid, test))
     import autofi
 
     with working(quiet=quiet) as progress:
-        found = autofi.search(
-            data,
-            target=target,
-            space=space,
-            study=study,
-            storage=storage,
-            device=device,
-            seed=seed,
-            query=query,
-            refit=refit,
-            jobs=jobs,
-            workers=workers,
-            worker_cpus=worker_cpus,
-            worker_gpus=worker_gpus,
-            worker_data=worker_data,
-            strategy=strategy,
-            sampler=sampler,
-            fidelity=fidelity,
-            plateau=plateau,
-            engine=engine,
-            tuner=tuner,
-            nni_python=nni_python,
-            progress=progress,
-            **settings,
-        )
+        found = autofi.search(data, **given, progress=progress)
     _report(found, storage=storage, as_json=as_json, quiet=quiet)
 
 
@@ -283,7 +112,7 @@ def worker(
     ] = None,
     header: options.Header = None,
     delimiter: options.Delimiter = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: options.Device = "auto",
     jobs: options.Jobs = None,
     storage: options.Storage = None,
     as_json: options.Json = False,
@@ -365,12 +194,7 @@ def _report(study: Study, *, storage: str | None, as_json: bool, quiet: bool) ->
         print_summary(summary, leaderboard_rows(study), storage=storage, stderr=as_json)
 
 
-def _given(**values: Any) -> dict[str, Any]:
-    """Only what was given, so that the library's own defaults hold for the rest."""
-    return {key: value for key, value in values.items() if value is not None}
-
-
 def register(app: typer.Typer) -> None:
-    app.command(epilog=SEARCH_EXAMPLES)(search)
-    app.command(epilog=WORKER_EXAMPLES)(worker)
+    app.command(epilog=SEARCH_EXAMPLES, cls=SearchCommand)(search)
+    app.command(epilog=WORKER_EXAMPLES, cls=SearchCommand)(worker)
     app.command(epilog=RETRAIN_EXAMPLES)(retrain)

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from autofi.dashboard.study_state import WINNER, StudyState, state_of, stopped_by
 from autofi.dashboard.summary_cache import Found, Results, Summary
-from autofi.data.config import SearchSettings
 from autofi.store import StudyOverview, TrialState
+from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import GOAL, PROPOSAL, STOPPED
 from autofi.store.winner_record import kept_reason
 from autofi.text.verdict import untested_words, verdict

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from autofi.core.memmap import memory_limit, scratch_folder
-from autofi.data.config import READING, SearchSettings
+from autofi.data.config import DEFAULT_SPLIT, READING, DataConfig
 from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
 from autofi.data.planted import planted_from_name
 from autofi.data.schema_inference import InferredSchema, infer_schema
 from autofi.data.schema_overrides import SchemaOverrides
-from autofi.data.split import DEFAULT_SPLIT, SplitSpec
+from autofi.data.split import SplitSpec
 from autofi.errors import ConfigError, DataError
 from autofi.readers import Table, is_delimited, open_table
 
@@ -60,7 +60,7 @@ def inspect_table(
 
 def open_data(
     source: Any,
-    settings: SearchSettings,
+    settings: DataConfig,
     *,
     valid: Any = None,
     test: Any = None,
@@ -109,7 +109,7 @@ def _open_like(source: Any, overrides: SchemaOverrides, names: Sequence[str]) ->
 
 
 def open_again(
-    settings: SearchSettings,
+    settings: DataConfig,
     *,
     study: str,
     fingerprint: str,

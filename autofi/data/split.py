@@ -508,6 +508,3 @@ def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _seed_hash(seed: int) -> np.uint64:
     return splitmix64(np.array([seed % (1 << 64)], dtype=np.uint64))[0]  # type: ignore[no-any-return]
-
-
-DEFAULT_SPLIT = "random:0.8,0.1,0.1"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autofi.core.option_names import Fidelity
 from autofi.core.progress import watch
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.evaluation.parallel import Training, try_each
 from autofi.evaluation.workbench import Measurement, Workbench
 from autofi.records.predictions import save_predictions, share_predictions, trial_key
 from autofi.records.trial_metrics import auc_to_beat, rung_history, validation_figures
-from autofi.samplers.successive_halving import FACTOR, Fidelity, first_rung, rungs_of, should_continue
+from autofi.samplers.successive_halving import FACTOR, first_rung, rungs_of, should_continue
 from autofi.space.architecture import Architecture
 from autofi.store import StudyHandle, TrialRecord
 from autofi.store.stage_keys import STAGE

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from optuna.distributions import BaseDistribution
 
 from autofi.core.progress import Progress
-from autofi.data.config import SearchSettings
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.run_trial import RunningTrial, measure
 from autofi.engine.stopping import StoppingRule
@@ -20,6 +19,7 @@ from autofi.samplers.base import ObservedTrial
 from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialRecord, TrialState
+from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import STAGE, STOPPED
 from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import get_strategy

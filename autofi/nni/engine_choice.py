@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autofi.core.engine_names import NNI, OPTUNA, RAY
+from autofi.core.option_names import DEFAULT_SAMPLER, ENGINES, NNI
 from autofi.errors import ConfigError, nearest
 from autofi.nni.candidates import Tuning
 from autofi.nni.interpreter import find_nni
 from autofi.nni.tuners import DEFAULT_TUNER, get_tuner
 from autofi.objectives.objectives import Goals
-from autofi.samplers.registry import DEFAULT_SAMPLER
 
 
 def choose_engine(
@@ -20,8 +19,8 @@ def choose_engine(
 
     Raises ConfigError for what does not go together, and MissingDependencyError where NNI is not found.
     """
-    if engine not in (OPTUNA, NNI, RAY):
-        raise ConfigError(f"No engine named '{engine}': {nearest(engine, (OPTUNA, NNI, RAY))}")
+    if engine not in ENGINES:
+        raise ConfigError(f"No engine named '{engine}': {nearest(engine, ENGINES)}")
     if engine != NNI:
         if tuner is not None:
             raise ConfigError(

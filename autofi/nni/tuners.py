@@ -6,11 +6,12 @@ Each was tried with NNI 3.0, the last there will be: its repository is archived.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from autofi.errors import ConfigError, nearest
-from autofi.objectives.objectives import Direction
-from autofi.samplers.optuna import RANDOM_TRIALS
+
+if TYPE_CHECKING:
+    from autofi.objectives.objectives import Direction
 
 DEFAULT_TUNER = "TPE"
 #: Individuals of NNI's evolution: as many trials are random first, 32 unless told.
@@ -36,6 +37,9 @@ class Tuner:
 
     def arguments(self, direction: Direction, seed: int) -> dict[str, Any]:
         """The arguments of its class."""
+        # Imports Optuna; a command's help, which lists the tuners, does without.
+        from autofi.samplers.optuna import RANDOM_TRIALS
+
         known = {
             "optimize_mode": direction,
             "seed": seed,

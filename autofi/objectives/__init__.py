@@ -1,5 +1,5 @@
 """Objectives and limits of a search, by name."""
 
-from autofi.objectives.objectives import OBJECTIVES, Goals, Objective
+from autofi.objectives.objectives import OBJECTIVES, Direction, Goals, Limit, Objective, pareto_front
 
-__all__ = ["OBJECTIVES", "Goals", "Objective"]
+__all__ = ["OBJECTIVES", "Direction", "Goals", "Limit", "Objective", "pareto_front"]

@@ -6,13 +6,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal
 
 from autofi.core.units import short
 from autofi.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Direction = Literal["maximize", "minimize"]
 
@@ -243,6 +244,9 @@ def pareto_front(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.
 
     Equal points are on the front together. Cost: one pass over what is left for every point of the front.
     """
+    # Not above: a command's help lists the objectives.
+    import numpy as np
+
     signs = np.array([as_loss(1.0, direction) for direction in directions])
     losses = np.asarray(values, dtype=np.float64).reshape(-1, len(signs)) * signs
     # Rows rise from the first column on: a point is dominated by an earlier one or by none.

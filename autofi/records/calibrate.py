@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from autofi.data.config import SearchSettings
 from autofi.errors import ConfigError, ExportError, nearest
 from autofi.metrics.calibration import ece
 from autofi.metrics.calibrators import CALIBRATIONS, Calibration, logits_of
 from autofi.metrics.ranking import auc, logloss
 from autofi.records.predictions import Predictions, load_labels, load_predictions, load_weights, model_key
 from autofi.store import ModelRecord, StudyHandle
+from autofi.store.search_settings import SearchSettings
 
 Figures = dict[str, float]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from autofi.core.engine_names import NNI
+from autofi.core.option_names import NNI
 from autofi.records.winner_reasons import read_before
 from autofi.store import StudyRecord
 from autofi.text.architecture import boosted_words, told

@@ -8,22 +8,24 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from autofi.core.engine_names import NNI
-from autofi.data.config import SearchSettings
-from autofi.data.split import DEFAULT_SPLIT
+from autofi.core.option_fields import flags_of, said_of
+from autofi.core.option_names import NNI, OPTUNA
+from autofi.data.config import DEFAULT_SPLIT
+from autofi.engine.search_options import SearchOptions
 from autofi.errors import SearchSpaceError
 from autofi.readers.urls import is_database_url
 from autofi.report.findings import Findings
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import mask_password
+from autofi.store.search_settings import SearchSettings
 
 #: Where the repeated study is kept: the same name in the storage of the first would resume that.
 STORAGE = "sqlite:///repeated.db"
@@ -102,7 +104,7 @@ def _is_space(text: str) -> bool:
 
 
 def _command(findings: Findings, settings: SearchSettings, notes: list[str]) -> str:
-    record, files = findings.record, []
+    files = []
     assert settings.source is not None
     space = _space(findings)
     if space == SPACE_FILE:
@@ -112,70 +114,67 @@ def _command(findings: Findings, settings: SearchSettings, notes: list[str]) -> 
     if said is None:
         files.append(_written(SCHEMA_FILE, yaml.safe_dump(overrides, sort_keys=False, allow_unicode=True)))
         said = [("--schema", SCHEMA_FILE)]
-    options: list[tuple[str, str]] = []
+    given = _given(findings, settings) | {"space": space}
     target = settings.target or overrides.get("target")
     if target is not None:
-        options.append(("--target", str(target)))
-    options += [("--space", space), ("--study", record.name), ("--storage", STORAGE)]
-    if settings.query:
-        options.append(("--query", settings.query))
-    options += said
-    if settings.split != DEFAULT_SPLIT:
-        options.append(("--split", settings.split))
-    for flag, place in (("--valid", settings.valid), ("--test", settings.test)):
-        if place is not None:
-            options.append((flag, _place(place, notes)))
-    options += [("--trials", str(findings.asked or settings.trials)), ("--seeds", str(settings.seeds))]
-    options += [("--seed", str(settings.seed)), ("--strategy", settings.strategy)]
-    options += [("--sampler", settings.sampler), ("--fidelity", settings.fidelity)]
+        given["target"] = str(target)
+    for name in ("valid", "test"):
+        if name in given:
+            given[name] = _place(given[name], notes)
     if settings.engine == NNI:
-        options = [option for option in options if option[0] != "--sampler"]
-        options += [("--engine", NNI), ("--tuner", str(settings.tuner))]
         notes.append("NNI needs an interpreter of its own: add --nni-python or set AUTOFI_NNI_PYTHON.")
-    if findings.plateau is not None:
-        options.append(("--plateau", str(findings.plateau)))
-    options.append(("--baselines", ",".join(settings.baselines) or "none"))
-    options += [("--objective", name) for name in settings.objectives]
-    options += [_limit(text) for text in settings.limits]
     line = ["autofi", "search", _place(settings.source, notes)]
-    parts = [shlex.join(line), *(_told(flag, value) for flag, value in options)]
-    if settings.refit:
-        parts.append("--refit")
+    options = [part for field in fields(SearchOptions) for part in _flagged(field, given.get(field.name))]
+    parts = [shlex.join(line), *options, *(_told(flag, value) for flag, value in said)]
     return "\n".join([*files, " \\\n  ".join(parts)])
 
 
 def _script(findings: Findings, settings: SearchSettings) -> str:
     overrides = dict(settings.overrides)
     space = _space(findings)
-    given: dict[str, Any] = {
-        "target": settings.target,
-        "space": space,
-        "study": findings.record.name,
-        "storage": STORAGE,
-        "trials": findings.asked or settings.trials,
-        "seeds": settings.seeds,
-        "seed": settings.seed,
-        "split": settings.split,
-        "baselines": settings.baselines,
-        "refit": settings.refit,
-        "objectives": settings.objectives,
-        "limits": settings.limits,
-        "strategy": settings.strategy,
-        "sampler": None if settings.engine == NNI else settings.sampler,
-        "fidelity": settings.fidelity,
-        "plateau": findings.plateau,
-        "engine": settings.engine,
-        "tuner": settings.tuner,
-    }
-    lines = [f"    {name}={value!r}," for name, value in given.items() if value not in (None, ())]
-    if not settings.baselines:
-        lines.append("    baselines=(),")
+    given = _given(findings, settings) | {"space": space}
+    lines = [
+        f"    {field.name}={given[field.name]!r}," for field in fields(SearchOptions) if field.name in given
+    ]
     if overrides:
         lines.append(f"    overrides=autofi.SchemaOverrides.model_validate({overrides!r}),")
     files = []
     if space == SPACE_FILE:
         files = ["from pathlib import Path", f"Path({SPACE_FILE!r}).write_text({_space_yaml(findings)!r})"]
     return "\n".join(["import autofi", *files, "autofi.search(", "    table,", *lines, ")"])
+
+
+def _given(findings: Findings, settings: SearchSettings) -> dict[str, Any]:
+    """The arguments of the search that differ from what is so anyway, but for the table, the space and `overrides`."""
+    kept = {field.name: getattr(settings, field.name) for field in fields(SearchSettings)}
+    del kept["source"], kept["reading"], kept["overrides"]
+    asked = {
+        **kept,
+        "study": findings.record.name,
+        "storage": STORAGE,
+        "trials": findings.asked or settings.trials,
+        "plateau": findings.plateau,
+    }
+    if settings.engine == NNI:
+        del asked["sampler"]
+    # A rule of the split is refused beside a column that says it.
+    plain = {"split": DEFAULT_SPLIT, "engine": OPTUNA, "refit": False, "limits": ()}
+    return {name: value for name, value in asked.items() if value is not None and value != plain.get(name)}
+
+
+def _flagged(field: Field[Any], value: Any) -> list[str]:
+    """An option and its value as words of a shell; none where it has no value."""
+    if value is None:
+        return []
+    if value is True:
+        return list(flags_of(field))
+    said = said_of(field)
+    if said.form == "limits":
+        return [_told(*_limit(text)) for text in value]
+    (flag,) = flags_of(field)
+    if said.form == "names":
+        return [_told(flag, ",".join(value) or "none")]
+    return [_told(flag, str(one)) for one in (value if said.form == "repeated" else (value,))]
 
 
 def _column_options(overrides: Mapping[str, Any]) -> list[tuple[str, str]] | None:

@@ -1,4 +1,33 @@
-"""Search engines: from measured trials to the next proposal; they know neither torch nor SQL.
+"""Samplers: from measured trials to the next proposal; they know neither torch nor SQL.
 
 A sampler is one file here, one class, one decorator.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autofi.samplers.base import ObservedTrial, Sampler, SamplerContext
+    from autofi.samplers.registry import get_sampler, register, samplers
+
+_WHERE = {
+    "ObservedTrial": "base",
+    "Sampler": "base",
+    "SamplerContext": "base",
+    "get_sampler": "registry",
+    "register": "registry",
+    "samplers": "registry",
+}
+
+__all__ = ["ObservedTrial", "Sampler", "SamplerContext", "get_sampler", "register", "samplers"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: Optuna takes a second, and the names of samplers are read without.
+    if name not in _WHERE:
+        raise AttributeError(f"module 'autofi.samplers' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"autofi.samplers.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value

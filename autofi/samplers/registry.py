@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from autofi.core.option_names import DEFAULT_SAMPLER
 from autofi.core.registry import Registry
 from autofi.errors import ConfigError
 from autofi.samplers.base import Sampler, SamplerContext
-
-DEFAULT_SAMPLER = "tpe"
 
 _REGISTRY: Registry[Sampler] = Registry("sampler", Sampler, "autofi.samplers", "autofi.samplers", ConfigError)
 Registered = TypeVar("Registered", bound=type[Sampler])

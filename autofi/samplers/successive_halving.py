@@ -10,19 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner
 
+from autofi.core.option_names import Fidelity
 from autofi.core.optuna_logging import quiet_optuna
 from autofi.errors import ConfigError, nearest
 from autofi.objectives.objectives import Direction, dominates
 from autofi.samplers.base import ObservedTrial
 
-#: `full`: every trial is trained on all rows at once.
-Fidelity = Literal["full", "halving", "hyperband"]
 #: Of the trials on a rung, one in so many goes on; its next rung has as many times the rows.
 FACTOR = 3
 #: Shares of the training rows, rung by rung.

@@ -11,6 +11,8 @@ from autofi.errors import SearchSpaceError, nearest
 VARIABLE = "AUTOFI_SPACES"
 #: Models beside which spaces are named that are no spaces.
 TREES = ("lightgbm", "catboost")
+#: What a search is compared with unless it is told otherwise.
+DEFAULT_BASELINES = ("lr", "fm", "dnn", "all-memorize", "all-factorize", *TREES)
 
 _PACKAGE = Path(__file__).parent.parent
 

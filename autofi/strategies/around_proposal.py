@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from autofi.core.option_names import DEFAULT_SAMPLER
 from autofi.objectives.objectives import Direction
 from autofi.operators.registry import coded_operators
 from autofi.operators.selected_products import SelectedProducts
-from autofi.samplers.registry import DEFAULT_SAMPLER
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.initial_trials import EXPLORED
 from autofi.space.optuna_distributions import decode, defaults, distributions

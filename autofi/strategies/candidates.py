@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from autofi.core.option_names import DEFAULT_SAMPLER
 from autofi.objectives.objectives import Direction
 from autofi.samplers.base import ObservedTrial, SamplerContext
-from autofi.samplers.registry import DEFAULT_SAMPLER, check_sampler, get_sampler
+from autofi.samplers.registry import check_sampler, get_sampler
 from autofi.space.architecture import Architecture
 
 #: Draws of a new point before a small space is gone through, and a large one is taken to be spent.

@@ -7,9 +7,9 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from autofi.core.option_names import DEFAULT_SAMPLER
 from autofi.objectives.objectives import Direction
 from autofi.operators.registry import choices_of
-from autofi.samplers.registry import DEFAULT_SAMPLER
 from autofi.space.architecture import Architecture, Forms
 from autofi.space.optuna_distributions import decode, defaults, distributions, forms_label, parameter_names
 from autofi.space.resolve import resolve

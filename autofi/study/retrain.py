@@ -8,7 +8,6 @@ from typing import Any
 
 from autofi.bundle.bundle import write_bundle
 from autofi.core.progress import Progress, watch
-from autofi.data.config import SearchSettings
 from autofi.evaluation.parallel import Retraining, train_each
 from autofi.evaluation.part_metrics import measurable_parts, part_metrics
 from autofi.evaluation.workbench import TrainedModel, Workbench
@@ -20,6 +19,7 @@ from autofi.records.models import record_training, recorded
 from autofi.records.predictions import Predictions, save_predictions, untested, winner_key
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRecord, ModelRole, StudyHandle
+from autofi.store.search_settings import SearchSettings
 
 
 def _reliability_tables(

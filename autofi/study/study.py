@@ -16,7 +16,6 @@ from autofi.bundle.files import FORMS, forms_of, quantization_of
 from autofi.core.device import pick_device
 from autofi.core.json import json_text
 from autofi.core.progress import Progress, SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_again
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.errors import ConfigError, ExportError
@@ -42,6 +41,7 @@ from autofi.report.study_figures import StudyFigures
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, TrialRecord, resolve_storage
 from autofi.store.quick_lookup import not_finished
+from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import DATA, PROPOSAL, STOPPED
 from autofi.store.winner_record import WINNER
 from autofi.study.dashboard_observer import DashboardObserver

@@ -8,13 +8,13 @@ from functools import cache
 import torch
 
 from autofi.core.progress import SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
 from autofi.space.architecture import Architecture
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
+from autofi.store.search_settings import SearchSettings
 from autofi.strategies.registry import get_strategy, strategies
 from autofi.supernet.proposal import Proposal
 from autofi.testing.contract import Contract

@@ -20,7 +20,6 @@ import torch
 
 from autofi.core.device import pick_device
 from autofi.core.memmap import memory_limit
-from autofi.data.config import SearchSettings
 from autofi.data.cross_codes import DIRECT_CELLS
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import BYTES_PER_SORTED_ROW, FeatureBuilder, threads_for
@@ -33,6 +32,7 @@ from autofi.model.build import shapes_of
 from autofi.model.network import Network
 from autofi.operators.base import LARGE_TABLE, Sizes
 from autofi.space.head_config import ReadoutSizes
+from autofi.store.search_settings import SearchSettings
 from autofi.supernet.context import HIDDEN
 from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.supernet import Slot, Supernet

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from autofi.core.memmap import VARIABLE, empty_rows, memory_limit, release, scratch_folder
-from autofi.data.config import SearchSettings
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
 from autofi.data.load import open_data
 from autofi.errors import ConfigError, DataError
 from autofi.readers import open_table
+from autofi.store.search_settings import SearchSettings
 from tests.data.clicks import COLUMN, FRAME, SCHEMA
 
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
+from autofi.core.option_names import Fidelity
 from autofi.errors import ConfigError
 from autofi.samplers.successive_halving import (
     RUNGS,
-    Fidelity,
     RungHistory,
     check_fidelity,
     first_rung,

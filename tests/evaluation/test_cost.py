@@ -14,7 +14,6 @@ import torch
 import autofi
 from autofi.bundle.bundle import load_bundle, write_bundle
 from autofi.data.boosted_trees import Boosting
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.evaluation.cost import measure_costs
 from autofi.evaluation.cost_breakdown import break_down
@@ -26,6 +25,7 @@ from autofi.operators.base import Sizes
 from autofi.space.architecture import Architecture
 from autofi.space.load import load_space
 from autofi.space.resolve import resolve
+from autofi.store.search_settings import SearchSettings
 from tests.visits import visits
 
 FIELDS, DIM, HIDDEN = 2, 10, 400

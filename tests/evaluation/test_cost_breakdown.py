@@ -12,7 +12,6 @@ import torch
 
 from autofi.core.json import to_text
 from autofi.data.boosted_trees import BoostedTrees, Boosting
-from autofi.data.config import SearchSettings
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
@@ -24,6 +23,7 @@ from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
 from autofi.operators.registry import operators, streams
 from autofi.space.architecture import Architecture
+from autofi.store.search_settings import SearchSettings
 
 ROWS = 1500
 FIELDS = ("user", "item", "hour", "tags")

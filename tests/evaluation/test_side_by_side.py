@@ -16,7 +16,6 @@ import torch
 
 import autofi
 from autofi.core.memmap import scratch_folder
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.engine.finalists import SEEDS
 from autofi.errors import ConfigError
@@ -25,6 +24,7 @@ from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import Measurement, OnEvaluation, Workbench
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole
+from autofi.store.search_settings import SearchSettings
 from tests.visits import visits
 
 SEVERAL = Path(__file__).parents[1] / "spaces" / "several.yaml"

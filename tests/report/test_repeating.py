@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shlex
@@ -18,7 +19,6 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
-from autofi.data.config import SearchSettings
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.objectives.objectives import Goals
 from autofi.report.findings import Findings
@@ -27,6 +27,7 @@ from autofi.report.repeat_command import STORAGE, Repeat, study_commands
 from autofi.report.repeat_command import repeat_search as found_repeat
 from autofi.space.builtin import builtin_spaces
 from autofi.space.load import load_space
+from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import GOAL
 from tests.rashomon.networks import clicks
 
@@ -65,8 +66,12 @@ def understood(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     )
     called: dict[str, Any] = {}
 
+    signature = inspect.signature(autofi.search)
+
     def search(table: str, **settings: Any) -> None:
-        called.update(settings, table=table)
+        given = signature.bind(table, **settings)
+        given.apply_defaults()
+        called.update(given.arguments)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(autofi, "search", search)

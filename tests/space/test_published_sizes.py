@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import Workbench
 from autofi.model.build import build_network
+from autofi.store.search_settings import SearchSettings
 from tests.operators.stream_examples import FRAPPE
 
 ROWS, DIM = FRAPPE.rows, FRAPPE.dim

@@ -25,13 +25,13 @@ import pyarrow.csv
 import autofi
 from autofi.core.bounded_yaml import read_yaml
 from autofi.core.device import pick_device
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_again
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import Workbench
 from autofi.space.builtin import named_spaces
 from autofi.space.load import load_named_spaces
 from autofi.store import StudyHandle, StudyStore, resolve_storage
+from autofi.store.search_settings import SearchSettings
 
 VERSIONS = Path(__file__).parent / "versions"
 STUDY, STORAGE = "kept", "autofi.db"

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from autofi.data.config import DEFAULT_STRATEGY
 from autofi.errors import ConfigError
+from autofi.store.search_settings import DEFAULT_STRATEGY
 from autofi.strategies.registry import get_strategy, strategies
 from autofi.testing import StrategyContract
 from autofi.testing.strategies import example_space, proposed

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from autofi.core.progress import SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
 from autofi.metrics.ranking import logloss
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
+from autofi.store.search_settings import SearchSettings
 from autofi.supernet.context import Run
 from autofi.supernet.exploration import Exploration, ScoredArchitecture
 from autofi.supernet.explore import explore, score_variants

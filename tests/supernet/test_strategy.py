@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from autofi.core.progress import SilentProgress
-from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.space.sections import ProductSpace
+from autofi.store.search_settings import SearchSettings
 from autofi.supernet.context import batch_for
 from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.proposal import Proposal

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from autofi.bundle.bundle import load_bundle, write_bundle
-from autofi.data.config import SearchSettings
 from autofi.data.load import open_data
 from autofi.evaluation.workbench import TrainedModel, Workbench
 from autofi.model.network import Network
@@ -19,6 +18,7 @@ from autofi.operators.base import Sizes
 from autofi.space.architecture import Architecture
 from autofi.space.head_config import ReadoutSizes
 from autofi.space.training_config import TrainingSettings
+from autofi.store.search_settings import SearchSettings
 from autofi.training.gate_pruning import _pooled, _savings, close_gates, gated_tables
 from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, cell_table

@@ -13,11 +13,11 @@ from autofi.checks.leaky_crosses import LEAST_COUNTS, MOST_SHARE, OneClass, chec
 from autofi.checks.run import check_data
 from autofi.checks.sample import SMOOTHING, SampledRows
 from autofi.checks.warning import ONE_CLASS, DataWarning
-from autofi.data.config import SearchSettings
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
 from autofi.data.schema_overrides import SchemaOverrides
+from autofi.store.search_settings import SearchSettings
 from tests.data.checks.tables import opened, used_apps
 
 ROWS = 24_000
