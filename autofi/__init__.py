@@ -1,4 +1,4 @@
-"""AutoFI searches which feature interactions a click model should memorize, factorize or leave out.
+"""AutoFI searches which feature interactions a click model should memorize, factorize or leave out::
 
     table ─► data ─► space (operators) ─► model / supernet ─► search ⇄ evaluation ─► store (SQL)
                                                                  └─► retrain ─► export ─► predict

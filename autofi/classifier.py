@@ -49,16 +49,21 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     tables, or arrays of numbers; missing cells are fine in all of them. Columns are read by the rules of
     `autofi.inspect_table`: numbers with a fraction as numeric, text and whole numbers as categorical.
 
-    space                 name or YAML file of a search space
-    trials, timeout       architectures trained from scratch, and seconds after which no further one begins
-    seeds                 times the winner is retrained; the best by validation predicts
-    baselines             models that `summary_` compares the winner with; none unless named
-    validation_fraction   share of each class that validates
-    storage, study        database to keep the study in, and its name there (a new one unless given); without
-                          a storage the study is forgotten after `fit`
-    categorical, numeric  columns, by name or position, that are to be read so whatever they look like
-    multi_valued          columns of text with several values in a cell, by name or position, and what separates them,
-                          such as {"genres": "|"}; columns of lists are multi-valued by themselves
+    Args:
+        space: Name or YAML file of a search space.
+        trials: Number of architectures trained from scratch.
+        seeds: Times the winner is retrained; the best on validation rows predicts.
+        baselines: Models that `summary_` compares the winner with; none by default.
+        device: `auto`, `cpu` or `cuda`.
+        random_state: Seed of everything random.
+        timeout: Seconds after which no further trial begins.
+        validation_fraction: Share of each class that is held out for validation.
+        storage: Database to keep the study in; without one the study is forgotten after `fit`.
+        study: Name of the study in that database; a new one by default.
+        categorical: Columns, by name or position, to read as categorical.
+        numeric: Columns, by name or position, to read as numeric.
+        multi_valued: Columns of text with several values in a cell, by name or position, and their separator, such as
+            `{"genres": "|"}`. Columns of lists are multi-valued by themselves.
     """
 
     def __init__(

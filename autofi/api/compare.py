@@ -126,14 +126,23 @@ def compare(
 ) -> dict[str, dict[str, Any]]:
     """Train every model on every table with every seed that is not recorded yet; then write `report.md` beside `file`.
 
-    What is measured is kept in the studies of `storage` and in `results.jsonl` beside `file`: with that file, another
-    machine goes on where this one stopped.
+    Results are kept in the studies of `storage` and in `results.jsonl` beside `file`. With that file, another machine
+    goes on where this one stopped. Every model is scored on test rows, but nothing is chosen by them: the models that
+    get more seeds are chosen on validation rows. A space that changed is trained anew.
 
-    tables, models   only these of the file's; the others keep what they have
-    timeout          seconds after which no further training begins; the same call goes on
+    Args:
+        file: YAML file of the comparison.
+        data: Folder that the sources of tables are relative to.
+        tables: Tables of the file to train on; all by default.
+        models: Models of the file to train; all by default.
+        timeout: Seconds after which no further training begins; the same call resumes.
+        storage: Database of the studies, as a URL.
+        device: `auto`, `cpu` or `cuda`.
+        jobs: Trainings at once, each in a process of its own.
+        progress: Receiver of progress.
 
-    Returns `Study.summary()` by table. Test rows are read by every model, and nothing is chosen by them: which models
-    are looked at closer is decided on validation rows. A space that changed is trained anew.
+    Returns:
+        `Study.summary()` by table.
     """
     begun = time.monotonic()
     progress = progress or SilentProgress()

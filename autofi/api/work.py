@@ -46,16 +46,26 @@ def work(
 ) -> Worked:
     """Measure trials of a study that `autofi.search` leads, here or on another machine, until its goal is reached.
 
-    data     where the table lies here, if not where the search read it; validation and test files are read where it did
-    header   whether `data` has a header, if it is delimited text and not as the search read it; likewise `delimiter`
-    trials   leave after so many
+    The data is opened as the search opened it and must be the same. The result of a trial does not depend on the
+    worker: its seed is the study's. A worker may leave or be killed at any moment; another one takes its trial over.
 
-    The data is opened as the search opened it, and must be the same. What a trial comes to does
-    not depend on who measures it: its seed is the study's. A worker may leave or be killed at any moment; another one
-    takes its trial over.
+    Args:
+        study: Name of the study.
+        storage: Database of the study, as a URL.
+        data: Path of the table on this machine, if the search read it from another one. Validation and test files are
+            read from the paths of the search.
+        header: Whether `data` has a header, if it is delimited text and differs from the search's file.
+        delimiter: A character or `tab`, under the same condition.
+        trials: Number of trials after which this worker leaves.
+        device: `auto`, `cpu` or `cuda`.
+        jobs: Trainings at once, each in a process of its own.
+        progress: Receiver of progress.
 
-    Raises StudyNotFoundError, ConfigError where a tuner of NNI proposes, DataError where the data cannot be had here or
-    is other data, and StoreError where nobody leads the search and nothing has been proposed yet.
+    Raises:
+        StudyNotFoundError: There is no study of that name.
+        ConfigError: A tuner of NNI proposes the trials.
+        DataError: The data cannot be read here, or is other data.
+        StoreError: No search leads the study, and nothing has been proposed yet.
     """
     begun = time.monotonic()
     progress = progress or SilentProgress()

@@ -24,7 +24,7 @@ OPERATORS_EXAMPLES = (
 )
 
 
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as the README has it.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
 
 
 def spaces(
@@ -79,7 +79,7 @@ def operators(
 
 
 def spaces_markdown(records: Sequence[SpaceInfo]) -> str:
-    """The README's table: name, whether it has a choice, what it is and what is not as published."""
+    """Return a Markdown table of spaces: name, kind, summary and differences from the source."""
     rows = [
         f"| {_linked(record)} | {record.kind} | {' '.join(filter(None, (record.summary, record.differs)))} |"
         for record in records
@@ -88,7 +88,7 @@ def spaces_markdown(records: Sequence[SpaceInfo]) -> str:
 
 
 def operators_markdown(records: Sequence[OperatorInfo]) -> str:
-    """The README's table: name, what it is a form of, what it computes and what is not as published."""
+    """Return a Markdown table of operators: name, choice, summary and differences from the source."""
     rows = [
         f"| {_linked(record)} | {record.choice} | {record.summary}{f' ({record.differs})' if record.differs else ''} |"
         for record in records

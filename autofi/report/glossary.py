@@ -18,8 +18,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "GAUC": ("", "The AUC within each group (such as a user), averaged over groups by their rows."),
     "logloss": (
         "",
-        "The mean of -log of the probability that was given to what happened: lower is better; a sure mistake costs "
-        "most.",
+        "The mean of -log of the probability given to the actual outcome: lower is better; a confident mistake costs "
+        "the most.",
     ),
     "ECE": (
         "expected calibration error",
@@ -32,43 +32,47 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "ROC": (
         "",
-        "For every threshold the share of clicks that is flagged, over the share of other rows that is.",
+        "For every threshold, the share of clicks that is flagged against the share of other rows that is flagged.",
     ),
-    "lift": ("", "How many times as many clicks the flagged rows hold as rows drawn by chance."),
+    "lift": ("", "The click rate of the flagged rows, divided by the click rate of all rows."),
     "precision": ("", "The click rate of the rows that are flagged."),
     "recall": ("", "The share of all clicks that is among the flagged rows."),
     "threshold": ("thresholds", "The predicted probability from which on a row is flagged."),
     "95 % interval": (
         "intervals?",
-        "Measured again on other rows of the kind, the figure would lie within it in 95 of 100 cases.",
+        "If measured again on other rows of the same kind, the figure would lie in this range in 95 of 100 cases.",
     ),
     "validation rows": (
         "valid|validation",
-        "Rows held out of training by which architectures are chosen and trainings stopped.",
+        "Rows held out of training, by which architectures are chosen and trainings are stopped.",
     ),
-    "test rows": ("test", "Rows held out of everything, and read by what was chosen in the end."),
+    "test rows": ("test", "Rows held out of everything, and read only by the models chosen in the end."),
     "held-out rows": ("held out|held-out", "Rows that a model was not trained on: validation or test rows."),
     "memorize": (
         "memoriz(?:e|es|ed|ing)",
-        "A pair of values has a vector, or a click rate, of its own, learned from the rows that have both.",
+        "A pair of values gets a vector, or a click rate, of its own, learned from the rows that have both.",
     ),
     "factorize": (
         "factoriz(?:e|es|ed|ing)",
         "A pair of values is scored by a product of both values' vectors, so that pairs never seen have a score too.",
     ),
-    "naive": ("", "A pair is left out: the model sees both fields, and nothing of their combination."),
+    "naive": ("", "A pair is left out: the model sees both fields, but nothing of their combination."),
     "cross": ("crosses", "Two or more fields taken together, as if they were one."),
     "field": ("fields", "A column that the model reads."),
-    "form": ("forms", "What a field, or a pair, is turned into before the network reads it."),
-    "stream": (
-        "streams",
-        "A part of the network that reads the vectors of all fields and adds a score of its own.",
+    "form": ("forms", "A representation of a field or a pair that the network reads, such as an embedding."),
+    "interaction stream": (
+        "streams?",
+        "A part of the network that reads the vectors of all fields and adds a score of its own, such as a cross "
+        "network; also called an interaction.",
     ),
-    "read-out": (
-        "",
-        "The last part of the network, which turns what the fields and pairs give into a score.",
+    "head": (
+        "read-outs?",
+        "The last part of the network, which turns the outputs of fields and pairs into a score.",
     ),
-    "members": ("", "Read-outs that are trained side by side and averaged."),
+    "ensemble head": (
+        "members",
+        "Several small heads behind one shared layer, each trained on its own loss and averaged when they score.",
+    ),
     "gate": ("gates", "A factor by which training may take a value, or a field, out of the model for good."),
     "boosted trees": (
         "",
@@ -81,25 +85,31 @@ WORDS: dict[str, tuple[str, str]] = {
         "finalists",
         "A leading trial that is trained with further seeds before the winner is chosen.",
     ),
-    "seed": ("seeds", "The number that random choices of a training follow: how far seeds differ is chance."),
+    "seed": (
+        "seeds",
+        "The number that all random choices of a training follow: differences between seeds are chance.",
+    ),
     "trial": ("trials", "One architecture, trained from scratch and measured on validation rows."),
-    "architecture": ("architectures", "What a network is made of: forms of fields, pairs, streams, sizes."),
+    "architecture": (
+        "architectures",
+        "The parts of a network: forms of fields, choices of pairs, interaction streams, sizes.",
+    ),
     "inherited weights": (
         "inherited",
         "Weights of one large network that holds all architectures (a supernet): each is scored by its part of it, "
         "without a training of its own.",
     ),
     "supernet": ("supernets", "One network that holds every architecture of the search as a part of it."),
-    "stand-alone": ("", "Scored by weights of its own, after a training from scratch."),
+    "stand-alone": ("", "Scored by its own weights, after training from scratch."),
     "Spearman's rank correlation": (
         "rank correlation",
         "1 where two scores put architectures in the same order, 0 where they have nothing to do with each other.",
     ),
     "PED-ANOVA": (
         "",
-        "A measure of how much the value of a setting tells about being among the best trials.",
+        "A measure of how much the value of a setting decides whether a trial is among the best.",
     ),
-    "front": ("", "The trials that no other beats in everything that was asked for."),
+    "Pareto front": ("front", "The trials that no other trial beats in every objective."),
     "FLOPs": ("flops", "Multiplications and additions of the matrix products for one row."),
     "latency": ("", "Microseconds that the network takes for one row on one thread of a processor."),
     "parameters": ("trained numbers", "Numbers that training has set: rows of tables and weights."),
@@ -111,9 +121,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "importance of fields|importances?(?= by permutation)",
         "How much worse a model gets when the values of a field are shuffled among rows.",
     ),
-    "shuffled": ("shuffling", "Given the values of other rows, drawn by chance."),
+    "shuffled": ("shuffling", "Replaced by the values of other rows, drawn at random."),
     "masking": ("masked", "Making what a network reads of a field fainter or stronger."),
-    "halo": ("halos", "How far two fields, made fainter or stronger together, miss what each costs alone."),
+    "halo": (
+        "halos",
+        "The difference between masking two fields together and the sum of masking each alone.",
+    ),
     "score (of a pair)": (
         "scores? of the winner|interaction scores?",
         "By how much more the loss rises with both fields shuffled than with each alone; 0 without an interaction.",
@@ -125,8 +138,11 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "unseen": ("", "Of a value that no training row has."),
     "buckets": ("bucket", "Ranges of a number, each of which is read as one value."),
-    "fingerprint": ("", "A number that is the same only for the same content."),
-    "calibration": ("", "Whether of rows with a prediction of 10 % about 10 % are clicked."),
+    "fingerprint": ("", "A hash: equal only for equal content."),
+    "calibration": (
+        "",
+        "The agreement of predictions with click rates: of rows predicted at 10 %, about 10 % are clicked.",
+    ),
     "embedding": ("embeddings", "A list of learned numbers for each value of a field."),
     "± (deviation)": ("±", "How far single results lie from their mean, over seeds or rows."),
 }

@@ -214,13 +214,18 @@ class Study:
         jobs: int | None = None,
         progress: Progress | None = None,
     ) -> Study:
-        """Train an architecture from fresh weights and read its test result: more seeds of the winner, or a trial's.
+        """Train the winner, or the architecture of a trial, from scratch and score it on test rows.
 
-        A trial's models are kept beside the winner, which stays the winner unless `make_winner` says otherwise: see
-        `retrained`. From then on the study tells how many models' test figures had been read before that.
+        Models of a trial are kept beside the winner (see `retrained`). The data is opened again as the search opened
+        it; a study of a table in memory can be retrained only by the process that searched it.
 
-        Seeds that are recorded already are not repeated; `jobs` of them are trained at once. The data is opened again
-        as the search opened it; a study of a table in memory can be retrained only by the process that searched it.
+        Args:
+            trial: Number of the trial; by default the winner.
+            seeds: Number of trainings; seeds that are recorded already are not repeated.
+            make_winner: Make the trial the winner. The study then tells how many models had been scored on test rows
+                before that.
+            jobs: Trainings at once, each in a process of its own.
+            progress: Receiver of progress.
         """
         progress = progress or SilentProgress()
         handle, settings = self._handle, self._settings
@@ -315,18 +320,20 @@ class Study:
         quantize: str | None = None,
         progress: Progress | None = None,
     ) -> Path:
-        """Write a bundle to a new folder: the retrained winner's (of its seeds, the best by validation), or that of
-        the architecture of a trial; `forms` of the model as `autofi.export.export` tells them.
+        """Write the bundle of the winner, or of a trial, to a folder.
 
-        An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does; which trial is
-        recorded as the winner stays as it is.
+        An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does. The recorded winner
+        stays the winner.
 
-        With `calibrate`, "platt" or "isotonic", the bundle's probabilities are calibrated on the validation rows, by
-        the predictions kept beside the study; its metrics tell what that changed. See `autofi.records.calibrate`.
-
-        With `quantize`, "int8" or "fp16", the tables and weights of the form onnx take half of the bytes or, with int8,
-        down to a quarter; `pt2` and `torch` stay float32. The metrics tell by how much its probabilities differ from
-        those of float32; beyond 0.02 on average nothing is written. See `autofi.export.onnx_quantize`.
+        Args:
+            path: Folder to write: new, empty, or a bundle to replace.
+            trial: Number of a trial; by default the winner, the best of its seeds on validation rows.
+            forms: Forms of the model: `onnx`, `pt2`, `torch`.
+            calibrate: `platt` or `isotonic`: calibrate the probabilities on the validation rows.
+            quantize: `fp16` (half of the bytes) or `int8` (down to a quarter): how tables and weights of the form
+                `onnx` are stored; `pt2` and `torch` stay float32. Refused where probabilities change by more than 0.02
+                on average.
+            progress: Receiver of progress.
         """
         # torch's exporter to ONNX takes seconds to import.
         from autofi.export.export import export_bundle
@@ -374,11 +381,12 @@ class Study:
     ) -> Path:
         """Write what is known of the study, running or finished, and return where.
 
-        form      `html`: one page that needs nothing else; `json`: one document; `md`: a folder with `study.yaml` and
-                  `report.md`, to be committed. By default what the end of `path` says, else a page
-        path      a file, or for `md` a folder; by default under `studies/<name>` of the working directory
-        rashomon  explore the models that are as good as the winner but for that share of its logloss first; see
-                  `rashomon`, which opens the data again
+        Args:
+            path: A file, or for `md` a folder; by default under `studies/<name>` of the working directory.
+            form: `html` (one page that needs no other file), `json` (one document) or `md` (a folder with `study.yaml`
+                and `report.md`, to be committed). By default the suffix of `path` decides, else `html`.
+            rashomon: First explore the models whose logloss is within this share of the best; see `rashomon`.
+            progress: Receiver of progress.
         """
         target, chosen = report_target(self.name, path, form)
         if rashomon is not None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-import autofi
 from autofi.cli.app import app
 from autofi.nni.tuners import REFUSED, TUNERS
 
-ROOT = Path(autofi.__file__).parents[1]
 #: The environment with NNI may have to be made first.
 pytestmark = pytest.mark.timeout(600)
-README = (ROOT / "README.md").read_text()
 
 
 def refused(folder: Path, *arguments: str) -> str:
@@ -28,22 +24,6 @@ def refused(folder: Path, *arguments: str) -> str:
     (line,) = result.stderr.splitlines()
     assert list(folder.iterdir()) == []
     return line
-
-
-def table(first: str) -> dict[str, list[str]]:
-    """The rows of a table of the README, by their first cell."""
-    rows = re.search(rf"^\| {re.escape(first)}.*\n\| ---.*\n((?:\|.*\n)+)", README, re.MULTILINE)
-    assert rows is not None
-    cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows.group(1).splitlines()]
-    return {name.strip("`"): rest for name, *rest in cells}
-
-
-def test_the_table_of_tuners_is_that_of_the_registry() -> None:
-    assert table("`--tuner`") == {tuner.name: [tuner.summary] for tuner in TUNERS.values()}
-
-
-def test_the_table_of_refused_tuners_is_that_of_the_registry() -> None:
-    assert table("refused") == {name: [why.reason, f"`{why.instead}`"] for name, why in REFUSED.items()}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -35,7 +35,10 @@ HARD = {
     "halo": "halo",
     "drift": "drift",
     "logit": "logit",
-    "read-out": "read-out",
+    "read-out": "head",
+    "members": "ensemble head",
+    "streams": "interaction stream",
+    "front": "Pareto front",
     "fingerprint": "fingerprint",
 }
 
