@@ -6,9 +6,14 @@ import os
 
 # Read when torch, LightGBM or CatBoost load OpenMP: two test workers must not fight for two cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# LightGBM is told how many threads to take: with fewer free cores, threads that spin while they wait take fifty
+# times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # A storage of the developer's own must not be written to by tests.
 os.environ.pop("AUTOFI_STORAGE", None)
 
+import copy
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +28,19 @@ from tests.browser import CHROMIUM, WAIT_MS
 settings.register_profile("autofi", deadline=None)
 settings.load_profile("autofi")
 
+#: Whatever asks for one of these waits for processes, or an environment, of its own.
+SLOW_FIXTURES = frozenset(
+    {"browser", "cluster", "installed", "mysql_server", "nni_python", "postgres_server"}
+)
+
 REAL_DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and not SLOW_FIXTURES.isdisjoint(item.fixturenames):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -32,6 +49,36 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@functools.cache
+def share_torchlib() -> None:
+    """Let the exports of this process share torch's registry of ONNX functions: it takes half of a small export."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    made = functools.cache(ONNXRegistry.from_torchlib)
+
+    def from_torchlib(*arguments: Any, **settings: Any) -> ONNXRegistry:
+        found = copy.copy(made(*arguments, **settings))
+        found.functions = {target: list(known) for target, known in found.functions.items()}
+        return found
+
+    ONNXRegistry.from_torchlib = staticmethod(from_torchlib)  # type: ignore[assignment,method-assign]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_torchlib() -> Iterator[None]:
+    """Not before the first export: the exporter takes seconds to import."""
+    export = torch.onnx.export
+
+    @functools.wraps(export)
+    def sharing(*arguments: Any, **settings: Any) -> Any:
+        share_torchlib()
+        return export(*arguments, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.onnx, "export", sharing)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -79,11 +79,16 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searched]:
     study.close()
 
 
+@pytest.fixture(scope="module")
+def plain(searched: Searched, tmp_path_factory: pytest.TempPathFactory) -> autofi.Predictor:
+    """The export that is not calibrated."""
+    return autofi.load(searched.study.export(tmp_path_factory.mktemp("plain") / "model"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_calibrated_export_applies_what_fits_the_validation_rows(
-    searched: Searched, tmp_path: Path, kind: str
+    searched: Searched, plain: autofi.Predictor, tmp_path: Path, kind: str
 ) -> None:
-    plain = autofi.load(searched.study.export(tmp_path / "plain"))
     calibrated = autofi.load(searched.study.export(tmp_path / "model", calibrate=kind))
     valid, test = searched.part("valid"), searched.part("test")
     kept = searched.predictions()
@@ -114,8 +119,8 @@ def test_a_calibrated_export_applies_what_fits_the_validation_rows(
     assert {key: value for key, value in calibrated.metrics.items() if key != "calibration"} == plain.metrics
 
 
-def test_a_bundle_keeps_the_reliability_of_every_part(searched: Searched, tmp_path: Path) -> None:
-    metrics: Any = autofi.load(searched.study.export(tmp_path / "plain")).metrics
+def test_a_bundle_keeps_the_reliability_of_every_part(searched: Searched, plain: autofi.Predictor) -> None:
+    metrics: Any = plain.metrics
     assert list(metrics["reliability"]) == ["valid", "test"]
     for part, table in metrics["reliability"].items():
         assert len(table) > 10

@@ -50,6 +50,7 @@ def table(rows: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray[Any,
     return frame, ((city == "Rome") ^ (age > 42.0)).astype(int)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([quick()], expected_failed_checks=lambda _: CANNOT_PASS)
 def test_scikit_learn_accepts_it(estimator: AutoFIClassifier, check: Any) -> None:
     check(estimator)

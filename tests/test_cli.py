@@ -166,6 +166,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert heavy & loaded_by("search", "--help") == set()
 
 
+@pytest.mark.slow
 def test_what_fits_nothing_imports_little(tmp_path: Path) -> None:
     """To list studies takes the database alone; whatever opens one has no use for what fits regressions."""
     with StudyStore(resolve_storage(f"sqlite:///{tmp_path / 'a.db'}")):

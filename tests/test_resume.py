@@ -27,7 +27,7 @@ from autofi.store import (
     resolve_storage,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")]
 
 HERE = Path(__file__).parent
 SPACE = str(HERE / "spaces" / "several.yaml")

@@ -60,6 +60,7 @@ def test_what_a_trial_comes_to_does_not_depend_on_who_measures_it(tmp_path: Path
     assert autofi.work("s", storage=str(shared)).trials == 0
 
 
+@pytest.mark.slow
 def test_a_search_with_workers_ends_with_all_its_trials_and_leaves_no_process(tmp_path: Path) -> None:
     done = subprocess.run(
         f"{sys.executable} -m autofi search {TABLE} --space {SPACE} --trials 6 --seeds 1 --baselines none "
@@ -79,6 +80,7 @@ def test_a_search_with_workers_ends_with_all_its_trials_and_leaves_no_process(tm
         assert not handle.is_led()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_worker_that_is_stopped_loses_no_trial(tmp_path: Path, end: signal.Signals) -> None:
     storage = tmp_path / "s.db"

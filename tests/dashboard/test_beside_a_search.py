@@ -19,6 +19,7 @@ pytest.importorskip("optuna_dashboard")
 WORKERS, TRIALS = 4, 20
 
 
+@pytest.mark.slow
 def test_four_writers_and_a_reader(tmp_path: Path) -> None:
     path = str(tmp_path / "a.db")
     with StudyStore(resolve_storage(path)) as store, store.create_or_resume("mine", **CREATED):

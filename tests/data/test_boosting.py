@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightgbm
@@ -44,6 +45,22 @@ def features_of(rows: EncodedRows, statistics: TargetStatistics) -> Features:
     )
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """Trees, and what they were fitted on."""
+
+    train: EncodedRows
+    statistics: TargetStatistics
+    trees: BoostedTrees
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    train = draw(3000)
+    statistics = statistics_of(train)
+    return Fitted(train, statistics, BoostedTrees.fit(TREES, train, statistics, seed=0))
+
+
 def test_they_find_what_is_there() -> None:
     train, other = draw(6000), draw(4000, seed=1)
     statistics = statistics_of(train)
@@ -81,11 +98,10 @@ def test_rows_that_belong_together_do_not_tell_of_each_other() -> None:
     assert spread(group) < 0.1
 
 
-def test_the_logit_is_the_mean_of_all_folds_on_columns_looked_up_one_by_one() -> None:
-    train, other = draw(3000), draw(40, seed=1)
+def test_the_logit_is_the_mean_of_all_folds_on_columns_looked_up_one_by_one(fitted: Fitted) -> None:
+    train, statistics, trees = fitted.train, fitted.statistics, fitted.trees
+    other = draw(40, seed=1)
     assert train.labels is not None
-    statistics = statistics_of(train)
-    trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
     prior = float(train.labels.mean(dtype=np.float64))
     columns = []
     for row in range(len(other)):
@@ -108,12 +124,11 @@ def test_the_logit_is_the_mean_of_all_folds_on_columns_looked_up_one_by_one() ->
 
 
 @pytest.mark.parametrize("grown", [True, False])
-def test_contributions_of_the_fields_and_what_is_given_of_none_are_the_logit(grown: bool) -> None:
-    train, other = draw(3000), draw(40, seed=1)
-    statistics = statistics_of(train)
-    trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
-    trees = trees if grown else BoostedTrees(trees.settings, trees.prior, ())
-    features = features_of(other, statistics)
+def test_contributions_of_the_fields_and_what_is_given_of_none_are_the_logit(
+    fitted: Fitted, grown: bool
+) -> None:
+    trees = fitted.trees if grown else BoostedTrees(TREES, fitted.trees.prior, ())
+    features = features_of(draw(40, seed=1), fitted.statistics)
     found = trees.contributions(features, number_fields=[0])
     assert found.shape == (40, 3)
     np.testing.assert_allclose(found.sum(1), trees.transform(features), atol=1e-5)

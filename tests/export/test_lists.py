@@ -11,17 +11,9 @@ import pytest
 
 import autofi
 from autofi.bundle.padded_lists import even_rows, padded, values_told_apart
-from autofi.export.export import export_bundle
 from tests.export.models import make_unseen
 
 UNSEEN = make_unseen(60)
-
-
-@pytest.fixture(scope="module")
-def released(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lists") / "model"
-    export_bundle(written, folder, forms=("onnx", "torch"))
-    return folder
 
 
 def with_tags(tags: list[list[str] | None], *, separated: bool = False) -> pa.Table:

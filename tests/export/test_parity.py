@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -62,6 +63,7 @@ def scored(draw: Any, kind: str, training: list[Any], rows: int) -> list[Any]:
     return [value if value is None or kind == "numbers" else str(value) for value in drawn]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=5,
     deadline=None,

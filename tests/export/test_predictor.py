@@ -45,12 +45,13 @@ def test_predictions_equal_the_network_in_memory(predictor: Predictor, expected:
 def test_predictions_do_not_depend_on_where_rows_come_from(
     predictor: Predictor, expected: np.ndarray, tmp_path: Path
 ) -> None:
-    frame = UNSEEN.to_pandas()
-    pyarrow.parquet.write_table(UNSEEN, tmp_path / "rows.parquet")
-    pyarrow.csv.write_csv(UNSEEN, tmp_path / "rows.csv")
+    rows, expected = UNSEEN.slice(0, 2000), expected[:2000]
+    frame = rows.to_pandas()
+    pyarrow.parquet.write_table(rows, tmp_path / "rows.parquet")
+    pyarrow.csv.write_csv(rows, tmp_path / "rows.csv")
     url = f"sqlite:///{tmp_path / 'rows.db'}"
     frame.to_sql("rows", sqlalchemy.create_engine(url), index=False)
-    for source in (frame, pl.from_arrow(UNSEEN), str(tmp_path / "rows.parquet"), tmp_path / "rows.csv"):
+    for source in (frame, pl.from_arrow(rows), str(tmp_path / "rows.parquet"), tmp_path / "rows.csv"):
         np.testing.assert_allclose(predictor.predict_proba(source), expected, rtol=0, atol=1e-6)
     found = predictor.predict_proba(url, query="SELECT * FROM rows")
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)

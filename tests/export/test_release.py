@@ -27,14 +27,8 @@ from tests.export.models import Model, make_unseen
 from tests.export.test_calibrated_bundle import Found
 
 UNSEEN = make_unseen(3000)
+SMALL = Path(__file__).parent / "versions" / "v1" / "bundle"
 RUNTIMES = ("onnx", "torch", "pt2")
-
-
-@pytest.fixture(scope="module")
-def released(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("released") / "model"
-    export_bundle(written, folder)
-    return folder
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -140,6 +134,7 @@ def test_an_archive_of_torch_is_loaded_by_an_explicit_word_only(
     assert "--trust-pt2" in (released / "MODEL_CARD.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_alone_is_all_that_its_runtime_needs(
     written: Path, released: Path, tmp_path: Path, form: release.Form
@@ -156,6 +151,7 @@ def test_a_form_alone_is_all_that_its_runtime_needs(
         autofi.load(tmp_path / "model", runtime=missing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "calibration",
     [
@@ -177,6 +173,7 @@ def test_a_calibration_is_the_last_step_of_every_form(
     assert autofi.load(tmp_path / "model").metrics["calibration"] == {"method": "x"}
 
 
+@pytest.mark.slow
 def test_a_large_model_has_its_numbers_in_a_file_beside_it(
     written: Path, released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +191,7 @@ def test_a_large_model_has_its_numbers_in_a_file_beside_it(
 
 
 def test_a_form_that_differs_from_the_network_is_not_published(
-    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(*arguments: object) -> onnx.ModelProto:
         model = whole(*arguments)
@@ -208,7 +205,7 @@ def test_a_form_that_differs_from_the_network_is_not_published(
     whole = release.raw_model
     monkeypatch.setattr(release, "raw_model", wrong)
     with pytest.raises(ExportError, match="onnx is .* away on the sample"):
-        export_bundle(written, tmp_path / "model", forms=("onnx",))
+        export_bundle(SMALL, tmp_path / "model", forms=("onnx",))
     assert not list(tmp_path.iterdir())
 
 

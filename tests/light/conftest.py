@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -24,7 +25,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     The packages are kept, as long as what is asked for stays the same; AutoFI itself is installed anew beside them.
     """
-    asked = xxhash.xxh3_64_hexdigest((TOP / "pyproject.toml").read_bytes() + CONSTRAINTS.read_bytes())
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    needed = "\n".join([*project["dependencies"], *project["optional-dependencies"]["serve"]])
+    asked = xxhash.xxh3_64_hexdigest(needed.encode() + CONSTRAINTS.read_bytes())
     python = kept_environment(f"serve-{asked}", "--constraint", str(CONSTRAINTS), f"{TOP}[serve]")
     wheel = tmp_path_factory.mktemp("wheel")
     install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", wheel, TOP]

@@ -59,6 +59,7 @@ def killed_after(storage: Path, fewest: int) -> set[str]:
     return parts(storage)
 
 
+@pytest.mark.slow
 def test_a_killed_exploration_goes_on_where_it_stopped(
     study: Study, found: RashomonSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,13 +101,6 @@ def test_a_killed_exploration_goes_on_where_it_stopped(
     assert parts(storage) == set()
     assert not (opened._handle.artifacts / "rashomon").exists()
     opened.close()
-
-
-def test_another_question_has_parts_of_its_own(study: Study, found: RashomonSet) -> None:
-    other = study.rashomon(EPS, settings=SETTINGS)
-    assert other.to_json() == found.to_json()
-    wider = study.rashomon(EPS / 2, settings=SETTINGS)
-    assert wider.level < found.level
 
 
 def test_a_part_is_made_once_and_is_what_json_keeps_of_it() -> None:

@@ -98,6 +98,13 @@ def test_a_set_of_another_format_is_refused(found: RashomonSet) -> None:
         RashomonSet.from_json(found.to_json() | {"format": 2})
 
 
+def test_another_question_has_parts_of_its_own(study: autofi.Study, found: RashomonSet) -> None:
+    other = study.rashomon(EPS, settings=SETTINGS)
+    assert other.to_json() == found.to_json()
+    wider = study.rashomon(EPS / 2, settings=SETTINGS)
+    assert wider.level < found.level
+
+
 def test_test_rows_are_not_read(study: autofi.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = study._open_bench(study._settings, SilentProgress())
     test = bench.dataset.parts["test"]

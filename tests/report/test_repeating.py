@@ -279,6 +279,7 @@ def test_a_study_that_no_search_made_has_no_command_that_would_search(findings: 
     assert "autofi show mine" in page
 
 
+@pytest.mark.slow
 def test_the_command_searches_the_same_again(tmp_path: Path) -> None:
     """Pasted into an empty folder, from a study of a table with odd columns: the same data, the same trials."""
     first, second = tmp_path / "first", tmp_path / "second"

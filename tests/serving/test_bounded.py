@@ -69,6 +69,7 @@ def stuck_server(bundle: Path, batch: float, shutdown: float) -> Iterator[tuple[
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_process_in_time_though_a_native_call_is_stuck(bundle: Path, sign: int) -> None:
     with stuck_server(bundle, batch=0.5, shutdown=2.0) as (process, port):

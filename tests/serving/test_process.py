@@ -23,6 +23,8 @@ from autofi import Predictor
 from autofi.serving.protocol import Live
 from tests.serving.servers import TOLERANCE, expected, rows_of, tensors_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CLIENTS = 16
 

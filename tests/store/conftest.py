@@ -19,7 +19,11 @@ from tests.store.databases import mysql_database, postgres_database
 #: Of MariaDB: what it needs to survive a crash, which a test need not.
 UNSAFE = ("--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite")
 
-DATABASES = ["sqlite", "postgres", "mysql"]
+DATABASES = [
+    "sqlite",
+    pytest.param("postgres", marks=pytest.mark.slow),
+    pytest.param("mysql", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(scope="session")

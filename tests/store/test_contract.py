@@ -44,6 +44,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_search_is_resumed_without_its_running_trial(url: StorageURL, make_study: MakeStudy) -> None:
     root = Path(autofi.__file__).parents[1]
     search = subprocess.Popen(

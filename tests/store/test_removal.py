@@ -214,6 +214,7 @@ getattr(store, sys.argv[3])(*sys.argv[4:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize(
     ("where", "words"),

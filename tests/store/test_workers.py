@@ -77,6 +77,7 @@ def _ended(workers: Sequence[subprocess.Popen[str]]) -> None:
         assert not said
 
 
+@pytest.mark.slow
 def test_eight_share_the_trials_and_none_is_lost_or_done_twice(url: StorageURL) -> None:
     with StudyStore(url) as store, create(store) as study:
         with working(url, 8, most=40) as workers:
@@ -87,6 +88,7 @@ def test_eight_share_the_trials_and_none_is_lost_or_done_twice(url: StorageURL) 
         assert len({trial.architecture_id for trial in trials}) == 40
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_they_lose_nothing(url: StorageURL) -> None:
     """Kills four of five workers, one after another at random moments, and lets the last one finish."""
     chance = random.Random(5)

@@ -55,6 +55,7 @@ def test_planted_pairs_are_found_and_noise_is_not(proposal: Proposal) -> None:
     assert {pair: kind(forms) for pair, forms in proposal.pairs.items()} == truth
 
 
+@pytest.mark.slow
 def test_the_same_seed_proposes_the_same(dataset: EncodedDataset, proposal: Proposal) -> None:
     again = propose(dataset, load_space("optinter"), seed=0, progress=SilentProgress())
     assert again.to_json() == proposal.to_json()
@@ -120,6 +121,7 @@ def test_batches_leave_a_hundred_steps_to_an_epoch(rows: int, size: int) -> None
     assert np.log2(size).is_integer()
 
 
+@pytest.mark.slow
 def test_a_product_is_found_once_the_pairs_are_taken_out() -> None:
     fields = (0, 1, 5)
     table = generate(dataclasses.replace(SPEC, products=(fields,), product=2.0)).table

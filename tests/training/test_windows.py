@@ -197,6 +197,7 @@ def test_what_fails_while_reading_ahead_is_raised() -> None:
         next(found)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux limits a process's own memory apart from maps"
 )

@@ -73,9 +73,11 @@ def slowly(dataset: EncodedDataset, pair: tuple[int, int], label: int) -> OneCla
         rate = (sum(seen) + SMOOTHING * prior) / (len(seen) + SMOOTHING)
         return float(np.log(rate / (1 - rate)))
 
+    mixed = [{value: len({*seen}) == 2 for value, seen in known.items()} for known in classes]
+    odds = [{value: log_odds(seen) for value, seen in known.items()} for known in classes]
     rates = np.array(
         [
-            [log_odds(known.get(int(ids[field]), [])) for known, field in zip(classes, pair, strict=True)]
+            [known.get(int(ids[field]), log_odds([])) for known, field in zip(odds, pair, strict=True)]
             for ids in valid.ids
         ]
     )
@@ -93,7 +95,7 @@ def slowly(dataset: EncodedDataset, pair: tuple[int, int], label: int) -> OneCla
         for ids, clicked, probability in zip(valid.ids, labels, clicks, strict=True):
             values = [int(ids[field]) for field in pair]
             seen = crosses.get((values[0], values[1]), [])
-            both = all(len({*known.get(v, [])}) == 2 for known, v in zip(classes, values, strict=True))
+            both = all(known.get(value, False) for known, value in zip(mixed, values, strict=True))
             if len(seen) < least or set(seen) != {float(label)} or not both:
                 continue
             rows += 1
