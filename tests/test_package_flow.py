@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def room(module: str) -> str:
 
 def test_every_package_has_a_place_in_the_order() -> None:
     assert {room(module) for module in MODULES} - ROOT_FILES == set(ORDER)
+
+
+def test_the_readme_draws_this_order() -> None:
+    drawn = (ROOT.parent / "README.md").read_text("utf-8").partition("```text\ncore →")[2].partition("```")[0]
+    assert ["core", *re.findall(r"\w+", drawn)] == [
+        name for name in ORDER if name not in ("errors", "testing")
+    ]
 
 
 def test_no_package_imports_a_later_one() -> None:

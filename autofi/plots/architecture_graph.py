@@ -40,7 +40,7 @@ class _Box:
     reads: list[Place] = field(default_factory=list)
 
 
-def network_graph(names: Sequence[str], architecture: Architecture) -> go.Figure:
+def plot_architecture(names: Sequence[str], architecture: Architecture) -> go.Figure:
     """Columns from left to right: fields with their forms, pairs, streams and the read-out, the probability.
 
     Of many fields or pairs the first are drawn, and the others as one box that says how many they are.

@@ -10,7 +10,7 @@ from autofi.metrics.calibration import ReliabilityBin
 from autofi.plots.style import COLOURS, OTHER, escape_plotly, laid_out
 
 
-def calibration_curve(bins: Mapping[str, Sequence[ReliabilityBin]]) -> go.Figure:
+def plot_calibration_curve(bins: Mapping[str, Sequence[ReliabilityBin]]) -> go.Figure:
     """A curve per model, with the standard error of every observed rate; on the diagonal predictions are exact."""
     drawn = go.Figure()
     everything = [one for found in bins.values() for one in found]

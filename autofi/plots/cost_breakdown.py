@@ -11,7 +11,7 @@ from autofi.plots.style import COLOURS, ellipsize, escape_plotly, laid_out
 SHOWN = 20
 
 
-def cost_bars(costs: CostBreakdown) -> go.Figure:
+def plot_cost_breakdown(costs: CostBreakdown) -> go.Figure:
     """Bytes of tables by field and by cross, of fitted statistics and vocabularies, of trees and of dense weights; the
     largest on top, and as one bar what is left."""
     parts = [

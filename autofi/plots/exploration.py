@@ -10,7 +10,7 @@ from autofi.plots.style import BEST, MAIN, OTHER, add_best_so_far, laid_out
 from autofi.supernet.exploration import Exploration
 
 
-def explored(exploration: Exploration) -> go.Figure:
+def plot_exploration(exploration: Exploration) -> go.Figure:
     """Logloss on the rows that guide, the best so far, and apart those that surely gain on rows that guided nobody."""
     drawn = go.Figure()
     scored = list(enumerate(exploration.scored))

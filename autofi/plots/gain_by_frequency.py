@@ -13,7 +13,7 @@ from autofi.records.gain_by_frequency import BucketGain
 SCALING_ROWS = 100
 
 
-def gain_by_bucket(buckets: Sequence[BucketGain], *, rival: str) -> go.Figure:
+def plot_gain_by_frequency(buckets: Sequence[BucketGain], *, rival: str) -> go.Figure:
     """AUC of the winner less that of the other model by the rarest value of a row, with 95 % intervals; buckets with
     too few rows of a class have none."""
     found = [(bucket, bucket.auc) for bucket in buckets if bucket.auc is not None]
@@ -36,7 +36,7 @@ def gain_by_bucket(buckets: Sequence[BucketGain], *, rival: str) -> go.Figure:
     return laid_out(drawn, f"AUC gained on {rival} by frequency", height=340)
 
 
-def gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
+def plot_gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
     """The same for every field by its own value: logloss that the winner saves."""
     labels: dict[str, int] = {}
     for buckets in gains.values():

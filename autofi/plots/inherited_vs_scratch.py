@@ -34,7 +34,7 @@ def rank_correlation(scored: Sequence[TwiceScored]) -> float | None:
     return float(spearmanr(*sides).statistic)
 
 
-def inherited_against_alone(scored: Sequence[TwiceScored]) -> go.Figure:
+def plot_inherited_vs_scratch(scored: Sequence[TwiceScored]) -> go.Figure:
     """Validation logloss of trials against that by inherited weights of the same fields, pairs and streams."""
     drawn = go.Figure(
         go.Scatter(

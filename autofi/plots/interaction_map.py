@@ -21,7 +21,7 @@ _CHOICES = ("naive", "factorize", "memorize", "memorize+factorize")
 _COLOURS = (NAIVE, FACTORIZE, MEMORIZE, BOTH)
 
 
-def interaction_map(
+def plot_interaction_map(
     names: Sequence[str],
     architecture: Architecture,
     *,
@@ -64,7 +64,7 @@ def interaction_map(
     return _mapped(heatmap, title, height, shown, names)
 
 
-def choice_shares(
+def plot_choice_shares(
     names: Sequence[str], architectures: Sequence[Architecture], *, title: str, height: int = 450
 ) -> go.Figure:
     """How often several architectures chose a pair: the share in which it is not naive, and in words each choice."""
@@ -89,7 +89,7 @@ def choice_shares(
     return _mapped(heatmap, title, height, shown, names)
 
 
-def pair_values(
+def plot_pair_values(
     names: Sequence[str],
     values: Mapping[Pair, float],
     texts: Mapping[Pair, str],

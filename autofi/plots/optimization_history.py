@@ -15,7 +15,7 @@ from autofi.store import ModelRecord, ModelRole, TrialRecord
 RETRAINED = {ModelRole.FINALIST: "diamond-open", ModelRole.WINNER: "star-open"}
 
 
-def history(
+def plot_optimization_history(
     trials: Sequence[TrialRecord],
     objective: Objective,
     *,

@@ -12,7 +12,7 @@ from autofi.plots.style import MAIN, ellipsize, escape_plotly, laid_out
 SHOWN = 20
 
 
-def importances(found: Mapping[str, float]) -> go.Figure:
+def plot_param_importances(found: Mapping[str, float]) -> go.Figure:
     """Bars of the shares that add up to 1, the largest on top."""
     most = sorted(found.items(), key=lambda item: item[1])[-SHOWN:]
     drawn = go.Figure(

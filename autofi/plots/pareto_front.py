@@ -16,7 +16,7 @@ from autofi.store import TrialRecord
 DESCRIBED = 2_000
 
 
-def trade_off(trials: Sequence[TrialRecord], cost: str, *, gain: str, study: str) -> go.Figure:
+def plot_pareto_front(trials: Sequence[TrialRecord], cost: str, *, gain: str, study: str) -> go.Figure:
     """Complete trials by `gain` against `cost`, both names of `autofi.objectives.OBJECTIVES`; those without either are
     left out. What hovering over a point of the front shows last is the command that exports it.
     """

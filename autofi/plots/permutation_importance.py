@@ -14,12 +14,12 @@ from autofi.plots.style import MAIN, ellipsize, escape_plotly, interval_bars, la
 SHOWN = 20
 
 
-def field_importance(found: PermutationImportance) -> go.Figure:
+def plot_field_importance(found: PermutationImportance) -> go.Figure:
     """Rise of the logloss when a field is shuffled, with its 95 % interval, the largest on top."""
     return _bars(found.fields, "Importance of fields", "rise of the logloss when shuffled")
 
 
-def pair_importance(found: PermutationImportance) -> go.Figure:
+def plot_pair_importance(found: PermutationImportance) -> go.Figure:
     """Rise of the logloss when both fields of a pair are shuffled, less that of each alone; the largest size on top."""
     pairs = {" × ".join(names): estimate for names, estimate in found.pairs.items()}
     return _bars(pairs, "Importance of pairs beyond their fields", "rise together less each alone")

@@ -19,7 +19,7 @@ _SHARES = {"tickformat": ".0%", "range": [0, 1.04], "tickvals": [0, 0.25, 0.5, 0
 _AT = "threshold %{customdata[0]:.4f}, %{customdata[1]:.2%} of rows flagged<extra></extra>"
 
 
-def roc(curves: Mapping[str, RankingCurve], aucs: Mapping[str, float]) -> go.Figure:
+def plot_roc_curve(curves: Mapping[str, RankingCurve], aucs: Mapping[str, float]) -> go.Figure:
     """True over false positive rates, a curve per model; by chance both are the same."""
     drawn = go.Figure()
     _chance(drawn, [0, 1], [0, 1])
@@ -40,7 +40,7 @@ def roc(curves: Mapping[str, RankingCurve], aucs: Mapping[str, float]) -> go.Fig
     return laid_out(drawn, "ROC curve", height=_HEIGHT)
 
 
-def precision_recall(curves: Mapping[str, RankingCurve]) -> go.Figure:
+def plot_precision_recall_curve(curves: Mapping[str, RankingCurve]) -> go.Figure:
     """Precision over recall, a curve per model; by chance precision is the click rate."""
     drawn = go.Figure()
     rate = next(iter(curves.values())).base_rate
@@ -61,7 +61,7 @@ def precision_recall(curves: Mapping[str, RankingCurve]) -> go.Figure:
     return laid_out(drawn, "Precision and recall", height=_HEIGHT)
 
 
-def cumulative_gains(curves: Mapping[str, RankingCurve]) -> go.Figure:
+def plot_cumulative_gains(curves: Mapping[str, RankingCurve]) -> go.Figure:
     """Share of the clicks over share of the rows, those with the highest scores first; hovering tells the lift."""
     drawn = go.Figure()
     rate = next(iter(curves.values())).base_rate

@@ -25,7 +25,7 @@ CIRCLE_POINTS = 181
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-def swarm(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go.Figure:
+def plot_rashomon_swarm(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go.Figure:
     """A row per pair (`order` 2; fields are 1, triples 3) and a dot per model at its score, coloured by its logloss; a
     star is the model that masked ones were explored around."""
     shown = _clouds(found, order)[:most]
@@ -62,7 +62,7 @@ def swarm(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go
     )
 
 
-def cloud(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go.Figure:
+def plot_rashomon_cloud(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go.Figure:
     """A row per pair with the range of its scores over all models; a star is the reference, with its interval."""
     shown = _clouds(found, order)[:most]
     bars = go.Bar(
@@ -84,7 +84,7 @@ def cloud(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go
     )
 
 
-def halo(found: RashomonSet, pair: Sequence[str]) -> go.Figure:
+def plot_halo(found: RashomonSet, pair: Sequence[str]) -> go.Figure:
     """The halo of a pair: a circle of the budget, and points as far inside or outside of it as the two interact.
 
     Right of the middle the first field's factor is above 1, above it the second's. The band is where pairs lie that do
@@ -118,7 +118,7 @@ def halo(found: RashomonSet, pair: Sequence[str]) -> go.Figure:
     return figure
 
 
-def halo3(found: RashomonSet, triple: Sequence[str]) -> go.Figure:
+def plot_halo_of_three(found: RashomonSet, triple: Sequence[str]) -> go.Figure:
     """The halo of a triple around a sphere of the budget, points coloured by how far they are from it, in budgets.
 
     Raises StoreError for a triple without one.

@@ -16,7 +16,7 @@ from autofi.text.markdown import count, figure
 LISTED_TRIALS = 20
 
 
-def trial_table(
+def plot_trial_table(
     trials: Iterable[TrialRecord],
     *,
     objective: str,

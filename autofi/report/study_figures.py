@@ -12,21 +12,33 @@ from autofi.importance.permutation_importance import PermutationImportance
 from autofi.metrics.calibration import reliability
 from autofi.metrics.ranking import auc
 from autofi.metrics.threshold_curves import RankingCurve, ranking_curve
-from autofi.plots.architecture_graph import network_graph
-from autofi.plots.calibration_curve import calibration_curve
-from autofi.plots.cost_breakdown import cost_bars
-from autofi.plots.exploration import explored
-from autofi.plots.gain_by_frequency import gain_by_bucket
-from autofi.plots.gain_by_frequency import gain_by_field as gain_by_field_figure
-from autofi.plots.inherited_vs_scratch import FEWEST_SCORED, inherited_against_alone
-from autofi.plots.interaction_map import Pair, choice_shares, grouped, interaction_map, pair_values
-from autofi.plots.model_comparison import models_by_auc
-from autofi.plots.optimization_history import history
-from autofi.plots.param_importances import importances
-from autofi.plots.pareto_front import trade_off
-from autofi.plots.permutation_importance import field_importance, pair_importance
-from autofi.plots.ranking_curves import cumulative_gains, precision_recall, roc
-from autofi.plots.rashomon import cloud, halo, halo3, swarm
+from autofi.plots import (
+    plot_architecture,
+    plot_calibration_curve,
+    plot_choice_shares,
+    plot_cost_breakdown,
+    plot_cumulative_gains,
+    plot_exploration,
+    plot_field_importance,
+    plot_gain_by_field,
+    plot_gain_by_frequency,
+    plot_halo,
+    plot_halo_of_three,
+    plot_inherited_vs_scratch,
+    plot_interaction_map,
+    plot_model_comparison,
+    plot_optimization_history,
+    plot_pair_importance,
+    plot_pair_values,
+    plot_param_importances,
+    plot_pareto_front,
+    plot_precision_recall_curve,
+    plot_rashomon_cloud,
+    plot_rashomon_swarm,
+    plot_roc_curve,
+)
+from autofi.plots.inherited_vs_scratch import FEWEST_SCORED
+from autofi.plots.interaction_map import Pair, grouped
 from autofi.plots.style import escape_plotly
 from autofi.rashomon.result import RashomonSet
 from autofi.records.gain_by_frequency import gain_by_field, gain_by_frequency, rarest
@@ -60,7 +72,7 @@ class StudyFigures:
                 untested_words(self._findings.summary)
                 or "Nothing was measured on test rows yet: that comes after the winner is retrained."
             )
-        return models_by_auc(winner, baselines)
+        return plot_model_comparison(winner, baselines)
 
     def interaction_map(self) -> go.Figure:
         """Fields × fields: memorize, factorize or naive, in the winner or in the leading trial before there is one.
@@ -77,7 +89,7 @@ class StudyFigures:
             pair: "<br>".join(filter(None, (self._agreeing(pair, architecture), gained.get(pair, ("",))[-1])))
             for pair in self._pairs()
         }
-        return interaction_map(
+        return plot_interaction_map(
             self._names, architecture, title=f"Pairs of {what}", height=self._map_height(), more=more
         )
 
@@ -89,14 +101,14 @@ class StudyFigures:
             if len(best) == 1
             else f"Share of the best {len(best)} trials that use a pair"
         )
-        return choice_shares(self._names, best, title=title, height=self._map_height())
+        return plot_choice_shares(self._names, best, title=title, height=self._map_height())
 
     def pair_gains(self) -> go.Figure:
         """Fields × fields: logloss that a pair gained on rows held out of training when the supernet selected it."""
         gains = self._gains()
         if not gains:
             raise NothingToShowError("No pair was selected by what it gains on inherited weights.")
-        return pair_values(
+        return plot_pair_values(
             self._names,
             {pair: max(gain, 0.0) for pair, (gain, _) in gains.items()},
             {pair: told for pair, (_, told) in gains.items()},
@@ -106,7 +118,7 @@ class StudyFigures:
 
     def network(self) -> go.Figure:
         """The architecture of the winner, or of the leading trial, as a graph from fields to the probability."""
-        return network_graph(self._names, self._leading())
+        return plot_architecture(self._names, self._leading())
 
     def trade_off(self, cost: str) -> go.Figure:
         """Every trial by its first objective against a cost of `autofi.objectives.OBJECTIVES`, with the front."""
@@ -116,19 +128,21 @@ class StudyFigures:
         known = [trial for trial in self._findings.complete if measure(trial, cost) is not None]
         if len(known) < 2:
             raise NothingToShowError(f"Fewer than two trials have a measured {cost}.")
-        return trade_off(known, cost, gain=gain, study=self._findings.record.name)
+        return plot_pareto_front(known, cost, gain=gain, study=self._findings.record.name)
 
     def history(self, *, by_time: bool = False) -> go.Figure:
         """Values of the trials and the best so far, by number or by time, and of finalists' and winner's seeds."""
         self._needs_trials()
         found = self._findings
-        return history(found.complete, found.goals.objectives[0], models=found.models, by_time=by_time)
+        return plot_optimization_history(
+            found.complete, found.goals.objectives[0], models=found.models, by_time=by_time
+        )
 
     def explored(self) -> go.Figure:
         """Architectures scored by inherited weights before the first trial, in their order, and the best so far."""
         if not self._findings.exploration.scored:
             raise NothingToShowError("No architectures were explored by inherited weights.")
-        return explored(self._findings.exploration)
+        return plot_exploration(self._findings.exploration)
 
     def inherited(self) -> go.Figure:
         """Scores by inherited weights against scores of training from scratch."""
@@ -138,7 +152,7 @@ class StudyFigures:
                 f"Fewer than {FEWEST_SCORED} trials made choices that inherited weights have scored, too: "
                 f"there {'is' if len(scored) == 1 else 'are'} {len(scored)}."
             )
-        return inherited_against_alone(scored)
+        return plot_inherited_vs_scratch(scored)
 
     def importances(self) -> go.Figure:
         """Which parameters the values of the trials depend on, by PED-ANOVA."""
@@ -146,12 +160,12 @@ class StudyFigures:
             raise NothingToShowError(
                 "Importances need four trials or more that differ in a parameter and in their values."
             )
-        return importances(self._findings.importances)
+        return plot_param_importances(self._findings.importances)
 
     def calibration(self, part: str = "test") -> go.Figure:
         """Predicted and observed click rates of `valid` or `test` rows: the winner and the best baseline."""
         held = self._held(part)
-        return calibration_curve(
+        return plot_calibration_curve(
             {
                 name: reliability(held.labels, scores, held.weights)
                 for name, scores in held.predictions.items()
@@ -162,36 +176,38 @@ class StudyFigures:
         """ROC curves of `valid` or `test` rows: the winner and the best baseline."""
         held = self._held(part)
         aucs = {name: auc(held.labels, scores, held.weights) for name, scores in held.predictions.items()}
-        return roc(self._curves(part), aucs)
+        return plot_roc_curve(self._curves(part), aucs)
 
     def precision_recall(self, part: str = "test") -> go.Figure:
         """Precision over recall of the same rows and models."""
-        return precision_recall(self._curves(part))
+        return plot_precision_recall_curve(self._curves(part))
 
     def lift(self, part: str = "test") -> go.Figure:
         """Cumulative gains of the same: the share of the clicks among the rows with the highest scores."""
-        return cumulative_gains(self._curves(part))
+        return plot_cumulative_gains(self._curves(part))
 
     def field_importance(self) -> go.Figure:
         """Rise of the winner's logloss on validation rows when a field is shuffled."""
-        return field_importance(self._permutation())
+        return plot_field_importance(self._permutation())
 
     def pair_importance(self) -> go.Figure:
         """The same of pairs, beyond the rise of each field alone."""
         found = self._permutation()
         if not found.pairs:
             raise NothingToShowError("Importances of pairs need two fields or more.")
-        return pair_importance(found)
+        return plot_pair_importance(found)
 
     def gain_by_frequency(self) -> go.Figure:
         """AUC of the winner less that of the best baseline, by how often training has the rarest value of a row."""
         codes, labels, rival, mine, theirs = self._by_frequency()
-        return gain_by_bucket(gain_by_frequency(rarest(codes.codes), labels, mine, theirs), rival=rival)
+        return plot_gain_by_frequency(
+            gain_by_frequency(rarest(codes.codes), labels, mine, theirs), rival=rival
+        )
 
     def gain_by_field(self) -> go.Figure:
         """Logloss that the winner saves on the best baseline, by field and how often training has its value."""
         codes, labels, _, mine, theirs = self._by_frequency()
-        return gain_by_field_figure(gain_by_field(codes.codes, codes.fields, labels, mine, theirs))
+        return plot_gain_by_field(gain_by_field(codes.codes, codes.fields, labels, mine, theirs))
 
     def costs(self) -> go.Figure:
         """Bytes of the winner by field, by cross, and by what they are."""
@@ -199,19 +215,19 @@ class StudyFigures:
             raise NothingToShowError(
                 "The costs of a winner are kept when it is retrained: there is none yet."
             )
-        return cost_bars(self._findings.costs)
+        return plot_cost_breakdown(self._findings.costs)
 
     def rashomon_swarm(self, order: int = 2) -> go.Figure:
         """Interaction scores of pairs (`order` 2; 1 is fields, 3 triples), a dot per model that is about as good."""
-        return swarm(self._rashomon(), order=order)
+        return plot_rashomon_swarm(self._rashomon(), order=order)
 
     def rashomon_cloud(self, order: int = 2) -> go.Figure:
         """The same from the least to the largest score of any model."""
-        return cloud(self._rashomon(), order=order)
+        return plot_rashomon_cloud(self._rashomon(), order=order)
 
     def rashomon_halo(self, *names: str) -> go.Figure:
         """The halo of two or three fields; raises StoreError where none was drawn of them."""
-        return (halo if len(names) == 2 else halo3)(self._rashomon(), names)
+        return (plot_halo if len(names) == 2 else plot_halo_of_three)(self._rashomon(), names)
 
     def _rashomon(self) -> RashomonSet:
         if self._findings.rashomon is None:

@@ -6,8 +6,8 @@ import json
 
 from autofi.bundle.manifest import MANIFEST
 from autofi.errors import SearchSpaceError
-from autofi.plots.interaction_map import interaction_map
-from autofi.plots.trial_table import trial_table
+from autofi.plots.interaction_map import plot_interaction_map
+from autofi.plots.trial_table import plot_trial_table
 from autofi.records.predictions import predictions_file, trial_key
 from autofi.records.trial_metrics import rank
 from autofi.report.trial_note import trial_note
@@ -47,7 +47,7 @@ def draw_study(handle: StudyHandle) -> None:
     ranked = rank(trials, direction)
     if not ranked:
         return
-    drawn = trial_table(trials, objective=(study.metric_names or ["value"])[0], direction=direction)
+    drawn = plot_trial_table(trials, objective=(study.metric_names or ["value"])[0], direction=direction)
     handle.shown.save_figure(TABLE, drawn.to_json())
     winner = (handle.stage("winner") or {}).get("trial")
     best = next((trial for trial in ranked if trial.number == winner), ranked[0])
@@ -58,7 +58,7 @@ def draw_study(handle: StudyHandle) -> None:
         # Of a version with other operators.
         return
     title = f"Pairs of trial {best.number}" + (", the winner" if best.number == winner else "")
-    mapped = interaction_map(names or list(architecture.fields), architecture, title=title)
+    mapped = plot_interaction_map(names or list(architecture.fields), architecture, title=title)
     handle.shown.save_figure(MAP, mapped.to_json())
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autofi.explanation.explanation import Explanation, FieldPart, PairPart
-from autofi.plots.explanation import explanation_figure
+from autofi.plots.explanation import plot_explanation
 
 
 def explanation(*, pairs: int = 3, trees: float | None = -0.25) -> Explanation:
@@ -39,7 +39,7 @@ def explanation(*, pairs: int = 3, trees: float | None = -0.25) -> Explanation:
 @pytest.mark.parametrize("shown", [2, 4, 99])
 def test_its_steps_add_up_to_the_logit(shown: int, trees: float | None) -> None:
     told = explanation(trees=trees)
-    (waterfall,) = explanation_figure(told, shown=shown).data
+    (waterfall,) = plot_explanation(told, shown=shown).data
     *steps, total = waterfall.x
     assert sum(steps) == pytest.approx(told.logit)
     assert waterfall.measure[-1] == "total"
@@ -50,7 +50,7 @@ def test_its_steps_add_up_to_the_logit(shown: int, trees: float | None) -> None:
 
 
 def test_the_largest_parts_come_first_and_names_are_no_markup() -> None:
-    drawn = explanation_figure(explanation(), shown=3)
+    drawn = plot_explanation(explanation(), shown=3)
     names = list(drawn.layout.yaxis.ticktext)
     assert names == [
         "baseline", "item", "&lt;user&gt;", "&lt;user&gt; × f2", "2 more", "boosted trees", "together", "logit"
@@ -62,5 +62,5 @@ def test_the_largest_parts_come_first_and_names_are_no_markup() -> None:
 def test_two_bars_may_have_one_name() -> None:
     told = explanation(pairs=0)
     twin = replace(told.fields[0], name="baseline")
-    drawn = explanation_figure(replace(told, fields=(twin,)))
+    drawn = plot_explanation(replace(told, fields=(twin,)))
     assert len(set(drawn.data[0].y)) == len(drawn.data[0].y)

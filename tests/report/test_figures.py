@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import combinations
 
-from autofi.plots.interaction_map import MAPPED_FIELDS, grouped, interaction_map
-from autofi.plots.trial_table import trial_table
+from autofi.plots.interaction_map import MAPPED_FIELDS, grouped, plot_interaction_map
+from autofi.plots.trial_table import plot_trial_table
 from autofi.records.trial_metrics import rank
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
@@ -25,7 +25,7 @@ def wide(fields: int) -> tuple[list[str], Architecture]:
 
 def test_every_cell_is_the_choice_of_its_pair() -> None:
     names, architecture = wide(7)
-    (heatmap,) = interaction_map(names, architecture, title="Pairs").data
+    (heatmap,) = plot_interaction_map(names, architecture, title="Pairs").data
     assert list(heatmap.x) == list(heatmap.y) == names
     for row, left in enumerate(names):
         for place, right in enumerate(names):
@@ -40,16 +40,16 @@ def test_every_cell_is_the_choice_of_its_pair() -> None:
 
 def test_a_field_that_is_left_out_keeps_its_place() -> None:
     architecture = Architecture(fields={"b": ("embedding",)})
-    (heatmap,) = interaction_map(["a", "b"], architecture, title="Pairs").data
+    (heatmap,) = plot_interaction_map(["a", "b"], architecture, title="Pairs").data
     assert list(heatmap.x) == ["a", "b"]
     assert heatmap.text[0][0] == "field: left out"
 
 
 def test_no_map_is_large() -> None:
     names, architecture = wide(39)
-    assert len(interaction_map(names, architecture, title="Pairs").to_json()) < 60_000
+    assert len(plot_interaction_map(names, architecture, title="Pairs").to_json()) < 60_000
     names, architecture = wide(3 * MAPPED_FIELDS)
-    assert len(interaction_map(names, architecture, title="Pairs").to_json()) < 200_000
+    assert len(plot_interaction_map(names, architecture, title="Pairs").to_json()) < 200_000
 
 
 def test_fields_of_a_pair_stand_side_by_side_where_they_are_grouped() -> None:
@@ -69,14 +69,14 @@ def test_of_many_fields_those_with_most_pairs_are_shown_in_their_order() -> None
         fields=dict.fromkeys(names, ("embedding",)),
         pairs=dict.fromkeys(zip(used, used[1:] + used[:1], strict=True), ("memorize_embedding",)),
     )
-    drawn = interaction_map(names, architecture, title="Pairs")
+    drawn = plot_interaction_map(names, architecture, title="Pairs")
     assert list(drawn.data[0].x) == used
     assert drawn.layout.title.text == f"Pairs, the {MAPPED_FIELDS} of {len(names)} fields with most pairs"
 
 
 def test_names_are_no_markup() -> None:
     architecture = Architecture(fields={"<b>x</b>": ("embedding",), "a&b": ("embedding",)})
-    (heatmap,) = interaction_map(["<b>x</b>", "a&b"], architecture, title="Pairs").data
+    (heatmap,) = plot_interaction_map(["<b>x</b>", "a&b"], architecture, title="Pairs").data
     assert list(heatmap.x) == ["&lt;b&gt;x&lt;/b&gt;", "a&amp;b"]
 
 
@@ -95,7 +95,7 @@ def test_feasible_trials_come_first_and_best_first() -> None:
 
 
 def test_the_table_holds_them_in_that_order() -> None:
-    drawn = trial_table(trials(infeasible={1}), objective="valid AUC", direction="maximize")
+    drawn = plot_trial_table(trials(infeasible={1}), objective="valid AUC", direction="maximize")
     (shown,) = drawn.data
     columns = dict(zip(shown.header["values"], shown.cells["values"], strict=True))
     assert list(columns["trial"]) == ["3", "4", "0", "1"]

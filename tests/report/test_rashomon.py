@@ -8,15 +8,15 @@ import math
 import pytest
 
 from autofi.errors import StoreError
-from autofi.plots.rashomon import cloud, halo, halo3, swarm
+from autofi.plots.rashomon import plot_halo, plot_halo_of_three, plot_rashomon_cloud, plot_rashomon_swarm
 from tests.report.rashomon_example import FOUND, NAMES
 
 FIGURES = {
-    "swarm": swarm(FOUND),
-    "fields": swarm(FOUND, order=1),
-    "cloud": cloud(FOUND),
-    "halo": halo(FOUND, ("b", "c")),
-    "halo3": halo3(FOUND, NAMES),
+    "swarm": plot_rashomon_swarm(FOUND),
+    "fields": plot_rashomon_swarm(FOUND, order=1),
+    "cloud": plot_rashomon_cloud(FOUND),
+    "halo": plot_halo(FOUND, ("b", "c")),
+    "halo3": plot_halo_of_three(FOUND, NAMES),
 }
 
 
@@ -77,10 +77,10 @@ def test_a_halo_of_three_lies_around_a_sphere() -> None:
 
 def test_a_pair_without_a_halo_is_named_with_the_nearest() -> None:
     with pytest.raises(StoreError, match="no halo of b × d: did you mean 'b × c'"):
-        halo(FOUND, ("b", "d"))
+        plot_halo(FOUND, ("b", "d"))
     with pytest.raises(StoreError, match="no halo of b × c"):
-        halo3(FOUND, ("b", "c"))
+        plot_halo_of_three(FOUND, ("b", "c"))
 
 
 def test_of_many_groups_the_largest_are_shown() -> None:
-    assert len(swarm(FOUND, most=1).layout.yaxis.ticktext) == 1
+    assert len(plot_rashomon_swarm(FOUND, most=1).layout.yaxis.ticktext) == 1
