@@ -12,7 +12,7 @@ import pytest
 
 from autofi.dashboard import dashboard_app
 from autofi.store import StudyStore, resolve_storage
-from tests.dashboard.test_serving import ask
+from tests.dashboard.test_server import ask
 from tests.store.examples import CREATED
 
 pytest.importorskip("optuna_dashboard")

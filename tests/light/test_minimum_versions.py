@@ -24,9 +24,9 @@ EXTRAS = ("search", "baselines", "dashboard", "postgres", "mysql", "serve")
 TESTS = (
     "tests/store/test_versions.py",
     "tests/export/test_versions.py",
-    "tests/data/test_reading.py",
-    "tests/data/test_types.py",
-    "tests/dashboard/test_pages.py",
+    "tests/readers/test_open.py",
+    "tests/readers/test_types.py",
+    "tests/dashboard/test_routes.py",
 )
 #: Packages with the versions that are asked for, as JSON.
 TELL = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import autofi
-from tests.rashomon.test_study import EPS, SETTINGS
+from tests.rashomon.test_record import EPS, SETTINGS
 
 if __name__ == "__main__":
     autofi.open_study("mine", sys.argv[1]).rashomon(EPS, settings=SETTINGS)

@@ -21,7 +21,7 @@ from autofi.rashomon.finished_parts import PREFIX, Parts
 from autofi.rashomon.result import RashomonSet
 from autofi.store import StudyHandle
 from autofi.study.study import Study
-from tests.rashomon.test_study import EPS, SETTINGS, found, study
+from tests.rashomon.test_record import EPS, SETTINGS, found, study
 
 __all__ = ["found", "study"]
 

@@ -22,8 +22,8 @@ from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
 from autofi.store.stage_keys import DATA
 from autofi.supernet.exploration import Exploration, ScoredArchitecture
+from tests.checks.tables import opened, used_apps
 from tests.dashboard.studies import FORMS, architecture, measure, names, searching
-from tests.data.checks.tables import opened, used_apps
 from tests.report.rashomon_example import FOUND
 
 FIELDS = 5

@@ -14,7 +14,7 @@ from autofi.report.glossary import WORDS, explained
 from autofi.report.html_page import page_html
 from autofi.report.sections import SECTIONS
 from autofi.report.study_figures import StudyFigures
-from tests.report.test_page import Read
+from tests.report.test_html_page import Read
 
 #: Words that a page may hold in any of its sections, and by what they are explained.
 HARD = {

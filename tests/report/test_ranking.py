@@ -17,7 +17,7 @@ from autofi.report.json_document import report_document
 from autofi.report.study_figures import StudyFigures
 from autofi.report.threshold_table import thresholds
 from tests.report.reported import labels_and_scores, permutation
-from tests.report.test_page import Read
+from tests.report.test_html_page import Read
 
 
 def test_a_curve_has_the_auc_of_its_model(figures: StudyFigures) -> None:

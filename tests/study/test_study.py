@@ -32,7 +32,7 @@ from autofi.store.search_settings import SearchSettings
 from tests.store.examples import CREATED, start
 from tests.visits import visits
 
-TINY = Path(__file__).parent / "spaces" / "tiny.yaml"
+TINY = Path(__file__).parents[1] / "spaces" / "tiny.yaml"
 ROWS, VISITS = 2000, 3000
 
 

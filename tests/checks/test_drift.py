@@ -14,7 +14,7 @@ from autofi.checks.sample import SampledRows
 from autofi.checks.warning import DRIFT
 from autofi.data.dataset import EncodedDataset
 from autofi.data.schema_overrides import SchemaOverrides
-from tests.data.checks.tables import opened
+from tests.checks.tables import opened
 
 ROWS = 12_000
 

@@ -17,7 +17,7 @@ from autofi.errors import ConfigError
 from autofi.store import ModelRole
 from tests.visits import visits
 
-SEVERAL = Path(__file__).parent / "spaces" / "several.yaml"
+SEVERAL = Path(__file__).parents[1] / "spaces" / "several.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from autofi.plots.trial_table import plot_trial_table
 from autofi.records.trial_metrics import rank
 from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
-from tests.report.test_note import record
+from tests.report.test_trial_note import record
 
 CHOICES = ["naive", "factorize", "memorize", "memorize+factorize"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from autofi.data.quantile_binning import Buckets, BucketScale, Positions
 from autofi.export.onnx_numeric_codes import bucket_codes, positions, thresholds
-from tests.export.graph.run import run
+from tests.export.run_graph import run
 
 GENERATOR = np.random.default_rng(0)
 EXTREME = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e308, -1e308, 5e-324, 2.0, 3.0, -2.0, 2.0000000000000004]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autofi.space.head_config import ReadoutSizes
-from tests.explaining.models import ObservedTrial, make
+from tests.explanation.models import ObservedTrial, make
 from tests.export.models import Model, make_model
 
 ARM = {"exponential_neurons": {"heads": 2, "neurons": 3, "alpha": 2.0, "hidden": (6,)}}

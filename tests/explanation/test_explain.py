@@ -22,7 +22,7 @@ from autofi.export.export import export_bundle
 from autofi.metrics.calibrators import Platt
 from autofi.operators.exponential_neurons import ExponentialNeurons
 from autofi.readers import open_table
-from tests.explaining.models import CROSS_MIN_COUNT, MIN_COUNT, ObservedTrial, table
+from tests.explanation.models import CROSS_MIN_COUNT, MIN_COUNT, ObservedTrial, table
 from tests.export.models import Model, make_unseen
 from tests.export.test_calibrated_bundle import copy_calibrated
 from tests.light.bundles import BUNDLE

@@ -27,7 +27,7 @@ from autofi.study.dashboard_notes import (
 )
 from autofi.study.dashboard_observer import DashboardObserver
 from tests.dashboard.studies import architecture, begin, measure, names, searching
-from tests.dashboard.test_serving import ask
+from tests.dashboard.test_server import ask
 from tests.store.examples import ARCHITECTURE, measured, start
 
 optuna_dashboard = pytest.importorskip("optuna_dashboard")

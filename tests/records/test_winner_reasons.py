@@ -20,7 +20,7 @@ from autofi.records.winner import HAND, RULE, choose, crown
 from autofi.records.winner_reasons import read_before, why_not
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
 from tests.store.examples import CREATED
-from tests.test_study import add, judge, logits
+from tests.study.test_study import add, judge, logits
 
 
 @pytest.fixture

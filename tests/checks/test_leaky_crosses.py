@@ -18,7 +18,7 @@ from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.store.search_settings import SearchSettings
-from tests.data.checks.tables import opened, used_apps
+from tests.checks.tables import opened, used_apps
 
 ROWS = 24_000
 

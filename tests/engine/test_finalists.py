@@ -14,7 +14,7 @@ from autofi.records.best_trial import finalists
 from autofi.store import ModelRole
 from tests.visits import visits
 
-SEVERAL = Path(__file__).parent / "spaces" / "several.yaml"
+SEVERAL = Path(__file__).parents[1] / "spaces" / "several.yaml"
 
 
 @pytest.fixture(scope="module")

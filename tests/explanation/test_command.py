@@ -16,7 +16,7 @@ from autofi.cli.app import app
 from autofi.cli.explain import BAR, bar
 from autofi.explanation.explanation import added
 from autofi.explanation.explanation_file import SCHEMA
-from tests.explaining.models import ObservedTrial, table
+from tests.explanation.models import ObservedTrial, table
 
 ROWS = table(30, seed=9).drop_columns(["click"])
 

@@ -27,7 +27,7 @@ from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import DATA
 from autofi.store.tables import StageRow
-from tests.data.checks.tables import used_apps
+from tests.checks.tables import used_apps
 
 
 class Notes(SilentProgress):

@@ -11,7 +11,7 @@ import pytest
 from autofi.checks import sample as sampling
 from autofi.checks.run import DataChecks, check_data
 from autofi.core.json import to_text
-from tests.data.checks.tables import opened, used_apps
+from tests.checks.tables import opened, used_apps
 
 DATASET = opened(used_apps(9000, sampled=True))
 

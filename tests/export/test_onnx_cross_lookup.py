@@ -11,7 +11,7 @@ from autofi.data.crosses import Crosses
 from autofi.data.target_encoding import TargetStatistics
 from autofi.errors import ExportError
 from autofi.export.onnx_cross_lookup import counts_and_clicks, cross_rows
-from tests.export.graph.run import run
+from tests.export.run_graph import run
 
 GENERATOR = np.random.default_rng(1)
 

@@ -31,7 +31,7 @@ from autofi.records.predictions import (
 from autofi.store import ModelRole, StudyHandle
 from tests.visits import visits
 
-TINY = Path(__file__).parent / "spaces" / "tiny.yaml"
+TINY = Path(__file__).parents[1] / "spaces" / "tiny.yaml"
 ROWS = 3000
 KINDS = sorted(CALIBRATIONS)
 

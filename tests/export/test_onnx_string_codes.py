@@ -13,7 +13,7 @@ from autofi.data.vocabulary import Vocabulary
 from autofi.errors import AutoFIError
 from autofi.export.onnx_string_codes import bag_of, codes_of, joined, numbers_of, tokens_of
 from autofi.values.arrow_values import as_numbers, as_tokens
-from tests.export.graph.run import run
+from tests.export.run_graph import run
 
 VOCABULARY = Vocabulary(pa.array(["b", "a", "ü", " ", "7"], pa.large_string()), np.arange(7))
 

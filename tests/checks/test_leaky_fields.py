@@ -9,7 +9,7 @@ import pytest
 from autofi.checks.run import check_data
 from autofi.checks.warning import DETERMINES, STRONG, DataWarning
 from autofi.metrics.ranking import auc
-from tests.data.checks.tables import opened
+from tests.checks.tables import opened
 
 ROWS = 6000
 
