@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import autofi
 from autofi.bundle.bundle import Bundle
 from autofi.bundle.files import QUANTIZATIONS, Quantization
+from autofi.bundle.inputs import GraphInput
 from autofi.bundle.load import load
 from autofi.bundle.network_inputs import read_fields
 from autofi.bundle.network_reads import reads_of
