@@ -21,6 +21,8 @@ from sphinx.util.docutils import SphinxDirective
 
 import autofi
 from autofi.cli.app import app
+from autofi.core.option_fields import OptionRow
+from autofi.engine.search_options import option_table
 from autofi.nni.tuners import REFUSED, TUNERS
 from autofi.report.glossary import WORDS
 from autofi.samplers.registry import samplers
@@ -87,6 +89,26 @@ class PublicModule(Generated):
         return f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :member-order: groupwise\n```"
 
 
+class SearchOptionTable(Generated):
+    """The options of a search: name in Python, flags, default, help."""
+
+    def markdown(self) -> str:
+        rows = [
+            (f"`{row.name}`", ", ".join(f"`{flag}`" for flag in row.flags), _code(row.default), _help(row))
+            for row in option_table()
+        ]
+        return _table(("Python", "Command line", "Default", "Meaning"), rows)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _help(row: OptionRow) -> str:
+    choices = f" One of {', '.join(f'`{choice}`' for choice in row.choices)}." if row.choices else ""
+    return " ".join(_escaped(_sentence(row.help) + choices).split())
+
+
 class Operators(Generated):
     """Operators of one choice, each with formula, settings and cost."""
 
@@ -98,9 +120,10 @@ class Operators(Generated):
 
 
 def _operator(info: Any) -> str:
+    aliases = f" Also called {', '.join(f'`{alias}`' for alias in info.aliases)}." if info.aliases else ""
     lines = [
         f"### {info.name}",
-        f"{_sentence(info.summary)} [Source]({info.source})",
+        f"{_sentence(info.summary)}{aliases} [Source]({info.source})",
         f"```text\n{info.formula}\n```",
     ]
     if info.differs:
@@ -258,6 +281,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     known = {
         "autofi-commands": Commands,
         "autofi-module": PublicModule,
+        "autofi-search-options": SearchOptionTable,
         "autofi-operators": Operators,
         "autofi-spaces": Spaces,
         "autofi-list": Listing,
