@@ -1,4 +1,4 @@
-"""Products of field-aware vectors: the common half of FFM and ONN."""
+"""Products of field-aware vectors, the common part of FFM and ONN."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from autofi.operators.streams import StreamInputs
 class FieldAwareProducts(nn.Module):
     """Codes `[B, E]` → `<V_{x_i, f_j}, V_{x_j, f_i}>` of every pair of fields with codes, `[B, E(E-1)/2]`.
 
-    A row of the table holds one vector per *other* field, so that a batch is one gather. Costs `E²·dim/2` products
-    a row, and `(E-1)·dim` numbers a value.
+    A row of the table holds one vector per *other* field, so that a batch is one gather. It costs `E²·dim/2` products
+    per row, and `(E-1)·dim` numbers per value.
     """
 
     offsets: Tensor
@@ -30,13 +30,13 @@ class FieldAwareProducts(nn.Module):
         rows = inputs.coded_rows
         if len(rows) < 2:
             raise SearchSpaceError(
-                f"Field-aware vectors need two fields with an embedding: found {len(rows)}; give more fields the "
+                f"Field-aware vectors have {len(rows)} fields with an embedding and need two; give more fields the "
                 "form 'embedding', or leave the stream out."
             )
         self.dim = dim
         self.table = nn.Parameter(torch.randn(sum(rows), (len(rows) - 1) * dim) * INITIAL_DEVIATION)
         self.register_buffer("offsets", table_offsets(rows), persistent=False)
-        # Field i keeps its vectors for the others in their order, its own place left out.
+        # Field i keeps its vectors for the others in their order, with none for itself.
         left, right = torch.triu_indices(len(rows), len(rows), 1)
         ends = torch.stack((left * (len(rows) - 1) + right - 1, right * (len(rows) - 1) + left))
         places = torch.argsort(ends.flatten())
@@ -51,21 +51,23 @@ class FieldAwareProducts(nn.Module):
 
     @staticmethod
     def num_pairs(inputs: StreamInputs) -> int:
-        """Columns of the output."""
+        """Return the number of columns of the output."""
         fields = len(inputs.coded_rows)
         return fields * (fields - 1) // 2
 
     def forward(self, codes: Tensor) -> Tensor:
         found = look_up(self.table, codes + self.offsets)
-        # By count and not by -1, which no rows would leave open.
+        # The count is given instead of -1, which is ambiguous for no rows.
         vectors = found.view(codes.shape[0], len(self.partners), self.dim)
         products: Tensor = _Products.apply(vectors, self.ends, self.partners, self.pairs)  # type: ignore[no-untyped-call]
         return products
 
 
 class _Products(torch.autograd.Function):
-    """With its gradient, each vector's partner times the pair's, written down: autograd adds into both ends apart,
-    which takes three times as long on a CPU."""
+    """Field-aware products with an explicit gradient: each vector's partner times the pair's gradient.
+
+    Autograd adds into both ends separately, which takes three times as long on a CPU.
+    """
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, ends: Tensor, partners: Tensor, pairs: Tensor) -> Tensor:

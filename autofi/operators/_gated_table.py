@@ -1,4 +1,4 @@
-"""Embeddings behind gates that a training closes: the common half of gates by value and by field."""
+"""Embeddings with gates that training may close, the common part of gates by value and by field."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from autofi.operators.base import Shapes, Sizes, TableBlock, look_up
 from autofi.operators.embedding import Embedding
 from autofi.operators.explains import RowWeights
 
-#: Where every gate's weight begins: with temperature 1 its factor is 1 then.
+#: The initial weight of every gate: at temperature 1 its factor is 1.
 INITIAL_WEIGHT = 0.5
 
 
 class GatedTable(Embedding):
     """Embeddings times a factor `s(t·w) / s(½)` of a learned weight w and a temperature t that rises while gates learn.
 
-    `training.gates` moves the weights, then closes the gates whose weight is not above zero: the table keeps the rows
-    behind open gates and nothing else, and 4 bytes for every row there was.
+    `training.gate_pruning` moves the weights, then closes the gates whose weight is not above zero: the table keeps
+    only the rows behind open gates, and 4 bytes for every original row.
     """
 
-    #: For every row its place in the table of what was kept, -1 for none; None while the gates learn.
+    #: The position of every row among the kept rows, -1 for a closed one; None while the gates learn.
     row_of: Tensor | None
 
     def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
@@ -34,14 +34,14 @@ class GatedTable(Embedding):
         count = self.num_gates(self.slots, shapes)
         self.gates: nn.Parameter | None = nn.Parameter(torch.full((count, 1), INITIAL_WEIGHT))
         self.temperature = 1.0
-        #: A factor of every vector `[B, S, 1]`, of which a gradient is asked; see `training.gates`.
+        #: A factor of every vector, `[B, S, 1]`, whose gradient is needed; see `training.gate_pruning`.
         self.probe: Tensor | None = None
         self.register_buffer("row_of", None)
 
     @classmethod
     @abstractmethod
     def num_gates(cls, slots: Sequence[Column], shapes: Shapes) -> int:
-        """Gates for `slots`."""
+        """Return the number of gates for `slots`."""
 
     @classmethod
     def num_parameters(cls, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> int:
@@ -49,15 +49,16 @@ class GatedTable(Embedding):
 
     @abstractmethod
     def weights_of(self, rows: Tensor) -> Tensor:
-        """The gates' weights at rows of the whole table, `[B, S] → [B, S, 1]`, or what broadcasts to it."""
+        """Return the gates' weights at rows of the whole table, `[B, S] → [B, S, 1]`, or a tensor that broadcasts to it.
+        """
 
     @abstractmethod
     def by_row(self, values: Tensor) -> Tensor:
-        """A value per gate as a value per row of the whole table."""
+        """Return one value per row of the whole table from one value per gate."""
 
     @abstractmethod
     def by_gate(self, values: Tensor) -> Tensor:
-        """A value per row of the whole table, summed up by gate."""
+        """Return the sums by gate of one value per row of the whole table."""
 
     def vectors(self, rows: Tensor) -> Tensor:
         if self.row_of is None:
@@ -80,7 +81,7 @@ class GatedTable(Embedding):
         return torch.sigmoid(self.temperature * self.weights_of(rows)) / _sigmoid(INITIAL_WEIGHT)
 
     def explained(self, selected: Tensor) -> list[RowWeights]:
-        """The gate that every field's value stands behind: closed is 0."""
+        """Return the gate of every field's value; 0 is closed."""
         rows = selected + self.offsets
         if self.row_of is None:
             factors = self._factors(rows)
@@ -90,14 +91,15 @@ class GatedTable(Embedding):
         return [RowWeights("gates", names, factors.squeeze(-1).expand(len(rows), -1))]
 
     def opened(self) -> Tensor:
-        """Which rows of the table stand behind a gate with a weight above zero, or else behind the widest."""
+        """Return a mask of the rows behind gates with a weight above zero, or behind the widest gate if there is none.
+        """
         assert self.gates is not None
         weights = self.gates.detach().squeeze(1)
         opened = self.by_row(weights > 0)
         return opened if opened.any() else self.by_row(weights == weights.max())
 
     def close(self, opened: Tensor) -> None:
-        """Keep these rows of the table and nothing else: the others give zeros from here on."""
+        """Keep only these rows of the table; the others give zeros from now on."""
         self._keep(opened, self.table.detach())
 
     def _keep(self, opened: Tensor, table: Tensor) -> None:
@@ -126,7 +128,7 @@ class GatedTable(Embedding):
         return small.to(self.table.device).train(self.training)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        # The weights of a network whose gates are closed: as many rows as were kept.
+        # These are weights of a network whose gates are closed, with as many rows as were kept.
         row_of = state_dict.get(f"{prefix}row_of")
         if row_of is not None:
             self.row_of = torch.empty_like(row_of, device=self.table.device)

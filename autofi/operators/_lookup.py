@@ -1,4 +1,4 @@
-"""Operators that look up one row per slot in a shared table: the common half of embedding and memorizing."""
+"""Operators that look up one row per slot in a shared table, the common part of embedding and memorizing."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from autofi.operators.base import (
     table_offsets,
 )
 
-#: Embeddings begin small, so that a row says nothing until its clicks do: on wide sparse tables ten times as much costs
-#: .002 to .005 AUC after an epoch.
+#: Embeddings start small, so that a row has no effect before it has been trained: on wide sparse tables, ten times
+#: this costs .002 to .005 AUC after an epoch.
 INITIAL_DEVIATION = 1e-3
-#: Of the codes of a field without rare values, taken for unseen while training: enough that the row is trained.
+#: The share of codes treated as unseen in training, for fields without rare values: enough to train that row.
 UNKNOWN_SHARE = 0.002
 
 
@@ -36,7 +36,7 @@ class TableOperator(Operator):
     @classmethod
     @abstractmethod
     def rows(cls, slot: Column, shapes: Shapes) -> int:
-        """Rows this slot needs in the shared table."""
+        """Return the number of rows this slot needs in the shared table."""
 
     def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
         super().__init__(slots, shapes, sizes)
@@ -57,7 +57,7 @@ class TableOperator(Operator):
         return self.vectors(selected + self.offsets).flatten(1)
 
     def vectors(self, rows: Tensor) -> Tensor:
-        """The vectors of rows of the shared table, `[B, S] → [B, S, D]`."""
+        """Return the vectors of rows of the shared table, `[B, S] → [B, S, D]`."""
         return look_up(self.table, rows)
 
     def subset(self, positions: Sequence[int]) -> Self:
@@ -75,5 +75,5 @@ class TableOperator(Operator):
 
 
 def some_unknown(codes: Tensor, share: Tensor | float, unknown: Tensor | int) -> Tensor:
-    """`codes` with a random `share` of them replaced by `unknown`; both broadcast."""
+    """Return `codes` with a random `share` of them replaced by `unknown`; both broadcast."""
     return torch.where(torch.rand(codes.shape, device=codes.device) < share, unknown, codes)

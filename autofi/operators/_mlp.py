@@ -1,4 +1,4 @@
-"""Layers that operators and read-outs are put together from."""
+"""Layers that operators and heads are built from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def mlp(
     batch_norm: bool = False,
     last: int | None = None,
 ) -> nn.Sequential:
-    """Hidden layers, each normalised, rectified and thinned; then a linear map to `last` columns where it is given."""
+    """Return hidden layers, each with normalization, ReLU and dropout, then a linear map to `last` columns if given."""
     layers: list[nn.Module] = []
     for following in hidden:
         layers.append(nn.Linear(width, following))
@@ -34,14 +34,14 @@ def mlp(
 def mlp_parameters(
     width: int, hidden: tuple[int, ...], *, batch_norm: bool = False, last: int | None = None
 ) -> int:
-    """Trained numbers of `mlp` with the same arguments."""
+    """Return the number of parameters of `mlp` with the same arguments."""
     widths = [width, *hidden, *(() if last is None else (last,))]
     maps: int = sum((before + 1) * after for before, after in pairwise(widths))
     return maps + (2 * sum(hidden) if batch_norm else 0)
 
 
 class ReadByMLP(Protocol):
-    """Settings of an interaction that an MLP of its own reads."""
+    """The settings of an interaction that ends in an MLP of its own."""
 
     @property
     def hidden(self) -> tuple[int, ...]: ...
@@ -52,17 +52,17 @@ class ReadByMLP(Protocol):
 
 
 def logit_mlp(width: int, settings: ReadByMLP) -> nn.Sequential:
-    """`[B, width] → [B, 1]`."""
+    """Return an MLP that maps `[B, width]` to a logit `[B, 1]`."""
     return mlp(width, settings.hidden, dropout=settings.dropout, batch_norm=settings.batch_norm, last=1)
 
 
 def logit_mlp_parameters(width: int, settings: ReadByMLP) -> int:
-    """Trained numbers of `logit_mlp` with the same arguments."""
+    """Return the number of parameters of `logit_mlp` with the same arguments."""
     return mlp_parameters(width, settings.hidden, batch_norm=settings.batch_norm, last=1)
 
 
 def initialize(module: nn.Module) -> None:
-    """Xavier weights and zero shifts in every linear map."""
+    """Set every linear map to Xavier weights and zero biases."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.xavier_normal_(layer.weight)

@@ -1,4 +1,4 @@
-"""Vectors of a stream's own, for networks whose halves were published with an embedding table each."""
+"""Embeddings owned by one stream, for networks whose halves were published with an embedding table each."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class OwnVectors(nn.Module):
         rows = inputs.coded_rows
         if not rows:
             raise SearchSpaceError(
-                "Vectors of a stream's own are looked up by value: found no field with the form 'embedding'; set "
-                "own_vectors to false."
+                "own_vectors is true, but found no field with the form 'embedding'; set own_vectors to false "
+                "or give a field an embedding."
             )
         self.table = nn.Parameter(torch.randn(sum(rows), inputs.dim) * INITIAL_DEVIATION)
         looked_up = [field for field, rows in enumerate(inputs.rows) if rows]
@@ -35,11 +35,11 @@ class OwnVectors(nn.Module):
 
     @staticmethod
     def num_parameters(inputs: StreamInputs) -> int:
-        """Trained numbers."""
+        """Return the number of parameters."""
         return sum(inputs.rows) * inputs.dim
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """Vectors `[B, F, D]`, in the order of the shared ones."""
+        """Return vectors `[B, F, D]`, in the order of the shared ones."""
         own = look_up(self.table, codes + self.offsets)
         if not len(self.pooled):
             return own

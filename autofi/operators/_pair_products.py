@@ -1,4 +1,4 @@
-"""Operators that multiply two embeddings: the common half of every factorized form."""
+"""Operators that multiply two embeddings, the common part of every factorized form."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from autofi.operators.base import (
 from autofi.operators.embedding import frequent_codes
 from autofi.operators.feature_tensors import FeatureTensors
 
-#: A product of two small vectors is smaller still: factors begin larger than embeddings, or never start to
-#: learn.
+#: A product of two small vectors is smaller still, so factors start larger than embeddings; otherwise they would
+#: not start to learn.
 INITIAL_DEVIATION = 0.1
 
 
 class Factorize(Operator):
-    """A product of a second embedding of both fields, kept apart from the fields' own, as in OptInter."""
+    """A product of second embeddings of both fields, separate from the fields' own, as in OptInter."""
 
     choice = "factorize"
     multiplied = True
@@ -64,11 +64,11 @@ class Factorize(Operator):
         return frequent_codes(features, self.fields, self.shapes)
 
     def vectors(self, selected: Tensor) -> Tensor:
-        """The second embeddings of `fields`, `[B, len(fields), D]`."""
+        """Return the second embeddings of `fields`, `[B, len(fields), D]`."""
         return look_up(self.table, selected + self.offsets)
 
     def factors(self, selected: Tensor) -> tuple[Tensor, Tensor]:
-        """Left and right vectors of every pair, each `[B, P, D]`."""
+        """Return the left and right vectors of every pair, each `[B, P, D]`."""
         vectors = self.vectors(selected)
         return vectors.index_select(1, self.ends[0]), vectors.index_select(1, self.ends[1])
 
@@ -87,17 +87,17 @@ class Factorize(Operator):
 
 
 def inner_products(vectors: Tensor, ends: Tensor) -> Tensor:
-    """`<v_i, v_j>` of every pair: vectors `[B, F, D]`, ends `[2, P]` → `[B, P]`, by one batched product.
+    """Return `<v_i, v_j>` of every pair by one batched product: vectors `[B, F, D]`, ends `[2, P]` → `[B, P]`.
 
-    No pair is there twice, and none is of a field with itself.
+    The pairs must be distinct, and of two different fields each.
     """
-    # In the numbers of the product from here on: the gradient is one too.
+    # From here on the dtype is that of the product, as for its gradient.
     found: Tensor = _InnerProducts.apply(vectors.to(products_dtype(vectors)), ends)  # type: ignore[no-untyped-call]
     return found
 
 
 class _InnerProducts(torch.autograd.Function):
-    """With the gradient of the symmetric square written down: one product, and looked up instead of added up."""
+    """Inner products with the explicit gradient of the symmetric square: one product, gathered instead of scattered."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, ends: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class _InnerProducts(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         vectors, ends = ctx.saved_tensors
         fields, pairs = vectors.shape[1], ends.shape[1]
-        # Where in the gradient that of a product of two fields is; behind the last one there is a zero.
+        # The position of every product's gradient; the position after the last holds a zero.
         places = ends.new_full((fields, fields), pairs)
         places[ends[0], ends[1]] = places[ends[1], ends[0]] = torch.arange(pairs, device=ends.device)
         square = nn.functional.pad(gradients[0], (0, 1)).index_select(1, places.flatten())
@@ -117,15 +117,15 @@ class _InnerProducts(torch.autograd.Function):
 
 
 def kernel_products(vectors: Tensor, ends: Tensor, kernels: Tensor) -> Tensor:
-    """`v_iᵀ K_p v_j` of every pair: vectors `[B, F, D]`, ends `[2, P]`, kernels `[P, D, D]` → `[B, P]`."""
-    # Rows last: all pairs are one batched product, and what follows runs along the rows.
+    """Return `v_iᵀ K_p v_j` per pair: vectors `[B, F, D]`, ends `[2, P]`, kernels `[P, D, D]` → `[B, P]`."""
+    # Rows are the last axis: all pairs are one batched product, and the next operations run along the rows.
     by_field = vectors.permute(1, 2, 0).contiguous()
     left, right = by_field.index_select(0, ends[0]), by_field.index_select(0, ends[1])
     mapped = torch.bmm(kernels, right)
-    # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+    # Convert first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
     return (left * mapped.to(left.dtype)).sum(1).t()
 
 
 def plain_kernels(pairs: int, dim: int) -> Tensor:
-    """Kernels `[pairs, dim, dim]` with which `kernel_products` are inner products: what they begin as."""
+    """Return the initial kernels `[pairs, dim, dim]`, with which `kernel_products` are inner products."""
     return torch.eye(dim).repeat(pairs, 1, 1)

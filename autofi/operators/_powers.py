@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-#: Exponents above are cut: the squares of such powers, which batch normalisation adds up, would leave float32 not far
-#: from there.
+#: Larger exponents are clipped: batch normalization sums the squares of such powers, which would soon overflow
+#: float32.
 LARGEST_EXPONENT = 30.0
 
 
 def bounded_exp(exponents: Tensor) -> Tensor:
-    """`exp`, of no more than `LARGEST_EXPONENT`."""
+    """Return `exp` of the exponents, clipped at `LARGEST_EXPONENT`."""
     return exponents.clamp_max(LARGEST_EXPONENT).exp()

@@ -1,4 +1,4 @@
-"""Work on some rows at a time, so that what lies between its input and its output never leaves a processor's cache."""
+"""Computation by blocks of rows, so that intermediate results stay in a processor's cache."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-#: Numbers of a block.
+#: Numbers per block.
 AT_ONCE = 2**18
 
 
 def block_rows(rows: Tensor, width: int) -> int:
-    """Rows to take at once where every one becomes `width` numbers: on a processor few, elsewhere all.
+    """Return the rows per block if each row becomes `width` numbers: few on a processor, elsewhere all.
 
-    All for a compiler too, which would unroll the blocks.
+    For a compiler it is all of them too, because it would unroll the blocks.
     """
     apart = rows.device.type == "cpu" and not torch.compiler.is_compiling()
     return max(1, AT_ONCE // width if apart else len(rows))
 
 
 def row_blocks(width: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The same rows of all tensors, some at a time, where every row becomes `width` numbers.
+    """Yield the same rows of all tensors, a block at a time, where each row becomes `width` numbers.
 
-    All at once in an exported graph, which does not know how many there are.
+    An exported graph, which does not know the number of rows, takes all of them at once.
     """
     if torch.compiler.is_exporting():
         return iter((tensors,))
@@ -32,11 +32,11 @@ def row_blocks(width: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 def by_blocks(function: Callable[[Tensor], Tensor], rows: Tensor, width: int) -> Tensor:
-    """`function` of all rows, of which none sees another."""
+    """Apply `function` to all rows, block by block; no row may depend on another."""
     return torch.cat([function(block) for (block,) in row_blocks(width, rows)])
 
 
 def products_dtype(like: Tensor) -> torch.dtype:
-    """What matrix products of such a tensor are computed in."""
+    """Return the dtype in which matrix products of such a tensor are computed."""
     kind = like.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else like.dtype

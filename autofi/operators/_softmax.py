@@ -1,4 +1,4 @@
-"""A softmax over few scores, of which attention between fields has many."""
+"""A softmax over few scores, as attention between fields has them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-#: Numbers in a register of AVX-512: torch's softmax takes rows shorter than that one number at a time.
+#: Numbers in an AVX-512 register: torch's softmax processes shorter rows one number at a time.
 REGISTER = 16
 
 
 def softmax(scores: Tensor) -> Tensor:
-    """Shares over the last axis, float32 at least: torch's softmax, in a quarter of its time for few on a CPU."""
-    # As autocast has it: shares of scores in bfloat16 would not sum to 1.
+    """Return shares over the last axis, in float32 or wider; short rows take a quarter of torch's time on a CPU."""
+    # Autocast does the same: shares of scores in bfloat16 would not sum to 1.
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    # A compiler puts steps together itself.
+    # A compiler fuses the steps itself.
     if scores.device.type != "cpu" or torch.compiler.is_compiling() or scores.shape[-1] >= REGISTER:
         return scores.softmax(-1)
     shares: Tensor = _Softmax.apply(scores)  # type: ignore[no-untyped-call]
@@ -24,7 +24,7 @@ def softmax(scores: Tensor) -> Tensor:
 
 
 class _Softmax(torch.autograd.Function):
-    """The same numbers by steps that each run over all rows at once."""
+    """Softmax by steps that each run over all rows at once."""
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor) -> Tensor:

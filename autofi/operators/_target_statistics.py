@@ -1,4 +1,4 @@
-"""Operators that read target statistics: the common half of a field's and a cross's."""
+"""Operators that read target encodings, the common part of a field's and a cross's."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from autofi.data.features import Column
 from autofi.operators.base import Operator, Shapes, Sizes
 from autofi.operators.feature_tensors import FeatureTensors
 
-#: Rows of prior that a cell's own rows are mixed with, before it is learned.
+#: The initial weight of the prior, in rows, against a cell's own rows; it is learned.
 INITIAL_STRENGTH = 10.0
 
 
 class Statistics(Operator):
-    """Count n and clicks c of a cell, from rows that are not the row itself, become two numbers.
+    """A target encoding: count n and clicks c of a cell, without the row itself, become two numbers.
 
-    The click rate is shrunk toward the overall rate p by m rows of prior, and m is learned per slot; the
-    count is standardised over the training rows. Counts come out of fold on training rows and from all
-    training rows elsewhere.
+    The click rate is shrunk toward the overall rate p by m rows of prior, and m is learned per slot; the count is
+    standardized over the training rows. Counts are out of fold on training rows, and from all training rows elsewhere.
     """
 
     formula = "y = (logit((c + m p) / (n + m)) - logit(p), standardised log(1 + n)), m learned"

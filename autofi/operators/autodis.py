@@ -1,4 +1,4 @@
-"""The soft discretization of a value read as a number."""
+"""Soft discretization of a value that is read as a number."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from autofi.operators.base import Operator, Shapes, Sizes
 from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
 
-#: Vectors of a field that its values are mixed of.
+#: Vectors per field, which its values are mixtures of.
 META_EMBEDDINGS = 16
-#: How much of the first layer passes the second by.
+#: Weight of the skip connection from the first layer to the second.
 SKIP = 0.5
-#: What scores are divided by before they become shares: near 0 a value takes one vector, far above all of them alike.
+#: Temperature of the scores: near 0 a value takes one vector, at large values it takes all of them equally.
 TEMPERATURE = 0.2
 #: Slope of the first layer below zero.
 LEAK = 0.01
-#: Every row trains every vector of a field: they need not begin as small as the rows of a table.
+#: Initial deviation of the vectors: every row trains all of them, so they need not start as small as table rows.
 INITIAL_DEVIATION = 0.1
 
 
 @register
 class AutoDis(Operator):
-    """AutoDis: a value is a mixture of its field's vectors, in shares that two small layers give it; missing is zeros.
+    """AutoDis: a value is a mixture of its field's vectors, with shares from two small layers; missing is zeros.
 
-    Departs from the paper: the position among quantile borders stands for the value, as in `periodic`; and the first
-    layer has shifts, because without them all scores of a field are lines that meet in one point, and its values
-    divide into bins only there. Costs `H² + H·D` products a row and slot.
+    It departs from the paper in two points. The position among quantile borders stands for the value, as in `periodic`.
+    The first layer has biases, because without them all scores of a field are lines through one point, and its values
+    divide into bins only there. It costs `H² + H·D` products per row and slot.
     """
 
     name = "autodis"
@@ -50,12 +50,12 @@ class AutoDis(Operator):
         super().__init__(slots, shapes, sizes)
         count, meta = len(self.slots), META_EMBEDDINGS
         self.slopes = nn.Parameter(torch.randn(count, meta))
-        # Where a slope's sign changes lies within the range of the field.
+        # The point where a slope changes its sign lies within the range of the field.
         self.shifts = nn.Parameter(torch.rand(count, meta) * 2 - 1)
         self.mixing = nn.Parameter(torch.randn(count, meta, meta) * meta**-0.5)
         self.vectors = nn.Parameter(torch.randn(count, meta, sizes.embedding_dim) * INITIAL_DEVIATION)
         bins = [shapes.number_bins[shapes.number_fields.index(slot[0])] for slot in self.slots]
-        # A constant field has no bins: all its positions are 0.
+        # A constant field has no bins, and all its positions are 0.
         self.register_buffer("bins", torch.tensor(bins, dtype=torch.float32).clamp(min=1), persistent=False)
 
     @classmethod
@@ -80,11 +80,11 @@ class AutoDis(Operator):
     def forward(self, selected: Tensor) -> Tensor:
         present = ~selected.isnan().unsqueeze(-1)
         place = 2 * selected.nan_to_num(0.0) / self.bins - 1
-        # Slots come first, so that those of a layer are one batched product: [S, B, H].
+        # Slots are the first axis, so that a layer is one batched product for all of them: [S, B, H].
         first = place.T.unsqueeze(-1) * self.slopes.unsqueeze(1) + self.shifts.unsqueeze(1)
         first = nn.functional.leaky_relu(first, LEAK)
         scores = torch.bmm(first, self.mixing) + SKIP * first
-        # Widened where a training multiplies in bfloat16: that keeps less than three digits of what is exponentiated.
+        # Convert where a training multiplies in bfloat16, which keeps less than three digits of the exponents.
         shares = (scores.to(self.vectors.dtype) / TEMPERATURE).softmax(-1)
         mixed = torch.bmm(shares, self.vectors).transpose(0, 1)
         return (mixed * present).flatten(1)

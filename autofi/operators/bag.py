@@ -17,7 +17,7 @@ from autofi.operators.registry import register
 class Bag(TableOperator):
     """The mean of the embeddings of a list's tokens; an empty list gives zeros.
 
-    While training, `UNKNOWN_SHARE` of the tokens are taken for unseen, so that the row of those is trained.
+    In training, `UNKNOWN_SHARE` of the tokens are treated as unseen, so that the row of unseen tokens is trained.
     """
 
     name = "bag"
@@ -43,7 +43,7 @@ class Bag(TableOperator):
         return shapes.bags[slot[0]][1]
 
     def read(self, features: FeatureTensors) -> Tensor:
-        """Rows of the shared table, `[N, S, L]`; -1 beyond a list's end."""
+        """Return rows of the shared table, `[N, S, L]`; -1 beyond a list's end."""
         bags = [features.bag(self.shapes.bags[slot[0]][0]) for slot in self.slots]
         length = max(bag.shape[1] for bag in bags)
         codes = torch.stack(

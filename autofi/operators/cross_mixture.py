@@ -66,7 +66,7 @@ class CrossMixture(Stream):
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         row = crossed = vectors.flatten(1)
         for layer in self.layers:
-            # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+            # Convert first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
             crossed = crossed + row * layer(crossed).to(row.dtype)
         logit: Tensor = self.last(crossed).squeeze(1)
         return logit

@@ -111,7 +111,7 @@ class _Gate(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         gates = torch.matmul(self.weight, vectors) + self.bias
-        # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+        # Convert first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
         return vectors * gates.to(vectors.dtype)
 
 

@@ -59,7 +59,7 @@ class FwFM(Stream):
         fields = len(self.inputs.fields)
         triangle = self.strengths.new_zeros(fields, fields).index_put(tuple(self.ends), self.strengths)
         columns = vectors.transpose(1, 2)
-        # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+        # Convert first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
         others = nn.functional.linear(columns, triangle).to(columns.dtype)
         logit = (columns * others).sum((1, 2))
         return logit if self.linear is None else logit + self.linear(vectors, codes)

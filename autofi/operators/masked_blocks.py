@@ -110,7 +110,7 @@ class _Block(nn.Module):
         self.norm = nn.LayerNorm(after)
 
     def forward(self, row: Tensor, masked: Tensor) -> Tensor:
-        # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+        # Convert first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
         mask = self.mask(row).to(masked.dtype)
         return torch.relu(self.norm(self.layer(mask * masked).float()))
 

@@ -76,7 +76,7 @@ class _Layer(nn.Module):
         self.activation = nn.PReLU()
 
     def forward(self, row: Tensor) -> Tensor:
-        # Widened first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
+        # Convert first: torch multiplies float32 by bfloat16 element by element, without vector instructions.
         products = self.norm(row * self._mapped(row).to(row.dtype))
         return row + nn.functional.dropout(self.activation(products), self.dropout, self.training)
 

@@ -1,4 +1,4 @@
-"""Batch normalisation of a candidate: its own means and deviations instead of those of all paths that were trained."""
+"""Recalibration of batch normalization for one candidate, whose statistics differ from those of all trained paths."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from autofi.model.network import Network
 from autofi.training.prefetch import on_device
 from autofi.training.row_source import RowSource
 
-#: Rows that are enough for a mean and a deviation, and rows of a batch.
+#: Rows that suffice to estimate a mean and a standard deviation, and rows per batch.
 ROWS, BATCH_ROWS = 16_384, 2048
 
 
 @torch.no_grad()
 def recalibrate(network: Network, rows: RowSource, index: torch.Tensor) -> None:
-    """Take the running statistics anew from the first `ROWS` rows of `index`, as the network is active now.
+    """Recompute the running statistics of the active part on the first `ROWS` rows of `index`.
 
-    Only of what the active part normalises; nothing is done where it has no batch normalisation.
+    Without batch normalization in the active part this does nothing.
     """
     network.eval()
     active = [

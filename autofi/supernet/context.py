@@ -1,4 +1,4 @@
-"""What every stage of a proposal is given, and how each makes its networks."""
+"""The context that every stage of a proposal shares, and how networks are made from it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from autofi.space.search_space import SearchSpace
 
 Built = TypeVar("Built", bound=Network)
 
-#: The read-out of a supernet: small, so that a path is trained soon and a change is scored soon.
+#: The head of a supernet: small, so that paths train fast and changes are scored fast.
 HIDDEN = (128, 64)
 READOUT = ReadoutSizes(hidden=HIDDEN)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One proposal in the making; `generator` deals folds and samples of rows."""
+    """One proposal in the making; `generator` draws folds and samples of rows."""
 
     dataset: EncodedDataset
     space: SearchSpace
@@ -36,21 +36,21 @@ class Run:
     generator: np.random.Generator
 
     def fresh(self, make: Callable[[], Built], number: int = 0) -> Built:
-        """A network with weights by the run's seed and a number of its own, whatever was drawn before."""
+        """Return a network whose initial weights depend on the run's seed and `number` only."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed + number)
             return make().to(self.device)
 
     def draws(self, number: int = 0) -> torch.Generator:
-        """Random numbers of a training by the run's seed and a number of its own."""
+        """Return a random generator for a training, seeded by the run's seed and `number`."""
         return torch.Generator().manual_seed(self.seed + number)
 
 
 def bias_of(shapes: Shapes) -> float:
-    """The logit of the training rows' click rate: where a network begins."""
+    """Return the logit of the training rows' click rate, the initial bias of a network."""
     return math.log(shapes.prior / (1 - shapes.prior))
 
 
 def batch_for(rows: int) -> int:
-    """A batch small enough for at least a hundred steps an epoch, in 256..1024."""
+    """Return a batch size in 256..1024 that gives at least a hundred steps per epoch where it can."""
     return int(min(1024, max(256, 2 ** int(math.log2(max(rows / 100, 1))))))

@@ -1,4 +1,4 @@
-"""Searching by gradient: one weight per option of every slot, learned beside the weights of the supernet."""
+"""Architecture search by gradient: one weight per option of every slot, learned beside the supernet's weights."""
 
 from __future__ import annotations
 
@@ -20,27 +20,31 @@ from autofi.training.step import batch_loss, step_of_choices, train_step
 
 Method = Literal["gumbel", "joint"]
 
-#: Temperature of the Gumbel-softmax at the first and at the last step: from near even mixtures to near single
-#: options. It falls by the same factor at every step.
+#: Temperature of the Gumbel-softmax at the first and the last step: mixtures go from nearly even to nearly
+#: one-hot. It falls by the same factor at every step.
 HOT, COLD = 2.0, 0.2
-#: The plain softmax cools down to this, as published.
+#: The lowest temperature of the plain softmax, as published.
 JOINT_COLD = 0.01
 
 
 @dataclass(frozen=True)
 class ChoiceWeights:
-    """What a gradient search learned; `alpha` is float [slots, most options], -inf where a slot has fewer."""
+    """The weights that a gradient search learned.
+
+    Attributes:
+        alpha: Float `[slots, most options]`; -inf where a slot has fewer options.
+    """
 
     alpha: Tensor
 
     @property
     def options(self) -> tuple[int, ...]:
-        """The option of the largest weight in every slot; equal weights go to the cheaper one."""
+        """The option with the largest weight in every slot; ties go to the cheaper option."""
         return tuple(self.alpha.argmax(1).tolist())
 
     @property
     def shares(self) -> Tensor:
-        """Softmax of the weights, `[slots, most options]`."""
+        """The softmax of the weights, `[slots, most options]`."""
         return self.alpha.softmax(1)
 
 
@@ -64,36 +68,40 @@ def train_by_gradient(
 ) -> ChoiceWeights:
     """Train `supernet` and a weight alpha per option of every slot, both by gradient.
 
-    weight_index           rows that train the network
-    choice_index           rows that train alpha; disjoint from `weight_index`
-    choice_learning_rate   Adam's rate for alpha; 3e-2 for "gumbel", the published 1e-3 for "joint"
-    tau                    what a training step of "joint" takes off its temperature
-    on_epoch(epoch)        is called after every epoch, from 1
+    Args:
+        weight_index: Rows that train the network.
+        choice_index: Rows that train alpha; disjoint from `weight_index`.
+        choice_learning_rate: Adam's rate for alpha; 3e-2 for "gumbel", the published 1e-3 for "joint".
+        tau: The decrease of the temperature per training step of "joint".
+        on_epoch: Called with the number of the epoch, from 1, after every epoch.
 
-    "gumbel" follows the paper (Gumbel-softmax, arXiv 1611.01144, in OptInter, arXiv 2105.10484). Every step
-    mixes the options of a slot by `softmax((alpha + g) / t)`, g fresh Gumbel noise, t falling from `HOT` to
-    `COLD`. A step of the network on a batch of `weight_index`, alpha fixed, alternates with a step of alpha
-    on one of `choice_index`, the network fixed. Alpha begins even.
+    Raises:
+        ValueError: "gumbel" has no `choice_index`.
 
-    "joint" follows the public code of OptInter, which has no Gumbel noise: the mixture is `softmax(alpha /
-    t)`, `t = max(0.01, 1 - tau * step)`, and alpha, begun from Xavier-normal noise, steps together with the
-    network on every batch of `weight_index`; `choice_index` is not read. Departures from that code, each of
-    which kept it from doing what it says:
+    "gumbel" follows the paper (Gumbel-softmax, arXiv 1611.01144, in OptInter, arXiv 2105.10484). Every step mixes the
+    options of a slot by `softmax((alpha + g) / t)` with fresh Gumbel noise g; t falls from `HOT` to `COLD`. A step of
+    the network on a batch of `weight_index`, with alpha fixed, alternates with a step of alpha on a batch of
+    `choice_index`, with the network fixed. Alpha starts even.
 
-    - it counts a step at every forward pass, evaluation too, so that the size of the test set cools the
-      search; here only training steps count;
-    - it keeps the alpha of the epoch with the best AUC on the test set, and stops by that; here the last
-      alpha of a given number of epochs is kept, and no other row is read;
-    - its alpha is a plain tensor, absent from a checkpoint of the model; here it is the result, and the
-      supernet holds none of it;
-    - it skips the last, partial batch; here batches are even and no row is left out;
-    - the gains and biases of its normalisation are in no optimizer; here every parameter is trained.
+    "joint" follows the public code of OptInter, which has no Gumbel noise: the mixture is `softmax(alpha / t)` with `t
+    = max(0.01, 1 - tau * step)`. Alpha starts from Xavier-normal noise and is updated together with the network on
+    every batch of `weight_index`; `choice_index` is not read. The departures from that code each fix something that
+    kept it from doing what it says:
 
-    What stays as published: with one batch for both, a cross that memorizes the training rows looks better
+    - It counts a step at every forward pass, evaluation included, so that the size of the test set cools the search;
+      here only training steps count.
+    - It keeps the alpha of the epoch with the best AUC on the test set, and stops by that AUC; here the last alpha of a
+      given number of epochs is kept, and no other row is read.
+    - Its alpha is a plain tensor that no checkpoint of the model has; here alpha is the result, and the supernet holds
+      none of it.
+    - It skips the last, partial batch; here batches are even and no row is left out.
+    - The gains and biases of its normalization are in no optimizer; here every parameter is trained.
+
+    Two weaknesses stay as published: with one batch for both, a cross that memorizes the training rows looks better
     than it is, and near t = 0.01 only the leading option still receives a gradient.
     """
     if method == "gumbel" and (choice_index is None or not len(choice_index)):
-        raise ValueError('"gumbel" learns the choices on rows of their own: give it a choice_index.')
+        raise ValueError('"gumbel" has no choice_index; pass the rows that train the choices.')
     alpha = _begin(supernet, method, generator).to(supernet.device).requires_grad_()
     default_rate = 3e-2 if method == "gumbel" else 1e-3
     rate = default_rate if choice_learning_rate is None else choice_learning_rate
@@ -125,12 +133,12 @@ def train_by_gradient(
 
 
 def gumbel_temperature(step: int, steps: int) -> float:
-    """The temperature of a step, from 0: `HOT` at the first, `COLD` at the last, geometric between."""
+    """Return the temperature of a step, from 0: `HOT` at the first, `COLD` at the last, geometric between."""
     return float(HOT * (COLD / HOT) ** (step / max(steps - 1, 1)))
 
 
 def gumbel_softmax(alpha: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    """`softmax((alpha + g) / temperature)` over the options of every slot, g drawn on the CPU."""
+    """Return `softmax((alpha + g) / temperature)` over the options of every slot, with g drawn on the CPU."""
     uniform = torch.rand(alpha.shape, generator=generator).clamp(min=torch.finfo(torch.float32).tiny)
     noise = -(-uniform.log()).clamp(min=torch.finfo(torch.float32).tiny).log()
     return ((alpha + noise.to(alpha.device)) / temperature).softmax(1)

@@ -1,4 +1,4 @@
-"""What exploring came to: architectures with their scores by inherited weights."""
+"""The result of exploring: architectures with their scores by inherited weights."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from typing import Any, Self
 from autofi.model.network import Streams
 from autofi.space.architecture import Forms
 
-#: A slot by the names of its fields, with its options.
+#: The names of a slot's fields, and the slot's options.
 NamedSlot = tuple[tuple[str, ...], tuple[Forms, ...]]
 
 
 @dataclass(frozen=True)
 class ScoredArchitecture:
-    """An architecture by inherited weights: an option per slot and the number of a set of streams.
+    """An architecture with its score by inherited weights.
 
-    guided     mean logloss of the rows that guide
-    gain       how much less its logloss is than the start's, on rows that guided nobody, with its standard error;
-               None where that was not asked
+    Attributes:
+        options: One option per slot.
+        streams: The number of its set of interaction streams.
+        guided: Mean logloss of the rows that guided the search.
+        gain: How much lower its logloss is than the start's, on rows that did not guide the search; None if not
+            measured.
+        standard_error: The standard error of `gain`.
     """
 
     options: tuple[int, ...]
@@ -30,16 +34,16 @@ class ScoredArchitecture:
 
     @property
     def sure(self) -> bool:
-        """Whether it gains more than its standard error."""
+        """True where the gain is larger than its standard error."""
         return self.gain is not None and self.gain > (self.standard_error or 0.0)
 
     def to_json(self) -> list[Any]:
-        """Plain JSON: a list in the order of the attributes."""
+        """Return plain JSON: a list in the order of the attributes."""
         return [list(self.options), self.streams, self.guided, self.gain, self.standard_error]
 
     @classmethod
     def from_json(cls, value: Sequence[Any]) -> Self:
-        """What `to_json` gave."""
+        """Return the architecture that `to_json` wrote."""
         options, *others = value
         return cls(tuple(options), *others)
 
@@ -48,9 +52,10 @@ class ScoredArchitecture:
 class Exploration:
     """Every distinct architecture in the order it was scored, the start first.
 
-    streams    the sets that `ScoredArchitecture.streams` numbers
-    variants   what trials are made of, so far as a supernet has it and as nothing in `scored` is: nothing was chosen by
-               these scores, they are what trials are compared with
+    Attributes:
+        streams: The sets of interaction streams that `ScoredArchitecture.streams` numbers.
+        variants: Architectures made of the variants that trials combine, if the supernet has them and `scored` does
+            not. Their scores choose nothing; they are there to be compared with trials.
     """
 
     slots: tuple[NamedSlot, ...] = ()
@@ -60,21 +65,21 @@ class Exploration:
 
     @property
     def best(self) -> tuple[ScoredArchitecture, ...]:
-        """Those sure to gain on the start, best first."""
+        """The architectures with a sure gain on the start, best first."""
         return tuple(sorted((one for one in self.scored if one.sure), key=lambda one: -(one.gain or 0.0)))
 
     def fields(self, one: ScoredArchitecture) -> dict[str, Forms]:
-        """The forms of every field."""
+        """Return the forms of every field."""
         return {names[0]: forms for names, forms in self._chosen(one) if len(names) == 1}
 
     def pairs(self, one: ScoredArchitecture) -> dict[tuple[str, str], Forms]:
-        """The options of the pairs that are not naive."""
+        """Return the options of the pairs that are not naive."""
         return {
             (names[0], names[1]): forms for names, forms in self._chosen(one) if len(names) == 2 and forms
         }
 
     def streams_of(self, one: ScoredArchitecture) -> Streams | None:
-        """Its set of streams; None where the space has no choice."""
+        """Return the architecture's set of streams; None where the space has no choice."""
         return None if one.streams is None else self.streams[one.streams]
 
     def _chosen(self, one: ScoredArchitecture) -> Iterator[tuple[tuple[str, ...], Forms]]:
@@ -82,7 +87,7 @@ class Exploration:
             yield names, options[option]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "slots": [[list(names), [list(forms) for forms in options]] for names, options in self.slots],
             "streams": [dict(streams) for streams in self.streams],
@@ -92,7 +97,7 @@ class Exploration:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Exploration:
-        """The exploration of `to_json`."""
+        """Return the exploration that `to_json` wrote."""
         return cls(
             slots=tuple(
                 (tuple(names), tuple(tuple(forms) for forms in options)) for names, options in value["slots"]

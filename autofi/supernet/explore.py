@@ -1,8 +1,8 @@
-"""Exploring: whole architectures scored by the weights they inherit, each proposed from what those before came to.
+"""Exploration: a sampler proposes whole architectures, which are scored by inherited weights.
 
-Selecting goes one option at a time, and sees no gain that two changes have only together. Here a sampler of the engine
-walks on from there. Half of the rows that judge guide it; the best are compared on the other half, where looking at
-many architectures has not favoured any of them.
+Greedy selection changes one option at a time, and misses gains that two changes have only together. A sampler of the
+search engine continues from its result. One half of the judging rows guides it; the best architectures are compared on
+the other half, on which looking at many architectures has favored none of them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from autofi.supernet.exploration import ScoredArchitecture
 from autofi.supernet.inherited_evaluator import InheritedEvaluator
 from autofi.supernet.inherited_scoring import Options
 
-#: Architectures that are compared on the other half of the rows.
+#: The number of architectures that are compared on the other half of the rows.
 FINALISTS = 16
-#: Of what is known, the sampler is shown so many at most, the last: the cost of a proposal must not grow.
+#: The sampler sees at most this many of the latest results, so that the cost of a proposal does not grow.
 SHOWN = 256
-#: The key of the set of streams beside those of the slots.
+#: The key of the set of streams, beside the keys of the slots.
 STREAMS = "streams"
-#: Steps between two signs of progress.
+#: Steps between two progress reports.
 TOLD = 50
 
 
@@ -41,7 +41,12 @@ def explore(
     seed: int,
     progress: Progress,
 ) -> tuple[ScoredArchitecture, ...]:
-    """Propose `count` architectures, the `starts` with that set of streams first; every distinct one, in order."""
+    """Propose `count` architectures and return every distinct one, in order.
+
+    Args:
+        starts: Options that are proposed first.
+        streams: The set of streams of the starts.
+    """
     walk = _Walk(judges, streams)
     known: list[ObservedTrial] = []
     found: dict[tuple[Options, int | None], ScoredArchitecture] = {}
@@ -54,7 +59,7 @@ def explore(
                 walk.parameters(starts[0], streams),
                 known[-SHOWN:],
                 ("minimize",),
-                # As much is shown after SHOWN steps: what is drawn must differ all the same.
+                # After SHOWN steps the sampler sees equally many results each time; the seed must differ all the same.
                 seed=seed * count + step,
             )
             point = walk.point(propose(sampler, question), starts[0])
@@ -72,9 +77,9 @@ def score_variants(
     streams: Iterable[int | None],
     known: Iterable[ScoredArchitecture],
 ) -> tuple[ScoredArchitecture, ...]:
-    """The variants with every set of streams that they can have as they are, those left out that are `known`."""
+    """Score the variants with every set of streams that they can have unchanged, except those in `known`."""
     seen = {(one.options, one.streams) for one in known}
-    # Each once: variants of different names may come to the same options.
+    # Each is scored once: variants of different names may have the same options.
     points = dict.fromkeys(product(variants, streams))
     return tuple(
         _scored(judges, *point) for point in points if point not in seen and judges.settled(*point) == point
@@ -90,7 +95,7 @@ def _scored(judges: InheritedEvaluator, options: Options, streams: int | None) -
 def _compared(
     judges: InheritedEvaluator, scored: Sequence[ScoredArchitecture]
 ) -> tuple[ScoredArchitecture, ...]:
-    """The same, the most promising with what they gain on the start on rows that guided nobody."""
+    """Return `scored` with the gains of the most promising ones on rows that did not guide the search."""
     start = scored[0]
     before = judges.losses(start.options, start.streams, "judging")
 
@@ -105,7 +110,7 @@ def _compared(
 
 
 class _Walk:
-    """Points of the space as a sampler sees them: a parameter per slot with a choice, and one for the streams."""
+    """The space as a sampler sees it: one parameter per slot with a choice, and one for the streams."""
 
     def __init__(self, judges: InheritedEvaluator, streams: int | None) -> None:
         self._judges = judges
@@ -121,13 +126,13 @@ class _Walk:
             self.distributions[STREAMS] = CategoricalDistribution(list(map(str, judges.sets)))
 
     def parameters(self, options: Options, streams: int | None) -> dict[str, str]:
-        """A point as the sampler's parameters."""
+        """Return a point as the sampler's parameters."""
         named = zip(self._names, self._labels, options, strict=True)
         found = {name: labels[option] for name, labels, option in named if len(labels) > 1}
         return found | ({STREAMS: str(streams)} if self._streamed else {})
 
     def point(self, parameters: dict[str, str], otherwise: Options) -> tuple[Options, int | None]:
-        """The point of a sampler's parameters."""
+        """Return the point of a sampler's parameters; slots without a choice are as in `otherwise`."""
         options = tuple(
             labels.index(parameters[name]) if name in parameters else option
             for name, labels, option in zip(self._names, self._labels, otherwise, strict=True)

@@ -1,4 +1,4 @@
-"""The read-out's first layer over the vectors of every candidate, cut by slot and option."""
+"""The head's first layer over the vectors of every candidate, split by slot and option."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 from autofi.supernet.supernet import Supernet
 from autofi.training.row_source import Rows
 
-#: Rows whose vectors are computed at once: some 100 MB of them at 741 pairs of two operators.
+#: Rows whose vectors are computed at once: about 100 MB at 741 pairs of two operators.
 BUILD_ROWS = 1024
 
 
 class FirstLayer:
-    """What the vectors of every candidate add to the first layer's output.
+    """The contributions of all candidates' vectors to the first layer's output.
 
-    The layer is linear: its output for an architecture is one product over the columns in use, and from one
-    architecture to another only the columns between them are subtracted or added. A *column* is one number of an
+    The layer is linear: its output for an architecture is one product over the columns in use, and to go from one
+    architecture to another, only the columns that differ are subtracted or added. A *column* is one number of an
     operator's vector at a slot; where vectors are summed per field it meets the weights of both fields.
     """
 
@@ -37,7 +37,7 @@ class FirstLayer:
             slots.append(torch.tensor(rows).repeat_interleave(widths))
             used.append(table.repeat_interleave(widths, 0))
             weights.append(supernet.first_weight(name).detach().T)
-        # By column: its slot [C], the options that use it [C, most options], the weight it meets [C, H].
+        # For every column: its slot [C], the options that use it [C, most options], the weight it meets [C, H].
         self._slot, self._used = torch.cat(slots), torch.cat(used)
         self._every = torch.arange(len(self._slot))
         self._weight = torch.cat(weights).to(dtype)
@@ -46,15 +46,15 @@ class FirstLayer:
         self.bias = supernet.readout.first_bias().detach().to(dtype)
 
     def bytes(self, rows: int) -> int:
-        """What `activations` of so many rows take."""
+        """Return the bytes that `activations` of this many rows take."""
         return rows * len(self._slot) * self._weight.element_size()
 
     def output_bytes(self, rows: int) -> int:
-        """What an `output` of so many rows takes."""
+        """Return the bytes that an `output` of this many rows takes."""
         return rows * len(self.bias) * self.bias.element_size()
 
     def activations(self, rows: Rows) -> Tensor:
-        """The vectors of every candidate `[C, N]`, column by column: those in use are gathered in whole lines."""
+        """Return the vectors of every candidate, `[C, N]`, column by column, so that columns in use are whole lines."""
         found = self._weight.new_empty(len(self._slot), len(rows))
         for start in range(0, len(rows), BUILD_ROWS):
             part = slice(start, min(start + BUILD_ROWS, len(rows)))
@@ -67,17 +67,19 @@ class FirstLayer:
         return found
 
     def active(self, options: Sequence[int]) -> Tensor:
-        """Which columns an architecture uses, bool `[C]`."""
+        """Return a mask of the columns that an architecture uses, bool `[C]`."""
         return self._used[self._every, torch.tensor(options)[self._slot]]
 
     def active_at(self, slot: int, option: int) -> Tensor:
-        """Which columns one option of one slot uses, bool `[C]`."""
+        """Return a mask of the columns that one option of one slot uses, bool `[C]`."""
         return (self._slot == slot) & self._used[:, option]
 
     def between(self, before: Tensor | None, after: Tensor) -> tuple[Tensor, Tensor]:
-        """The columns that change from one architecture to another, `[D]`, and their signed weights, `[D, H]`.
+        """Return the columns that change from one architecture to another, `[D]`, and their signed weights, `[D, H]`.
 
-        before, after   what `active` gives; None for an architecture without columns
+        Args:
+            before: The mask from `active`; None for an architecture without columns.
+            after: The mask from `active` of the other architecture.
         """
         left = self._every[:0] if before is None else (before & ~after).nonzero().flatten()
         entered = (after if before is None else after & ~before).nonzero().flatten()
@@ -87,6 +89,6 @@ class FirstLayer:
         return columns, weight
 
     def output(self, activations: Tensor, columns: Tensor, weight: Tensor, base: Tensor | None) -> Tensor:
-        """`base` (None: the bias) and the product over these columns, `[N, H]`."""
+        """Return `base` (None: the bias) plus the product over these columns, `[N, H]`."""
         added = self.bias if base is None else base
         return torch.addmm(added, activations.index_select(0, columns).T, weight)

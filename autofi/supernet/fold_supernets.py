@@ -1,4 +1,4 @@
-"""Supernets trained by paths, each with rows that it never saw to be judged by."""
+"""Supernets trained by random paths, each with held-out rows that judge it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
 from autofi.training.row_source import RowSource
 
-#: With fewer held-out rows than this, differences are pooled over folds of the training rows instead.
+#: With fewer held-out rows than this, differences are pooled over folds of the training rows.
 ENOUGH_ROWS = 15_000
 FOLDS = 3
-#: Rows that judge at most: beyond, the standard error is small enough for any difference worth having. With many
-#: candidates fewer rows judge, down to ENOUGH_ROWS, so that judging a wide table takes no longer than training it.
+#: The most rows that judge: with more, the standard error is already small enough for any difference of use. With
+#: many candidates fewer rows judge, down to ENOUGH_ROWS, so that judging a wide table takes no longer than training.
 MOST_ROWS = 60_000
 JUDGED = 6_000_000
 
@@ -35,7 +35,7 @@ Probabilities = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FoldSupernet:
-    """A trained supernet, the rows it learned from and those it is judged by."""
+    """A trained supernet, the rows it learned from and the rows that judge it."""
 
     supernet: Supernet
     training: torch.Tensor
@@ -44,14 +44,14 @@ class FoldSupernet:
 
 @dataclass(frozen=True)
 class PathSupernets:
-    """One supernet, or with few held-out rows one per fold, over the same slots and sets of streams."""
+    """One supernet, or one per fold if few rows are held out, over the same slots and sets of streams."""
 
     folds: tuple[FoldSupernet, ...]
     rows: RowSource
     labels: npt.NDArray[np.float32]
 
     def held_out(self) -> list[HeldOut]:
-        """What judges single options."""
+        """Return the held-out rows of every fold, which judge single options."""
         return [
             HeldOut(fold.supernet, self.rows.take(fold.judging).to(fold.supernet.device))
             for fold in self.folds
@@ -59,18 +59,18 @@ class PathSupernets:
 
     @property
     def truth(self) -> npt.NDArray[np.float32]:
-        """Labels of all rows that judge, in the order of `inherited`."""
+        """Return the labels of all judging rows, in the order of `inherited`."""
         judging = np.concatenate([fold.judging.numpy() for fold in self.folds])
         truth: npt.NDArray[np.float32] = self.labels[judging]
         return truth
 
     def inherited(self, layout: Layout, streams: int | None = None) -> Probabilities:
-        """Click probabilities of all rows that judge, by what the supernets have learned of one architecture."""
+        """Return the click probabilities of one architecture by inherited weights, for all judging rows."""
         return np.concatenate([_inherited(fold, self.rows, layout, streams) for fold in self.folds])
 
 
 def train_path_supernets(run: Run, offer: SearchSlots, streams: Sequence[Streams]) -> PathSupernets:
-    """Train as the space's `search` says, on folds where validation rows are few."""
+    """Train supernets as the space's `search` says, one per fold if validation rows are few."""
     settings, labels = run.space.search, run.dataset.labels
     slots, shapes = offer.slots, offer.shapes
     folds = _folds(run, sum(len(slot.options) for slot in slots))
@@ -103,7 +103,10 @@ def train_path_supernets(run: Run, offer: SearchSlots, streams: Sequence[Streams
 
 
 def _folds(run: Run, candidates: int) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """(rows that train, rows that judge), disjoint: validation when it is large, else folds of training rows too."""
+    """Return pairs of training rows and judging rows, which are disjoint.
+
+    The judging rows are the validation rows if there are many of them, else also folds of the training rows.
+    """
     train, valid = run.dataset.parts["train"], run.dataset.parts["valid"]
     judges = np.arange(valid.start, valid.stop)
     most = min(MOST_ROWS, max(ENOUGH_ROWS, JUDGED // max(candidates, 1)))

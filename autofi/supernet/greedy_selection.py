@@ -1,4 +1,4 @@
-"""Choosing options by paired differences of held-out logloss, each weighed against its own uncertainty."""
+"""Greedy selection of options by paired differences of held-out logloss, weighed against their standard errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autofi.training.row_source import Rows
 
 @dataclass(frozen=True)
 class Move:
-    """An accepted change of one slot: what it gained on held-out rows, and how sure that is."""
+    """An accepted change of one slot, with its gain on held-out rows and its standard error."""
 
     column: Column
     option: int
@@ -26,10 +26,11 @@ class Move:
 
 
 class HeldOut:
-    """One trained supernet with the held-out rows it judges, the vectors of every candidate computed once.
+    """One trained supernet with the held-out rows that judge it; the candidates' vectors are computed once.
 
-    The first layer is linear: a changed choice is one product over the columns it changes, and only the layers above
-    are computed again. Everything is float32: a move is judged by differences as small as its rounding would be.
+    The first layer is linear: to change an option costs one product over the columns that differ, and only the layers
+    above are computed again. Everything is float32: a move is judged by differences as small as the rounding of
+    bfloat16.
     """
 
     @torch.no_grad()
@@ -42,27 +43,27 @@ class HeldOut:
 
     @torch.no_grad()
     def first(self, options: Sequence[int]) -> Tensor:
-        """The first layer's output `[N, H]` when every slot has its option."""
+        """Return the first layer's output `[N, H]` for one option per slot."""
         layer = self._layer
         return layer.output(self._activations, *layer.between(None, layer.active(options)), None)
 
     @torch.no_grad()
     def changed(self, first: Tensor, slot: Slot, now: int, option: int) -> Tensor:
-        """The first layer's output after one slot goes from option `now` to `option`."""
+        """Return the first layer's output after one slot goes from option `now` to `option`."""
         layer, position = self._layer, self._position[slot.column]
         before, after = (layer.active_at(position, number) for number in (now, option))
         return layer.output(self._activations, *layer.between(before, after), first)
 
     @torch.no_grad()
     def losses(self, first: Tensor) -> Tensor:
-        """Logloss of every row, `[N]`, from the first layer's output."""
+        """Return the logloss of every row, `[N]`, from the first layer's output."""
         logits = self.supernet.readout.rest(first)
         return nn.functional.binary_cross_entropy_with_logits(logits, self.labels, reduction="none")
 
 
 @dataclass
 class _Candidate:
-    """A change of one slot with its gain when last measured, and after how many moves that was."""
+    """A change of one slot with its gain when last measured, and the number of moves before that measurement."""
 
     row: int
     option: int
@@ -79,14 +80,17 @@ def select(
     threshold: float,
     most_moves: int = 200,
 ) -> tuple[list[int], list[Move]]:
-    """Greedy forward choice: from `start`, accept the change with the largest gain while one is sure enough.
+    """Select options greedily: from `start`, accept the change with the largest gain while one is sure enough.
 
-    A change to a dearer option must gain more than `threshold` standard errors of its paired differences; a
-    change to a cheaper one is accepted as soon as it loses nothing, and equal gains go to the cheaper option.
-    Returns the options and the accepted moves in order.
+    A change to a dearer option must gain more than `threshold` standard errors of its paired differences; a change to a
+    cheaper one is accepted as soon as it loses nothing, and equal gains go to the cheaper option.
 
-    Lazy: after a move, changes are measured again in falling order of their last gain, only until the best is
-    ahead of what the rest had gained. It ends only once every change has been measured as it stands.
+    The search is lazy: after a move, changes are measured again in falling order of their last gain, only until the
+    best is ahead of the last gains of the rest. It ends only when every change has been measured from the present
+    options.
+
+    Returns:
+        The options, and the accepted moves in order.
     """
     slots = held_out[0].supernet.choices
     options = list(start)

@@ -1,4 +1,4 @@
-"""Trained supernets as judges of whole architectures: an option per slot, and a set of streams beside them."""
+"""Trained supernets as judges of whole architectures: one option per slot, and a set of interaction streams."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from autofi.supernet.inherited_scoring import BLOCK_ROWS, Options, Scorer
 from autofi.supernet.supernet import Slot, Supernet, chosen
 from autofi.training.row_source import RowSource
 
-#: Rows of one pass through the streams.
+#: Rows per pass through the streams.
 STREAM_ROWS = 8192
 
-#: Rows that lead a walk from one architecture to the next, and rows that had no part in it.
+#: The rows that guide an exploration, and the rows that have no part in it.
 HeldOutHalf = Literal["guiding", "judging"]
 
 
 class InheritedEvaluator:
-    """The supernets of all folds, and what every set of streams adds to their logits.
+    """The supernets of all folds, with the logits that every set of streams adds.
 
-    That is computed once, over the vectors that `start` gives the fields (over all, where it gives none): an
-    architecture with streams keeps those. To judge then costs one pass of its rows through the read-out.
+    The streams' logits are computed once, over the vectors that `start` gives the fields (over all where it gives
+    none): an architecture with streams keeps those vectors. Judging then costs one pass of the rows through the head.
     """
 
     def __init__(self, supernets: PathSupernets, start: Options, *, seed: int) -> None:
@@ -38,17 +38,17 @@ class InheritedEvaluator:
         self._judges = [_FoldEvaluator(fold, supernets.rows, beside, seed) for fold in supernets.folds]
 
     def settled(self, options: Sequence[int], streams: int | None) -> tuple[Options, int | None]:
-        """The same point, with the vectors that its streams read, where it has any."""
+        """Return the point with the vectors that its streams read; a point without streams is returned unchanged."""
         if streams in self._empty:
             return tuple(options), streams
         return tuple(by[option] for by, option in zip(self._streamed, options, strict=True)), streams
 
     def losses(self, options: Options, streams: int | None, *halves: HeldOutHalf) -> Tensor:
-        """Logloss of every row of these halves, `[N]`, of an architecture that is settled."""
+        """Return the logloss of every row of these halves, `[N]`, for a point from `settled`."""
         return torch.cat([judge.losses(options, streams, half) for half in halves for judge in self._judges])
 
     def rank_streams(self, options: Options) -> list[int]:
-        """The sets of streams by their logloss beside these options, best first; equal ones as the space has them."""
+        """Return the sets of streams by their logloss beside these options, best first; ties keep the space's order."""
         means = [
             float(self.losses(*self.settled(options, number), "guiding", "judging").double().mean())
             for number in self.sets
@@ -84,7 +84,7 @@ class _FoldEvaluator:
 
     @torch.no_grad()
     def _stream_logits(self, supernet: Supernet, fold: FoldSupernet, rows: RowSource, number: int) -> Tensor:
-        """Those of one set of streams, on the scorer's rows in its order, `[N]`."""
+        """Return the logits of one set of streams on the scorer's rows, in its order, `[N]`."""
         supernet.choose_streams(number)
         recalibrate(supernet, rows, fold.training)
         pieces = [supernet.stream_logits(piece.selected) for piece in self._scorer.rows.pieces(STREAM_ROWS)]
@@ -93,7 +93,7 @@ class _FoldEvaluator:
 
 
 def _streamed(slots: Sequence[Slot], start: Options) -> list[list[int]]:
-    """By slot and option, the option of the same forms with the vectors of the start."""
+    """Return, by slot and option, the option of the same forms with the vectors of the start."""
     given = [_vectors(slot.options[option]) for slot, option in zip(slots, start, strict=True)]
     if not any(given):
         given = [_vectors(form for forms in slot.options for form in forms) for slot in slots]
@@ -105,7 +105,7 @@ def _vectors(forms: Iterable[str]) -> set[str]:
 
 
 def _with_vectors(slot: Slot, vectors: set[str]) -> list[int]:
-    """By option of a field, the one with its other forms and these vectors; of a pair, the option itself."""
+    """Return, by option of a field, the option with its other forms and these vectors; a pair's options stay."""
     where = {frozenset(forms): number for number, forms in enumerate(slot.options)}
     if len(slot.column) > 1:
         return list(range(len(slot.options)))

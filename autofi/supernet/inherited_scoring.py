@@ -1,4 +1,4 @@
-"""Scoring architectures by the weights of a trained supernet: everything they share is computed once."""
+"""Scoring of architectures by the weights of a trained supernet; everything they share is computed once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from autofi.supernet.supernet import Supernet
 from autofi.training.precision import fast_dtype
 from autofi.training.row_source import Rows
 
-#: Bytes a scorer keeps: vectors of candidates, and in this share of them the first layer's outputs it remembers.
+#: Bytes that a scorer keeps: vectors of candidates, and within this share of them remembered first-layer outputs.
 BUDGET = 4 << 30
 OUTPUT_SHARE = 0.25
-#: Rows of a block: few enough for its copies to stay in the processor's cache, many enough for a fast product.
+#: Rows per block: few enough for its copies to stay in the processor's cache, enough for a fast product.
 BLOCK_ROWS = 1024
-#: An output is derived from another where at most this share of the columns changes, and so many times in a row:
-#: each time rounds once more.
+#: An output is derived from another if at most this share of the columns changes, and at most this many times in a
+#: row, because each time rounds once more.
 WORTH_DERIVING = 0.5
 MOST_DERIVED = 8
 
@@ -32,7 +32,7 @@ Options = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Score:
-    """What an architecture came to on all rows of a scorer."""
+    """The AUC and the logloss of an architecture on all rows of a scorer."""
 
     auc: float
     logloss: float
@@ -48,19 +48,20 @@ class _Output:
 
 
 class Scorer:
-    """A trained supernet with rows it never saw, which scores architectures: an option per slot each.
+    """A trained supernet with rows it never saw, which scores architectures of one option per slot.
 
-    The vectors of every candidate are computed once: at 741 pairs of two operators of width 10 they take 30 KB a row
-    in bfloat16. Those of the first rows are kept as far as the budget goes; those of the rest are computed again by
-    every call, block by block, so that one call should score many architectures.
+    The vectors of every candidate are computed once: at 741 pairs of two operators of width 10 they take 30 KB per row
+    in bfloat16. Those of the first rows are kept as far as the budget allows; those of the rest are computed again by
+    every call, block by block, so one call should score many architectures.
 
-    An architecture costs one product over the columns it uses, and the layers above. One that differs in few slots
-    from another that was told to `remember` costs a product over the difference alone.
+    An architecture costs one product over the columns it uses, and the layers above. An architecture that differs in
+    few slots from one passed to `remember` costs a product over the difference alone.
 
-    The rows lie in a random order of their own, so that any number of first blocks is a sample of all.
+    The rows lie in a random order, so that any number of first blocks is a sample of all.
 
-    Products are in bfloat16 where those of training are (`training.precision`), except the last layer, members, and
-    read-outs without hidden layers: candidates are compared by means over thousands of rows, which average it out.
+    Products are in bfloat16 where those of training are (`training.precision`), except the last layer, ensemble heads,
+    and heads without hidden layers: candidates are compared by means over thousands of rows, which average the rounding
+    out.
     """
 
     @torch.no_grad()
@@ -79,12 +80,12 @@ class Scorer:
         hidden = len(readout.layers) > 0
         dtype = (dtype or fast_dtype(readout.bias.device)) if hidden else torch.float32
         self.layer = FirstLayer(supernet, dtype)
-        #: The logits from the first layer's output, `[N, H] → [N]`.
+        #: The function from the first layer's output to the logits, `[N, H] → [N]`.
         self.rest = _rest_in(readout, dtype) if hidden else readout.rest
-        #: Where the scorer's own rows lie in `rows`.
+        #: The positions of the scorer's rows in `rows`.
         self.order = torch.randperm(len(rows), generator=generator)
         self.rows = rows.take(self.order.to(rows.labels.device))
-        #: Which rows every block holds.
+        #: The rows of every block.
         self.parts = [
             slice(start, min(start + block_rows, len(rows))) for start in range(0, len(rows), block_rows)
         ]
@@ -103,12 +104,13 @@ class Scorer:
 
     @property
     def blocks(self) -> range:
-        """All blocks of rows, by number."""
+        """The numbers of all blocks of rows."""
         return range(len(self.parts))
 
     @torch.no_grad()
     def logits(self, candidates: Sequence[Sequence[int]], blocks: range | None = None) -> Tensor:
-        """The logits of every candidate on the rows of some consecutive blocks (all by default), `[candidates, N]`."""
+        """Return the logits of every candidate on the rows of consecutive blocks (by default all), `[candidates, N]`.
+        """
         blocks = self.blocks if blocks is None else blocks
         span = self.span(blocks)
         found = self.rows.labels.new_empty(len(candidates), span.stop - span.start)
@@ -125,12 +127,12 @@ class Scorer:
 
     @torch.no_grad()
     def losses(self, candidates: Sequence[Sequence[int]], blocks: range | None = None) -> Tensor:
-        """Logloss of every candidate on every row of some blocks, `[candidates, N]`; a row's weight multiplies it."""
+        """Return every candidate's logloss on every row of these blocks, times the row's weight, `[candidates, N]`."""
         blocks = self.blocks if blocks is None else blocks
         return self.row_losses(self.logits(candidates, blocks), self.span(blocks))
 
     def score(self, options: Sequence[int]) -> Score:
-        """AUC and logloss of one architecture on all rows."""
+        """Return the AUC and the logloss of one architecture on all rows."""
         logits = self.logits([options])
         labels, values = self.rows.labels.cpu().numpy(), logits[0].cpu().numpy()
         weights = None if self.rows.weights is None else self.rows.weights.cpu().numpy()
@@ -139,9 +141,9 @@ class Scorer:
 
     @torch.no_grad()
     def remember(self, options: Sequence[int]) -> None:
-        """Keep the first layer's output of this architecture for those that differ from it in few slots.
+        """Keep the first layer's output of this architecture, to derive those that differ from it in few slots.
 
-        The ones longest unused are forgotten where the budget ends.
+        When the budget is full, the outputs unused for the longest time are dropped.
         """
         options = tuple(options)
         if options in self._outputs:
@@ -158,7 +160,7 @@ class Scorer:
             self._outputs.popitem(last=False)
 
     def _plan(self, options: Sequence[int]) -> tuple[_Output | None, Tensor, Tensor, Tensor]:
-        """What to derive an architecture's output from, the columns it uses, those to multiply and their weights."""
+        """Return the output to derive an architecture's from, its columns, and the columns and weights to multiply."""
         active = self.layer.active(options)
         base = None
         if self._outputs:
@@ -171,7 +173,7 @@ class Scorer:
         return base, active, *self.layer.between(None if base is None else base.active, active)
 
     def activations(self, blocks: range) -> Iterator[dict[int, Tensor]]:
-        """The vectors of these blocks: the kept ones together, then one at a time."""
+        """Yield the vectors of these blocks: the kept blocks together, then one block at a time."""
         kept = {number: self._kept[number] for number in blocks if number < len(self._kept)}
         if kept:
             yield kept
@@ -179,11 +181,11 @@ class Scorer:
             yield {number: self.layer.activations(self.rows.part(self.parts[number]))}
 
     def span(self, blocks: range) -> slice:
-        """The rows of consecutive blocks."""
+        """Return the rows of consecutive blocks."""
         return slice(self.parts[blocks[0]].start, self.parts[blocks[-1]].stop)
 
     def row_losses(self, logits: Tensor, span: slice) -> Tensor:
-        """Logloss of every row from logits `[candidates, N]` of these rows."""
+        """Return the logloss of every row from the logits `[candidates, N]` of these rows."""
         labels = self.rows.labels[span].expand_as(logits)
         losses = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         weights = self.rows.weights
@@ -191,8 +193,9 @@ class Scorer:
 
 
 def _rest_in(readout: Readout, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    """`readout.rest` with its inner layers in `dtype` and the last in float32: a rounded logit would tie rows."""
-    # The first layer is not needed here, and one column of it is not worth a way around.
+    """Return `readout.rest` with its inner layers in `dtype` and the last in float32: a rounded logit would tie rows.
+    """
+    # The first layer is not needed here, but one column is too little to treat separately.
     quick = readout.narrow([0]).requires_grad_(False)
     inner, last = list(quick.layers)[:-1], quick.layers[-1]
     for layer in inner:

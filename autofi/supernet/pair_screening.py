@@ -1,4 +1,4 @@
-"""Screening pairs: does a cross, or a low-rank product, explain what a network without pairs leaves?"""
+"""Screening of pairs: how well a cross, or a low-rank product, explains the residuals of a network without pairs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from scipy.sparse.linalg import svds
 from autofi.data.cross_codes import DIRECT_CELLS
 from autofi.data.features import Pair
 
-#: Rows of prior a cell's mean residual is mixed with.
+#: The weight, in rows, of the prior in a cell's mean residual.
 CELL_STRENGTH = 20.0
-#: Rows of prior a value's weight in the factorization is mixed with, and factors kept.
+#: The weight, in rows, of the prior of a value in the factorization, and the number of factors.
 VALUE_STRENGTH = 10.0
 RANK = 4
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-#: Codes of both fields [N, 2], their numbers of values, residuals, rows to fit on, rows to explain → of each of these.
+#: (codes of both fields [N, 2], their numbers of values, residuals, rows to fit on, rows to explain) → one explained
+#: residual per row to explain.
 Explanation = Callable[[npt.NDArray[np.int32], tuple[int, int], Floats, Flags, Flags], Floats]
 
 
 @dataclass(frozen=True)
 class PairScore:
-    """How surely a pair explains residuals of rows that neither the network nor the pair's own fit has seen.
+    """The strength of a pair's explanation of residuals, on rows that neither the network nor the pair's fit has seen.
 
-    memorize    standard errors by which the mean residual of the cell correlates with the residual
-    factorize   the same for a low-rank factorization of the residuals
+    Attributes:
+        memorize: The correlation of the cell's mean residual with the residual, in standard errors.
+        factorize: The same correlation for a low-rank factorization of the residuals.
     """
 
     pair: Pair
@@ -52,15 +54,16 @@ def screen_pairs(
     *,
     threads: int = 2,
 ) -> list[PairScore]:
-    """Scores of `pairs`, in their order.
+    """Return the scores of `pairs`, in their order.
 
-    ids         int32 [N, F] codes of training rows
-    residuals   [N] label minus a probability from a network that did not see the row
-    folds       [N] which rows were held out together: a fold's cells are fitted on the other folds' residuals
+    Args:
+        ids: Codes of the training rows, int32 `[N, F]`.
+        residuals: Label minus the probability of a network that did not see the row, `[N]`.
+        folds: The fold of every row, `[N]`; a fold's cells are fitted on the residuals of the other folds.
 
-    The factorization is a truncated SVD of the residuals summed per cell, rows and columns scaled by the root
-    of their counts, so that a frequent value does not lead by its frequency alone. Cost: a few sorts of N
-    codes and an SVD of a sparse N-entry matrix per pair and fold; no pair is trained.
+    The factorization is a truncated SVD of the residuals summed per cell, rows and columns scaled by the root of their
+    counts, so that a frequent value does not lead by its frequency alone. Per pair and fold it costs a few sorts of N
+    codes and an SVD of a sparse matrix with N entries; no pair is trained.
     """
 
     def surely(kind: Explanation, pair: Pair) -> float:
@@ -80,14 +83,14 @@ def without_pairs(
     folds: npt.NDArray[np.int64],
     scores: Sequence[PairScore],
 ) -> Floats:
-    """What the residuals leave once some pairs, one after the other, have explained what they can."""
+    """Return what is left of the residuals after some pairs, one after the other, have explained what they can."""
     left = residuals
     for score in scores:
         kind = _low_rank if score.factorize > score.memorize else _cell_means
         explained = _explained(kind, score.pair, ids, cardinalities, left, folds)
         size = float(explained @ explained)
         if size > 0:
-            # By least squares: both kinds are shrunken, and the factorization has a scale of its own.
+            # Least squares gives the scale: both kinds are shrunk, and the factorization has a scale of its own.
             left = left - explained * max(0.0, float(left @ explained) / size)
     return left
 
@@ -100,7 +103,7 @@ def _explained(
     residuals: Floats,
     folds: npt.NDArray[np.int64],
 ) -> Floats:
-    """What `kind`, fitted on the other folds, says of every row."""
+    """Return the residual that `kind`, fitted on the other folds, predicts for every row."""
     codes, shape = ids[:, list(pair)], (cardinalities[pair[0]], cardinalities[pair[1]])
     found: Floats = np.zeros_like(residuals)
     for fold in np.unique(folds):

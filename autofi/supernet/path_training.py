@@ -1,4 +1,4 @@
-"""Training a supernet by random paths: every few rows of a batch draw an option of their own per slot."""
+"""Training of a supernet by random paths: every group of a few rows of a batch draws an option per slot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autofi.training.row_source import RowSource, steps_in
 from autofi.training.seeding import own_randomness
 from autofi.training.step import batch_loss, train_step
 
-#: Rows that share a drawn path: small enough for many paths a step, large enough for the mask to stay cheap.
+#: Rows that share a drawn path: few enough for many paths per step, enough for the mask to stay cheap.
 GROUP_ROWS = 16
 
 
@@ -36,11 +36,11 @@ def train_by_paths(
     sampling: Sampling = "uniform",
     on_epoch: Callable[[int], None] | None = None,
 ) -> None:
-    """Train `supernet` on the rows of `index` for some epochs; Adam's learning rate falls to a hundredth, linearly.
+    """Train `supernet` on the rows of `index`; Adam's learning rate falls linearly to a hundredth.
 
-    Uniform paths: no option is preferred while weights are learned, so the differences between options that
-    are read off afterwards do not depend on what the training came to believe early. Of several sets of streams every
-    step trains one, or none.
+    By default paths are uniform: no option is preferred while weights are learned, so the differences between options
+    that are measured afterwards do not depend on what the training favored early. With several sets of streams, every
+    step trains one set, or none.
     """
     optimizers = make_optimizers(supernet, learning_rate, embedding_l2)
     shares, streams = option_shares(supernet), draw_streams(supernet, generator)

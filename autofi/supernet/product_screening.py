@@ -1,4 +1,4 @@
-"""Screening products of three fields and more: does a number per value, multiplied, explain what is left over?"""
+"""Screening of products of three or more fields: how well one number per value, multiplied, explains residuals."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-#: Products that are fitted side by side from random starts: most starts never find what is there.
+#: Products that are fitted side by side from random starts: most starts never find the effect.
 STARTS = 16
-#: Rounds over the fields of a product: in the first pass over all of them, and for those that come out ahead.
+#: Rounds over the fields of a product: in the first pass over all products, and for the leading ones.
 ROUNDS, MORE_ROUNDS = 5, 8
-#: Share of the products, and how many at least, that are looked at again, with all rows.
+#: The share of the products, and their least number, that are screened again with all rows.
 AHEAD, LEAST_AHEAD = 0.05, 12
-#: Rows that a field has for each of its values, on average, to be multiplied: with fewer there is no telling.
+#: The rows per value that a field must have on average to be multiplied: fewer rows say too little.
 ROWS_PER_VALUE = 100
-#: Products of one order at most: with more fields, those with the fewest values are combined, since what many values
-#: share too few rows tell. And the rows of the first pass over them, at least and times products.
+#: The most products of one order: with more fields, those with the fewest values are combined, since too few rows
+#: tell of each of many values. Then the rows of the first pass, at least and times products.
 MOST_PRODUCTS = 2_000
 FIRST_ROWS, FIRST_WORK = 20_000, 10_000_000
-#: Rows of prior that a value's factor is mixed with.
+#: The weight, in rows, of the prior of a value's factor.
 STRENGTH = 10.0
 
 Floats = npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ Folds = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ProductScore:
-    """By how many standard errors a product explains residuals of rows that it was not fitted on."""
+    """The strength, in standard errors, of a product's explanation of residuals that it was not fitted on."""
 
     fields: tuple[int, ...]
     score: float
@@ -49,17 +49,20 @@ def screen_products(
     generator: np.random.Generator,
     threads: int = 2,
 ) -> list[ProductScore]:
-    """Products of as many of `fields` as `orders` says, best first: only those that a second, closer look was taken at.
+    """Return the products of the given orders that came through to the second pass, best first.
 
-    ids         int32 [N, F] codes of training rows
-    residuals   [N] what is left to explain: see `screen.screen_pairs`
-    folds       [N] which rows were held out together: a product is fitted on the other folds
+    Args:
+        ids: Codes of the training rows, int32 `[N, F]`.
+        residuals: The residuals to explain, `[N]`; see `pair_screening.screen_pairs`.
+        folds: The fold of every row, `[N]`; a product is fitted on the other folds.
+        fields: The fields that may be multiplied.
+        orders: The numbers of fields of a product.
 
     A product is fitted by alternating least squares, one factor after the other. Every factor's mean over the rows is
-    taken out, so that over independent fields no product can stand for an effect of fewer fields. A product of fields
-    with hundreds of values each is not found: no random start is close enough to it for the rows to tell. Fields
-    with less than `ROWS_PER_VALUE` rows a value are not tried. Cost: fifteen passes over `FIRST_ROWS` rows per product
-    of three fields, and over all rows a hundred for those that come out ahead; 40 ns a row and pass.
+    subtracted, so that over independent fields no product can stand for an effect of fewer fields. A product of fields
+    with hundreds of values each is not found: no random start is close enough to it for the rows to tell. Fields with
+    less than `ROWS_PER_VALUE` rows per value are not tried. The cost is fifteen passes over `FIRST_ROWS` rows per
+    product of three fields, and about a hundred over all rows for each leading one, at 40 ns per row and pass.
     """
     every = np.arange(len(residuals))
     shuffled, every_fold = generator.permutation(every), np.unique(folds)
@@ -68,7 +71,7 @@ def screen_products(
     def look(
         product: tuple[int, ...], rows: npt.NDArray[np.int64], rounds: int, judges: Folds
     ) -> ProductScore:
-        # By the fields alone, so that a product's score does not depend on what else is looked at, or when.
+        # The seed is made of the fields alone, so that a score does not depend on the other products or on the order.
         starts = np.random.default_rng(product)
         parts = []
         for fold in judges:
@@ -91,7 +94,7 @@ def screen_products(
         for order in orders:
             products = _candidates(fields, cardinalities, order, len(every) // ROWS_PER_VALUE)
             few = shuffled[: max(FIRST_ROWS, FIRST_WORK // max(len(products), 1))]
-            # One fold says enough for that.
+            # One fold is enough for the first pass.
             first = scored(products, few, ROUNDS, every_fold[:1])
             ahead = [score.fields for score in first[: max(LEAST_AHEAD, math.ceil(AHEAD * len(first)))]]
             found += scored(ahead, every, MORE_ROUNDS, every_fold)
@@ -101,8 +104,8 @@ def screen_products(
 def _candidates(
     fields: Sequence[int], cardinalities: Sequence[int], order: int, most_values: int
 ) -> list[tuple[int, ...]]:
-    """Sets of `order` fields that are worth a look, of those with the fewest values where there are too many."""
-    # A field with one value, beside those for what is missing or unknown, has nothing to multiply.
+    """Return sets of `order` fields to screen; where there are too many, of the fields with the fewest values."""
+    # A field with one value, besides those for missing and unknown, has nothing to multiply.
     chosen = [field for field in fields if 3 < cardinalities[field] <= most_values]
     chosen.sort(key=cardinalities.__getitem__)
     while math.comb(len(chosen), order) > MOST_PRODUCTS:
@@ -120,7 +123,7 @@ def _fitted(
     rounds: int,
     generator: np.random.Generator,
 ) -> npt.NDArray[np.float32]:
-    """What the best of some products, fitted on `rows`, gives the rows `held`."""
+    """Return what the best of several products, fitted on `rows`, predicts for the rows `held`."""
     from autofi.supernet.product_screening_numba import products_of, regress
 
     places = np.array(fields)

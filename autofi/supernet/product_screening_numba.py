@@ -1,4 +1,4 @@
-"""Compiled loops over rows: least squares for one factor of a product, all the others given."""
+"""Compiled loops over rows: least squares for one factor of a product, given all the others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ Floats = NDArray[np.float32]
 def regress(
     ids: Codes, targets: Floats, rows: Places, fields: Places, starts: Places, own: int, factors: Floats
 ) -> tuple[Floats, Floats]:
-    """For every value of field `own`: the sum of target times the other factors' product, and of that squared.
+    """Sum target times the product of the other factors, and the square of that product, per value of field `own`.
 
-    ids       int32 [N, F]
-    targets   [N]
-    rows      which of the rows
-    starts    where every field's values begin in `factors`
-    factors   [values, R]: R products side by side
-    return    [values of the field, R] each
+    Args:
+        ids: Codes, int32 `[N, F]`.
+        targets: Residuals, `[N]`.
+        rows: Positions of the rows to use.
+        starts: The position in `factors` of every field's first value.
+        factors: R products side by side, `[values, R]`.
+
+    Returns:
+        Both sums, `[values of the field, R]` each.
     """
     width = factors.shape[1]
     last = len(fields) - 1
@@ -47,7 +50,7 @@ def regress(
 
 @compiled
 def products_of(ids: Codes, rows: Places, fields: Places, starts: Places, factors: Floats) -> Floats:
-    """The product of the factors of every row, `[len(rows), R]`."""
+    """Return the product of the factors of every row, `[len(rows), R]`."""
     found = np.ones((len(rows), factors.shape[1]), dtype=np.float32)
     for number in range(len(rows)):
         for place in range(len(fields)):

@@ -1,4 +1,4 @@
-"""What a search proposes before anything is trained from scratch, with its evidence."""
+"""The proposal of a search before any trial is trained, with its evidence."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from autofi.supernet.exploration import Exploration
 class Proposal:
     """Forms of every field and options of every pair, by name, with the evidence.
 
-    pairs       options whose gain is sure by the space's threshold
-    likely      options sure by one standard error only
-    widths      sizes learned by gradient, by the key of the space
-    rates       target statistics of the pairs that the screen ranks best, and likely embeddings beside theirs, but no
-                products: on sparse data many crosses together say what none of them says surely
-    streams     the space's sets of streams by what they come to beside the sure pairs, best first; () if not asked
-    products    sets of three fields and more whose product explains what pairs leave over
-    screened    by pair, the screen's scores for memorizing and for factorizing (0 where it was not asked), of a search
-                without a supernet
-    exploration whole architectures around these, by the supernet's weights
+    Attributes:
+        pairs: Options whose gain is sure by the space's threshold.
+        likely: Options that are sure by one standard error only.
+        widths: Sizes learned by gradient, by the key of the space.
+        rates: Target encodings of the pairs that the screen ranks best, beside their likely embeddings, but without
+            products: on sparse data, many crosses together tell what no single one tells for sure.
+        streams: The space's sets of interaction streams by their score beside the sure pairs, best first; empty if not
+            asked.
+        products: Sets of three or more fields whose product explains what pairs leave over.
+        screened: By pair, the screen's scores for memorizing and for factorizing (0 if not asked), in a search without
+            a supernet.
+        exploration: Whole architectures around these, scored by the supernet's weights.
     """
 
     fields: Mapping[str, Forms]
@@ -40,7 +42,7 @@ class Proposal:
     screened: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "fields": {name: list(forms) for name, forms in self.fields.items()},
             "all_fields": {name: list(forms) for name, forms in self.all_fields.items()},
@@ -57,7 +59,7 @@ class Proposal:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Proposal:
-        """The proposal of `to_json`."""
+        """Return the proposal that `to_json` wrote."""
         return cls(
             fields={name: tuple(forms) for name, forms in value["fields"].items()},
             all_fields={name: tuple(forms) for name, forms in value["all_fields"].items()},

@@ -1,14 +1,15 @@
-"""Which forms and options to propose: screen the pairs, train a supernet over what is left, judge on held-out rows.
+"""The proposal of forms and options: screen pairs, train a supernet over the rest, judge on held-out rows.
 
-Three procedures, chosen by the space's `search.method`:
+The space's `search.method` chooses one of three procedures:
 
-- **paths** (default). A network without pairs is cross-fitted; a pair is opened when the rest it leaves is explained,
-  on rows nobody fitted, by the pair's cells or by a low-rank product, whichever does so better (`screen`). A supernet
-  over the open pairs and the forms of the fields is trained by random paths (`paths`). Every option must then earn its
-  place on held-out rows by more than its own uncertainty (`selection`). From there a sampler walks on over whole
-  architectures (`exploring`).
-- **gumbel**. Choice weights by Gumbel-softmax, learned on rows the network weights do not train on (`gradient`).
-- **joint**. The published OptInter procedure: choice weights and network weights on the same rows (`gradient`).
+- **paths** (default). A network without pairs is cross-fitted. A pair is opened if its cells or a low-rank product,
+  whichever does better, explain the residuals on rows that neither was fitted on (`pair_screening`). A supernet over
+  the open pairs and the forms of the fields is trained by random paths (`path_training`). Every option must then gain
+  more than its own uncertainty on held-out rows (`greedy_selection`). From there a sampler continues over whole
+  architectures (`explore`).
+- **gumbel**. Choice weights by Gumbel-softmax, learned on rows that the network's weights do not train on
+  (`differentiable`).
+- **joint**. The published OptInter procedure: choice weights and network weights on the same rows (`differentiable`).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from autofi.training.place_rows import rows_for
 
 CPU = torch.device("cpu")
 
-#: The option of a pair's target statistics by themselves, and how many pairs get them together.
+#: The option of a pair that has target encodings alone, and the number of pairs that get them together.
 RATES: Forms = ("memorize_statistics",)
 MOST_RATES = 60
 
@@ -60,7 +61,7 @@ def propose(
     progress: Progress,
     device: torch.device = CPU,
 ) -> Proposal:
-    """Choose the forms of the fields and the options of the pairs, reading training and validation rows only."""
+    """Propose the forms of the fields and the options of the pairs from training and validation rows only."""
     run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
     offer = build_slots(run)
     names, forms = tuple(dataset.encoder.schema.names), offer.forms
@@ -80,7 +81,7 @@ def propose(
 
 
 def _widths(run: Run, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
-    """Sizes learned for the proposed fields and pairs; validation rows choose."""
+    """Return sizes learned for the proposed fields and pairs; validation rows choose."""
     space, dataset = run.space, run.dataset
     offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
     architecture = resolve(space, fields=proposal.fields, pairs=proposal.pairs)
@@ -116,10 +117,10 @@ def _widths(run: Run, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
 def _with_rates(
     space: SearchSpace, names: tuple[str, ...], ranked: Sequence[PairScore], proposal: Proposal
 ) -> dict[tuple[str, str], Forms]:
-    """Target statistics of many pairs: the best by the screen's memorizing score, whatever was likely of them.
+    """Return target encodings of many pairs: the best by the screen's memorizing score, likely or not.
 
-    A likely embedding of a cross stays beside its statistics. A likely product does not: on sparse tables its factors
-    overfit before the statistics are learned (on Frappe two of them cost .003 AUC).
+    A likely embedding of a cross stays beside its target encoding. A likely product does not: on sparse tables its
+    factors overfit before the target encodings are learned (on Frappe two of them cost .003 AUC).
     """
     if RATES not in space.pairs.options:
         return dict(proposal.likely)
@@ -163,7 +164,7 @@ def _by_paths(run: Run, offer: SearchSlots) -> Proposal:
     )
     named = tuple((tuple(shapes.names[field] for field in slot.column), slot.options) for slot in slots)
     exploration = Exploration(named, tuple(streams), scored)
-    # What was explored is variants of its own.
+    # Explored architectures are variants of their own.
     proposal = dataclasses.replace(proposal, exploration=exploration)
     run.progress.phase("judge variants")
     made = variant_options(proposal, named, run.space.pairs.options)
@@ -176,7 +177,7 @@ def _by_gradient(run: Run, offer: SearchSlots) -> Proposal:
     slots, shapes = offer.slots, offer.shapes
     run.progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
     bias = bias_of(shapes)
-    # As published, the forms of a pair are mixed into the same columns.
+    # The forms of a pair are mixed into the same columns, as published.
     supernet = run.fresh(lambda: Supernet(slots, shapes, Sizes(), READOUT, shared=True, bias=bias))
     rows = rows_for(supernet, offer.features, dataset.labels)
     train, valid = dataset.parts["train"], dataset.parts["valid"]

@@ -1,4 +1,4 @@
-"""What a search without a supernet has to know: the forms its fields can have, and the pairs worth asking about."""
+"""The survey for a search without a supernet: the forms that fields can have, and the pairs to ask about."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from autofi.supernet.proposal import Proposal
 from autofi.supernet.screening import score_pairs
 from autofi.supernet.slots import asked_pairs
 
-#: Pairs that have a parameter of the study each, and are asked about without a look at them. More are screened, the
-#: space's `open_pairs` best of either kind are asked about, and of more than these, shares of the screen's rankings are
-#: chosen, so that a study of a wide table stays quick to propose for and readable.
+#: Up to this number, every pair is a parameter of the study without a screen. Above it pairs are screened, and the
+#: space's `open_pairs` best of either kind are asked about. If these are too many as well, shares of the screen's
+#: rankings are the parameters, so that a study of a wide table stays quick to propose for and readable.
 OWN_PARAMETERS = 64
 
 
 def survey(
     dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress: Progress, device: torch.device
 ) -> Proposal:
-    """A proposal that proposes nothing: all forms of all fields, every pair naive, and the pairs that may be more."""
+    """Return a neutral proposal: all forms of all fields, every pair naive, and the pairs that may be more."""
     run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
     names = tuple(dataset.encoder.schema.names)
     forms = applicable_forms(space, encoded_shapes(dataset.encoder, min_count=2))
@@ -45,7 +45,7 @@ def survey(
 
 
 def _worth_asking(run: Run, pairs: list[Pair]) -> list[PairScore]:
-    """The pairs in their order; of many, those that lead one of the two rankings."""
+    """Return the pairs in their order; if there are many, those that lead one of the two rankings."""
     if len(pairs) <= OWN_PARAMETERS:
         return [PairScore(pair, 0.0, 0.0) for pair in pairs]
     run.progress.phase("screen pairs", total=3)

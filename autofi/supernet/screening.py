@@ -1,4 +1,4 @@
-"""What pairs, and products of more fields, explain of what a network without any of them leaves over."""
+"""Screening of pairs and larger products by the residuals of a network without any of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
 from autofi.training.row_source import RowSource
 
-#: Epochs of the network whose residuals are read: enough for the fields' own effects.
+#: Epochs of the network whose residuals are explained: enough for the effects of single fields.
 BASE_EPOCHS = 2
 
 Residuals = npt.NDArray[np.float64]
@@ -36,11 +36,12 @@ Folds = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Screened:
-    """What was found among the residuals.
+    """The pairs and products that explain residuals.
 
-    ranked     pairs by how much they explain, best first; of a wide table only the space's top
-    opened     the pairs that a supernet is built over; without a score where the screen says nothing of the pair
-    products   fields of the products that explain what pairs leave over, by name
+    Attributes:
+        ranked: Pairs by how much they explain, best first; of a wide table only the space's top.
+        opened: The pairs that a supernet is built over; without a score where the screen says nothing of the pair.
+        products: Names of the fields of the products that explain what pairs leave over.
     """
 
     ranked: tuple[PairScore, ...] = ()
@@ -56,7 +57,7 @@ def screen(run: Run, pairs: Sequence[Pair]) -> Screened:
     if not by_pairs and space.products is None:
         return Screened(opened=dict.fromkeys(searched))
     run.progress.phase("screen pairs and products" if space.products else "screen pairs", total=3)
-    # Products are of what pairs leave over, whether or not the space asks about pairs.
+    # Products explain what pairs leave over, even where the space does not ask about pairs.
     scores, residuals, folds = score_pairs(run, pairs)
     ranked = sorted(scores, key=lambda score: -score.best)
     sure = [score for score in ranked[: settings.open_pairs] if score.best > settings.screen]
@@ -74,7 +75,10 @@ def screen(run: Run, pairs: Sequence[Pair]) -> Screened:
 
 
 def score_pairs(run: Run, pairs: Sequence[Pair]) -> tuple[list[PairScore], Residuals, Folds]:
-    """What every pair explains of what a network without any of them leaves over, and that; three steps of progress."""
+    """Return every pair's score on the residuals of a network without pairs, with the residuals and their folds.
+
+    It takes three steps of progress.
+    """
     dataset = run.dataset
     residuals, folds = cross_fitted_residuals(run)
     ids = dataset.ids[dataset.parts["train"]]
@@ -103,7 +107,7 @@ def _products(run: Run, residuals: Residuals, folds: Folds) -> tuple[tuple[str, 
 
 
 def cross_fitted_residuals(run: Run) -> tuple[Residuals, Folds]:
-    """Label minus the probability of a network without pairs that did not see the row, and the row's fold."""
+    """Return label minus the probability of a network without pairs that did not see the row, and the row's fold."""
     dataset = run.dataset
     builder, features = build_features(dataset, [], seed=run.seed)
     shapes = shapes_of(builder, min_count=2, cross_min_count=2)

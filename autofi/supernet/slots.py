@@ -1,4 +1,4 @@
-"""What a space offers on some data: the options of every field and open pair, and sets of streams."""
+"""The slots that a space offers on given data: options of every field and open pair, and sets of streams."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ from autofi.supernet.supernet import Slot, Supernet
 class SearchSlots:
     """Fitted data with the slots over it.
 
-    pairs   those the space asks about
-    forms   by field, what it may be represented by
+    Attributes:
+        pairs: The pairs that the space asks about.
+        forms: The possible representations of every field.
     """
 
     pairs: Sequence[Pair]
@@ -44,7 +45,7 @@ class SearchSlots:
 
 
 def build_slots(run: Run) -> SearchSlots:
-    """Screen the pairs that the space asks about, and fit what their options read."""
+    """Screen the pairs that the space asks about, and fit the data that their options read."""
     dataset, space = run.dataset, run.space
     pairs = asked_pairs(dataset, space)
     screened = screen(run, pairs)
@@ -58,11 +59,11 @@ def build_slots(run: Run) -> SearchSlots:
 
 
 def asked_pairs(dataset: EncodedDataset, space: SearchSpace) -> list[Pair]:
-    """The pairs the space asks about, by position."""
+    """Return the pairs that the space asks about, by position."""
     names = tuple(dataset.encoder.schema.names)
     pairs = [(names.index(left), names.index(right)) for left, right in space.pair_names(names)]
     if dataset.apart and space.pairs.searched:
-        # No validation row has a cell of such a pair that training has seen: there is nothing to memorize.
+        # No validation row has a cell of such a pair that training has seen, so there is nothing to memorize.
         pairs = [pair for pair in pairs if not set(dataset.apart) <= set(pair)]
     return pairs
 
@@ -70,7 +71,7 @@ def asked_pairs(dataset: EncodedDataset, space: SearchSpace) -> list[Pair]:
 def _slots_of(
     space: SearchSpace, forms: Mapping[str, Forms], opened: Mapping[Pair, PairScore | None]
 ) -> list[Slot]:
-    """The fields, then the open pairs, each with its options from cheap to dear."""
+    """Return the fields, then the open pairs, each with its options from cheap to dear."""
     slots = [
         Slot((position,), subsets(found) if space.fields.search else (found,))
         for position, found in enumerate(forms.values())
@@ -81,7 +82,7 @@ def _slots_of(
 
 
 def _offered(option: Forms, score: PairScore | None) -> bool:
-    """Whether the screen leaves an option in: it says which kind explains the pair better, and only that is trained."""
+    """Return True if the screen keeps an option: only the kind that explains the pair better is trained."""
     if score is None or not option:
         return True
     kinds = choices_of(option)
@@ -89,11 +90,11 @@ def _offered(option: Forms, score: PairScore | None) -> bool:
 
 
 def streams_of(run: Run, offer: SearchSlots) -> tuple[Streams, ...]:
-    """The sets of streams that these fields allow; () where there is no choice."""
+    """Return the sets of streams that these fields allow; empty where there is no choice."""
     if not isinstance(run.space.streams, StreamSets):
         return ()
     found = []
-    # Streams read the fields alone: no cross has to be built to ask.
+    # Streams read the fields alone, so no cross has to be built to ask.
     fields = [slot for slot in offer.slots if len(slot.column) == 1]
     with torch.random.fork_rng(devices=[]):
         probe = Supernet(fields, offer.shapes, Sizes(), READOUT)

@@ -16,26 +16,26 @@ from autofi.operators.registry import get_stream
 from autofi.operators.streams import Stream
 from autofi.space.head_config import ReadoutSizes
 
-#: Operators that are active together in one slot; () is naive.
+#: The operators that are active together in one slot; () is naive.
 Forms = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One place where the space offers a choice: a field or a pair, and its options from cheap to dear."""
+    """A field or a pair for which the space offers a choice, with its options from cheap to dear."""
 
     column: Column
     options: tuple[Forms, ...]
 
 
 class Supernet(Network):
-    """All candidates of all slots with shared weights.
+    """A network of all candidates of all slots with shared weights.
 
     `activate` chooses one option per slot, `reset` makes everything active again, `keep` copies a part out. A path is
-    an option per slot; its mask multiplies the vectors of everything else by zero.
+    one option per slot; its mask multiplies the vectors of everything else by zero.
 
-    Of several sets of streams at most one is computed at a time: all rows of a step share it (`choose_streams`). Equal
-    streams of two sets are one, with shared weights.
+    With several sets of streams, at most one is computed at a time: all rows of a step share it (`choose_streams`).
+    Streams that are equal in two sets are one stream with shared weights.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Supernet(Network):
             candidates(slots), shapes, sizes, readout, field_sum=field_sum, shared=shared, bias=bias
         )
         self._active: dict[str, Tensor] | None = None
-        #: By set of streams, the keys of its streams in `self.streams`.
+        #: The keys in `self.streams` of every set's streams.
         self.stream_sets: tuple[tuple[str, ...], ...] = ()
         self._chosen_streams: tuple[str, ...] = ()
         for chosen_streams in streams:
             self.add_streams(chosen_streams, shapes)
-        # Which of its options switch an operator on in a slot: [slots of the operator, most options].
+        # The options that switch an operator on in a slot: [slots of the operator, most options].
         most = max(len(slot.options) for slot in self.choices)
         where = {slot.column: position for position, slot in enumerate(self.choices)}
         for name, operator in self._operators():
@@ -73,12 +73,16 @@ class Supernet(Network):
             self.register_buffer(f"{name}_switches", table, persistent=False)
 
     def add_streams(self, streams: Streams, shapes: Shapes) -> None:
-        """Offer one more set; `AutoFIError` for one that these fields do not allow."""
+        """Offer one more set of streams.
+
+        Raises:
+            AutoFIError: These fields do not allow the set.
+        """
         keys = tuple(self._add_stream(name, settings, shapes) for name, settings in streams.items())
         self.stream_sets = (*self.stream_sets, keys)
 
     def _add_stream(self, name: str, settings: Mapping[str, Any], shapes: Shapes) -> str:
-        """Its key; of equal streams there is one."""
+        """Add a stream, or reuse an equal one, and return its key."""
         wanted = get_stream(name).settings_of(settings)
         for key, built in self.streams.items():
             assert isinstance(built, Stream)
@@ -89,7 +93,7 @@ class Supernet(Network):
         return key
 
     def choose_streams(self, number: int | None) -> None:
-        """Add the logits of this set of streams, or of none."""
+        """Add the logits of this set of streams to the network's, or of none."""
         self._chosen_streams = () if number is None else self.stream_sets[number]
 
     def active_streams(self) -> list[Stream]:
@@ -97,13 +101,13 @@ class Supernet(Network):
         return [stream for stream in found if isinstance(stream, Stream)]
 
     def stream_logits(self, selected: Mapping[str, Tensor]) -> Tensor:
-        """What the chosen streams add to the logit, `[B]`, reading the vectors that are active."""
+        """Return the logits of the chosen streams, `[B]`, which read the active vectors."""
         found = self._stream_logits(self._parts(selected, self._active, vectors=True), selected)
         return self.readout.bias.new_zeros(len(next(iter(selected.values())))) if found is None else found
 
     @property
     def branched(self) -> bool:
-        """Never: the streams of one set or another are trained by the loss of all networks, on their mean."""
+        """Always False: streams of all sets are trained on their mean by the usual loss."""
         return False
 
     def _switches(self) -> Iterator[tuple[str, Tensor, Tensor]]:
@@ -114,7 +118,7 @@ class Supernet(Network):
         return super().forward(selected, mask if mask is not None else self._active)
 
     def activate(self, layout: Layout) -> None:
-        """Make exactly these slots of these operators active; one it has not is an error."""
+        """Make exactly these slots of these operators active; a slot that an operator lacks is an error."""
         self._check_within(layout)
         self._active = {}
         for name, operator in self._operators():
@@ -127,10 +131,13 @@ class Supernet(Network):
         self._active = None
 
     def path_mask(self, options: Tensor, rows: int) -> Mask:
-        """The mask of one path per group of rows.
+        """Return the mask of one path per group of rows.
 
-        options   int64 [G, slots]: the option of every slot in every group of consecutive rows
-        return    by operator, float [rows, S]
+        Args:
+            options: The option of every slot in every group of consecutive rows, int64 `[G, slots]`.
+
+        Returns:
+            A mask by operator, float `[rows, S]`.
         """
         groups = len(options)
         options = options.to(self.device)
@@ -141,12 +148,12 @@ class Supernet(Network):
         return mask
 
     def weighted_mask(self, weights: Tensor) -> Mask:
-        """The mask of a mixture: `weights` float [slots, most options] → by operator, `[S]`."""
+        """Return the mask of a mixture: `weights` float `[slots, most options]` → by operator, `[S]`."""
         return {name: (weights[where] * table).sum(1) for name, where, table in self._switches()}
 
 
 def candidates(slots: Sequence[Slot]) -> dict[str, list[Column]]:
-    """Every operator with the slots that offer it."""
+    """Return every operator with the slots that offer it."""
     layout: dict[str, list[Column]] = {}
     for slot in slots:
         for name in dict.fromkeys(name for forms in slot.options for name in forms):
@@ -155,7 +162,7 @@ def candidates(slots: Sequence[Slot]) -> dict[str, list[Column]]:
 
 
 def chosen(slots: Sequence[Slot], options: Sequence[int]) -> dict[str, list[Column]]:
-    """The layout of one option per slot."""
+    """Return the layout of one option per slot."""
     layout: dict[str, list[Column]] = {}
     for slot, option in zip(slots, options, strict=True):
         for name in slot.options[option]:

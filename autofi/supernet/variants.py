@@ -1,4 +1,4 @@
-"""Named variants of all fields and of all pairs around a proposal: what trials are made of."""
+"""Named variants of all fields and of all pairs around a proposal, which trials combine."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from autofi.space.initial_trials import EXPLORED
 from autofi.supernet.exploration import NamedSlot
 from autofi.supernet.proposal import Proposal
 
-#: The option of a pair whose cells learn a vector each, and nothing beside it.
+#: The option of a pair that learns one vector per cell and has nothing else.
 EMBEDDED_CROSS: Forms = ("memorize_embedding",)
 
 
 def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
-    """Forms of all fields: as selected, all that apply, embeddings by themselves, everything but embeddings."""
+    """Return variants of all fields' forms: selected, all that apply, only embeddings, no embeddings, explored."""
     every, vectors = proposal.all_fields, vector_operators()
 
     def only(embeddings: bool) -> dict[str, Forms]:
@@ -34,11 +34,13 @@ def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
 
 
 def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Mapping[tuple[str, str], Forms]]:
-    """Options of all pairs: the sure ones, the same with whatever is memorized by embeddings alone, the likely ones
-    too, target statistics of many pairs, none, and what exploring found best.
+    """Return variants of all pairs' options, by name.
 
-    A supernet, where no path is trained for long, finds statistics as good as embeddings and takes the cheaper;
-    trained from scratch, embeddings of cells that are seen often come out ahead.
+    They are the sure ones, the sure ones with only embeddings where something is memorized, the likely ones, target
+    encodings of many pairs, none, and those that exploring ranked best.
+
+    In a supernet, where no path is trained for long, target encodings look as good as embeddings and win because they
+    are cheaper; trained from scratch, embeddings of cells that are seen often come out ahead.
     """
     found = proposal.exploration
     embedded = {
@@ -60,9 +62,10 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
 def variant_options(
     proposal: Proposal, slots: Sequence[NamedSlot], options: Sequence[Forms]
 ) -> list[tuple[int, ...]]:
-    """Every variant of the fields beside every variant of the pairs, so far as the slots hold it: an option per slot.
+    """Return one option per slot for every variant of fields and pairs together that the slots hold.
 
-    options   of a pair, as `pair_variants` takes them
+    Args:
+        options: The options of a pair, as for `pair_variants`.
     """
     numbers = [{frozenset(forms): number for number, forms in enumerate(offered)} for _, offered in slots]
     found = []

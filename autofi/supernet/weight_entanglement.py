@@ -22,17 +22,18 @@ from autofi.training.row_source import RowSource, endless
 from autofi.training.seeding import own_randomness
 from autofi.training.step import batch_loss, step_of_choices, train_step
 
-#: Adam's rate for the weights of the choices.
+#: Adam's learning rate for the weights of the choices.
 CHOICE_RATE = 1e-2
 
 
 @dataclass(frozen=True)
 class WidthChoices:
-    """What is chosen among.
+    """The sizes to choose from.
 
-    embedding_dim   widths of a field's vector
-    hidden          lists of hidden widths that are equally long; an empty one for a read-out without any
-    streams         sets of the same streams that differ in the number of their slices; only a `SlicedStream` is built
+    Attributes:
+        embedding_dim: Widths of a field's vector.
+        hidden: Lists of hidden widths of equal length; one empty list for a head without hidden layers.
+        streams: Sets of the same streams that differ in their number of slices; only a `SlicedStream` is built.
     """
 
     embedding_dim: tuple[int, ...]
@@ -55,13 +56,13 @@ class Entangled(nn.Module):
     """A network of the largest sizes in which a choice uses the first columns, or slices, of every weight.
 
     Mixing weights, `W = Σ_i a_i pad(w[:s_i])`, scales every column by the sum of the shares of the choices that have
-    it: one forward pass and one set of weights, whatever the number of choices (https://arxiv.org/abs/2312.10440). What
-    a map gives and what the next one reads are slices both, so that a column is scaled twice. Batch normalisation comes
-    before: a column's mean and deviation are its own, whichever choices have it. What normalises over columns mixes
-    what every choice has normalised by its own (`SlicedStream.mixed`).
+    it: one forward pass and one set of weights, whatever the number of choices (https://arxiv.org/abs/2312.10440). The
+    output of one map and the input of the next are both slices, so a column is scaled twice. Batch normalization comes
+    before the scaling: a column's mean and deviation are its own, whichever choices have it. Modules that normalize
+    over columns mix what every choice has normalized by itself (`SlicedStream.mixed`).
 
-    `place` says which columns of the read-out are part of a field's vector, and which place there each has: -1 for the
-    others, which every choice has. The network's streams are all sliced ones.
+    `place` gives the position of each of the head's columns within its field's vector; it is -1 for columns of no field
+    vector, which every choice has. The network's streams are all sliced ones.
     """
 
     place: Tensor
@@ -96,11 +97,11 @@ class Entangled(nn.Module):
             yield name, stream
 
     def alphas(self) -> list[nn.Parameter]:
-        """The weights of the choices, where there is one."""
+        """Return the weights of the choices, where there is a choice."""
         return [alpha for _, alpha, _ in self._learned()]
 
     def _learned(self) -> list[tuple[str, nn.Parameter, Sequence[Any]]]:
-        """Weights and choices by the key of a space, where there is more than one choice."""
+        """Return weights and choices by the key of a space, where there is more than one choice."""
         every: list[tuple[str, nn.Parameter, Sequence[Any]]] = [
             ("sizes.embedding_dim", self.alpha_dim, self.choices.embedding_dim),
             ("readout.hidden", self.alpha_hidden, self.choices.hidden),
@@ -109,7 +110,7 @@ class Entangled(nn.Module):
         return [(key, alpha, choices) for key, alpha, choices in every if len(choices) > 1]
 
     def forward(self, selected: Mapping[str, Tensor]) -> Tensor:
-        """The logit `[B]`."""
+        """Return the logit, `[B]`."""
         dims = _held(self.alpha_dim, self.dims)
         scales = torch.cat([dims, dims.new_ones(1)])[self.place]
         columns = self.network.columns(selected)
@@ -126,7 +127,7 @@ class Entangled(nn.Module):
         return logits
 
     def _read(self, columns: Tensor, scales: Tensor) -> Tensor:
-        """The read-out's logit."""
+        """Return the head's logit."""
         readout = self.network.readout
         if readout.first is None:
             summed: Tensor = readout(columns)
@@ -143,7 +144,7 @@ class Entangled(nn.Module):
         return logits
 
     def chosen(self) -> dict[str, Any]:
-        """The choice with the largest weight, by the key of a space."""
+        """Return the choices with the largest weights, by the key of a space."""
         return {key: choices[int(alpha.argmax())] for key, alpha, choices in self._learned()}
 
 
@@ -162,9 +163,10 @@ def learn_widths(
     generator: torch.Generator,
     on_epoch: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Train the weights on rows of `weight_index` and, in turn, the choices on rows of `choice_index`; what won.
+    """Train weights and choices in turn, each on its own rows, and return the chosen sizes.
 
-    Rows that the weights have learned from would always ask for more of them.
+    The network's weights train on `weight_index` and the choices on `choice_index`: on rows that the weights have
+    already learned from, larger sizes would always look better.
     """
     network = entangled.network
     chooser = DenseAdam([{"params": entangled.alphas()}], CHOICE_RATE)
@@ -184,10 +186,10 @@ def learn_widths(
 
 
 def width_choices(parameters: Mapping[str, Sequence[Any]], default: Architecture) -> WidthChoices | None:
-    """What of a space's choices can be entangled, by key; None where there is nothing to choose.
+    """Return the choices of a space that can be entangled, by key; None where there is nothing to choose.
 
-    Lists of hidden widths of another length than the first one's are left to the trials, as are sets of streams that
-    are not all the same but for their slices, and everything else. `default` has the sizes where there is no choice.
+    Lists of hidden widths of another length than the first are left to the trials, as are sets of streams that differ
+    in more than their slices, and everything else. `default` has the sizes where there is no choice.
     """
     dims = tuple(sorted({int(value) for value in parameters.get("sizes.embedding_dim", ())}))
     lists = [default.readout.hidden]
@@ -208,7 +210,7 @@ def width_choices(parameters: Mapping[str, Sequence[Any]], default: Architecture
 
 
 def _one_slice(streams: Streams) -> dict[str, Any]:
-    """The settings of every stream, those of a sliced one as if it had one slice."""
+    """Return the settings of every stream, with those of a sliced one as if it had one slice."""
     found = {}
     for name, given in streams.items():
         kind = get_stream(name)
@@ -218,16 +220,16 @@ def _one_slice(streams: Streams) -> dict[str, Any]:
 
 
 def _counter(kind: type[SlicedStream]) -> Callable[[Mapping[str, Any]], int]:
-    """How many slices a stream of this kind has with the settings of a space."""
+    """Return a function from the space's settings of such a stream to its number of slices."""
     return lambda given: kind.slices(kind.settings_of(given))[0]
 
 
 def _held(alpha: Tensor, owned: Tensor) -> Tensor:
-    """How much there is of every column where the choices that have it are mixed."""
-    # No product of matrices: training makes those in bfloat16.
+    """Return each column's weight in the mixture: the summed shares of the choices that have it."""
+    # This is not a matrix product, because training computes those in bfloat16.
     return (alpha.softmax(0).unsqueeze(1) * owned).sum(0)
 
 
 def _owned(widths: Sequence[int], largest: int) -> Tensor:
-    """Which columns each choice has, float32 `[choices, largest]`."""
+    """Return a mask of the columns each choice has, float32 `[choices, largest]`."""
     return (torch.arange(largest) < torch.tensor(widths).unsqueeze(1)).float()
