@@ -1,4 +1,4 @@
-"""A network that is no larger than the weights it is built for: what strangers ask for is counted before it is made."""
+"""Bounded construction of a network: an untrusted architecture is counted before it takes memory."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from torch.nn.modules.module import (
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 
-#: Numbers that are made while a network is, for each of its weights: fresh ones, and what they are drawn from.
+#: Numbers created while a network is built, per weight: initial values, and temporaries to draw them from.
 _NUMBERS_PER_WEIGHT = 16
 _ANY_NUMBERS = 1 << 24
-#: Parts of a network, for each of its tensors: layers, activations, containers, what is not kept.
+#: Parts of a network, per tensor: layers, activations, containers, tensors that are not saved.
 _PARTS_PER_TENSOR = 16
 _ANY_PARTS = 1024
 
 
 @contextmanager
 def bounded(weights: int, tensors: int) -> Iterator[None]:
-    """Building a network inside takes what one of so many weights in so many tensors takes.
+    """Limit the construction of a network inside to the memory of one with this many weights and tensors.
 
-    Raises ValueError from inside, before the memory is taken, once it would be more.
+    Raises:
+        ValueError: Construction would take more; it is raised before the memory is taken.
     """
     left = _ANY_PARTS + _PARTS_PER_TENSOR * tensors
 
@@ -54,7 +55,7 @@ def bounded(weights: int, tensors: int) -> Iterator[None]:
 
 
 class _Counted(TorchDispatchMode):
-    """Sees every operation of torch before it is done."""
+    """A mode that sees every torch operation before it runs."""
 
     def __init__(self, weights: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -72,7 +73,7 @@ class _Counted(TorchDispatchMode):
 
 
 def _numbers(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> float:
-    """How many numbers an operation makes: by the sizes it is given where it makes a tensor of none."""
+    """Return how many numbers an operation creates, from the requested sizes if it takes no tensor."""
     names = [argument.name for argument in func._schema.arguments]
     named = dict(zip(names, args, strict=False)) | dict(kwargs)
     if "repeat_interleave" in func._schema.name:

@@ -1,4 +1,4 @@
-"""From an architecture and fitted data to a network."""
+"""Construction of a network from an architecture and fitted data."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from autofi.space.architecture import Architecture
 
 
 def encoded_shapes(encoder: Encoder, *, min_count: int) -> Shapes:
-    """What an encoder alone says of the sizes: nothing of crosses and statistics yet."""
+    """Return the sizes that an encoder alone gives, without crosses and target encodings."""
     names = encoder.schema.names
     kept = []
     for field, counts in zip(encoder.schema.fields, encoder.counts, strict=True):
-        # Buckets of a number are not values that can be rare.
+        # Buckets of a number cannot be rare values.
         frequent = counts[2:] >= (0 if field.kind is FieldKind.NUMERIC else min_count)
         kept.append(2 + int(np.sum(frequent)))
     where = {name: position for position, name in enumerate(names)}
@@ -39,7 +39,7 @@ def encoded_shapes(encoder: Encoder, *, min_count: int) -> Shapes:
 
 
 def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) -> Shapes:
-    """The sizes operators are built from, with values and cells rarer than the minimum counts left out."""
+    """Return the sizes that operators are built from, without values and cells rarer than the minimum counts."""
     return dataclasses.replace(
         encoded_shapes(builder.encoder, min_count=min_count),
         cross_rows=dict(zip(builder.crosses.pairs, builder.crosses.sizes_at(cross_min_count), strict=True)),
@@ -49,7 +49,7 @@ def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) 
 
 
 def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: int) -> Network:
-    """A network with fresh weights; the same seed gives the same weights, whatever was drawn before."""
+    """Return a network with initial weights, which depend on the seed only."""
     crosses = builder.crosses.subset(used_columns(architecture, tuple(builder.encoder.schema.names))[0])
     shapes = shapes_of(
         builder,
@@ -73,16 +73,16 @@ def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: 
 
 
 def used_builder(architecture: Architecture, builder: FeatureBuilder, network: Network) -> FeatureBuilder:
-    """Only what a network of this architecture reads; no boosted trees where they have no weight in it."""
+    """Return a builder of only the features that the network reads; without boosted trees if they have no weight."""
     crosses, columns = used_columns(architecture, tuple(builder.encoder.schema.names))
     return builder.subset(crosses, columns, boosted=network.boosted)
 
 
 def used_columns(architecture: Architecture, names: tuple[str, ...]) -> tuple[list[Pair], list[Column]]:
-    """The crosses and the statistics columns that a network of this architecture reads."""
+    """Return the crosses and the target encodings that a network of this architecture reads."""
     layout = architecture.layout(names)
     crosses = [(slot[0], slot[1]) for slot in layout.get("memorize_embedding", [])]
-    # Boosted trees read the statistics of every field.
+    # Boosted trees read the target encodings of every field.
     fields: list[Column] = [(field,) for field in range(len(names))] if architecture.boosting else []
     statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", []), *fields]
     return crosses, list(dict.fromkeys(statistics))

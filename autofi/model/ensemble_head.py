@@ -1,4 +1,4 @@
-"""Many small networks behind one shared layer, trained side by side: an ensemble at a fraction of its cost."""
+"""An ensemble head: small networks after one shared layer, trained side by side at a fraction of the cost."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 
 class Members(nn.Module):
-    """`[B, H] → [B, K]`: K networks that see the same hidden layer, each with its own signs, shifts and weights.
+    """`[B, H] → [B, K]`: K networks after the same hidden layer, each with its own signs, biases and weights.
 
-    A member multiplies the shared layer by its own factors, +1 or -1 at first, so that members begin with other
-    halves of it behind the ReLU; every later layer is its own. Each member is trained on its own loss and their
+    A member multiplies the shared layer by its own factors, initially +1 or -1, so that members start from different
+    halves of it after the ReLU; every later layer is its own. Each member is trained on its own loss, and their
     probabilities are averaged: on small tables that is worth as much as an ensemble of whole networks.
 
     Source: TabM, https://arxiv.org/abs/2410.24210, after BatchEnsemble, https://arxiv.org/abs/2002.06715. There the
-    input is multiplied and later layers share a matrix; here the wide first layer is computed once, which is most of
-    the cost, and the small later ones are batched products.
+    input is multiplied and later layers share a matrix; here the wide first layer, which has most of the cost, is
+    computed once, and the small later ones are batched products.
     """
 
     def __init__(self, widths: Sequence[int], members: int) -> None:
@@ -39,8 +39,8 @@ class Members(nn.Module):
 
 
 def mean_logit(logits: Tensor) -> Tensor:
-    """The logit of the members' mean probability, `[B, K] → [B]`; exact for large logits of either sign."""
-    # The logarithm of a sigmoid, written down: ONNX Runtime would take it of a sigmoid that ends at 1e-8.
+    """Return the logit of the members' mean probability, `[B, K] → [B]`; exact for large logits of either sign."""
+    # The logarithm of a sigmoid is explicit, because ONNX Runtime would take it of a sigmoid that ends at 1e-8.
     tail = (-logits.abs()).exp().log1p()
     clicked = torch.logsumexp(logits.clamp(max=0) - tail, 1)
     passed = torch.logsumexp((-logits).clamp(max=0) - tail, 1)

@@ -1,4 +1,4 @@
-"""Read-outs: from the columns of all operators to one logit per row."""
+"""Heads (`readout` in spaces): from the columns of all operators to one logit per row."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from autofi.space.head_config import ReadoutSizes
 
 
 class Readout(nn.Module):
-    """`[B, columns] → [B]`: nothing, a plain sum, a linear map, or an MLP. With members, `[B, members]` while training.
+    """A head `[B, columns] → [B]`: nothing, a plain sum, a linear map, or an MLP.
 
-    `first` maps the columns and is the only part that knows how many there are, so that `narrow` can keep the
-    columns of an extracted network and `rest` can finish from a cached `first(x)`.
+    With members, an ensemble head, it gives `[B, members]` in training. `first` maps the columns and is the only part
+    that depends on their number, so that `narrow` can keep the columns of an extracted network and `rest` can continue
+    from a cached `first(x)`.
     """
 
     def __init__(self, columns: int, sizes: ReadoutSizes, *, bias: float = 0.0) -> None:
@@ -36,37 +37,37 @@ class Readout(nn.Module):
 
     @property
     def reads_columns(self) -> bool:
-        """Whether the logit depends on the columns at all: not with "none", which leaves it to what is beside."""
+        """True if the logit depends on the columns; with "none" other logits, passed as `beside`, are all there is."""
         return self.sizes.name != "none"
 
     def forward(self, columns: Tensor, beside: Tensor | None = None) -> Tensor:
-        """The logit, with the logits `beside` it added, `[B]` or a branch each `[B, K]`."""
+        """Return the logit plus the logits `beside` it, `[B]` or one per branch `[B, K]`."""
         if self.first is None:
             logits = columns.sum(1) + self.bias if self.reads_columns else self.bias.expand(columns.shape[0])
             return logits if beside is None else _added(logits, beside)
         return self.rest(self.first(columns), beside)
 
     def rest(self, first: Tensor, beside: Tensor | None = None) -> Tensor:
-        """The logit from `first(columns)`; with members that of their mean probability, or all while training."""
+        """Return the logit from `first(columns)`; with members their mean probability's, or in training all of them."""
         logits: Tensor = self.layers(first)
-        # Asked for, not left to torch, which squeezes nothing where there are members: a graph would try to.
+        # The check is explicit: with members torch would squeeze nothing, but an exported graph would try to.
         logits = (logits.squeeze(-1) if logits.shape[-1] == 1 else logits) + self.bias
         if beside is not None:
             logits = _added(logits, beside)
         return mean_logit(logits) if logits.dim() > 1 and not self.training else logits
 
     def first_weight(self) -> Tensor:
-        """The weight that maps the columns, `[H, columns]`; ones where they are only summed."""
+        """Return the weight that maps the columns, `[H, columns]`; ones if they are only summed."""
         return self.bias.new_ones(1, self.columns) if self.first is None else self.first.weight
 
     def first_bias(self) -> Tensor:
-        """What is added to the mapped columns before `rest`, `[H]`."""
+        """Return the bias added to the mapped columns before `rest`, `[H]`."""
         if self.first is None or self.first.bias is None:
             return self.bias.new_zeros(len(self.first_weight()))
         return self.first.bias
 
     def narrow(self, columns: Sequence[int]) -> Self:
-        """The same read-out over these columns only: exact where the others are zero."""
+        """Return the same head over these columns only, which is exact if the others are zero."""
         with torch.random.fork_rng(devices=[]):
             small = type(self)(len(columns), self.sizes).to(self.bias.device, self.bias.dtype)
         state = self.state_dict()
@@ -78,7 +79,7 @@ class Readout(nn.Module):
 
 
 def _added(logits: Tensor, beside: Tensor) -> Tensor:
-    """Their sum; what has one logit a row adds it to every member, or branch, of the other."""
+    """Return the sum; one logit per row is added to every member, or branch, of the other."""
     if logits.dim() > beside.dim():
         beside = beside.unsqueeze(1)
     elif beside.dim() > logits.dim():
@@ -87,7 +88,7 @@ def _added(logits: Tensor, beside: Tensor) -> Tensor:
 
 
 def _after_first(widths: Sequence[int], sizes: ReadoutSizes) -> list[nn.Module]:
-    """What follows the first layer, whose outputs are `widths[0]` wide."""
+    """Return the modules after the first layer, whose outputs are `widths[0]` wide."""
     layers: list[nn.Module] = []
     for width, following in itertools.pairwise(widths):
         if sizes.batch_norm:

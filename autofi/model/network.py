@@ -1,4 +1,4 @@
-"""A network: operators side by side over their slots, one read-out over everything they give, streams beside it."""
+"""The network: operators side by side over their slots, one head over all their outputs, and streams."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from autofi.operators.registry import get_operator, get_stream
 from autofi.operators.streams import BranchedStream, Stream, StreamInputs
 from autofi.space.head_config import ReadoutSizes
 
-#: Operator name → the slots it is built for.
+#: The slots of every operator, by name.
 Layout = Mapping[str, Sequence[Column]]
-#: Stream name → its settings.
+#: The settings of every stream, by name.
 Streams = Mapping[str, Mapping[str, Any]]
-#: Operator name → a weight per slot, `[S]` or `[B, S]`: 0 leaves the slot out. The name of a stream, if it is there,
-#: → the weight of its logit, `[1]` or `[B, 1]`.
+#: By operator, a weight per slot, `[S]` or `[B, S]`: 0 leaves the slot out. By stream, if its name is there, the weight
+#: of its logit, `[1]` or `[B, 1]`.
 Mask = Mapping[str, Tensor]
-#: Where a selection holds the logit of boosted trees, beside what operators read.
+#: The key of the boosted trees' logit in a selection, next to the operators' inputs.
 BOOSTED = "boosted"
 
 
@@ -36,13 +36,13 @@ class Network(nn.Module):
 
     Streams read the vectors of all the operators that give a field's vector.
 
-    With `boosted` what it gives after training is `boosted_weights[0]` times that logit, and `boosted_weights[1]` times
-    that of boosted trees. The two are trained apart, so that they err apart; `training.prediction` settles the weights.
-    Where the trees' weight is 0 features need not have their logit.
+    With `boosted` the output after training is `boosted_weights[0]` times that logit, plus `boosted_weights[1]` times
+    the logit of boosted trees. The two are trained separately, so that their errors differ; `training.predict` sets the
+    weights. If the trees' weight is 0, features need not have their logit.
 
-    With `field_sum` the vectors of a pair operator are added up per field instead of laid end to end: `F·D`
-    columns instead of `P·D`, ten times fewer at 741 pairs. With `shared` the pair operators that have the same slots
-    and widths are added up, weighed by the mask, on the same columns: as many columns fewer as a slot has forms.
+    With `field_sum` the vectors of a pair operator are summed per field instead of concatenated: `F·D` columns instead
+    of `P·D`, ten times fewer at 741 pairs. With `shared` the pair operators that have the same slots and widths are
+    summed, weighted by the mask, on the same columns, which divides the columns by the number of a slot's forms.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Network(nn.Module):
         for name, slots in layout.items():
             if slots:
                 self._add(name, get_operator(name)(slots, shapes, sizes))
-        #: Operators by the columns they are laid on: those of one entry share them.
+        #: Operators by their columns: those of one entry share them.
         self.blocks = self._shared_blocks() if shared else tuple((name,) for name in self.operators)
         columns = sum(self._columns(self._operator(block[0])) for block in self.blocks)
         self.readout = Readout(columns, readout, bias=bias)
@@ -76,7 +76,7 @@ class Network(nn.Module):
     boosted_weights: Tensor | None
 
     def _built(self, streams: Streams, shapes: Shapes) -> dict[str, Stream]:
-        """Streams over the vectors of this network, by name."""
+        """Return streams over the vectors of this network, by name."""
         if not streams:
             return {}
         inputs, found = self._stream_inputs(shapes), {}
@@ -94,7 +94,7 @@ class Network(nn.Module):
                 rows += [shapes.kept[slot[0]] if operator.coded else 0 for slot in operator.slots]
         if not fields:
             raise InvalidArchitectureError(
-                "A stream reads the vectors of fields: no field has an embedding; give one the form 'embedding'."
+                "No field has an embedding for the streams to read; give a field the form 'embedding'."
             )
         return StreamInputs(tuple(fields), tuple(rows), self.vector_width)
 
@@ -125,7 +125,7 @@ class Network(nn.Module):
         return tuple(tuple(names) for names in blocks.values())
 
     def _starts(self) -> dict[str, int]:
-        """Where the columns of every operator begin."""
+        """Return the first column of every operator."""
         starts: dict[str, int] = {}
         start = 0
         for block in self.blocks:
@@ -142,37 +142,37 @@ class Network(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """The device of its weights."""
         return self.readout.bias.device
 
     @property
     def branched(self) -> bool:
-        """Whether it gives a logit per branch, `[B, K]`, while training: those of its one stream that has branches.
+        """True if it gives a logit per branch of its one branched stream, `[B, K]`, in training.
 
-        Beside members, or another stream with branches, a stream gives the mean of its branches.
+        With members, or another stream with branches, a stream gives the mean of its branches.
         """
         branched = [stream for stream in self.active_streams() if isinstance(stream, BranchedStream)]
         return len(branched) == 1 and self.readout.sizes.members == 1
 
     @property
     def boosted(self) -> bool:
-        """Whether boosted trees have a weight in what it gives."""
+        """True if boosted trees have a weight in its output."""
         return self.boosted_weights is not None and float(self.boosted_weights[1]) > 0
 
     def active_streams(self) -> list[Stream]:
-        """The streams whose logits are added up."""
+        """Return the streams whose logits are summed."""
         return [stream for stream in self.streams.values() if isinstance(stream, Stream)]
 
     def select(self, features: Features) -> dict[str, Tensor]:
-        """What every operator reads, `[N, ...]` each; a batch is the same rows of all of them."""
+        """Return the input of every operator, `[N, ...]` each; a batch is the same rows of all of them."""
         if features.boosted is None and self.boosted:
             raise InvalidArchitectureError(
-                "The network predicts beside boosted trees: the features have none; build them with its own builder."
+                "The features have no logit of boosted trees, which the network needs; build them with its own builder."
             )
         return self.read(FeatureTensors.of(features))
 
     def read(self, features: FeatureTensors) -> dict[str, Tensor]:
-        """`select` in torch's operations alone, so that an exported graph can do it: no value is looked at."""
+        """Return the inputs of `select` by torch operations only, so that an exported graph can compute them."""
         selected = {name: operator.read(features) for name, operator in self._operators()}
         if self.boosted_weights is not None and features.boosted is not None:
             selected[BOOSTED] = features.boosted
@@ -187,17 +187,17 @@ class Network(nn.Module):
         return joined
 
     def own_logits(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
-        """Those of the network by itself, without boosted trees."""
+        """Return the logits of the network alone, without boosted trees."""
         selected = self._drawn(selected)
         parts = self._parts(selected, mask)
         columns = list(parts.values())
         if not self.readout.reads_columns:
-            columns = columns[:1]  # it asks for the number of rows only
+            columns = columns[:1]  # only the number of rows is needed
         logits: Tensor = self.readout(_beside(columns), self._stream_logits(parts, selected, mask))
         return logits
 
     def columns(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
-        """Everything the read-out sees, `[B, columns]`, slots weighed by `mask`."""
+        """Return all columns that the head reads, `[B, columns]`, with slots weighted by `mask`."""
         return _beside(list(self._parts(self._drawn(selected), mask).values()))
 
     def _drawn(self, selected: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -206,7 +206,7 @@ class Network(nn.Module):
         return {name: operator.drawn(selected[name]) for name, operator in self._operators()}
 
     def stream_reads(self, selected: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """What streams read: vectors `[B, F, D]` and codes int32 `[B, E]`; only where the network has streams."""
+        """Return the streams' vectors `[B, F, D]` and codes int32 `[B, E]`; only for a network with streams."""
         return self._stream_reads(self._parts(selected, vectors=True), selected)
 
     def _stream_reads(
@@ -240,7 +240,7 @@ class Network(nn.Module):
     def _parts(
         self, selected: Mapping[str, Tensor], mask: Mask | None = None, *, vectors: bool = False
     ) -> dict[str, Tensor]:
-        """What every block gives the read-out, `[B, its columns]`, by its first operator; of `vectors`, only those."""
+        """Return each block's columns, `[B, its columns]`, by its first operator; with `vectors` only field vectors."""
         parts = {}
         for name, *others in self.blocks:
             operator = self._operator(name)
@@ -265,7 +265,7 @@ class Network(nn.Module):
         return out.index_add(1, self.get_buffer(f"{name}_right"), pairs).flatten(1)
 
     def first_weight(self, name: str) -> Tensor:
-        """The read-out's first weight as one operator's vectors meet it, `[H, sum of widths]`."""
+        """Return the head's first weight for one operator's vectors, `[H, sum of widths]`."""
         start, operator = self._starts()[name], self._operator(name)
         weight = self.readout.first_weight()[:, start : start + self._columns(operator)]
         if not self._sums(operator):
@@ -275,10 +275,12 @@ class Network(nn.Module):
         return (blocks.index_select(1, left) + blocks.index_select(1, right)).flatten(1)
 
     def keep(self, layout: Layout) -> Network:
-        """A new network with only these slots and copies of exactly their weights: equal to masking the rest.
+        """Return a new network of only these slots, with copies of exactly their weights: equal to masking the rest.
 
-        Streams read all fields they were built for. A slot that this network has not, or a field that a stream would
-        miss, raises `InvalidArchitectureError`.
+        Streams read all fields they were built for.
+
+        Raises:
+            InvalidArchitectureError: The network lacks a slot, or a stream would lack a field.
         """
         self._check_within(layout)
         self._check_streams(layout)
@@ -317,7 +319,7 @@ class Network(nn.Module):
             for slot in slots:
                 if slot not in known[name]:
                     raise InvalidArchitectureError(
-                        f"The network holds no '{name}' at {slot}: build it with that slot."
+                        f"The network holds no '{name}' at {slot}; build it with that slot."
                     )
 
     def _check_streams(self, layout: Layout) -> None:
@@ -325,20 +327,20 @@ class Network(nn.Module):
         for name, operator in self._operators():
             if streams and operator.vector and set(operator.slots) - set(layout.get(name, ())):
                 raise InvalidArchitectureError(
-                    f"The streams {', '.join(streams)} read every field: keep the embeddings of all of them."
+                    f"The streams {', '.join(streams)} would lack fields; keep the embeddings of all fields."
                 )
 
     def gates(self) -> list[nn.Parameter]:
-        """Weights of gates that are still open to learning."""
+        """Return the weights of gates that still learn."""
         found = [operator.gates for _, operator in self._operators() if isinstance(operator, GatedTable)]
         return [gates for gates in found if gates is not None]
 
     def tables(self) -> list[nn.Parameter]:
-        """Every lookup table: what embedding L2 applies to."""
+        """Return every lookup table; embedding L2 applies to them."""
         return [table for candidate in self._candidates() for table in candidate.tables()]
 
     def multiplied_tables(self) -> list[nn.Parameter]:
-        """Those of whose rows some are multiplied with each other."""
+        """Return the tables some of whose rows are multiplied with each other."""
         return [
             table for candidate in self._candidates() if candidate.multiplied for table in candidate.tables()
         ]
@@ -349,29 +351,29 @@ class Network(nn.Module):
             yield candidate
 
     def table_bytes(self) -> int:
-        """Bytes of the lookup tables."""
+        """Return the bytes of the lookup tables."""
         return sum(table.numel() * table.element_size() for table in self.tables())
 
     def table_rows(self) -> int:
-        """Rows of the lookup tables."""
+        """Return the number of rows of the lookup tables."""
         return sum(len(table) for table in self.tables())
 
     def num_parameters(self) -> int:
-        """Trained numbers."""
+        """Return the number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
 def _weighed(logits: Tensor, weight: Tensor | None) -> Tensor:
-    """A stream's logits, `[B]` or a branch each `[B, K]`, times its weight in a mask."""
+    """Return a stream's logits, `[B]` or one per branch `[B, K]`, times its weight in a mask."""
     if weight is None:
         return logits
     return logits * (weight if logits.dim() > 1 else weight.squeeze(-1))
 
 
 def _beside(parts: Sequence[Tensor]) -> Tensor:
-    """The parts laid end to end, in bfloat16 where any is; a single one as it is, without a copy."""
+    """Return the parts concatenated, in bfloat16 if any is; a single one is returned without a copy."""
     if len(parts) == 1:
         return parts[0]
-    # What follows multiplies them in bfloat16 then: widening the largest part for the others would be two copies more.
+    # The next layer then multiplies in bfloat16: converting the largest part for the others would cost two more copies.
     halves = any(part.dtype == torch.bfloat16 for part in parts)
     return torch.cat([part.bfloat16() if halves else part for part in parts], dim=1)

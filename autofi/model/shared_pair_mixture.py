@@ -1,4 +1,4 @@
-"""Mixing the forms of every pair: what OptInter's supernet feeds its read-out, `w_m · memorized + w_f · product`."""
+"""The mixture of every pair's forms, the input of the head in OptInter's supernet: `w_m · memorized + w_f · product`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from autofi.operators.base import Operator, announce, updated_by_row
 from autofi.operators.factorize_hadamard import FactorizeHadamard
 from autofi.operators.memorize_embedding import MemorizeEmbedding
 
-#: Rows of a batch below which a second thread is not worth waking.
+#: Rows of a batch below which a second thread does not pay.
 ROWS_A_THREAD = 256
 
 
 def mix(
     operators: Sequence[Operator], selected: Mapping[str, Tensor], mask: Mapping[str, Tensor] | None
 ) -> Tensor:
-    """`Σ_k mask_k · operator_k(selected_k)` for operators of the same slots and widths, `[B, P·D]`.
+    """Return `Σ_k mask_k · operator_k(selected_k)` for operators of the same slots and widths, `[B, P·D]`.
 
-    mask    a weight per slot and operator, `[P]` or `[B, P]`; None adds them up as they are
+    Args:
+        mask: A weight per slot and operator, `[P]` or `[B, P]`; None sums them unweighted.
 
-    An embedding of every cross and a product for every pair are mixed in one pass over the batch on a CPU: neither is
-    ever written out by itself. Everything else is added up from torch's operations.
+    On a CPU, an embedding of every cross and a product for every pair are mixed in one pass over the batch, without
+    storing either. All other mixtures are summed by torch operations.
     """
     if mask is None:
         return _total([operator(selected[operator.name]) for operator in operators])
@@ -63,7 +64,7 @@ def _in_one_pass(
     mask: Mapping[str, Tensor],
 ) -> Tensor:
     rows = selected[memorize.name] + memorize.offsets
-    # Pair by pair: a pair's rows lie together in the table, so that the optimizer finds them in the cache.
+    # Gradients go pair by pair: a pair's rows lie together in the table, so the optimizer finds them in the cache.
     by_pair = rows.t().contiguous()
     announce(memorize.table, by_pair)
     mixed: Tensor = _Mixture.apply(  # type: ignore[no-untyped-call]
@@ -91,7 +92,7 @@ class _Mixture(torch.autograd.Function):
         dtype = torch.bfloat16 if halves else torch.float32
         width = table.shape[1]
         left, right = ends.to(torch.int32).numpy()
-        # The weights' gradient reads the memorized vectors once more: copied, they need no second look-up at random.
+        # The weights' gradient reads the memorized vectors again: a copy saves a second random look-up.
         kept = memorized.requires_grad
         out = torch.empty(len(rows), rows.shape[1] * width, dtype=dtype)
         seen = torch.empty_like(out) if kept else torch.empty(len(rows), 0, dtype=dtype)
@@ -143,14 +144,14 @@ class _Mixture(torch.autograd.Function):
 
 
 def _kernels(width: int) -> Any:
-    # Numba takes a second to import: only where pairs are mixed.
+    # Numba takes a second to import, so it is imported only where pairs are mixed.
     from autofi.model.shared_pair_mixture_numba import mixture_kernels
 
     return mixture_kernels(width)
 
 
 def _plain(tensor: Tensor) -> Any:
-    """As NumPy reads it: bfloat16, which it has not, as its bits."""
+    """Return a tensor as NumPy reads it; bfloat16, which NumPy lacks, as its bits."""
     return (
         tensor.view(torch.int16).numpy().view(np.uint16) if tensor.dtype == torch.bfloat16 else tensor.numpy()
     )

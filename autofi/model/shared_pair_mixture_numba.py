@@ -25,11 +25,11 @@ class MixtureKernels(NamedTuple):
     rows                   int32 [B, P] of `table` float32 [V, D]
     factors, to_factors    float32 [B, F, D]
     left, right            int32 [P]: fields of a pair
-    memorized, factorized  float32 [P]: what a pair's two forms are multiplied by
+    memorized, factorized  float32 [P]: weights of a pair's two forms
     out, seen, gradient    [B, P·D], float32, or the bits of bfloat16 as uint16 (`halves`); `seen` are the looked-up
-                           vectors, where they are `kept` for the gradient of the weights
+                           vectors, if they are `kept` for the gradient of the weights
     to_table               float32 [P, B, D]
-    to_weights             float32 [2, P]: added to
+    to_weights             float32 [2, P], added to
     """
 
     forward: Callable[..., None]
@@ -38,7 +38,7 @@ class MixtureKernels(NamedTuple):
 
 @compiled
 def _store(numbers: Floats, out: Any, halves: bool) -> None:
-    """Write numbers as they are, or as the bits of bfloat16: the nearest, ties to even."""
+    """Write numbers unchanged, or as the bits of the nearest bfloat16, ties to even."""
     if halves:
         bits = numbers.view(np.uint32)
         for k in range(len(bits)):
@@ -53,7 +53,7 @@ def _store(numbers: Floats, out: Any, halves: bool) -> None:
 
 @compiled
 def _load(stored: Any, numbers: Floats, halves: bool) -> None:
-    """Read what `_store` wrote."""
+    """Read the numbers that `_store` wrote."""
     if halves:
         bits = numbers.view(np.uint32)
         for k in range(len(bits)):
@@ -65,7 +65,7 @@ def _load(stored: Any, numbers: Floats, halves: bool) -> None:
 
 @cache
 def mixture_kernels(width: int) -> MixtureKernels:
-    """The loops for vectors of `width` numbers."""
+    """Return the loops for vectors of `width` numbers."""
 
     @compiled
     def forward(

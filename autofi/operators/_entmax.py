@@ -92,8 +92,7 @@ def _last_kept(thresholds: Tensor, kept: Tensor) -> Tensor:
 
 
 def _solved(scores: Tensor, power: float | Tensor) -> Tensor:
-    """Return shares where there is no closed form, a block of rows at a time, since every step passes over all of them.
-    """
+    """Return shares where there is no closed form, a block of rows at a time, since every step passes over them all."""
     if isinstance(power, Tensor):
         power = power.expand_as(scores[..., :1])
     solve = _stepped if isinstance(power, Tensor) or power >= 1 else _bisected

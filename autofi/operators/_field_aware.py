@@ -30,7 +30,7 @@ class FieldAwareProducts(nn.Module):
         rows = inputs.coded_rows
         if len(rows) < 2:
             raise SearchSpaceError(
-                f"Field-aware vectors have {len(rows)} fields with an embedding and need two; give more fields the "
+                f"Fields with an embedding: {len(rows)}, but field-aware vectors need two; give more fields the "
                 "form 'embedding', or leave the stream out."
             )
         self.dim = dim

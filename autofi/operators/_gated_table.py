@@ -49,8 +49,7 @@ class GatedTable(Embedding):
 
     @abstractmethod
     def weights_of(self, rows: Tensor) -> Tensor:
-        """Return the gates' weights at rows of the whole table, `[B, S] → [B, S, 1]`, or a tensor that broadcasts to it.
-        """
+        """Return the gates' weights at rows of the whole table, `[B, S] → [B, S, 1]`, or a broadcastable tensor."""
 
     @abstractmethod
     def by_row(self, values: Tensor) -> Tensor:
@@ -91,8 +90,7 @@ class GatedTable(Embedding):
         return [RowWeights("gates", names, factors.squeeze(-1).expand(len(rows), -1))]
 
     def opened(self) -> Tensor:
-        """Return a mask of the rows behind gates with a weight above zero, or behind the widest gate if there is none.
-        """
+        """Return a mask of the rows behind gates with a weight above zero, or if there is none, the widest gate."""
         assert self.gates is not None
         weights = self.gates.detach().squeeze(1)
         opened = self.by_row(weights > 0)

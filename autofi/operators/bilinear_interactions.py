@@ -1,4 +1,4 @@
-"""Bilinear products of field vectors, as they are and weighed by their importance: FiBiNET."""
+"""Bilinear products of field vectors, raw and weighted by importance: FiBiNET."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class BilinearInteractionsSettings:
-    """form         matrices of the products: one for "all", one for "each" left field, one for each "interaction"
-    shared       whether weighed vectors are multiplied through the matrices of the unweighed ones
-    reduction    fields to one hidden column of what weighs them
-    hidden       widths of the MLP
-    dropout      of its hidden layers
-    batch_norm   in its hidden layers
+    """The settings of FiBiNET.
+
+    Attributes:
+        form: Matrices of the products: one for "all", one for "each" left field, one for each "interaction".
+        shared: True if weighted vectors are multiplied through the matrices of the unweighted ones.
+        reduction: Fields per hidden column of the layers that weight them.
+        hidden: Widths of the MLP.
+        dropout: Dropout of its hidden layers.
+        batch_norm: Batch normalization in its hidden layers.
     """
 
     form: Literal["all", "each", "interaction"] = "all"
@@ -37,13 +40,13 @@ class BilinearInteractionsSettings:
 
 @register
 class BilinearInteractions(Stream):
-    """FiBiNET: products `(v_i W) ∘ v_j` of all pairs of fields, and those of the weighed vectors, into an MLP.
+    """FiBiNET: products `(v_i W) ∘ v_j` of all pairs of fields, and those of weighted vectors, into an MLP.
 
-    The weights `a` are squeezed and excited from the mean of every vector by two layers without shifts. As
-    `(a_i v_i W) ∘ (a_j v_j) = a_i a_j ((v_i W) ∘ v_j)`, no weighed vector is formed, and under `shared` matrices the
+    The weights `a` come from the mean of every vector through two layers without biases (squeeze and excitation). As
+    `(a_i v_i W) ∘ (a_j v_j) = a_i a_j ((v_i W) ∘ v_j)`, no weighted vector is formed, and with `shared` matrices the
     products are formed once. The paper leaves open whether they are shared: FuxiCTR's published sizes say so, others
-    keep two sets. With `P` pairs they cost `F·D²` products a row, or `P·D²` with a matrix for each pair, and the
-    MLP reads `2·P·D` columns. The paper's linear part is the stream `linear`.
+    keep two sets. With `P` pairs they cost `F·D²` products per row, or `P·D²` with a matrix for each pair, and the MLP
+    reads `2·P·D` columns. The paper's linear part is the stream `linear`.
     """
 
     name = "bilinear_interactions"
@@ -68,13 +71,13 @@ class BilinearInteractions(Stream):
         fields = len(inputs.fields)
         if fields < 2:
             raise SearchSpaceError(
-                f"bilinear_interactions multiplies pairs of field vectors: found {fields} field with a vector; "
+                f"bilinear_interactions has {fields} field with a vector and multiplies pairs; "
                 "leave the stream out or give more fields an embedding."
             )
         left, right = torch.triu_indices(fields, fields, 1)
         self.register_buffer("left", left, persistent=False)
         self.register_buffer("right", right, persistent=False)
-        #: Where the mapped left vector of every pair is found.
+        #: The position of the mapped left vector of every pair.
         places = torch.arange(inputs.pairs) if settings.form == "interaction" else left
         self.register_buffer("places", places, persistent=False)
         hidden = _squeezed(fields, settings)
@@ -83,7 +86,7 @@ class BilinearInteractions(Stream):
         )
         self.readout = logit_mlp(2 * inputs.pairs * inputs.dim, settings)
         initialize(self)
-        #: Of the vectors as they are, and of the weighed ones where theirs are others: `W` by rows of the left vector.
+        #: The matrices `W` for raw vectors, and for weighted ones where they differ, by rows of the left vector.
         self.matrices = nn.ParameterList(
             torch.empty(_matrices(inputs, settings), inputs.dim, inputs.dim)
             for _ in range(1 if settings.shared else 2)
@@ -108,7 +111,7 @@ class BilinearInteractions(Stream):
         return logit
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
-        """How important every field is found."""
+        """Return the importance of every field."""
         return [RowWeights("importance", self.inputs.fields, self.weigh(vectors.mean(2)))]
 
     # The compiler would unroll every block.
@@ -120,19 +123,19 @@ class BilinearInteractions(Stream):
         return found
 
     def _mapped(self, vectors: Tensor, matrices: Tensor) -> Tensor:
-        """`v_i W` for every vector on the left, or for the left one of every pair, at its place in `places`."""
+        """Return `v_i W` for every vector on the left, or for the left one of every pair at its place in `places`."""
         if self.settings.form == "all":
             return vectors @ matrices[0]
-        # A matrix product for each matrix, over all rows.
+        # This is one matrix product per matrix, over all rows.
         pairwise = self.settings.form == "interaction"
         fields = vectors.index_select(1, self.left) if pairwise else vectors[:, :-1]
         return torch.bmm(fields.transpose(0, 1), matrices).transpose(0, 1)
 
 
 class _Products(torch.autograd.Function):
-    """`[m_i ∘ v_j, a_i a_j (m_i ∘ v_j)]` of all pairs, block by block: `[B, 2·P·D]`, of `m` two sets or one.
+    """`[m_i ∘ v_j, a_i a_j (m_i ∘ v_j)]` of all pairs, block by block: `[B, 2·P·D]`, with one or two sets of `m`.
 
-    The products are many times as wide as what they are formed of, so that they are formed again for the gradient.
+    The products are many times as wide as their inputs, so the gradient computes them again instead of storing them.
     """
 
     @staticmethod
@@ -184,10 +187,10 @@ class _Products(torch.autograd.Function):
 
 
 def _matrices(inputs: StreamInputs, settings: BilinearInteractionsSettings) -> int:
-    """Matrices of one set of products: the last field is never on the left."""
+    """Return the number of matrices of one set of products; the last field is never on the left."""
     return {"all": 1, "each": len(inputs.fields) - 1, "interaction": inputs.pairs}[settings.form]
 
 
 def _squeezed(fields: int, settings: BilinearInteractionsSettings) -> int:
-    """Columns between the two layers that weigh the fields."""
+    """Return the number of columns between the two layers that weight the fields."""
     return max(1, fields // settings.reduction)

@@ -1,4 +1,4 @@
-"""Products of fields compressed to a few maps a layer: the compressed interaction network of xDeepFM."""
+"""Products of fields compressed to a few maps per layer: the compressed interaction network of xDeepFM."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class CompressedInteractionsSettings:
-    """maps         feature maps of every layer; layer `k` holds products of `k + 1` fields
-    split_half   whether a layer hands one half of its maps on and gives the other to the logit (the authors' code);
-                 else all of them go both ways, as in the paper
+    """The settings of the compressed interaction network.
+
+    Attributes:
+        maps: Feature maps of every layer; layer `k` holds products of `k + 1` fields.
+        split_half: True if a layer hands one half of its maps on and gives the other half to the logit (the authors'
+            code); otherwise all maps go both ways, as in the paper.
     """
 
     maps: Widths = (16, 16)
@@ -28,19 +31,19 @@ class CompressedInteractionsSettings:
     def __post_init__(self) -> None:
         if self.split_half and min(self.maps[:-1], default=2) < 2:
             raise SearchSpaceError(
-                "Half of the maps of compressed_interactions are handed on: every layer but the last has at least "
-                f"two, found {list(self.maps)}; widen a layer or leave split_half out."
+                f"compressed_interactions has maps {list(self.maps)}, but split_half hands half of them on, so every "
+                "layer but the last has at least two; widen a layer or leave split_half out."
             )
 
 
 @register
 class CompressedInteractions(Stream):
-    """xDeepFM's layers of feature maps, each summed over its columns; then a linear map of all sums.
+    """Layers of feature maps of xDeepFM, each summed over its columns; then a linear map of all sums.
 
-    As in the paper, maps have no activation and no shift (its public code has shifts). The sums over columns are read
-    off the inner products of the last maps with the fields, so that a map which only the logit reads is never formed:
-    `H·F·D` products a row and layer, with `H` maps of the last layer. Maps handed on cost `M·H·F·D` each layer,
-    multiplied with the last maps first: the `H·F` products of a column are never held.
+    As in the paper, maps have no activation and no bias (the public code has biases). The sums over columns come from
+    inner products of the last maps with the fields, so that a map which only the logit reads is never formed: `H·F·D`
+    products per row and layer, with `H` maps of the last layer. Maps handed on cost `M·H·F·D` per layer, multiplied
+    with the last maps first: the `H·F` products of a column are never stored.
     """
 
     name = "compressed_interactions"
@@ -54,7 +57,7 @@ class CompressedInteractions(Stream):
     def __init__(self, inputs: StreamInputs, settings: CompressedInteractionsSettings) -> None:
         super().__init__(inputs, settings)
         self.plan = _plan(len(inputs.fields), settings)
-        #: One row a map: its weights for all pairs of a last map and a field.
+        #: One row per map: its weights for all pairs of a last map and a field.
         self.weights = nn.ParameterList(
             nn.init.xavier_normal_(torch.empty(layer.maps, layer.before * len(inputs.fields)))
             for layer in self.plan
@@ -72,7 +75,7 @@ class CompressedInteractions(Stream):
         shares = self.last.weight.squeeze(0).split([layer.read for layer in self.plan])
         logits = []
         for layer, weights, share in zip(self.plan, self.weights, shares, strict=True):
-            # [B, D, H]ᵀ [B, D, F] → [B, H·F]: what the sums over the columns of all maps of this layer are made of.
+            # [B, D, H]ᵀ [B, D, F] → [B, H·F]: the terms of the sums over the columns of all maps of this layer.
             products = torch.bmm(maps.transpose(1, 2), fields).flatten(1)
             logits.append(products @ (share @ weights[-layer.read :]))
             if layer.handed_on:
@@ -81,7 +84,7 @@ class CompressedInteractions(Stream):
 
 
 class _Layer(NamedTuple):
-    """Maps it reads beside the fields, maps it has, those handed on (the first), those the logit reads (the last)."""
+    """The numbers of maps that a layer reads, has, hands on (the first ones) and gives to the logit (the last ones)."""
 
     before: int
     maps: int
@@ -100,7 +103,7 @@ def _plan(fields: int, settings: CompressedInteractionsSettings) -> list[_Layer]
 
 
 def _mixed(maps: Tensor, fields: Tensor, weights: Tensor) -> Tensor:
-    """New maps `[B, D, M]` from the last `[B, D, H]` and the fields `[B, D, F]`."""
+    """Return new maps `[B, D, M]` from the last `[B, D, H]` and the fields `[B, D, F]`."""
     rows, columns, before = maps.shape
     new, inputs = len(weights), fields.shape[2]
     mixing = weights.view(new, before, inputs).transpose(0, 1).flatten(1)

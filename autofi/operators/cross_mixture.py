@@ -1,4 +1,4 @@
-"""Crosses whose maps are mixtures of small experts: DCN-Mix."""
+"""Crosses whose maps are mixtures of low-rank experts: DCN-Mix."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class CrossMixtureSettings:
-    """layers    cross layers
-    rank      columns an expert works in
-    experts   of every layer, at least two (a gate over one says nothing: `cross_network` has a rank)
+    """The settings of DCN-Mix.
+
+    Attributes:
+        layers: Cross layers.
+        rank: Columns an expert works in.
+        experts: Experts of every layer, at least two (with one, a gate has no effect: `cross_network` has a rank).
     """
 
     layers: Count = 3
@@ -30,12 +33,12 @@ class CrossMixtureSettings:
 
 @register
 class CrossMixture(Stream):
-    """DCNv2's mixture of low-rank experts over the concatenated vectors, then a linear map.
+    """A mixture of low-rank experts over the concatenated vectors, then a linear map, as in DCNv2.
 
-    `g` is tanh and the gates are a softmax of a linear map, one for each layer (public codes share one map between
-    the layers). The gates add up to 1, so that the experts' shift, which they share, is added once, and all maps back
-    to `C = F·D` columns are one product of the gated experts laid end to end. With `K` experts of rank `r` a layer
-    costs `2·C·K·r + K·r²` products a row. The logit stands beside an MLP's, as in `cross_network`.
+    `g` is tanh and the gates are a softmax of a linear map, one for each layer (public codes share one map between the
+    layers). The gates add up to 1, so that the experts' shared bias is added once, and all maps back to `C = F·D`
+    columns are one product of the concatenated gated experts. With `K` experts of rank `r` a layer costs `2·C·K·r +
+    K·r²` products per row. The logit is added to an MLP's, as in `cross_network`.
     """
 
     name = "cross_mixture"
@@ -72,7 +75,7 @@ class CrossMixture(Stream):
         return logit
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
-        """How much of every layer's map is which expert's."""
+        """Return the gates of the experts in every layer."""
         experts = tuple(f"expert {number + 1}" for number in range(self.settings.experts))
         row = crossed = vectors.flatten(1)
         found = []
@@ -84,12 +87,12 @@ class CrossMixture(Stream):
 
 
 class _Layer(nn.Module):
-    """What a row is multiplied by: the experts' maps of `crossed`, weighted by their gates."""
+    """The factor that a layer multiplies a row by: the experts' maps of `crossed`, weighted by their gates."""
 
     def __init__(self, width: int, rank: int, experts: int) -> None:
         super().__init__()
         self.experts, self.rank = experts, rank
-        # What reads the row is one product: `Vᵀ` of every expert, then the gates.
+        # All maps that read the row are one product: `Vᵀ` of every expert, then the gates.
         self.down = nn.Linear(width, experts * (rank + 1), bias=False)
         self.inner = nn.Parameter(torch.empty(experts, rank, rank))
         self.up = nn.Linear(experts * rank, width)
@@ -98,13 +101,13 @@ class _Layer(nn.Module):
             *self.inner,
             *self.up.weight.split(rank, 1),
         ):
-            # Every part is a map of its own, and begins as one.
+            # Every part is a map of its own, and is initialized as one.
             nn.init.xavier_normal_(part)
         nn.init.zeros_(self.up.bias)
 
     def forward(self, crossed: Tensor) -> Tensor:
         low, gates = self._down(crossed)
-        # [K, B, r] x [K, r, r], every expert by its own map.
+        # [K, B, r] x [K, r, r]: every expert by its own map.
         experts = low.tanh().unflatten(1, (self.experts, self.rank)).transpose(0, 1)
         mapped = torch.bmm(experts, self.inner.transpose(1, 2)).tanh().transpose(0, 1)
         shares = gates.float().softmax(1).to(mapped.dtype)
@@ -112,7 +115,7 @@ class _Layer(nn.Module):
         return found
 
     def shares(self, crossed: Tensor) -> Tensor:
-        """What the gates give every expert, `[B, experts]`."""
+        """Return the gates of all experts, `[B, experts]`."""
         return self._down(crossed)[1].float().softmax(1)
 
     def _down(self, crossed: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,8 +15,11 @@ from autofi.operators.streams import Mixture, SlicedStream, StreamInputs, mixed_
 
 @dataclass(frozen=True)
 class CrossNetworkSettings:
-    """layers   crosses of orders up to `layers + 1`
-    rank     columns of the factors `U V` that stand for a full matrix; 0 keeps it full
+    """The settings of the cross network of DCNv2.
+
+    Attributes:
+        layers: Crosses of orders up to `layers + 1`.
+        rank: Columns of the factors `U V` that stand for a full matrix; 0 keeps it full.
     """
 
     layers: Count = 3
@@ -27,8 +30,8 @@ class CrossNetworkSettings:
 class CrossNetwork(SlicedStream):
     """DCNv2's cross layers over the concatenated vectors, then a linear map.
 
-    `C = F·D`: a full layer costs `C²` weights and products a row, a factored one `2·C·rank`. The paper's stacked
-    form feeds the crosses to the MLP; this is the parallel one, whose logit stands beside the MLP's. A column of the
+    With `C = F·D`, a full layer costs `C²` weights and products per row, a factored one `2·C·rank`. The paper's stacked
+    form feeds the crosses to the MLP; this is the parallel form, whose logit is added to the MLP's. A column of the
     factors is a slice; a full matrix has one.
     """
 

@@ -1,4 +1,4 @@
-"""Crosses of bounded order by one vector a layer: the cross network of the first DCN."""
+"""Crosses of bounded order by one vector per layer: the cross network of the first DCN."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class CrossVectorSettings:
-    """layers   crosses of orders up to `layers + 1`"""
+    """The settings of the cross network of the first DCN.
+
+    Attributes:
+        layers: Crosses of orders up to `layers + 1`.
+    """
 
     layers: Count = 3
 
@@ -23,9 +27,10 @@ class CrossVectorSettings:
 class CrossVector(Stream):
     """DCN's cross layers over the concatenated vectors, then a linear map.
 
-    A layer adds a multiple of the row and a shift that all rows share, so that `x_l = s_l x_0 + c_l` with one number
-    `s_l` a row. No `x_l` is formed: one matrix product gives the inner products of the row with every weight vector,
-    and the layers are steps on `s_l`. `C = F·D`: `C·(layers + 1)` products a row instead of `4·C·layers`.
+    A layer adds a multiple of the row and a bias that all rows share, so that `x_l = s_l x_0 + c_l` with one number
+    `s_l` per row. No `x_l` is formed: one matrix product gives the inner products of the row with every weight vector,
+    and the layers are steps on `s_l`. With `C = F·D`, this costs `C·(layers + 1)` products per row instead of
+    `4·C·layers`.
     """
 
     name = "cross_vector"
@@ -38,10 +43,10 @@ class CrossVector(Stream):
 
     def __init__(self, inputs: StreamInputs, settings: CrossVectorSettings) -> None:
         super().__init__(inputs, settings)
-        #: `w_l` of every layer, and `w` of the logit as the last row.
+        #: The `w_l` of every layer, and the logit's `w` as the last row.
         self.weights = nn.Linear(inputs.width, settings.layers + 1, bias=False)
         for vector in self.weights.weight.split(1):
-            # Every row is a map to one number, and begins as one.
+            # Every row is a map to one number, and is initialized as one.
             nn.init.xavier_normal_(vector)
         self.shifts = nn.Parameter(torch.zeros(settings.layers, inputs.width))
 
@@ -51,7 +56,7 @@ class CrossVector(Stream):
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         *products, last = self.weights(vectors.flatten(1)).float().unbind(1)
-        # c_l is the sum of the shifts before layer l, and reaches it as the number w_l·c_l.
+        # c_l is the sum of the biases before layer l, and enters it as the number w_l·c_l.
         shared = self.shifts.cumsum(0)
         *later, shift = (shared * self.weights.weight[1:]).sum(1)
         scale = 1 + products[0]

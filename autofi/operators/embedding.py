@@ -21,8 +21,8 @@ class Embedding(TableOperator):
 
     Numeric fields embed their bucket, multi-valued ones the whole list as one value.
 
-    Where no training value is rare, that row would stay at its start and an unseen value would be scored by noise:
-    while training, `UNKNOWN_SHARE` of such a field's codes are taken for unseen, drawn anew at every step.
+    Where no training value is rare, that row would never be trained, and an unseen value would be scored by noise. In
+    training, `UNKNOWN_SHARE` of such a field's codes are therefore treated as unseen, drawn anew at every step.
     """
 
     unknown_share: Tensor
@@ -64,11 +64,11 @@ class Embedding(TableOperator):
 
 
 def unknown_shares(slots: Sequence[Column], shapes: Shapes) -> Tensor:
-    """Share of every field's codes that training takes for unseen: none where rare values train that row."""
+    """Return the share of every field's codes to treat as unseen in training: 0 where rare values train that row."""
     complete = [shapes.kept[slot[0]] == shapes.cardinalities[slot[0]] for slot in slots]
     return torch.tensor(complete) * UNKNOWN_SHARE
 
 
 def frequent_codes(features: FeatureTensors, fields: Sequence[int], shapes: Shapes) -> Tensor:
-    """Codes of `fields`, `[N, len(fields)]`; rarer ones become out of vocabulary."""
+    """Return codes of `fields`, `[N, len(fields)]`, with rarer ones as out of vocabulary."""
     return features.codes(fields, [shapes.kept[field] for field in fields])

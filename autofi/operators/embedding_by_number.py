@@ -20,12 +20,12 @@ from autofi.operators.registry import register
 class EmbeddingByNumber(Embedding):
     """A value's embedding, multiplied column by column by a piecewise-linear function of the value as a number.
 
-    Within a bucket the effect may slope, as steeply as the bucket's own vector says. The function is 1 plus a linear
-    map of the code of `piecewise_linear` (the source), without a mark: a missing value has a vector of its own, and
-    the function is 1 there, as it is at the lowest number. The slopes begin at zero: at its start this is `embedding`.
+    Within a bucket the effect may slope, scaled by the bucket's own vector. The function is 1 plus a linear map of the
+    code of `piecewise_linear` (the source), without the mark for missing: a missing value has a vector of its own, and
+    the function is 1 there, as it is at the lowest number. The slopes start at zero, where this is `embedding`.
 
-    The slopes of a field add up to what the function is at every border, so that a value costs two gathers and D
-    products, whatever the number of bins.
+    The sums of a field's slopes give the function at every border, so that a value costs two gathers and D products,
+    whatever the number of bins.
     """
 
     name = "embedding_by_number"
@@ -42,7 +42,7 @@ class EmbeddingByNumber(Embedding):
         bins = [_bins(slot, shapes) for slot in self.slots]
         self.borders = max(bins) + 1
         self.slopes = nn.Parameter(torch.zeros(sum(bins), self.dim))
-        # Every slot has as many borders as the one with the most bins, so that all are added up at once.
+        # Every slot has as many borders as the one with the most bins, so that all are summed at once.
         starts = torch.arange(len(bins), dtype=torch.int32) * self.borders
         steps = torch.arange(1, self.borders).repeat(len(bins), 1) + starts.unsqueeze(1)
         own = torch.arange(1, self.borders) <= torch.tensor(bins).unsqueeze(1)
@@ -60,7 +60,7 @@ class EmbeddingByNumber(Embedding):
         return super().num_parameters(slots, shapes, sizes) + slopes
 
     def read(self, features: FeatureTensors) -> Tensor:
-        """Codes, then positions, as float64: one tensor that loses nothing of either."""
+        """Return codes, then positions, as float64: one tensor that loses no precision of either."""
         positions = features.positions([self.shapes.number_fields.index(slot[0]) for slot in self.slots])
         return torch.cat((super().read(features).double(), positions.double()), 1)
 
@@ -82,7 +82,7 @@ class EmbeddingByNumber(Embedding):
         return (self.vectors(codes + self.offsets) * (1 + found)).flatten(1)
 
     def _at_borders(self) -> Tensor:
-        """The mapped code at every border of every slot, `[S·borders, D]`: zero at the first."""
+        """Return the mapped code at every border of every slot, `[S·borders, D]`; it is zero at the first."""
         steps = self.slopes.new_zeros(len(self.slots) * self.borders, self.dim)
         steps = steps.index_copy(0, self.places, self.slopes)
         return steps.view(-1, self.borders, self.dim).cumsum(1).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""What an operator or a stream may tell about a row beside what it gives: optional, each in its own file."""
+"""Optional protocols by which an operator or a stream explains its output for a row."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class RowWeights:
-    """Weights that a row gives to named parts: fields, experts.
+    """Weights that a row gives to named parts, such as fields or experts.
 
-    name      which of its weights these are, such as "head 1, neuron 3"
-    parts     what is weighed
-    weights   `[B, len(parts)]`; 0 is not used at all
+    Attributes:
+        name: A name for the weights, such as "head 1, neuron 3".
+        parts: Names of the weighted parts.
+        weights: `[B, len(parts)]`; 0 means not used at all.
     """
 
     name: str
@@ -28,15 +29,15 @@ class Explains(Protocol):
     """An operator or a stream with weights that differ from row to row."""
 
     def explained(self, *read: Any, **named: Any) -> Sequence[RowWeights]:
-        """The weights of some rows; of what `forward` is given."""
+        """Return the weights of some rows, from the arguments of `forward`."""
 
 
 @runtime_checkable
 class Knows(Protocol):
-    """An operator that looks rows up: a value or a cell may have been too rare in training, or not been there."""
+    """An operator that looks rows up: a value or a cell may have been too rare in training, or absent."""
 
     def known(self, selected: Tensor) -> Tensor:
-        """Whether a row's value or cell has an entry of its own, bool `[B, S]`; of what `forward` is given.
+        """Return True where the row's value or cell has an entry of its own, bool `[B, S]`, from `forward`'s arguments.
 
-        Missing is an entry of its own.
+        Missing has an entry of its own.
         """

@@ -21,14 +21,17 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class ExponentialNeuronsSettings:
-    """heads        maps of the fields that attention compares
-    neurons      crosses of a head
-    alpha        how sparse the attention is: 1 is a softmax, 2 sparsemax; "learned" is one per head, from 1.5 on and
-                 between 1 and 2
-    hidden       widths of the MLP over the crosses
-    dropout      of its hidden layers
-    batch_norm   in its hidden layers; crosses are always normalised
-    own_vectors  whether it reads embeddings of its own instead of those that all share
+    """The settings of ARM-Net.
+
+    Attributes:
+        heads: Maps of the fields that attention compares.
+        neurons: Crosses per head.
+        alpha: Sparsity of the attention: 1 is a softmax, 2 sparsemax; "learned" is one value per head, between 1 and 2
+            and starting at 1.5.
+        hidden: Widths of the MLP over the crosses.
+        dropout: Dropout of its hidden layers.
+        batch_norm: Batch normalization in its hidden layers; crosses are always normalized.
+        own_vectors: True if it reads embeddings of its own instead of the shared ones.
     """
 
     heads: Count = 1
@@ -42,13 +45,13 @@ class ExponentialNeuronsSettings:
 
 @register
 class ExponentialNeurons(Stream):
-    """ARM-Net: every neuron is a product of powers `exp(v_f)^w_f` over the fields its attention lets through.
+    """ARM-Net: every neuron is a product of powers `exp(v_f)^w_f` over the fields its attention selects.
 
-    Attention is α-entmax, so most fields of a cross have a share of exactly 0 (`crosses`). Batch normalisation has a
-    channel per neuron; an MLP reads all of them. A head's map and its neurons' queries are multiplied first: of
-    `N = heads·neurons` the attention costs `N·F·D` products a row, the powers as many, the MLP `N·D·hidden[0]`.
+    Attention is α-entmax, so most fields have a share of exactly 0 in a cross (`crosses`). Batch normalization has one
+    channel per neuron; an MLP reads all of them. A head's map and its neurons' queries are multiplied first: with `N =
+    heads·neurons`, the attention costs `N·F·D` products per row, the powers as many, the MLP `N·D·hidden[0]`.
 
-    Exponents are cut at 30, which is not in the paper. ARM-Net+ beside an MLP has an embedding table for each half
+    Exponents are clipped at 30, which is not in the paper. ARM-Net+ next to an MLP has an embedding table for each half
     (`own_vectors`) and, here, no last map over the two logits: both end in a linear map. The public code also bounds
     every gradient by 1.
     """
@@ -59,8 +62,8 @@ class ExponentialNeurons(Stream):
     formula = "y = MLP(BN(exp(Σ_f w_nf v_f))), w_n = u_n ∘ entmax_α(<W_k q_n, v_f> / √D over f)"
     source = "https://arxiv.org/abs/2107.01830"
     differs = (
-        "exponents are cut at 30; ARM-Net+ has no last map over its two logits; gradients are not bounded one "
-        "by one"
+        "exponents are clipped at 30; ARM-Net+ has no last map over its two logits; single gradients are not "
+        "bounded"
     )
     Settings = ExponentialNeuronsSettings
     examples = (
@@ -98,7 +101,7 @@ class ExponentialNeurons(Stream):
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         if self.own is not None:
             vectors = self.own(vectors, codes)
-        # Rounded to bfloat16, scores would let other fields through and exponents be crosses off by some per cent.
+        # In bfloat16, scores would select other fields, and rounded exponents would change crosses by some per cent.
         with torch.autocast(vectors.device.type, enabled=False):
             vectors = vectors.float()
             exponents = torch.matmul(self.crosses(vectors) * self.powers.flatten(0, 1), vectors)
@@ -107,17 +110,18 @@ class ExponentialNeurons(Stream):
         return logit
 
     def crosses(self, vectors: Tensor) -> Tensor:
-        """What share of every neuron's attention each field has, `[B, heads·neurons, F]`; 0 is not in the cross.
+        """Return each field's share of every neuron's attention, `[B, heads·neurons, F]`; 0 is not in the cross.
 
-        `vectors` are those the stream reads: its own (`own`) where it has some.
+        Args:
+            vectors: The vectors the stream reads: its own (`own`) if it has some.
         """
         with torch.autocast(vectors.device.type, enabled=False):
-            # <W_k q, v> is one product per neuron and field, whatever the map.
+            # <W_k q, v> is one product per neuron and field, whatever the size of the map.
             asked = torch.matmul(self.queries, self.maps.transpose(1, 2) * self.scale).flatten(0, 1)
             return entmax(torch.matmul(asked, vectors.float().transpose(1, 2)), self._alpha())
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
-        """The fields of every neuron's cross and their shares of its attention."""
+        """Return the fields of every neuron's cross with their shares of its attention."""
         crosses = self.crosses(vectors if self.own is None else self.own(vectors, codes))
         neurons = self.settings.neurons
         return [

@@ -1,4 +1,4 @@
-"""Factorizing a pair by the element-wise product of embeddings."""
+"""Factorization of a pair by the element-wise product of embeddings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autofi.operators.registry import register
 
 @register
 class FactorizeHadamard(Factorize):
-    """The element-wise product: `D` columns per pair, which the network above weighs by itself."""
+    """The element-wise product: `D` columns per pair, which the next layers weight themselves."""
 
     name = "factorize_hadamard"
     summary = "the element-wise product of two embeddings"

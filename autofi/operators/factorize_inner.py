@@ -1,4 +1,4 @@
-"""Factorizing a pair by the inner product of embeddings."""
+"""Factorization of a pair by the inner product of embeddings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from autofi.operators._pair_products import Factorize, inner_products
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import register
 
-#: Fewer pairs than this part of all products of two fields are multiplied one by one.
+#: Pairs are multiplied one by one if they are less than this share of all products of two fields.
 SPARSE = 40
 
 
 @register
 class FactorizeInner(Factorize):
-    """The inner product: one column per pair; with a summing read-out this is the factorization machine."""
+    """The inner product: one column per pair; with a summing head this is the factorization machine."""
 
     name = "factorize_inner"
     summary = "the inner product of two embeddings"

@@ -1,4 +1,4 @@
-"""Factorizing a pair by the outer product of embeddings, under a kernel."""
+"""Factorization of a pair by the outer product of embeddings, under a kernel."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from autofi.operators.registry import register
 
 @register
 class FactorizeOuter(Factorize):
-    """Every entry of the outer product `a_i a_jᵀ` weighed by a kernel of the pair and summed: one column per pair.
+    """The outer product `a_i a_jᵀ` weighted by a kernel of the pair and summed: one column per pair.
 
-    The form of OptInter's outer product, and of KPNN. Costs `D²` weights a pair and `D² + D` products a pair and row.
+    It is the form of OptInter's outer product, and of KPNN. It costs `D²` weights per pair and `D² + D` products per
+    pair and row.
     """
 
     name = "factorize_outer"
-    summary = "the outer product of two embeddings, weighed by a kernel per pair"
+    summary = "the outer product of two embeddings, weighted by a kernel per pair"
     formula = "y = a_iᵀ K_ij a_j"
     source = "https://arxiv.org/abs/1807.00311"
 

@@ -17,13 +17,16 @@ from autofi.operators.streams import BranchedStream, StreamInputs
 
 @dataclass(frozen=True)
 class FactorizedBlocksSettings:
-    """first                           widths of the first block's layers
-    second                          widths of the second block's layers; () leaves the second block out
-    first_dropout, second_dropout   of their outputs
-    batch_norm                      after every layer
-    gate                            whether the first block also reads every field times a linear map of all fields
-    residual                        "concat": a layer is half linear, half product; "sum": the sum of both, which
-                                    takes twice the weights
+    """The settings of FinalNet.
+
+    Attributes:
+        first: Widths of the first block's layers.
+        second: Widths of the second block's layers; () leaves the second block out.
+        first_dropout: Dropout of the first block's outputs.
+        second_dropout: Dropout of the second block's outputs.
+        batch_norm: Batch normalization after every layer.
+        gate: True if the first block also reads every field times a linear map of all fields.
+        residual: "concat": a layer is half linear, half product; "sum": the sum of both, which takes twice the weights.
     """
 
     first: Widths = (400, 400)
@@ -38,8 +41,8 @@ class FactorizedBlocksSettings:
         odd = [width for width in (*self.first, *self.second) if width % 2]
         if self.residual == "concat" and odd:
             raise SearchSpaceError(
-                "With the residual 'concat' half of a layer of factorized_blocks is linear and half are products: "
-                f"found a width of {odd[0]}; make it even, or set residual to sum."
+                f"factorized_blocks has a width of {odd[0]}, but with the residual 'concat' half of a layer is linear "
+                "and half are products; make it even, or set residual to sum."
             )
 
 
@@ -47,15 +50,15 @@ class FactorizedBlocksSettings:
 class FactorizedBlocks(BranchedStream):
     """FinalNet: one or two blocks of factorized interaction layers, each with a logit of its own.
 
-    A layer maps its input to two halves `a` and `b` and goes on with `a` beside `a ∘ b`, so that every layer doubles
-    the order of the crosses. The mean logit of the blocks scores rows; the loss `distillation` lets each learn from
-    it. Costs the products of an MLP of the same widths (twice as many with the residual "sum"), with the gate
+    A layer maps its input to two halves `a` and `b` and hands on `a` next to `a ∘ b`, so that every layer doubles the
+    order of the crosses. The mean logit of the blocks scores rows; the loss `distillation` lets each block learn from
+    it. It costs the products of an MLP of the same widths (twice as many with the residual "sum"), and with the gate
     `first[0]·F·D + F²·D` more.
 
-    In a block every layer is normalised, rectified and thinned, in this order. The gate is that of the public code:
-    its vectors stand beside the ungated ones, for the first block only. With 5,399 embeddings of 10 columns, 10
-    fields and the layers (400, 400) and (400,) the network has 338,502 parameters, as published for Frappe; with the
-    residual "sum" it would have 619,702.
+    In a block every layer has normalization, ReLU and dropout, in this order. The gate is that of the public code: its
+    vectors are read next to the ungated ones, by the first block only. With 5,399 embeddings of 10 columns, 10 fields
+    and the layers (400, 400) and (400,) the network has 338,502 parameters, as published for Frappe; with the residual
+    "sum" it would have 619,702.
     """
 
     name = "factorized_blocks"
@@ -102,7 +105,7 @@ class FactorizedBlocks(BranchedStream):
 
 
 class _Gate(nn.Module):
-    """Every field times a linear map of all fields, column by column; times 1 at the start."""
+    """Every field times a linear map of all fields, column by column; the map is 1 at the start."""
 
     def __init__(self, fields: int) -> None:
         super().__init__()
@@ -116,7 +119,7 @@ class _Gate(nn.Module):
 
 
 class _Layer(nn.Module):
-    """The halves `a`, `b` of a linear map: `[a, a ∘ b]`, or `a + a ∘ b` where they are added."""
+    """A layer of the halves `a`, `b` of a linear map: `[a, a ∘ b]`, or `a + a ∘ b` if they are summed."""
 
     def __init__(self, width: int, following: int, *, added: bool) -> None:
         super().__init__()

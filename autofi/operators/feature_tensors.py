@@ -1,4 +1,4 @@
-"""Features as tensors: the only face of them that operators read."""
+"""Features as tensors, the only form in which operators read them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autofi.data.vocabulary import OUT_OF_VOCABULARY
 
 @dataclass(frozen=True, eq=False)
 class FeatureTensors:
-    """The columns of `Features`, shapes and meanings alike; they share memory with the arrays they are made of."""
+    """The columns of `Features` with the same shapes and meanings, sharing memory with the original arrays."""
 
     ids: Tensor
     numbers: Tensor
@@ -29,7 +29,7 @@ class FeatureTensors:
 
     @classmethod
     def of(cls, features: Features) -> FeatureTensors:
-        """The same columns; nothing is copied."""
+        """Return the same columns as tensors, without a copy."""
         return cls(
             ids=torch.from_numpy(features.ids),
             numbers=torch.from_numpy(features.numbers),
@@ -42,25 +42,25 @@ class FeatureTensors:
         )
 
     def codes(self, fields: Sequence[int], kept: Sequence[int]) -> Tensor:
-        """Codes of `fields`, `[N, len(fields)]`; those from a field's `kept` on are out of vocabulary."""
+        """Return codes of `fields`, `[N, len(fields)]`; those from a field's `kept` on are out of vocabulary."""
         codes = _take(self.ids, fields)
         return torch.where(codes < torch.tensor(kept, dtype=codes.dtype), codes, OUT_OF_VOCABULARY)
 
     def positions(self, columns: Sequence[int]) -> Tensor:
-        """Columns of `numbers`, float32 `[N, len(columns)]`; NaN is missing."""
+        """Return columns of `numbers`, float32 `[N, len(columns)]`; NaN is missing."""
         return self.numbers.index_select(1, torch.tensor(columns, dtype=torch.int64))
 
     def bag(self, name: str) -> Tensor:
-        """Token codes of a multi-valued field, `[N, L]`; -1 beyond a list's end."""
+        """Return token codes of a multi-valued field, `[N, L]`; -1 beyond a list's end."""
         return self.bags[name]
 
     def cross_rows(self, pairs: Sequence[Pair]) -> Tensor:
-        """Rows of the crosses of `pairs`, `[N, len(pairs)]`, in that order."""
+        """Return rows of the crosses of `pairs`, `[N, len(pairs)]`, in that order."""
         assert self.crosses is not None
         return _take(self.crosses, [self.pairs.index(pair) for pair in pairs])
 
     def counts_and_clicks(self, columns: Sequence[Column]) -> Tensor:
-        """Counts and clicks of the cells of `columns`, float32 `[N, len(columns), 2]`, in that order."""
+        """Return counts and clicks of the cells of `columns`, float32 `[N, len(columns), 2]`, in that order."""
         assert self.statistics is not None
         return _take(self.statistics, [self.columns.index(column) for column in columns])
 

@@ -1,4 +1,4 @@
-"""A vector per value and other field: the field-aware factorization machine."""
+"""The field-aware factorization machine: one vector per value and other field."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class FFMSettings:
-    """dim   columns of a field-aware vector"""
+    """The settings of the field-aware factorization machine.
+
+    Attributes:
+        dim: Columns of a field-aware vector.
+    """
 
     dim: Count = 4
 
 
 @register
 class FFM(Stream):
-    """Every value has a vector for each other field; a pair multiplies the two that are meant for each other.
+    """Inner products of field-aware vectors: every value has one vector for each other field.
 
-    The vectors are its own, not those of the fields. Costs `F²·dim/2` products a row and `(F-1)·dim` numbers a
-    value. Fields whose vector is pooled from a list take no part. Without first-order weights, which the stream
-    `linear` holds. The paper's scaling of rows to unit length is left out: with one value per field it is one factor
-    for all rows.
+    The vectors belong to this stream, not to the fields. It costs `F²·dim/2` products per row and `(F-1)·dim` numbers
+    per value. Fields whose vector is pooled from a list take no part. First-order weights are left to the stream
+    `linear`. The paper's scaling of rows to unit length is left out: with one value per field it is one factor for all
+    rows.
     """
 
     name = "ffm"

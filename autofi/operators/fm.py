@@ -15,7 +15,7 @@ from autofi.operators.streams import NoSettings, Stream, StreamInputs
 class FM(Stream):
     """The sum of the inner products of all pairs of field vectors, in `O(F·D)`: no pair is formed.
 
-    Without first-order weights, which the stream `linear` holds.
+    First-order weights are left to the stream `linear`.
     """
 
     name = "fm"
@@ -33,7 +33,7 @@ class FM(Stream):
 
 
 class _AllPairs(torch.autograd.Function):
-    """With its gradient `Σ_f v_f - v_i` written down: a third of the passes over the vectors that autograd makes."""
+    """The sum over all pairs with its explicit gradient `Σ_f v_f - v_i`, in a third of autograd's passes."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor) -> Tensor:

@@ -16,11 +16,15 @@ from autofi.operators.streams import BranchedStream, StreamInputs
 
 @dataclass(frozen=True)
 class FusedCrossesSettings:
-    """linear_layers        crosses of orders up to `linear_layers + 1`; 0 leaves that network out
-    exponential_layers   crosses of orders up to `2 ** exponential_layers`; 0 leaves that network out
-    linear_dropout, exponential_dropout   after every layer
-    heads                parts that every vector is cut into, each crossed by itself; an even number of columns a part
-    batch_norm           of the mapped row, a mean and a deviation per head
+    """The settings of FCN.
+
+    Attributes:
+        linear_layers: Crosses of orders up to `linear_layers + 1`; 0 leaves that network out.
+        exponential_layers: Crosses of orders up to `2 ** exponential_layers`; 0 leaves that network out.
+        linear_dropout: Dropout after every linear layer.
+        exponential_dropout: Dropout after every exponential layer.
+        heads: Parts that every vector is cut into, each crossed by itself; an even number of columns per part.
+        batch_norm: Batch normalization of the mapped row, a mean and a deviation per head.
     """
 
     linear_layers: CountOrNone = 4
@@ -33,18 +37,18 @@ class FusedCrossesSettings:
     def __post_init__(self) -> None:
         if not self.linear_layers and not self.exponential_layers:
             raise SearchSpaceError(
-                "fused_crosses has layers: found 0 linear_layers and 0 exponential_layers; give one of them."
+                "fused_crosses has 0 linear_layers and 0 exponential_layers; give one of them a layer."
             )
 
 
 @register
 class FusedCrosses(BranchedStream):
-    """LCN, whose every layer multiplies by the row, and ECN, whose every layer multiplies by the last layer.
+    """FCN: LCN, whose layers multiply by the row, and ECN, whose layers multiply by the last layer.
 
-    The mapped row is half as wide as the row; its other half is the same behind a self-mask, which filters noise.
-    Each network is a branch. Costs `C²/2` products a row and layer, `C = F·D/heads`, for every head.
+    The mapped row is half as wide as the row; its other half is the same after a self-mask, which filters noise. Each
+    network is a branch. It costs `C²/2` products per row and layer, `C = F·D/heads`, for every head.
 
-    As in the public code the shift `b` begins between 0 and 1, and maps are shared by the heads.
+    As in the public code the bias `b` starts between 0 and 1, and maps are shared by the heads.
     """
 
     name = "fused_crosses"
@@ -55,8 +59,8 @@ class FusedCrosses(BranchedStream):
     )
     source = "https://arxiv.org/abs/2407.13349"
     differs = (
-        "the loss is set apart: `tri_bce` as the paper describes it, `tri_bce_attached` as the public code "
-        "has it"
+        "the loss is a setting of its own: `tri_bce` as in the paper, `tri_bce_attached` as in the public "
+        "code"
     )
     Settings = FusedCrossesSettings
     examples = (
@@ -68,8 +72,8 @@ class FusedCrosses(BranchedStream):
         super().__init__(inputs, settings)
         if inputs.dim % (2 * settings.heads):
             raise SearchSpaceError(
-                f"Twice the heads of fused_crosses divide the width of a vector: found {settings.heads} heads and "
-                f"width {inputs.dim}; change one of them."
+                f"fused_crosses has {settings.heads} heads and width {inputs.dim}, but twice the heads must divide the "
+                "width of a vector; change one of them."
             )
         width = inputs.width // settings.heads
         kinds = (
@@ -97,7 +101,7 @@ class FusedCrosses(BranchedStream):
         return sum(count * layer + width + 1 for count in layers if count)
 
     def branches(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        # Of every head all first halves of the vectors, then all second ones: a layer's mask covers a half of each.
+        # A head has all first halves of the vectors, then all second ones: a layer's mask covers one half of each.
         row = vectors.unflatten(2, (self.settings.heads, 2, -1)).permute(0, 2, 3, 1, 4).flatten(2)
         return torch.cat([network(row).mean(1) for network in self.networks], dim=1)
 

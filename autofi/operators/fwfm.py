@@ -17,8 +17,11 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class FwFMSettings:
-    """linear   first-order part: "field" multiplies a field's vectors by one vector (the paper's FiLV), "value" each
-    vector by one of its value (FeLV), "none" leaves it to the stream `linear` (LW)
+    """The settings of FwFM.
+
+    Attributes:
+        linear: First-order part: "field" multiplies a field's vectors by one vector (the paper's FiLV), "value" each
+            vector by one of its value (FeLV), "none" leaves it to the stream `linear` (LW).
     """
 
     linear: Literal["field", "value", "none"] = "field"
@@ -28,13 +31,13 @@ class FwFMSettings:
 class FwFM(Stream):
     """FM with a learned strength per pair of fields, and a first-order part that reads the same vectors.
 
-    One matrix product of the upper triangle of strengths with the vectors, `F²·D` products a row; no pair is formed.
-    All strengths begin at 1, as the factorization machine. With `value`, fields whose vector is pooled from a list
-    have no first-order part.
+    It is one matrix product of the upper triangle of strengths with the vectors, `F²·D` products per row; no pair is
+    formed. All strengths start at 1, where this is the factorization machine. With `value`, fields whose vector is
+    pooled from a list have no first-order part.
     """
 
     name = "fwfm"
-    summary = "inner products of all pairs, each weighed by a strength of the two fields, summed"
+    summary = "inner products of all pairs, each weighted by a strength of the two fields, summed"
     formula = "y = Σ_i <v_i, w_i> + Σ_{i<j} r_ij <v_i, v_j>"
     source = "https://arxiv.org/abs/1806.03514"
     Settings = FwFMSettings

@@ -14,11 +14,11 @@ from autofi.operators.registry import register
 
 @register
 class GatedEmbedding(GatedTable):
-    """OptFS: which values deserve a vector is learned with the vectors; a pair's gate is the product of its fields'.
+    """OptFS: gates decide which values deserve a vector; a pair's gate is the product of its fields' gates.
 
-    The paper trains the gates by gradient. Here each moves, once an epoch and by a bounded step, by what its value's
-    vector saves on rows that the weights do not learn from, less a penalty: see `training.gates`. After the gates are
-    closed a hard gate is 1 or 0, as in the paper; the public code keeps a factor of 1.6.
+    The paper trains the gates by gradient. Here each gate moves once per epoch, by a bounded step: by the loss that its
+    value's vector saves on rows that the weights do not learn from, less a penalty; see `training.gate_pruning`. After
+    the gates are closed a gate is 1 or 0, as in the paper; the public code keeps a factor of 1.6.
     """
 
     name = "gated_embedding"
@@ -28,7 +28,7 @@ class GatedEmbedding(GatedTable):
     source = "https://arxiv.org/abs/2301.10909"
     differs = (
         "the weights of gates move by the logloss that a value's vector saves on rows held out of the step, "
-        "not by gradient as in the paper; a gate that stays is exactly 1"
+        "not by gradient as in the paper; an open gate ends at exactly 1"
     )
 
     @classmethod

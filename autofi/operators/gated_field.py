@@ -15,7 +15,7 @@ from autofi.operators.registry import register
 
 @register
 class GatedField(GatedTable):
-    """OptFS with a gate per field: which fields deserve vectors at all."""
+    """OptFS with one gate per field, which decides whether the field deserves vectors at all."""
 
     name = "gated_field"
     aliases = ("optfs_field",)
@@ -24,7 +24,7 @@ class GatedField(GatedTable):
     source = "https://arxiv.org/abs/2301.10909"
     differs = (
         "the weights of gates move by the logloss that a field's vectors save on rows held out of the step, "
-        "not by gradient as in the paper; a gate that stays is exactly 1"
+        "not by gradient as in the paper; an open gate ends at exactly 1"
     )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Features that convolutions over the fields generate, beside the fields themselves: FGCNN."""
+"""Features that convolutions over the fields generate, next to the fields themselves: FGCNN."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class GeneratedFeaturesSettings:
-    """channels               maps of every convolution, one number a level
-    heights                fields that a convolution sees, odd, one number a level
-    pools                  neighbours of which the largest stays, at most those there are; one number a level
-    features               features that a level generates from each of its rows, one number a level
-    normalized             whether the maps are batch-normalised before tanh
-    own_vectors            whether features are generated from a second embedding instead of the fields' vectors
-    order                  names of all fields, as they lie along the convolution; () as they come
-    hidden                 widths of the MLP behind it all
-    dropout, batch_norm    in that MLP
+    """The settings of FGCNN.
+
+    Attributes:
+        channels: Maps of every convolution, one number per level.
+        heights: Fields that a convolution sees, odd, one number per level.
+        pools: Neighbors of which the largest is kept, at most as many as there are; one number per level.
+        features: Features that a level generates from each of its rows, one number per level.
+        normalized: True if the maps are batch-normalized before tanh.
+        own_vectors: True if features are generated from a second embedding instead of the fields' vectors.
+        order: Names of all fields in the order of the convolution; () keeps their order.
+        hidden: Widths of the MLP after it all.
+        dropout: Dropout in that MLP.
+        batch_norm: Batch normalization in that MLP.
     """
 
     channels: Widths = (14, 16)
@@ -48,20 +52,20 @@ class GeneratedFeaturesSettings:
         for key in ("heights", "pools", "features"):
             if len(getattr(self, key)) != levels:
                 raise SearchSpaceError(
-                    f"The channels, heights, pools and features of generated_features have a number a level: found "
-                    f"{levels} channels and {len(getattr(self, key))} {key}; give as many of both."
+                    f"generated_features has {levels} channels and {len(getattr(self, key))} {key}; channels, heights, "
+                    "pools and features have one number per level, so give equally many."
                 )
         for height in self.heights:
             if height % 2 == 0:
                 raise SearchSpaceError(
-                    f"The heights of generated_features are odd, so that a field lies in the middle of what a "
-                    f"convolution sees: found {height}; take {height - 1} or {height + 1}."
+                    f"generated_features has a height of {height}, but heights are odd, so that a convolution has a "
+                    f"field in its middle; take {height - 1} or {height + 1}."
                 )
 
 
 @dataclass(frozen=True)
 class _Level:
-    """Sizes of one convolution and of what is generated from it."""
+    """The sizes of one convolution and of the features generated from it."""
 
     fields: int
     seen: int
@@ -74,7 +78,7 @@ class _Level:
 
     @property
     def pooled(self) -> int:
-        """Columns of the pooled maps laid end to end."""
+        """Columns of the concatenated pooled maps."""
         return self.channels * self.rows * self.dim
 
     @property
@@ -85,17 +89,17 @@ class _Level:
 
 @register
 class GeneratedFeatures(Stream):
-    """FGCNN: every level convolves over neighbouring fields, keeps the largest and generates features from them.
+    """FGCNN: every level convolves over neighboring fields, pools by the maximum and generates features.
 
-    A convolution sees the same column of `h` fields; tanh and max pooling follow, and a linear map with tanh
-    recombines what is left of all fields, `⌈F/p⌉` rows, to `⌈F/p⌉·r` features of the embedding's width.
-    All of them and the fields' own vectors are multiplied in pairs, and the products and the vectors go through an
-    MLP (the paper's IPNN). What is generated depends on the order of the fields.
+    A convolution sees the same column of `h` fields; tanh and max pooling follow, and a linear map with tanh recombines
+    what is left of all fields, `⌈F/p⌉` rows, to `⌈F/p⌉·r` features of the embedding's width. All of them and the
+    fields' own vectors are multiplied in pairs, and the products and the vectors go through an MLP (the paper's IPNN).
+    The generated features depend on the order of the fields.
 
-    The defaults are the paper's equations; public implementations batch-normalise in front of tanh (`normalized`). A
-    last pool that is not full keeps the largest of what it has; public implementations fill up both ends. The second
-    embedding is of fields with rows: of a list, features are generated from the vector that it is pooled to. For `N`
-    features in all, a row costs `Σ F_l·D·h·c_{l-1}·c_l + c_l·⌈F_l/p⌉²·D²·r + N²·D` products and the MLP's.
+    The defaults are the paper's equations; public implementations batch-normalize before tanh (`normalized`). A last
+    pool that is not full keeps the largest of what it has; public implementations pad both ends. The second embedding
+    is of fields with rows: for a list, features are generated from its pooled vector. For `N` features in all, a row
+    costs `Σ F_l·D·h·c_{l-1}·c_l + c_l·⌈F_l/p⌉²·D²·r + N²·D` products and the MLP's.
     """
 
     name = "generated_features"
@@ -109,8 +113,8 @@ class GeneratedFeatures(Stream):
     )
     source = "https://arxiv.org/abs/1904.04447"
     differs = (
-        "the defaults are the paper's equations; public codes normalise before tanh (`normalized`), and a "
-        "last pool that is not full keeps the largest of what it has"
+        "the defaults are the paper's equations; public codes normalize before tanh (`normalized`); a last "
+        "pool that is not full keeps the largest of what it has"
     )
     Settings = GeneratedFeaturesSettings
     examples = (
@@ -171,7 +175,7 @@ class GeneratedFeatures(Stream):
         for convolution, recombined in zip(self.maps, self.recombined, strict=True):
             assert isinstance(recombined, nn.Linear)
             maps = convolution(maps)
-            # Its weights lie by channel, row and column.
+            # Its weights are ordered by channel, row and column.
             weight = recombined.weight.unflatten(1, maps.shape[:0:-1]).permute(0, 3, 2, 1).flatten(1)
             generated = torch.tanh(nn.functional.linear(maps.flatten(1), weight, recombined.bias))
             features.append(generated.unflatten(1, (-1, self.inputs.dim)).to(vectors.dtype))
@@ -184,7 +188,7 @@ class GeneratedFeatures(Stream):
         return () if self.own is None else (self.own.table,)
 
     def _ordered(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """The vectors that features are generated from, in the order of the convolution, `[B, F, D]`."""
+        """Return the vectors that features are generated from, in the order of the convolution, `[B, F, D]`."""
         found = vectors if self.own is None else self.own(vectors, codes)
         return found.index_select(1, self.places) if self.moved else found
 
@@ -192,24 +196,24 @@ class GeneratedFeatures(Stream):
 class _Convolution(nn.Sequential):
     """A convolution, tanh and a pool along the rows: `[B, D, F, c] → [B, D, ⌈F/p⌉, c']`.
 
-    As one product with a band matrix, several times as fast on a processor as torch's convolution of so few channels,
-    although most of that matrix is zero.
+    It is one product with a band matrix, several times as fast on a processor as torch's convolution of so few
+    channels, although most of that matrix is zero.
     """
 
     band: Tensor
 
     def __init__(self, level: _Level, settings: GeneratedFeaturesSettings) -> None:
-        # A shift in front of batch normalisation would do nothing.
+        # A bias before batch normalization would have no effect.
         convolution = nn.Conv2d(level.seen, level.channels, (level.height, 1), bias=not settings.normalized)
         nn.init.xavier_normal_(convolution.weight)
         super().__init__(convolution, *([nn.BatchNorm2d(level.channels)] if settings.normalized else []))
-        # Of every pool the first row, then of every pool the second: the largest is taken along whole lines.
+        # The first rows of all pools come before the second rows, so that the maximum runs along whole lines.
         order = [range(first, level.fields, level.pool) for first in range(level.pool)]
         self.pools = [len(rows) for rows in order]
         given = torch.tensor([row for rows in order for row in rows])
         apart = torch.arange(level.fields).unsqueeze(1) - given + level.height // 2
         outside = (apart < 0) | (apart >= level.height)
-        # By row read and row given: where in the convolution its weight is; behind the last one there is a zero.
+        # By input row and output row: the position of the weight in the convolution; after the last comes a zero.
         self.register_buffer("band", apart.masked_fill(outside, level.height).flatten(), persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -222,7 +226,7 @@ class _Convolution(nn.Sequential):
         found = nn.functional.linear(maps.flatten(2), matrix, shift).unflatten(2, (fields, channels))
         for norm in norms:
             found = norm(found.reshape(-1, channels, 1, 1)).view(found.shape)
-        # The largest of tanh is tanh of the largest.
+        # The maximum of tanh is tanh of the maximum.
         largest: Tensor = _Largest.apply(found, self.pools)  # type: ignore[no-untyped-call]
         return torch.tanh(largest)
 
@@ -230,7 +234,7 @@ class _Convolution(nn.Sequential):
 class _Largest(torch.autograd.Function):
     """The largest row of every pool: `[B, D, F, c] → [B, D, ⌈F/p⌉, c]`, where first rows lie before second ones.
 
-    Its gradient goes to the first of equal rows, in half the passes that it takes by `torch.maximum`.
+    Its gradient goes to the first of equal rows, in half the passes of `torch.maximum`.
     """
 
     @staticmethod
@@ -238,7 +242,7 @@ class _Largest(torch.autograd.Function):
         first, *others = rows.split(pools, 2)
         found: Tensor = first.clone()
         for other in others:
-            # A pool that is not full has none of the last ones.
+            # A pool that is not full lacks the last rows.
             found[:, :, : other.shape[2]].clamp_(min=other)
         ctx.save_for_backward(rows, found)
         ctx.pools = pools
@@ -264,9 +268,8 @@ def _levels(inputs: StreamInputs, settings: GeneratedFeaturesSettings) -> Iterat
     for number, (channels, height, pool, features) in enumerate(sizes, 1):
         if pool > rows:
             raise SearchSpaceError(
-                f"A pool of generated_features keeps one of the rows that its level has: found a pool of {pool} at "
-                f"level {number}, which has {rows} of {len(inputs.fields)} fields left; make the pools smaller or "
-                "leave the level out."
+                f"generated_features has a pool of {pool} at level {number}, which has {rows} of "
+                f"{len(inputs.fields)} fields left; make the pools smaller or leave the level out."
             )
         read, rows = rows, -(-rows // pool)
         yield _Level(read, seen, channels, height, pool, rows, features, inputs.dim)
@@ -274,21 +277,21 @@ def _levels(inputs: StreamInputs, settings: GeneratedFeaturesSettings) -> Iterat
 
 
 def _order(inputs: StreamInputs, settings: GeneratedFeaturesSettings) -> list[int]:
-    """The fields as they lie along the convolution."""
+    """Return the fields in the order of the convolution."""
     names = settings.order or inputs.fields
     if sorted(names) != sorted(inputs.fields):
         raise SearchSpaceError(
-            f"The order of generated_features names every field that has a vector once: found {', '.join(names)} for "
-            f"{', '.join(inputs.fields)}; list those, or leave the order out."
+            f"generated_features has the order {', '.join(names)} for the fields {', '.join(inputs.fields)}; "
+            "list every field that has a vector once, or leave the order out."
         )
     return [inputs.fields.index(name) for name in names]
 
 
 def _features(inputs: StreamInputs, levels: list[_Level]) -> int:
-    """Raw and generated features."""
+    """Return the number of raw and generated features."""
     return len(inputs.fields) + sum(level.generated for level in levels)
 
 
 def _width(inputs: StreamInputs, features: int) -> int:
-    """Columns that the MLP reads: all vectors and the inner product of every pair."""
+    """Return the number of columns that the MLP reads: all vectors and the inner product of every pair."""
     return features * inputs.dim + features * (features - 1) // 2

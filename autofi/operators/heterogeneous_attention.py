@@ -1,4 +1,4 @@
-"""Fields that attend to each other through maps of their own: Hiformer."""
+"""Attention between fields through maps of their own: Hiformer."""
 
 from __future__ import annotations
 
@@ -22,15 +22,18 @@ Projection = Literal["field", "composite"]
 
 @dataclass(frozen=True)
 class HeterogeneousAttentionSettings:
-    """layers        attention layers
-    width         columns of a token's query, of its key and of its value, all heads together
-    heads         heads of a layer; they divide `width`
-    projection    what a token's query, key and value are mapped from: its own vector ("field") or all ("composite")
-    rank          columns of the factors that stand for a composite map, a head; 0 keeps it full
-    hidden        hidden columns of the map that follows the attention
-    pruned_last   whether the last layer computes the task token only; otherwise the logit reads all its tokens
-    dropout       of what a layer adds to its tokens
-    norm_tokens   whether tokens are normalised before the first layer
+    """The settings of Hiformer.
+
+    Attributes:
+        layers: Attention layers.
+        width: Columns of a token's query, of its key and of its value, all heads together.
+        heads: Heads of a layer; they divide `width`.
+        projection: Source of a token's query, key and value: its own vector ("field") or all vectors ("composite").
+        rank: Columns of the factors of a composite map, per head; 0 keeps the map full.
+        hidden: Hidden columns of the map that follows the attention.
+        pruned_last: True if the last layer computes the task token only; otherwise the logit reads all its tokens.
+        dropout: Dropout of a layer's addition to its tokens.
+        norm_tokens: True if tokens are normalized before the first layer.
     """
 
     layers: Count = 2
@@ -46,13 +49,13 @@ class HeterogeneousAttentionSettings:
     def __post_init__(self) -> None:
         if self.width % self.heads:
             raise SearchSpaceError(
-                f"The heads of heterogeneous_attention divide its width: found width {self.width} and "
-                f"{self.heads} heads; change one of them."
+                f"heterogeneous_attention has width {self.width} and {self.heads} heads, which must divide it; "
+                "change one of them."
             )
         if self.rank and self.projection == "field":
             raise SearchSpaceError(
-                f"Only the composite projection of heterogeneous_attention has factors: found rank {self.rank} and "
-                "projection 'field'; set projection 'composite' or rank 0."
+                f"heterogeneous_attention has rank {self.rank} and projection 'field'; set projection 'composite' "
+                "or rank 0."
             )
 
 
@@ -61,15 +64,17 @@ class HeterogeneousAttention(Stream):
     """Hiformer: the fields and a learned task token attend to each other, and no two of them share a map.
 
     The heterogeneous attention of the paper gives every token queries, keys and values of its own maps; the composite
-    projection maps all tokens together to all queries, keys and values. Behind the attention every token has an
-    output map and a two-layer map with GELU of its own; both are added to the token, then normalised. Normalising
-    after the sum, one normalisation for all tokens of a layer, a linear read-out of the task token and factors by
-    head are choices where no public code settles them. So is `norm_tokens`: rows of a table begin so small that the
-    floor of a normalisation hides them for many steps, and a training that stops early stops before they grow. In
-    place of all pairs' matrices `M_ij` of its motivation stand the products `Q_i K_j` it goes on with.
+    projection maps all tokens together to all queries, keys and values. After the attention every token has an output
+    map and a two-layer map with GELU of its own; both are added to the token, then normalized.
 
-    With the logit read from the task token alone, nothing is lost by computing the last layer for it alone: that is
-    the paper's pruning. Products a row and layer, for `T = F + 1` tokens: `3·T·D·width` by field, `3·T²·D·width`
+    No public code settles some choices: normalization after the sum, one normalization for all tokens of a layer, a
+    linear map from the task token to the logit, factors by head, and `norm_tokens`. The last is needed because rows of
+    a table start so small that the epsilon of a normalization hides them for many steps, and a training that stops
+    early stops before they grow. The paper's motivation has a matrix `M_ij` per pair; here, as in its model, products
+    `Q_i K_j` stand for them.
+
+    With the logit read from the task token alone, the last layer is computed for it alone without loss: that is the
+    paper's pruning. Products per row and layer, for `T = F + 1` tokens: `3·T·D·width` by field, `3·T²·D·width`
     composite, `3·T·rank·(D·heads + width)` in factors; then `2·T²·width + T·D·(width + 2·hidden)`.
     """
 
@@ -82,8 +87,8 @@ class HeterogeneousAttention(Stream):
     )
     source = "https://arxiv.org/abs/2311.05884"
     differs = (
-        "no public code: normalising after the sum, the linear read-out and factors by head are choices of "
-        "ours, and the products of queries and keys stand for a matrix a pair"
+        "there is no public code: normalization after the sum, the linear map to the logit and factors by head "
+        "are our choices, and products of queries and keys stand for a matrix per pair"
     )
     Settings = HeterogeneousAttentionSettings
     examples = (
@@ -102,7 +107,7 @@ class HeterogeneousAttention(Stream):
     def __init__(self, inputs: StreamInputs, settings: HeterogeneousAttentionSettings) -> None:
         super().__init__(inputs, settings)
         tokens, dim = len(inputs.fields) + 1, inputs.dim
-        # Not as small as the rows of a table: every row of the data trains it.
+        # It is not as small as the rows of a table, because every row of the data trains it.
         self.task = nn.Parameter(torch.randn(dim))
         self.normal = nn.LayerNorm(dim) if settings.norm_tokens else nn.Identity()
         self.layers = nn.ModuleList(_Layer(tokens, read, dim, settings) for read in _read(tokens, settings))
@@ -140,7 +145,7 @@ class HeterogeneousAttention(Stream):
         return normalised
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
-        """How much of the task token's attention every field gets, by layer and head; the rest it gives itself."""
+        """Return every field's share of the task token's attention, by layer and head; the token has the rest."""
         tokens, found = self._tokens(vectors), []
         for place, layer in enumerate(self.layers):
             assert isinstance(layer, _Layer)
@@ -153,7 +158,7 @@ class HeterogeneousAttention(Stream):
 
 
 def _read(tokens: int, settings: HeterogeneousAttentionSettings) -> list[int]:
-    """How many tokens every layer gives, counted from the last one, which is the task's."""
+    """Return the number of tokens every layer gives, counted from the last one, the task token."""
     return [tokens] * (settings.layers - 1) + [1 if settings.pruned_last else tokens]
 
 
@@ -180,7 +185,7 @@ class _Layer(nn.Module):
         return self._added(1, tokens, self.back(nn.functional.gelu(self.hidden(tokens))))
 
     def shares(self, tokens: Tensor) -> Tensor:
-        """Of the attention of each of the last tokens, what every token gets, `[B, heads, given, T]`."""
+        """Return every token's share of the attention of each of the last tokens, `[B, heads, given, T]`."""
         key, _ = self.keys_values(tokens).chunk(2, 1)
         return self._shares(tokens, key)
 
@@ -188,14 +193,14 @@ class _Layer(nn.Module):
         return softmax(torch.matmul(self.queries(tokens) * self.scale, key.transpose(-1, -2)))
 
     def _added(self, place: int, tokens: Tensor, found: Tensor) -> Tensor:
-        # Widened first, so that the sum and its normalisation are float32 whatever the products were.
+        # Convert first, so that the sum and its normalization are float32 whatever the products were.
         found = nn.functional.dropout(found.to(tokens.dtype), self.dropout, self.training)
         normalised: Tensor = self.normal[place](tokens + found)
         return normalised
 
 
 class _ByToken(nn.Module):
-    """A linear map of its own for each of the last tokens, all of them one batched product."""
+    """A separate linear map for each of the last tokens, all in one batched product."""
 
     def __init__(self, tokens: int, columns: int, mapped: int, *, shift: bool = False) -> None:
         super().__init__()
@@ -267,6 +272,6 @@ def _projection(
 
 
 def _weight(shape: tuple[int, ...], columns: int, mapped: int) -> Tensor:
-    """Several linear maps from `columns` to `mapped` columns in one tensor, each as it would begin alone."""
+    """Return several linear maps from `columns` to `mapped` columns in one tensor, each initialized as if alone."""
     deviation: float = (2.0 / (columns + mapped)) ** 0.5
     return torch.randn(shape) * deviation

@@ -1,4 +1,4 @@
-"""One weight per value."""
+"""Logistic regression: one weight per value."""
 
 from __future__ import annotations
 

@@ -17,19 +17,22 @@ from autofi.operators._row_blocks import block_rows, products_dtype, row_blocks
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 
-#: Smaller columns count as this: a logarithm needs a floor, and this one trains better than smaller ones.
+#: The floor of a column before its logarithm; it trains better than smaller floors.
 SMALLEST = 1e-5
-#: No cross above has a gradient: a hair less than `exp(LARGEST_EXPONENT)`, as processors round it differently.
+#: Larger crosses have no gradient: slightly less than `exp(LARGEST_EXPONENT)`, since processors round it differently.
 NOT_CUT = 0.99999 * math.exp(LARGEST_EXPONENT)
 
 
 @dataclass(frozen=True)
 class LogarithmicSettings:
-    """neurons      crosses, each with a power per field
-    hidden       widths of the MLP over the crosses
-    dropout      of its hidden layers
-    batch_norm   in its hidden layers; logarithms and crosses are always normalised
-    own_vectors  whether it reads embeddings of its own instead of those that all share
+    """The settings of AFN.
+
+    Attributes:
+        neurons: Crosses, each with a power per field.
+        hidden: Widths of the MLP over the crosses.
+        dropout: Dropout of its hidden layers.
+        batch_norm: Batch normalization in its hidden layers; logarithms and crosses are always normalized.
+        own_vectors: True if it reads embeddings of its own instead of the shared ones.
     """
 
     neurons: Count = 100
@@ -41,15 +44,16 @@ class LogarithmicSettings:
 
 @register
 class Logarithmic(Stream):
-    """AFN: every neuron multiplies powers of the fields' absolute values column by column; an MLP reads all neurons.
+    """AFN: every neuron multiplies powers of the fields' absolute values by column; an MLP reads all neurons.
 
-    Batch normalisation follows the logarithms (a channel per field) and the powers (a channel per neuron), as in the
-    paper. Costs `neurons·F·D + neurons·D·hidden[0]` products a row.
+    Batch normalization follows the logarithms (a channel per field) and the powers (a channel per neuron), as in the
+    paper. It costs `neurons·F·D + neurons·D·hidden[0]` products per row.
 
-    As in the public code the floor of the logarithm is 1e-5, the map of the logarithms has no shift, and AFN+'s two
-    halves have an embedding table each (`own_vectors`). Its last map over two logits is left out: both end in a
-    linear map. Exponents are cut at 30, which is not in the paper. In the first steps its gradients are thousands long,
-    and Adam remembers them for a thousand more: train it with `training.gradient_norm`, 10 in the public code.
+    As in the public code the floor of the logarithm is 1e-5, the map of the logarithms has no bias, and AFN+'s two
+    halves have an embedding table each (`own_vectors`). Its last map over two logits is left out: both end in a linear
+    map. Exponents are clipped at 30, which is not in the paper. In the first steps the norm of its gradients is in the
+    thousands, and Adam remembers them for a thousand more: train it with `training.gradient_norm`, 10 in the public
+    code.
     """
 
     name = "logarithmic"
@@ -82,7 +86,7 @@ class Logarithmic(Stream):
             vectors = self.own(vectors, codes)
         vectors = vectors.float()
         products = products_dtype(vectors)
-        # An exponent rounded to bfloat16 would be a cross off by some per cent.
+        # An exponent rounded to bfloat16 would change a cross by some per cent.
         with torch.autocast(vectors.device.type, enabled=False):
             logarithms = self.log_norm(vectors.abs().clamp_min(SMALLEST).log())
             columns = logarithms.transpose(1, 2).flatten(0, 1)
@@ -99,7 +103,7 @@ class Logarithmic(Stream):
     # The compiler would unroll every block.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _normalised(self, columns: Tensor, products: torch.dtype) -> Tensor:
-        """The crosses of every column of vectors, `[B·D, F] → [B·D, neurons]`, normalised but for factor and shift."""
+        """Return the crosses of every column, `[B·D, F] → [B·D, neurons]`, normalized but for gain and bias."""
         norm = self.cross_norm
         assert norm.running_mean is not None and norm.running_var is not None
         mean, variance = norm.running_mean, norm.running_var
@@ -107,7 +111,7 @@ class Logarithmic(Stream):
             mean, variance = _statistics(columns.detach(), self.powers.weight.detach())
             assert norm.num_batches_tracked is not None
             norm.num_batches_tracked.add_(1)
-            # Without a momentum it is the mean of all batches, as torch has it.
+            # Without a momentum it is the mean of all batches, as in torch.
             step = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
             norm.running_mean.lerp_(mean, step)
             norm.running_var.lerp_(variance * (len(columns) / (len(columns) - 1)), step)
@@ -118,7 +122,7 @@ class Logarithmic(Stream):
         return found
 
     def _first_map(self) -> tuple[Tensor, Tensor]:
-        """The MLP's first map, of crosses that lie by column, with their normalisation's factor and shift in it."""
+        """Return the MLP's first map for crosses by column, with their normalization's gain and bias folded in."""
         first = self.layers[0]
         assert isinstance(first, nn.Linear)
         weight = first.weight.unflatten(1, (self.settings.neurons, -1))
@@ -130,9 +134,9 @@ class Logarithmic(Stream):
 
 
 def _statistics(columns: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of every neuron's crosses, `[neurons]` each."""
+    """Return the mean and variance of every neuron's crosses, `[neurons]` each."""
     size = block_rows(columns, len(powers))
-    # Sums of squares about some crosses' mean, which is not far from that of all, lose no digits.
+    # Squares are summed about the mean of some crosses, which is close to that of all, so that no digits are lost.
     centre = bounded_exp(columns[:size] @ powers.t()).mean(0)
     total, squares = torch.zeros_like(centre), torch.zeros_like(centre)
     for block in columns.split(size):
@@ -144,10 +148,10 @@ def _statistics(columns: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Normalised(torch.autograd.Function):
-    """`(exp(columns · powersᵀ) - mean) · scale`, block by block; crosses are formed again for the gradient.
+    """`(exp(columns · powersᵀ) - mean) · scale`, block by block; crosses are computed again for the gradient.
 
-    There are hundreds of crosses to a value of the input: what takes the time is to write and read them. Where `mean`
-    and `scale` are those of the batch the gradient goes through them too.
+    There are hundreds of crosses per value of the input, and writing and reading them takes the time. If `mean` and
+    `scale` are those of the batch, the gradient goes through them too.
     """
 
     @staticmethod
@@ -179,7 +183,7 @@ class _Normalised(torch.autograd.Function):
                 shift += gradient.sum(0, dtype=torch.float32)
                 slope += (gradient.float() * normalised).sum(0)
             shift, slope = shift / len(columns), slope / len(columns)
-        # scale · (gradient - shift - slope · normalised), times the cross, as it is the derivative of itself.
+        # scale · (gradient - shift - slope · normalized), times the cross, which is its own derivative.
         of_columns, of_powers = torch.empty_like(columns), torch.zeros_like(powers.t())
         for (block, gradient, _), target in zip(parts, of_columns.split(size), strict=True):
             crosses = (block @ powers.t()).clamp_max_(LARGEST_EXPONENT).exp_()

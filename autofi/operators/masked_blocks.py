@@ -1,4 +1,4 @@
-"""Layers whose inputs are multiplied by masks that the row itself makes: MaskNet."""
+"""Layers whose inputs are multiplied by masks made from the row itself: MaskNet."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class MaskedBlocksSettings:
-    """form             "parallel": every block reads the fields; "serial": a block reads the one before it
-    widths           columns of every block
-    reduction        columns of a mask's hidden layer for each column that the mask multiplies
-    normalize        whether every field's vector is normalised before it is masked
-    dropout          of the blocks' outputs and of the MLP's hidden layers
-    hidden           widths of the MLP over the blocks' outputs (serial: the last one's); () is a linear map, as in the
-                     paper's serial form
-    batch_norm       in the MLP's hidden layers
+    """The settings of MaskNet.
+
+    Attributes:
+        form: "parallel": every block reads the fields; "serial": a block reads the one before it.
+        widths: Columns of every block.
+        reduction: Columns of a mask's hidden layer for each column that the mask multiplies.
+        normalize: True if every field's vector is normalized before it is masked.
+        dropout: Dropout of the blocks' outputs and of the MLP's hidden layers.
+        hidden: Widths of the MLP over the blocks' outputs (serial: the last one's); () is a linear map, as in the
+            paper's serial form.
+        batch_norm: Batch normalization in the MLP's hidden layers.
     """
 
     form: Literal["parallel", "serial"] = "parallel"
@@ -39,11 +42,11 @@ class MaskedBlocksSettings:
 
 @register
 class MaskedBlocks(Stream):
-    """MaskNet: blocks `ReLU(LN(W (mask ∘ x)))`, each under a mask of its own, and an MLP over what they give.
+    """MaskNet: blocks `ReLU(LN(W (mask ∘ x)))`, each under a mask of its own, and an MLP over their outputs.
 
-    Every mask is made from the field vectors as they are. A block reads the vectors, normalised field by field with a
-    gain and a shift for each (public code may leave that out: `normalize`), or the block before it. `C = F·D`: a
-    block from `n` to `m` columns costs `r·n·(C + n) + n·m` products a row, `r` being `reduction`.
+    Every mask is made from the raw field vectors. A block reads the vectors, normalized field by field with a gain and
+    a bias for each (public code may leave that out: `normalize`), or the block before it. With `C = F·D` and `r` the
+    `reduction`, a block from `n` to `m` columns costs `r·n·(C + n) + n·m` products per row.
     """
 
     name = "masked_blocks"
@@ -88,7 +91,7 @@ class MaskedBlocks(Stream):
 
 
 class _FieldNorm(nn.Module):
-    """Every field's vector normalised over its columns, with a gain and a shift of its own; laid end to end."""
+    """Layer normalization of every field's vector with a gain and a bias of its own; the output is concatenated."""
 
     def __init__(self, inputs: StreamInputs) -> None:
         super().__init__()
@@ -116,17 +119,17 @@ class _Block(nn.Module):
 
 
 def _shapes(inputs: StreamInputs, settings: MaskedBlocksSettings) -> list[tuple[int, int]]:
-    """Columns that every block reads and gives."""
+    """Return the numbers of columns that every block reads and gives."""
     if settings.form == "serial":
         return list(pairwise((inputs.width, *settings.widths)))
     return [(inputs.width, width) for width in settings.widths]
 
 
 def _read(settings: MaskedBlocksSettings) -> int:
-    """Columns that the MLP over the blocks reads."""
+    """Return the number of columns that the MLP over the blocks reads."""
     return settings.widths[-1] if settings.form == "serial" else sum(settings.widths)
 
 
 def _aggregated(before: int, settings: MaskedBlocksSettings) -> int:
-    """Columns of the hidden layer of a mask for `before` columns."""
+    """Return the number of columns of the hidden layer of a mask for `before` columns."""
     return max(1, int(before * settings.reduction))

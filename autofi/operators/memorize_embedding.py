@@ -1,4 +1,4 @@
-"""Memorizing a pair by an embedding of its cross."""
+"""Memorization of a pair by an embedding of its cross."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from autofi.operators.registry import register
 
 @register
 class MemorizeEmbedding(TableOperator):
-    """One learned vector per cell of the cross that training saw often enough; all others share one row.
+    """One learned vector per cell of the cross that is frequent in training; all other cells share one row.
 
-    Departs from the public code: each pair is encoded with its own dictionary (the code reads another pair's
-    for all but the first), cells are counted on training rows, and the out-of-vocabulary row is trained,
-    because a cell seen once belongs to it.
+    It departs from the public code: each pair is encoded with its own dictionary (the code reads another pair's for all
+    but the first), cells are counted on training rows, and the out-of-vocabulary row is trained, because a cell seen
+    once belongs to it.
     """
 
     name = "memorize_embedding"
@@ -43,7 +43,7 @@ class MemorizeEmbedding(TableOperator):
 
     def read(self, features: FeatureTensors) -> Tensor:
         rows = features.cross_rows([(slot[0], slot[1]) for slot in self.slots])
-        # Cells lie by falling count: those beyond the kept ones are too rare for a higher minimum count.
+        # Cells are sorted by falling count: those after the kept ones are too rare for a higher minimum count.
         return torch.where(rows < torch.tensor(self.slot_rows, dtype=rows.dtype), rows, 0)
 
     def known(self, selected: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Memorizing a pair by the target statistics of its cross."""
+"""Memorization of a pair by the target encoding of its cross."""
 
 from __future__ import annotations
 

@@ -16,10 +16,13 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class ONNSettings:
-    """dim          columns of a field-aware vector
-    hidden       widths of the MLP
-    dropout      of its hidden layers
-    batch_norm   in its hidden layers
+    """The settings of the operation-aware network.
+
+    Attributes:
+        dim: Columns of a field-aware vector.
+        hidden: Widths of the MLP.
+        dropout: Dropout of its hidden layers.
+        batch_norm: Batch normalization in its hidden layers.
     """
 
     dim: Count = 4
@@ -30,11 +33,11 @@ class ONNSettings:
 
 @register
 class ONN(Stream):
-    """ONN: a value has a vector for every operation it takes part in, and the MLP reads what they all give.
+    """ONN: a value has one vector for every operation it takes part in, and the MLP reads all results.
 
-    The operation "copy" reads the field vectors, the product with each other field a vector meant for it alone. The
-    paper gives both one width; here `dim` is apart, for it is what the table grows with: `(F-1)·dim` numbers a value,
-    `F²·dim/2` products a row beside the MLP's. Fields whose vector is pooled from a list are copied and not
+    The operation "copy" reads the field vectors, the product with each other field a vector for it alone. The paper
+    gives both one width; here `dim` is separate, because the table grows with it: `(F-1)·dim` numbers per value,
+    `F²·dim/2` products per row besides the MLP's. Fields whose vector is pooled from a list are copied and not
     multiplied.
     """
 

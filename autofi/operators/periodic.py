@@ -1,4 +1,4 @@
-"""The periodic embedding of a value read as a number."""
+"""The periodic embedding of a value that is read as a number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autofi.operators.base import Operator, Shapes, Sizes
 from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import register
 
-#: Deviation of the initial frequencies, in turns over the whole range of the field.
+#: Standard deviation of the initial frequencies, in turns over the whole range of the field.
 INITIAL_FREQUENCY = 1.0
 
 
@@ -22,8 +22,7 @@ INITIAL_FREQUENCY = 1.0
 class Periodic(Operator):
     """Sines and cosines of the value's position at learned frequencies; a missing value gives zeros.
 
-    Departs from the paper: the position among quantile borders stands for the value, so heavy tails need no
-    care.
+    It departs from the paper: the position among quantile borders stands for the value, so heavy tails need no care.
     """
 
     name = "periodic"
@@ -40,7 +39,7 @@ class Periodic(Operator):
         half = sizes.embedding_dim // 2
         self.frequencies = nn.Parameter(torch.randn(len(self.slots), half) * INITIAL_FREQUENCY)
         bins = [shapes.number_bins[shapes.number_fields.index(slot[0])] for slot in self.slots]
-        # A constant field has no bins: all its positions are 0.
+        # A constant field has no bins, and all its positions are 0.
         self.register_buffer("bins", torch.tensor(bins, dtype=torch.float32).clamp(min=1), persistent=False)
 
     @classmethod

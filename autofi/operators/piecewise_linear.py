@@ -1,4 +1,4 @@
-"""The piecewise-linear code of a value read as a number."""
+"""The piecewise-linear code of a value that is read as a number."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from autofi.operators.registry import register
 
 @register
 class PiecewiseLinear(Operator):
-    """How far the value has come through each quantile bin: ones, a fraction, zeros, and a mark for missing.
+    """The value's progress through each quantile bin: ones, a fraction, zeros, and a mark for missing.
 
-    Departs from the paper: bins come from the encoder's borders, and the missing mark is a column of its own.
+    It departs from the paper: bins come from the encoder's borders, and the missing mark is a column of its own.
     """
 
     name = "piecewise_linear"
@@ -36,7 +36,7 @@ class PiecewiseLinear(Operator):
     def __init__(self, slots: Sequence[Column], shapes: Shapes, sizes: Sizes) -> None:
         super().__init__(slots, shapes, sizes)
         bins = [self._bins(slot, shapes) for slot in self.slots]
-        # One column per bin of every slot: which slot it reads, and which bin it is.
+        # One column per bin of every slot: the slot it reads, and its bin.
         self.register_buffer("reads", torch.repeat_interleave(torch.tensor(bins)), persistent=False)
         self.register_buffer("bin", torch.cat([torch.arange(count) for count in bins]), persistent=False)
         widths = [count + 1 for count in bins]

@@ -17,10 +17,13 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class ProductNetworkSettings:
-    """product      of a pair: "inner" (IPNN), or "outer" under a kernel of its own (KPNN)
-    hidden       widths of the MLP
-    dropout      of its hidden layers
-    batch_norm   in its hidden layers
+    """The settings of PNN.
+
+    Attributes:
+        product: Product of a pair: "inner" (IPNN), or "outer" under a kernel of its own (KPNN).
+        hidden: Widths of the MLP.
+        dropout: Dropout of its hidden layers.
+        batch_norm: Batch normalization in its hidden layers.
     """
 
     product: Literal["inner", "outer"] = "inner"
@@ -33,9 +36,9 @@ class ProductNetworkSettings:
 class ProductNetwork(Stream):
     """PNN: the MLP reads the field vectors and one number per pair.
 
-    The inner product of all pairs is one batched product, `F²·D` products a row. The outer product is the kernel
-    product of the authors' later paper (https://arxiv.org/abs/1807.00311), `P·D²` weights and as many products a row
-    for `P = F(F-1)/2` pairs; it begins as the inner product. The first paper's outer product, `D²` columns added up
+    The inner product of all pairs is one batched product, `F²·D` products per row. The outer product is the kernel
+    product of the authors' later paper (https://arxiv.org/abs/1807.00311), with `P·D²` weights and as many products per
+    row for `P = F(F-1)/2` pairs; it starts as the inner product. The first paper's outer product, `D²` columns summed
     over all pairs before the MLP sees them, is left out: it is the outer product of the sum of all fields.
     """
 

@@ -14,10 +14,13 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class QuadraticSettings:
-    """layers      layers, each of which doubles the order of the crosses
-    rows        linear maps of a layer, whose products with its input are added up
-    dropout     of the maps' columns, and of a layer's output
-    batch_norm  of the sum of products
+    """The settings of QIN.
+
+    Attributes:
+        layers: Layers, each of which doubles the order of the crosses.
+        rows: Linear maps per layer, whose products with its input are summed.
+        dropout: Dropout of the maps' columns, and of a layer's output.
+        batch_norm: Batch normalization of the sum of products.
     """
 
     layers: Count = 4
@@ -30,12 +33,12 @@ class QuadraticSettings:
 class Quadratic(Stream):
     """QIN's quadratic layers over the concatenated vectors, then a linear map.
 
-    `C = F·D`: a layer costs `rows·C²` weights and products a row. The maps of a layer are added up before their
-    product with its input, so that without dropout they are one map, added up once a batch: `C²` products a row. What
-    several of them change is the start, the steps of training and the noise of dropout.
+    With `C = F·D`, a layer costs `rows·C²` weights and products per row. The maps of a layer are summed before their
+    product with its input, so that without dropout they are one map, summed once per batch: `C²` products per row.
+    Several maps change only the initial weights, the steps of training and the noise of dropout.
 
-    As in the public code: a dropout of the maps before their product, an activation with one learned slope per layer,
-    the residual last. The paper's target attention over a history is not built.
+    As in the public code, dropout of the maps comes before their product, the activation has one learned slope per
+    layer, and the residual comes last. The paper's target attention over a history is not built.
     """
 
     name = "quadratic"
@@ -81,7 +84,7 @@ class _Layer(nn.Module):
         return row + nn.functional.dropout(self.activation(products), self.dropout, self.training)
 
     def _mapped(self, row: Tensor) -> Tensor:
-        """The sum of the maps of the row, `[B, C]`."""
+        """Return the sum of the maps of the row, `[B, C]`."""
         if self.training and self.dropout:
             maps = nn.functional.dropout(self.maps(row), self.dropout)
             mapped: Tensor = maps.unflatten(1, (self.rows, -1)).sum(1)

@@ -1,4 +1,4 @@
-"""Operators and streams by name: registering a class is enough for it to be listed, searched, tested, documented."""
+"""The registry of operators and streams: a registered class is listed, searched, tested and documented."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def register(operator: Registered) -> Registered:
 
 
 def operators() -> dict[str, type[Operator]]:
-    """Every registered operator of a field or a pair by name, in alphabetical order."""
+    """Return every registered operator of a field or a pair by name, in alphabetical order."""
     return {name: found for name, found in _REGISTRY.all().items() if issubclass(found, Operator)}
 
 
 def streams() -> dict[str, type[Stream]]:
-    """Every registered stream by name, in alphabetical order."""
+    """Return every registered stream by name, in alphabetical order."""
     return {name: found for name, found in _REGISTRY.all().items() if issubclass(found, Stream)}
 
 
@@ -42,12 +42,12 @@ def candidates() -> dict[str, type[Operator] | type[Stream]]:
 
 
 def vector_operators() -> frozenset[str]:
-    """Names of the operators that give a field's vector, which streams read."""
+    """Return the names of the operators that give a field's vector, which streams read."""
     return frozenset(name for name, operator in operators().items() if operator.vector)
 
 
 def coded_operators() -> frozenset[str]:
-    """Names of the operators that select the codes of values, which a stream may look up in a table of its own."""
+    """Return the names of the operators that select codes of values, which a stream may look up in its own table."""
     return frozenset(name for name, operator in operators().items() if operator.coded)
 
 
@@ -75,5 +75,5 @@ def registered_name(name: str) -> str:
 
 
 def choices_of(forms: Iterable[str]) -> set[str]:
-    """The choices that operators are forms of: of a pair's option {"memorize"}, {"factorize"}, both, or none."""
+    """Return the choices of some operators: for a pair's option {"memorize"}, {"factorize"}, both, or none."""
     return {get_operator(form).choice for form in forms}

@@ -1,4 +1,4 @@
-"""Products of selected fields, three and more, of which no pair of them tells anything."""
+"""Products of three or more selected fields, no pair of which tells anything."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from autofi.operators.base import TableBlock, blocks_of, look_up, table_offsets
 from autofi.operators.registry import register
 from autofi.operators.streams import Stream, StreamInputs
 
-#: A factor is so many times a row of the table. It begins at deviation 1 then, where the gradient of a product of
-#: several does not vanish, and under Adam it takes steps so many times as large: with steps of an embedding's size,
-#: what is planted is not found before the rest of the network has overfitted.
+#: A factor is this many times a row of the table. It then starts at deviation 1, where the gradient of a product of
+#: several does not vanish, and under Adam it takes steps this many times as large: with steps of an embedding's size,
+#: a planted product is not found before the rest of the network has overfitted.
 STEP = 10.0
-#: What a product weighs at the start: the sum begins small beside what the network learns first.
+#: The initial weight of a product: the sum starts small compared with what the network learns first.
 INITIAL_WEIGHT = 0.05
 
 
 @dataclass(frozen=True)
 class SelectedProductsSettings:
-    """crosses   the fields of every product, by name; () is one product of all fields with codes
-    dim       columns of a factor: so many products of the same fields are added up
+    """The settings of products of selected fields.
+
+    Attributes:
+        crosses: Names of the fields of every product; () is one product of all fields with codes.
+        dim: Columns of a factor: this many products of the same fields are summed.
     """
 
     crosses: tuple[tuple[str, ...], ...] = ()
@@ -34,15 +37,15 @@ class SelectedProductsSettings:
 
 @register
 class SelectedProducts(Stream):
-    """A sum of products over sets of fields that somebody, such as `supernet.products`, has selected.
+    """A sum of products over sets of fields that were selected before, for example by `supernet.product_screening`.
 
-    As a factorization machine of higher order, but of few sets of fields instead of all, with factors of their own
-    for every set: the products of all sets overfit long before the right ones are learned. Costs `Σ_c |c|·dim`
-    products a row and `dim` numbers for every value of every field of a set.
+    It is a factorization machine of higher order, but of a few sets of fields instead of all, with separate factors for
+    every set: the products of all sets overfit long before the right ones are learned. It costs `Σ_c |c|·dim` products
+    per row and `dim` numbers for every value of every field of a set.
     """
 
     name = "selected_products"
-    summary = "products of three fields and more, for selected sets of fields"
+    summary = "products of three or more fields, for selected sets of fields"
     formula = "y = Σ_c Σ_d w_cd Π_{f in c} a_cf[x_f]_d"
     source = "https://arxiv.org/abs/1607.07195"
     multiplied = True
@@ -74,7 +77,7 @@ class SelectedProducts(Stream):
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
         found = look_up(self.table, codes.index_select(1, self.columns) + self.offsets) * STEP
-        # A one behind the factors: what fills up the crosses of fewer fields.
+        # A one after the factors fills up the crosses of fewer fields.
         found = torch.cat([found, found.new_ones(found.shape[0], 1, self.settings.dim)], 1)
         products = found.index_select(1, self.factors[0])
         for following in self.factors[1:]:
@@ -85,7 +88,7 @@ class SelectedProducts(Stream):
         return (self.table,)
 
     def table_blocks(self) -> tuple[TableBlock, ...]:
-        """A field has a block in every product that it is part of."""
+        """Return one block per product and field in it."""
         coded = [
             (name, rows) for name, rows in zip(self.inputs.fields, self.inputs.rows, strict=True) if rows
         ]
@@ -94,19 +97,18 @@ class SelectedProducts(Stream):
 
 
 def _crosses(inputs: StreamInputs, settings: SelectedProductsSettings) -> list[list[int]]:
-    """The columns of the codes that every product reads."""
+    """Return the columns of the codes that every product reads."""
     coded = [name for name, rows in zip(inputs.fields, inputs.rows, strict=True) if rows]
     found = []
     for cross in settings.crosses or (tuple(coded),):
         if len(set(cross)) != len(cross) or len(cross) < 2:
             raise SearchSpaceError(
-                f"A cross of selected_products is two fields or more, each once: found {', '.join(cross) or 'none'}; "
-                "name others."
+                f"selected_products has a cross of {', '.join(cross) or 'none'}; name two or more fields, each once."
             )
         for name in cross:
             if name not in coded:
                 raise SearchSpaceError(
-                    f"selected_products multiplies fields that have an embedding and codes: found '{name}'; "
+                    f"selected_products has '{name}', which is no field with an embedding and codes; "
                     f"{nearest(name, coded)}"
                 )
         found.append([coded.index(name) for name in cross])
@@ -114,7 +116,7 @@ def _crosses(inputs: StreamInputs, settings: SelectedProductsSettings) -> list[l
 
 
 def _places(crosses: list[list[int]]) -> Tensor:
-    """By step of the product and cross, the place of its factor, `[most fields, crosses]`."""
+    """Return the position of the factor of every step and cross, `[most fields, crosses]`."""
     end = sum(map(len, crosses))
     found = torch.full((max(map(len, crosses)), len(crosses)), end)
     place = 0

@@ -1,4 +1,4 @@
-"""Fields that attend to each other: the interacting layers of AutoInt."""
+"""Attention between fields: the interacting layers of AutoInt."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ from autofi.operators.streams import Mixture, SlicedStream, StreamInputs, mixed_
 
 @dataclass(frozen=True)
 class SelfAttentionSettings:
-    """layers       interacting layers
-    width        columns of a field after every layer, all heads together
-    heads        heads of a layer; they divide `width`
-    scaled       whether scores are divided by the root of a head's width
-    dropout      of the attention's weights
-    relu         whether queries, keys, values and the residual are rectified
-    residual     added to what a field attends to: a "map" of the field, or after the first layer the "field" itself
-    layer_norm   whether every field is normalised after a layer
-    norm_first   whether it is normalised before what a layer gives is rectified, not afterwards
-    split        what the heads divide among them: the "columns" of every field, or the "fields" with all their columns
+    """The settings of AutoInt.
+
+    Attributes:
+        layers: Interacting layers.
+        width: Columns of a field after every layer, all heads together.
+        heads: Heads of a layer; they divide `width`.
+        scaled: True if scores are divided by the root of a head's width.
+        dropout: Dropout of the attention's weights.
+        relu: True if queries, keys, values and the residual go through ReLU.
+        residual: The summand of a layer's output: a "map" of the field, or after the first layer the "field" itself.
+        layer_norm: True if every field is normalized after a layer.
+        norm_first: True if it is normalized before the layer's ReLU, not after it.
+        split: The input that the heads divide: the "columns" of every field, or the "fields" with all their columns.
     """
 
     layers: Count = 3
@@ -48,7 +51,7 @@ class SelfAttentionSettings:
     def __post_init__(self) -> None:
         if self.width % self.heads:
             raise SearchSpaceError(
-                f"The heads of self_attention divide its width: found width {self.width} and {self.heads} heads; "
+                f"self_attention has width {self.width} and {self.heads} heads, which must divide it; "
                 "change one of them."
             )
 
@@ -58,15 +61,15 @@ class SelfAttention(SlicedStream):
     """AutoInt's interacting layers over the fields, then a linear map of all their outputs.
 
     The defaults are the paper's equations; its public code has ReLU on queries, keys, values and residual (`relu`), and
-    normalises what a layer gives (`layer_norm`). FuxiCTR, of which the figures published for Frappe are, adds the
-    field itself where it has the width already (`residual: field`) and normalises before the ReLU (`norm_first`). In
-    1.2 it cut the vectors of all fields, end to end, into heads (`split: fields`): a head has F slices of width/heads
-    columns, those of F/heads neighbouring fields, and only they attend to each other. The order of fields counts then.
-    Costs `F·D·4·width + 2·F²·width` products a row and layer, a quarter of the maps less with `residual: field`.
+    normalizes a layer's output (`layer_norm`). FuxiCTR, which published the results for Frappe, adds the field itself
+    if it has the width already (`residual: field`) and normalizes before the ReLU (`norm_first`). Its version 1.2 cut
+    the concatenated vectors of all fields into heads (`split: fields`): a head has F slices of width/heads columns,
+    those of F/heads neighboring fields, and only they attend to each other. The order of fields then matters. The cost
+    is `F·D·4·width + 2·F²·width` products per row and layer, with a quarter of the maps less for `residual: field`.
 
     A head is a slice, in every layer, unless heads split the fields. Where numbers of heads are mixed, every number is
-    normalised (`layer_norm`) by the mean and deviation of the columns it has. Queries and keys are not weighed by the
-    share of their head, which would only make its attention even.
+    normalized (`layer_norm`) by the mean and deviation of the columns it has. Queries and keys are not multiplied by
+    the share of their head, which would only make its attention even.
     """
 
     name = "self_attention"
@@ -75,8 +78,8 @@ class SelfAttention(SlicedStream):
     formula = "y = w·[e_1, ..., e_F], e_i = ReLU(‖_h Σ_j softmax_j(<Q_h v_i, K_h v_j>) V_h v_j + R v_i)"
     source = "https://arxiv.org/abs/1810.11921"
     differs = (
-        "the defaults are the paper's equations; its public code rectifies queries, keys and values (`relu`) "
-        "and normalises layers (`layer_norm`), FuxiCTR adds the field itself (`residual: field`)"
+        "the defaults are the paper's equations; its public code has ReLU on queries, keys and values (`relu`) "
+        "and normalizes layers (`layer_norm`), FuxiCTR adds the field itself (`residual: field`)"
     )
     Settings = SelfAttentionSettings
     examples = (
@@ -101,7 +104,7 @@ class SelfAttention(SlicedStream):
         self.last = nn.Linear(len(inputs.fields) * settings.width, 1, bias=False)
         initialize(self)
         for layer in layers:
-            # Every one of its maps begins as a map of its own.
+            # Every one of its maps is initialized as a map of its own.
             for part in layer.weight.split(settings.width):
                 nn.init.xavier_normal_(part)
 
@@ -114,7 +117,7 @@ class SelfAttention(SlicedStream):
         return maps + normal + len(inputs.fields) * width
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        # Blocks of a projection each: smaller ones, that a cache held with all four, are small products.
+        # A block holds one projection: smaller blocks, for a cache with all four, would make small products.
         return by_blocks(self._logit, vectors, self.settings.width * vectors.shape[1])
 
     def _logit(self, vectors: Tensor) -> Tensor:
@@ -124,7 +127,7 @@ class SelfAttention(SlicedStream):
         return logit
 
     def _attended(self, place: int, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """What a layer makes of the fields, `[B, F, width]`, and its shares of attention, `[B, heads, F, F]`.
+        """Return a layer's output, `[B, F, width]`, and its shares of attention, `[B, heads, F, F]`.
 
         Where heads split the fields, the shares are those of slices of a head's fields, of which it has F.
         """
@@ -134,12 +137,12 @@ class SelfAttention(SlicedStream):
             projected = torch.relu(projected)
         *projected, residual = (*projected.split(settings.width, -1), vectors)[:4]
         query, key, value = (self._by_head(part) for part in projected)
-        # Torch's fused attention is made for long sequences: its backward pass over some forty fields takes five
+        # Torch's fused attention is made for long sequences: its backward pass over about forty fields takes five
         # times as long on a CPU.
         scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
         shares = nn.functional.dropout(softmax(scores), settings.dropout, self.training)
         found = torch.matmul(shares, value)
-        # The heads' columns beside each other, or all slices end to end.
+        # The heads' columns are put side by side, or all slices are concatenated.
         found = (
             found.transpose(1, 2).flatten(2) if settings.split == "columns" else found.reshape(residual.shape)
         )
@@ -147,7 +150,7 @@ class SelfAttention(SlicedStream):
         return torch.relu(normal(found)) if settings.norm_first else normal(torch.relu(found)), shares
 
     def _by_head(self, part: Tensor) -> Tensor:
-        """What every head has of it, `[B, heads, F, width/heads]`."""
+        """Return the part split by head, `[B, heads, F, width/heads]`."""
         rows, fields, width = part.shape
         heads = self.settings.heads
         if self.settings.split == "columns":
@@ -155,7 +158,7 @@ class SelfAttention(SlicedStream):
         return part.reshape(rows, heads, fields, width // heads)
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
-        """How much of all fields' attention every field gets, by layer and head."""
+        """Return every field's share of all fields' attention, by layer and head."""
         found = []
         for place in range(len(self.layers)):
             vectors, shares = self._attended(place, vectors)
@@ -168,7 +171,7 @@ class SelfAttention(SlicedStream):
         return found
 
     def _by_field(self, head: int, shares: Tensor) -> Tensor:
-        """A head's shares added up by field, `[B, F]`."""
+        """Return a head's shares summed by field, `[B, F]`."""
         if self.settings.split == "columns":
             return shares
         count = shares.shape[1]
@@ -198,12 +201,12 @@ class SelfAttention(SlicedStream):
 
 
 def _maps(settings: SelfAttentionSettings) -> list[int]:
-    """Maps of every layer: queries, keys, values and, where it is one, the residual."""
+    """Return the number of maps of every layer: queries, keys, values and, where it is one, the residual."""
     return [4, *[4 if settings.residual == "map" else 3] * (settings.layers - 1)]
 
 
 class _Normal(nn.LayerNorm):
-    """Layer normalisation; or several of the first columns only, `has`, mixed by `shares` where there are some."""
+    """Layer normalization, or several, of the first columns `has` only, mixed by `shares` if given."""
 
     has: Tensor | None
     shares: Tensor | None

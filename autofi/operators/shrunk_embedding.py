@@ -1,4 +1,4 @@
-"""The embedding of a field's value, drawn to the mean of its field where training saw the value rarely."""
+"""The embedding of a field's value, shrunk to the mean of its field if training saw the value rarely."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from autofi.operators.registry import register
 
 @register
 class ShrunkEmbedding(Embedding):
-    """An embedding shrunk by frequency: the fewer training rows a value has, the more of its field's mean it is.
+    """An embedding shrunk by frequency: the fewer training rows a value has, the closer it is to its field's mean.
 
-    What empirical Bayes does to the click rate of a value (the source; see `statistics`) is done to its vector. Mean
-    vector and strength of the shrinkage, in rows, are learned by field. Rare values together are one value with as
-    many rows as they have; where none is rare, the unseen ones have no rows and are the mean itself.
+    Empirical Bayes shrinks a value's click rate (the source; see `statistics`); this does the same to its vector. The
+    mean vector and the strength of the shrinkage, in rows, are learned by field. Rare values together are one value
+    with as many rows as they have; if none is rare, unseen values have no rows and are the mean itself.
 
-    The mean is read by every row and is no lookup table: embedding L2 pulls values to it, not it to zero. Costs one
-    gather of a number a value beside `embedding`.
+    The mean is read by every row and is not a lookup table: embedding L2 pulls values to it, not it to zero. The cost
+    is one gather of a number per value more than for `embedding`.
     """
 
     name = "shrunk_embedding"
-    summary = "a learned vector per value, drawn to the mean of the field where the value is rare"
+    summary = "a learned vector per value, shrunk to the mean of the field where the value is rare"
     formula = "y = c E_f[x_f] + (1 - c) m_f, c = n / (n + exp(k_f)), n training rows of x_f"
     source = "https://doi.org/10.1145/507533.507538"
     counts: Tensor

@@ -1,4 +1,4 @@
-"""The target statistics of a field's value."""
+"""The target encoding of a field's value."""
 
 from __future__ import annotations
 

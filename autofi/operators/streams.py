@@ -1,4 +1,4 @@
-"""The contract of a stream: what reads the vectors of all fields together and adds a logit of its own."""
+"""The contract of an interaction stream: it reads the vectors of all fields and adds a logit of its own."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from autofi.operators.base import Candidate, TableBlock, blocks_of
 
 @dataclass(frozen=True)
 class StreamInputs:
-    """What a stream is built from.
+    """The sizes that a stream is built from.
 
-    fields   names of the fields that have a vector, in the order of the vectors
-    rows     codes by field; 0 for a field whose vector is pooled from a list
-    dim      width of every vector
+    Attributes:
+        fields: Names of the fields that have a vector, in the order of the vectors.
+        rows: Codes by field; 0 for a field whose vector is pooled from a list.
+        dim: Width of every vector.
     """
 
     fields: tuple[str, ...]
@@ -30,7 +31,7 @@ class StreamInputs:
 
     @property
     def width(self) -> int:
-        """Columns of all vectors laid end to end."""
+        """Columns of all vectors concatenated."""
         return len(self.fields) * self.dim
 
     @property
@@ -40,7 +41,7 @@ class StreamInputs:
 
     @property
     def pairs(self) -> int:
-        """Pairs of fields."""
+        """Number of pairs of fields."""
         return len(self.fields) * (len(self.fields) - 1) // 2
 
 
@@ -50,21 +51,22 @@ class NoSettings:
 
 
 class Stream(Candidate):
-    """One interaction of all fields: `[B, F, D]` field vectors → logit `[B]`, added to the read-out's.
+    """One interaction of all fields: `[B, F, D]` field vectors → logit `[B]`, added to the head's.
 
-    Most published interaction networks end in a linear map next to that of an MLP, so that a sum of logits is what
-    they compute. `codes` are those of the values of the fields that have any, int32 `[B, E]`, for a stream with a
-    table of its own.
+    Most published interaction networks end in a linear map next to that of an MLP, so that they compute a sum of
+    logits. `codes`, int32 `[B, E]`, are the values' codes of the fields that have codes, for a stream with a table of
+    its own.
 
-    Rows never see each other, but for batch normalisation while training. The same generator gives the same weights.
+    A row's output does not depend on other rows, except for batch normalization in training. The same generator gives
+    the same weights.
     """
 
     choice = "stream"
-    #: A frozen dataclass whose fields all have defaults: what a space may set.
+    #: A frozen dataclass of the settings that a space may set; all its fields have defaults.
     Settings: ClassVar[type] = NoSettings
-    #: Settings beside the defaults that take other ways through the code: the contract is kept with each.
+    #: Settings besides the defaults that take other paths through the code: the contract holds for each.
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
-    #: Whether it gives several logits while training: see `BranchedStream`.
+    #: True if it gives several logits in training; see `BranchedStream`.
     branched: ClassVar[bool] = False
 
     def __init__(self, inputs: StreamInputs, settings: Any) -> None:
@@ -74,15 +76,15 @@ class Stream(Candidate):
 
     @abstractmethod
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """The logit `[B]`."""
+        """Return the logit, `[B]`."""
 
     @classmethod
     @abstractmethod
     def num_parameters(cls, inputs: StreamInputs, settings: Any) -> int:
-        """Trained numbers; equal to those of the built module."""
+        """Return the number of parameters; equal to that of the built module."""
 
     def table_blocks(self) -> tuple[TableBlock, ...]:
-        """A table of a stream holds the values of every field with codes, field by field."""
+        """Return the blocks of a stream's table: the values of every field with codes, field by field."""
         if not self.tables():
             return ()
         coded = [[name] for name, rows in zip(self.inputs.fields, self.inputs.rows, strict=True) if rows]
@@ -90,12 +92,16 @@ class Stream(Candidate):
 
     @classmethod
     def settings_of(cls, given: Mapping[str, Any]) -> Any:
-        """The settings a space gives, the others at their defaults; a wrong one raises `SearchSpaceError`."""
+        """Return the settings that a space gives, with defaults for the others.
+
+        Raises:
+            SearchSpaceError: A setting is wrong.
+        """
         return read_settings(cls.Settings, given, f"The stream '{cls.name}'")
 
     @classmethod
     def listed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Of all settings those that an architecture lists."""
+        """Return the settings that an architecture lists."""
         return listed(cls.Settings, settings)
 
 
@@ -103,9 +109,10 @@ class Stream(Candidate):
 class Mixture:
     """Several sizes of a stream, mixed by weight.
 
-    dims     how much there is of every column of a field's vector, `[D]`
-    slices   which slices each size has, ones and zeros, `[sizes, slices]`
-    shares   how much of each size, `[sizes]`; they add up to 1
+    Attributes:
+        dims: Weight of every column of a field's vector, `[D]`.
+        slices: Slices that each size has, as ones and zeros, `[sizes, slices]`.
+        shares: Share of each size, `[sizes]`; they add up to 1.
     """
 
     dims: Tensor
@@ -114,35 +121,37 @@ class Mixture:
 
     @property
     def held(self) -> Tensor:
-        """How much there is of every slice, `[slices]`."""
-        # No product of matrices: training makes those in bfloat16.
+        """Return the weight of every slice, `[slices]`."""
+        # This is not a matrix product, because training computes those in bfloat16.
         return (self.shares.unsqueeze(1) * self.slices).sum(0)
 
 
 class SlicedStream(Stream):
     """A stream of equal slices (columns of a factor, heads): one with fewer of them is a part of its weights.
 
-    Its size can be learned as a mixture of slices of one largest weight (`supernet.entangled`). It reads no codes.
+    Its size can be learned as a mixture of slices of one largest weight (`supernet.weight_entanglement`). It reads no
+    codes.
     """
 
     @classmethod
     @abstractmethod
     def slices(cls, settings: Any) -> tuple[int, Any]:
-        """How many slices there are, and the settings of a stream of one.
+        """Return the number of slices, and the settings of a stream with one slice.
 
-        Settings with the same second are sizes of one stream: the first slices of the larger make up the smaller.
+        Settings for which the second is equal are sizes of one stream: the first slices of the larger make up the
+        smaller.
         """
 
     @abstractmethod
     def mixed(self, mixture: Mixture) -> dict[str, Tensor]:
-        """What stands for a parameter or buffer, by name, while sizes are mixed.
+        """Return the parameters and buffers, by name, that replace the stream's while sizes are mixed.
 
-        A share of 1 makes `forward` what a stream of that size gives for vectors of that width.
+        A share of 1 makes `forward` compute what a stream of that size gives for vectors of that width.
         """
 
 
 def mixed_map(name: str, linear: nn.Linear, given: Tensor, read: Tensor) -> dict[str, Tensor]:
-    """What stands for a linear map of that name where there is so much of every column it gives and reads."""
+    """Return the replacement of a linear map, given the weights of the columns it gives and reads."""
     found = {f"{name}.weight": linear.weight * torch.outer(given, read)}
     if linear.bias is not None:
         found[f"{name}.bias"] = linear.bias * given
@@ -150,15 +159,15 @@ def mixed_map(name: str, linear: nn.Linear, given: Tensor, read: Tensor) -> dict
 
 
 class BranchedStream(Stream):
-    """Several predictions of which the mean scores rows; a training's loss may compare them (`training.losses`)."""
+    """A stream with several predictions, whose mean scores rows; a loss may compare them (`training.losses`)."""
 
     branched = True
 
     @abstractmethod
     def branches(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """A logit per branch, `[B, K]`."""
+        """Return one logit per branch, `[B, K]`."""
 
     def forward(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """The mean logit `[B]`; while training all of them, `[B, K]`."""
+        """Return the mean logit `[B]`; in training all logits, `[B, K]`."""
         logits = self.branches(vectors, codes)
         return logits if self.training else logits.mean(1)

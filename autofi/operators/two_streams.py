@@ -17,12 +17,18 @@ from autofi.operators.streams import Stream, StreamInputs
 
 @dataclass(frozen=True)
 class TwoStreamsSettings:
-    """first, second                   widths of the two MLPs
-    first_dropout, second_dropout   of their hidden layers
-    batch_norm                      in their hidden layers
-    heads                           of the bilinear fusion; they divide both last widths
-    gates                           widths of the hidden layers of the feature gates; () leaves gates out
-    first_context, second_context   fields whose vectors set the gates of each MLP; () is one learned vector
+    """The settings of FinalMLP.
+
+    Attributes:
+        first: Widths of the first MLP.
+        second: Widths of the second MLP.
+        first_dropout: Dropout of the first MLP's hidden layers.
+        second_dropout: Dropout of the second MLP's hidden layers.
+        batch_norm: Batch normalization in their hidden layers.
+        heads: Heads of the bilinear fusion; they divide both last widths.
+        gates: Widths of the hidden layers of the feature gates; () leaves gates out.
+        first_context: Fields whose vectors set the gates of the first MLP; () is one learned vector.
+        second_context: Fields whose vectors set the gates of the second MLP; () is one learned vector.
     """
 
     first: Widths = (400,)
@@ -39,8 +45,8 @@ class TwoStreamsSettings:
         for width in (self.first[-1], self.second[-1]):
             if width % self.heads:
                 raise SearchSpaceError(
-                    f"The heads of two_streams divide both last widths: found {self.heads} heads and a width of "
-                    f"{width}; change one of them."
+                    f"two_streams has {self.heads} heads and a width of {width}; the heads must divide both last "
+                    "widths, so change one of them."
                 )
 
 
@@ -57,8 +63,8 @@ class TwoStreams(Stream):
     formula = "y = w_1·o_1 + w_2·o_2 + Σ_h o_1hᵀ W_h o_2h"
     source = "https://arxiv.org/abs/2304.00902"
     differs = (
-        "the fields that set the gates are read from the vectors there are, not from embeddings of their own; "
-        "without fields each gate learns one vector"
+        "gates read the shared vectors of their fields, not embeddings of their own; without fields each gate "
+        "learns one vector"
     )
     Settings = TwoStreamsSettings
     examples = (
@@ -90,7 +96,7 @@ class TwoStreams(Stream):
         self.linear = nn.ModuleList((nn.Linear(first, 1, bias=False), nn.Linear(second, 1, bias=False)))
         shape = (settings.heads, first // settings.heads, second // settings.heads)
         initialize(self)
-        # As small as a linear map of all its products would begin (so the public code): the streams speak first.
+        # Initialized as small as a linear map of all its products (as in the public code): the streams learn first.
         products = shape[0] * shape[1] * shape[2]
         self.fusion = nn.Parameter(torch.randn(shape) * (2.0 / (products + 1)) ** 0.5)
 
@@ -113,7 +119,7 @@ class TwoStreams(Stream):
         row = vectors.flatten(1)
         gated = [row * gates(vectors) for gates in self.gates] or [row, row]
         left, right = (layers(columns) for layers, columns in zip(self.mlps, gated, strict=True))
-        # [H, B, d1] x [H, d1, d2] → [H, B, d2], laid beside the second output.
+        # [H, B, d1] x [H, d1, d2] → [H, B, d2], next to the second output.
         heads = left.unflatten(1, (self.settings.heads, -1)).transpose(0, 1)
         fused = torch.bmm(heads, self.fusion).transpose(0, 1).flatten(1)
         first, second = self.linear
@@ -121,7 +127,7 @@ class TwoStreams(Stream):
         return logit
 
     def explained(self, vectors: Tensor, codes: Tensor) -> list[RowWeights]:
-        """The mean gate, between 0 and 2, over the columns of every field, by MLP."""
+        """Return the mean gate, between 0 and 2, over the columns of every field, by MLP."""
         return [
             RowWeights(
                 f"gates of the {which} MLP",
@@ -142,7 +148,7 @@ class _Gates(nn.Module):
         for name in context:
             if name not in inputs.fields:
                 raise SearchSpaceError(
-                    f"A context of two_streams is a field with an embedding: '{name}' is none, "
+                    f"two_streams has the context '{name}', which is no field with an embedding; "
                     f"{nearest(name, inputs.fields)}"
                 )
         self.register_buffer(

@@ -26,13 +26,15 @@ class UnifiedEmbedding(Operator):
     """Feature multiplexing: `unified_rows` rows for the values of all fields, however many values there are.
 
     Every chunk of a value's vector is a row of its own, hashed with the field and the chunk as salt: two values that
-    share one row hardly ever share all, and what fields share the layers above tell apart by its place.
+    share one row hardly ever share all rows. Where fields share rows, the next layers tell the fields apart by
+    position.
 
-    Departs from the paper: what is hashed is the code of the value, so that a rare value still shares the vector of
-    the unseen ones of its field (and, as in `embedding`, some are taken for unseen while training); every field has
-    as many chunks; there is one table, not several in turn.
+    It departs from the paper: it hashes the code of the value, so that a rare value still shares the vector of the
+    unseen values of its field (and, as in `embedding`, some are treated as unseen in training); every field has as many
+    chunks; there is one table, not several in turn.
 
-    Costs a gather of `chunks` rows a value; where they lie is kept beside the table, 4 bytes a chunk, and never saved.
+    It costs a gather of `chunks` rows per value; their positions are kept next to the table, 4 bytes per chunk, and
+    never saved.
     """
 
     name = "unified_embedding"
@@ -41,12 +43,12 @@ class UnifiedEmbedding(Operator):
     sizes_read = ("embedding_dim", "unified_rows", "unified_chunks")
     vector = True
     coded = True
-    summary = "a learned vector per value, out of one hashed table that all fields share"
+    summary = "a learned vector per value, from one hashed table that all fields share"
     formula = "y = (T[h(x_f; f, 1)], ..., T[h(x_f; f, C)]), h a hash into the rows of T"
     source = "https://arxiv.org/abs/2305.12102"
     differs = (
-        "hashes the codes of vocabularies that were fitted, not raw values; all fields have as many chunks, "
-        "in one table"
+        "hashes the codes of fitted vocabularies, not raw values; all fields have equally many chunks, in one "
+        "table"
     )
     unknown_share: Tensor
     offsets: Tensor
@@ -75,13 +77,12 @@ class UnifiedEmbedding(Operator):
     def check_sizes(cls, sizes: Sizes) -> None:
         if sizes.unified_rows < 1:
             raise SearchSpaceError(
-                f"The table of unified_embedding has a row: found unified_rows {sizes.unified_rows}; give it at "
-                "least 1."
+                f"unified_embedding has unified_rows {sizes.unified_rows}; give its table at least 1 row."
             )
         if sizes.unified_chunks < 1 or sizes.embedding_dim % sizes.unified_chunks:
             raise SearchSpaceError(
-                f"The chunks of unified_embedding divide embedding_dim: found unified_chunks "
-                f"{sizes.unified_chunks} and embedding_dim {sizes.embedding_dim}; change one of them."
+                f"unified_embedding has unified_chunks {sizes.unified_chunks} and embedding_dim "
+                f"{sizes.embedding_dim}, which the chunks must divide; change one of them."
             )
 
     @classmethod
@@ -127,7 +128,7 @@ class UnifiedEmbedding(Operator):
 
 
 def hashed_rows(field: int, codes: int, *, chunks: int, rows: int) -> NDArray[np.int32]:
-    """The row of every chunk of a field's codes, `[codes, chunks]`; the same in every process, on every machine."""
+    """Return the row of every chunk of a field's codes, `[codes, chunks]`, equal in every process and machine."""
     salts = splitmix64(np.add(splitmix64(np.array([field], np.uint64)), np.arange(chunks, dtype=np.uint64)))
     mixed = splitmix64(np.add.outer(np.arange(codes, dtype=np.uint64), salts))
     return (mixed % np.uint64(rows)).astype(np.int32)

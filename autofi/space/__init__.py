@@ -1,1 +1,1 @@
-"""Architectures, and the spaces that a search chooses them from."""
+"""Architectures, and the search spaces that contain them."""

@@ -1,4 +1,4 @@
-"""One point of a search space: forms of every field, operators of every pair, sizes, read-out and training."""
+"""One point of a search space: forms of every field, operators of every pair, sizes, head and training."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ Forms = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Architecture:
-    """What to build and how to train it; canonical once made.
+    """One model and its training settings, in canonical form.
 
-    Pairs that are naive and fields without a form are not listed. Choices that nothing uses (the width of memorized
-    crosses when no pair is memorized) are set back to their defaults, so they do not change `id`.
+    Pairs that are naive and fields without a form are not listed. Choices that have no effect (such as the width of
+    memorized crosses when no pair is memorized) are set back to their defaults, so they do not change `id`.
     """
 
     fields: Mapping[str, Forms]
     pairs: Mapping[tuple[str, str], Forms] = field(default_factory=dict)
     sizes: Sizes = Sizes()
     readout: ReadoutSizes = ReadoutSizes()
-    #: Stream name → its settings.
+    #: The settings of every stream, by name.
     streams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     field_sum: bool = False
     min_count: int = 2
     cross_min_count: int = 2
     cross_max_rows: int | None = None
-    #: Trees that predict beside the network.
+    #: The number of boosted trees that predict together with the network.
     boosting: Boosting = Boosting()
     training: TrainingSettings = TrainingSettings()
 
@@ -48,9 +48,7 @@ class Architecture:
         fields = {name: _registered(forms) for name, forms in sorted(self.fields.items()) if forms}
         pairs = {pair: _registered(forms) for pair, forms in sorted(self.pairs.items()) if forms}
         if not fields and not pairs:
-            raise InvalidArchitectureError(
-                "An architecture needs a field or a pair: found none; give a field a form."
-            )
+            raise InvalidArchitectureError("The architecture has no field and no pair; give a field a form.")
         used = {
             get_operator(name).name: get_operator(name)
             for forms in (*fields.values(), *pairs.values())
@@ -61,7 +59,7 @@ class Architecture:
                 for name in forms:
                     if used[name].arity != arity:
                         raise InvalidArchitectureError(
-                            f"A {what} takes operators of a {what}: found '{name}' at {slot}."
+                            f"'{name}' at {slot} is no operator of a {what}; name one that is."
                         )
         self._check_branches()
         read = {name for operator in used.values() for name in operator.sizes_read}
@@ -91,9 +89,9 @@ class Architecture:
         branched = [name for name in sorted(self.streams) if get_stream(name).branched]
         if len(branched) != 1 or self.readout.members > 1:
             raise InvalidArchitectureError(
-                f"The loss '{self.training.loss}' compares the branches of one stream, without members: found "
-                f"{', '.join(branched) or 'no stream with branches'} and members {self.readout.members}; set "
-                "training.loss to bce, or change one of them."
+                f"The architecture has {', '.join(branched) or 'no stream with branches'} and readout.members "
+                f"{self.readout.members}, but the loss '{self.training.loss}' compares the branches of one stream, "
+                "without members; set training.loss to bce, or change one of them."
             )
 
     def __hash__(self) -> int:
@@ -101,11 +99,11 @@ class Architecture:
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits: see `architecture_id`."""
+        """The id as 16 hexadecimal digits; see `architecture_id`."""
         return architecture_id(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, canonical."""
+        """Return plain JSON in canonical form."""
         return {
             "fields": {name: list(forms) for name, forms in self.fields.items()},
             "pairs": [
@@ -121,14 +119,18 @@ class Architecture:
             "min_count": self.min_count,
             "cross_min_count": self.cross_min_count,
             "cross_max_rows": self.cross_max_rows,
-            # Not listed where there are none: architectures of earlier versions keep their ids.
+            # Listed only if there are some, so that architectures of earlier versions keep their ids.
             **({"boosting": dataclasses.asdict(self.boosting)} if self.boosting else {}),
             "training": listed(TrainingSettings, dataclasses.asdict(self.training)),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Architecture:
-        """The architecture of `to_json`; anything malformed raises `InvalidArchitectureError`."""
+        """Return the architecture that `to_json` wrote.
+
+        Raises:
+            InvalidArchitectureError: The JSON is malformed.
+        """
         try:
             return cls(
                 fields={name: tuple(forms) for name, forms in value["fields"].items()},
@@ -145,12 +147,12 @@ class Architecture:
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InvalidArchitectureError(
-                f"An architecture is the JSON that AutoFI wrote: found {type(error).__name__} {error}; "
+                f"The architecture is not the JSON that AutoFI wrote ({type(error).__name__}: {error}); "
                 "restore the file."
             ) from error
 
     def choice(self, left: str, right: str) -> tuple[str, str]:
-        """("memorize" | "factorize" | "naive", its form) of a pair; two choices side by side join with a plus."""
+        """Return a pair's choice ("memorize", "factorize" or "naive") and its form, with a plus between two of them."""
         forms = self.pairs.get((left, right)) or self.pairs.get((right, left)) or ()
         if not forms:
             return "naive", ""
@@ -158,7 +160,7 @@ class Architecture:
         return "+".join(choices), "+".join(name.split("_", 1)[1] for name in forms)
 
     def chosen_streams(self) -> list[dict[str, Any]]:
-        """The streams by name, each with the settings that are not its defaults."""
+        """Return the streams by name, each with the settings that differ from its defaults."""
         return [
             {
                 "name": name,
@@ -172,7 +174,7 @@ class Architecture:
         ]
 
     def layout(self, names: Sequence[str]) -> dict[str, list[Column]]:
-        """By operator, the slots it is built for, as positions in `names`."""
+        """Return the slots of every operator, as positions in `names`."""
         where = {name: position for position, name in enumerate(names)}
         layout: dict[str, list[Column]] = {}
         slots: list[tuple[tuple[str, ...], Forms]] = [((name,), forms) for name, forms in self.fields.items()]
@@ -181,14 +183,14 @@ class Architecture:
             for name in slot:
                 if name not in where:
                     raise InvalidArchitectureError(
-                        f"The architecture uses a field '{name}' the data has not: {nearest(name, names)}"
+                        f"The data has no field '{name}', which the architecture uses: {nearest(name, names)}"
                     )
             for operator in forms:
                 layout.setdefault(operator, []).append(tuple(sorted(where[name] for name in slot)))
         return {operator: sorted(slots) for operator, slots in sorted(layout.items())}
 
     def describe(self) -> str:
-        """One line for people."""
+        """Return a summary of one line for people."""
         counts: dict[str, int] = {}
         for left, right in self.pairs:
             choice = self.choice(left, right)[0]
@@ -214,7 +216,7 @@ def _with_all_settings(streams: Mapping[str, Mapping[str, Any]]) -> dict[str, di
 
 
 def _listed(value: Any) -> Any:
-    """As JSON has it: no tuples."""
+    """Return the value as JSON has it, with lists for tuples."""
     if isinstance(value, Mapping):
         return {key: _listed(one) for key, one in value.items()}
     return [_listed(one) for one in value] if isinstance(value, list | tuple) else value

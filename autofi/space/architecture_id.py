@@ -1,4 +1,4 @@
-"""The name of an architecture, which needs none of its operators."""
+"""The id of an architecture, computed without any of its operators."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ import xxhash
 
 
 def architecture_id(document: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits of its canonical JSON: equal architectures, equal ids, in every process."""
+    """Return 16 hexadecimal digits of the canonical JSON; equal architectures have equal ids in every process."""
     return xxhash.xxh3_64_hexdigest(json.dumps(document, sort_keys=True).encode())

@@ -1,4 +1,4 @@
-"""What there is: the built-in search spaces and the registered operators, as plain records."""
+"""Records of the built-in search spaces and the registered operators."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from autofi.operators.streams import Stream, StreamInputs
 from autofi.space.load import load_named_spaces
 from autofi.space.parameters import Choices, FloatRange
 
-#: What the cost of an operator is told for: ten fields of a thousand values, crosses of ten thousand cells.
+#: The reference table for an operator's cost: ten fields of a thousand values, crosses of ten thousand cells.
 FIELDS, VALUES, CELLS = 10, 1_000, 10_000
 
 
 @dataclass(frozen=True)
 class SpaceInfo:
-    """One built-in search space; `kind` says whether there is anything to search, `ranges` what, `differs` what is not
-    as its source has it."""
+    """One built-in search space.
+
+    Attributes:
+        kind: Tells whether there is anything to search.
+        ranges: The choices of the space.
+        differs: Departures from the space's source.
+    """
 
     name: str
     kind: str
@@ -39,13 +44,15 @@ class SpaceInfo:
 
 @dataclass(frozen=True)
 class OperatorInfo:
-    """One registered operator; `choice` is what it is a form of.
+    """One registered operator.
 
-    parameters   trained numbers for ten fields of 1,000 values or all their pairs, at default settings and widths
-    products     multiplications of its matrix products for one row there
-    settings     what a space may set, with bounds and default
-    differs      what is not as its source has it; empty where nothing is
-    aliases      other names that a space may give it by
+    Attributes:
+        choice: The choice that it is a form of.
+        parameters: Parameters for ten fields of 1,000 values or all their pairs, at default settings and widths.
+        products: Multiplications of its matrix products for one row of that table.
+        settings: Settings that a space may change, with bounds and default.
+        differs: Departures from its source; empty if there are none.
+        aliases: Other names that a space may give it by.
     """
 
     name: str
@@ -61,7 +68,7 @@ class OperatorInfo:
 
 
 def list_spaces() -> tuple[SpaceInfo, ...]:
-    """Every search space that has a name."""
+    """Return every named search space."""
     return tuple(
         SpaceInfo(
             space.name,
@@ -134,7 +141,7 @@ def _products(built: Candidate, *inputs: torch.Tensor) -> int:
 
 
 def _reference() -> tuple[Shapes, Features]:
-    """One row of ten fields, each of which is a value, a number and a list at once."""
+    """Return one row of ten fields, each of which is a value, a number and a list at once."""
     names = tuple(f"field_{field}" for field in range(FIELDS))
     pairs = tuple(combinations(range(FIELDS), 2))
     columns: tuple[Column, ...] = (*((field,) for field in range(FIELDS)), *pairs)
@@ -163,7 +170,7 @@ def _reference() -> tuple[Shapes, Features]:
 
 
 def _settings(stream: type[Stream]) -> str:
-    """`layers: integer ≥ 1 = 3`, one after the other, from the settings' JSON schema."""
+    """Return settings such as `layers: integer ≥ 1 = 3`, separated by commas, from their JSON schema."""
     schema = TypeAdapter(stream.Settings).json_schema()
     return "; ".join(
         f"{name}: {_kind(value)} = {_short(value.get('default'))}"
@@ -172,7 +179,7 @@ def _settings(stream: type[Stream]) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """What a value may be, in words, from its JSON schema."""
+    """Return the type of a value in words, from its JSON schema."""
     if "enum" in schema:
         return " | ".join(map(_short, schema["enum"]))
     if "const" in schema:

@@ -10,10 +10,11 @@ from autofi.core.validated import Count, Share
 
 @dataclass(frozen=True)
 class ReadoutSizes:
-    """What a read-out is built from; all but `name` matters for the MLP only.
+    """The sizes of a head; all but `name` matter for the MLP only.
 
-    members     networks behind the first hidden layer, trained side by side and averaged (`model.members`); dropout
-                and batch normalisation then act on that shared layer
+    Attributes:
+        members: Networks of an ensemble head: they follow the first hidden layer, are trained side by side and averaged
+            (`model.ensemble_head`); dropout and batch normalization then act on that shared layer.
     """
 
     name: ReadoutName = "mlp"

@@ -1,4 +1,4 @@
-"""What a space says is tried first: names of parameters and of variants that there are, and values that are offered."""
+"""The trials that a space asks for first, with checks of their parameters, variants and values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from autofi.errors import SearchSpaceError, nearest
 from autofi.space.parameters import Choices, FloatRange, offers
 
-#: Names of variants that exploring found best (`supernet.variants`).
+#: Names of the variants that exploring ranked best (`supernet.variants`).
 EXPLORED = ("explored-1", "explored-2")
-#: Parameters with named variants, of which a table may have fewer, and what those are named.
+#: Parameters with named variants, and the variants' names; a table may have fewer of them.
 VARIANTS = {
     "fields": ("selected", "all", "embeddings", "codes", *EXPLORED),
     "pairs": ("selected", "embeddings", "likely", "rates", "naive", *EXPLORED),
@@ -23,26 +23,29 @@ def check_starts(
     chosen: Mapping[str, FloatRange | Choices],
     parameters: Collection[str],
 ) -> None:
-    """Raise SearchSpaceError for a start that a search could not begin with.
+    """Check the trials that a space asks for first.
 
-    chosen       what the space has a choice of, by dotted key
-    parameters   every key there may be: what a space fixes stays as it is
+    Args:
+        chosen: Choices of the space, by dotted key.
+        parameters: Every possible key; a parameter that the space fixes keeps its value.
+
+    Raises:
+        SearchSpaceError: A search could not begin with a start.
     """
     for start in starts:
         for key, value in start.items():
             if key in VARIANTS:
                 if value not in VARIANTS[key]:
                     raise SearchSpaceError(
-                        f"A start takes a variant of the {key}, not {value!r:.80}: "
+                        f"A start has {value!r:.80} for {key}, which is no variant: "
                         + nearest(str(value), VARIANTS[key])
                     )
             elif key not in parameters:
                 raise SearchSpaceError(
-                    f"A start sets parameters of the space, not '{key}': "
+                    f"A start sets '{key}', which is no parameter of the space: "
                     + nearest(key, (*chosen, *VARIANTS))
                 )
             elif key in chosen and not offers(chosen[key], value):
                 raise SearchSpaceError(
-                    f"A start takes a value that its parameter may have: found {value!r:.80} for '{key}'; "
-                    "change it, or the choices."
+                    f"A start has {value!r:.80} for '{key}', which is not among its choices; change it, or the choices."
                 )

@@ -1,4 +1,4 @@
-"""Search spaces out of files: those that have a name, and those of a user."""
+"""Search spaces read from files: named ones, and those of a user."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from autofi.space.search_space import SearchSpace
 
 
 def load_space(text: str | Path) -> SearchSpace:
-    """The space of a name (see `space.named`) or of a YAML file; anything wrong names the key."""
+    """Return the space of a name (see `space.builtin`) or of a YAML file; an error names the key."""
     path = Path(text)
     if path.suffix not in {".yaml", ".yml"}:
         return _named(space_file(str(text)))
     if not path.is_file():
-        raise SearchSpaceError(
-            f"A search space file must exist: found none at '{path}'; check the path or name a space."
-        )
+        raise SearchSpaceError(f"There is no search space file '{path}'; check the path or name a space.")
     return _read(path)
 
 
 def load_named_spaces() -> dict[str, SearchSpace]:
-    """Every space that has a name; anything wrong names the file and the key."""
+    """Return every named space; an error names the file and the key."""
     return {name: _named(path) for name, path in named_spaces().items()}
 
 
@@ -34,7 +32,7 @@ def _named(path: Path) -> SearchSpace:
     space = _read(path)
     if space.name != path.stem:
         raise SearchSpaceError(
-            f"Search space '{path}', key 'name': is that of its file, '{path.stem}'; found '{space.name}'."
+            f"Search space '{path}', key 'name': '{space.name}' is not the name of its file; set '{path.stem}'."
         )
     return space
 
@@ -43,9 +41,7 @@ def _read(path: Path) -> SearchSpace:
     try:
         document = read_yaml(path)
     except ValueError as error:
-        raise SearchSpaceError(
-            f"A search space is YAML: '{path}' is not ({error}); mend it there."
-        ) from error
+        raise SearchSpaceError(f"'{path}' is no YAML ({error}); correct it there.") from error
     try:
         return SearchSpace.model_validate(document)
     except SearchSpaceError as error:

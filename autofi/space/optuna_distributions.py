@@ -1,4 +1,4 @@
-"""The parameters of a space as Optuna sees them: distributions, and labels for values that are not scalars."""
+"""The parameters of a space for Optuna: distributions, and labels for values that are not scalars."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from autofi.space.architecture import Forms
 from autofi.space.parameters import Choices, FloatRange, default_of, label
 from autofi.space.search_space import SearchSpace
 
-#: Characters of a label that a parameter's name keeps.
+#: Characters of a label that a parameter's name keeps at most.
 NAME_LENGTH = 250
 
 
 def distributions(space: SearchSpace, variants: Mapping[str, tuple[str, ...]]) -> dict[str, BaseDistribution]:
-    """One distribution per parameter of the space, and per named variant with more than one value."""
+    """Return one distribution per parameter of the space, and per named variant with more than one value."""
     found: dict[str, BaseDistribution] = {}
     for key, value in space.parameters().items():
         if isinstance(value, FloatRange):
@@ -31,13 +31,13 @@ def distributions(space: SearchSpace, variants: Mapping[str, tuple[str, ...]]) -
 
 
 def defaults(space: SearchSpace, variants: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """What is proposed first."""
+    """Return the parameters that are proposed first."""
     found = {key: label(default_of(value)) for key, value in space.parameters().items()}
     return found | {key: names[0] for key, names in variants.items() if len(names) > 1}
 
 
 def decode(space: SearchSpace, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Labels back to the values they stand for; variants are left out."""
+    """Return the values that labels stand for, without the variants."""
     found: dict[str, Any] = {}
     for key, value in space.parameters().items():
         if key not in parameters:
@@ -50,9 +50,9 @@ def decode(space: SearchSpace, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parameter_names(labels: Sequence[str], taken: Collection[str] = ()) -> list[str]:
-    """A name per label for a study's database: the label itself where it can be, else one with its number behind.
+    """Return a name per label for a study's database: the label itself if possible, else with its number added.
 
-    Optuna's tables take 512 characters, MySQL does not tell case, accents and spaces at the end apart, and two labels
+    Optuna's tables take 512 characters, MySQL does not distinguish case, accents and trailing spaces, and two labels
     may be the same text: the pair of `a × b` and `c`, and that of `a` and `b × c`.
     """
     seen = {_alike(name) for name in taken}
@@ -69,13 +69,13 @@ def parameter_names(labels: Sequence[str], taken: Collection[str] = ()) -> list[
 
 
 def _alike(name: str) -> str:
-    """The same text of names that some database takes for one."""
+    """Return a text that is equal for names that some database does not distinguish."""
     plain = unicodedata.normalize("NFKD", name).casefold()
-    # One collation of MySQL knows no letters beyond the first 65,536.
+    # One collation of MySQL does not distinguish characters beyond the first 65,536.
     letters = (letter if letter <= "\uffff" else "?" for letter in plain if not unicodedata.combining(letter))
     return "".join(letters).strip()
 
 
 def forms_label(forms: Forms) -> str:
-    """An option of a field or a pair for Optuna and for people: its operators, or naive."""
+    """Return the label of an option of a field or a pair, for Optuna and for people: its operators, or naive."""
     return "+".join(forms) or "naive"

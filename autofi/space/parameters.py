@@ -1,4 +1,4 @@
-"""What a space offers in place of a value: some values to choose from, or a range."""
+"""Choices of a space in place of a value: a list of values, or a range."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ class FloatRange(Strict):
     def _ordered(self) -> FloatRange:
         if not self.low < self.high or (self.log and self.low <= 0):
             raise ValueError(
-                f"a range needs low < high, and low > 0 on a log scale: found {self.low}, {self.high}"
+                f"a range goes from low {self.low} to high {self.high}; set low < high, and low > 0 on a log scale"
             )
         if self.default is not None and not self.low <= self.default <= self.high:
             raise ValueError(
-                f"the default of a range lies in it: found {self.default}, not from {self.low} to {self.high}"
+                f"the default {self.default} is not in the range from {self.low} to {self.high}; change one of them"
             )
         return self
 
 
 class Choices(Strict):
-    """One of some values; the first is tried first."""
+    """A choice among listed values; the first is tried first."""
 
     choices: tuple[Any, ...] = Field(min_length=1)
 
 
 def kind_of(value: Any) -> str:
-    """What a value of a file is read as: an error then tells of that, not of what else it might have been."""
+    """Return the kind that a value of a file is read as, so that an error is about that kind only."""
     if isinstance(value, Choices) or (isinstance(value, Mapping) and "choices" in value):
         return "choices"
     if isinstance(value, FloatRange | Mapping):
@@ -47,7 +47,7 @@ def kind_of(value: Any) -> str:
     return "list" if isinstance(value, list | tuple) else "value"
 
 
-#: A fixed value, or what to choose it from.
+#: A fixed value, or the choices for it.
 Choosable = Annotated[
     Annotated[FloatRange, Tag("keys")]
     | Annotated[Choices, Tag("choices")]
@@ -58,7 +58,7 @@ Choosable = Annotated[
 
 
 def default_of(value: FloatRange | Choices) -> Any:
-    """What is tried first."""
+    """Return the value that is tried first."""
     if isinstance(value, Choices):
         return value.choices[0]
     if value.default is not None:
@@ -67,44 +67,45 @@ def default_of(value: FloatRange | Choices) -> Any:
 
 
 def label(value: Any) -> Any:
-    """A scalar for Optuna: a list of widths reads 256-128, a set of streams fm+cross_network(layers=2)."""
+    """Return a scalar for Optuna: 256-128 for a list of widths, fm+cross_network(layers=2) for a set of streams."""
     if isinstance(value, Mapping):
         return "+".join(name + _settings(settings) for name, settings in value.items()) or "none"
     return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def offers(offered: FloatRange | Choices, value: Any) -> bool:
-    """Whether a value is one of them."""
+    """Return True if a value is one of the choices."""
     if isinstance(offered, Choices):
         return label(value) in [label(choice) for choice in offered.choices]
     return isinstance(value, float | int) and offered.low <= value <= offered.high
 
 
 def values_of(offered: Choosable) -> tuple[Any, ...]:
-    """Every value it may be; of a range its ends."""
+    """Return every possible value; for a range its ends."""
     if isinstance(offered, FloatRange):
         return offered.low, offered.high
     return offered.choices if isinstance(offered, Choices) else (offered,)
 
 
 def read_each(offered: Choosable, read: Callable[[Any], Any], key: str) -> Any:
-    """The same with every value as `read` takes it, which raises for one that it does not.
+    """Return the choices with every value replaced by `read(value)`, which raises for a wrong value.
 
-    Raises SearchSpaceError for a range where fractions are not read as such: a search would propose them.
+    Raises:
+        SearchSpaceError: A range stands where `read` takes no fractions, which a search would propose.
     """
     values = [_as_written(value, read(value)) for value in values_of(offered)]
     if isinstance(offered, FloatRange):
         if {*map(type, values)} != {float}:
             raise SearchSpaceError(
-                f"'{key}' is no fraction, and a range is of fractions: found {offered.low:g} to {offered.high:g}; "
-                "list what it may be as {choices: [...]}."
+                f"'{key}' has the range {offered.low:g} to {offered.high:g} but takes no fractions; "
+                "list its values as {choices: [...]}."
             )
         return offered
     return Choices(choices=tuple(values)) if isinstance(offered, Choices) else values[0]
 
 
 def _as_written(given: Any, value: Any) -> Any:
-    """The value; a whole number stays one where a fraction is asked for, as the fingerprints of studies have it."""
+    """Return the value; a whole number for a fraction stays whole, as the fingerprints of studies have it."""
     return given if type(given) is int and type(value) is float else value
 
 

@@ -1,4 +1,4 @@
-"""From a space, chosen parameters and chosen options to an architecture."""
+"""Resolution of a space, chosen parameters and chosen options to an architecture."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def resolve(
     parameters: Mapping[str, Any] | None = None,
     streams: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Architecture:
-    """The architecture with these forms and options, parameters not given at their defaults.
+    """Return the architecture with these forms and options; parameters not given take their defaults.
 
-    streams   beside those of the parameters
+    Args:
+        streams: Streams in addition to those of the parameters.
     """
     chosen = parameters or {}
 
@@ -47,7 +48,7 @@ def resolve(
 
 
 def applicable_forms(space: SearchSpace, shapes: Shapes) -> dict[str, Forms]:
-    """By field, the space's forms that the field has what they read for; only the first where the space says so."""
+    """Return, by field, the space's forms whose input the field has; only the first where the space says so."""
     found = {
         name: tuple(form for form in space.fields.forms if get_operator(form).applies((position,), shapes))
         for position, name in enumerate(shapes.names)

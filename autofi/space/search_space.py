@@ -1,4 +1,4 @@
-"""A search space: what may be chosen, read from YAML; a published model is a space with one point."""
+"""A search space, read from YAML; a published model is a space with one point."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from autofi.space.sections import (
 )
 from autofi.space.training_config import TrainingSettings
 
-#: What a section of the file sets.
+#: The classes that sections of the file set.
 SECTIONS = {
     "sizes": Sizes,
     "readout": ReadoutSizes,
@@ -43,13 +43,13 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class RareCells:
-    """Training rows that a value, or a memorized cross, needs for a row of its own."""
+    """The training rows that a value, or a memorized cross, needs for a row of its own."""
 
     min_count: Count = 2
     cross_min_count: Count = 2
 
 
-#: What may be chosen beside the sections, and all that may be.
+#: The keys with choices outside the sections, and all keys with choices.
 _UNSECTIONED = ("streams", "min_count", "cross_min_count")
 _PARAMETERS = {
     f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in fields(kind)
@@ -62,28 +62,28 @@ class SearchSpace(Strict):
     name: str
     summary: str
     source: str = ""
-    #: What is not as the source has it, for people: no choice, so that the fingerprint is without it.
+    #: Departures from the source, for people: not a choice, so not part of the fingerprint.
     differs: str = ""
     fields: FieldSpace
     pairs: PairSpace = PairSpace()
     sizes: dict[str, Choosable] = Field(default_factory=dict)
     readout: dict[str, Choosable] = Field(default_factory=dict)
-    #: Streams beside the read-out; or `{choices: [...]}` of several such.
+    #: Streams besides the head; or `{choices: [...]}` of several such sets.
     streams: Annotated[
         Annotated[StreamSets, Tag("choices")] | Annotated[Streams, Tag("keys")], Discriminator(kind_of)
     ] = Field(default_factory=dict)
     products: ProductSpace | None = None
-    #: Boosted trees that predict beside the network; 0 leaves: none.
+    #: Boosted trees that predict together with the network; 0 leaves: none.
     boosting: dict[str, Choosable] = Field(default_factory=dict)
     field_sum: bool = False
     min_count: Choosable = 2
     cross_min_count: Choosable = 2
-    #: Rows of all memorized crosses together: above it, the least frequent cells share their pair's row of the unknown.
+    #: Rows of all memorized crosses together: above it, the least frequent cells share their pair's unknown row.
     cross_max_rows: Count | None = None
     training: dict[str, Choosable] = Field(default_factory=dict)
     search: SearchSettings = SearchSettings()
     #: Parameters to try after the defaults: by dotted key, and `fields`, `pairs` and `products` by the name of a
-    #: variant. Whatever this space fixes stays as it is.
+    #: variant. A parameter that this space fixes keeps its value.
     starts: tuple[dict[str, Any], ...] = ()
 
     @field_validator(*SECTIONS)
@@ -121,9 +121,13 @@ class SearchSpace(Strict):
     @model_validator(mode="after")
     def _readable(self) -> SearchSpace:
         if self.streams and not vector_operators() & set(self.fields.forms):
-            raise ValueError("streams read the vectors of fields: add 'embedding' to fields.forms")
+            raise ValueError(
+                "streams are set, but no field has a vector to read; add 'embedding' to fields.forms"
+            )
         if self.readout.get("name") == "none" and not self.streams:
-            raise ValueError("readout 'none' leaves the logit to streams: name some, or another read-out")
+            raise ValueError(
+                "readout is 'none' and no stream gives a logit; name some streams, or another readout"
+            )
         for sizes in self._all_sizes():
             for form in self.fields.forms:
                 get_operator(form).check_sizes(sizes)
@@ -136,8 +140,8 @@ class SearchSpace(Strict):
         epochs = min(values_of(self.training.get("gate_epochs", of_gates.gate_epochs)))
         if last >= epochs:
             raise SearchSpaceError(
-                f"training.gate_rewind is one of the epochs of gates, from 0 on: found {last}, and {epochs} of them; "
-                "change one."
+                f"training.gate_rewind is {last}, but there are {epochs} epochs of gates, from 0 on; change one of "
+                "them."
             )
         return self
 
@@ -147,13 +151,13 @@ class SearchSpace(Strict):
         return self
 
     def _all_sizes(self) -> Iterator[Sizes]:
-        """Whatever sizes may be chosen together."""
+        """Yield all sizes that may be chosen together."""
         values = map(values_of, self.sizes.values())
         for chosen in product(*values):
             yield Sizes(**dict(zip(self.sizes, chosen, strict=True)))
 
     def parameters(self) -> dict[str, FloatRange | Choices]:
-        """Everything numeric or named that has a choice, by dotted key, in the order of the file."""
+        """Return every parameter with a choice, by dotted key, in the order of the file."""
         found: dict[str, FloatRange | Choices] = {}
         for section in SECTIONS:
             for key, value in getattr(self, section).items():
@@ -166,11 +170,11 @@ class SearchSpace(Strict):
         return found
 
     def defaults(self) -> dict[str, Any]:
-        """The value of every parameter that is tried first."""
+        """Return the value of every parameter that is tried first."""
         return {key: default_of(value) for key, value in self.parameters().items()}
 
     def value(self, key: str, chosen: Mapping[str, Any]) -> Any:
-        """The value of a dotted key: chosen, else its default, else fixed; None if the file does not name it."""
+        """Return the value of a dotted key: chosen, else its default, else fixed; None if the file does not name it."""
         section, _, name = key.rpartition(".")
         found = getattr(self, section).get(name) if section else getattr(self, name)
         if isinstance(found, FloatRange | Choices):
@@ -179,26 +183,28 @@ class SearchSpace(Strict):
 
     @property
     def single(self) -> bool:
-        """Whether the space has one point only."""
+        """True where the space has only one point."""
         searched = self.fields.search or self.pairs.searched or self.products is not None
         return not searched and not self.parameters()
 
     def text(self) -> str:
-        """The resolved space as JSON: what a study keeps. In the file's own order, which names choices and parameters
-        for every worker alike."""
+        """Return the resolved space as JSON, as a study keeps it.
+
+        It keeps the file's order, which names choices and parameters alike for every worker.
+        """
         return json.dumps(self.model_dump(mode="json"))
 
     def canonical(self) -> str:
-        """The same whatever the order: what a fingerprint is of."""
+        """Return the JSON of the fingerprint, which does not depend on the order of keys."""
         return json.dumps(self.model_dump(mode="json", exclude={"differs"}), sort_keys=True)
 
     @property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits: the same choices, the same fingerprint."""
+        """Return 32 hexadecimal digits, which are equal for equal choices."""
         return xxhash.xxh3_128_hexdigest(self.canonical().encode())
 
     def pair_names(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
-        """The pairs this space asks about among these fields, in the order of the fields."""
+        """Return the pairs of these fields that this space asks about, in the order of the fields."""
         if not isinstance(self.pairs.among, tuple):
             return list(combinations(names, 2))
         where = {name: position for position, name in enumerate(names)}
@@ -206,18 +212,18 @@ class SearchSpace(Strict):
             for name in pair:
                 if name not in where:
                     raise SearchSpaceError(
-                        f"Space '{self.name}' lists a pair with '{name}', not a field: {nearest(name, names)}"
+                        f"Space '{self.name}' lists a pair with '{name}', which is no field: {nearest(name, names)}"
                     )
         return [tuple(sorted(pair, key=where.__getitem__)) for pair in self.pairs.among]  # type: ignore[misc]
 
 
 def _read(kind: type[Any], owner: str, key: str, value: Any) -> Any:
-    """A single setting of a dataclass, as it reads it."""
+    """Return a single setting of a dataclass as that class reads it."""
     return getattr(read_settings(kind, {key: value}, owner), key)
 
 
 def subsets(forms: Forms) -> tuple[Forms, ...]:
-    """Every non-empty subset, small ones first."""
+    """Return every non-empty subset, small ones first."""
     chosen = [
         tuple(f for f, use in zip(forms, uses, strict=True) if use)
         for uses in product((0, 1), repeat=len(forms))

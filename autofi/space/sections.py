@@ -1,4 +1,4 @@
-"""The parts of a search space: what a field and a pair may be, products of several fields, how options are chosen."""
+"""The sections of a search space: fields, pairs, products of several fields, and the search for options."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from autofi.operators.registry import get_operator, get_stream, operators
 from autofi.space.architecture import Forms
 from autofi.space.parameters import Choices, kind_of
 
-#: Streams by name, each with its settings.
+#: The settings of streams, by name.
 Streams = dict[str, dict[str, Any]]
 
 
 class StreamSets(Choices):
-    """One of some sets of streams; the first is tried first."""
+    """A choice among sets of streams; the first is tried first."""
 
     choices: tuple[Streams, ...] = Field(min_length=1)
 
 
 class FieldSpace(Strict):
-    """Which operators represent a field: all that apply, or with `first` only the first that does.
+    """The operators of a field: all forms that apply, or with `first` only the first that does.
 
     With `search` every subset competes.
     """
@@ -42,17 +42,19 @@ class FieldSpace(Strict):
     def _one_way(self) -> FieldSpace:
         if self.search and self.first:
             raise ValueError(
-                "every subset of the forms competes, or the first that applies is taken: set one"
+                "search and first are both set; keep search, where all subsets compete, or first"
             )
         return self
 
 
 class PairSpace(Strict):
-    """What a pair may be, and which pairs are asked.
+    """The options of a pair, and the pairs that are asked about.
 
-    among       "all", {"top": K} (the K that explain most of what a network without pairs leaves over, see
-                `supernet.screen`), or a list of pairs of names
-    options     every option as the list of its operators, from cheap to dear; [] is naive. One option: no search
+    Attributes:
+        among: "all", {"top": K} (the K pairs that best explain the residuals of a network without pairs, see
+            `supernet.screening`), or a list of pairs of names.
+        options: Every option as the list of its operators, from cheap to dear; [] is naive. With one option there is no
+            search.
     """
 
     among: Annotated[
@@ -70,17 +72,18 @@ class PairSpace(Strict):
 
     @property
     def searched(self) -> bool:
-        """Whether pairs have a choice at all."""
+        """True where pairs have a choice."""
         return len(self.options) > 1
 
 
 class ProductSpace(Strict):
-    """Products of three fields and more, of which the screen finds those that explain what pairs leave over.
+    """Products of three or more fields; the screen selects those that explain what pairs leave over.
 
-    orders      numbers of fields that are multiplied
-    most        products that are selected at most
-    dim         columns of every factor
-    threshold   standard errors of the screen below which none is selected: it looks at many
+    Attributes:
+        orders: Numbers of fields that are multiplied.
+        most: Products that are selected at most.
+        dim: Columns of every factor.
+        threshold: Standard errors that the screen asks of a product; it is high because the screen looks at many.
     """
 
     orders: tuple[Annotated[int, Field(ge=3)], ...] = Field(min_length=1)
@@ -89,12 +92,12 @@ class ProductSpace(Strict):
     threshold: NonNegative = 5.0
 
 
-#: How the paths of a supernet are drawn: see `supernet.sampling`.
+#: The way the paths of a supernet are drawn; see `supernet.path_sampling`.
 Sampling = Literal["uniform", "fair", "sandwich"]
 
 
 class SearchSettings(Strict):
-    """How the options are chosen; see `supernet.strategy`."""
+    """The settings of the search for options; see `supernet.propose`."""
 
     method: Literal["paths", "gumbel", "joint"] = "paths"
     epochs: Count = 6
@@ -102,15 +105,15 @@ class SearchSettings(Strict):
     embedding_l2: NonNegative = 3e-5
     batch_size: Count = 1024
     sampling: Sampling = "uniform"
-    #: How widths that have a choice are first found: by trials alone, or learned as slices of one largest weight
-    #: (`supernet.entangled`), which gives the trials a place to start.
+    #: The source of the first widths: trials alone, or widths learned as slices of one largest weight
+    #: (`supernet.weight_entanglement`), which gives the trials a starting point.
     sizes: Literal["trials", "entangled"] = "trials"
-    #: Standard errors by which an option must gain on held-out rows.
+    #: The standard errors by which an option must gain on held-out rows.
     threshold: NonNegative = 3.0
-    #: Standard errors of the screen below which a pair is not opened, and how many pairs are opened at most.
+    #: The standard errors that the screen asks of a pair to open it, and the most pairs that are opened.
     screen: float = 3.0
     open_pairs: Count = 40
-    #: Whole architectures that are then scored by the supernet's weights, and who of `engine` proposes them.
+    #: The number of whole architectures that the supernet's weights then score, and the sampler that proposes them.
     explore: CountOrNone = 500
     explorer: str = "evolution"
 

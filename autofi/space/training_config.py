@@ -1,4 +1,4 @@
-"""How a network is trained: the hyper-parameters that belong to an architecture."""
+"""The training settings that belong to an architecture."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from autofi.core.versioned_fields import later
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What the training loop is given.
+    """The settings of a training.
 
-    embedding_l2   lambda of lambda/2 * sum of squares over the whole tables, added to a batch's mean logloss
-    factor_l2      the same for tables whose vectors are multiplied with each other: a product of two small vectors
-                   has hardly a gradient, and shrunk as hard as embeddings it never starts
-    weight_decay   the same for every other weight matrix
-    gradient_norm  a step's gradient, all parameters together, is shortened to this length where it is longer; 0 for
-                   any length
-    decay          the learning rate is multiplied by it after an evaluation that is no better than the best
-    patience       evaluations in a row without a better one that end the training
-    evaluations    evaluations per epoch
-    gate_penalty   what an open gate costs, in nats of the logloss summed over the training rows (`training.gates`);
-                   gate_epochs, gate_learning_rate, gate_temperature (in the last epoch) and gate_rewind (the epoch
-                   whose weights the training proper starts from) say how gates learn; only gated operators have any
-    loss           what a stream of several branches is trained by (`training.losses`); "bce" for all others
+    Attributes:
+        embedding_l2: Lambda of lambda/2 * sum of squares over the whole tables, added to a batch's mean logloss.
+        factor_l2: The same for tables whose vectors are multiplied with each other: a product of two small vectors has
+            hardly any gradient, and with as much L2 as embeddings it never starts to learn.
+        weight_decay: The same for every other weight matrix.
+        gradient_norm: Maximum norm of a step's gradient over all parameters; a longer one is scaled down. 0 is no
+            limit.
+        decay: Factor of the learning rate after an evaluation that is not better than the best.
+        patience: Evaluations in a row without a better one that end the training.
+        evaluations: Evaluations per epoch.
+        gate_penalty: The cost of an open gate, in nats of the logloss summed over the training rows
+            (`training.gate_pruning`); this and the other gate settings matter for gated operators only.
+        gate_epochs: Epochs in which gates learn.
+        gate_learning_rate: The largest step of a gate per epoch.
+        gate_temperature: The temperature of the gates in the last of these epochs.
+        gate_rewind: The epoch whose weights the main training starts from.
+        loss: The loss of a stream with several branches (`training.losses`); "bce" for all others.
     """
 
     learning_rate: Positive = 1e-3
@@ -51,7 +55,7 @@ class TrainingSettings:
 
 
 def without_gates(settings: TrainingSettings) -> TrainingSettings:
-    """The same with how gates learn at the defaults, for architectures that have none."""
+    """Return the settings with the defaults of all gate settings, for architectures without gates."""
     defaults: dict[str, Any] = {
         field.name: field.default for field in dataclasses.fields(settings) if field.name.startswith("gate_")
     }

@@ -109,8 +109,7 @@ class Scorer:
 
     @torch.no_grad()
     def logits(self, candidates: Sequence[Sequence[int]], blocks: range | None = None) -> Tensor:
-        """Return the logits of every candidate on the rows of consecutive blocks (by default all), `[candidates, N]`.
-        """
+        """Return the logits of every candidate on the rows of consecutive blocks (default: all), `[candidates, N]`."""
         blocks = self.blocks if blocks is None else blocks
         span = self.span(blocks)
         found = self.rows.labels.new_empty(len(candidates), span.stop - span.start)
@@ -193,8 +192,7 @@ class Scorer:
 
 
 def _rest_in(readout: Readout, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    """Return `readout.rest` with its inner layers in `dtype` and the last in float32: a rounded logit would tie rows.
-    """
+    """Return `readout.rest` with its inner layers in `dtype` and the last in float32: rounded logits would tie rows."""
     # The first layer is not needed here, but one column is too little to treat separately.
     quick = readout.narrow([0]).requires_grad_(False)
     inner, last = list(quick.layers)[:-1], quick.layers[-1]

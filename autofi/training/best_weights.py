@@ -13,10 +13,10 @@ from autofi.operators.base import updated_by_row
 
 
 class BestWeights:
-    """One copy of a network's weights, written over by a better one.
+    """A copy of a network's weights, which a better one overwrites.
 
-    Of a large table memory holds the rows and their two moments; a copy of all of it would be a fourth of the kind,
-    and lies in a file.
+    For a large table, memory already holds the rows and their two moments; a copy would be as large again, and is kept
+    in a file.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class BestWeights:
         self._files: list[NDArray[np.float32]] = []
 
     def keep(self, network: Network) -> None:
-        """Copy the weights as they are."""
+        """Copy the present weights."""
         for name, tensor in network.state_dict().items():
             if name not in self._kept:
                 self._kept[name] = self._room_for(tensor)
@@ -32,7 +32,7 @@ class BestWeights:
         release(*self._files)
 
     def restore(self, network: Network) -> None:
-        """Give the copied weights back; where none were copied, leave the network as it is."""
+        """Restore the copied weights; without a copy, leave the network unchanged."""
         if self._kept:
             network.load_state_dict(self._kept)
             release(*self._files)

@@ -1,4 +1,4 @@
-"""Compiling what a network computes between its look-ups and its logit, where that pays."""
+"""Compilation of the part of a network between its look-ups and its logit, if that pays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from autofi.core.environment import asked
 from autofi.model.network import Network
 
-#: "auto", "on" or "off".
+#: The environment variable with "auto", "on" or "off".
 VARIABLE = "AUTOFI_COMPILE"
 CHOICES = ("auto", "on", "off")
 
@@ -22,13 +22,15 @@ Result = TypeVar("Result")
 def compiled_products(
     train: Callable[Concatenate[Network, P], Result],
 ) -> Callable[Concatenate[Network, P], Result]:
-    """Decorator of a function that trains the network it is given first, with `torch.compile` where that pays.
+    """Decorate a training function, whose first argument is a network, to use `torch.compile` if that pays.
 
-    The read-out and the streams are compiled; look-ups stay as they are. On a GPU, where launching many small
-    operations takes longer than computing them, they become CUDA graphs. On a CPU the elementwise work between
-    products is fused, which takes a C++ compiler and up to a minute and gives 5 to 25 % of a step: worth it for hours
-    of training only, so there it is left to the variable AUTOFI_COMPILE = on. A value other than auto, on and off
-    raises `ConfigError`.
+    The head and the streams are compiled; look-ups are not. On a GPU, where launching many small operations takes
+    longer than computing them, they become CUDA graphs. On a CPU the elementwise work between products is fused, which
+    takes a C++ compiler and up to a minute and saves 5 to 25 % of a step: that pays for hours of training only, so on a
+    CPU it is used only with the variable AUTOFI_COMPILE = on.
+
+    Raises:
+        ConfigError: The variable is neither auto, on nor off.
     """
 
     @wraps(train)
@@ -43,7 +45,7 @@ def compiled_products(
             return train(network, *args, **kwargs)
         finally:
             for part in parts:
-                # What `compile` sets, and nothing public takes back.
+                # `compile` sets this, and there is no public way to undo it.
                 part._compiled_call_impl = None
 
     return compiling

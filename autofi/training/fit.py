@@ -1,4 +1,4 @@
-"""The training loop: epochs over shuffled rows, decay on a bad one, early stopping, best weights kept."""
+"""The training loop: epochs over shuffled rows, learning-rate decay, early stopping, best weights kept."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from autofi.training.row_source import Period, RowSource
 from autofi.training.seeding import own_randomness
 from autofi.training.step import train_rows
 
-#: Evaluations by which a candidate's pace is judged, and for how many more it is given credit.
+#: The evaluations that a candidate's pace is measured over, and the number that this pace is extrapolated for.
 PACE_BEHIND = 3
 PACE_AHEAD = 10
 
 
 @dataclass(frozen=True)
 class FitReport:
-    """What training came to: figures of the best evaluation on validation rows, and how long it took.
+    """The result of a training: metrics of the best evaluation on validation rows, and the time it took.
 
-    `history` is of the network by itself; `auc` and `logloss` are with boosted trees where it has any.
+    `history` is of the network alone; `auc` and `logloss` include boosted trees if there are any.
     """
 
     auc: float
@@ -44,17 +44,17 @@ class FitReport:
     seconds: float
     history: tuple[tuple[float, float], ...]
     decayed: tuple[int, ...] = ()
-    #: Of the network's own logit, and of that of boosted trees.
+    #: The weights of the network's own logit and of the boosted trees' logit.
     boosted_weights: tuple[float, float] = (1.0, 0.0)
 
     @property
     def boosted_share(self) -> float:
-        """Of both weights, that of boosted trees."""
+        """The share of both weights that boosted trees have."""
         return self.boosted_weights[1] / sum(self.boosted_weights)
 
     @property
     def own_auc(self) -> float:
-        """The AUC of the network by itself."""
+        """The AUC of the network alone."""
         return self.history[self.best_evaluation - 1][0] if self.history else float("nan")
 
 
@@ -73,14 +73,16 @@ def fit(
     on_evaluation: Callable[[int, float, float, float], None] | None = None,
     to_beat: float | None = None,
 ) -> FitReport:
-    """Train `network` in place, on all rows of `train` or those of `index`, and leave it with the weights of its best
-    evaluation.
+    """Train `network` in place and leave it with the weights of its best evaluation.
 
-    With `repeat` validation is not read: the training runs as long as that report's did until its best
-    evaluation and decays its rate where that did, which is the refit on more rows.
-    `on_evaluation(number, auc, logloss, rows per second)` is called after each evaluation. With `to_beat`, an AUC,
-    a training that cannot reach it at its present pace ends early. All of that is about the network by itself: boosted
-    trees are given their weight at the end.
+    Args:
+        index: The rows of `train` to train on; None for all.
+        repeat: A report to repeat, for the refit on more rows: validation rows are not read, the training runs as long
+            as that one did until its best evaluation, and its learning rate decays where that one's did.
+        on_evaluation: Called with number, AUC, logloss and rows per second after each evaluation.
+        to_beat: An AUC; a training that cannot reach it at its present pace ends early.
+
+    All of that is about the network alone: boosted trees get their weight at the end.
     """
     begun = time.monotonic()
     close_gates(network, train, settings, generator, index=index)
@@ -138,7 +140,7 @@ def fit(
 
 
 def _figures(scores: Probabilities, rows: RowSource) -> tuple[float, float]:
-    """AUC and logloss."""
+    """Return AUC and logloss."""
     labels = rows.labels.cpu().numpy()
     weights = None if rows.weights is None else rows.weights.cpu().numpy()
     return auc(labels, scores, weights), logloss(labels, scores, weights)
@@ -150,9 +152,9 @@ def _decay(optimizers: Sequence[TableTrainer], settings: TrainingSettings) -> No
 
 
 def _hopeless(history: Sequence[tuple[float, float]], decayed: Sequence[int], to_beat: float) -> bool:
-    """Whether PACE_AHEAD more evaluations as good as the last PACE_BEHIND would still not reach `to_beat`.
+    """Return True if PACE_AHEAD more evaluations at the pace of the last PACE_BEHIND would not reach `to_beat`.
 
-    Never before the learning rate has fallen: what is strongly shrunken gains most of what it comes to after that.
+    It is never True before the learning rate has decayed: a strongly regularized model gains most after that.
     """
     if not decayed or len(history) < decayed[0] + PACE_BEHIND:
         return False
@@ -167,7 +169,7 @@ def _periods(
     planned: int,
     generator: torch.Generator,
 ) -> Iterator[Period]:
-    """What is trained on before every evaluation, epoch after epoch."""
+    """Yield the rows to train on before every evaluation, epoch after epoch."""
     given = 0
     while given < planned:
         for period in rows.shuffled(generator, index=index, periods=settings.evaluations):

@@ -1,6 +1,6 @@
-"""Learning which gates to close (OptFS): continuation, evidence against a penalty, and rewinding.
+"""Pruning by learned gates (OptFS): continuation, evidence against a penalty, and rewinding.
 
-Departs from the paper, where gates and weights learn by gradient from the same rows: here gates move by measured
+It departs from the paper, where gates and weights learn by gradient from the same rows: here gates move by measured
 savings.
 """
 
@@ -20,9 +20,9 @@ from autofi.training.prefetch import on_device
 from autofi.training.row_source import RowSource
 from autofi.training.step import train_rows
 
-#: Of the training rows, those that gates are judged by while the weights learn from the others.
+#: The share of training rows that judge gates while the weights learn from the others.
 JUDGED_SHARE = 1 / 4
-#: Rows with which a field's mean saving speaks for a value: the fewer it was judged by, the more it is an average one.
+#: The weight, in rows, of a field's mean saving in a value's: a value that few rows judge is close to the mean.
 PRIOR_ROWS = 20.0
 #: Rows that are judged at once.
 JUDGED_ROWS = 4096
@@ -36,12 +36,14 @@ def close_gates(
     *,
     index: Tensor | None = None,
 ) -> None:
-    """Train a gated network for `gate_epochs` with a temperature that rises from 1 to `gate_temperature`, close the
-    gates whose weight is not above zero, and give what is left the weights it had at the start of `gate_rewind`.
+    """Train a gated network, close the gates whose weight is not above zero, and rewind the remaining weights.
 
-    The weights learn from three quarters of the rows; the gates are judged, once an epoch, by the others: on rows that
-    a value's vector has learned from, a value of two rows saves as much as it can. A network without gates is left
-    alone.
+    It trains for `gate_epochs` with a temperature that rises from 1 to `gate_temperature`; the remaining weights return
+    to those at the start of epoch `gate_rewind`.
+
+    The weights learn from three quarters of the rows; the others judge the gates once per epoch: on rows that a value's
+    vector has learned from, a value of two rows seems to save as much as it can. A network without gates is not
+    changed.
     """
     operators = gated_tables(network)
     if not operators:
@@ -77,7 +79,7 @@ def close_gates(
 
 
 def gated_tables(network: Network) -> dict[str, GatedTable]:
-    """By name, the operators whose gates still learn."""
+    """Return the operators whose gates still learn, by name."""
     return {
         name: operator
         for name, operator in network.operators.items()
@@ -87,9 +89,9 @@ def gated_tables(network: Network) -> dict[str, GatedTable]:
 
 @torch.no_grad()
 def _move(operator: GatedTable, saved: Tensor, settings: TrainingSettings) -> None:
-    """A step of the weights, at most `gate_learning_rate` up or down: what a gate saves, in penalties, less one.
+    """Move the weights by a gate's saving in units of the penalty, less one, and at most by `gate_learning_rate`.
 
-    A gate that saves nothing takes as many epochs to close whether its value is frequent or rare.
+    A gate that saves nothing takes equally many epochs to close for frequent and for rare values.
     """
     assert operator.gates is not None
     gain = (saved - settings.gate_penalty) / max(settings.gate_penalty, 1e-6)
@@ -97,7 +99,7 @@ def _move(operator: GatedTable, saved: Tensor, settings: TrainingSettings) -> No
 
 
 def _pooled(operator: GatedTable, saved: Tensor, judged: Tensor) -> Tensor:
-    """What every row of the table saves per row of the data, drawn to the mean of its field (empirical Bayes)."""
+    """Return each table row's saving per data row, shrunk to the mean of its field (empirical Bayes)."""
     found = []
     sizes = list(operator.slot_rows)
     for part, rows in zip(saved.split(sizes), judged.split(sizes), strict=True):
@@ -107,7 +109,7 @@ def _pooled(operator: GatedTable, saved: Tensor, judged: Tensor) -> Tensor:
 
 
 def _reads(operator: GatedTable, name: str, train: RowSource, index: Tensor) -> Tensor:
-    """How many of the rows of `index` read each row of the table, float32."""
+    """Return how many of the rows of `index` read each row of the table, float32."""
     size = sum(operator.slot_rows)
     counts = torch.zeros(size, device=operator.table.device)
     for piece in train.pieces(JUDGED_ROWS, index):
@@ -119,10 +121,10 @@ def _reads(operator: GatedTable, name: str, train: RowSource, index: Tensor) -> 
 def _savings(
     network: Network, operators: Mapping[str, GatedTable], train: RowSource, index: Tensor
 ) -> dict[str, Tensor]:
-    """By operator and row of its table, how much more logloss the rows of `index` had, in nats, without its vector.
+    """Return, by operator and table row, the extra logloss of the rows of `index` without its vector, in nats.
 
-    What a vector adds to the logit is taken from the slope of the logit along it: exact where the logit is linear in
-    the vector, and one backward pass for the gates of all values of all rows.
+    A vector's contribution to the logit is computed from the slope of the logit along it: exact if the logit is linear
+    in the vector, and one backward pass for the gates of all values of all rows.
     """
     network.eval()
     saved = {

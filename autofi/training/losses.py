@@ -1,4 +1,4 @@
-"""The loss of a batch: the mean logloss, or what a network of several branches is trained by."""
+"""The loss of a batch: the mean logloss, or the loss of a network with several branches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autofi.space.training_config import LossName
 
 
 def mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean logloss of a batch; of logits `[B, members]` over the members too, each on its own."""
+    """Return the mean logloss of a batch; for logits `[B, members]` also the mean over members."""
     if logits.dim() > 1:
         labels = labels.unsqueeze(1).expand_as(logits)
         weights = None if weights is None else weights.unsqueeze(1)
@@ -19,13 +19,15 @@ def mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def joint(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """Of branches `[B, K]`: the mean logloss of their mean logit, which scores rows."""
+    """Return the logloss of the branches' mean logit, which scores rows, from logits `[B, K]`."""
     return mean_loss(logits.mean(1), labels, weights)
 
 
 def tri_bce(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """FCN's loss (https://arxiv.org/abs/2407.13349): that of the mean logit, and of every branch as far as the branch
-    is worse than the mean. How far that is, is a number, not a way for gradients, as the paper describes it.
+    """Return FCN's loss (https://arxiv.org/abs/2407.13349), with detached weights of the branches.
+
+    It is the loss of the mean logit, plus that of every branch times the amount by which the branch is worse than the
+    mean. As in the paper, no gradient goes through that amount.
     """
     whole, branches = joint(logits, labels, weights), _each(logits, labels, weights)
     worse = (branches - whole).detach().clamp(min=0)
@@ -33,23 +35,25 @@ def tri_bce(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def tri_bce_attached(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """As the public code has it: gradients also go through how much worse a branch is, which takes weight from the
-    loss of the mean logit. FCN's published figures were made with it.
+    """Return FCN's loss as in the public code, where gradients also go through the branches' weights.
+
+    This takes weight from the loss of the mean logit. FCN's published results were made with it.
     """
     whole, branches = joint(logits, labels, weights), _each(logits, labels, weights)
     return whole + ((branches - whole).clamp(min=0) * branches).sum()
 
 
 def distillation(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """FinalNet's loss (https://doi.org/10.1145/3539618.3591988): every branch also learns the probability of the mean
-    logit, which does not learn from it.
+    """Return FinalNet's loss, by which branches also learn the mean logit's probability.
+
+    The mean logit does not learn from the branches. Source: https://doi.org/10.1145/3539618.3591988.
     """
     taught = torch.sigmoid(logits.mean(1)).detach()
     return joint(logits, labels, weights) + _each(logits, taught, weights).sum()
 
 
 def _each(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """The mean logloss of every branch, `[K]`."""
+    """Return the mean logloss of every branch, `[K]`."""
     found = nn.functional.binary_cross_entropy_with_logits(
         logits,
         labels.unsqueeze(1).expand_as(logits),
@@ -59,7 +63,7 @@ def _each(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
     return found.mean(0)
 
 
-#: By the name that `training.loss` gives it: from logits `[B, K]`, labels and weights `[B]`.
+#: Losses by their name in `training.loss`; each takes logits `[B, K]`, labels and weights `[B]`.
 LOSSES: Mapping[LossName, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
     "bce": joint,
     "tri_bce": tri_bce,

@@ -1,4 +1,4 @@
-"""Optimizers: one fused Adam where tables are small, one by row where they are large."""
+"""Optimizers: one fused Adam for small tables, one by row for large tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autofi.training.sparse_adam import RowAdam
 
 
 class TableTrainer(Protocol):
-    """What the training loop asks of an optimizer."""
+    """The interface of an optimizer for the training loop."""
 
     def zero_grad(self) -> None: ...
     def step(self) -> object: ...
@@ -21,7 +21,7 @@ class TableTrainer(Protocol):
         """Bring every row up to date before the weights are read."""
 
     def release(self) -> None:
-        """Settle, and let go of the network."""
+        """Settle, and detach from the network."""
 
     def scale_learning_rate(self, factor: float) -> None: ...
 
@@ -29,9 +29,8 @@ class TableTrainer(Protocol):
 class DenseAdam:
     """Fused Adam over whole parameters.
 
-    L2 on tables is coupled (added to the gradient of every row, in the batch or not), as the published
-    configurations have it: rows that no batch touches shrink, which is what keeps rare values from
-    overfitting.
+    L2 on tables is coupled (added to the gradient of every row, in the batch or not), as in the published
+    configurations: rows that no batch touches shrink, which keeps rare values from overfitting.
     """
 
     def __init__(self, groups: list[dict[str, Any]], learning_rate: float) -> None:
@@ -44,10 +43,10 @@ class DenseAdam:
         self.adam.step()
 
     def settle(self) -> None:
-        """Nothing is owed: every step touches every row."""
+        """Do nothing: every step already updates every row."""
 
     def release(self) -> None:
-        """Nothing of the network knows this optimizer."""
+        """Do nothing: the network holds no reference to this optimizer."""
 
     def scale_learning_rate(self, factor: float) -> None:
         for group in self.adam.param_groups:
@@ -55,7 +54,7 @@ class DenseAdam:
 
 
 def optimizers_of(network: Network, settings: TrainingSettings) -> list[TableTrainer]:
-    """The optimizers that an architecture's settings ask for."""
+    """Return the optimizers for an architecture's settings."""
     return make_optimizers(
         network,
         settings.learning_rate,
@@ -73,16 +72,17 @@ def make_optimizers(
     *,
     factor_l2: float | None = None,
 ) -> list[TableTrainer]:
-    """Optimizers for a network: its large tables by row, everything else by one fused Adam.
+    """Return optimizers for a network: its large tables by row, everything else by one fused Adam.
 
-    Tables whose vectors are multiplied take `factor_l2` (as much as the others where it is None).
+    Args:
+        factor_l2: L2 of tables whose vectors are multiplied; None for that of the others.
     """
     multiplied = {id(table) for table in network.multiplied_tables()}
     of_multiplied = embedding_l2 if factor_l2 is None else factor_l2
     tables = [
         (table, of_multiplied if id(table) in multiplied else embedding_l2) for table in network.tables()
     ]
-    # Gates have a trainer of their own while they learn.
+    # Gates have their own update while they learn.
     known = {id(parameter) for parameter in (*(table for table, _ in tables), *network.gates())}
     others = [parameter for parameter in network.parameters() if id(parameter) not in known]
     groups: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""Where the rows of a training are kept: on the device, in memory beside it, or in files read by windows."""
+"""Placement of a training's rows: on the device, in memory, or in files read by windows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from autofi.model.network import Network
 from autofi.training.row_source import Rows, RowSource
 from autofi.training.windowed_rows import WindowedRows
 
-#: Of what rows may take in memory, a window: it is held twice, and once more while operators select it.
+#: A window's share of the memory for rows: it is held twice, and once more while operators select it.
 WINDOW_SHARE = 1 / 4
-#: Of a GPU's free memory, what rows may take: the rest is for activations and for the optimizer.
+#: The share of a GPU's free memory for rows: the rest is for activations and for the optimizer.
 GPU_SHARE = 1 / 2
 
 
@@ -26,11 +26,12 @@ def rows_for(
     *,
     sharers: int = 1,
 ) -> RowSource:
-    """What `network` reads of all rows: selected once where that fits in memory, else by windows.
+    """Return the inputs of `network` for all rows, selected once if they fit in memory, else by windows.
 
-    `sharers` trainings at once divide a GPU's memory between them.
+    Args:
+        sharers: Trainings that run at once and divide a GPU's memory between them.
     """
-    # Labels are few bytes a row and read at random: copied out of their map.
+    # Labels take few bytes per row and are read at random, so they are copied out of their map.
     known = torch.from_numpy(np.array(labels, dtype=np.float32))
     weighed = None if weights is None else torch.from_numpy(np.array(weights, dtype=np.float32))
     each = max(1, bytes_per_row(network, features))
@@ -42,7 +43,7 @@ def rows_for(
 
 
 def bytes_per_row(network: Network, features: Features) -> int:
-    """Bytes that `network` reads of one row."""
+    """Return the bytes that `network` reads of one row."""
     selected = network.select(features.rows(slice(0, 1)))
     return sum(tensor.numel() * tensor.element_size() for tensor in selected.values())
 

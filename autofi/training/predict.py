@@ -1,4 +1,4 @@
-"""What a network predicts of rows, and how much of that is left to boosted trees."""
+"""Predictions of a network for rows, and the weight of boosted trees in them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from autofi.model.network import BOOSTED, Network
 from autofi.training.prefetch import on_device
 from autofi.training.row_source import Rows, RowSource
 
-#: Rows scored at once when no gradient is needed: few enough that what lies between the layers stays in the cache, and
-#: that the system is not asked for its memory anew each time (8 members of 400 units: half as long again by 4,096).
+#: Rows scored at once when no gradient is needed: few enough that intermediate results stay in the cache, and that the
+#: system is not asked for new memory each time (8 members of 400 units take half as long again with 4,096 rows).
 SCORING_ROWS = 1024
-#: The same on a GPU, which has to be told what to do for every piece.
+#: Rows scored at once on a GPU, where every piece has a launch cost.
 GPU_SCORING_ROWS = 4096
-#: What keeps the weights of two logits small where one hardly varies: beside a mean logloss it is next to nothing.
+#: The ridge that keeps the weights of two logits small if one hardly varies; it is negligible next to a mean logloss.
 RIDGE = 1e-3
 
 Probabilities = npt.NDArray[np.float64]
 
 
 def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> Probabilities:
-    """Click probabilities of all rows, or those of `index`, float64 `[N]`."""
+    """Return the click probabilities of all rows, or those of `index`, float64 `[N]`."""
     return _each(network, rows, lambda piece: network(piece.selected), index).sigmoid().cpu().numpy()
 
 
 def settle(network: Network, rows: RowSource) -> Probabilities:
-    """Give boosted trees the weight that these rows say they earn beside the network; what is predicted then.
+    """Set the weight of boosted trees by these rows, and return the resulting predictions.
 
-    The two logits are joined by a logistic regression on both. Trees weigh nothing, and the network's logit is left as
-    it is, unless the regression is better than one on the network's alone by more than the standard error of that
-    gain: what trees cost should earn something. Without trees it is `predict`.
+    The two logits are combined by a logistic regression on both. Trees get no weight, and the network's logit stays
+    unchanged, unless the regression is better than one on the network's logit alone by more than the standard error of
+    that gain: the cost of trees must be earned. Without trees it is `predict`.
     """
     if network.boosted_weights is None:
         return predict(network, rows)
@@ -46,7 +46,7 @@ def settle(network: Network, rows: RowSource) -> Probabilities:
     joined = torch.tensor([1.0, 0.0], dtype=torch.float64)
     found = _regression(torch.stack([own, trees], 1), labels, weights)
     alone = _regression(own.unsqueeze(1), labels, weights)
-    if found[0] < 0:  # trees say all that the network says, and better
+    if found[0] < 0:  # trees predict everything that the network does, and better
         found = torch.cat([torch.zeros_like(found[:1]), _regression(trees.unsqueeze(1), labels, weights)])
     if found[1] > 0:
         gains = _losses(own * alone[0], labels) - _losses(own * found[0] + trees * found[1], labels)
@@ -58,8 +58,8 @@ def settle(network: Network, rows: RowSource) -> Probabilities:
 
 
 def _regression(columns: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """The weights `[C]` of columns `[N, C]` with the lowest logloss."""
-    # Takes as long to import as torch, and only trees beside a network need it.
+    """Return the weights `[C]` of columns `[N, C]` with the lowest logloss."""
+    # The import takes as long as torch's, and only trees combined with a network need it.
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=1 / RIDGE, fit_intercept=False, tol=1e-8, max_iter=1000)
@@ -75,7 +75,7 @@ def _losses(logits: Tensor, labels: Tensor) -> Tensor:
 def _each(
     network: Network, rows: RowSource, read: Callable[[Rows], Tensor], index: Tensor | None = None
 ) -> Tensor:
-    """What is read of pieces of the rows, end to end, float64 `[N]`."""
+    """Return the results of `read` for pieces of the rows, concatenated, float64 `[N]`."""
     network.eval()
     count = len(rows) if index is None else len(index)
     found = torch.empty(count, dtype=network.readout.bias.dtype, device=network.device)

@@ -1,4 +1,4 @@
-"""Batches on their way to a GPU: each is copied while the one before it is computed on."""
+"""Prefetching to a GPU: each batch is copied during the computation on the one before it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Sent = TypeVar("Sent")
 
 
 class Lane(Protocol, Generic[Sent]):
-    """A way to another device on which copies do not wait for what is computed there."""
+    """A channel to another device whose copies do not wait for the computation there."""
 
     def send(self, batch: Rows) -> Sent:
         """Begin to copy a batch."""
 
     def arrive(self, sent: Sent) -> Rows:
-        """The copy; what is computed from here on waits for it, this process does not."""
+        """Return the copy; later computation on the device waits for it, this process does not."""
 
 
 class GpuLane:
-    """Copies from pinned memory on a stream of their own."""
+    """Copies from pinned memory on a CUDA stream of their own."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.stream = torch.cuda.Stream(device)
 
     def send(self, batch: Rows) -> tuple[Rows, torch.cuda.Event]:
-        # Pinned blocks are kept and given out again by torch, each once the copy out of it is over.
+        # Torch keeps pinned blocks and reuses each when the copy from it is complete.
         pinned = batch.each(lambda tensor: tensor.pin_memory())
         with torch.cuda.stream(self.stream):
             there = pinned.each(lambda tensor: tensor.to(self.device, non_blocking=True))
@@ -42,13 +42,13 @@ class GpuLane:
         computing = torch.cuda.current_stream(self.device)
         computing.wait_event(copied)
         for tensor in there.tensors():
-            # Made on another stream: its memory must not be given out again while this one reads it.
+            # It was made on another stream: its memory must not be reused while this one reads it.
             tensor.record_stream(computing)
         return there
 
 
 def on_device(batches: Iterable[Rows], device: torch.device) -> Iterator[Rows]:
-    """The batches on `device`; those that lie there already are passed on as they are."""
+    """Yield the batches on `device`; those already there are passed on unchanged."""
     waiting = iter(batches)
     first = next(waiting, None)
     if first is None:
@@ -61,7 +61,7 @@ def on_device(batches: Iterable[Rows], device: torch.device) -> Iterator[Rows]:
 
 
 def one_ahead(batches: Iterable[Rows], lane: Lane[Sent]) -> Iterator[Rows]:
-    """Every batch through `lane`, the next one sent before the present one is given out."""
+    """Yield every batch through `lane`, with the next one sent before the present one is yielded."""
     coming: list[Sent] = []
     for batch in batches:
         coming.append(lane.send(batch))

@@ -1,4 +1,4 @@
-"""Rows that networks are trained on and score: what a training asks of them, and rows that are in memory."""
+"""Sources of rows for training and scoring: their interface, and rows in memory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-#: The rows between two evaluations, in the order in which they are trained on: windows that are read as a whole,
-#: a row number per row.
+#: The rows between two evaluations, in training order: windows that are read as a whole, with one row number per row.
 Period = Sequence[Tensor]
 
 
 class RowSource(Protocol):
-    """Rows with labels (and weights), wherever what operators read of them is kept."""
+    """Rows with labels (and weights), wherever the operators' inputs are kept."""
 
     @property
     def labels(self) -> Tensor: ...
@@ -25,26 +24,26 @@ class RowSource(Protocol):
     def __len__(self) -> int: ...
 
     def part(self, rows: slice) -> RowSource:
-        """A view of a slice of the rows."""
+        """Return a view of a slice of the rows."""
 
     def take(self, index: Tensor) -> Rows:
-        """Copies of some rows, in memory."""
+        """Return copies of some rows, in memory."""
 
     def shuffled(
         self, generator: torch.Generator, *, index: Tensor | None = None, periods: int = 1
     ) -> list[Period]:
-        """An epoch over all rows, or those of `index`: each once, at random, cut evenly into periods."""
+        """Return an epoch over all rows, or those of `index`: each once, at random, cut evenly into periods."""
 
     def batches(self, period: Period, batch_size: int) -> Iterator[Rows]:
-        """The rows of a period in batches: see `cut`."""
+        """Yield the rows of a period in batches; see `cut`."""
 
     def pieces(self, most: int, index: Tensor | None = None) -> Iterator[Rows]:
-        """All rows, or those of `index`, in their order, `most` at a time."""
+        """Yield all rows, or those of `index`, in their order, `most` at a time."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Selected features of some rows beside their labels (and weights), on one device."""
+    """Selected features of some rows with their labels (and weights), on one device."""
 
     selected: Mapping[str, Tensor]
     labels: Tensor
@@ -54,7 +53,7 @@ class Rows:
         return len(self.labels)
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Rows:
-        """The same change to every tensor."""
+        """Return the rows with `change` applied to every tensor."""
         return Rows(
             {name: change(tensor) for name, tensor in self.selected.items()},
             change(self.labels),
@@ -62,7 +61,7 @@ class Rows:
         )
 
     def tensors(self) -> list[Tensor]:
-        """Everything the rows consist of."""
+        """Return all tensors of the rows."""
         found = [*self.selected.values(), self.labels]
         return found if self.weights is None else [*found, self.weights]
 
@@ -74,7 +73,7 @@ class Rows:
         return self.each(lambda tensor: tensor.index_select(0, index))
 
     def to(self, device: torch.device) -> Rows:
-        """The same rows on another device."""
+        """Return the rows on another device."""
         return self.each(lambda tensor: tensor.to(device))
 
     def shuffled(
@@ -96,27 +95,27 @@ class Rows:
 
 
 def whole_periods(rows: int, generator: torch.Generator, index: Tensor | None, periods: int) -> list[Period]:
-    """One permutation of all rows, cut evenly."""
+    """Return one permutation of all rows, cut evenly."""
     order = torch.randperm(rows if index is None else len(index), generator=generator)
     return [(part,) for part in (order if index is None else index[order]).tensor_split(periods)]
 
 
 def cut(index: Tensor, batch_size: int) -> Sequence[Tensor]:
-    """The index cut into the fewest batches of at most `batch_size` rows, all equally long within one row.
+    """Return the index cut into the fewest batches of at most `batch_size` rows, equally long within one row.
 
-    A short last batch would weigh its rows more than the others', and one of a single row has no variance for
-    batch normalisation.
+    A short last batch would give its rows more weight than the others', and one of a single row has no variance for
+    batch normalization.
     """
     return index.tensor_split(-(-len(index) // batch_size)) if len(index) else ()
 
 
 def steps_in(period: Period, batch_size: int) -> int:
-    """How many batches a period has."""
+    """Return the number of batches of a period."""
     return sum(-(-len(window) // batch_size) for window in period)
 
 
 def endless(rows: RowSource, index: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Rows]:
-    """Batches of the rows of `index`, epoch after epoch."""
+    """Yield batches of the rows of `index`, epoch after epoch."""
     while True:
         (period,) = rows.shuffled(generator, index=index)
         yield from rows.batches(period, batch_size)

@@ -1,4 +1,4 @@
-"""Ties torch's global random numbers, which dropout draws from, to the seed of a training."""
+"""Seeding of torch's global random numbers, which dropout draws from, for one training."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 
 
 def own_randomness(train: Callable[P, Result]) -> Callable[P, Result]:
-    """Decorator of a function with a keyword `generator`: in it the global random numbers follow that
-    generator's seed, and after it they go on as if it had not been called.
+    """Decorate a training function so that the global random numbers follow its keyword `generator`.
 
-    Dropout takes no generator: without this, what a training comes to would depend on all that ran before it.
+    Inside, they follow that generator's seed; afterwards they continue as if the function had not been called. Dropout
+    takes no generator: without this, the result of a training would depend on everything that ran before it.
     """
 
     @wraps(train)

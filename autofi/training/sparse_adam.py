@@ -1,4 +1,4 @@
-"""Adam on the rows of a large lookup table that a batch touches; what the others missed is made up later."""
+"""Adam on the rows of a large lookup table that a batch touches; other rows catch up later."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from autofi.core.huge_pages import in_huge_pages
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
-#: Steps after which a momentum that nothing renews is gone: 0.9 ** 256 is 2e-12.
+#: Steps after which a momentum without new gradients is gone: 0.9 ** 256 is 2e-12.
 MOMENTUM_STEPS = 256
 #: In blocks of this length and longer a weight decays to zero and not beyond.
 CROSSING_STEPS = 16
-#: Rows that torch's operations bring up to date at once: some ten copies of them are made.
+#: Rows that torch operations bring up to date at once: they make about ten copies of them.
 ROWS_AT_ONCE = 1 << 20
-#: Steps for which powers of the betas are at hand at first.
+#: Steps for which powers of the betas are computed at first.
 FIRST_POWERS = 4096
 
 
@@ -26,12 +26,12 @@ class RowAdam:
 
     Dense Adam moves every row at every step: by its momentum, and by the gradient `l2 * w` of its decay. A row that
     missed k steps makes them up just before it is next read, and at `settle`, in log2(k) blocks of steps
-    (`row_kernels.catch_up`). Rows that every batch touches get exactly dense Adam's steps; for the others the blocks
-    follow it closely, and more so the shorter they were away.
+    (`sparse_adam_numba.row_kernels`). Rows that every batch touches get exactly dense Adam's steps; for the others the
+    blocks are a close approximation, which is closer the shorter they were absent.
 
-    On a CPU the loops are compiled (Numba); on a GPU the same steps are put together from torch's operations.
+    On a CPU the loops are compiled (Numba); on a GPU the same steps are composed of torch operations.
 
-    Source: Adam, https://arxiv.org/abs/1412.6980. "Lazy" Adam in other libraries forgets what a row missed.
+    Source: Adam, https://arxiv.org/abs/1412.6980. "Lazy" Adam in other libraries drops the steps that a row missed.
     """
 
     def __init__(self, table: nn.Parameter, learning_rate: float, l2: float) -> None:
@@ -41,7 +41,7 @@ class RowAdam:
         self.steps = 0
         self._kernels: Any = None
         if table.device.type == "cpu" and table.dtype == torch.float32:
-            # Numba takes a second to import: only where a table is large.
+            # Numba takes a second to import, so it is imported only for a large table.
             from autofi.training.sparse_adam_numba import powers_to, row_kernels
 
             self._kernels, self._powers_to = row_kernels(table.shape[1]), powers_to
@@ -49,7 +49,7 @@ class RowAdam:
             self._slots = np.full(len(table), -1, dtype=np.int32)
             in_huge_pages(table, self.first, self.second, self.done)
         self._room: Any = None
-        # `operators.base.look_up` calls it with the rows a forward pass is about to read.
+        # `operators.base.look_up` calls it with the rows that a forward pass is about to read.
         table.before_read = self.catch_up  # type: ignore[attr-defined]
 
     def zero_grad(self) -> None:
@@ -71,7 +71,7 @@ class RowAdam:
 
     @torch.no_grad()
     def step(self) -> None:
-        """One step for the rows with a gradient; they were brought up to date when they were read."""
+        """Take one step for the rows with a gradient, which were brought up to date when they were read."""
         gradient = self.table.grad
         if gradient is None:
             return
@@ -104,11 +104,11 @@ class RowAdam:
             self.catch_up(behind)
 
     def scale_learning_rate(self, factor: float) -> None:
-        """Steps not made up yet are made at the new rate: settle first where that matters."""
+        """Scale the learning rate; missed steps are also made up at the new rate, so settle first if that matters."""
         self.learning_rate *= factor
 
     def release(self) -> None:
-        """Settle, and leave the table to itself."""
+        """Settle, and detach from the table."""
         self.settle()
         if getattr(self.table, "before_read", None) == self.catch_up:
             del self.table.before_read  # type: ignore[attr-defined]
@@ -120,10 +120,10 @@ class RowAdam:
         return self.learning_rate, self.l2
 
     def _catch_up_apart(self, rows: Tensor) -> None:
-        """`row_kernels.catch_up`, every row in the same block at the same time.
+        """Run `catch_up` of `row_kernels` by torch operations, every row in the same block at the same time.
 
-        A GPU is never asked how many rows are left: a row that has no steps to make up goes through the blocks
-        unchanged, and one that is named twice is written twice with the same numbers.
+        A GPU is never asked how many rows are left: a row without missed steps goes through the blocks unchanged, and
+        one that is named twice is written twice with the same numbers.
         """
         at = self.done.index_select(0, rows).double()
         left = self.steps - at
@@ -168,7 +168,7 @@ class RowAdam:
 
     def _update_apart(self, rows: Tensor, values: Tensor) -> None:
         rows, order = rows.sort()
-        # The number of each row among the different ones; every mention of a row gets the sum over all of them.
+        # The number of each row among the distinct ones; every mention of a row gets the sum over all mentions.
         numbers = torch.cat([rows.new_zeros(1), (rows.diff() != 0).cumsum(0)])[: len(rows)]
         sums = torch.zeros_like(values).index_add_(0, numbers, values.index_select(0, order))
         weight, first, second = self._read(rows)

@@ -1,6 +1,6 @@
-"""Compiled loops over the rows of a lookup table: Adam on the rows a batch touches, and what the others missed.
+"""Compiled loops over the rows of a lookup table: Adam on touched rows, and catching up for the others.
 
-Torch has no fused update of some rows; put together from its operations it is slower than updating the whole table.
+Torch has no fused update of some rows; composed of its operations, it is slower than an update of the whole table.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class RowKernels(NamedTuple):
     """The loops for tables of one width.
 
     catch_up(rows, table, first, second, done, powers1, powers2, step, rate, l2)
-        Give `rows` the steps from `done` to `step` in which they had no gradient but that of their decay.
+        Give `rows` the steps from `done` to `step` in which their only gradient was that of their decay.
     update(rows, gradients, table, first, second, done, slots, unique, sums, step, rate, l2)
-        One step of Adam for the rows named in `rows`, whose gradients are first added up.
+        Take one step of Adam for the rows named in `rows`, whose gradients are first summed.
 
     rows, gradients        [N], float32 [N, D]
     table, first, second   float32 [V, D]: weights and moments
     done                   int32 [V]: the step a row has reached
-    powers1, powers2       float64: of BETA1 and BETA2, by twice the exponent, up to `2 * step`
-    slots                  int32 [V], -1 everywhere, and again when it returns
-    unique, sums           int32 [N], float32 [N, D]: room to work in
+    powers1, powers2       float64: powers of BETA1 and BETA2, by twice the exponent, up to `2 * step`
+    slots                  int32 [V], -1 everywhere, and again on return
+    unique, sums           int32 [N], float32 [N, D]: buffers
     """
 
     catch_up: Callable[..., None]
@@ -43,7 +43,7 @@ class RowKernels(NamedTuple):
 
 @cache
 def row_kernels(width: int) -> RowKernels:
-    """The loops for rows of `width` numbers."""
+    """Return the loops for rows of `width` numbers."""
 
     @compiled
     def catch_up(
@@ -59,7 +59,7 @@ def row_kernels(width: int) -> RowKernels:
         l2: float,
     ) -> None:
         # Adam with a constant gradient g over n steps: the first moments are a geometric series, the second moment
-        # and the bias corrections are taken in the middle of the block. Blocks grow as 1, 1, 2, 4, ...: a row that
+        # and the bias corrections are those in the middle of the block. Blocks grow as 1, 1, 2, 4, ...: a row that
         # missed k steps costs log2(k) blocks instead of k steps, and a short absence is followed exactly but for that.
         decay = np.float32(l2)
         one, eps, zero = np.float32(1.0), np.float32(EPS), np.float32(0.0)
@@ -106,7 +106,7 @@ def row_kernels(width: int) -> RowKernels:
                         moved = weight - pace * (momenta[d] * series + pull * steady)
                         momentum = fade1 * momenta[d] + (one - fade1) * pull
                         if crossing and moved * weight <= zero:
-                            # Explicit steps this long would swing ever wider about zero, where dense Adam rests.
+                            # Explicit steps this long would oscillate ever wider around zero, where dense Adam stays.
                             moved = zero
                             momentum = zero
                         weights[d] = moved
@@ -171,6 +171,6 @@ def row_kernels(width: int) -> RowKernels:
 
 
 def powers_to(step: int) -> tuple[Any, Any]:
-    """BETA1 and BETA2 to the powers 0, 1/2, 1, ... `step`, float64 `[2 * step + 2]` each."""
+    """Return BETA1 and BETA2 to the powers 0, 1/2, 1, ... `step`, float64 `[2 * step + 2]` each."""
     exponents = 0.5 * np.arange(2 * step + 2)
     return BETA1**exponents, BETA2**exponents

@@ -1,4 +1,4 @@
-"""One gradient step per batch: what every training is made of."""
+"""One gradient step per batch, the common part of all trainings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def train_rows(
     optimizers: Sequence[TableTrainer],
     settings: TrainingSettings = TrainingSettings(),
 ) -> int:
-    """One step per batch, with the loss and the longest gradient of `settings`; returns the steps taken."""
+    """Take one step per batch, with the loss and the gradient limit of `settings`, and return the steps taken."""
     network.train()
     total = LOSSES[settings.loss] if network.branched else mean_loss
     steps = 0
@@ -64,9 +64,9 @@ def train_step(
 
     Args:
         loss: A scalar.
-        optimizers: Of everything that learns.
-        parameters: All that the gradient is measured over, where its length has a limit.
-        gradient_norm: The longest the gradient may be; a longer one is shortened to that, 0 is no limit.
+        optimizers: The optimizers of all parameters that learn.
+        parameters: The parameters whose gradient's norm is limited.
+        gradient_norm: The largest norm of the gradient; a longer one is scaled down to it, and 0 is no limit.
     """
     for optimizer in optimizers:
         optimizer.zero_grad()
@@ -78,7 +78,7 @@ def train_step(
 
 
 def step_of_choices(loss: Tensor, choices: Sequence[Tensor], optimizer: DenseAdam) -> None:
-    """Take one step of the weights of choices alone: the network's gradients are neither needed nor left behind."""
+    """Take one step of the choices' weights alone, without computing or leaving gradients of the network."""
     gradients = torch.autograd.grad(loss, choices)
     for weight, gradient in zip(choices, gradients, strict=True):
         weight.grad = gradient
@@ -86,13 +86,13 @@ def step_of_choices(loss: Tensor, choices: Sequence[Tensor], optimizer: DenseAda
 
 
 def _shorten(parameters: Iterable[nn.Parameter], most: float) -> None:
-    """Scale all gradients by the same factor, so that together they are at most that long."""
+    """Scale all gradients by the same factor, so that their common norm is at most `most`."""
     gradients = []
     for parameter in parameters:
         if parameter.grad is None:
             continue
         if parameter.grad.is_sparse:
-            # A row that a batch reads twice is there twice.
+            # A row that a batch reads twice is in the gradient twice.
             parameter.grad = parameter.grad.coalesce()
         gradients.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
     factor = most / nn.utils.get_total_norm(gradients).clamp_min(most)

@@ -1,4 +1,4 @@
-"""Rows that do not fit in memory: read a window at a time, the next one while the present one is trained on."""
+"""Rows that do not fit in memory: read one window at a time, with the next one read during training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 from autofi.data.features import Features
 from autofi.training.row_source import Period, Rows, cut, whole_periods
 
-#: Blocks of consecutive rows that a window is put together from: so many, that rows that lie together in a sorted
-#: table are trained on among rows from elsewhere.
+#: Blocks of consecutive rows per window: enough that neighboring rows of a sorted table are trained on among rows from
+#: elsewhere.
 BLOCKS = 32
 
 Item = TypeVar("Item")
@@ -26,8 +26,9 @@ Found = TypeVar("Found")
 class WindowedRows:
     """Rows whose features are memory maps; labels (and weights) are in memory.
 
-    select    what a network reads of the features of some rows
-    window    rows that are read at once; twice as many are held
+    Attributes:
+        select: A function from the features of some rows to the network's inputs.
+        window: Rows that are read at once; twice as many are held.
     """
 
     features: Features
@@ -54,11 +55,11 @@ class WindowedRows:
     def shuffled(
         self, generator: torch.Generator, *, index: Tensor | None = None, periods: int = 1
     ) -> list[Period]:
-        """Blocks of consecutive rows in random order, several to a window, whose rows are in random order."""
+        """Return blocks of consecutive rows in random order, several per window, whose rows are in random order."""
         rows = torch.arange(len(self)) if index is None else index
         if len(rows) <= self.window:
             return whole_periods(len(self), generator, index, periods)
-        # Windows are even, and whole within a period: none is read twice or left with a few rows.
+        # Windows are even, and do not cross periods: none is read twice or left with a few rows.
         windows = -(-len(rows) // (self.window * periods)) * periods
         blocks = rows.tensor_split(min(windows * BLOCKS, len(rows)))
         found: list[Tensor] = []
@@ -82,13 +83,13 @@ class WindowedRows:
             del rows
 
     def _read(self, index: Tensor) -> tuple[Rows, Tensor]:
-        """The rows of an index as they lie in the file, and where each of the index is among them."""
+        """Return the rows of an index in the order of the file, and the position of each of the index among them."""
         wanted, places = index.sort()
         order = torch.empty_like(places)
         order[places] = torch.arange(len(places))
         selected: dict[str, Tensor] = {}
         done = 0
-        # About a block at a time, so that what operators select on the way is small beside the window.
+        # About a block at a time, so that the operators' intermediate selections are small next to the window.
         ends = (wanted // (self.window // BLOCKS + 1)).diff().nonzero().flatten() + 1
         for part in wanted.tensor_split(ends):
             first, last = (int(part[0]), int(part[-1]) + 1) if len(part) else (0, 0)
@@ -103,7 +104,7 @@ class WindowedRows:
 
 
 def read_ahead(read: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
-    """`map(read, items)`, with one more being read in another thread while the last given is used."""
+    """Yield `map(read, items)`, with the next item read in another thread while the last one is used."""
     waiting = iter(items)
     with ThreadPoolExecutor(1) as reader:
         coming = [reader.submit(read, item) for item in itertools.islice(waiting, 1)]

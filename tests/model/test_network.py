@@ -270,7 +270,7 @@ def test_what_is_kept_keeps_its_streams_and_every_field_they_read() -> None:
     masked = network(network.select(FEATURES), mask_of(network, vectors))
     torch.testing.assert_close(small(small.select(FEATURES)), masked, rtol=1e-10, atol=1e-10)
     assert set(small.state_dict()) <= set(network.state_dict())
-    with pytest.raises(InvalidArchitectureError, match="cross_network, linear read every field"):
+    with pytest.raises(InvalidArchitectureError, match="cross_network, linear would lack fields"):
         network.keep({**vectors, "embedding": [(0,)]})
 
 

@@ -65,7 +65,7 @@ def test_its_size_is_the_published_one() -> None:
 
 def test_one_field_has_no_pairs() -> None:
     kind = get_stream("bilinear_interactions")
-    with pytest.raises(SearchSpaceError, match="pairs of field vectors: found 1 field"):
+    with pytest.raises(SearchSpaceError, match="bilinear_interactions has 1 field"):
         kind(StreamInputs(fields=("user",), rows=(7,), dim=6), kind.settings_of({}))
 
 

@@ -60,5 +60,5 @@ def test_its_gradient_is_that_of_finite_differences() -> None:
 
 def test_one_field_alone_is_refused() -> None:
     inputs = StreamInputs(fields=("user", "tags"), rows=(7, 0), dim=4)
-    with pytest.raises(SearchSpaceError, match="two fields with an embedding: found 1"):
+    with pytest.raises(SearchSpaceError, match="with an embedding: 1, but field-aware vectors need two"):
         FFM(inputs, FFMSettings())

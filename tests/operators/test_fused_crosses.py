@@ -93,7 +93,7 @@ def test_the_exponential_network_doubles_the_order_with_every_layer(layers: int,
 
 
 def test_illegal_settings_are_refused() -> None:
-    with pytest.raises(SearchSpaceError, match="found 0 linear_layers and 0 exponential_layers"):
+    with pytest.raises(SearchSpaceError, match="fused_crosses has 0 linear_layers and 0 exponential_layers"):
         build("fused_crosses", {"linear_layers": 0, "exponential_layers": 0})
-    with pytest.raises(SearchSpaceError, match="found 2 heads and width 6"):
+    with pytest.raises(SearchSpaceError, match="fused_crosses has 2 heads and width 6"):
         build("fused_crosses", {"heads": 2})

@@ -112,12 +112,12 @@ def test_fields_without_lists_are_looked_up_alone() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"heights": (3,)}, "have a number a level: found 2 channels and 1 heights"),
-        ({"heights": (3, 2)}, "are odd.*found 2; take 1 or 3"),
+        ({"heights": (3,)}, "has 2 channels and 1 heights;.* one number per level"),
+        ({"heights": (3, 2)}, "has a height of 2, but heights are odd.*; take 1 or 3"),
         ({"pools": (2, 3)}, "a pool of 3 at level 2, which has 2 of 4 fields left"),
         (
             {"order": ("user", "item", "hour")},
-            "names every field.*found user, item, hour for user, item, hour, tags",
+            "has the order user, item, hour for the fields user, item, hour, tags; list every",
         ),
         ({"order": ("user", "item", "hour", "hour")}, "names every field.*once"),
     ],

@@ -103,12 +103,12 @@ def test_a_composite_projection_of_one_token_each_is_that_of_fields() -> None:
 
 
 def test_heads_divide_the_width() -> None:
-    with pytest.raises(SearchSpaceError, match="found width 9 and 2 heads"):
+    with pytest.raises(SearchSpaceError, match="has width 9 and 2 heads"):
         build("heterogeneous_attention", {"width": 9, "heads": 2})
 
 
 def test_a_field_projection_has_no_factors() -> None:
-    with pytest.raises(SearchSpaceError, match="found rank 4 and projection 'field'; set projection"):
+    with pytest.raises(SearchSpaceError, match="has rank 4 and projection 'field'; set projection"):
         build("heterogeneous_attention", {"projection": "field", "rank": 4})
 
 

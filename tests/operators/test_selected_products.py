@@ -36,9 +36,9 @@ def test_the_vectors_of_the_fields_say_nothing() -> None:
 @pytest.mark.parametrize(
     ("crosses", "message"),
     [
-        ([["user", "tags"]], "have an embedding and codes: found 'tags'"),
-        ([["user", "user"]], "two fields or more, each once: found user, user"),
-        ([["user"]], "two fields or more, each once: found user"),
+        ([["user", "tags"]], "has 'tags', which is no field with an embedding and codes"),
+        ([["user", "user"]], "cross of user, user; name two or more fields, each once"),
+        ([["user"]], "cross of user; name two or more fields, each once"),
     ],
 )
 def test_what_cannot_be_multiplied_is_refused(crosses: list[list[str]], message: str) -> None:

@@ -86,5 +86,5 @@ def test_fields_attend_to_each_other(settings: dict[str, Any]) -> None:
 
 
 def test_heads_divide_the_width() -> None:
-    with pytest.raises(SearchSpaceError, match="found width 9 and 2 heads"):
+    with pytest.raises(SearchSpaceError, match="has width 9 and 2 heads"):
         build("self_attention", {"width": 9, "heads": 2})

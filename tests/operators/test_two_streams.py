@@ -43,10 +43,10 @@ def test_two_gated_mlps_are_fused_head_by_head() -> None:
 
 
 def test_a_context_is_a_field_with_a_vector() -> None:
-    with pytest.raises(SearchSpaceError, match="'itm' is none.*item"):
+    with pytest.raises(SearchSpaceError, match="context 'itm', which is no field.*item"):
         build("two_streams", {"gates": (3,), "first_context": ("itm",)})
 
 
 def test_heads_divide_both_widths() -> None:
-    with pytest.raises(SearchSpaceError, match="found 3 heads and a width of 4"):
+    with pytest.raises(SearchSpaceError, match="has 3 heads and a width of 4"):
         build("two_streams", {"first": (4,), "second": (3,), "heads": 3})

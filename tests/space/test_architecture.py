@@ -128,7 +128,7 @@ def test_layout_names_the_slots_of_each_operator() -> None:
 
 
 def test_what_cannot_be_built_is_refused() -> None:
-    with pytest.raises(InvalidArchitectureError, match="found none"):
+    with pytest.raises(InvalidArchitectureError, match="no field and no pair"):
         Architecture(fields={})
     with pytest.raises(InvalidArchitectureError, match="'memorize_embedding' at ad"):
         Architecture(fields={"ad": ("memorize_embedding",)})
@@ -143,10 +143,10 @@ def test_branches_go_with_their_losses() -> None:
     crosses = {"fused_crosses": {}}
     tri = TrainingSettings(loss="tri_bce")
     assert Architecture(fields=fields, streams=crosses, training=tri).training.loss == "tri_bce"
-    with pytest.raises(InvalidArchitectureError, match="found no stream with branches and members 1"):
+    with pytest.raises(InvalidArchitectureError, match="no stream with branches and readout.members 1"):
         Architecture(fields=fields, streams={"fm": {}}, training=tri)
-    with pytest.raises(InvalidArchitectureError, match="found fused_crosses and members 4"):
+    with pytest.raises(InvalidArchitectureError, match="has fused_crosses and readout.members 4"):
         Architecture(fields=fields, streams=crosses, readout=ReadoutSizes(members=4), training=tri)
-    with pytest.raises(InvalidArchitectureError, match="found factorized_blocks, fused_crosses and"):
+    with pytest.raises(InvalidArchitectureError, match="has factorized_blocks, fused_crosses and"):
         Architecture(fields=fields, streams={**crosses, "factorized_blocks": {}}, training=tri)
     assert Architecture(fields=fields, streams=crosses, readout=ReadoutSizes(members=4)).readout.members == 4

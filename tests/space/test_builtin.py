@@ -62,18 +62,20 @@ def test_a_comparison_trains_it_beside_the_known_models(folder: Path, tmp_path: 
 @pytest.mark.parametrize(("name", "whose"), [("dnn", "a built-in one"), ("catboost", "boosted trees")])
 def test_a_name_means_the_same_everywhere(folder: Path, name: str, whose: str) -> None:
     (folder / f"{name}.yaml").write_text(OURS.replace("ours", name))
-    with pytest.raises(SearchSpaceError, match=f"has that of {whose}, '{name}'; rename it"):
+    with pytest.raises(SearchSpaceError, match=f"has the name of {whose}, '{name}'; rename it"):
         named_spaces()
 
 
 def test_the_name_within_is_that_of_the_file(folder: Path) -> None:
     (folder / "ours.yaml").rename(folder / "theirs.yaml")
-    with pytest.raises(SearchSpaceError, match="key 'name': is that of its file, 'theirs'; found 'ours'"):
+    with pytest.raises(
+        SearchSpaceError, match="key 'name': 'ours' is not the name of its file; set 'theirs'"
+    ):
         load_space("theirs")
     assert load_space(folder / "theirs.yaml").name == "ours"
 
 
 def test_the_folder_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "gone"))
-    with pytest.raises(SearchSpaceError, match="found none at .*gone'; correct it or unset it"):
+    with pytest.raises(SearchSpaceError, match="names '.*gone', which is no folder; .* unset it"):
         named_spaces()

@@ -67,7 +67,7 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
         ({"streams": {"cross": {}}}, "No stream named 'cross'"),
         ({"streams": {"choices": [{}, {"fm": {"layers": 2}}]}}, "'fm' has no setting 'layers'"),
         ({"streams": {"fm": {}}, "fields": {"forms": ["statistics"]}}, "add 'embedding' to fields.forms"),
-        ({"readout": {"name": "none"}}, "leaves the logit to streams"),
+        ({"readout": {"name": "none"}}, "no stream gives a logit"),
         (
             {"sizes": {"embedding_dim": "ten"}},
             "'sizes', setting 'embedding_dim': .* valid integer.*; found 'ten'",
@@ -94,7 +94,7 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
             {"training": {"batch_size": {"low": 512, "high": 4096}}},
             "range is of fractions: found 512 to 4096; list",
         ),
-        ({"readout": {"batch_norm": {"low": 0, "high": 1}}}, "'readout.batch_norm' is no fraction"),
+        ({"readout": {"batch_norm": {"low": 0, "high": 1}}}, "'readout.batch_norm' has the range 0 to 1"),
         ({"training": {"gate_rewind": {"choices": [0, 8]}}}, "found 8, and 8 of them"),
         ({"starts": [{"pairs": "rate"}]}, "variant of the pairs, not 'rate': did you mean 'rates'"),
         ({"starts": [{"training.epoch": 3}]}, "not 'training.epoch': Known: fields, pairs, products"),
@@ -147,7 +147,7 @@ def test_a_fraction_that_is_whole_keeps_its_fingerprint(tmp_path: Path) -> None:
 def test_unknown_names_and_files_say_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(SearchSpaceError, match="did you mean 'optinter'"):
         load_space("optintr")
-    with pytest.raises(SearchSpaceError, match="found none at"):
+    with pytest.raises(SearchSpaceError, match="There is no search space file"):
         load_space(tmp_path / "absent.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: [")
