@@ -1,4 +1,4 @@
-"""The mixture of every pair's forms, the input of the head in OptInter's supernet: `w_m · memorized + w_f · product`."""
+"""The mixture of every pair's forms, `w_m · memorized + w_f · product`: the input of the head in OptInter's supernet."""
 
 from __future__ import annotations
 

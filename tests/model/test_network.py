@@ -275,7 +275,7 @@ def test_what_is_kept_keeps_its_streams_and_every_field_they_read() -> None:
 
 
 def test_streams_need_vectors() -> None:
-    with pytest.raises(InvalidArchitectureError, match="no field has an embedding"):
+    with pytest.raises(InvalidArchitectureError, match="No field has an embedding"):
         make({"statistics": [(1,)]}, READOUTS[0], streams={"fm": {}})
 
 

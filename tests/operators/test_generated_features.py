@@ -119,7 +119,10 @@ def test_fields_without_lists_are_looked_up_alone() -> None:
             {"order": ("user", "item", "hour")},
             "has the order user, item, hour for the fields user, item, hour, tags; list every",
         ),
-        ({"order": ("user", "item", "hour", "hour")}, "names every field.*once"),
+        (
+            {"order": ("user", "item", "hour", "hour")},
+            "has the order user, item, hour, hour for.*every field that has a vector once",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -65,7 +65,7 @@ def test_operators_say_it_too() -> None:
     for name in ("gated_embedding", "gated_field"):
         assert "not by gradient" in OPERATORS[name].differs
     assert "history" in OPERATORS["quadratic"].differs
-    assert "codes of vocabularies" in OPERATORS["unified_embedding"].differs
+    assert "codes of fitted vocabularies" in OPERATORS["unified_embedding"].differs
     told = operators_markdown([OPERATORS["quadratic"]]).splitlines()[-1]
     assert told.endswith(f"{OPERATORS['quadratic'].summary} ({OPERATORS['quadratic'].differs}) |")
 
