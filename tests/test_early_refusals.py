@@ -45,7 +45,7 @@ FILES = {
     "search test": ([*SEARCH, "--test", "tst.csv"], "'tst.csv' does not"),
     "search SQL": (["search", "sqlite:///no.db", "--query", "SELECT 1"], "no.db is not there"),
     "search a glob": (["search", "no*.csv"], "matches none"),
-    "search a space": ([*SEARCH, "--space", "spce.yaml"], "no search space file 'spce.yaml'"),
+    "search a space": ([*SEARCH, "--space", "spce.yaml"], "found none at 'spce.yaml'"),
     "search a study's name": ([*SEARCH, "--study", "../x"], "'../x': a study's name has 1 to 120"),
     "search a study named as a file": (
         [*SEARCH, "--storage", "s.db", "--study", "clicks.csv"],

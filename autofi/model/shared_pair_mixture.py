@@ -1,4 +1,4 @@
-"""The mixture of every pair's forms, `w_m · memorized + w_f · product`: the input of the head in OptInter's supernet."""
+"""The mixture of every pair's forms, `w_m · memorized + w_f · product`: the head's input in OptInter's supernet."""
 
 from __future__ import annotations
 
