@@ -90,7 +90,7 @@ def test_a_search_that_comes_to_nothing_better_ends_and_says_so(folder: Path) ->
     with StudyStore(resolve_storage(study.storage)) as store:
         handle = store.open("plateau")
         stopped, trials = handle.stage("stopped"), handle.trials()
-    assert stopped is not None and stopped["reason"] == "none of the last 3 trials came to anything better"
+    assert stopped is not None and stopped["reason"] == "none of the last 3 trials was better"
     values = [trial.value or 0.0 for trial in trials]
     assert len(values) < 40
     assert values.index(max(values)) == len(values) - 4

@@ -1,8 +1,7 @@
-"""Gradient-boosted trees as baselines, trained on the rows, stopped on the part and scored by the measures of
-every other trial.
+"""Gradient-boosted trees as baselines, trained on the same rows and scored by the same metrics as trials.
 
-Both libraries are offered the columns in several forms (see `FORMS`) and keep the one with the best
-validation AUC: which form suits them differs by data set far more than their settings do.
+Both libraries are offered the columns in several forms (see `FORMS`) and keep the one with the best validation AUC: the
+best form differs between data sets far more than the best settings do.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ FORMS: dict[str, tuple[Form, ...]] = {
     "lightgbm": ("categorical", "mixed", "numbers"),
     "catboost": ("mixed", "both"),
 }
-"""What each library tries.
+"""The forms that each library tries.
 
-categorical  every field by its code, as a native categorical column
-mixed        fields that read as numbers by their value and training count, the others as categorical
-numbers      fields that read as numbers by their value, and every field by its training count
-both         every field as categorical, and fields that read as numbers by their value too
+- categorical: every field by its code, as a native categorical column
+- mixed: fields that read as numbers by their value and training count, the others as categorical
+- numbers: fields that read as numbers by their value, and every field by its training count
+- both: every field as categorical, and fields that read as numbers by their value too
 
-A training count says what a code in a number's place would, without its accidents: the order among ties, and
-the code of values unseen in training, whose count is 0.
+A training count tells what a code used as a number would, without its accidents: the order among ties, and the
+code of values unseen in training, whose count is 0.
 """
 
 _ROUNDS = {"lightgbm": 2000, "catboost": 1000}
@@ -50,10 +49,10 @@ _PATIENCE = 50
 
 @dataclass(frozen=True)
 class TreeResult:
-    """The best form of one library: its predicted probabilities of every part with rows but train.
+    """The best form of one library, with its predicted probabilities of every part with rows except train.
 
-    `valid_auc` and `valid_logloss` use the validation rows' weights where the data has any. `iterations` are
-    the trees kept, `seconds` the time over all forms, `size_bytes` the model as its library saves it.
+    `valid_auc` and `valid_logloss` use the validation rows' weights if the data has any. `iterations` is the number of
+    trees kept, `seconds` the time over all forms, `size_bytes` the size of the model as its library saves it.
     """
 
     name: str
@@ -68,7 +67,7 @@ class TreeResult:
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns of one form side by side; `categorical` says which are codes."""
+    """The columns of one form side by side; `categorical` tells which are codes."""
 
     values: npt.NDArray[np.floating[Any]]
     categorical: npt.NDArray[np.bool_]
@@ -76,7 +75,7 @@ class _Columns:
 
 @dataclass(frozen=True)
 class _Part:
-    """Columns with what belongs to their rows."""
+    """Columns with the labels and weights of their rows."""
 
     columns: _Columns
     labels: npt.NDArray[np.float32]
@@ -85,7 +84,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Booster:
-    """A trained model: what it predicts for rows in its form, how many trees it keeps, how large it is."""
+    """A trained model: its predictions for rows in its form, its number of trees and its size."""
 
     predict: Callable[[_Columns], Floats]
     iterations: int
@@ -94,7 +93,7 @@ class _Booster:
 
 @dataclass(frozen=True)
 class _Setting:
-    """`deadline` in seconds of the monotonic clock."""
+    """The settings of a training; `deadline` is in seconds of the monotonic clock."""
 
     rounds: int
     seed: int
@@ -117,14 +116,21 @@ def fit_trees(
 ) -> TreeResult:
     """Train `name` ("lightgbm" or "catboost") in each of its forms and keep the best by validation AUC.
 
-    `forms` are those to try instead of all, `parameters` the library's own in place of what stands here.
+    Only "valid" chooses the form and the number of trees.
 
-    `raw_numbers` [N, Q] are the exact values of the fields in `dataset.encoder.number_fields`, NaN where
-    missing; without them trees see the piecewise-linear positions, which keep the order but saturate beyond
-    the training range. `time_limit` in seconds is shared over the forms: a form whose share runs out keeps
-    the best of the trees it has, at least one, and the clock is not read while a library takes in its rows.
-    Only "valid" chooses the form and the number of trees. Raises ConfigError, DataError and
-    MissingDependencyError.
+    Args:
+        forms: Forms to try instead of all.
+        parameters: The library's own parameters instead of the ones here.
+        raw_numbers: The exact values of the fields in `dataset.encoder.number_fields`, `[N, Q]`, NaN if missing.
+            Without them trees see the piecewise-linear positions, which keep the order but saturate outside the
+            training range.
+        time_limit: Seconds, shared between the forms: a form whose share runs out keeps the best of its trees, at least
+            one. The clock is not read while a library takes in its rows.
+
+    Raises:
+        ConfigError: The name is unknown.
+        DataError: Rows or a class are missing, or the library refuses the rows.
+        MissingDependencyError: The library is not installed.
     """
     if name not in FORMS:
         raise ConfigError(f"Unknown tree baseline '{name}'; {nearest(name, FORMS)}")
@@ -177,19 +183,22 @@ def _check(dataset: EncodedDataset, raw_numbers: Floats | None) -> None:
     for part in ("train", "valid"):
         rows = dataset.parts.get(part, slice(0, 0))
         if rows.stop <= rows.start:
-            raise DataError(f"A tree baseline needs rows in '{part}': found none; change the split.")
+            raise DataError(f"'{part}' has no rows, which a tree baseline needs; change the split.")
         if len(np.unique(dataset.labels[rows])) < 2:
             raise DataError(
-                f"A tree baseline needs both classes in '{part}': every label is "
-                f"{dataset.labels[rows][0]:g}; check the target column or the split."
+                f"Every label in '{part}' is {dataset.labels[rows][0]:g}, and a tree baseline needs both classes; "
+                "check the target column or the split."
             )
     expected = (len(dataset.ids), len(dataset.encoder.number_fields))
     if raw_numbers is not None and raw_numbers.shape != expected:
-        raise DataError(f"raw_numbers must have shape {expected}: found {raw_numbers.shape}.")
+        raise DataError(f"raw_numbers has shape {raw_numbers.shape}; give shape {expected}.")
 
 
 def distinct_forms(name: str, dataset: EncodedDataset) -> tuple[Form, ...]:
-    """Without numbers `mixed` and `both` are `categorical`; with numbers only, `mixed` is `numbers`."""
+    """Return the forms that differ for this data.
+
+    Without numbers `mixed` and `both` are `categorical`; with numbers only, `mixed` is `numbers`.
+    """
     numbers = len(dataset.encoder.number_fields)
     same: dict[Form, Form] = {}
     if numbers == 0:
@@ -200,7 +209,7 @@ def distinct_forms(name: str, dataset: EncodedDataset) -> tuple[Form, ...]:
 
 
 def _columns(dataset: EncodedDataset, rows: slice, form: Form, raw_numbers: Floats | None) -> _Columns:
-    """The columns of `form`: codes, then values, then counts; float32 where that holds them all exactly."""
+    """Return the columns of `form`: codes, then values, then counts; float32 if that holds them all exactly."""
     encoder = dataset.encoder
     names = [field.name for field in encoder.schema.fields]
     numbers = [names.index(field) for field in encoder.number_fields]
@@ -244,7 +253,7 @@ def _fit_lightgbm(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
                 environment.iteration, environment.evaluation_result_list
             )
 
-    # After `record_evaluation` (20) and `early_stopping` (30), or the last tree would go unmeasured.
+    # It runs after `record_evaluation` (20) and `early_stopping` (30), or the last tree would not be measured.
     vars(stop_in_time)["order"] = 40
     measured: dict[str, dict[str, list[float]]] = {}
     training = dataset(train)
@@ -267,7 +276,7 @@ def _fit_lightgbm(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
             stop_in_time,
         ],
     )
-    # Whoever ended the training, patience or the clock: keep the trees up to the best of those measured.
+    # Whether patience or the clock ended the training, keep the trees up to the best evaluation.
     kept = int(np.argmax(measured["valid"]["auc"])) + 1
     return _Booster(
         predict=lambda columns: np.asarray(
@@ -319,7 +328,7 @@ def _fit_catboost(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
 
 
 def _frame(columns: _Columns) -> pd.DataFrame:
-    """CatBoost takes categories only as integers or strings, so the columns need types of their own."""
+    """Return a frame in which codes have integer types: CatBoost takes categories only as integers or strings."""
     return pd.DataFrame(
         {
             str(position): values.astype(np.int32) if is_code else values
@@ -342,7 +351,7 @@ def _library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
-            f"The baseline '{name}' needs a package that is not installed: pip install 'autofi[baselines]'."
+            f"The package of the baseline '{name}' is not installed; pip install 'autofi[baselines]'."
         ) from error
 
 

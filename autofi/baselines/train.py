@@ -1,4 +1,4 @@
-"""The models that a search is compared with: which there are, their trainings, and those that are recorded."""
+"""Baselines, the models that a search is compared with: their names, trainings and records."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from autofi.space.builtin import DEFAULT_BASELINES, TREES
 from autofi.space.load import load_named_spaces
 from autofi.store import ModelRole, StudyHandle
 
-#: Seconds a tree baseline may take: as long as the whole search took, within these bounds.
+#: The fewest and most seconds of a tree baseline, which otherwise has as long as the whole search took.
 TREE_SECONDS = (20.0, 120.0)
 
 
 def default_baselines(progress: Progress) -> tuple[str, ...]:
-    """The baselines of every search; trees only where they are installed."""
+    """Return the baselines of every search, with trees only if they are installed."""
     missing = [name for name in TREES if importlib.util.find_spec(name) is None]
     if missing:
         progress.note(
@@ -39,14 +39,19 @@ def default_baselines(progress: Progress) -> tuple[str, ...]:
 
 
 def check_baselines(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of trees or of single-point spaces; anything else is refused."""
+    """Return the names if they are trees or single-point spaces.
+
+    Raises:
+        SearchSpaceError: A name is unknown.
+        MissingDependencyError: The package of a baseline is not installed.
+    """
     known = {*TREES, *(name for name, space in load_named_spaces().items() if space.single)}
     for name in names:
         if name not in known:
             raise SearchSpaceError(f"No baseline named '{name}': {nearest(name, known)}")
         if name in TREES and importlib.util.find_spec(name) is None:
             raise MissingDependencyError(
-                f"The baseline '{name}' needs a package: pip install 'autofi[baselines]'."
+                f"The package of the baseline '{name}' is not installed; pip install 'autofi[baselines]'."
             )
     return tuple(dict.fromkeys(names))
 
@@ -61,9 +66,9 @@ def run_baselines(
     seconds: float,
     progress: Progress,
 ) -> None:
-    """Every baseline once; the best of them by validation with as many seeds as the winner.
+    """Train every baseline once, and the best of them by validation rows with as many seeds as the winner.
 
-    Trees read a whole table at once: where rows are kept in files, they are left out.
+    Trees read a whole table at once: if rows are kept in files, trees are left out.
     """
     if bench.dataset.nbytes > memory_limit() and set(names) & set(TREES):
         progress.note(
@@ -94,7 +99,7 @@ def _train(
     seconds: float,
     progress: Progress,
 ) -> None:
-    """Baselines by name and seed; what one of them raises, once all others are trained and kept."""
+    """Train baselines by name and seed; an error of one is raised after all others are trained and kept."""
     failed = train_baselines(handle, bench, wanted, seconds=seconds, progress=progress)
     for error in failed.values():
         raise error
@@ -110,11 +115,15 @@ def train_baselines(
     training: Mapping[str, Mapping[str, Any]] | None = None,
     go_on: Callable[[], bool] = lambda: True,
 ) -> dict[tuple[str, int], Exception]:
-    """Baselines by name and seed that are not recorded yet; test is read, so call it when the winner is chosen.
+    """Train baselines that are not recorded yet, by name and seed, and return those that failed with their errors.
 
-    Trees one by one, then networks, `bench.jobs` of them at once. `seconds` is what the search took: trees, which try
-    several forms of their own, may take as long. Networks take the settings of `training`, by name, instead of their
-    spaces'. `go_on` is asked before each begins. Returns those that failed, with what they raised: the others go on.
+    Test rows are read, so call it when the winner is chosen. Trees are trained one by one, then networks, `bench.jobs`
+    of them at once. When one fails the others continue.
+
+    Args:
+        seconds: The time of the search: trees, which try several forms of their own, may take as long.
+        training: Settings of networks by name, instead of their spaces'.
+        go_on: Called before each begins; returns False to begin no other.
     """
     architectures = {
         name: None if name in TREES else _trained_as(baseline(name, bench), (training or {}).get(name, {}))
@@ -157,7 +166,7 @@ def train_baselines(
 
 
 def _trained_as(architecture: Architecture, training: Mapping[str, Any]) -> Architecture:
-    """With these settings of training instead of its own."""
+    """Return the architecture with these training settings instead of its own."""
     return replace(architecture, training=replace(architecture.training, **training))
 
 

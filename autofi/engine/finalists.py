@@ -1,5 +1,7 @@
-"""Finals: the leaders, and what one training cannot tell apart from them, are trained with more seeds and judged by
-their mean; see `autofi.records.best_trial`."""
+"""Finals: the leaders and their equals are trained with more seeds and judged by their mean.
+
+See `autofi.records.best_trial`.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,17 @@ from autofi.records.models import record_training, recorded
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
 
-#: Trainings a finalist is judged by, its trial among them.
+#: The trainings that a finalist is judged by, including its trial.
 SEEDS = 3
 
 
 def run_finals(
     handle: StudyHandle, bench: Workbench, *, seed: int, deadline: float | None, progress: Progress
 ) -> None:
-    """Train every finalist with SEEDS - 1 further seeds that are not recorded yet; test is not read.
+    """Train every finalist with SEEDS - 1 further seeds that are not recorded yet; test rows are not read.
 
-    A small validation part picks, among architectures that differ by less than chance, the one with the luckiest
-    seed. Nothing is trained where one trial leads and has no equal, nor after `deadline`.
+    Among architectures that differ by less than chance, a small validation part picks the one with the luckiest seed.
+    Nothing is trained if one trial leads and has no equal, nor after `deadline`.
     """
     found = finalists(handle)
     if len(found) < 2:
@@ -34,7 +36,7 @@ def run_finals(
         trial.number: recorded(handle, ModelRole.FINALIST, "finalist", trial.architecture_id, refit=False)
         for trial in found
     }
-    # Seed by seed, so that a deadline leaves all finalists judged by the same seeds as far as it can.
+    # Train seed by seed, so that after a deadline all finalists have the same seeds as far as possible.
     tasks = [
         Training(Architecture.from_json(trial.architecture), seed + number)
         for number in range(1, SEEDS)

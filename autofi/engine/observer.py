@@ -1,4 +1,4 @@
-"""The interface through which a search tells what it comes to; nothing here knows what shows it."""
+"""The interface through which a search reports its progress, without knowing what shows it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ class SearchObserver(Protocol):
     """An observer of a search, such as the notes of a dashboard; it is called in the thread of the search."""
 
     def proposal_made(self, handle: StudyHandle, proposal: Proposal) -> None:
-        """Show what came before the first trial: it is all done."""
+        """Show the work before the first trial, which is complete."""
 
     def trial_measured(self, handle: StudyHandle, number: int) -> None:
-        """Show what a trial leaves behind: its predictions are kept, and it is about to end."""
+        """Show a trial whose predictions are stored and which is about to end."""
 
     def trial_ended(self, handle: StudyHandle, number: int) -> None:
         """Show a trial that is complete, pruned or failed."""
 
     def trials_counted(self, handle: StudyHandle, ended: int) -> None:
-        """Show where the study stands: so many of its trials have ended, whoever measured them."""
+        """Show the state of the study: how many of its trials have ended, in any process."""
 
     def trials_done(self, handle: StudyHandle) -> None:
-        """Show the study's trials: no further one begins."""
+        """Show the study's trials; no further one begins."""
 
     def models_trained(self, handle: StudyHandle) -> None:
-        """Show the models beside the trials: the winner, the baselines or others were trained and recorded."""
+        """Show the models besides the trials: the winner, the baselines or others were trained and recorded."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """An observer that cannot end a search: what it fails to show becomes a note of `progress`."""
+    """An observer that cannot end a search: its errors become notes of `progress`."""
 
     observer: SearchObserver
     progress: Progress

@@ -1,4 +1,4 @@
-"""Open trials, measured: rung by rung where there are several, then recorded with all that they came to."""
+"""Measurement of open trials: rung by rung if there are several, then recorded with their results."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ def measure(
     fidelity: Fidelity,
     observed: Observed,
 ) -> None:
-    """Train the architectures of open trials, rung by rung, and record what they came to.
+    """Train the architectures of open trials, rung by rung, and record the results.
 
-    measured   the trials that are complete: what a training on all rows has to be able to reach
+    Args:
+        measured: The complete trials, which set the bar for a training on all rows.
     """
     progress = observed.progress
     to_beat, latency = auc_to_beat(handle.goals, measured), "latency" in handle.goals.measured
@@ -55,7 +56,7 @@ def measure(
             for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):
                 number = there[task].number
                 if isinstance(outcome, Exception):
-                    # A candidate that diverges or does not fit in memory is a finding, not the end of the search.
+                    # A candidate that diverges or does not fit in memory is a result, not the end of the search.
                     handle.fail_trial(number, outcome)
                     observed.tell(SearchObserver.trial_ended, handle, number)
                     progress.note(f"Trial {number} failed: {outcome}")
@@ -79,7 +80,7 @@ def _advance_rung(
     fidelity: Fidelity,
     observed: Observed,
 ) -> bool:
-    """Record what a trial came to on a rung; whether it goes on to the next one, or is stopped here."""
+    """Record a trial's result on a rung, and return True if it goes on to the next rung or False if it stops."""
     goals = handle.goals
     valid = validation_figures(goals, bench, measured)
     handle.report_rung(number, rung, FACTOR**rung, goals.values(valid | measured.costs.figures()))
@@ -114,7 +115,7 @@ def _finish(
             "valid": valid,
             "table_rows": measured.table_rows,
             **costs,
-            # Without it, `table_bytes` is of an earlier version, which counted trained tables and trees alone.
+            # Without this, `table_bytes` is that of an earlier version, which counted only trained tables and trees.
             "fitted_bytes": measured.costs.fitted_bytes,
             "own_auc": report.own_auc,
             "boosted_share": report.boosted_share,

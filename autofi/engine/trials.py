@@ -1,4 +1,4 @@
-"""Trials of a study: propose, take, measure, record; what the leader of a search and every worker run alike."""
+"""Trials of a study: propose, take, measure and record, alike in the leader of a search and in every worker."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import get_strategy
 from autofi.supernet.proposal import Proposal
 
-#: Seconds between looks at what others do, once there is nothing left to take.
+#: Seconds between checks of other workers when there is nothing left to take.
 POLL_SECONDS = 0.5
 
 
 class Proposer(Protocol):
-    """Who says what is measured next; `Candidates`, or a tuner of NNI around them."""
+    """The source of the next trials: `Candidates`, or a tuner of NNI around them."""
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]: ...
@@ -43,7 +43,7 @@ class Proposer(Protocol):
 def prepare(
     handle: StudyHandle, bench: Workbench, space: SearchSpace, proposal: Proposal, *, progress: Progress
 ) -> Candidates:
-    """The candidates that the study's strategy makes of a proposal, with everything fitted that they read."""
+    """Return the candidates that the study's strategy makes of a proposal, with all their features fitted."""
     settings = SearchSettings.from_json(handle.record.settings)
     strategy, names = get_strategy(settings.strategy), bench.names
     candidates = strategy.candidates(
@@ -66,9 +66,11 @@ def measure_trials(
     check: Callable[[], None] = lambda: None,
     limit: int | None = None,
 ) -> int:
-    """Measure trials until the study's goal is reached and no other worker is busy with it; how many were taken here.
+    """Measure trials until the rule is reached and no other worker is busy, and return how many were taken here.
 
-    `check` is called between trials; with `limit` this worker takes no more than so many trials.
+    Args:
+        check: Called between trials.
+        limit: The most trials that this worker takes.
     """
     goal, settings = StoppingRule.read(handle), SearchSettings.from_json(handle.record.settings)
     progress = observed.progress
@@ -92,7 +94,7 @@ def measure_trials(
             taken += len(opened)
             measure(handle, bench, opened, measured, settings.fidelity, observed)
         elif handle.pending(STAGE):
-            # Others are at work: what they leave behind if they die is taken over here.
+            # Other workers are busy: if they die, their trials are taken over here.
             time.sleep(POLL_SECONDS)
         else:
             reason = reason or goal.reached(handle, ended) or "every architecture of the space is measured"
@@ -102,8 +104,10 @@ def measure_trials(
 
 
 def ended_trials(handle: StudyHandle) -> list[TrialRecord]:
-    """The trials of the search that were measured, or stopped on a rung, by number: what is proposed next must not
-    depend on which was faster."""
+    """Return the trials of the search that were measured, or stopped on a rung, by number.
+
+    The order is by number because the next proposal must not depend on which was faster.
+    """
     ends = (TrialState.COMPLETE, TrialState.PRUNED)
     return [trial for trial in handle.trials() if trial.stage == STAGE and trial.state in ends]
 
@@ -118,9 +122,9 @@ def _take(
     seed: int,
     further: bool,
 ) -> list[RunningTrial]:
-    """Trials to measure at once, taken from nobody else; none where the goal is reached or nothing is left.
+    """Take trials to measure at once, owned by nobody else; none if the rule is reached or nothing is left.
 
-    A trial that a dead worker left comes first, as it was, and others only where `further` ones are to begin.
+    A trial that a dead worker left comes first, unchanged, and others only if `further` ones are to begin.
     """
     lost = handle.take_over(STAGE)
     if lost is not None:
@@ -158,6 +162,6 @@ def _take(
 
 
 def _known(trial: TrialRecord) -> ObservedTrial:
-    """What samplers are told: of a trial that was stopped, what it came to on its last rung."""
+    """Return a trial for samplers: for one that was stopped, its result on its last rung."""
     values = tuple(trial.values.values()) or last_rung(trial)
     return ObservedTrial(trial.params, values, tuple(trial.violations.values()))

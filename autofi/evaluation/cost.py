@@ -1,4 +1,4 @@
-"""What a trained network costs to keep and to run."""
+"""The cost of a trained network: its size, its operations and its latency."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ from autofi.data.features import Features
 from autofi.evaluation.preprocessing_bytes import fitted_bytes
 from autofi.model.network import BOOSTED, Network
 
-#: Seconds of calls before anything is timed, of those in a round, and between two rounds.
+#: Seconds of calls before timing starts, seconds of a round, and seconds between two rounds.
 WARM_UP, ROUND, PAUSE = 0.05, 0.05, 0.1
-#: Calls of a block, of which the median counts.
+#: Calls per block; the median of a block counts.
 BLOCK = 5
-#: Rounds that have to come to no more than AGREE times the least of all, and rounds at most.
+#: The rounds that must come within AGREE times the least of all, and the most rounds.
 AGREEING, MOST_ROUNDS = 5, 25
 AGREE = 1.05
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one network, with the boosted trees that have a weight in it.
+    """The costs of one network, including the boosted trees that have a weight in it.
 
-    parameters   trained numbers of the network
-    table_bytes  bytes that its fields and pairs add to a bundle: lookup tables, vocabularies, crosses, target
-                 statistics, places in shared and gated tables, and boosted trees; dense weights are parameters alone
-    fitted_bytes those of `table_bytes` that are not trained
-    flops        of one row: see `count_flops`
-    latency      microseconds of one row: see `measure_latency`; None where it was not asked for
+    Attributes:
+        parameters: Parameters of the network.
+        table_bytes: Bytes that its fields and pairs add to a bundle: lookup tables, vocabularies, crosses, target
+            encodings, positions in shared and gated tables, and boosted trees; dense weights count as parameters only.
+        fitted_bytes: The part of `table_bytes` that is not trained.
+        flops: Operations for one row; see `count_flops`.
+        latency: Microseconds for one row; see `measure_latency`. None if not asked for.
     """
 
     parameters: int
@@ -47,7 +48,7 @@ class Costs:
     latency: float | None = None
 
     def figures(self) -> dict[str, float]:
-        """What was measured, by the names of objectives."""
+        """Return the measured costs by the names of objectives."""
         found: dict[str, float] = {
             "parameters": self.parameters,
             "table_bytes": self.table_bytes,
@@ -57,7 +58,7 @@ class Costs:
 
 
 def measure_costs(network: Network, builder: FeatureBuilder, *, latency: bool = False) -> Costs:
-    """The costs of a trained network and the builder of its features, on a row whose values are all missing.
+    """Return the costs of a trained network and its feature builder, on a row whose values are all missing.
 
     No cost depends on the values: every look-up reads a row of its table whatever the code is. Lists of values are as
     long as the longest that is read. With `latency` it takes a second longer, or four on a busy machine.
@@ -75,30 +76,30 @@ def measure_costs(network: Network, builder: FeatureBuilder, *, latency: bool = 
 
 
 def count_flops(network: Network, features: Features) -> int:
-    """Operations of the matrix products that the network makes of one row: a multiplication and an addition each.
+    """Return the operations of the network's matrix products for one row, counting multiplications and additions.
 
-    As `torch.utils.flop_counter` counts them: linear layers, batched products, convolutions and attention. Look-ups,
-    sums and element-by-element products are not counted, nor are comparisons in boosted trees: a factorization
-    machine, which is computed from sums and squares, comes to 0, as does a logistic regression.
+    The count is that of `torch.utils.flop_counter`: linear layers, batched products, convolutions and attention. It
+    leaves out look-ups, sums, element-by-element products, and comparisons in boosted trees: a factorization machine,
+    which is computed from sums and squares, has 0, as does a logistic regression.
     """
     selected = _on_device(network, features)
-    # Not in inference mode: the counter hooks into the graph of a parameter that a module is called with.
+    # Inference mode is off, because the counter hooks into the graph of a parameter that a module is called with.
     with _evaluating(network), torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(selected)
     return int(counter.get_total_flops()) // len(features)
 
 
 def measure_latency(network: Network, builder: FeatureBuilder, features: Features) -> float:
-    """Microseconds of one call of the network in evaluation mode, on one thread of the processor, for one row.
+    """Return the microseconds of one call in evaluation mode, for one row, on one thread of the processor.
 
-    The row is encoded already and lies in tensors. Boosted trees that have a weight are called too, on columns that
-    were looked up already. A network on a GPU is measured by a copy of it on the processor.
+    The row is already encoded as tensors. Boosted trees that have a weight are called too, on columns that were already
+    looked up. A network on a GPU is measured through a copy on the processor.
 
     After WARM_UP seconds of calls come rounds of ROUND seconds with a PAUSE between them, where blocks of BLOCK calls
-    are timed call by call; what counts is the least median of all blocks. What another process takes lengthens some
-    calls, which a median leaves out, or whole blocks, of which the least is free, or everything for some tenths of a
-    second: so it goes on until AGREEING rounds have come to the same, or for MOST_ROUNDS. A machine that is never quiet
-    still measures too much, as it may where several trainings run at once; figures of two machines do not compare.
+    are timed call by call; the result is the least median of all blocks. Other processes may delay some calls, which a
+    median leaves out, or whole blocks, the least of which is not affected, or everything for some tenths of a second:
+    so measuring continues until AGREEING rounds agree, or for MOST_ROUNDS. On a machine that is never idle the result
+    is still too high, for example while several trainings run at once; do not compare results of two machines.
     """
     if network.device.type != "cpu":
         network = copy.deepcopy(network).cpu()
@@ -120,7 +121,7 @@ def measure_latency(network: Network, builder: FeatureBuilder, features: Feature
 
 
 def _least_block(call: Callable[[], None], seconds: float) -> float:
-    """The least median of blocks of calls for so many seconds, and at least one block."""
+    """Return the least median of blocks of calls within this many seconds, with at least one block."""
     end = time.perf_counter() + seconds
     least = statistics.median(_seconds(call) for _ in range(BLOCK))
     while time.perf_counter() < end:

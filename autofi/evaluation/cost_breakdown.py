@@ -1,4 +1,4 @@
-"""Where the bytes and parameters of a trained network are: by field, by cross, by operator."""
+"""The bytes and parameters of a trained network by field, by cross and by operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autofi.evaluation.preprocessing_bytes import FittedCost, fitted_costs
 from autofi.model.network import Network
 from autofi.operators.base import Candidate
 
-#: What weights that belong to no operator and no stream are told under.
+#: The name for weights that belong to no operator and no stream.
 READOUT = "readout"
 
 
@@ -22,7 +22,8 @@ READOUT = "readout"
 class TableCost:
     """Rows of a lookup table of `operator` (or stream) for one field, one cross, or all the fields that share them.
 
-    full_rows  how many there were before gates were closed; `rows` where there are no gates
+    Attributes:
+        full_rows: Rows before gates were closed; `rows` without gates.
     """
 
     operator: str
@@ -35,7 +36,7 @@ class TableCost:
 
 @dataclass(frozen=True)
 class WeightCost:
-    """What an operator, a stream or the read-out has beside lookup tables."""
+    """The weights of an operator, a stream or the head outside lookup tables."""
 
     operator: str
     parameters: int
@@ -44,9 +45,10 @@ class WeightCost:
 
 @dataclass(frozen=True)
 class CostBreakdown:
-    """Adds up to `evaluation.cost.Costs` of the same network.
+    """The parts that add up to `evaluation.cost.Costs` of the same network.
 
-    trees_bytes  those of boosted trees that have a weight, as they are saved
+    Attributes:
+        trees_bytes: Bytes of boosted trees that have a weight, in their saved form.
     """
 
     tables: tuple[TableCost, ...]
@@ -56,12 +58,12 @@ class CostBreakdown:
 
     @property
     def trained_bytes(self) -> int:
-        """Of lookup tables and trees: what `table_bytes` was in earlier versions."""
+        """Bytes of lookup tables and trees; the `table_bytes` of earlier versions."""
         return self.trees_bytes + sum(table.bytes for table in self.tables)
 
     @property
     def fitted_bytes(self) -> int:
-        """Of vocabularies, crosses, statistics and places."""
+        """Bytes of vocabularies, crosses, target encodings and positions."""
         return sum(part.bytes for part in self.fitted)
 
     @property
@@ -74,13 +76,13 @@ class CostBreakdown:
 
     @property
     def gated(self) -> tuple[TableCost, ...]:
-        """The tables of which closed gates took rows."""
+        """The tables from which closed gates removed rows."""
         return tuple(table for table in self.tables if table.rows < table.full_rows)
 
     def by_fields(self) -> dict[tuple[str, ...], TableCost]:
-        """Tables added up over operators: a field's under its name alone, a cross's under both, the largest first.
+        """Return tables summed over operators, the largest first.
 
-        `operator` names all of them.
+        A field is under its name alone, a cross under both names; `operator` names all operators.
         """
         found: dict[tuple[str, ...], TableCost] = {}
         for table in self.tables:
@@ -93,12 +95,12 @@ class CostBreakdown:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Self:
-        """What `to_json` gave, also as JSON keeps it."""
+        """Return the breakdown that `to_json` wrote, also after a round trip through JSON."""
         return TypeAdapter(cls).validate_python(payload)
 
 
 def break_down(network: Network, builder: FeatureBuilder) -> CostBreakdown:
-    """The costs of a trained network and the builder of just what it reads."""
+    """Return the costs of a trained network and of the builder of exactly the features it reads."""
     candidates = {**network.operators, **network.streams}
     tables: list[TableCost] = []
     weights = []

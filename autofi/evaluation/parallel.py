@@ -1,7 +1,7 @@
-"""Several trainings at once, each in a process of its own: what fills a GPU that one small network leaves idle.
+"""Several trainings at once, each in its own process, to fill a GPU that one small network leaves idle.
 
-Threads would not do: dropout draws from torch's global random numbers, and the interpreter would hold one training
-back while it launches another's kernels.
+Threads would not do: dropout draws from torch's global random numbers, and the interpreter would hold one training back
+while it launches another's kernels.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from autofi.space.architecture import Architecture
 
 Result = TypeVar("Result", bound=Measurement, covariant=True)
 
-#: What a training that cannot be done raises: it diverges, or it does not fit in memory.
+#: The errors of a training that cannot be done: it diverges, or it does not fit in memory.
 FAILURES = (RuntimeError, MemoryError)
 #: Trainings at once on a GPU: each has an interpreter to feed it, and a context of some hundred MB on the card.
 GPU_JOBS = 4
-#: Arrays of at least so many bytes are mapped by all processes; smaller ones are sent to each.
+#: Arrays of at least this many bytes are mapped by all processes; smaller ones are sent to each.
 SHARED_BYTES = 1 << 20
 
 
 class Task(Protocol[Result]):
-    """A training to be done."""
+    """A training to run."""
 
     @property
     def architecture(self) -> Architecture: ...
@@ -43,7 +43,7 @@ class Task(Protocol[Result]):
 
 @dataclass(frozen=True)
 class Training:
-    """A training that scores validation rows; its network is not kept, what it costs is."""
+    """A training that scores validation rows; its costs are kept, its network is not."""
 
     architecture: Architecture
     seed: int
@@ -64,7 +64,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Retraining:
-    """`Workbench.retrain`: test rows are scored too, and the network is kept."""
+    """A call of `Workbench.retrain`: test rows are scored too, and the network is kept."""
 
     architecture: Architecture
     seed: int
@@ -81,10 +81,13 @@ class Retraining:
 def train_each(
     bench: Workbench, tasks: Sequence[Task[Result]], *, on_evaluation: OnEvaluation | None = None
 ) -> Iterator[tuple[int, Result]]:
-    """The number and the result of every task, as they finish, `bench.jobs` of them at once.
+    """Yield the number and the result of every task, as they finish, with `bench.jobs` of them at once.
 
-    One of FAILURES ends the rest; see `try_each`. `on_evaluation` is told of every training, of several at once by a
-    thread. Raises ConfigError where the system ends a training's process, which it does when memory runs out.
+    One of FAILURES ends the rest; see `try_each`. `on_evaluation` is called for every training, from a thread if there
+    are several.
+
+    Raises:
+        ConfigError: The system ended a training's process, as it does when memory runs out.
     """
     for number, result in try_each(bench, tasks, on_evaluation=on_evaluation):
         if isinstance(result, Exception):
@@ -99,9 +102,10 @@ def try_each(
     on_evaluation: OnEvaluation | None = None,
     go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[tuple[int, Result | Exception]]:
-    """The same, with one of FAILURES in the place of a training's result where it raised that.
+    """Yield results like `train_each`, with one of FAILURES in place of the result of a training that raised it.
 
-    `go_on` is asked before a training begins: when it says no, those that run are finished and no other begins.
+    Args:
+        go_on: Called before a training begins; when it returns False, running trainings finish and no other begins.
     """
     begun = takewhile(lambda _: go_on(), enumerate(tasks))
     jobs = min(at_once(bench), len(tasks))
@@ -109,11 +113,11 @@ def try_each(
         for number, task in begun:
             yield number, _attempt(task, bench, on_evaluation)
         return
-    # Here, so that every process maps the same features instead of building its own.
+    # Build features here, so that every process maps the same ones instead of building its own.
     features = bench.features(*(task.architecture for task in tasks))
     for boosting in {task.architecture.boosting for task in tasks}:
         bench.with_boosted(boosting, *features)
-    # "c": what maps an array may not write to the file, yet torch is given an array that it may write to.
+    # Mode "c" never writes to the file, yet gives torch a writable array.
     parallel = joblib.Parallel(
         n_jobs=jobs,
         backend="loky",
@@ -131,17 +135,17 @@ def try_each(
             )
     except BrokenProcessPool as error:
         raise ConfigError(
-            f"{jobs} trainings at once need memory for each: the system ended one's process; give fewer --jobs."
+            f"The system ended the process of one of {jobs} trainings, as it does without memory; give fewer --jobs."
         ) from error
 
 
 def at_once(bench: Workbench) -> int:
-    """How many trainings run at once: rows that are read from files by windows are left to one at a time."""
+    """Return the number of trainings at once; one if rows are read from files by windows."""
     return 1 if bench.mapped else bench.jobs
 
 
 def default_jobs(device: torch.device) -> int:
-    """Trainings at once where the user says nothing: one on a processor, whose cores a training uses by itself."""
+    """Return the default number of trainings at once: one on a processor, whose cores a single training uses."""
     return min(GPU_JOBS, os.cpu_count() or 1) if device.type == "cuda" else 1
 
 

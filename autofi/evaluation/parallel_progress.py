@@ -1,4 +1,4 @@
-"""Evaluations of trainings in other processes, told where a person waits for them."""
+"""Progress of trainings in other processes, passed on to the process that shows it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class EvaluationWriter:
-    """Goes along to a training's process and appends each of its evaluations to a file that this one reads.
+    """A writer in a training's process that appends each of its evaluations to a file, which this process reads.
 
-    A file and not a pipe: a process that nobody reads any more goes on, and one that dies takes nothing with it.
+    It is a file and not a pipe: a process continues when nobody reads its file, and one that dies breaks nothing.
     """
 
     path: Path
 
     def __call__(self, number: int, valid_auc: float, valid_logloss: float, speed: float) -> None:
-        # What is only shown is not worth a training: a full disk costs a line on the screen.
+        # Progress must not end a training: a full disk only costs a line on the screen.
         with contextlib.suppress(OSError), self.path.open("ab", buffering=0) as file:
             file.write(RECORD.pack(number, valid_auc, valid_logloss, speed))
 
 
 @contextlib.contextmanager
 def heard(on_evaluation: OnEvaluation | None) -> Iterator[OnEvaluation | None]:
-    """What trainings in other processes may call in the place of `on_evaluation`, which a thread calls here.
+    """Yield a callback for trainings in other processes, whose calls a thread passes on to `on_evaluation` here.
 
-    All that they told has been passed on when the context ends.
+    All of them have been passed on when the context ends.
     """
     if on_evaluation is None:
         yield None

@@ -16,11 +16,10 @@ from autofi.metrics.ranking import auc, auc_interval, gauc, has_both_classes, ha
 def part_metrics(
     bench: Workbench, predictions: Mapping[str, npt.NDArray[np.floating]]
 ) -> dict[str, dict[str, float]]:
-    """AUC, logloss and expected calibration error of every part that was scored and has both classes, rows weighed as
-    in training.
+    """Return AUC, logloss and expected calibration error by part, for scored parts that have both classes.
 
-    `auc_error` is the standard error of the AUC over rows, each counted once. With groups also GAUC, where a group
-    holds both classes.
+    Rows are weighted as in training. `auc_error` is the standard error of the AUC over rows, each counted once. With
+    groups there is also GAUC, if a group holds both classes.
     """
     found = {}
     for part, rows, labels in measurable_parts(bench, predictions):
@@ -39,7 +38,7 @@ def part_metrics(
 def measurable_parts(
     bench: Workbench, parts: Iterable[str]
 ) -> Iterator[tuple[str, EncodedRows, npt.NDArray[np.floating]]]:
-    """Those of the parts that have both classes among rows with a weight, with their rows and labels."""
+    """Yield the parts with both classes among rows with a weight, with their rows and labels."""
     for part in parts:
         rows = bench.dataset.rows(part)
         labels = np.asarray(rows.labels)

@@ -1,5 +1,4 @@
-"""Bytes of what a bundle holds beside trained weights: vocabularies, crosses, statistics, and where values have their
-rows."""
+"""Bytes of a bundle outside trained weights: vocabularies, crosses, target encodings, and the positions of rows."""
 
 from __future__ import annotations
 
@@ -14,17 +13,18 @@ from autofi.data.vocabulary import Vocabulary
 from autofi.model.network import Network
 from autofi.operators.base import Candidate, Operator
 
-#: Bytes of the mean and the deviation of a statistics column's counts.
+#: Bytes of the mean and the deviation of a target encoding's counts.
 _LOG_COUNTS = 16
 
 
 @dataclass(frozen=True)
 class FittedCost:
-    """What is fitted and not trained: no parameter, and of the bytes of tables.
+    """The bytes of something fitted but not trained; they count as bytes of tables, not as parameters.
 
-    kind   "vocabulary", a value of a field per row; "cross", the row of a cross per row; "statistics", a count and
-           clicks per row; "places", the row of a shared or gated table per row
-    bytes  as they are saved; of all fields' vocabularies, which are one file, the share of this one's texts
+    Attributes:
+        kind: "vocabulary", a value of a field per row; "cross", the row of a cross per row; "statistics", a count and
+            clicks per row; "places", the row of a shared or gated table per row.
+        bytes: Bytes in saved form; of all fields' vocabularies, which are one file, the share of this one's texts.
     """
 
     kind: str
@@ -34,12 +34,12 @@ class FittedCost:
 
 
 def fitted_bytes(network: Network, builder: FeatureBuilder) -> int:
-    """Those of all of them together."""
+    """Return the sum of `fitted_costs`."""
     return sum(cost.bytes for cost in fitted_costs(network, builder))
 
 
 def fitted_costs(network: Network, builder: FeatureBuilder) -> tuple[FittedCost, ...]:
-    """Of a network and the builder of just what it reads."""
+    """Return the fitted costs of a network and of the builder of exactly the features it reads."""
     return (*_vocabularies(builder), *_cells(builder), *_places(network, builder))
 
 

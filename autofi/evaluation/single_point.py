@@ -13,12 +13,12 @@ from autofi.space.resolve import applicable_forms, resolve
 
 
 def baseline(name: str, bench: Workbench) -> Architecture:
-    """The one point of a named space, for this data."""
+    """Return the one architecture of a named space for this data."""
     space = load_space(name)
     names = bench.names
     options = space.pairs.options[0]
     pairs = dict.fromkeys(space.pair_names(names), options) if options else {}
-    # Every field has statistics, once they are asked for.
+    # Every field has target encodings as soon as they are asked for.
     known: dict[Column, tuple[float, float]] = {(field,): (0.0, 1.0) for field in range(len(names))}
     shapes = replace(encoded_shapes(bench.dataset.encoder, min_count=1), log_counts=known)
     return resolve(space, fields=applicable_forms(space, shapes), pairs=pairs)

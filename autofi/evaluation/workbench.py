@@ -1,4 +1,4 @@
-"""One architecture trained from fresh weights → one measurement."""
+"""The workbench: it trains one architecture from fresh weights and returns one measurement."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from autofi.training.fit import FitReport, fit
 from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
 
-#: Called after every evaluation with its number, AUC, logloss and rows per second.
+#: A callback after every evaluation, with its number, AUC, logloss and rows per second.
 OnEvaluation = Callable[[int, float, float, float], None]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a training came to; predictions are click probabilities by part."""
+    """The result of a training; predictions are click probabilities by part."""
 
     architecture: Architecture
     seed: int
@@ -41,13 +41,13 @@ class Measurement:
 
 @dataclass(frozen=True)
 class TrainedModel(Measurement):
-    """The same with the network itself."""
+    """A measurement with the trained network."""
 
     network: Network
     builder: FeatureBuilder
 
     def measured(self) -> Measurement:
-        """Without the network."""
+        """Return the measurement without the network."""
         return Measurement(
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(Measurement)}
         )
@@ -56,7 +56,7 @@ class TrainedModel(Measurement):
 class Workbench:
     """The encoded data of a study with the features that its architectures read, fitted once and kept.
 
-    Features of another set of pairs replace those kept: architectures that share pairs should follow each other.
+    Features of another set of pairs replace the kept ones, so train architectures that share pairs one after the other.
     `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows.
     """
 
@@ -72,12 +72,12 @@ class Workbench:
 
     @property
     def mapped(self) -> bool:
-        """Whether rows, or features of them, lie in files that are read by windows."""
+        """True if rows, or features of them, lie in files that are read by windows."""
         kept = () if self._kept is None else self._kept[1].arrays()
         return mapped(self.dataset.ids, self.dataset.numbers, *self.dataset.bags.values(), *kept)
 
     def features(self, *architectures: Architecture) -> tuple[FeatureBuilder, Features]:
-        """A builder and features that hold at least what the architectures read."""
+        """Return a builder and features that hold at least the inputs of these architectures."""
         used = [used_columns(architecture, self.names) for architecture in architectures]
         crosses = list(dict.fromkeys(pair for pairs, _ in used for pair in pairs))
         columns = list(dict.fromkeys(column for _, columns in used for column in columns))
@@ -86,15 +86,17 @@ class Workbench:
             builder, _ = self._kept
             if set(crosses) <= set(builder.crosses.pairs) and set(columns) <= set(builder.statistics.columns):
                 return self._kept
-        self._kept = None  # before others are built: two sets of features are never held
+        self._kept = None  # first, so that two sets of features are never held at once
         self._kept = build_features(self.dataset, pairs, cross_pairs=crosses, seed=self.seed)
         return self._kept
 
     def with_boosted(
         self, boosting: Boosting, builder: FeatureBuilder, features: Features
     ) -> tuple[FeatureBuilder, Features]:
-        """The same with boosted trees and their logits, grown once for all architectures that have them; any builder
-        holds the statistics they read."""
+        """Return builder and features with boosted trees and their logits, which are grown once for all architectures.
+
+        Any builder holds the target encodings that the trees read.
+        """
         if not boosting:
             return builder, features
         if boosting not in self._boosted:
@@ -114,15 +116,17 @@ class Workbench:
         return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
 
     def prepare(self, pairs: list[tuple[int, int]], *boostings: Boosting) -> None:
-        """Fit crosses and statistics of all these pairs at once, for architectures that choose among them, and grow
-        the trees they may have."""
+        """Fit crosses and target encodings of all these pairs at once, and grow the trees.
+
+        It is for architectures that choose among the pairs, and the trees that they may have.
+        """
         self._kept = None
         self._kept = build_features(self.dataset, pairs, seed=self.seed)
         for boosting in boostings:
             self.with_boosted(boosting, *self._kept)
 
     def with_validation(self) -> Workbench:
-        """The same data with validation rows counted as training rows: crosses and statistics are fitted on both."""
+        """Return a workbench that trains on validation rows too, with crosses and target encodings fitted on both."""
         parts = dict(self.dataset.parts)
         parts["train"], parts["valid"] = (
             slice(0, parts["valid"].stop),
@@ -143,11 +147,14 @@ class Workbench:
         share: float = 1.0,
         on_evaluation: OnEvaluation | None = None,
     ) -> TrainedModel:
-        """Train from fresh weights on the training rows, stopping by validation, and score `parts`.
+        """Train from fresh weights on the training rows, with early stopping by validation rows, and score `parts`.
 
-        With `repeat` the training runs as that one did and validation is not read. With `to_beat` a training that
-        cannot reach that AUC ends early. With `latency` that is among the costs that are measured. A random `share` of
-        the training rows is read, which holds every smaller share; vocabularies and statistics are of all rows.
+        Args:
+            repeat: A report to repeat: the training runs like that one, and validation rows are not read.
+            to_beat: An AUC; a training that cannot reach it ends early.
+            latency: True to measure the latency among the costs.
+            share: The share of the training rows to read, at random; it contains every smaller share. Vocabularies and
+                target encodings are of all rows.
         """
         builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
         network = build_network(architecture, builder, seed=seed).to(self.device)
@@ -178,7 +185,7 @@ class Workbench:
         )
 
     def _sample(self, rows: int, share: float) -> torch.Tensor | None:
-        """Which of the training rows a share of them is; None for all."""
+        """Return the training rows of a share, by position; None for all."""
         if share >= 1.0:
             return None
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(self.seed))
@@ -189,8 +196,9 @@ class Workbench:
     ) -> TrainedModel:
         """Train from fresh weights and score validation and test rows.
 
-        With `refit` the network is trained once more on training and validation rows together, for as many
-        evaluation periods as the first training found best: that second one is kept, and scores test.
+        Args:
+            refit: True to train once more, on training and validation rows together, for as many evaluation periods as
+                the first training found best; this second network is kept and scores the test rows.
         """
         parts = ("valid", "test")
         trained = self.train(architecture, seed=seed, parts=parts, on_evaluation=on_evaluation)

@@ -1,1 +1,1 @@
-"""How much a model relies on fields and pairs: permutation importances and interaction scores."""
+"""Reliance of models on fields and pairs: permutation importances and interaction scores."""

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-#: Fields by name, in the order of the data.
+#: Names of fields, in the order of the data.
 Names = tuple[str, ...]
 CONFIDENCE = 0.95
-#: Significant digits that are kept of a score.
+#: Significant digits of a score that are kept.
 DIGITS = 6
 
 
@@ -27,7 +27,7 @@ class Estimate:
     high: float
 
     def holds(self, value: float) -> bool:
-        """Whether the value lies in the interval."""
+        """Return True if the value lies in the interval."""
         return self.low <= value <= self.high
 
     def to_json(self) -> list[float]:
@@ -39,10 +39,10 @@ class Estimate:
 
 
 def estimate(repeats: npt.NDArray[np.floating]) -> Estimate:
-    """By repeats on rows of their own, `[repeats]`, or of several models on the same, `[models, repeats]`.
+    """Return the mean of repeats on different rows, `[repeats]`, or of several models, `[models, repeats]`.
 
-    A t interval: how the mean of one model varies with its rows, and beside that how models vary, their degrees of
-    freedom joined as Welch and Satterthwaite do.
+    The t interval covers how the mean of one model varies with its rows and how models vary, with their degrees of
+    freedom combined as by Welch and Satterthwaite.
     """
     values = np.atleast_2d(np.asarray(repeats, dtype=np.float64))
     mean = float(values.mean())
@@ -60,13 +60,14 @@ def estimate(repeats: npt.NDArray[np.floating]) -> Estimate:
 
 @dataclass(frozen=True)
 class ScoredModel:
-    """A model of the set.
+    """A model of the set with its scores.
 
-    kind     "winner", "retrained", "trial", "finalist", "baseline", or "masked": explored around the reference
-    loss     logloss of the drawn rows
-    factors  of a masked model, what each field is multiplied by that is not left as it is
-    phi      reliance by field
-    fis      interaction score by pair, and by triple; of a model masked at a pair that pair's alone
+    Attributes:
+        kind: "winner", "retrained", "trial", "finalist", "baseline", or "masked": explored around the reference.
+        loss: Logloss of the drawn rows.
+        factors: Factors of the fields of a masked model, where they differ from 1.
+        phi: Reliance by field.
+        fis: Interaction score by pair and by triple; a model masked at a pair has that pair's score alone.
     """
 
     name: str
@@ -77,7 +78,7 @@ class ScoredModel:
     factors: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -89,7 +90,7 @@ class ScoredModel:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The model of `to_json`."""
+        """Return the model that `to_json` wrote."""
         return cls(
             name=value["name"],
             kind=value["kind"],
@@ -102,12 +103,14 @@ class ScoredModel:
 
 @dataclass(frozen=True)
 class Cloud:
-    """What the models of a set say of one group of fields.
+    """The scores of one group of fields in all models of a set.
 
-    low, high   least and largest score of any model
-    reference   that of the model the set was explored around
-    mean        over trained models: by its size groups are ranked
-    models      how many have a score of the group
+    Attributes:
+        low: The least score of any model.
+        high: The largest score of any model.
+        reference: The score of the model that the set was explored around.
+        mean: The mean over trained models; groups are ranked by its size.
+        models: The number of models with a score of the group.
     """
 
     names: Names
@@ -118,7 +121,7 @@ class Cloud:
     models: int
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "fields": list(self.names),
             "low": _rounded(self.low),
@@ -130,10 +133,10 @@ class Cloud:
 
 
 def clouds(models: Sequence[ScoredModel], order: int) -> list[Cloud]:
-    """Clouds of fields (1), pairs (2) or triples (3), the largest mean size first; the first model is the reference.
+    """Return clouds of fields (1), pairs (2) or triples (3), the largest mean first; the first model is the reference.
 
-    A score says of its sign only which kind of interaction it is, so that groups are ranked without it. Masked models
-    widen clouds and rank nothing: they are many around one model.
+    The sign of a score only tells the kind of interaction, so groups are ranked by size. Masked models widen clouds but
+    do not rank: they are many around one model.
     """
     found: dict[Names, list[tuple[ScoredModel, Estimate]]] = {}
     for model in models:

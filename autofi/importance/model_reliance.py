@@ -1,4 +1,4 @@
-"""How much worse a model does when fields are shuffled together: for fields, pairs and triples, in few large passes."""
+"""Reliance of models on fields that are shuffled together: for fields, pairs and triples, in few large passes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from autofi.model.network import Network
 from autofi.training.predict import SCORING_ROWS
 
 Floats = npt.NDArray[np.float64]
-#: Fields by position, rising.
+#: Positions of fields, in rising order.
 Group = tuple[int, ...]
-#: What a reliance is counted in.
+#: The unit of a reliance.
 Measure = Literal["logloss", "covariance", "logit"]
-#: Logits of `[N, ...]` rows as a model gives them.
+#: A function from inputs of `[N, ...]` rows to a model's logits.
 Forward = Callable[[Mapping[str, Tensor]], Tensor]
 
 
 def check_measure(measure: str) -> None:
-    """Raise ConfigError, with the nearest, for a measure there is not."""
+    """Check the name of a measure.
+
+    Raises:
+        ConfigError: There is no such measure; the message names the nearest.
+    """
     if measure not in get_args(Measure):
         raise ConfigError(f"A reliance has no measure '{measure}': {nearest(measure, get_args(Measure))}")
 
@@ -38,20 +42,21 @@ def reliances(
     *,
     measure: Measure = "logloss",
 ) -> list[dict[Group, Floats]]:
-    """Of every model by group of fields, `phi(I)` of each repeat, `[repeats]`.
+    """Return `phi(I)` of every repeat, `[repeats]`, for every model by group of fields.
 
-    `models` are ways to run `network` (itself, or masked): what it reads of shuffled rows is put together once for all.
+    Args:
+        models: Functions that run `network` (itself, or masked); the inputs for shuffled rows are built once for all.
 
-    All fields of a group take their values from one other row each time, the same row for all of them: their joint
-    distribution stays, what they have to do with the click and with other fields goes. With `z` the logit of a row and
-    `z_I` that with the group shuffled, `phi(I)` is the mean over rows of
+    All fields of a group take their values from one other row: their joint distribution stays, and their relation to
+    the click and to other fields goes. With `z` the logit of a row and `z_I` that with the group shuffled, `phi(I)` is
+    the mean over rows of
 
     - "logloss": `logloss(z_I) - logloss(z)`, as published (https://arxiv.org/abs/2305.10181);
-    - "covariance": `(y - mean y)(z - z_I)`, what the logit loses of its covariance with the click. That is the part of
-      the logloss which is linear in the logit. Effects that add up in the logit add up in it exactly, row by row: the
-      score of a pair that does not interact is 0 without error, where the logloss bends both ends of the logit;
-    - "logit": `(z_I - z)²`, how far the logit moves, whatever the click. Effects that add up in the logit add up in it
-      but for the sampled covariance of the two.
+    - "covariance": `(y - mean y)(z - z_I)`, the logit's loss of covariance with the click. That is the part of the
+      logloss which is linear in the logit. Effects that add up in the logit add up in it exactly, row by row: the score
+      of a pair that does not interact is 0 without error, where the logloss bends both ends of the logit;
+    - "logit": `(z_I - z)²`, the change of the logit, whatever the click. Effects that add up in the logit add up in it
+      except for the sampled covariance of the two.
     """
     check_measure(measure)
     draw = shuffles.draw
@@ -66,17 +71,17 @@ def reliances(
 
 
 def interaction(phi: Mapping[Group, Floats], group: Group) -> Floats:
-    """`FIS(I) = phi(I) - Σ phi(i)` of each repeat, `[repeats]`.
+    """Return `FIS(I) = phi(I) - Σ phi(i)` of each repeat, `[repeats]`.
 
-    Below 0 where the fields say something together only: either of them shuffled is enough to lose it. Above 0 where
-    each stands in for the other. Of three fields it holds what their pairs have.
+    It is below 0 if the fields are informative only together: shuffling either of them is enough to lose that. It is
+    above 0 if each can replace the other. For three fields it contains the scores of their pairs.
     """
     return phi[group] - sum(phi[(place,)] for place in group)
 
 
 @torch.no_grad()
 def logits_of(model: Forward, selected: Mapping[str, Tensor], rows: int) -> Floats:
-    """Logits of all rows, float64 `[N]`, in passes of `SCORING_ROWS`."""
+    """Return the logits of all rows, float64 `[N]`, in passes of `SCORING_ROWS`."""
     found = np.empty(rows)
     for start in range(0, rows, SCORING_ROWS):
         piece = {name: tensor[start : start + SCORING_ROWS] for name, tensor in selected.items()}
@@ -85,7 +90,7 @@ def logits_of(model: Forward, selected: Mapping[str, Tensor], rows: int) -> Floa
 
 
 def losses(logits: Floats, labels: Floats) -> Floats:
-    """Logloss of every row."""
+    """Return the logloss of every row."""
     return np.logaddexp(0.0, logits) - labels * logits
 
 

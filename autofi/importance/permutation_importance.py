@@ -1,4 +1,4 @@
-"""How much worse a model predicts when a field, or a pair of fields, is shuffled among rows."""
+"""Permutation importance: the rise of a model's loss when a field, or a pair of fields, is shuffled among rows."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from autofi.importance.model_reliance import Floats, Group, interaction, logits_
 from autofi.importance.permuted_rows import Shuffles, draw_rows
 from autofi.model.network import Network
 
-#: Rows of a repeat at most and at least, and repeats: each has rows of its own, shuffled by itself.
+#: The most and the fewest rows of a repeat, and the number of repeats: each has different rows, shuffled separately.
 ROWS, FEWEST_ROWS, REPEATS = 2000, 200, 5
 #: Pairs that are measured, and fields whose pairs are measured whether the model names them or not.
 MOST_PAIRS, TOP_FIELDS = 20, 6
-#: Operations of matrix products for all passes together, some seconds on two cores: large models on many fields are
-#: given fewer rows.
+#: Operations of matrix products in all passes together, some seconds on two cores: large models on many fields get
+#: fewer rows.
 BUDGET = 5e11
 
 
 @dataclass(frozen=True)
 class PermutationImportance:
-    """By how much the logloss rises when fields are shuffled among rows, with 95 % intervals over repeats.
+    """The rise of the logloss when fields are shuffled among rows, with 95 % intervals over repeats.
 
-    fields    by name: the field alone, the largest first
-    pairs     by names: both together, less each alone; the largest size first. Below 0 where the two say something
-              together only, so that shuffling one of them is enough to lose it; above 0 where each stands in for the
-              other
-    chosen    pairs of `pairs` that the model was said to use; the others are pairs of its most important fields
-    unmeasured  further pairs that the model was said to use, for which there was no room
-    rows      of a repeat
-    clicks    among the rows of all repeats: of few clicks intervals are rough
-    loss      logloss of the same rows with nothing shuffled
-    seen      whether the model was trained on these rows too, so that it looks better on them than on new ones
+    Attributes:
+        fields: By name, the rise for the field alone, the largest first.
+        pairs: By names, the rise for both together less each alone, the largest size first. It is below 0 if the two
+            are informative only together, so that shuffling one of them is enough to lose that; above 0 if each can
+            replace the other.
+        chosen: The pairs of `pairs` that the model uses, as given; the others are pairs of its most important fields.
+        unmeasured: Further pairs that the model uses, for which there was no room.
+        rows: Rows per repeat.
+        clicks: Clicks among the rows of all repeats; with few clicks intervals are rough.
+        loss: Logloss of the same rows with nothing shuffled.
+        seen: True if the model was also trained on these rows, on which it looks better than on new ones.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -56,11 +57,11 @@ class PermutationImportance:
     seen: bool = False
 
     def by_field(self) -> dict[str, float]:
-        """The rise of the logloss by field, the largest first."""
+        """Return the rise of the logloss by field, the largest first."""
         return {name: found.mean for name, found in self.fields.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "format": self.FORMAT,
             "fields": {name: found.to_json() for name, found in self.fields.items()},
@@ -76,10 +77,14 @@ class PermutationImportance:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """What `to_json` gave; raises StoreError for another format."""
+        """Return the importances that `to_json` wrote.
+
+        Raises:
+            StoreError: The value has another format.
+        """
         if value.get("format") != cls.FORMAT:
             raise StoreError(
-                f"Importances are read in format {cls.FORMAT}: found {value.get('format')}; compute them again."
+                f"The importances have format {value.get('format')}, not {cls.FORMAT}; compute them again."
             )
         return cls(
             fields={name: Estimate.from_json(found) for name, found in value["fields"].items()},
@@ -106,23 +111,25 @@ def permutation_importance(
     seed: int = 0,
     seen: bool = False,
 ) -> PermutationImportance:
-    """The importance of every field, and of pairs, to a network on labelled rows that it was not trained on.
+    """Return the importance of every field, and of pairs, for a network on labelled rows it was not trained on.
 
-    Codes, numbers and tokens are shuffled; crosses, statistics and the logit of boosted trees are built anew from what
-    was shuffled. Of a pair both fields move together, by the same order as each alone. Means are weighed as in
-    training.
+    Codes, numbers and tokens are shuffled; crosses, target encodings and the logit of boosted trees are built again
+    from the shuffled values. Both fields of a pair move together, by the same order as each alone. Means are weighted
+    as in training.
 
-    `pairs` are those that the model names. Of more than `most_pairs` those of the most important fields are measured;
-    where there is room, pairs of the TOP_FIELDS most important fields too. A repeat has `rows_per_repeat` rows (by
-    default ROWS, or as few as BUDGET asks for), fewer where there are fewer, so that no row is in two repeats.
+    Args:
+        pairs: Pairs that the model uses. If there are more than `most_pairs`, those of the most important fields are
+            measured; if there is room, pairs of the TOP_FIELDS most important fields too.
+        rows_per_repeat: Rows per repeat, by default ROWS, or as few as BUDGET asks for. There are fewer where the data
+            has fewer, so that no row is in two repeats.
 
-    Cost: a pass over all drawn rows a field and a pair, seconds on a processor whatever the model. Raises
-    DataError for rows without labels or of one class, and for a pair of fields that the model does not have.
+    Raises:
+        DataError: The rows have no labels or one class, or a pair has a field that the model does not have.
+
+    The cost is one pass over all drawn rows per field and pair, seconds on a processor for any model.
     """
     if rows.labels is None:
-        raise DataError(
-            "Importances need labelled rows: these have no labels; give rows with a target column."
-        )
+        raise DataError("The rows have no labels, which importances need; give rows with a target column.")
     names = tuple(builder.encoder.schema.names)
     passes = len(names) + most_pairs
     size = rows_per_repeat or _affordable(network, builder, passes * repeats)
@@ -154,13 +161,13 @@ def permutation_importance(
 
 
 def _affordable(network: Network, builder: FeatureBuilder, passes: int) -> int:
-    """Rows of a pass that BUDGET is enough for."""
+    """Return the rows per pass that BUDGET is enough for."""
     flops = measure_costs(network, builder).flops
     return min(ROWS, max(FEWEST_ROWS, int(BUDGET / (passes * flops)))) if flops else ROWS
 
 
 def _counted(rows: EncodedRows) -> int:
-    """Rows that weigh anything."""
+    """Return the number of rows with a weight."""
     return len(rows) if rows.weights is None else int(np.count_nonzero(rows.weights))
 
 
@@ -171,7 +178,7 @@ def _positions(pairs: Iterable[Names], names: Names) -> set[Group]:
         for name in pair:
             if name not in where:
                 raise DataError(
-                    f"A pair is of two fields of the model: '{name}' is none; {nearest(name, names)}"
+                    f"A pair has '{name}', which is no field of the model; {nearest(name, names)}"
                 )
         left, right = sorted(where[name] for name in pair)
         found.add((left, right))
@@ -179,7 +186,7 @@ def _positions(pairs: Iterable[Names], names: Names) -> set[Group]:
 
 
 def _measured(given: set[Group], rise: Mapping[int, float], most: int) -> list[Group]:
-    """The pairs that are worth a pass: the given ones of the most important fields, then the others of those."""
+    """Return the pairs that are worth a pass: given ones of the most important fields, then others of these."""
 
     def order(pair: Group) -> tuple[float, Group]:
         return -sum(rise[place] for place in pair), pair

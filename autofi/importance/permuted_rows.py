@@ -1,4 +1,4 @@
-"""The rows that models are compared on, and their shuffles: the same for every model and every set of fields."""
+"""The rows that models are compared on, and their shuffles, which are equal for all models and sets of fields."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from autofi.errors import ConfigError, DataError
 
 Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]
-#: Repeats, without which there is no interval.
+#: The fewest repeats that give an interval.
 FEWEST_REPEATS = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """Rows in as many blocks as there are repeats; a block is sampled, and shuffled, by itself.
+    """Rows in one block per repeat; each block is sampled, and shuffled, separately.
 
-    rows    encoded rows with labels, block after block, equally many in each
-    order   `[N]`, for every row the row of its block whose value a shuffled field takes
+    Attributes:
+        rows: Encoded rows with labels, block after block, equally many in each.
+        order: For every row, the row of its block whose value a shuffled field takes, `[N]`.
 
-    Every set of fields takes its values by the same order. So what a set shares with another is shuffled alike in
-    both, and cancels where their scores are compared.
+    Every set of fields takes its values by the same order. Sets that share a field shuffle it alike, so that its effect
+    cancels where their scores are compared.
     """
 
     rows: EncodedRows
@@ -46,7 +47,7 @@ class Draw:
         return np.asarray(self.rows.labels, dtype=np.float64)
 
     def mean(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Means of values `[N, ...]` over the rows of every block, weighed as in training: `[repeats, ...]`."""
+        """Return means of values `[N, ...]` over the rows of every block, weighted as in training: `[repeats, ...]`."""
         blocks = np.asarray(values, dtype=np.float64).reshape(self.repeats, -1, *values.shape[1:])
         if self.rows.weights is None:
             return np.asarray(blocks.mean(1))
@@ -57,7 +58,7 @@ class Draw:
         return mean
 
     def boosted(self, trees: BoostedTrees, features: Features, chosen: tuple[int, ...]) -> Floats:
-        """The trees' logit of these rows where the fields `chosen` are shuffled: many models share their trees."""
+        """Return the trees' logit of these rows with the fields `chosen` shuffled, for all models with these trees."""
         key = (trees.settings, hash(trees.models), chosen)
         if key not in self._logits:
             self._logits[key] = trees.transform(features)
@@ -65,28 +66,34 @@ class Draw:
 
 
 def check_sizes(size: int, repeats: int) -> None:
-    """Raise ConfigError for sizes that leave nothing to shuffle or no interval."""
+    """Check that there are rows to shuffle and repeats for an interval.
+
+    Raises:
+        ConfigError: There are too few.
+    """
     if size < 2 or repeats < FEWEST_REPEATS:
         raise ConfigError(
-            f"Shuffling takes 2 rows or more, an interval {FEWEST_REPEATS} repeats or more: found rows {size} and "
-            f"repeats {repeats}."
+            f"rows is {size} and repeats is {repeats}; give 2 rows or more to shuffle, and {FEWEST_REPEATS} repeats or "
+            "more for an interval."
         )
 
 
 def draw_rows(rows: EncodedRows, *, size: int, repeats: int, seed: int) -> Draw:
-    """Draw `repeats` blocks of `size` rows, fewer where there are fewer; blocks overlap only where rows run out.
+    """Draw `repeats` blocks of at most `size` rows; blocks overlap only if there are too few rows.
 
-    Raises ConfigError for sizes that `check_sizes` refuses, DataError for rows of one class.
+    Raises:
+        ConfigError: `check_sizes` refuses the sizes.
+        DataError: The rows have one class.
     """
     check_sizes(size, repeats)
     labels = np.asarray(rows.labels)
     if len(np.unique(labels)) < 2:
         raise DataError(
-            f"Scores of fields need rows of both classes: the {len(rows)} rows given have "
-            f"{len(np.unique(labels))}; choose another split."
+            f"The {len(rows)} rows given have {len(np.unique(labels))} class, but scores of fields need both classes; "
+            "choose another split."
         )
     generator = np.random.default_rng(seed)
-    # What counts nothing is not drawn: a block of it would have no mean.
+    # Rows without weight are not drawn: a block of them would have no mean.
     known = np.arange(len(rows)) if rows.weights is None else np.flatnonzero(rows.weights)
     size = min(size, len(known))
     dealt: list[Numbers] = []
@@ -113,9 +120,9 @@ def _taken(rows: EncodedRows, index: Numbers) -> EncodedRows:
 class Shuffles:
     """The features that one builder makes of drawn rows, whichever fields are shuffled.
 
-    Fields of a set move together, each by the draw's order. A cross or statistic of two fields is looked up again
-    where one of them is shuffled, as the cell of values that never met; where both are, its values move with them.
-    So every set of fields is put together from columns that are looked up once.
+    Fields of a set move together, by the draw's order. A cross or target encoding of two fields is looked up again if
+    one of them is shuffled, as the cell of values that may never have met; if both are, its values move with them. So
+    every set of fields is composed of columns that are looked up once.
     """
 
     def __init__(self, draw: Draw, builder: FeatureBuilder) -> None:
@@ -123,7 +130,7 @@ class Shuffles:
         encoder = builder.encoder
         self._names = tuple(encoder.schema.names)
         self._numbers = [self._names.index(name) for name in encoder.number_fields]
-        # Trees come last: they read what is shuffled.
+        # Trees come last, because they read the shuffled values.
         self.still = replace(builder, boosted=None).of_rows(replace(draw.rows, weights=None))
         self._crosses: dict[tuple[int, int], npt.NDArray[np.int32]] = {}
         self._statistics: dict[tuple[int, int], Floats] = {}
@@ -147,7 +154,7 @@ class Shuffles:
                 self._statistics |= {(place, number): values[:, at] for at, number in enumerate(columns)}
 
     def features(self, chosen: Collection[int] = ()) -> Features:
-        """Features of the drawn rows, in their order, with the fields `chosen` shuffled together."""
+        """Return features of the drawn rows, in their order, with the fields `chosen` shuffled together."""
         fields, still, order = tuple(sorted(chosen)), self.still, self.draw.order
         found = replace(
             still,
@@ -182,7 +189,7 @@ def _mixed(
     order: Numbers,
     half: dict[tuple[int, int], npt.NDArray[Any]],
 ) -> Any:
-    """Columns of slots where some fields are shuffled; `half` has those of which one field is, by field and column."""
+    """Return columns of slots with some fields shuffled; `half` holds, by field and column, those with one shuffled."""
     if array is None or not fields:
         return array
     found = array.copy()

@@ -1,6 +1,6 @@
 """NNI's tuners as the proposers of a search, in an interpreter of their own; nothing here imports NNI but `host.py`.
 
-    tuner (NNI) ─► manager (NNI) ─► relay.py, a trial of NNI ─► proposals.py, in the process that leads the search
+    tuner (NNI) ─► manager (NNI) ─► trial_relay.py, a trial of NNI ─► candidates.py, in the leader of the search
                                             ▲                              │
                                             └────────── one number ────────┘
 

@@ -25,7 +25,7 @@ from autofi.strategies.candidates import DRAWS, Candidates
 
 @dataclass(frozen=True)
 class Tuning:
-    """That a tuner of NNI proposes, and the interpreter that has it."""
+    """A tuner of NNI that proposes, and the interpreter that has it."""
 
     tuner: Tuner
     python: Path
@@ -33,16 +33,16 @@ class Tuning:
     def around(
         self, candidates: Candidates, handle: StudyHandle, *, seed: int, jobs: int, progress: Progress
     ) -> TunedCandidates:
-        """The candidates of a study, proposed by the tuner; `jobs` are trained at once."""
+        """Return the candidates of a study, proposed by the tuner, with `jobs` trained at once."""
         return TunedCandidates(self, candidates, handle, seed=seed, jobs=jobs, progress=progress)
 
 
 class TunedCandidates:
-    """What `Candidates` is to a search, with proposals by NNI.
+    """`Candidates` for a search, with proposals by NNI.
 
-    The experiment begins when the starts of the space have been taken, and ends when this is left. Its tuner is told of
-    everything measured so far, if it listens; its first proposals, one for each training at once, are made before
-    that. An architecture that was measured before is answered from the record.
+    The experiment begins when the starts of the space have been taken, and ends with this context. Its tuner gets
+    everything measured so far, if it supports that; its first proposals, one for each training at once, are made
+    before. An architecture that was measured before is answered from the record.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TunedCandidates:
         self._at_once = min(jobs, tuning.tuner.at_once or jobs)
         self._open = ExitStack()
         self._experiment: Experiment | None = None
-        #: Proposals that wait for an architecture to be measured, by its id.
+        #: Proposals that wait for an architecture's measurement, by its id.
         self._waiting: dict[str, list[Proposed]] = {}
 
     @property
@@ -85,9 +85,12 @@ class TunedCandidates:
     def several(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
-        """At most `most` different candidates to train at once; none where all is measured.
+        """Return at most `most` different candidates to train at once; none if all are measured.
 
-        Waits for the tuner. Raises EngineError when it died.
+        It waits for the tuner.
+
+        Raises:
+            EngineError: The tuner died.
         """
         self._settle()
         found: list[tuple[dict[str, Any], Architecture]] = []
@@ -129,7 +132,7 @@ class TunedCandidates:
         return self._experiment
 
     def _settle(self) -> None:
-        """Answer the proposals whose architecture has been measured, or has failed, by whoever did."""
+        """Answer the proposals whose architecture has been measured, or has failed, in any process."""
         if not self._waiting:
             return
         ended = {trial.architecture_id: trial for trial in self._handle.trials() if _is_over(trial)}
@@ -139,7 +142,7 @@ class TunedCandidates:
                 if trial.state is TrialState.FAIL:
                     proposed.refuse(f"trial {trial.number} failed")
                 else:
-                    # Of a trial that was stopped, what it came to on its last rung.
+                    # A trial that was stopped has its result on its last rung.
                     proposed.answer(last_rung(trial)[0] if trial.value is None else trial.value)
 
 

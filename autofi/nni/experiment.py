@@ -1,4 +1,4 @@
-"""An experiment of NNI as the search sees it: proposals come in, each waits for its answer."""
+"""An experiment of NNI for the search: proposals come in, and each waits for its answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from autofi.nni.trial_relay import REPORTED
 HOST = Path(__file__).with_name("host.py")
 #: Seconds for the manager to start, and for a proposal after all the others have been answered.
 PATIENCE = 180.0
-#: Seconds for a relay to pass an answer on.
+#: Seconds for a relay to pass on an answer.
 PASSING = 30.0
 #: Seconds for the experiment to end in good order.
 GOODBYE = 40.0
@@ -36,7 +36,7 @@ GOODBYE = 40.0
 
 @dataclass(frozen=True)
 class Order:
-    """What an experiment is made of; `known` are parameters and values that its tuner is told of."""
+    """The settings of an experiment; `known` are parameters and values that its tuner is told."""
 
     name: str
     folder: Path
@@ -52,17 +52,17 @@ class Order:
 
 
 class Proposed:
-    """Parameters that a trial of NNI waits with."""
+    """Parameters with which a trial of NNI waits."""
 
     def __init__(self, trial: str, parameters: Mapping[str, Any], relay: Connection) -> None:
         self.trial, self.parameters, self._relay = trial, parameters, relay
 
     def answer(self, value: float) -> None:
-        """What they came to; returns when the tuner's manager has it. Nothing where the trial is gone."""
+        """Send their value, and return when the tuner's manager has it; do nothing if the trial is gone."""
         self._send({"value": value})
 
     def refuse(self, reason: str) -> None:
-        """They came to nothing: the trial fails in NNI."""
+        """Report that they gave no value: the trial fails in NNI."""
         self._send({"error": reason})
 
     def _send(self, answer: dict[str, Any]) -> None:
@@ -72,16 +72,17 @@ class Proposed:
                 if self._relay.poll(PASSING):
                     assert self._relay.recv_bytes() == REPORTED
         except (EOFError, OSError):
-            # Somebody ended the trial in the portal; its record is kept here.
+            # A user ended the trial in the portal; its record is kept here.
             return
 
 
 class Experiment:
-    """A running experiment; starts when entered, ends when left.
+    """A running experiment, which starts when entered and ends when left.
 
-    id     NNI's name of it
-    url    of its portal, on this machine only; whoever has an account on the machine may use it
-    log    folder of what the manager and the tuner wrote
+    Attributes:
+        id: NNI's name of it.
+        url: The address of its portal, on this machine only; anyone with an account on the machine may use it.
+        log: The folder with the logs of the manager and the tuner.
     """
 
     def __init__(self, python: Path, order: Order) -> None:
@@ -94,7 +95,7 @@ class Experiment:
         self._manager: int | None = None
 
     def __enter__(self) -> Self:
-        # A socket in a folder of this user's own: no port, and nobody else's process can connect.
+        # The socket is in a folder of this user's own: it needs no port, and no other user's process can connect.
         self._sockets = Path(tempfile.mkdtemp(prefix="autofi-nni-"))
         self._listener = Listener(str(self._sockets / "s"), "AF_UNIX", backlog=64)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -106,7 +107,7 @@ class Experiment:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            # Ctrl-C is for the search, which ends this in good order.
+            # Ctrl-C is for the search, which then ends the experiment in good order.
             start_new_session=True,
         )
         threading.Thread(target=self._follow, daemon=True).start()
@@ -125,20 +126,21 @@ class Experiment:
         self._end(kill=error is not None)
 
     def next(self, seconds: float = PATIENCE) -> Proposed | None:
-        """The next proposal, as soon as there is one; None where the tuner has no more.
+        """Return the next proposal, as soon as there is one; None if the tuner has no more.
 
-        Raises EngineError when the manager or the tuner died or failed, within seconds of that, and when nothing has
-        been proposed for so long.
+        Raises:
+            EngineError: The manager or the tuner died or failed, which is noticed within seconds, or nothing has been
+                proposed for `seconds`.
         """
         until = time.monotonic() + seconds
-        # No trial is answered before the tuner has been told what is known: it would be asked for more meanwhile.
+        # No trial is answered before the tuner knows the earlier trials: it would be asked for more meanwhile.
         while not (self._told and (self._waiting or self.is_exhausted)):
             if not self._next(until - time.monotonic()):
                 raise EngineError(self._message("NNI's tuner", f"it proposed nothing for {seconds:.0f} s"))
         return self._waiting.pop(0) if self._waiting else None
 
     def _next(self, seconds: float) -> bool:
-        """Take in one event; False where there is none."""
+        """Take in one event; return False if there is none."""
         try:
             event = self._events.get(timeout=max(0.0, seconds))
         except queue.Empty:
@@ -159,8 +161,8 @@ class Experiment:
     def _message(self, what: str, reason: str) -> str:
         last = _last_error(self.log / "dispatcher.log")
         return (
-            f"A search needs its tuner to the end: {what} is gone ({reason}{f'; {last}' if last else ''}), see "
-            f"{self.log}; what was measured is kept, and the same command begins another experiment."
+            f"{what} is gone ({reason}{f'; {last}' if last else ''}) before the end of the search, see {self.log}; "
+            "measured trials are kept, and the same command begins another experiment."
         )
 
     def _accept(self) -> None:
@@ -187,7 +189,7 @@ class Experiment:
             self._host.stdin.write(f"{line}\n".encode())
             self._host.stdin.flush()
         except OSError:
-            # It is dead, which `_follow` tells.
+            # It is dead, which `_follow` reports.
             return
 
     def _end(self, *, kill: bool) -> None:
@@ -196,11 +198,11 @@ class Experiment:
             self._write("stop")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._host.wait(GOODBYE)
-        # The end of its input ends it and all it started at once.
+        # The end of its input ends it and all that it started at once.
         with contextlib.suppress(OSError):
             self._host.stdin.close()
         if self._host.wait() < 0 and self._manager is not None:
-            # Killed before it could end the others, which the manager has in a group of its own.
+            # It was killed before it could end the others, which the manager has in a process group of its own.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._manager, signal.SIGKILL)
         self._listener.close()
@@ -209,7 +211,7 @@ class Experiment:
 
 
 def _last_error(log: Path) -> str:
-    """The last error that a log of the tuner tells, as a Python traceback ends: `ValueError: ...`."""
+    """Return the last error in a log of the tuner, the last line of a Python traceback such as `ValueError: ...`."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:

@@ -1,11 +1,12 @@
-"""Starts an experiment of NNI, watches it, and ends it; run by NNI's interpreter, told and asked over its pipes.
+"""A program for NNI's interpreter that starts an experiment of NNI, watches it, and ends it.
 
-The first line of standard input is the order, an object; "stop" ends the experiment in good order, and the end of the
-input, which also comes when AutoFI is killed, ends it at once. Standard output has one object a line: `started` with
-the port, `told` when the tuner has been sent what is known, `exhausted` when it has nothing left to propose, `ended`
-when the manager or the tuner died or failed. What NNI prints goes to standard error.
+It is controlled over its pipes. The first line of standard input is the order, an object; "stop" ends the experiment in
+good order, and the end of the input, which also comes when AutoFI is killed, ends it at once. Standard output has one
+object per line: `started` with the port, `told` when the tuner has been sent the earlier trials, `exhausted` when it
+has nothing left to propose, `ended` when the manager or the tuner died or failed. NNI's own output goes to standard
+error.
 
-NNI itself never notices a dead tuner: the experiment would stay RUNNING for ever.
+NNI itself never notices a dead tuner: the experiment would stay RUNNING forever.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from pathlib import Path
 from typing import Any, TextIO
 
 HERE = Path(__file__).resolve().parent
-#: Seconds between looks at the processes.
+#: Seconds between checks of the processes.
 LOOK = 0.5
-#: Seconds that the tuner's process has to appear, and the experiment to take what is known.
+#: Seconds for the tuner's process to appear, and for the experiment to take the earlier trials.
 PATIENCE = 120.0
 #: Seconds for the manager to end in good order: it waits for the tuner and the trials.
 GOODBYE = 20.0
-#: A manager that does not answer within three seconds is taken for dead by NNI itself.
+#: NNI itself considers a manager dead that does not answer within three seconds.
 ATTEMPTS = 3
 
 
 def main() -> None:
-    # Copies of both pipes, which the manager does not inherit: Node.js would keep them from blocking, for all of us.
+    # These are copies of both pipes, which the manager does not inherit: Node.js would make them non-blocking for all.
     told, tell = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -49,7 +50,7 @@ def main() -> None:
     except Exception as error:
         host.tell(event="ended", what="NNI's manager", reason=f"{type(error).__name__}: {error}")
     host.end()
-    # NNI registered a farewell of its own, which waits for a manager that is gone.
+    # NNI registered an exit handler of its own, which waits for a manager that is gone.
     os._exit(0)
 
 
@@ -61,7 +62,7 @@ def _listen(told: TextIO, told_to_stop: threading.Event) -> None:
 
 
 class Ended(Exception):
-    """What the search cannot do without is gone."""
+    """The manager or the tuner, which the search needs, is gone."""
 
     def __init__(self, what: str, reason: str) -> None:
         self.what, self.reason = what, reason
@@ -82,14 +83,16 @@ class Host:
             f'{os.environ.get("NODE_OPTIONS", "")} --require "{HERE / "loopback.js"}"'.strip()
         )
         folder = Path(self.order["folder"])
-        # All of it is copied for the trials: nothing but what a trial needs, and the relay needs nothing.
+        # The folder is copied for every trial, so it is empty: the relay needs no files.
         code = folder / "trial_code"
         code.mkdir(parents=True, exist_ok=True)
         config = ExperimentConfig("local")
         config.experiment_name = self.order["name"]
         config.experiment_working_directory = folder
         config.search_space = self.order["space"]
-        config.trial_command = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(HERE / 'relay.py'))}"
+        config.trial_command = (
+            f"exec {shlex.quote(sys.executable)} {shlex.quote(str(HERE / 'trial_relay.py'))}"
+        )
         config.trial_code_directory = code
         config.trial_concurrency = self.order["at_once"]
         config.tuner.name = self.order["tuner"]
@@ -129,7 +132,7 @@ class Host:
                 known = None
                 self.tell(event="told")
             if known and late:
-                raise Ended("NNI's tuner", "it does not take what is known")
+                raise Ended("NNI's tuner", "it does not take the earlier trials")
             if status.get("status") == "TUNER_NO_MORE_TRIAL" and not exhausted:
                 exhausted = True
                 self.tell(event="exhausted")
@@ -151,13 +154,13 @@ class Host:
         with contextlib.suppress(psutil.Error):
             for child in self.manager.children(recursive=True):
                 words = child.cmdline()
-                # Not the shell that some systems put before it.
+                # This skips the shell that some systems put before it.
                 if "--exp_params" in words and "nni" in words:
                     return child
         return None
 
     def _imported(self, known: list[dict[str, Any]]) -> bool:
-        """Whether the manager took it; it fails until the tuner has connected."""
+        """Return True if the manager took the earlier trials; it fails until the tuner has connected."""
         return _request(self.experiment.port, "post", "/experiment/import-data", known) is not None
 
     def _status(self) -> dict[str, Any]:
@@ -165,7 +168,7 @@ class Host:
 
 
 def _request(port: int, method: str, path: str, payload: Any = None) -> Any:
-    """The answer; None where there is none, or no good one."""
+    """Return the answer; None if there is none, or it is an error."""
     import requests
 
     try:

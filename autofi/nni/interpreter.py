@@ -1,4 +1,4 @@
-"""Where NNI is: an interpreter that has it, which may but need not be this one."""
+"""The search for an interpreter that has NNI, which may but need not be this one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ INSTALL = (
     "python3 -m venv nni && nni/bin/pip install nni==3.0 hyperopt, then --nni-python nni/bin/python or "
     f"{VARIABLE} (pip install 'autofi[nni]' puts it in this environment, with older versions of two packages)"
 )
-#: Seconds to ask an interpreter what it has.
+#: Seconds to ask an interpreter for its packages.
 PATIENCE = 60
-#: Without importing them: NNI alone takes seconds.
+#: The script imports none of them: NNI alone takes seconds.
 ASK = """
 import importlib.metadata, json, sys
 found = {}
@@ -33,30 +33,33 @@ print(json.dumps(found))
 
 
 def find_nni(python: str | Path | None, tuner: Tuner) -> Path:
-    """An interpreter with NNI and what the tuner needs: the one given, of the environment variable, or this one.
+    """Return an interpreter with NNI and the tuner's packages: the given one, the environment variable's, or this one.
 
-    Raises MissingDependencyError where it has not, with how to install it. Costs a tenth of a second.
+    It takes a tenth of a second.
+
+    Raises:
+        MissingDependencyError: The interpreter lacks a package; the message tells how to install it.
     """
     named = str(python or os.environ.get(VARIABLE) or sys.executable)
-    # Not resolved: in a virtual environment it is a link, and what it links to has other packages.
+    # The path is not resolved: in a virtual environment it is a link to an interpreter with other packages.
     chosen = Path(os.path.abspath(os.path.expanduser(named)))
     versions = _versions(chosen, ("nni", *tuner.needs))
     if versions["nni"] != VERSION:
         raise MissingDependencyError(
-            f"--engine nni needs an interpreter with NNI {VERSION}: {chosen} has {versions['nni'] or 'none'}; "
+            f"{chosen} has NNI {versions['nni'] or 'not installed'}, and --engine nni needs NNI {VERSION}; "
             f"{INSTALL}."
         )
     for name in tuner.needs:
         if versions[name] is None:
             raise MissingDependencyError(
-                f"NNI's tuner {tuner.name} needs the package {name}, which {chosen} does not have: "
+                f"{chosen} does not have the package {name}, which NNI's tuner {tuner.name} needs; "
                 f"{chosen} -m pip install {name}"
             )
     return chosen
 
 
 def environment(python: Path) -> dict[str, str]:
-    """What a process of that interpreter is given: another one than this must not read this one's packages."""
+    """Return the environment of a process of that interpreter; another one must not read this one's packages."""
     own = python == Path(os.path.abspath(sys.executable))
     return {
         name: value for name, value in os.environ.items() if own or name not in ("PYTHONPATH", "PYTHONHOME")
@@ -76,6 +79,6 @@ def _versions(python: Path, packages: tuple[str, ...]) -> dict[str, str | None]:
         found: dict[str, str | None] = json.loads(asked.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise MissingDependencyError(
-            f"--engine nni needs an interpreter with NNI {VERSION}: {python} does not answer ({error}); {INSTALL}."
+            f"{python} does not answer ({error}), and --engine nni needs an interpreter with NNI {VERSION}; {INSTALL}."
         ) from error
     return found

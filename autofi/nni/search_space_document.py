@@ -1,7 +1,7 @@
-"""Parameters as Optuna and as NNI write them down: distributions here, a search space document there.
+"""Conversion of parameters between Optuna's distributions and NNI's search space document.
 
-NNI's format: https://nni.readthedocs.io/en/v3.0/hpo/search_space.html. Of its types those are written that a space of
-ours can have; a whole number is `randint`, whose upper end NNI leaves out.
+NNI's format: https://nni.readthedocs.io/en/v3.0/hpo/search_space.html. Only the types that a space of ours can have are
+written; a whole number is `randint`, whose upper end is exclusive in NNI.
 """
 
 from __future__ import annotations
@@ -25,21 +25,24 @@ Document = dict[str, dict[str, Any]]
 
 
 def to_document(parameters: Mapping[str, BaseDistribution]) -> Document:
-    """The search space document of some parameters; raises SearchSpaceError for one that NNI has no type for."""
+    """Return the search space document of some parameters.
+
+    Raises:
+        SearchSpaceError: NNI has no type for a parameter.
+    """
     return {name: _entry(name, found) for name, found in parameters.items()}
 
 
 def nni_space(space: str | Path = "default") -> Document:
-    """The search space document of a space by its name or file, for an experiment of NNI of one's own.
+    """Return the search space document of a space by its name or file, for a user's own NNI experiment.
 
-    Of the fields, pairs and products of a table it has nothing: what is offered of them is known when the supernet has
-    been trained.
+    It has no fields, pairs and products of a table: their options are known only after the supernet has been trained.
     """
     return to_document(distributions(load_space(space), {}))
 
 
 def from_nni(proposed: Mapping[str, Any], parameters: Mapping[str, BaseDistribution]) -> dict[str, Any]:
-    """What a tuner of NNI proposes, as values of the distributions: numbers that rounding put outside are moved in."""
+    """Return a proposal of an NNI tuner as values of the distributions; rounded numbers are moved into range."""
     return {name: _value(proposed[name], found) for name, found in parameters.items()}
 
 
@@ -52,14 +55,14 @@ def _entry(name: str, found: BaseDistribution) -> dict[str, Any]:
         case IntDistribution(step=1, log=False):
             return {"_type": "randint", "_value": [found.low, found.high + 1]}
     raise SearchSpaceError(
-        f"NNI has choices, ranges, and whole numbers without step or logarithm: '{name}' is {found}; list its values "
-        "as choices."
+        f"'{name}' is {found}, but NNI has choices, ranges, and whole numbers without step or logarithm; list its "
+        "values as choices."
     )
 
 
 def _value(value: Any, found: BaseDistribution) -> Any:
     if isinstance(found, CategoricalDistribution):
-        # True equals 1, which is another choice; 1.0 comes back as 1 from NNI's manager, and is the same.
+        # True equals 1, which is another choice; 1.0 comes back as 1 from NNI's manager, and is the same choice.
         truth = isinstance(value, bool)
         return next(
             choice for choice in found.choices if choice == value and isinstance(choice, bool) == truth

@@ -1,9 +1,9 @@
-"""A trial of NNI: asks the manager for parameters, has AutoFI measure them, and reports what they came to.
+"""A trial of NNI: it asks the manager for parameters, has AutoFI measure them, and reports the result.
 
 NNI runs it with its own interpreter. It speaks the manager's protocol for trials itself, three requests of JSON over
-HTTP: `import nni` would take seconds of every trial, and version 3.0 is the last.
+HTTP: `import nni` would add seconds to every trial, and version 3.0 is the last.
 
-It needs nothing but the standard library, and ends when the search does: its connection to AutoFI is closed then.
+It needs only the standard library, and ends when the search does: its connection to AutoFI is then closed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""NNI's tuners by name: what each is started with, what it cannot do, and those that are refused.
+"""NNI's tuners by name: arguments and limits of those that work, and those that are refused.
 
-Each was tried with NNI 3.0, the last there will be: its repository is archived.
+Each was tried with NNI 3.0, the last version: its repository is archived.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from autofi.objectives.objectives import Direction
 
 DEFAULT_TUNER = "TPE"
-#: Individuals of NNI's evolution: as many trials are random first, 32 unless told.
+#: Individuals of NNI's evolution: this many trials are random first; NNI's default is 32.
 POPULATION = 8
 
 
@@ -22,10 +22,11 @@ POPULATION = 8
 class Tuner:
     """A tuner that works.
 
-    takes     the arguments of its class that we set
-    learns    whether it is told of trials that were measured before the experiment began
-    at_once   trials at once that it stands; None: any number
-    needs     packages that NNI does not bring
+    Attributes:
+        takes: The arguments of its class that we set.
+        learns: True if it takes trials that were measured before the experiment began.
+        at_once: The most trials at once that it supports; None for any number.
+        needs: Packages that NNI does not install.
     """
 
     name: str
@@ -36,14 +37,14 @@ class Tuner:
     needs: tuple[str, ...] = ()
 
     def arguments(self, direction: Direction, seed: int) -> dict[str, Any]:
-        """The arguments of its class."""
+        """Return the arguments of its class."""
         # Imports Optuna; a command's help, which lists the tuners, does without.
         from autofi.samplers.optuna import RANDOM_TRIALS
 
         known = {
             "optimize_mode": direction,
             "seed": seed,
-            # NNI begins with 20 random trials, more than most searches of ours have in all.
+            # NNI starts with 20 random trials, more than most of our searches have in all.
             "tpe_args": {"n_startup_jobs": RANDOM_TRIALS},
             "population_size": POPULATION,
         }
@@ -61,12 +62,12 @@ TUNERS = {
         ),
         Tuner(
             "Anneal",
-            "draws ever closer to the best points, by hyperopt; learns from earlier trials",
+            "samples ever closer to the best points, by hyperopt; learns from earlier trials",
             ("optimize_mode",),
             learns=True,
             needs=("hyperopt",),
         ),
-        # With more at once NNI tells it that trials ended which it has not begun, and it dies of that.
+        # With more at once NNI reports the end of trials that it has not begun, and it crashes.
         Tuner(
             "Evolution",
             f"changes one parameter of the better of two, after {POPULATION} random trials; one trial at a time",
@@ -74,7 +75,7 @@ TUNERS = {
             learns=False,
             at_once=1,
         ),
-        Tuner("GridSearch", "all combinations, ranges by halves; skips what it is told of", (), learns=True),
+        Tuner("GridSearch", "all combinations, ranges by halves; skips earlier trials", (), learns=True),
         Tuner("Random", "uniform draws without repeats", ("seed",), learns=False),
     )
 }
@@ -82,19 +83,21 @@ TUNERS = {
 
 @dataclass(frozen=True)
 class Refused:
-    """A tuner of NNI that does not work here, and the nearest that does."""
+    """A tuner of NNI that does not work here, and the nearest one that does."""
 
     reason: str
     instead: str
 
 
-_PARTIAL = "proposes trainings of a part of the epochs and goes on with the best: a trial of AutoFI is a whole training"
+_PARTIAL = (
+    "trains for some of the epochs and continues with the best, but a trial of AutoFI is a whole training"
+)
 
 REFUSED = {
     "BOHB": Refused(
         f"fails in NNI 3.0 (nni/recoverable.py compares a text with a number) and {_PARTIAL}", "TPE"
     ),
-    "Batch": Refused("wants every combination written down", "GridSearch"),
+    "Batch": Refused("needs a list of every combination", "GridSearch"),
     "DNGO": Refused("needs the package pybnn, which no longer installs", "TPE"),
     "GP": Refused("fails in NNI 3.0 with scipy 1.17 ('x0' must only have one dimension)", "TPE"),
     "Hyperband": Refused(
@@ -102,15 +105,19 @@ REFUSED = {
     ),
     "Metis": Refused("takes numeric choices only, and a space has named ones", "TPE"),
     "PBT": Refused(
-        "copies weights between trials that run on: a trial of AutoFI is a whole training", "Evolution"
+        "copies weights between running trials, but a trial of AutoFI is a whole training", "Evolution"
     ),
-    "PPO": Refused("needs the package gym, which is no longer kept", "TPE"),
+    "PPO": Refused("needs the package gym, which is no longer maintained", "TPE"),
     "SMAC": Refused("needs the package smac4nni, which no longer installs", "TPE"),
 }
 
 
 def get_tuner(name: str) -> Tuner:
-    """The tuner of that name; raises ConfigError with the reason where it is refused, else with the nearest one."""
+    """Return the tuner of that name.
+
+    Raises:
+        ConfigError: The tuner is refused, with the reason, or unknown, with the nearest name.
+    """
     if name in REFUSED:
         refused = REFUSED[name]
         raise ConfigError(f"NNI's tuner {name} {refused.reason}; take {refused.instead}.")

@@ -169,7 +169,7 @@ class Operator(Candidate):
 
     @abstractmethod
     def read(self, features: FeatureTensors) -> Tensor:
-        """Return the tensor of `select`, `[N, ...]`, by torch operations only, so that exported graphs can compute it."""
+        """Return the tensor of `select`, `[N, ...]`, by torch operations only, for exported graphs."""
 
     def drawn(self, selected: Tensor) -> Tensor:
         """Return rows of the selection for `forward`; in training, some values may be replaced by unseen.

@@ -1,4 +1,4 @@
-"""Trained models to a Rashomon set: reliances of all of them, masked models around the reference, halos."""
+"""Exploration of a Rashomon set from trained models: reliances, masked models around the reference, halos."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autofi.rashomon.result import RashomonSet
 
 #: Seeds of the reference's architecture that its halos are measured on.
 HALO_SEEDS = 3
-#: Of the budget, what each field of a pair is masked by in the models that are scored.
+#: The share of the budget that masks each field of a pair in the models that are scored.
 HALF = 0.5
 #: Masked models that are scored on the same shuffled rows, and kept together.
 MASKS_AT_ONCE = 16
@@ -31,15 +31,20 @@ MASKS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class ExploringSettings:
-    """How a set is explored.
+    """The settings of an exploration.
 
-    eps         how much worse than the best a model may be, as a share of its logloss
-    rows        validation rows drawn for each repeat, and `repeats` of them, each shuffled by itself
-    pairs       pairs that every model is scored on: those with the largest scores of the reference, which has all
-    triples     triples, of the fields whose pairs have the largest scores
-    steps       that the budget of a halo is cut into; 10 as published
-    trainings   models of the study without a bundle that are trained again, at most
-    masks       whether masked models, and halos, are explored; without them it takes a second a model
+    Attributes:
+        eps: The share of the best model's logloss by which a model may be worse.
+        rows: Validation rows drawn for each repeat.
+        repeats: Repeats, each with rows of its own that are shuffled separately.
+        measure: The unit of reliances; see `autofi.importance.model_reliance`.
+        counterpart: The comparison of a masked group; see `halo`.
+        pairs: Pairs that every model is scored on: those with the largest scores of the reference, which is scored on
+            all.
+        triples: Triples, of the fields whose pairs have the largest scores.
+        steps: Steps that the budget of a halo is cut into; 10 as published.
+        trainings: The most models of the study without a bundle that are trained again.
+        masks: True to explore masked models and halos; without them it takes a second per model.
     """
 
     eps: float = 0.05
@@ -56,13 +61,13 @@ class ExploringSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.eps < 1:
-            raise ConfigError(f"A model may be worse by a share between 0 and 1: found eps {self.eps}.")
+            raise ConfigError(f"eps is {self.eps}; give a share between 0 and 1.")
         for name in ("pairs", "triples", "trainings", "seed"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"'{name}' is 0 or more: found {getattr(self, name)}.")
+                raise ConfigError(f"{name} is {getattr(self, name)}; give 0 or more.")
         fewest = 4 if self.triples else 3
         if self.steps < fewest:
-            raise ConfigError(f"A halo has {fewest} steps or more: found {self.steps}.")
+            raise ConfigError(f"steps is {self.steps}; give a halo {fewest} or more.")
         check_sizes(self.rows, self.repeats)
         check_measure(self.measure)
         check_counterpart(self.counterpart)
@@ -70,7 +75,7 @@ class ExploringSettings:
 
 @dataclass(frozen=True, eq=False)
 class OpenedModel:
-    """A trained network on the processor, with what makes its features; `loss` is of all validation rows."""
+    """A trained network on the processor, with the builder of its features; `loss` is of all validation rows."""
 
     name: str
     kind: str
@@ -80,7 +85,7 @@ class OpenedModel:
     loss: float
 
     def open(self) -> OpenedModel:
-        """Itself."""
+        """Return itself."""
         return self
 
 
@@ -104,11 +109,14 @@ def explore_models(
     left_out: Sequence[str] = (),
     parts: Parts | None = None,
 ) -> RashomonSet:
-    """Score `models`, the reference first, and the models masked around it; `best` is the lowest logloss of any.
+    """Score `models`, the reference first, and the models masked around it.
 
     `models` are opened one at a time: only the reference, and other seeds of its architecture, are held. Models above
-    the level are passed over. What `parts` has is not done again, and its models are not opened for it. On small
-    networks and 2,000 rows x 5 repeats a model takes about a second (45 pairs).
+    the level are skipped. On small networks and 2,000 rows x 5 repeats a model takes about a second (45 pairs).
+
+    Args:
+        best: The lowest logloss of any model.
+        parts: Finished parts, which are not computed again; models are not opened for them.
     """
     parts = Parts() if parts is None else parts
     draw = draw_rows(rows, size=settings.rows, repeats=settings.repeats, seed=settings.seed)
@@ -125,7 +133,7 @@ def explore_models(
 
     def score(model: OpenedModel) -> dict[str, Any]:
         if model.loss > level and model is not reference:
-            # Trained again, it came out worse than it was.
+            # Trained again, it is worse than it was.
             return {"loss": model.loss, "scored": None}
         own = shuffles if model is reference else Shuffles(draw, model.builder)
         (phi,) = reliances([model.network], model.network, own, groups, measure=settings.measure)
@@ -185,7 +193,7 @@ class _Around:
 
     @cached_property
     def seeds(self) -> list[Neighbours]:
-        """The reference first."""
+        """Return the neighbors of every seed, the reference first."""
         others = [model.open() for model in self._held[1:]]
         draw = self.shuffles.draw
         return [
@@ -221,7 +229,7 @@ def _told(group: Group) -> str:
 
 
 def _groups(network: Network, shuffles: Shuffles, fields: int, settings: ExploringSettings) -> list[Group]:
-    """Every field, and the pairs and triples that are worth every model's time."""
+    """Return every field, and the pairs and triples that every model is scored on."""
     singles: list[Group] = [(place,) for place in range(fields)]
     pairs: list[Group] = list(combinations(range(fields), 2))
     triples: list[Group] = []
@@ -252,7 +260,10 @@ def _masked(
     parts: Parts,
     progress: Progress,
 ) -> Iterator[ScoredModel]:
-    """Every field masked as far as the budget goes, scored on all groups; every pair, half by half, on itself."""
+    """Yield models with one field masked by the whole budget, scored on all groups, and with pairs, on themselves.
+
+    Each field of a pair is masked by half of the budget.
+    """
 
     def farthest(place: int) -> list[float]:
         return [around.reference.factor(place, direction, 1.0) for direction in (UP, DOWN)]

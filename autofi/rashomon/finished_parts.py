@@ -1,4 +1,4 @@
-"""Finished parts of an exploration, kept as they come, so that one that is killed goes on where it stopped."""
+"""Finished parts of an exploration, stored at once, so that a killed exploration continues where it stopped."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import xxhash
 
 from autofi.store import StudyHandle
 
-#: Before the question that is answered and the name of a part, the stages that keep them.
+#: The prefixes of the stages, before the question that is answered and before the name of a part.
 PREFIX = "rashomon/"
 
 
 class Parts:
-    """Parts by name, as JSON, of one process: nothing is kept beyond it."""
+    """Parts by name, as JSON, of one process: nothing is kept after it."""
 
     def __init__(self, known: Mapping[str, Any] | None = None) -> None:
         self._known = dict(known or {})
@@ -29,7 +29,7 @@ class Parts:
         return name in self._known
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """The part of that name, made where there is none yet; it is what JSON keeps of it either way."""
+        """Return the part of that name, made now if there is none yet; it is always what JSON keeps of it."""
         if name not in self._known:
             made = json.loads(json.dumps(make()))
             self._keep(name, made)
@@ -37,7 +37,7 @@ class Parts:
         return self._known[name]
 
     def _keep(self, name: str, made: Any) -> None:
-        """Keep a new part for others."""
+        """Store a new part for other processes."""
 
 
 class StudyParts(Parts):
@@ -51,13 +51,13 @@ class StudyParts(Parts):
 
     @property
     def folder(self) -> Path:
-        """Where files of the parts are."""
+        """The folder with files of the parts."""
         return self._handle.artifacts / self._prefix
 
     def _keep(self, name: str, made: Any) -> None:
         self._handle.record_stage(f"{self._prefix}{name}", {"part": made})
 
     def forget(self) -> None:
-        """Remove the parts of every question, and their files: the answer is kept by now."""
+        """Remove the parts of every question, and their files, when the answer is stored."""
         self._handle.drop_stages(PREFIX)
         shutil.rmtree(self._handle.artifacts / PREFIX, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Which models of a study are nearly as good as its best, and how each is opened: its bundle, or trained as it was."""
+"""Good models of a study, nearly as good as its best, opened from their bundle or trained again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from autofi.store.winner_record import WINNER
 
 @dataclass(frozen=True)
 class StudyModel:
-    """A model that the study has measured on validation rows; `path` is its bundle, None where it kept no weights."""
+    """A model that the study has measured on validation rows; `path` is its bundle, None if it kept no weights."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class StudyModel:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The models within the level, the one to explore around first; what was left out, and why, in words."""
+    """The models within the level, with the one to explore around first, and in words what was left out and why."""
 
     models: tuple[StudyModel, ...]
     best: float
@@ -45,16 +45,19 @@ class Chosen:
 
 
 def choose_models(handle: StudyHandle, bench: Workbench, *, eps: float, trainings: int) -> Chosen:
-    """Models of at most `1 + eps` times the lowest validation logloss, by what the study has recorded.
+    """Return models of at most `1 + eps` times the lowest validation logloss, by the records of the study.
 
-    The best seed of the winner comes first, or the best model of all where no winner is within. Models that kept no
-    weights (trials, finalists, baselines; of a refitted one those are of validation rows too) are trained again, the
-    best `trainings` of them. Baselines of trees are no networks, and are left out.
+    The best seed of the winner comes first, or the best model of all if no winner is within. Models without usable
+    weights are trained again, the best `trainings` of them: trials, finalists and baselines keep none, and those of a
+    refitted model have seen the validation rows. Baselines of trees are no networks, and are left out.
+
+    Raises:
+        StoreError: The study has no model with a validation logloss.
     """
     found, left_out = _measured(handle, bench)
     if not found:
         raise StoreError(
-            f"A Rashomon set is made of models with a validation logloss: study '{handle.name}' has none; "
+            f"Study '{handle.name}' has no model with a validation logloss for a Rashomon set; "
             "run autofi search again to resume it."
         )
     best = min(model.loss for model in found)
@@ -75,8 +78,10 @@ def choose_models(handle: StudyHandle, bench: Workbench, *, eps: float, training
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
-    """A model of a study that is opened when it is needed: from its bundle, or from one in `folder`, which is written
-    when the model is trained again as it was, with its own seed."""
+    """A model of a study that is opened when it is needed, from its bundle or from one in `folder`.
+
+    The one in `folder` is written when the model is trained again with its own seed.
+    """
 
     model: StudyModel
     bench: Workbench
@@ -87,7 +92,7 @@ class StoredModel:
         return self.model.architecture.id
 
     def open(self) -> OpenedModel:
-        """The network on the processor; trained only where no bundle is there."""
+        """Return the network on the processor; it is trained only if there is no bundle."""
         model = self.model
         if model.path is not None:
             bundle, loss = load_bundle(model.path), model.loss
@@ -116,13 +121,16 @@ class StoredModel:
 
 
 def open_models(models: Sequence[StudyModel], bench: Workbench, folder: Path) -> list[StoredModel]:
-    """The same models, none of them opened yet; those without a bundle get one in `folder` when they are."""
+    """Return the models, not opened yet; those without a bundle get one in `folder` when they are opened."""
     return [StoredModel(model, bench, folder) for model in models]
 
 
 def _measured(handle: StudyHandle, bench: Workbench) -> tuple[list[StudyModel], list[str]]:
-    """Every network with a validation logloss, each architecture and seed once: one with a bundle rather than one
-    without. Only what is the winner now is called so: another may have been before it."""
+    """Return every network with a validation logloss, each architecture and seed once, and what was left out.
+
+    A model with a bundle is preferred to one without. Only the present winner is named the winner, for there may have
+    been another before it.
+    """
     trials = complete_trials(handle)
     winner = (handle.stage(WINNER) or {}).get("architecture_id")
     known = {trial.architecture_id: trial.architecture for trial in trials}

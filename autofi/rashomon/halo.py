@@ -1,4 +1,4 @@
-"""Halos: the models around one whose fields, each by itself, cost a given loss; how far together they miss it."""
+"""Halos: the models around one whose fields, each alone, cost a given loss; their joint loss shows interaction."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from autofi.importance.interaction_scores import Estimate, Names, estimate
 from autofi.importance.model_reliance import Floats, Group
 from autofi.rashomon.masks import DOWN, UP, Neighbours
 
-#: By direction half the width of the band in which pairs lie that do not interact, in logloss.
+#: By direction, half the width of the band, in logloss, in which pairs lie that do not interact.
 Widths = Mapping[tuple[float, ...], float]
-#: Pairs, of fewer than which none tells how those lie that do not interact.
+#: The fewest pairs from which that band can be estimated.
 FEWEST_PAIRS = 5
-#: Of a normal distribution: a deviation, and 95 % on both sides, in median distances.
+#: For a normal distribution: a standard deviation, and 95 % on both sides, in median distances.
 MEDIAN_TO_DEVIATION, NORMAL_95 = 1.4826, 1.96
-#: What a masked group is compared with.
+#: The reference that a masked group is compared with.
 Counterpart = Literal["logits", "losses"]
 
 
@@ -28,10 +28,12 @@ Counterpart = Literal["logits", "losses"]
 class HaloPoint:
     """One model whose fields are masked together.
 
-    direction     by field the share of the budget that its factor alone costs, at most; below 0 where it is under 1
-    factors       by field, of the first network
-    loss          logloss beyond that of the network itself: the published radius
-    interaction   of that loss, what is not the counterpart's: 0 where the fields do not interact
+    Attributes:
+        direction: By field, the most of the budget that its factor alone costs, as a share; below 0 if the factor is
+            below 1.
+        factors: Factors by field, of the first network.
+        loss: Logloss beyond that of the network itself: the published radius.
+        interaction: The part of that loss beyond the counterpart's: 0 if the fields do not interact.
     """
 
     direction: tuple[float, ...]
@@ -40,11 +42,11 @@ class HaloPoint:
     interaction: Estimate
 
     def on_circle(self, width: float = 0.0) -> bool:
-        """Whether the interval meets the circle, or a band so wide on either side of it, in logloss."""
+        """Return True if the interval meets the circle, or a band of this width on either side of it, in logloss."""
         return self.interaction.low <= width and self.interaction.high >= -width
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "direction": list(self.direction),
             "factors": list(self.factors),
@@ -54,7 +56,7 @@ class HaloPoint:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The point of `to_json`."""
+        """Return the point that `to_json` wrote."""
         return cls(
             direction=tuple(value["direction"]),
             factors=tuple(value["factors"]),
@@ -72,17 +74,17 @@ class Halo:
     points: tuple[HaloPoint, ...]
 
     def on_circle(self, widths: Widths | None = None) -> float:
-        """The share of the points whose interval meets the circle, or the band around it: see `bands`."""
+        """Return the share of points whose interval meets the circle, or the band around it; see `bands`."""
         known = widths or {}
         return float(np.mean([point.on_circle(known.get(point.direction, 0.0)) for point in self.points]))
 
     @property
     def deviation(self) -> float:
-        """The largest distance of a point from the circle, as a share of its radius."""
+        """Return the largest distance of a point from the circle, as a share of its radius."""
         return max(abs(point.interaction.mean) for point in self.points) / self.budget
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return {
             "fields": list(self.names),
             "budget": self.budget,
@@ -91,7 +93,7 @@ class Halo:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The halo of `to_json`."""
+        """Return the halo that `to_json` wrote."""
         return cls(
             tuple(value["fields"]),
             float(value["budget"]),
@@ -100,12 +102,12 @@ class Halo:
 
 
 def bands(halos: Sequence[Halo]) -> Widths:
-    """How far from the circle the points of pairs lie that do not interact, by direction.
+    """Return the distance from the circle of pairs that do not interact, by direction.
 
-    A network bends its logit a little wherever it is led away from the rows it was trained on, whichever two fields do
-    it. That is no chance, so that no number of rows makes it smaller, and nothing about the two fields. It is read off
-    the pairs themselves, of which few interact: 95 % of a normal distribution with their median distance. There are no
-    bands of fewer than FEWEST_PAIRS.
+    A network bends its logit a little wherever it leaves the region of its training rows, whichever two fields do it.
+    That is not chance, so more rows do not make it smaller, and it says nothing about the two fields. It is estimated
+    from the pairs themselves, few of which interact: 95 % of a normal distribution with their median distance. With
+    fewer than FEWEST_PAIRS pairs there are no bands.
     """
     distances: dict[tuple[float, ...], list[float]] = {}
     for found in halos:
@@ -119,7 +121,11 @@ def bands(halos: Sequence[Halo]) -> Widths:
 
 
 def check_counterpart(name: str) -> None:
-    """Raise ConfigError, with the nearest, for a counterpart there is not."""
+    """Check the name of a counterpart.
+
+    Raises:
+        ConfigError: There is no such counterpart; the message names the nearest.
+    """
     if name not in get_args(Counterpart):
         raise ConfigError(f"A halo has no counterpart '{name}': {nearest(name, get_args(Counterpart))}")
 
@@ -132,23 +138,26 @@ def halo(
     steps: int,
     counterpart: Counterpart = "logits",
 ) -> Halo:
-    """The halo of two or three fields, of one network or of the seeds of an architecture on the same rows.
+    """Return the halo of two or three fields, of one network or of the seeds of an architecture on the same rows.
 
-    The budget is cut into `steps`, dealt out in every way in which each field has at least one, and each field's
-    factor goes up or down until that field alone costs its part: 4 quadrants of `steps - 1` points for a pair (the
-    published 36 with 10 steps), 8 octants for a triple.
+    The budget is cut into `steps`, which are divided in every way in which each field has at least one, and each
+    field's factor goes up or down until that field alone costs its part: 4 quadrants of `steps - 1` points for a pair
+    (the published 36 with 10 steps), 8 octants for a triple.
 
-    As published a point's radius is its loss, the circle's the budget. That says "interaction" of two fields whose
-    losses do not add up for other reasons: a factor that ends at its bound costs less than its part, and logloss is no
-    sum of what fields add to the logit. So the interaction is told apart, against a counterpart:
+    As published, a point's radius is its loss, the circle's the budget. That shows "interaction" of two fields whose
+    losses do not add up for other reasons: a factor that ends at its bound costs less than its part, and logloss is not
+    a sum of the fields' contributions to the logit. So the interaction is separated by a counterpart:
 
-    - "losses": the fields' own losses, added up;
+    - "losses": the sum of the fields' own losses;
     - "logits": the loss of the logit to which each field adds what it adds alone, `z + Σ (z_i - z)`. A network whose
       logit is a sum over fields has interaction 0 at every point, in any loss.
+
+    Raises:
+        ConfigError: There are too few steps for the fields.
     """
     check_counterpart(counterpart)
     if steps <= len(group):
-        raise ConfigError(f"A halo of {len(group)} fields has {len(group) + 1} steps or more: found {steps}.")
+        raise ConfigError(f"steps is {steps}; give a halo of {len(group)} fields {len(group) + 1} or more.")
     points = []
     for shares in _shares(steps, len(group)):
         for signs in product((UP, DOWN), repeat=len(group)):
@@ -166,7 +175,7 @@ def halo(
 
 
 def _shares(steps: int, parts: int) -> list[tuple[float, ...]]:
-    """Every way to cut 1 into so many parts, each a whole number of steps."""
+    """Return every way to cut 1 into this many parts, each a whole number of steps."""
     cuts = combinations(range(1, steps), parts - 1)
     return [
         tuple((stop - start) / steps for start, stop in zip((0, *cut), (*cut, steps), strict=True))
@@ -186,7 +195,7 @@ def _factors(
 def _measured(
     model: Neighbours, group: Group, shares: Sequence[float], signs: Sequence[int], counterpart: Counterpart
 ) -> tuple[Floats, Floats]:
-    """Loss beyond the network's, and what of it is interaction, of each repeat."""
+    """Return, for each repeat, the loss beyond the network's, and the part of it that is interaction."""
     factors = _factors(model, group, shares, signs)
     loss = model.loss_of(model.logits_of(factors)) - model.loss
     alone = [model.logits_alone(place, factor) for place, factor in factors.items()]

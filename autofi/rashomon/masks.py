@@ -1,4 +1,4 @@
-"""Models around one: the same network with what it reads of some fields multiplied by a factor."""
+"""Models around one: the same network with its inputs from some fields multiplied by a factor."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from autofi.model.network import Mask, Network
 from autofi.operators.base import Operator
 from autofi.operators.streams import Stream
 
-#: Factor by field; fields that are left as they are, 1, are not listed.
+#: The factor of every field; unchanged fields, with 1, are not listed.
 Factors = Mapping[int, float]
-#: How far a factor may go from 1: from a field left out to a field counted twice.
+#: The largest distance of a factor from 1: from a field left out to a field counted twice.
 FARTHEST = 1.0
-#: How near a loss comes to its level from below, as a share of it, and tries after which it is near enough.
+#: The tolerance below a level of loss, as a share of it, and the most tries to reach it.
 CLOSE = 0.97
 MOST_STEPS = 12
 UP, DOWN = 1, -1
 
 
 def masked(network: Network, factors: Factors) -> Forward:
-    """The network with every field's vectors multiplied by its factor, and a pair's by those of both fields.
+    """Return the network with every field's vectors multiplied by its factor, and a pair's by those of both fields.
 
-    Codes stay as they are: a factor acts on what the network has learned of a value, on streams by the vectors they
-    read and by tables of their own. The logit of boosted trees is taken as it is.
+    Codes stay unchanged: a factor acts on what the network has learned of a value, and on streams through the vectors
+    they read and through tables of their own. The logit of boosted trees stays unchanged.
     """
     if not factors:
         return network
@@ -44,7 +44,7 @@ def masked(network: Network, factors: Factors) -> Forward:
 
 
 def network_names(network: Network) -> tuple[str, ...]:
-    """The fields a network was built for, in the order of the data."""
+    """Return the fields a network was built for, in the order of the data."""
     operator = next(part for part in network.operators.values() if isinstance(part, Operator))
     return operator.shapes.names
 
@@ -66,7 +66,7 @@ def _weights(operator: Operator, factors: Factors) -> Tensor:
 
 
 def _scaled_tables(network: Network, names: tuple[str, ...], factors: Factors) -> dict[str, Tensor]:
-    """The tables that streams look up by code, a field's rows multiplied by its factor; by the parameter's name."""
+    """Return the tables that streams look up by code, by parameter name, with a field's rows times its factor."""
     found = {}
     for key, stream in network.streams.items():
         assert isinstance(stream, Stream)
@@ -88,7 +88,7 @@ def _rows_times(table: nn.Parameter, scale: Tensor) -> Tensor:
 class Neighbours:
     """The masked models of one network, and their losses on drawn rows.
 
-    `budget` is how much logloss a neighbour may have more than the network itself.
+    `budget` is how much more logloss a neighbor may have than the network itself.
     """
 
     def __init__(self, network: Network, shuffles: Shuffles, budget: float) -> None:
@@ -97,34 +97,34 @@ class Neighbours:
         self._selected = network.select(shuffles.features())
         self.logits = self.logits_of({})
         self.loss = self.loss_of(self.logits)
-        #: By field, direction and share of the budget, found when first asked for.
+        #: Factors by field, direction and share of the budget, computed when first asked for.
         self._factors: dict[tuple[int, int, float], float] = {}
         self._alone: dict[tuple[int, float], Floats] = {}
         self._ends: dict[tuple[tuple[int, float], ...], float] = {}
 
     def logits_of(self, factors: Factors) -> Floats:
-        """Logits of the drawn rows, `[N]`."""
+        """Return the logits of the drawn rows, `[N]`."""
         return logits_of(masked(self.network, factors), self._selected, len(self._draw))
 
     def logits_alone(self, place: int, factor: float) -> Floats:
-        """Those of one field masked, `[N]`; kept, for many pairs need them."""
+        """Return the logits with one field masked, `[N]`; they are kept, because many pairs need them."""
         key = (place, factor)
         if key not in self._alone:
             self._alone[key] = self.logits_of({place: factor})
         return self._alone[key]
 
     def loss_of(self, logits: Floats) -> Floats:
-        """Mean logloss of each repeat, `[repeats]`."""
+        """Return the mean logloss of each repeat, `[repeats]`."""
         return self._draw.mean(losses(logits, self._labels))
 
     def excess(self, factors: Factors) -> float:
-        """Logloss beyond that of the network itself, over all repeats."""
+        """Return the logloss beyond that of the network itself, over all repeats."""
         return float(np.mean(self.loss_of(self.logits_of(factors)) - self.loss))
 
     def factor(self, place: int, direction: int, share: float) -> float:
-        """How far a field's factor goes from 1, up or down, before the loss rises by that share of the budget.
+        """Return the factor of a field, up or down from 1, at which the loss has risen by that share of the budget.
 
-        A field that costs less however far it goes ends at `1 ± FARTHEST`.
+        A field that costs less at any distance ends at `1 ± FARTHEST`.
         """
         key = (place, direction, share)
         if key not in self._factors:
@@ -133,15 +133,15 @@ class Neighbours:
         return self._factors[key]
 
     def within(self, factors: Factors) -> dict[int, float]:
-        """The same factors, drawn towards 1 together as far as the loss asks that is above the budget."""
+        """Return the factors, moved towards 1 together until the loss is within the budget."""
         way = self._farthest({place: factor - 1.0 for place, factor in factors.items()}, self.budget)
         return {place: 1.0 + way * (factor - 1.0) for place, factor in factors.items()}
 
     def _farthest(self, steps: Factors, level: float) -> float:
-        """The share, at most FARTHEST, of steps from 1 at which the loss is still within the level.
+        """Return the share, at most FARTHEST, of steps from 1 at which the loss is still within the level.
 
-        Loss rises about as the square of the way, so that its root is followed to the level; the end that was seen
-        within the level is returned, as near to it as CLOSE.
+        Loss rises about with the square of the distance, so its root is followed to the level; the result is the last
+        end within the level, as close to it as CLOSE.
         """
         low, high = 0.0, FARTHEST
         at_low, at_high = 0.0, self._excess_at(steps, high)
@@ -150,7 +150,7 @@ class Neighbours:
         for _ in range(MOST_STEPS):
             if at_low >= CLOSE * level:
                 break
-            # Aimed at what is close enough, so that either end may be the next.
+            # The target is close enough to the level for either end to be the next.
             aim = math.sqrt(level * (1 + CLOSE) / 2)
             below, above = math.sqrt(max(at_low, 0.0)), math.sqrt(at_high)
             share = (aim - below) / (above - below) if aim > below else 0.5
@@ -167,7 +167,7 @@ class Neighbours:
         key = tuple(sorted(factors.items()))
         if len(factors) > 1 or way < FARTHEST:
             return self.excess(factors)
-        # Where a field is asked how far it goes at all, once for every level.
+        # The largest distance of a field is computed once for every level.
         if key not in self._ends:
             self._ends[key] = self.excess(factors)
         return self._ends[key]

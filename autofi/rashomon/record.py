@@ -14,23 +14,25 @@ from autofi.rashomon.good_models import Chosen, choose_models, open_models
 from autofi.rashomon.result import RashomonSet
 from autofi.store import StudyHandle
 
-#: What the set is kept under.
+#: The stage that keeps the set.
 STAGE = "rashomon"
 
 
 def explore(
     handle: StudyHandle, bench: Workbench, settings: ExploringSettings, progress: Progress
 ) -> RashomonSet:
-    """Score the models of a study, and those masked around its winner; the set is recorded as the stage "rashomon".
+    """Score the models of a study, and those masked around its winner, and record the set as the stage "rashomon".
 
-    Nothing reads test rows. See `explore_models` for what it costs, beside training again what kept no weights. Parts
-    are kept in the study as they are finished: the same exploration goes on where an earlier one stopped, as long as
-    the study has the same models and this is the same version. When the set is recorded they are removed.
+    No test rows are read. `explore_models` tells the cost, besides training models without weights again. Parts are
+    stored as they are finished: the same exploration continues where an earlier one stopped, as long as the study has
+    the same models and the version is the same. When the set is recorded they are removed.
     """
     chosen = choose_models(handle, bench, eps=settings.eps, trainings=settings.trainings)
     parts = StudyParts(handle, _question(handle, settings, chosen))
     if parts:
-        progress.note(f"Goes on where an earlier exploration stopped: {len(parts)} of its parts are kept.")
+        progress.note(
+            f"The exploration continues where an earlier one stopped, with {len(parts)} finished parts."
+        )
     found = explore_models(
         open_models(chosen.models, bench, parts.folder),
         bench.dataset.rows("valid"),
@@ -48,7 +50,7 @@ def explore(
 
 
 def _question(handle: StudyHandle, settings: ExploringSettings, chosen: Chosen) -> dict[str, Any]:
-    """All that parts depend on."""
+    """Return all that the parts depend on."""
     models = [
         [model.name, model.kind, model.architecture.id, model.seed, model.loss, model.path is None]
         for model in chosen.models
@@ -63,6 +65,6 @@ def _question(handle: StudyHandle, settings: ExploringSettings, chosen: Chosen) 
 
 
 def recorded_set(handle: StudyHandle) -> RashomonSet | None:
-    """The set that was recorded last; None where none was."""
+    """Return the set that was recorded last; None if there is none."""
     kept = handle.stage(STAGE)
     return None if kept is None else RashomonSet.from_json(kept)

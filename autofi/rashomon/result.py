@@ -14,16 +14,17 @@ from autofi.rashomon.halo import Halo, Widths, bands
 
 @dataclass(frozen=True)
 class RashomonSet:
-    """Models of at most `level` logloss on validation rows, and what they rely on.
+    """Models of at most `level` logloss on validation rows, with the reliances of each.
 
-    names      the fields, in the order of the data
-    eps        how much worse than the best a model may be, as a share of its logloss
-    best       the lowest logloss of a model, of all validation rows
-    measure    what reliances are counted in: `autofi.importance.model_reliance`
-    rows       drawn for each repeat
-    models     the reference first, then other trained models, then those masked around the reference
-    halos      of pairs and triples, around the seeds of the reference
-    left_out   models of the study within the level that were not scored, and why
+    Attributes:
+        names: The fields, in the order of the data.
+        eps: The share of the best model's logloss by which a model may be worse.
+        best: The lowest logloss of a model, of all validation rows.
+        measure: The unit of reliances; see `autofi.importance.model_reliance`.
+        rows: Rows drawn for each repeat.
+        models: The reference first, then other trained models, then those masked around the reference.
+        halos: Halos of pairs and triples, around the seeds of the reference.
+        left_out: Models of the study within the level that were not scored, with the reason.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -71,15 +72,15 @@ class RashomonSet:
 
     @cached_property
     def bands(self) -> Widths:
-        """Around the circle of a pair, by direction, where those lie that do not interact."""
+        """The bands around the circle of a pair, by direction, of pairs that do not interact."""
         return bands([halo for halo in self.halos if len(halo.names) == 2])
 
     def halo(self, *names: str) -> Halo | None:
-        """The halo of these fields, in any order; None where there is none."""
+        """Return the halo of these fields, in any order; None if there is none."""
         return next((halo for halo in self.halos if sorted(halo.names) == sorted(names)), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, with the clouds for whoever reads it elsewhere."""
+        """Return plain JSON, including the clouds for other readers."""
         return {
             "format": self.FORMAT,
             "names": list(self.names),
@@ -98,10 +99,14 @@ class RashomonSet:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The set of `to_json`; raises StoreError for another format."""
+        """Return the set that `to_json` wrote.
+
+        Raises:
+            StoreError: The value has another format.
+        """
         if value.get("format") != cls.FORMAT:
             raise StoreError(
-                f"A Rashomon set is read in format {cls.FORMAT}: found {value.get('format')}; compute it again."
+                f"The Rashomon set has format {value.get('format')}, not {cls.FORMAT}; compute it again."
             )
         return cls(
             names=tuple(value["names"]),

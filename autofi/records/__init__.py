@@ -1,1 +1,1 @@
-"""Records of a study beside its trials: predictions, metrics, costs, checks, models, the winner."""
+"""Records of a study besides its trials: predictions, metrics, costs, checks, models, the winner."""

@@ -1,4 +1,4 @@
-"""Which of the measured architectures wins, by validation rows and nothing else, and which none beats in everything."""
+"""Selection of the winner among measured architectures, by validation rows only, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from autofi.objectives.objectives import OBJECTIVES, pareto_front
 from autofi.records.predictions import load_labels, load_predictions, load_weights, trial_key
 from autofi.store import ModelRole, StudyHandle, TrialRecord, TrialState
 
-#: Trials that go into the finals at most: the leaders by AUC and by logloss, and their equals.
+#: The most trials in the finals: the leaders by AUC and by logloss, and their equals.
 FINALISTS = 4
-#: Trainings whose seconds differ by less than this share of the quicker, or by less than so many seconds, are as quick
-#: as each other: what a machine does besides would decide otherwise, and no search would repeat itself.
+#: Trainings whose times differ by less than this share of the shorter one, or by less than this many seconds, count as
+#: equally fast: otherwise the load of the machine would decide, and no search would be repeatable.
 SECONDS_SHARE, SECONDS_APART = 0.2, 1.0
 
 
 @dataclass(frozen=True)
 class Finals:
-    """Who may win.
+    """The trials that may win.
 
-    trials   the finalists by rising logloss, at most FINALISTS
-    equals   numbers of all trials that cannot be told apart from the leader by AUC or by logloss, the leaders included
-    unknown  numbers of trials whose predictions are gone, so that nothing can be said of them
+    Attributes:
+        trials: The finalists by rising logloss, at most FINALISTS.
+        equals: Numbers of all trials that cannot be distinguished from the leader by AUC or by logloss, including the
+            leaders.
+        unknown: Numbers of trials whose predictions are gone, so that they cannot be compared.
     """
 
     trials: tuple[TrialRecord, ...]
@@ -39,8 +41,11 @@ class Finals:
 
 @dataclass(frozen=True)
 class Finalist:
-    """Figures that a finalist was judged by: its mean validation logloss over the seeds of all finalists, and, where it
-    is among the `equal` ones, its bytes and the seconds of its trial."""
+    """The metrics that a finalist was judged by.
+
+    They are its mean validation logloss over the seeds of all finalists and, if it is among the `equal` ones, its bytes
+    and the seconds of its trial.
+    """
 
     trial: int
     logloss: float
@@ -51,14 +56,15 @@ class Finalist:
 
 @dataclass(frozen=True)
 class Decision:
-    """The winner, and how it was found.
+    """The winner, and the evidence for it.
 
-    winner     its trial
-    finalists  by rising mean logloss; one where nothing could be mistaken for it
-    seeds      trainings each of them was judged by, its trial among them
-    equals     numbers of the trials that could not be told apart from the leaders by one training
-    unknown    numbers of those of which that could not be asked: their predictions are gone
-    last       the highest number of the trials that were measured by then
+    Attributes:
+        winner: Its trial.
+        finalists: The finalists by rising mean logloss; one if no trial could be confused with it.
+        seeds: Trainings each of them was judged by, including its trial.
+        equals: Numbers of the trials that one training could not distinguish from the leaders.
+        unknown: Numbers of the trials that could not be compared, because their predictions are gone.
+        last: The highest number of the trials that were measured by then.
     """
 
     winner: int
@@ -73,32 +79,34 @@ class Decision:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Self:
-        """Read back a decision that `to_json` gave, also as JSON keeps it."""
+        """Return the decision that `to_json` wrote, also after a round trip through JSON."""
         return TypeAdapter(cls).validate_python(payload)
 
 
 def complete_trials(handle: StudyHandle) -> list[TrialRecord]:
-    """The finished trials of the search, in order."""
+    """Return the finished trials of the search, in order."""
     return [
         trial for trial in handle.trials() if trial.state is TrialState.COMPLETE and trial.value is not None
     ]
 
 
 def feasible_trials(handle: StudyHandle) -> list[TrialRecord]:
-    """The finished trials that keep every limit, best first by the first objective, then by the next ones.
+    """Return the finished trials that keep every limit, best first by the first objective, then by the next ones.
 
-    Raises StoreError where nothing is finished, and LimitError, with what was missed least, where nothing keeps them.
+    Raises:
+        StoreError: No trial is finished.
+        LimitError: No trial keeps every limit; the message names the nearest miss.
     """
     trials = complete_trials(handle)
     if not trials:
         raise StoreError(
-            f"Study '{handle.name}' has no finished trial yet: run autofi search again to resume it."
+            f"Study '{handle.name}' has no finished trial yet; run autofi search again to resume it."
         )
     feasible = [trial for trial in trials if trial.feasible]
     if not feasible:
         closest = nearest_miss(handle, trials)
         raise LimitError(
-            f"A winner keeps every limit: none of the {len(trials)} architectures of study '{handle.name}' does; "
+            f"None of the {len(trials)} architectures of study '{handle.name}' keeps every limit, as a winner must; "
             f"closest is trial {closest.number}, where {' and '.join(handle.goals.missed(closest.violations))}. "
             "Search longer (--trials), or with other limits as another --study."
         )
@@ -106,7 +114,7 @@ def feasible_trials(handle: StudyHandle) -> list[TrialRecord]:
 
 
 def nearest_miss(handle: StudyHandle, trials: list[TrialRecord]) -> TrialRecord:
-    """The trial that is beyond its limits by the smallest sum of shares of them; equals by the first objective."""
+    """Return the trial with the smallest sum of relative excesses over its limits; ties go by the first objective."""
     bounds = {str(limit): limit.bound or 1.0 for limit in handle.goals.limits}
 
     def beyond(trial: TrialRecord) -> float:
@@ -116,7 +124,7 @@ def nearest_miss(handle: StudyHandle, trials: list[TrialRecord]) -> TrialRecord:
 
 
 def front_trials(handle: StudyHandle) -> list[TrialRecord]:
-    """The trials within the limits that no other beats in everything, best first by the first objective."""
+    """Return the Pareto front of the trials within the limits, best first by the first objective."""
     trials = feasible_trials(handle)
     names = handle.goals.names
     on_front = pareto_front(
@@ -126,13 +134,13 @@ def front_trials(handle: StudyHandle) -> list[TrialRecord]:
 
 
 def finals(handle: StudyHandle) -> Finals:
-    """The trials that may win, of those within the limits: see `feasible_trials`.
+    """Return the trials that may win, of those within the limits; see `feasible_trials`.
 
-    The leaders by AUC and by logloss are among them, and as many as there is room for, by rising logloss, of the trials
-    that one of the two is not ahead of by more than the standard error of the difference, paired by validation row:
-    DeLong's of the AUC, that of the mean of the logloss. What a trial is made of makes no difference.
+    They are the leaders by AUC and by logloss and, as far as there is room, by rising logloss, the trials that one of
+    the two does not beat by more than the standard error of the difference, paired by validation row: DeLong's error
+    for the AUC, that of the mean for the logloss. The architecture of a trial makes no difference.
 
-    Where another objective than the AUC comes first there are no equals: the best by it wins.
+    If another objective than the AUC comes first, there are no equals, and the best trial by it wins.
     """
     ranked = feasible_trials(handle)
     if handle.goals.objectives[0] != OBJECTIVES["auc"]:
@@ -148,20 +156,20 @@ def finals(handle: StudyHandle) -> Finals:
 
 
 def finalists(handle: StudyHandle) -> list[TrialRecord]:
-    """The trials that may win, at most FINALISTS, by rising logloss: see `finals`."""
+    """Return the trials that may win, at most FINALISTS, by rising logloss; see `finals`."""
     return list(finals(handle).trials)
 
 
 def decide(handle: StudyHandle) -> Decision:
-    """The winner, by the lowest mean validation logloss of the finalists over the seeds that all of them have.
+    """Return the winner by the lowest mean validation logloss of the finalists over the seeds that all of them have.
 
-    A finalist is equal to the best where the difference of their means is at most its standard error over those seeds,
-    paired by seed, and so is every one before it; of equals those with the fewest bytes are kept, of these those that
-    were trained in the fewest seconds or hardly more (see `slower`), and of these the lowest mean wins. With one seed
-    there is no such error, and only the same logloss is a tie.
+    A finalist is equal to the best if the difference of their means is at most its standard error over those seeds,
+    paired by seed, and so is every one before it. Of equals, those with the fewest bytes are kept, of these those
+    trained in the fewest seconds or hardly more (see `slower`), and of these the lowest mean wins. With one seed there
+    is no such error, and only an identical logloss is a tie.
     """
     found = finals(handle)
-    # Of the trial itself under -1, of further seeds under the seed.
+    # The trial's own logloss is under -1, that of a further seed under the seed.
     losses = {trial.number: {-1: _logloss(trial.valid)} for trial in found.trials}
     numbers = {trial.architecture_id: trial.number for trial in found.trials}
     for model in handle.models(ModelRole.FINALIST):
@@ -200,14 +208,14 @@ def decide(handle: StudyHandle) -> Decision:
 
 
 def best_trial(handle: StudyHandle) -> TrialRecord:
-    """The winner by `decide`: one that led by the luck of its seed falls back."""
+    """Return the winner by `decide`, where a trial that led only by the luck of its seed falls back."""
     return handle.trial(decide(handle).winner)
 
 
 def _equals(
     handle: StudyHandle, ranked: Iterable[TrialRecord], by_auc: TrialRecord, by_logloss: TrialRecord
 ) -> tuple[set[int], tuple[int, ...]]:
-    """Numbers of the trials that one of the leaders is not ahead of, and of those without predictions."""
+    """Return the numbers of the trials that one leader does not beat, and of those without predictions."""
     labels, weights = load_labels(handle, "valid"), load_weights(handle, "valid")
     if labels is None:
         return set(), tuple(trial.number for trial in ranked)
@@ -227,7 +235,7 @@ def _equals(
 
 
 def _tied(losses: list[float], best: list[float]) -> bool:
-    """True where the mean difference from the best is at most its standard error over seeds."""
+    """Return True if the mean difference from the best is at most its standard error over seeds."""
     if not all(map(math.isfinite, (*losses, *best))):
         return losses == best
     apart = [one - other for one, other in zip(losses, best, strict=True)]
@@ -236,14 +244,14 @@ def _tied(losses: list[float], best: list[float]) -> bool:
 
 
 def slower(seconds: float | None, other: float | None) -> bool:
-    """True where a training took longer than another by more than chance; an unknown time is the longest."""
+    """Return True if a training took longer than another by more than chance; an unknown time counts as longest."""
     if seconds is None or other is None:
         return seconds is None and other is not None
     return seconds - other > max(SECONDS_SHARE * other, SECONDS_APART)
 
 
 def _bytes(trial: TrialRecord) -> float:
-    """Bytes of tables; what is not known is the largest."""
+    """Return the bytes of tables; an unknown number counts as largest."""
     return math.inf if trial.table_bytes is None else float(trial.table_bytes)
 
 

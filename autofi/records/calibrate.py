@@ -1,4 +1,4 @@
-"""A calibration of a recorded model, fitted on what its study keeps: predictions, labels and weights of rows."""
+"""Calibration of a recorded model, fitted on its study's predictions, labels and weights of rows."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _WAY_OUT = "export it without a calibration, or search again under another name"
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibration with what it changes, by part: AUC, logloss and calibration error `before` and `after`."""
+    """A calibration with its effect by part: AUC, logloss and calibration error `before` and `after`."""
 
     method: str
     calibration: Calibration
     parts: dict[str, dict[str, Figures]]
 
     def metrics(self) -> dict[str, Any]:
-        """As a bundle keeps them."""
+        """Return the metrics in the form of a bundle."""
         return {"calibration": {"method": self.method, **self.parts}}
 
     def describe(self) -> str:
-        """What it changed on the rows that it was not fitted on, where there are any, in one line."""
+        """Return its effect in one line, on rows that it was not fitted on if there are any."""
         part = "test" if "test" in self.parts else "valid"
         before, after = self.parts[part]["before"], self.parts[part]["after"]
         return f"Calibrated by {self.method}: " + ", ".join(
@@ -41,39 +41,48 @@ class Calibrated:
 
 
 def check_calibration(handle: StudyHandle, method: str, *, refit: bool) -> None:
-    """Raise ConfigError for an unknown method, and ExportError where no model of the study can be calibrated."""
+    """Check that a calibration of the study's models is possible.
+
+    Raises:
+        ConfigError: The method is unknown.
+        ExportError: No model of the study can be calibrated.
+    """
     if method not in CALIBRATIONS:
         raise ConfigError(f"No calibration is named '{method}': {nearest(method, CALIBRATIONS)}")
     if refit:
         raise ExportError(
-            f"A calibration is fitted on rows that training has not seen: '{handle.name}' refits its winner on the "
-            f"validation rows, too; {_WAY_OUT} without --refit."
+            f"'{handle.name}' refits its winner on the validation rows too, but a calibration is fitted on rows that "
+            f"training has not seen; {_WAY_OUT} without --refit."
         )
     if load_labels(handle, "valid") is None:
         raise ExportError(
-            f"A calibration needs labels of validation rows, of both classes: '{handle.name}' keeps none, or they are "
-            f"of one; {_WAY_OUT}."
+            f"'{handle.name}' keeps no labels of validation rows, or labels of one class, and a calibration needs "
+            f"both classes; {_WAY_OUT}."
         )
     if load_weights(handle, "valid") is None and _weighed(handle):
         raise ExportError(
-            f"A calibration weighs rows as the training did: '{handle.name}' keeps no weights, for an earlier version "
-            "began it; the same search again keeps them, and trains nothing anew."
+            f"'{handle.name}' was begun by an earlier version and keeps no weights of rows, which a calibration needs; "
+            "run the same search again: it stores them and trains nothing."
         )
 
 
 def calibrate(handle: StudyHandle, model: ModelRecord, method: str) -> Calibrated:
-    """Fit on the validation rows, weighed as in training; neither the data nor the test rows are read again.
+    """Fit a calibration on the validation rows, weighted as in training, without reading data or test rows again.
 
-    `after` of the validation rows is measured on the rows that it was fitted on, `after` of the test rows is not.
-    The validation rows have chosen the model and the end of its training, too. Raises what `check_calibration` raises,
-    and ExportError where the model's predictions are gone, and where higher ones do not go with more clicks.
+    `after` of the validation rows is measured on the rows that it was fitted on, `after` of the test rows is not. The
+    validation rows have also chosen the model and the end of its training.
+
+    Raises:
+        ConfigError: See `check_calibration`.
+        ExportError: See `check_calibration`; or the model's predictions are gone, or higher predictions do not go with
+            more clicks.
     """
     check_calibration(handle, method, refit=model.refit)
     kept = {part: rows for part in ("valid", "test") if (rows := _kept(handle, model, part)) is not None}
     if "valid" not in kept:
         raise ExportError(
-            f"A calibration is fitted on predictions of validation rows kept beside a study: '{handle.name}' has none "
-            f"that fit its labels of '{model_key(model)}'; {_WAY_OUT}."
+            f"'{handle.name}' keeps no predictions of '{model_key(model)}' on validation rows that fit its labels, and "
+            f"a calibration is fitted on them; {_WAY_OUT}."
         )
     labels, scores, weights = kept["valid"]
     calibration = CALIBRATIONS[method].fit(labels, logits_of(scores), weights)
@@ -83,7 +92,7 @@ def calibrate(handle: StudyHandle, model: ModelRecord, method: str) -> Calibrate
 def _kept(
     handle: StudyHandle, model: ModelRecord, part: str
 ) -> tuple[Predictions, Predictions, Predictions | None] | None:
-    """Labels, predictions and weights of a part; None where it was not scored, or that is gone."""
+    """Return labels, predictions and weights of a part; None if it was not scored, or something is gone."""
     scores, labels = load_predictions(handle, model_key(model)).get(part), load_labels(handle, part)
     if scores is None or labels is None or len(scores) != len(labels):
         return None

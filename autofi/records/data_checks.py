@@ -1,4 +1,4 @@
-"""The checks of data: of a table before a search, and of a study's, made once and kept in the study."""
+"""Checks of a study's data, made once and kept in the study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autofi.store.stage_keys import DATA
 
 
 def check_once(handle: StudyHandle, dataset: EncodedDataset, *, seed: int) -> DataChecks:
-    """The checks of the study's data, made where the study has none yet."""
+    """Return the checks of the study's data, made now if the study has none yet."""
     kept = load_checks(handle)
     if kept is None:
         kept = check_data(dataset, seed=seed)
@@ -18,6 +18,6 @@ def check_once(handle: StudyHandle, dataset: EncodedDataset, *, seed: int) -> Da
 
 
 def load_checks(handle: StudyHandle) -> DataChecks | None:
-    """The checks that a study keeps; None where it was searched by a version without them."""
+    """Return the checks that a study keeps; None if a version without checks searched it."""
     kept = handle.stage(DATA)
     return None if kept is None else DataChecks.from_json(kept)

@@ -1,4 +1,4 @@
-"""Whether one model gains on another where values are rare: both by how often training saw a row's values."""
+"""Gain of one model over another by how often training saw a row's values."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Floats = npt.NDArray[np.float64]
 
 #: The first code of every bucket (see `value_frequencies`): unseen, 1-3, 4-15, 16-63, 64-255, 256-1023, 1024 and more.
 BUCKETS = (0, 1, 3, 5, 7, 9, 11)
-#: Rows of each class below which a bucket has no AUC.
+#: The fewest rows of each class for the AUC of a bucket.
 FEWEST = 10
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A measure of two models on the same rows; `difference` is `a` minus `b`, with a 95 % interval.
+    """A metric of two models on the same rows; `difference` is `a` minus `b`, with a 95 % interval.
 
-    Rows are taken as independent; seeds of training are not part of the interval.
+    Rows are treated as independent; the interval does not cover seeds of training.
     """
 
     a: float
@@ -37,7 +37,8 @@ class Gain:
 class BucketGain:
     """Rows whose value training has seen `low` to `high` times (None: or more), both inclusive.
 
-    auc   None where a class has fewer than FEWEST rows
+    Attributes:
+        auc: None if a class has fewer than FEWEST rows.
     """
 
     low: int
@@ -52,7 +53,7 @@ class BucketGain:
 
     @property
     def label(self) -> str:
-        """`unseen`, `1–3`, `1,024 or more`."""
+        """Return a label such as `unseen`, `1–3`, `1,024 or more`."""
         if self.high is None:
             return f"{self.low:,} or more"
         return (
@@ -65,7 +66,7 @@ class BucketGain:
 
 
 def rarest(codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The code of a row's rarest value, `[N, F] → [N]`."""
+    """Return the code of a row's rarest value, `[N, F] → [N]`."""
     return np.asarray(codes.min(axis=1))
 
 
@@ -77,10 +78,12 @@ def gain_by_frequency(
     *,
     buckets: Sequence[int] = BUCKETS,
 ) -> tuple[BucketGain, ...]:
-    """Predictions `a` and `b` of the same rows in buckets of a frequency code per row, rarest first; `[N]` each.
+    """Compare predictions `a` and `b` of the same rows in buckets of a frequency code per row, rarest first.
 
-    Buckets without rows are left out. Of several seeds give the mean prediction. Raises DataError for predictions or
-    labels that are none.
+    All arrays are `[N]`. Buckets without rows are left out. For several seeds pass the mean prediction.
+
+    Raises:
+        DataError: Predictions or labels are invalid.
     """
     truth, first, second = (np.asarray(values, dtype=np.float64) for values in (labels, a, b))
     place = np.searchsorted(buckets, codes, side="right") - 1
@@ -103,7 +106,7 @@ def gain_by_field(
     *,
     buckets: Sequence[int] = BUCKETS,
 ) -> dict[str, tuple[BucketGain, ...]]:
-    """The same by the value of each field alone, `codes [N, F]`."""
+    """Compare predictions as `gain_by_frequency` does, by the value of each field alone, `codes [N, F]`."""
     return {
         field: gain_by_frequency(column, labels, a, b, buckets=buckets)
         for field, column in zip(fields, codes.T, strict=True)
@@ -111,7 +114,7 @@ def gain_by_field(
 
 
 def _counts(code: int) -> int:
-    """The least count of a code."""
+    """Return the least count of a code."""
     return 0 if code == 0 else 1 << (code - 1)
 
 
@@ -134,7 +137,7 @@ def _auc_gain(labels: Floats, a: Floats, b: Floats) -> Gain:
 
 
 def _logloss_gain(labels: Floats, a: Floats, b: Floats) -> Gain:
-    """Below zero where `a` is better."""
+    """Return the gain in logloss, which is below zero if `a` is better."""
     more = row_losses(labels, a) - row_losses(labels, b)
     half = NORMAL_95 * float(more.std(ddof=1)) / len(more) ** 0.5 if len(more) > 1 else float("inf")
     difference = float(more.mean())

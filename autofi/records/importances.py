@@ -12,22 +12,22 @@ from autofi.importance.permutation_importance import PermutationImportance, perm
 from autofi.records.predictions import model_key
 from autofi.store import ModelRecord, StudyHandle
 
-#: Before the key of a model, the stage that keeps them.
+#: The prefix, before the key of a model, of the stage that keeps them.
 IMPORTANCES = "importances"
 
 
 def record_importances(
     handle: StudyHandle, bench: Workbench, models: Sequence[ModelRecord], progress: Progress
 ) -> None:
-    """Measure the first of `models` on validation rows, where the study does not keep that yet; test rows are not read.
+    """Measure the first of `models` on validation rows, unless the study has that already; test rows are not read.
 
-    Where its bundle is gone, or validation rows say nothing, there is a note and nothing is kept.
+    If its bundle is gone, or validation rows tell nothing, there is a note and nothing is kept.
     """
     model = next(iter(models), None)
     if model is None or handle.stage(f"{IMPORTANCES}/{model_key(model)}") is not None:
         return
     if model.path is None or not model.path.exists():
-        progress.note(f"Importances need the weights of the model: its bundle is not at '{model.path}'.")
+        progress.note(f"No importances of fields: the bundle of the model is not at '{model.path}'.")
         return
     progress.phase("importances")
     bundle = load_bundle(model.path)
@@ -47,6 +47,6 @@ def record_importances(
 
 
 def load_importances(handle: StudyHandle, model: ModelRecord) -> PermutationImportance | None:
-    """Those of a recorded model; None of other seeds, and where a version without them trained it."""
+    """Return the importances of a recorded model; None for other seeds and for versions without importances."""
     kept = handle.stage(f"{IMPORTANCES}/{model_key(model)}")
     return None if kept is None else PermutationImportance.from_json(kept)

@@ -20,7 +20,7 @@ def record_training(
     refit: bool = False,
     path: Path | None = None,
 ) -> None:
-    """Keep what a training came to, `metrics` as `figures` gives them."""
+    """Record the result of a training, with `metrics` from `part_metrics`."""
     handle.record_model(
         role=role,
         name=name,
@@ -38,7 +38,7 @@ def record_training(
 def recorded(
     handle: StudyHandle, role: ModelRole, name: str, architecture_id: str | None, *, refit: bool
 ) -> dict[int, ModelRecord]:
-    """Records of one model by seed."""
+    """Return the records of one model by seed."""
     return {
         model.seed: model
         for model in handle.models(role)
@@ -47,7 +47,7 @@ def recorded(
 
 
 def current_baselines(handle: StudyHandle) -> dict[str, list[ModelRecord]]:
-    """Baselines by name, in the order of their seeds; of a space that changed only its last architecture."""
+    """Return baselines by name, in the order of their seeds; of a changed space only the last architecture."""
     models = sorted(handle.models(ModelRole.BASELINE), key=lambda model: model.created_at)
     last = {model.name: model.architecture_id for model in models}
     found: dict[str, list[ModelRecord]] = {}

@@ -1,4 +1,4 @@
-"""Predictions kept beside a study, one file per model, and the labels they are measured against."""
+"""Predictions kept with a study, one file per model, and the labels they are measured against."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from autofi.store import ModelRecord, ModelRole, StudyHandle
 Predictions = npt.NDArray[np.float64]
 LABELS = "labels"
 WEIGHTS = "weights"
-#: The stage of predictions that are in the database, and rows of which they are.
+#: The stage of predictions that are in the database, and the most rows that they cover.
 SHARED = "predictions"
 SHARED_ROWS = 1_000_000
 
 
 def trial_key(number: int) -> str:
-    """What a trial of the search is kept under."""
+    """Return the key of a trial of the search."""
     return f"trial-{number}"
 
 
 def winner_key(architecture_id: str, seed: int, *, refit: bool) -> str:
-    """What a retrained architecture is kept under, its bundle as well."""
+    """Return the key of a retrained architecture and of its bundle."""
     return f"winner-{architecture_id}-{seed}{'-refit' if refit else ''}"
 
 
 def baseline_key(name: str, seed: int) -> str:
-    """What a baseline is kept under."""
+    """Return the key of a baseline."""
     return f"baseline-{name}-{seed}"
 
 
 def model_key(model: ModelRecord) -> str:
-    """What a recorded model is kept under."""
+    """Return the key of a recorded model."""
     if model.role in (ModelRole.WINNER, ModelRole.RETRAINED):
         return winner_key(model.architecture_id, model.seed, refit=model.refit)
     return baseline_key(model.name, model.seed)
@@ -49,13 +49,13 @@ def model_key(model: ModelRecord) -> str:
 def save_predictions(
     handle: StudyHandle, key: str, predictions: Mapping[str, npt.NDArray[np.floating]]
 ) -> None:
-    """Keep the predictions of a model by part; whole or not at all."""
+    """Write the predictions of a model by part, as a whole or not at all."""
     arrays = {name: np.asarray(scores, dtype=np.float64) for name, scores in predictions.items()}
     write_arrays(predictions_file(handle, key), arrays)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write a compressed file of arrays, whole or not at all."""
+    """Write a compressed file of arrays, as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **dict[str, Any](arrays))
@@ -64,9 +64,10 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 def share_predictions(
     handle: StudyHandle, key: str, predictions: Mapping[str, npt.NDArray[np.floating]]
 ) -> None:
-    """Keep them in the database too, where it is a server: whoever chooses the winner may be another machine.
+    """Store predictions in the database too if it is a server, for another machine that may choose the winner.
 
-    As float32, of at most SHARED_ROWS rows; nothing is kept of more, and such trials are compared by their AUC alone.
+    They are float32, of at most SHARED_ROWS rows; with more rows nothing is stored, and such trials are compared by
+    their AUC alone.
     """
     if handle.is_local or sum(map(len, predictions.values())) > SHARED_ROWS:
         return
@@ -78,7 +79,7 @@ def share_predictions(
 
 
 def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
-    """Predictions kept of a model, by part; empty when they are gone."""
+    """Return the stored predictions of a model by part; empty if they are gone."""
     path = predictions_file(handle, key)
     if path.exists():
         with np.load(path, allow_pickle=False) as stored:
@@ -91,33 +92,35 @@ def load_predictions(handle: StudyHandle, key: str) -> dict[str, Predictions]:
 
 
 def save_labels(handle: StudyHandle, dataset: EncodedDataset) -> None:
-    """Keep the labels of the held-out parts, and the weights of their rows where they have any, so that what a study
-    keeps can be measured without the data."""
+    """Store labels, and weights of rows if there are any, of the held-out parts.
+
+    With them, predictions of a study can be measured without the data.
+    """
     for key, column in ((LABELS, dataset.labels), (WEIGHTS, dataset.weights)):
         if column is not None and not predictions_file(handle, key).exists():
             save_predictions(handle, key, {part: column[dataset.parts[part]] for part in ("valid", "test")})
 
 
 def load_labels(handle: StudyHandle, part: str) -> Predictions | None:
-    """Labels of a part; None where they are gone, or of one class only in rows with a weight above 0."""
+    """Return the labels of a part; None if they are gone, or rows with a weight above 0 have one class only."""
     labels = load_predictions(handle, LABELS).get(part)
     return labels if labels is not None and has_both_classes(labels, _fitting(handle, part, labels)) else None
 
 
 def load_untested(handle: StudyHandle) -> str | None:
-    """Why a study has no test AUC, in words; None where it has one, or its labels are gone."""
+    """Return the reason in words why a study has no test AUC; None if it has one, or its labels are gone."""
     labels = load_predictions(handle, LABELS).get("test")
     return None if labels is None else untested(labels, _fitting(handle, "test", labels))
 
 
 def _fitting(handle: StudyHandle, part: str, labels: Predictions) -> Predictions | None:
-    """The weights kept of a part, where they are of as many rows as its labels: one of the files may be another's."""
+    """Return the stored weights of a part if they have as many rows as its labels; a file may be another study's."""
     weights = load_weights(handle, part)
     return weights if weights is not None and len(weights) == len(labels) else None
 
 
 def untested(labels: npt.NDArray[np.floating] | None, weights: npt.NDArray[np.floating] | None) -> str | None:
-    """Why test rows with these labels have no AUC, in words; None where they have one."""
+    """Return the reason in words why test rows with these labels have no AUC; None if they have one."""
     clicked = np.empty(0, dtype=bool) if labels is None else labels > 0
     if not len(clicked):
         return "there are no test rows"
@@ -129,10 +132,10 @@ def untested(labels: npt.NDArray[np.floating] | None, weights: npt.NDArray[np.fl
 
 
 def load_weights(handle: StudyHandle, part: str) -> Predictions | None:
-    """Weights of the rows of a part; None where they have none, or a study of an earlier version did not keep them."""
+    """Return the weights of the rows of a part; None if there are none, or an earlier version did not keep them."""
     return load_predictions(handle, WEIGHTS).get(part)
 
 
 def predictions_file(handle: StudyHandle, key: str) -> Path:
-    """Where the predictions of a model are, or will be."""
+    """Return the path of a model's predictions, which need not exist yet."""
     return handle.artifacts / "predictions" / f"{key}.npz"

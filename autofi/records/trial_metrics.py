@@ -1,4 +1,4 @@
-"""What a trial is judged by: the figures of its training that the study's objectives and limits name."""
+"""The metrics a trial is judged by: those of its training that the study's objectives and limits name."""
 
 from __future__ import annotations
 
@@ -15,34 +15,41 @@ from autofi.objectives.objectives import OBJECTIVES, Direction, Goals, as_loss, 
 from autofi.samplers.successive_halving import RungHistory
 from autofi.store import TrialRecord
 
-#: A search after nothing else may give up a training that will not reach the best AUC so far.
+#: A search for these alone may end a training that will not reach the best AUC so far.
 AUC_ALONE = (OBJECTIVES["auc"],)
 
 
 def check_measurable(goals: Goals, dataset: EncodedDataset) -> None:
-    """Raise ConfigError where the data lacks what an objective or a limit is measured on."""
+    """Check that the data has all that objectives and limits are measured on.
+
+    Raises:
+        ConfigError: It lacks something.
+    """
     rows = dataset.rows("valid")
     if "gauc" in goals.measured and (
         rows.groups is None or not has_mixed_group(np.asarray(rows.labels), rows.groups)
     ):
-        reason = "there is no group column" if rows.groups is None else "no group of validation rows has both"
+        reason = (
+            "there is no group column"
+            if rows.groups is None
+            else "no group of validation rows has both clicks and non-clicks"
+        )
         raise ConfigError(
-            f"GAUC is measured within groups that hold both clicks and non-clicks: {reason}; name a --group column or "
-            "another objective."
+            f"GAUC cannot be measured, because {reason}; name a --group column or another objective."
         )
 
 
 def validation_figures(goals: Goals, bench: Workbench, measured: Measurement) -> dict[str, float]:
-    """AUC and logloss of the validation rows; the GAUC where it is asked for."""
+    """Return AUC and logloss of the validation rows; also GAUC if it is asked for."""
     found = {"auc": measured.report.auc, "logloss": measured.report.logloss}
     return found | part_metrics(bench, measured.predictions)["valid"] if "gauc" in goals.measured else found
 
 
 def auc_to_beat(goals: Goals, trials: Sequence[TrialRecord]) -> float | None:
-    """The AUC that a training must be able to reach to be continued; None where each is worth its end.
+    """Return the AUC that a training must be able to reach to continue; None if every training runs to its end.
 
-    That of the best network by itself: boosted trees would lift the bar that a network must reach without them. With
-    several objectives a lower AUC may lie on the front, and an architecture beyond the limits sets no bar.
+    It is that of the best network alone: boosted trees would raise the bar for a network without them. With several
+    objectives a lower AUC may lie on the Pareto front, and an architecture outside the limits sets no bar.
     """
     if goals.objectives != AUC_ALONE:
         return None
@@ -52,7 +59,7 @@ def auc_to_beat(goals: Goals, trials: Sequence[TrialRecord]) -> float | None:
 
 
 def best_value(goals: Goals, trials: Sequence[TrialRecord]) -> float | str:
-    """The first objective of the best trial within the limits, as progress shows it."""
+    """Return the first objective of the best trial within the limits, for progress."""
     feasible = [trial for trial in trials if trial.feasible]
     if not feasible:
         return "none within the limits" if trials else 0.0
@@ -62,20 +69,23 @@ def best_value(goals: Goals, trials: Sequence[TrialRecord]) -> float | str:
 
 
 def rung_history(trial: TrialRecord) -> RungHistory:
-    """What a trial has come to on the rungs it has been on."""
+    """Return a trial's values on all its successive-halving rungs."""
     rungs = trial.attrs.get("rungs", {})
     return RungHistory(trial.number, {int(rung): tuple(values) for rung, values in rungs.items()})
 
 
 def last_rung(trial: TrialRecord) -> tuple[float, ...]:
-    """The values of the objectives on the highest rung a trial has been on."""
+    """Return the values of the objectives on the highest successive-halving rung of a trial."""
     rungs = rung_history(trial).rungs
     return rungs[max(rungs)]
 
 
 def trials_since_better(goals: Goals, trials: Sequence[TrialRecord]) -> int:
-    """How many trials, in the order of their numbers, came after the last that no earlier one is as good as: of those
-    within the limits, the last one on the front of all."""
+    """Return how many trials came after the last better one, in the order of their numbers.
+
+    A trial is better if no earlier one is as good; of the trials within the limits, the last one on the Pareto front
+    counts.
+    """
     within = [place for place, trial in enumerate(trials) if trial.values and trial.feasible]
     if not within:
         return 0
@@ -89,7 +99,7 @@ def trials_since_better(goals: Goals, trials: Sequence[TrialRecord]) -> int:
 
 
 def measure(trial: TrialRecord, name: str) -> float | None:
-    """What a trial came to by one of `OBJECTIVES`, asked for or not; None where it was not measured."""
+    """Return a trial's value of one of `OBJECTIVES`, asked for or not; None if it was not measured."""
     known = {
         "auc": (trial.valid or {}).get("auc"),
         "logloss": (trial.valid or {}).get("logloss"),
@@ -104,7 +114,7 @@ def measure(trial: TrialRecord, name: str) -> float | None:
 
 
 def rank(trials: Iterable[TrialRecord], direction: Direction) -> list[TrialRecord]:
-    """The trials with a value: feasible ones first, best first, earlier ones first where equal."""
+    """Return the trials with a value: feasible ones first, best first, earlier ones first among equals."""
     measured = ((not trial.feasible, trial.value, trial) for trial in trials)
     ranked = sorted(
         (broken, as_loss(value, direction), trial.number, trial)

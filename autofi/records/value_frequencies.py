@@ -1,4 +1,4 @@
-"""How often training rows have the values of held-out rows, kept beside a study's predictions."""
+"""Frequencies in training of the values of held-out rows, kept with a study's predictions."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from autofi.store import StudyHandle
 
 FREQUENCIES = "frequencies"
 PARTS = ("valid", "test")
-#: Bytes of the codes of both parts; of more rows every n-th is kept.
+#: The most bytes of the codes of both parts; with more rows only every n-th is kept.
 MOST_BYTES = 50_000_000
 _ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
 class Frequencies:
-    """Of kept rows of a part, how frequent their values are in training.
+    """The training frequencies of the values in kept rows of a part.
 
-    codes   `[N, F]` 0: no training row has the value; k: 2^(k-1) to 2^k - 1 of them have it. A missing value is a
-            value, a number stands for its bucket, a list for the whole of it
-    rows    which rows of the part, rising, as the part's predictions and labels are ordered
-    fields  names of the columns
+    Attributes:
+        codes: `[N, F]`; 0: no training row has the value; k: 2^(k-1) to 2^k - 1 of them have it. A missing value is a
+            value, a number stands for its bucket, a list for the whole of it.
+        rows: Positions of the rows in the part, rising, in the order of the part's predictions and labels.
+        fields: Names of the columns.
     """
 
     codes: npt.NDArray[np.uint8]
@@ -35,13 +36,13 @@ class Frequencies:
 
 
 def frequency_codes(counts: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
-    """0 for a count of 0, else 1 + floor(log2(count))."""
-    # Exact: the exponent of a float64 is that of the count, for all that are counted.
+    """Return 0 for a count of 0, else 1 + floor(log2(count))."""
+    # This is exact: the exponent of the float64 is that of the count, for all possible counts.
     return np.asarray(np.frexp(counts.astype(np.float64))[1], dtype=np.uint8)
 
 
 def save_frequencies(handle: StudyHandle, dataset: EncodedDataset) -> None:
-    """Keep the codes of validation and test rows, where the study has none yet."""
+    """Store the codes of validation and test rows, if the study has none yet."""
     path = predictions_file(handle, FREQUENCIES)
     if path.exists():
         return
@@ -56,7 +57,7 @@ def save_frequencies(handle: StudyHandle, dataset: EncodedDataset) -> None:
 
 
 def load_frequencies(handle: StudyHandle, part: str) -> Frequencies | None:
-    """The codes of "valid" or "test"; None where they are gone or an earlier version did not keep them."""
+    """Return the codes of "valid" or "test"; None if they are gone or an earlier version did not keep them."""
     path = predictions_file(handle, FREQUENCIES)
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""Which trial is the winner, who made it so, and what had been read of test rows before: kept with the study."""
+"""The winner of a study: its trial, the origin of the choice, and how much had been read of test rows before."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from autofi.records.winner_reasons import why_not
 from autofi.store import ModelRecord, ModelRole, StudyHandle, TrialRecord
 from autofi.store.winner_record import WINNER
 
-#: The stage of what was chosen, before its test rows are read; WINNER is that of what is retrained and compared.
+#: The stage of the choice, before its test rows are read; WINNER is the stage of the retrained and compared winner.
 CHOICE = "choice"
-#: Who chose: the rule of `autofi.records.best_trial.decide`, or somebody by the trial's number.
+#: The origin of the choice: the rule of `autofi.records.best_trial.decide`, or a person who named the trial's number.
 RULE, HAND = "rule", "hand"
 
 
@@ -21,9 +21,10 @@ RULE, HAND = "rule", "hand"
 class Choice:
     """The winner of a study.
 
-    by         RULE or HAND; None in a study of a version that did not keep it
-    read       trained models whose test figures had been read before it was chosen
-    decision   what the rule went by, where it chose
+    Attributes:
+        by: RULE or HAND; None in a study of a version that did not keep it.
+        read: Trained models whose test metrics had been read before it was chosen.
+        decision: The evidence of the rule, if it chose.
     """
 
     trial: int
@@ -33,7 +34,7 @@ class Choice:
     decision: Decision | None = None
 
     def told(self) -> dict[str, Any]:
-        """What summaries and bundles tell of it."""
+        """Return the entries for summaries and bundles."""
         return {"trial": self.trial, "by": self.by, "test_read_before": self.read}
 
     def to_json(self) -> dict[str, Any]:
@@ -42,9 +43,9 @@ class Choice:
 
 
 def choose(handle: StudyHandle, trial: TrialRecord, *, by: str, decision: Decision | None = None) -> Choice:
-    """Keep which trial wins, before anything reads its test rows.
+    """Record the trial that wins, before anything reads its test rows.
 
-    Who chooses the winner that there is already changes nothing of what was known when it was chosen first.
+    Choosing the present winner again keeps the first record of how much was known when it was chosen.
     """
     before = chosen(handle)
     if before is not None and before.architecture_id == trial.architecture_id:
@@ -59,12 +60,12 @@ def choose(handle: StudyHandle, trial: TrialRecord, *, by: str, decision: Decisi
 
 
 def keep(handle: StudyHandle, choice: Choice) -> None:
-    """Keep a choice as the last one."""
+    """Record a choice as the last one."""
     handle.record_stage(CHOICE, choice.to_json())
 
 
 def crown(handle: StudyHandle, choice: Choice, *, refit: bool) -> None:
-    """Keep that the winner is trained, with why it is that one, for lists of studies that read no trial."""
+    """Record that the winner is trained, with the reasons, for lists of studies that read no trial."""
     trials = complete_trials(handle)
     reasons = why_not(handle.goals, trials, handle.trial(choice.trial), choice.by, choice.decision)
     feasible = [trial.value for trial in trials if trial.feasible and trial.value is not None]
@@ -73,12 +74,12 @@ def crown(handle: StudyHandle, choice: Choice, *, refit: bool) -> None:
 
 
 def chosen(handle: StudyHandle) -> Choice | None:
-    """The winner that was chosen last; None before there is one."""
+    """Return the winner that was chosen last; None before there is one."""
     return _read(handle, handle.stage(CHOICE) or handle.stage(WINNER))
 
 
 def crowned(handle: StudyHandle) -> Choice | None:
-    """The winner that is trained; None before there is one."""
+    """Return the winner that is trained; None before there is one."""
     return _read(handle, handle.stage(WINNER))
 
 
@@ -98,8 +99,10 @@ def _read(handle: StudyHandle, kept: Mapping[str, Any] | None) -> Choice | None:
 
 
 def _read_before(models: Iterable[ModelRecord], architecture_id: str) -> int:
-    """How many models of other architectures had test figures before the first of this winner: where a study of an
-    earlier version did not count them."""
+    """Return how many models of other architectures had test metrics before the first of this winner.
+
+    It is for a study of an earlier version, which did not count them.
+    """
     tested = [model for model in models if model.metrics.get("test")]
     own = [
         model.created_at

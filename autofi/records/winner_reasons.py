@@ -1,5 +1,7 @@
-"""Why a trial with a better validation figure did not win, and what had been read of test rows before one did, in
-words: the same in a terminal and on a page."""
+"""Reasons in words why a trial with a better validation metric did not win, for terminals and pages.
+
+They also tell how much had been read of test rows before the winner was chosen.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from autofi.objectives.objectives import OBJECTIVES, Goals, Objective
 from autofi.records.best_trial import FINALISTS, Decision, Finalist, slower
 from autofi.store import TrialRecord
 
-#: Trials that are told of at most.
+#: The most trials that get a sentence.
 TOLD = 3
-#: Decimals of figures at least, and at most where they would look the same.
+#: The fewest decimals of a metric, and the most if two would look equal.
 DIGITS = (4, 7)
 
 
@@ -25,12 +27,15 @@ def why_not(
     *,
     trained: bool = True,
 ) -> list[str]:
-    """A sentence for the best trial by the first objective, and by logloss where that is the AUC, that is ahead of the
-    winner in it and lost for a reason of its own; none where the winner is ahead of all.
+    """Return sentences on trials that beat the winner in a metric but lost, each for a different reason.
 
-    by        "rule", "hand", or None where an earlier version did not keep it
-    decision  what the rule went by; None where it did not choose
-    trained   whether the winner is retrained; before that it leads, and the finals may not be over
+    For the first objective, and also for logloss if that is the AUC, they cover the best trial that is ahead of the
+    winner; there are none if the winner is ahead of all.
+
+    Args:
+        by: "rule", "hand", or None if an earlier version did not keep it.
+        decision: The evidence of the rule; None if it did not choose.
+        trained: True if the winner is retrained; before that it only leads, and the finals may not be over.
     """
     first = goals.objectives[0]
     found: dict[str, str] = {}
@@ -59,7 +64,7 @@ def why_not(
 
 
 def read_before(choice: Mapping[str, Any] | None) -> str:
-    """That test rows had been read before the winner was chosen, and how often; empty where they had not."""
+    """Return a sentence on test rows read before the winner was chosen; empty if none had been read."""
     read = (choice or {}).get("test_read_before") or 0
     if choice is None or not read:
         return ""
@@ -70,8 +75,8 @@ def read_before(choice: Mapping[str, Any] | None) -> str:
         else "was chosen, by validation rows alone"
     )
     return (
-        f"The test figures of {models} had been read before trial {choice['trial']} {how}: its own are not those of a "
-        "choice that knew nothing of test rows."
+        f"The test metrics of {models} had been read before trial {choice['trial']} {how}, so its own test metrics may "
+        "be too good: the choice was not independent of the test rows."
     )
 
 
@@ -84,7 +89,7 @@ def _reason(
     *,
     trained: bool,
 ) -> tuple[str, str]:
-    """What kind of reason it is, and the reason."""
+    """Return the kind of reason, and the reason in words."""
     whose, who = (
         ("the winner's", "the winner")
         if trained
@@ -108,7 +113,8 @@ def _reason(
     if one.equal:
         over = "on one training each" if decision.seeds == 1 else f"over {decision.seeds} seeds"
         return "tie", (
-            f"{over} their mean logloss cannot be told apart ({mine} and {theirs}), and {who} {_smaller(one, best)}"
+            f"{over} their mean loglosses do not differ by more than chance ({mine} and {theirs}), and {who} "
+            f"{_smaller(one, best)}"
         )
     if decision.seeds == 1:
         return (
@@ -119,24 +125,24 @@ def _reason(
 
 
 def _left_out(trial: TrialRecord, decision: Decision) -> tuple[str, str]:
-    """Why a trial was not in the finals."""
+    """Return the kind of reason, and the reason in words, why a trial was not in the finals."""
     if trial.number in decision.equals:
         return "number", (
-            f"{len(decision.equals)} trials could not be told apart from the leaders, and the finals take the leaders "
-            f"by AUC and by logloss and those of the lowest logloss, {FINALISTS} in all"
+            f"{len(decision.equals)} trials could not be distinguished from the leaders, and the finals take the "
+            f"leaders by AUC and by logloss and those with the lowest logloss, {FINALISTS} in all"
         )
     if trial.number in decision.unknown:
         return "unknown", (
-            "its predictions are not kept, and without them only the leaders by AUC and by logloss go into the finals"
+            "its predictions are gone, and without them only the leaders by AUC and by logloss go into the finals"
         )
     return "apart", (
         "the leader by AUC and the one by logloss are ahead of it by more than a standard error of the difference, and "
-        "only what cannot be told apart from one of them goes into the finals"
+        "only trials that cannot be distinguished from one of them go into the finals"
     )
 
 
 def _smaller(one: Finalist, best: Finalist) -> str:
-    """What the winner of a tie is ahead in."""
+    """Return the advantage of the winner of a tie."""
     if one.table_bytes != best.table_bytes:
         mine, theirs = (
             "an unknown number of" if known.table_bytes is None else f"{known.table_bytes:,}"
@@ -145,10 +151,10 @@ def _smaller(one: Finalist, best: Finalist) -> str:
         return f"is smaller ({mine} against {theirs} bytes of tables)"
     if slower(one.seconds, best.seconds):
         if one.seconds is None or best.seconds is None:
-            return "of as many bytes of tables was trained in a time that is known"
+            return "has equally many bytes of tables and a known training time"
         mine, theirs = _two(best.seconds, one.seconds, digits=1)
-        return f"of as many bytes of tables was trained faster ({mine} s against {theirs} s)"
-    return "has the lower one, or came first"
+        return f"has equally many bytes of tables and was trained faster ({mine} s against {theirs} s)"
+    return "has the lower logloss, or came first"
 
 
 def _figure(trial: TrialRecord, objective: Objective) -> float | None:
@@ -160,7 +166,7 @@ def _figure(trial: TrialRecord, objective: Objective) -> float | None:
 def _two(
     one: float, other: float, objective: Objective | None = None, *, digits: int = DIGITS[0]
 ) -> Sequence[str]:
-    """Both figures with as many decimals as it takes to tell them apart, `digits` at least."""
+    """Return both numbers with as many decimals as distinguish them, `digits` at least."""
     if objective is not None and objective.unit:
         return objective.told(one), objective.told(other)
     for decimals in range(digits, DIGITS[1] + 1):

@@ -1,1 +1,1 @@
-"""How a study comes to its candidates: what is learned before anything is trained from scratch, and what is left."""
+"""Strategies of a search: what is learned before the first trial, and the candidates that are left."""

@@ -1,4 +1,4 @@
-"""Candidates around a proposal: named variants of fields and pairs beside the parameters of the space."""
+"""Candidates around a proposal: named variants of fields and pairs, and the parameters of the space."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from autofi.strategies.candidates import Candidates
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.variants import field_variants, pair_variants
 
-#: Sets of fields that are multiplied, by name.
+#: Sets of names of the fields that are multiplied.
 Products = tuple[tuple[str, ...], ...]
-#: Sets of streams that are tried because the supernet ranks them best.
+#: The number of sets of streams that are tried because the supernet ranks them best.
 BEST_STREAMS = 2
-#: Where a search begins that asks no supernet: what was selected has to come out ahead of it.
+#: The start of a search without a supernet; selected variants have to do better than it.
 UNSELECTED = {"fields": "all", "pairs": "naive"}
-#: What a supernet judges too low on sparse tables, where no path is trained for long.
+#: Variants that a supernet ranks too low on sparse tables, where no path is trained for long.
 SPARSE = ({"pairs": "rates"}, {"fields": "codes"})
 
 
 class ProposedCandidates(Candidates):
     """Architectures around a proposal: the parameters of the space, and named variants of fields and of pairs.
 
-    A variant is one parameter (`fields`, `pairs`, `products`) of the study, whatever number of choices it stands for,
-    so that a study of a wide table stays readable. Not `around` the proposal, it is the only variant.
+    A variant is one parameter of the study (`fields`, `pairs`, `products`), whatever number of choices it stands for,
+    so that a study of a wide table stays readable. With `around` False, the proposal is the only variant.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ProposedCandidates(Candidates):
         )
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
-        """The architecture of some parameters; variants not named are the proposal itself."""
+        """Return the architecture of some parameters; variants not named are the proposal itself."""
         products = self.products[parameters.get("products", "none")]
         return resolve(
             self.space,
@@ -82,7 +82,7 @@ class ProposedCandidates(Candidates):
         )
 
     def _with_codes(self, fields: Mapping[str, Forms], products: Products) -> dict[str, Forms]:
-        """The same forms, and of fields that are multiplied one that has codes."""
+        """Return the forms, with one that has codes added for fields that are multiplied."""
         multiplied = {name for names in products for name in names}
         return {
             name: forms + self._coded[name][:1]
@@ -92,10 +92,11 @@ class ProposedCandidates(Candidates):
         }
 
     def starts(self) -> list[dict[str, Any]]:
-        """What is tried before the engine proposes: the defaults, what exploring found best, selected products, what
-        there is without a supernet, learned widths, then the space's own starts.
+        """Return the trials before the sampler proposes.
 
-        A variant that this data does not have (no pair is likely, say) is left out of its start.
+        They are the defaults, the best explored ones, selected products, the start without a supernet, learned widths,
+        then the space's own starts. A variant that this data does not have (no pair is likely, say) is left out of its
+        start.
         """
         found = [self.defaults]
         products = [{"products": "selected"}] if "selected" in self.products else []
@@ -106,8 +107,10 @@ class ProposedCandidates(Candidates):
         return found
 
     def steps(self) -> list[dict[str, Any]]:
-        """Target statistics of many pairs, then no embeddings, as sparse data asks for; the streams that the supernet
-        ranks best; then every other variant."""
+        """Return steps: variants for sparse data, the streams that the supernet ranks best, then every other variant.
+
+        The variants for sparse data are target encodings of many pairs, then no embeddings.
+        """
         named = {"streams": self.streams[:BEST_STREAMS], "pairs": self.pairs, "fields": self.fields}
         every: list[Mapping[str, Any]] = [{key: value} for key, values in named.items() for value in values]
         found: list[dict[str, Any]] = []
@@ -117,7 +120,7 @@ class ProposedCandidates(Candidates):
         return found
 
     def _offered(self, start: Mapping[str, Any]) -> dict[str, Any]:
-        """What this data has of a start, by the labels of the study."""
+        """Return the values of a start that this data offers, by the labels of the study."""
         offered: dict[str, Collection[Any]] = {
             "fields": self.fields,
             "pairs": self.pairs,
@@ -128,7 +131,7 @@ class ProposedCandidates(Candidates):
 
 
 def product_variants(proposal: Proposal) -> dict[str, Products]:
-    """None, and what was selected where anything was."""
+    """Return the variants of products: none, and the selected ones if there are any."""
     return {"none": (), "selected": proposal.products} if proposal.products else {"none": ()}
 
 
@@ -137,7 +140,7 @@ def explored_starts(
     fields: Mapping[str, Mapping[str, Forms]],
     pairs: Mapping[str, Mapping[tuple[str, str], Forms]],
 ) -> list[dict[str, Any]]:
-    """What exploring found best, by the variants that hold it; a variant may have another name where two are alike."""
+    """Return the best explored architectures by the variants that hold them; equal variants may share a name."""
     found = proposal.exploration
     starts = []
     for one in found.best[: len(EXPLORED)]:

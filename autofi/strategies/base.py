@@ -1,4 +1,4 @@
-"""What a strategy is."""
+"""The contract of a strategy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autofi.supernet.proposal import Proposal
 
 
 class Strategy(ABC):
-    """What the leader of a search learns once, and the candidates that it and every worker make of that."""
+    """A method of the leader to learn something once, and of all workers to make candidates from it."""
 
     name: ClassVar[str]
     #: Other names that it may be given by; subclasses do not inherit them.
@@ -35,14 +35,14 @@ class Strategy(ABC):
         progress: Progress,
         device: torch.device,
     ) -> Proposal:
-        """What is known before the first trial, from training and validation rows only."""
+        """Return the proposal before the first trial, from training and validation rows only."""
 
     @abstractmethod
     def candidates(
         self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]
     ) -> Candidates:
-        """The points that trials are made of; the same for the same proposal, whoever asks."""
+        """Return the points that trials are made of; equal proposals give equal candidates in every process."""
 
     @abstractmethod
     def pairs(self, proposal: Proposal) -> Collection[tuple[str, str]]:
-        """Every pair that a candidate may read."""
+        """Return every pair that a candidate may read."""

@@ -1,4 +1,4 @@
-"""What every way of naming a study's points has in common: the next architecture, never one twice."""
+"""Candidates, common to all ways of naming a study's points: the next architecture, never one twice."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from autofi.samplers.base import ObservedTrial, SamplerContext
 from autofi.samplers.registry import check_sampler, get_sampler
 from autofi.space.architecture import Architecture
 
-#: Draws of a new point before a small space is gone through, and a large one is taken to be spent.
+#: Draws of a new point before a small space is enumerated, and a large one is considered exhausted.
 DRAWS = 20
-#: The sampler that needs to know nothing.
+#: The sampler that needs no earlier results.
 BLIND = "random"
-#: Points of a space that is gone through.
+#: The most points of a space that is enumerated.
 SMALL = 10_000
 
 
@@ -42,14 +42,14 @@ class Candidates(ABC):
 
     @abstractmethod
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
-        """The architecture of some parameters; those not named are at their defaults."""
+        """Return the architecture of some parameters; those not named take their defaults."""
 
     def starts(self) -> list[dict[str, Any]]:
-        """What is tried before the sampler proposes."""
+        """Return the points that are tried before the sampler proposes."""
         return [dict(self.defaults)]
 
     def start(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
-        """The first of the starts that is not `seen` by id; None when they are over."""
+        """Return the first start whose id is not `seen`; None if there is none."""
         for parameters in self.starts():
             architecture = self.architecture(parameters)
             if architecture.id not in seen:
@@ -57,13 +57,13 @@ class Candidates(ABC):
         return None
 
     def steps(self) -> list[dict[str, Any]]:
-        """Values of single parameters that are tried once each, after the starts, on the best of what is known."""
+        """Return values of single parameters that are tried once each, after the starts, on the best known point."""
         return []
 
     def step(
         self, known: Sequence[ObservedTrial], seen: Collection[str]
     ) -> tuple[dict[str, Any], Architecture] | None:
-        """The best that is known with the first of the steps that was not tried yet; None when they are over."""
+        """Return the best known point with the first step that was not tried yet; None if there is none."""
         if not known:
             return None
         best = min(known, key=lambda one: (one.beyond, *one.losses(self._directions)))
@@ -79,7 +79,7 @@ class Candidates(ABC):
     def several(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
-        """At most `most` different candidates to train at once."""
+        """Return at most `most` different candidates to train at once."""
         found: list[tuple[dict[str, Any], Architecture]] = []
         while len(found) < most:
             pending = {architecture.id for _, architecture in found}
@@ -92,11 +92,11 @@ class Candidates(ABC):
     def next(
         self, known: Sequence[ObservedTrial], seen: set[str], *, seed: int
     ) -> tuple[dict[str, Any], Architecture] | None:
-        """Parameters and architecture of the next candidate that is not `seen` by id; None when there is none."""
+        """Return parameters and architecture of the next candidate whose id is not `seen`; None if there is none."""
         begun = self.start(seen) or self.step(known, seen)
         if begun is not None:
             return begun
-        # Nothing is known yet where other workers train the starts: there is nothing to learn from either.
+        # Nothing is known yet while other workers train the starts, so there is nothing to learn from.
         sampler = get_sampler(self._sampler if known else BLIND)
         for draw in range(DRAWS if self.distributions else 0):
             parameters = sampler.propose(self._question(known, seed + 7919 * draw))
@@ -106,7 +106,7 @@ class Candidates(ABC):
         return self._unseen(seen, seed)
 
     def _unseen(self, seen: set[str], seed: int) -> tuple[dict[str, Any], Architecture] | None:
-        """A point of a small space that every draw has missed."""
+        """Return a point of a small space that every draw has missed."""
         choices = [
             found.choices
             for found in self.distributions.values()

@@ -1,4 +1,4 @@
-"""Candidates without a proposal: every field and every pair is a parameter of its own, or shares of a ranking are."""
+"""Candidates without a proposal: every field and pair has its own parameter, or shares of a ranking do."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from autofi.strategies.candidates import Candidates
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.propose_without_supernet import OWN_PARAMETERS
 
-#: What a pair can be beside naive.
+#: The choices of a pair besides naive.
 KINDS = ("memorize", "factorize")
 
 Pairs = dict[tuple[str, str], Forms]
 
 
 class FreeCandidates(Candidates):
-    """Architectures of the whole space, whatever a supernet would say.
+    """Architectures of the whole space, without any ranking by a supernet.
 
-    A field is a parameter `field NAME`, a pair one `LEFT × RIGHT`, as `parameter_names` has it. Where there are more
-    than OWN_PARAMETERS pairs, the shares `memorize` and `factorize` say how much of the screen's ranking of that kind
-    is so, and `memorize as` and `factorize as` by which operators; the architecture of the trial's record says of every
-    pair what it is.
+    A field is a parameter `field NAME`, a pair one `LEFT × RIGHT`, as in `parameter_names`. With more than
+    OWN_PARAMETERS pairs, the shares `memorize` and `factorize` tell how much of the screen's ranking of that kind is
+    memorized or factorized, and `memorize as` and `factorize as` by which operators; the architecture of the trial's
+    record has the choice of every pair.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FreeCandidates(Candidates):
         self._asked = tuple(proposal.screened)
         self._fixed = dict(proposal.pairs)
         self._options = {forms_label(forms): forms for forms in space.pairs.options}
-        #: By kind, the operators a pair can be that by, and the pairs from the best of that kind on.
+        #: By kind, its operators for a pair, and the pairs from the best of that kind on.
         self._ways = {
             kind: {label: forms for label, forms in self._options.items() if choices_of(forms) == {kind}}
             for kind in KINDS
@@ -64,7 +64,7 @@ class FreeCandidates(Candidates):
         labels = [f"field {name}" for name in free]
         labels += [] if self._wide else [" × ".join(pair) for pair in self._asked]
         taken = (*space.parameters(), *KINDS, *(f"{kind} as" for kind in KINDS))
-        # By a field or a pair, its parameter.
+        # The parameter of every field and pair.
         self._names: dict[str | tuple[str, str], str] = dict(
             zip((*free, *self._asked), parameter_names(labels, taken), strict=False)
         )
@@ -77,7 +77,7 @@ class FreeCandidates(Candidates):
         )
 
     def architecture(self, parameters: Mapping[str, Any]) -> Architecture:
-        """The architecture of some parameters; those not named are at their defaults."""
+        """Return the architecture of some parameters; those not named take their defaults."""
         chosen = {**self.defaults, **parameters}
         return resolve(
             self.space,
@@ -117,7 +117,7 @@ class FreeCandidates(Candidates):
         return self._fixed | {pair: forms for pair, forms in found.items() if forms}
 
     def _by_share(self, chosen: Mapping[str, Any]) -> Pairs:
-        """What both kinds claim is memorized."""
+        """Return pairs by their shares of the rankings; a pair in both shares is memorized."""
         found: Pairs = dict(self._fixed)
         for kind in reversed(KINDS):
             if ways := self._ways[kind]:

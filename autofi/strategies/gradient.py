@@ -1,4 +1,4 @@
-"""What a gradient chose, and nothing around it."""
+"""The strategy of choices learned by gradient, with no variants around them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autofi.supernet.proposal import Proposal
 
 @register
 class Gradient(Staged):
-    """Choice weights learned by gradient, by the published procedure ("joint") where the space names none of the two.
+    """Choice weights learned by gradient, by the published procedure ("joint") unless the space names another.
 
     Every trial has the architecture of the largest choice weights; only the parameters of the space differ.
     """

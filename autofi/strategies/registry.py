@@ -1,4 +1,4 @@
-"""Strategies by name: registering a class is enough for it to be offered, tested and documented."""
+"""The registry of strategies: a registered class is offered, tested and documented."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ def register(strategy: Registered) -> Registered:
 
 
 def strategies() -> dict[str, type[Strategy]]:
-    """Every registered strategy by name, in alphabetical order."""
+    """Return every registered strategy by name, in alphabetical order."""
     return _REGISTRY.all()
 
 
 def get_strategy(name: str) -> Strategy:
-    """Return the strategy of a name or an alias; an unknown one raises ConfigError with the nearest."""
+    """Return the strategy of that name.
+
+    Raises:
+        ConfigError: There is no such strategy; the message names the nearest.
+    """
     return _REGISTRY.get(name)()

@@ -1,4 +1,4 @@
-"""No supernet: the sampler chooses among all architectures of the space, and every trial trains its own weights."""
+"""The strategy without a supernet: the sampler chooses among all architectures, and each trial trains new weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autofi.supernet.propose_without_supernet import survey
 
 @register
 class Scratch(Strategy):
-    """What every other strategy is compared with; pairs are screened only where they are too many to ask one by one."""
+    """The reference for every other strategy; pairs are screened only if there are too many to ask one by one."""
 
     name = "scratch"
     summary = "no supernet: the sampler sets every field and pair, and each trial trains its own weights"

@@ -1,4 +1,4 @@
-"""A supernet first, then whole architectures by its weights, then trials from scratch around what that found."""
+"""The staged strategy: a supernet, whole architectures scored by its weights, then trials around the best."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autofi.supernet.propose import propose
 
 @register
 class Staged(Strategy):
-    """Hundreds of architectures are compared by the weights of one supernet, a few by weights of their own."""
+    """Hundreds of architectures compared by the weights of one supernet, and a few by their own weights."""
 
     name = "staged"
     summary = "a supernet, architectures explored by its weights, trials around the best, seeds for finalists"

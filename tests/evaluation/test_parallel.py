@@ -148,7 +148,7 @@ def test_a_process_that_the_system_ends_is_one_line() -> None:
     bench = workbench(jobs=2)
     found = short(bench, "lr")
     with pytest.raises(
-        ConfigError, match=r"^2 trainings at once need memory for each: .* give fewer --jobs\.$"
+        ConfigError, match=r"^The system ended the process of one of 2 trainings, .* give fewer --jobs\.$"
     ):
         list(try_each(bench, [Doomed(found), Doomed(found)]))
     # The next ones get processes of their own.

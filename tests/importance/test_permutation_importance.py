@@ -126,7 +126,7 @@ def test_it_is_kept_as_json() -> None:
     assert again.to_json() == kept
     assert again.seen
     assert list(again.fields) == list(found.fields)
-    with pytest.raises(StoreError, match="format 1: found 7; compute them again"):
+    with pytest.raises(StoreError, match="format 7, not 1; compute them again"):
         PermutationImportance.from_json(kept | {"format": 7})
 
 

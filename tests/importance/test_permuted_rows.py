@@ -52,7 +52,7 @@ def test_rows_that_weigh_nothing_are_not_drawn() -> None:
 
 
 def test_rows_that_cannot_be_shuffled_or_judged_are_refused() -> None:
-    with pytest.raises(ConfigError, match="2 repeats or more: found rows 10 and repeats 1"):
+    with pytest.raises(ConfigError, match="rows is 10 and repeats is 1; .* 2 repeats or more"):
         draw_rows(numbered(20), size=10, repeats=1, seed=0)
     with pytest.raises(DataError, match="both classes"):
         draw_rows(replace(numbered(20), labels=np.ones(20, np.float32)), size=10, repeats=2, seed=0)

@@ -71,4 +71,4 @@ def test_more_than_one_number_is_refused(
     )
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
-    assert f"told one number, without limits: found {found}" in line
+    assert f"The study has {found}, but a tuner of NNI takes one number" in line

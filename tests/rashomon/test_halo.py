@@ -78,7 +78,7 @@ def test_a_halo_is_read_as_it_was_written(product: Neighbours) -> None:
 
 
 def test_what_cannot_be_dealt_out_is_refused(product: Neighbours) -> None:
-    with pytest.raises(ConfigError, match="3 fields has 4 steps or more: found 3"):
+    with pytest.raises(ConfigError, match="steps is 3; give a halo of 3 fields 4 or more"):
         halo([product], (0, 1, 2), NAMES, steps=3)
     with pytest.raises(ConfigError, match="did you mean 'losses'"):
         halo([product], (0, 1), NAMES, steps=4, counterpart="loses")  # type: ignore[arg-type]

@@ -94,7 +94,7 @@ def test_it_is_kept_in_the_study(study: autofi.Study, found: RashomonSet) -> Non
 
 
 def test_a_set_of_another_format_is_refused(found: RashomonSet) -> None:
-    with pytest.raises(StoreError, match="format 1: found 2; compute it again"):
+    with pytest.raises(StoreError, match="format 2, not 1; compute it again"):
         RashomonSet.from_json(found.to_json() | {"format": 2})
 
 
@@ -129,11 +129,11 @@ def test_a_model_without_a_bundle_is_trained_to_what_it_was(study: autofi.Study)
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"eps": 0.0}, "between 0 and 1: found eps 0.0"),
-        ({"eps": 2.0}, "between 0 and 1: found eps 2.0"),
-        ({"repeats": 1}, "2 repeats or more: found rows 2000 and repeats 1"),
-        ({"steps": 3}, "A halo has 4 steps or more: found 3"),
-        ({"pairs": -1}, "'pairs' is 0 or more: found -1"),
+        ({"eps": 0.0}, "eps is 0.0; give a share between 0 and 1"),
+        ({"eps": 2.0}, "eps is 2.0; give a share between 0 and 1"),
+        ({"repeats": 1}, "rows is 2000 and repeats is 1; .* 2 repeats or more"),
+        ({"steps": 3}, "steps is 3; give a halo 4 or more"),
+        ({"pairs": -1}, "pairs is -1; give 0 or more"),
         ({"measure": "auc"}, "A reliance has no measure 'auc'"),
     ],
 )

@@ -159,12 +159,12 @@ def refused(
 @pytest.mark.parametrize(
     ("key", "kept", "told"),
     [
-        (LABELS, None, "labels of validation rows, of both classes: 'mine' keeps none"),
+        (LABELS, None, "'mine' keeps no labels of validation rows"),
         (LABELS, {"valid": np.zeros(5), "test": np.ones(5)}, "or they are of one"),
-        (LABELS, {"valid": np.arange(5) % 2}, "has none that fit its labels"),
-        (WEIGHTS, None, "'mine' keeps no weights.*the same search again keeps them"),
-        ("winner", None, "has none that fit its labels of 'winner-"),
-        ("winner", {"test": np.full(5, 0.5)}, "has none that fit its labels of 'winner-"),
+        (LABELS, {"valid": np.arange(5) % 2}, "keeps no predictions of .* that fit its labels"),
+        (WEIGHTS, None, "'mine' keeps no weights.*run the same search again"),
+        ("winner", None, "keeps no predictions of 'winner-"),
+        ("winner", {"test": np.full(5, 0.5)}, "keeps no predictions of 'winner-"),
         ("winner", "turned", "higher ones must go with more clicks: Platt's slope is -"),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_trial_is_retrained_beside_the_winner_and_takes_its_place_only_by_name
     found = study.summary()["choice"]
     assert found == {"trial": other, "by": "hand", "test_read_before": 5}
     told = (
-        f"The test figures of 5 trained models had been read before trial {other} was made the winner by hand"
+        f"The test metrics of 5 trained models had been read before trial {other} was made the winner by hand"
     )
     changed = shown(study, tmp_path / "changed")
     assert told in changed["card"]

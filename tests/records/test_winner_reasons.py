@@ -77,7 +77,7 @@ def test_a_tie_says_what_the_winner_is_smaller_in(handle: StudyHandle) -> None:
     assert [one.equal for one in found.finalists] == [True, True]
     (sentence,) = told(handle)
     assert sentence.startswith(
-        f"{figures(handle, first, second)}): over 3 seeds their mean logloss cannot be told apart ("
+        f"{figures(handle, first, second)}): over 3 seeds their mean loglosses do not differ by more than chance ("
     )
     assert sentence.endswith("and the winner is smaller (40 against 50 bytes of tables).")
 
@@ -96,7 +96,7 @@ def test_a_tie_of_as_many_bytes_tells_seconds_that_differ(handle: StudyHandle) -
     )
     (sentence, *_) = why_not(handle.goals, handle.trials(), handle.trial(1), RULE, tied)
     assert sentence.endswith(
-        "the winner of as many bytes of tables was trained faster (2.2 s against 10.3 s)."
+        "the winner has equally many bytes of tables and was trained faster (2.2 s against 10.3 s)."
     )
 
 
@@ -134,7 +134,7 @@ def test_what_was_not_in_the_finals_is_told_why(handle: StudyHandle) -> None:
     assert "it was measured after the winner was chosen, and a search that ends chooses again" in later[0]
     left_out = {
         "equals": (tuple({*found.equals, third}), f"{FINALISTS} in all."),
-        "unknown": ((third,), "its predictions are not kept"),
+        "unknown": ((third,), "its predictions are gone"),
         "last": (third, "ahead of it by more than a standard error of the difference"),
     }
     for name, (value, part) in left_out.items():
@@ -201,11 +201,11 @@ def test_lists_and_pages_tell_the_reason_and_what_came_later(tmp_path: Path) -> 
         ({"trial": 3, "by": "rule", "test_read_before": 0}, None),
         (
             {"trial": 3, "by": "hand", "test_read_before": 1},
-            "of one trained model had been read before trial 3 was made",
+            "metrics of one trained model had been read before trial 3 was made",
         ),
         (
             {"trial": 3, "by": "rule", "test_read_before": 5},
-            "of 5 trained models had been read before trial 3 was chosen, by",
+            "metrics of 5 trained models had been read before trial 3 was chosen, by",
         ),
     ],
 )
