@@ -45,8 +45,9 @@ def find_nni(python: str | Path | None, tuner: Tuner) -> Path:
     chosen = Path(os.path.abspath(os.path.expanduser(named)))
     versions = _versions(chosen, ("nni", *tuner.needs))
     if versions["nni"] != VERSION:
+        found = f"NNI {versions['nni']}" if versions["nni"] else "no NNI"
         raise MissingDependencyError(
-            f"{chosen} has NNI {versions['nni'] or 'not installed'}, and --engine nni needs NNI {VERSION}; "
+            f"{chosen} has {found}, and --engine nni needs NNI {VERSION}; "
             f"{INSTALL}."
         )
     for name in tuner.needs:

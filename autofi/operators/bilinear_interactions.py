@@ -51,7 +51,7 @@ class BilinearInteractions(Stream):
 
     name = "bilinear_interactions"
     aliases = ("fibinet",)
-    summary = "FiBiNET: bilinear products of field vectors and of vectors weighed by importance, into an MLP"
+    summary = "FiBiNET: bilinear products of field vectors and of vectors weighted by importance, into an MLP"
     formula = (
         "y = MLP([p, q]), p_ij = (v_i W) ∘ v_j, q_ij = (a_i v_i W) ∘ (a_j v_j), a = ReLU(U ReLU(S mean(v)))"
     )

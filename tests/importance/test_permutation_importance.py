@@ -136,5 +136,5 @@ def test_rows_that_say_nothing_are_refused() -> None:
         permutation_importance(network, builder, replace(rows, labels=None))
     with pytest.raises(DataError, match="both classes"):
         permutation_importance(network, builder, replace(rows, labels=np.ones(len(rows), dtype=np.float32)))
-    with pytest.raises(DataError, match="'e' is none"):
+    with pytest.raises(DataError, match="'e', which is no field"):
         permutation_importance(network, builder, rows, pairs=[("a", "e")])

@@ -40,10 +40,10 @@ def test_a_tuner_that_does_not_work_is_refused_for_one_that_does(name: str, tmp_
         (["--tuner", "tpe"], ["No tuner of NNI named 'tpe'", "Known: Anneal", "TPE"]),
         (["--engine", "nnni"], ["No engine named 'nnni'", "did you mean 'nni'"]),
         (["--engine", "optuna", "--tuner", "TPE"], ["'TPE'", "--engine nni"]),
-        (["--sampler", "gp"], ["the sampler 'gp'", "--tuner"]),
-        (["--workers", "2"], ["2 workers", "--jobs"]),
+        (["--sampler", "gp"], ["The sampler 'gp'", "--tuner"]),
+        (["--workers", "2"], ["workers is 2", "--jobs"]),
         (["--nni-python", "/no/such/python"], ["/no/such/python does not answer", "pip install nni==3.0"]),
-        (["--nni-python", sys.executable], [f"{sys.executable} has none", "pip install nni==3.0"]),
+        (["--nni-python", sys.executable], [f"{sys.executable} has no NNI", "pip install nni==3.0"]),
     ],
 )
 def test_what_does_not_go_together_is_refused(arguments: list[str], facts: list[str], tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_what_does_not_go_together_is_refused(arguments: list[str], facts: list[
     ("arguments", "found"),
     [
         (["--objective", "auc", "--objective", "table_bytes"], "auc, table_bytes"),
-        (["--max", "latency=200us"], "auc, latency<=200"),
+        (["--max", "latency=200us"], "auc, latency<=200.0"),
     ],
 )
 def test_more_than_one_number_is_refused(

@@ -103,7 +103,7 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
         ),
         (
             {"readout": {"hidden": {"choices": [[8], [16]]}}, "starts": [{"readout.hidden": [8, 8]}]},
-            r"found \[8, 8\] for 'readout.hidden'; change it",
+            r"has \[8, 8\] for 'readout.hidden', which is not among its choices",
         ),
         (
             {
