@@ -193,7 +193,7 @@ def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path
     refused = runner.invoke(app, [*words, "--device", "cpu", "--baselines", "none", "--quiet"])
     assert refused.exit_code == 2
     (line,) = refused.stderr.strip().splitlines()
-    assert "none of the 2 architectures of study 'none' does" in line
+    assert "None of the 2 architectures of study 'none' keeps every limit" in line
     assert "is over 1.0 kB by" in line
     shown = runner.invoke(app, ["show", "none"])
     assert shown.exit_code == 0, shown.output

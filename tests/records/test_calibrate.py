@@ -160,9 +160,9 @@ def refused(
     ("key", "kept", "told"),
     [
         (LABELS, None, "'mine' keeps no labels of validation rows"),
-        (LABELS, {"valid": np.zeros(5), "test": np.ones(5)}, "or they are of one"),
+        (LABELS, {"valid": np.zeros(5), "test": np.ones(5)}, "or labels of one class"),
         (LABELS, {"valid": np.arange(5) % 2}, "keeps no predictions of .* that fit its labels"),
-        (WEIGHTS, None, "'mine' keeps no weights.*run the same search again"),
+        (WEIGHTS, None, "'mine' was begun by an earlier version and keeps no weights.*run the same search again"),
         ("winner", None, "keeps no predictions of 'winner-"),
         ("winner", {"test": np.full(5, 0.5)}, "keeps no predictions of 'winner-"),
         ("winner", "turned", "higher ones must go with more clicks: Platt's slope is -"),
@@ -192,7 +192,7 @@ def test_a_refitted_winner_is_refused_before_anything_is_trained(searched: Searc
     before = handle.models()
     (model,) = handle.models(ModelRole.WINNER)
     assert model.path is not None
-    told = "training has not seen: 'mine' refits its winner on the validation rows.*without --refit"
+    told = "'mine' refits its winner on the validation rows too.*without --refit"
     try:
         handle.record = dataclasses.replace(record, settings={**record.settings, "refit": True})
         refused(searched, tmp_path / "model", ExportError, told, trial=0)

@@ -234,7 +234,7 @@ def test_without_a_winner_the_nearest_miss_is_told(limited: StudyHandle) -> None
     for flops in (300.0, 120.0, 2000.0):
         add(limited, scores, labels, flops=flops)
     with pytest.raises(
-        LimitError, match="none of the 3 .*closest is trial 1, where flops 120 is over 100 by 20"
+        LimitError, match="None of the 3 .*closest is trial 1, where flops 120 is over 100 by 20"
     ):
         finalists(limited)
 
