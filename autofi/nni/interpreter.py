@@ -47,8 +47,7 @@ def find_nni(python: str | Path | None, tuner: Tuner) -> Path:
     if versions["nni"] != VERSION:
         found = f"NNI {versions['nni']}" if versions["nni"] else "no NNI"
         raise MissingDependencyError(
-            f"{chosen} has {found}, and --engine nni needs NNI {VERSION}; "
-            f"{INSTALL}."
+            f"{chosen} has {found}, and --engine nni needs NNI {VERSION}; {INSTALL}."
         )
     for name in tuner.needs:
         if versions[name] is None:

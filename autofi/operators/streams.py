@@ -121,7 +121,7 @@ class Mixture:
 
     @property
     def held(self) -> Tensor:
-        """Return the weight of every slice, `[slices]`."""
+        """The weight of every slice, `[slices]`."""
         # This is not a matrix product, because training computes those in bfloat16.
         return (self.shares.unsqueeze(1) * self.slices).sum(0)
 

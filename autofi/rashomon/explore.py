@@ -193,7 +193,7 @@ class _Around:
 
     @cached_property
     def seeds(self) -> list[Neighbours]:
-        """Return the neighbors of every seed, the reference first."""
+        """The neighbors of every seed, the reference first."""
         others = [model.open() for model in self._held[1:]]
         draw = self.shuffles.draw
         return [

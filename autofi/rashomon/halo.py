@@ -80,7 +80,7 @@ class Halo:
 
     @property
     def deviation(self) -> float:
-        """Return the largest distance of a point from the circle, as a share of its radius."""
+        """The largest distance of a point from the circle, as a share of its radius."""
         return max(abs(point.interaction.mean) for point in self.points) / self.budget
 
     def to_json(self) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class BucketGain:
 
     @property
     def label(self) -> str:
-        """Return a label such as `unseen`, `1–3`, `1,024 or more`."""
+        """A label such as `unseen`, `1–3`, `1,024 or more`."""
         if self.high is None:
             return f"{self.low:,} or more"
         return (

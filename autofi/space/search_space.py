@@ -200,7 +200,7 @@ class SearchSpace(Strict):
 
     @property
     def fingerprint(self) -> str:
-        """Return 32 hexadecimal digits, which are equal for equal choices."""
+        """The fingerprint as 32 hexadecimal digits, which are equal for equal choices."""
         return xxhash.xxh3_128_hexdigest(self.canonical().encode())
 
     def pair_names(self, names: tuple[str, ...]) -> list[tuple[str, str]]:

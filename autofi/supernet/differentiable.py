@@ -1,4 +1,4 @@
-"""Architecture search by gradient: one weight per option of every slot, learned beside the supernet's weights."""
+"""Architecture search by gradient: one weight per option of every slot, learned with the weights of the supernet."""
 
 from __future__ import annotations
 

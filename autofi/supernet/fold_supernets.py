@@ -59,7 +59,7 @@ class PathSupernets:
 
     @property
     def truth(self) -> npt.NDArray[np.float32]:
-        """Return the labels of all judging rows, in the order of `inherited`."""
+        """The labels of all judging rows, in the order of `inherited`."""
         judging = np.concatenate([fold.judging.numpy() for fold in self.folds])
         truth: npt.NDArray[np.float32] = self.labels[judging]
         return truth

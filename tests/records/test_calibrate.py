@@ -162,7 +162,11 @@ def refused(
         (LABELS, None, "'mine' keeps no labels of validation rows"),
         (LABELS, {"valid": np.zeros(5), "test": np.ones(5)}, "or labels of one class"),
         (LABELS, {"valid": np.arange(5) % 2}, "keeps no predictions of .* that fit its labels"),
-        (WEIGHTS, None, "'mine' was begun by an earlier version and keeps no weights.*run the same search again"),
+        (
+            WEIGHTS,
+            None,
+            "'mine' was begun by an earlier version and keeps no weights.*run the same search again",
+        ),
         ("winner", None, "keeps no predictions of 'winner-"),
         ("winner", {"test": np.full(5, 0.5)}, "keeps no predictions of 'winner-"),
         ("winner", "turned", "higher ones must go with more clicks: Platt's slope is -"),
