@@ -1,16 +1,17 @@
-"""The whole exception tree; everything a user's input can cause derives from `AutoFIError`.
+"""The exceptions of AutoFI; every error that a user's input can cause derives from `AutoFIError`.
 
 AutoFIError
-├── ConfigError               a setting or a settings file (file, key)
-├── DataError                 a table, its columns or rows (source, column, row)
-├── SearchSpaceError          a search space or an operator name
-│   └── InvalidArchitectureError   a point that is not in its space (path of the choice)
-├── StoreError                the studies' database
-│   ├── StudyNotFoundError    also a KeyError
-│   ├── StudyMismatchError    resumed with another space, other data or other objectives
-│   └── LimitError            nothing that was measured keeps the study's limits
-├── EngineError               what proposes, a process of its own, has died or failed
+├── ConfigError               a wrong setting or settings file (names the file and the key)
+├── DataError                 an unusable table (names the source, the column and the row)
+├── SearchSpaceError          an unknown or malformed search space or operator
+│   └── InvalidArchitectureError   an architecture outside its space (names the choice)
+├── StoreError                a database of studies that cannot be used
+│   ├── StudyNotFoundError    an unknown study; also a KeyError
+│   ├── StudyMismatchError    a study resumed with another space, other data or other objectives
+│   └── LimitError            no measured architecture keeps the study's limits
+├── EngineError               the process that proposes architectures has died or failed
 ├── ExportError               a bundle that cannot be written or trusted
+├── NothingToShowError        a plot of something that the study does not have
 └── MissingDependencyError    an extra that is not installed; also an ImportError
 
 The command line prints one line for any of them and exits with code 2.
@@ -21,16 +22,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-#: Characters of a name or value in a message, and names in a list of them.
+#: Most characters of a name or value in a message, and most names in a list of them.
 MOST_SHOWN = 120
 MOST_NAMES = 60
 
 
 class AutoFIError(Exception):
-    """Base of everything the user can mend; the message is one line: rule, value, place, way out."""
+    """The base of all errors that the user can fix; the message is one line: the fact, its place, the way out."""
 
     def __str__(self) -> str:
-        # KeyError, which some of the tree derives from, would print the repr of its argument.
+        # Some of these errors are also a KeyError, which would print the repr of its argument.
         return str(self.args[0]) if self.args else ""
 
 
@@ -55,19 +56,19 @@ class StoreError(AutoFIError):
 
 
 class StudyNotFoundError(StoreError, KeyError):
-    """No study of that name in the storage."""
+    """The storage has no study of that name."""
 
 
 class StudyMismatchError(StoreError):
-    """A study exists under that name, made with another space, other data, other objectives or limits."""
+    """The study of that name was made with another space, other data, other objectives or other limits."""
 
 
 class LimitError(StoreError):
-    """No architecture that was measured keeps the limits; longer searches or other limits may find one."""
+    """No measured architecture keeps the limits; a longer search or other limits may find one."""
 
 
 class EngineError(AutoFIError):
-    """What proposes runs in a process of its own, and that has died or failed; what was measured is kept."""
+    """The process that proposes architectures has died or failed; all measurements are kept."""
 
 
 class ExportError(AutoFIError):
@@ -75,7 +76,7 @@ class ExportError(AutoFIError):
 
 
 class NothingToShowError(AutoFIError):
-    """A figure asks for what a study does not have, or does not have yet."""
+    """A figure asks for something that a study does not have, or not yet."""
 
 
 class MissingDependencyError(AutoFIError, ImportError):
@@ -83,7 +84,7 @@ class MissingDependencyError(AutoFIError, ImportError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The tail of an unknown-name message: the nearest known name and the list of all, or of as many as fit."""
+    """Return the end of a message about an unknown name: the nearest known name, and the list of those that fit."""
     known = sorted(known)
     close = difflib.get_close_matches(name[:MOST_SHOWN], known, n=1)
     hint = f"did you mean '{short(close[0])}'? " if close else ""
@@ -91,16 +92,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The names, of many the first and how many there are besides."""
+    """Return the names as a list; of many, the first ones and the number of the others."""
     shown = ", ".join(map(short, names[:MOST_NAMES]))
     return f"{shown} and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else shown
 
 
 def short(text: str) -> str:
-    """A name or a value's text, short enough for a line that says more."""
+    """Return a name or the text of a value, cut short for a message."""
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
 
 
 def shown(value: object) -> str:
-    """A value of a table as Python writes it, short enough for a line that says more."""
+    """Return a value of a table as Python writes it, cut short for a message."""
     return short(repr(value[: MOST_SHOWN + 1] if isinstance(value, (str, bytes)) else value))

@@ -1,1 +1,1 @@
-"""The base of all packages: errors in one line, registries, progress, files written whole, optional dependencies."""
+"""The base of all packages: registries, progress, files written whole, checked settings, optional dependencies."""

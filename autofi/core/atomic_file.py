@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Files written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a hidden new name beside `path`; the file written there takes the name `path` when the block ends.
+    """Yield a hidden new path beside `path`; the file written there is renamed to `path` when the block ends.
 
-    What was at `path` stays until then, and stays for good where the block raises. A link stays a link: the file it
-    names is replaced. The file is synced to disk before it takes the name.
+    The old file at `path` stays until then, and stays for good if the block raises. A link stays a link: the file
+    that it points to is replaced. The new file is synced to disk before it is renamed.
 
     Raises:
         OSError: The file system refuses.
     """
-    # Through links, so that the two names meet on one file system.
+    # Links are resolved, so that both names lie on one file system.
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".autofi-partial-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     try:
@@ -31,9 +31,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, written to disk."""
+    """Sync a file, or the list of names in a folder, to disk."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows has no handle to sync a folder by
+        return  # Windows cannot sync a folder
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Replacing a folder at once: others see the old one, the new one or, for an instant, none; never a part."""
+"""Replace a folder as a whole: others see the old one, the new one or, for an instant, none; never a part."""
 
 from __future__ import annotations
 
@@ -19,23 +19,30 @@ from autofi.core.process_identity import current_process, start_time
 from autofi.errors import ExportError
 
 _PREFIX = ".autofi-export"
-# Whether a process of another machine or boot still lives cannot be told; writing a bundle takes minutes.
+# A process of another machine or boot cannot be asked if it still lives. Writing a bundle takes minutes, so a folder of
+# this age is abandoned.
 _FOREIGN_SECONDS = 24 * 3600.0
 
 Kind = Literal["work", "aside"]
-"""What may be deleted once its process is dead; what must be put back if nothing took its place."""
+"""A `work` folder may be deleted once its process is dead; an `aside` one is put back if nothing took its place."""
 
 
 @contextmanager
 def replaced_folder(target: Path, *, check: Callable[[Path], None]) -> Iterator[Path]:
-    """An empty folder beside `target` that takes its place when the block ends without an error.
+    """Yield an empty folder beside `target` that takes its place when the block ends without an error.
 
-    `check` raises when what is at the target must not be replaced; it is asked before the work and again
-    before the replacement. An old folder is moved aside, then the new one in, then the old one deleted;
-    killed in between, the next call for this target puts the old one back. Everything is synced to disk
-    before it moves. Raises ExportError where the file system refuses.
+    The old folder is moved aside, the new one moved in, and then the old one deleted. If the process is killed in
+    between, the next call for this target puts the old one back. Everything is synced to disk before it moves.
+
+    Args:
+        target: The folder to write or replace.
+        check: Raises if the folder at the target must not be replaced; called before the work and again before the
+            replacement.
+
+    Raises:
+        ExportError: The file system refuses.
     """
-    # Through links, so that a link stays one, and the folders meet on one file system.
+    # Links are resolved, so that a link stays one and both folders lie on one file system.
     target = Path(os.path.realpath(target.expanduser()))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,12 +59,12 @@ def replaced_folder(target: Path, *, check: Callable[[Path], None]) -> Iterator[
     except OSError as error:
         raise _refused(target, error) from error
     finally:
-        # After success it has moved away; an error here would hide the one that matters.
+        # After success it has moved away. An error here would hide the one that matters.
         shutil.rmtree(work, ignore_errors=True)
 
 
 def leftover_of(target: Path) -> Path | None:
-    """What a killed replacement of `target` moved aside, if that is so and nothing took its place."""
+    """Return the folder that a killed replacement of `target` moved aside, or None if there is none to put back."""
     target = Path(os.path.realpath(target))
     if target.exists():
         return None
@@ -73,7 +80,7 @@ def leftover_of(target: Path) -> Path | None:
 
 @dataclass(frozen=True)
 class _Sign:
-    """What the name of a folder beside a target says: whose it is, and who made it."""
+    """The parts of the name of a folder beside a target: the target it belongs to and the process that made it."""
 
     target: str
     kind: str
@@ -105,7 +112,7 @@ def _signed(parent: Path) -> list[tuple[Path, _Sign]]:
 
 
 def _sweep(target: Path) -> None:
-    """Remove what dead processes left in the target's folder; put back what they moved aside."""
+    """Delete the work folders that dead processes left beside the target, and put back the one they moved aside."""
     for path, sign in _signed(target.parent):
         ours = sign.target == _hash(target.name)
         try:
@@ -130,7 +137,7 @@ def _publish(work: Path, target: Path, check: Callable[[Path], None]) -> None:
         if aside is not None and not target.exists():
             aside.rename(target)
         elif aside is not None:
-            # Another process put its own there in between: the old one is replaced all the same.
+            # Another process moved its own folder in meanwhile, so the old one is replaced all the same.
             _delete(aside, target)
         raise
     sync(target.parent)
@@ -139,9 +146,9 @@ def _publish(work: Path, target: Path, check: Callable[[Path], None]) -> None:
 
 
 def _delete(folder: Path, target: Path) -> None:
-    """Delete what is never to come back; what cannot be deleted now, a later call sweeps."""
+    """Delete a folder for good; a later call deletes whatever cannot be deleted now."""
     doomed = _beside(target, "work")
-    # Renamed first: killed halfway, a part of it must not pass for something to put back.
+    # It is renamed first, so that after a kill halfway the rest is not taken for a folder to put back.
     folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 
@@ -159,4 +166,4 @@ def _hash(text: str) -> str:
 def _refused(target: Path, error: OSError) -> ExportError:
     reason = error.strerror or str(error)
     place = f" ({error.filename})" if error.filename else ""
-    return ExportError(f"'{target}' cannot be written: {reason}{place}; mend that or choose another folder.")
+    return ExportError(f"'{target}' cannot be written: {reason}{place}; fix that or choose another folder.")

@@ -1,4 +1,4 @@
-"""YAML that users write or are given, read in bounded time and memory."""
+"""A reader of users' YAML files that takes bounded time and memory."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from typing import Any
 
 import yaml
 
-#: Bytes of a file. PyYAML reads some 100 kB a second, and a file of hundreds of fields has less.
+#: Most bytes of a file. PyYAML reads about 100 kB a second, and a file with hundreds of fields is smaller than that.
 MOST_BYTES = 1_000_000
-#: Values of a document once every alias stands for what it names.
+#: Most values of a document, with every alias counted as the values that it stands for.
 MOST_VALUES = 100_000
-#: Characters of a number. Those of base 60 (`1:59:59`) and 16 take any number of them, and time by their square.
+#: Most characters of a number. Numbers of base 60 (`1:59:59`) and 16 may be of any length, and the time to read one
+#: grows with the square of it.
 MOST_DIGITS = 300
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read_yaml(path: Path) -> Any:
-    """The document in a file; raises ValueError, in one line without the path, for what is no YAML or is too large.
+    """Return the document in a YAML file.
 
-    Aliases are read. What they come to is counted first: a few lines of aliases of aliases name billions of values
-    ("billion laughs"), and whoever walks the document would meet them all.
+    Aliases are resolved. The values they stand for are counted first, because a few lines of aliases of aliases can
+    stand for billions of values ("billion laughs").
+
+    Raises:
+        ValueError: The file cannot be read, is not YAML, or is too large. The message is one line without the path.
     """
     try:
         with path.open("rb") as file:
@@ -50,7 +54,7 @@ def _document(text: str) -> Any:
 
 
 def _count(root: yaml.Node) -> None:
-    """Raise ValueError where a document has too many values, holds itself, or has a number without measure."""
+    """Raise ValueError if a document has too many values, contains itself, or has a number that is too long."""
     counts: dict[int, int] = {}
     open_nodes: set[int] = set()
     waiting = [root]
@@ -58,7 +62,7 @@ def _count(root: yaml.Node) -> None:
         node = waiting[-1]
         if id(node) in counts:
             waiting.pop()
-        elif id(node) in open_nodes:  # all that it holds is counted
+        elif id(node) in open_nodes:  # all its parts are counted
             waiting.pop()
             open_nodes.remove(id(node))
             counts[id(node)] = 1 + sum(counts[id(part)] for part in _parts(node))

@@ -1,4 +1,4 @@
-"""Where tensors live: the device a user names, checked before any work."""
+"""The device that a user names, checked before any work."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from autofi.errors import ConfigError
 
 
 def pick_device(text: str) -> torch.device:
-    """auto, cpu or cuda; cuda where there is none is refused."""
+    """Return the device named `auto`, `cpu` or `cuda`; `auto` is the GPU if torch can use one.
+
+    Raises:
+        ConfigError: The name is another one, or `cuda` is named where torch has no GPU.
+    """
     if text not in DEVICES:
-        raise ConfigError(f"A device is auto, cpu or cuda: found '{text}'.")
+        raise ConfigError(f"No device is named '{text}'; use auto, cpu or cuda.")
     if text == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "The device 'cuda' needs a GPU that torch can use: found none; use --device cpu or auto."
-        )
+        raise ConfigError("torch finds no GPU for the device 'cuda'; use --device cpu or auto.")
     return torch.device("cuda" if text != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,4 +1,4 @@
-"""Choices that a user makes by a variable of the environment."""
+"""Settings that a user makes by environment variables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from autofi.errors import ConfigError
 
 
 def asked(variable: str, choices: Sequence[str]) -> str:
-    """The value of a variable, the first of `choices` where it is not set; another one raises `ConfigError`."""
+    """Return the value of an environment variable, or the first of `choices` if it is not set.
+
+    Raises:
+        ConfigError: The value is none of `choices`.
+    """
     found = os.environ.get(variable, choices[0])
     if found not in choices:
-        raise ConfigError(f"{variable} is one of {', '.join(choices)}: found '{found}'.")
+        raise ConfigError(f"The environment variable {variable} is '{found}'; set it to {' or '.join(choices)}.")
     return found

@@ -1,4 +1,4 @@
-"""Large tables in pages of two megabytes: a look-up at random then misses the processor's page cache far less often."""
+"""Large tables in memory pages of 2 MB, so that random look-ups miss the processor's page cache far less often."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import sys
 
 from torch import Tensor
 
-#: Linux's requests: use huge pages from now on, and gather what lies in small ones (since Linux 6.1).
+#: Linux's requests: use huge pages from now on, and move what lies in small pages into huge ones (since Linux 6.1).
 _ADVISE, _COLLAPSE = 14, 25
 _HUGE = 1 << 21
 
 
 def in_huge_pages(*tensors: Tensor) -> None:
-    """Ask the system for huge pages under these tensors; where it knows of none, nothing changes.
+    """Ask the system to keep these tensors in huge pages; a system without them changes nothing.
 
-    Halves the time of a look-up in a table of some hundred megabytes. A request only: refusals are no errors.
+    This halves the time of a look-up in a table of some hundred megabytes. A refused request is not an error.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -11,12 +11,12 @@ from typing import Any
 
 
 def to_json_value(value: Any) -> Any:
-    """Return `value` made of dict, list, str, bool, int, finite float and None.
+    """Return `value` as dict, list, str, bool, int, finite float and None.
 
-    NumPy scalars and arrays are unwrapped, dates and times are ISO 8601, non-finite numbers are None.
+    NumPy scalars and arrays become numbers and lists, dates and times ISO 8601 texts, non-finite numbers None.
 
     Raises:
-        TypeError: JSON has no form for a value.
+        TypeError: A value cannot be written as JSON.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -36,7 +36,7 @@ def to_json_value(value: Any) -> Any:
     if hasattr(value, "tolist"):
         # NumPy scalars and arrays, without importing NumPy here.
         return to_json_value(value.tolist())
-    raise TypeError(f"a {type(value).__name__} has no form in JSON: {value!r}")
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON: {value!r}")
 
 
 def to_text(value: Any) -> str:
@@ -45,5 +45,5 @@ def to_text(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Return `value` as indented JSON, letters as they are."""
+    """Return `value` as indented JSON, with non-ASCII letters unescaped."""
     return json.dumps(to_json_value(value), indent=2, ensure_ascii=False, allow_nan=False)

@@ -1,4 +1,4 @@
-"""Memory that a step's tensors leave is kept for those of the next one."""
+"""A setting of glibc's `malloc` that keeps freed memory in the process for the tensors of the next step."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from autofi.core.environment import asked
 VARIABLE = "AUTOFI_KEPT_MEMORY"
 CHOICES = ("on", "off")
 
-#: What `mallopt` calls these; -1 as a threshold of trimming is: never.
+#: The numbers of these settings in `mallopt`. A trim threshold of -1 means never.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-#: glibc's own: blocks that may be mapped, and what its thresholds grow to once a program has freed large blocks.
+#: glibc's defaults: the most mapped blocks, and the value its thresholds grow to once a program freed large blocks.
 _MAPPED_BLOCKS, _LARGEST_THRESHOLD = 65536, 32 << 20
-#: Whoever sets one of these has chosen.
+#: A user who sets one of these variables has chosen a setting, and it is left alone.
 _CHOSEN = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 
 _lock = threading.Lock()
@@ -29,15 +29,19 @@ _open = 0
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Inside it, or in a function that it decorates, what large tensors leave stays with the process.
+    """Keep the memory of freed large tensors in the process while the block, or the decorated function, runs.
 
-    glibc gives a block of 32 MiB and more back to the system as soon as it is free. The next tensor of that size is
-    memory from the system again, which clears it page by page: a tenth to a fifth of a step that makes such tensors, as
-    AFN, FGCNN and FiBiNET do. Blocks of many sizes leave gaps: a process takes a tenth more at its peak, up to a third
-    where large tensors are most of it. When the last one ends, what is free goes back.
+    By default glibc gives a block of 32 MiB or more back to the system as soon as it is free. The next tensor of that
+    size takes memory from the system again, which clears it page by page: that is 10 to 20 % of a training step with
+    such tensors (AFN, FGCNN, FiBiNET). The price is gaps between blocks of different sizes: the peak memory of a
+    process grows by 10 %, and by up to a third if most of it are large tensors. Free memory goes back to the system when
+    the last block ends.
 
-    The variable AUTOFI_KEPT_MEMORY = off turns it off; a value other than on and off raises `ConfigError`. Where there
-    is no glibc, or the environment tells it what to do, nothing changes.
+    The environment variable AUTOFI_KEPT_MEMORY=off turns this off. Nothing changes without glibc, or if the environment
+    sets glibc's thresholds.
+
+    Raises:
+        ConfigError: AUTOFI_KEPT_MEMORY is neither `on` nor `off`.
     """
     glibc = _glibc()
     if asked(VARIABLE, CHOICES) == "off" or glibc is None:
@@ -51,15 +55,15 @@ def kept_memory() -> Iterator[None]:
 
 
 def _change(glibc: ctypes.CDLL, by: int) -> None:
-    """One training more, or one less."""
-    global _open  # of the process, as what it switches is
+    """Count one training more or one less, and switch the setting with the first and the last."""
+    global _open  # the setting is the process's, and so is the count
     with _lock:
         _open += by
         if by > 0 and _open == 1:
             glibc.mallopt(_MMAP_MAX, 0)
             glibc.mallopt(_TRIM_THRESHOLD, -1)
         elif not _open:
-            # From the first `mallopt` on thresholds no longer grow by themselves.
+            # After the first `mallopt` the thresholds no longer grow by themselves.
             glibc.mallopt(_MMAP_MAX, _MAPPED_BLOCKS)
             glibc.mallopt(_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
             glibc.mallopt(_TRIM_THRESHOLD, 2 * _LARGEST_THRESHOLD)

@@ -1,4 +1,4 @@
-"""Where arrays of many rows live: in memory while they are small, in files without a name beyond a limit."""
+"""Arrays of many rows: in memory while they are small, in unnamed temporary files beyond a limit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from autofi.errors import ConfigError, DataError
 
-#: "4GiB", "500MB" or a number of bytes.
+#: Its value is "4GiB", "500MB" or a number of bytes.
 VARIABLE = "AUTOFI_MEMORY"
-#: Of the machine's memory, what the encoded rows may take, and their features, and what a network reads of them.
+#: Share of the machine's memory that each of three may take: encoded rows, their features, a network's inputs.
 SHARE = 1 / 8
-#: Where Linux says what a container may use.
+#: Linux writes the memory limit of a container here.
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def memory_limit() -> int:
-    """Bytes beyond which arrays of rows live in files; the variable AUTOFI_MEMORY, or SHARE of the machine's memory.
+    """Return the bytes beyond which arrays of rows live in files: AUTOFI_MEMORY, else SHARE of the machine's memory.
 
-    Raises ConfigError for a size that cannot be read.
+    Raises:
+        ConfigError: AUTOFI_MEMORY is not a size.
     """
     asked = os.environ.get(VARIABLE)
     if asked is None:
@@ -36,12 +37,14 @@ def memory_limit() -> int:
     try:
         return int(TypeAdapter(ByteSize).validate_python(asked))
     except ValidationError:
-        raise ConfigError(f"{VARIABLE} is a size such as 4GiB or 500MB: found '{asked}'.") from None
+        raise ConfigError(
+            f"The environment variable {VARIABLE} is '{asked}', not a size; set it to 4GiB or 500MB, say."
+        ) from None
 
 
 @cache
 def machine_memory() -> int:
-    """Bytes that this machine has, or the container that this runs in."""
+    """Return the bytes of memory of this machine, or of the container that this process runs in."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         return min(memory, int(CONTAINER_LIMIT.read_text()))
@@ -50,17 +53,17 @@ def machine_memory() -> int:
 
 
 def scratch_folder() -> str:
-    """The folder of temporary files that may be large: TMPDIR, else the one that is on a disk everywhere."""
-    # /tmp is often memory itself.
+    """Return the folder for large temporary files: TMPDIR, else /var/tmp, which is on a disk."""
+    # /tmp is often in memory itself.
     kept = "/var/tmp"
     return kept if "TMPDIR" not in os.environ and os.path.isdir(kept) else tempfile.gettempdir()
 
 
 def empty_rows(shape: tuple[int, ...], dtype: DTypeLike, *, mapped: bool) -> NDArray[Any]:
-    """An array `[N, C, ...]` to be filled: row by row in memory, or mapped to a file in which columns lie end to end.
+    """Return an array `[N, C, ...]` to fill: row-major in memory, or column-major in a mapped file.
 
-    By columns a file is written once from end to end, column by column, and read by rows in a run per column. It has
-    no name and its space is free again once nothing refers to the array, however the process ends.
+    Column-major, a file is written once from start to end, and a range of rows is read in one run per column. The file
+    has no name, and its space is free again once nothing refers to the array, however the process ends.
     """
     if not mapped or 0 in shape:
         return np.empty(shape, dtype=dtype)
@@ -71,9 +74,10 @@ def empty_rows(shape: tuple[int, ...], dtype: DTypeLike, *, mapped: bool) -> NDA
 
 
 def reserve(file: int, size: int) -> None:
-    """Take the space of an open file now: where a map finds none later, the process ends without a word.
+    """Reserve the space of an open file now: a mapped file that runs out of disk later would kill the process.
 
-    Raises DataError on a full disk.
+    Raises:
+        DataError: The disk is full.
     """
     if sys.platform != "linux":
         return
@@ -81,15 +85,15 @@ def reserve(file: int, size: int) -> None:
         os.posix_fallocate(file, 0, size)
     except OSError as error:
         raise DataError(
-            f"Rows that do not fit in memory need room on disk: {size >> 20} MB more than there are in "
-            f"{scratch_folder()} ({error.strerror}); free some, or name another folder in TMPDIR."
+            f"{scratch_folder()} has no room for {size >> 20} MB of rows that do not fit in memory "
+            f"({error.strerror}); free some space, or name another folder in TMPDIR."
         ) from error
 
 
 def release(*arrays: NDArray[Any] | None) -> None:
-    """Let go of the pages that mapped arrays have brought into this process: they are read again when needed.
+    """Release the pages that mapped arrays hold in this process; they are read again when needed.
 
-    The system would take them back when memory is short; until then they would count as the process's own.
+    The system takes them back by itself when memory is short, but until then they count as memory of the process.
     """
     for array in arrays:
         if (base := _map_of(array)) is not None:
@@ -97,7 +101,7 @@ def release(*arrays: NDArray[Any] | None) -> None:
 
 
 def mapped(*arrays: NDArray[Any] | None) -> bool:
-    """Whether any of the arrays lies in a file."""
+    """Return True if any of the arrays lies in a file."""
     return any(_map_of(array) is not None for array in arrays)
 
 

@@ -1,4 +1,4 @@
-"""Loops over rows, compiled by Numba: to be imported only where there is enough work to be worth the import."""
+"""Loops over rows compiled by Numba; import this only where there is enough work to be worth the import."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
-    """Compile on the first call; kept for later processes where there is a folder to keep it in.
+    """Compile a function on its first call, cached on disk for later processes if there is a folder for it.
 
-    The interpreter is free to go on meanwhile (`nogil`). A number that an enclosing function holds is known to the
-    compiler: loops over the width of a row become a few vector instructions.
+    It runs without the interpreter lock (`nogil`). Numbers of an enclosing function are constants to the compiler, so
+    that a loop over the width of a row becomes a few vector instructions.
     """
     options: dict[str, Any] = {"fastmath": True, "error_model": "numpy", "nogil": True}
     try:

@@ -1,10 +1,10 @@
-"""Texts of others, such as names of files and columns, in one line of a terminal or log."""
+"""Foreign texts, such as names of files and columns, in one line of a terminal or log."""
 
 from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    """The text without ends of lines, and with escapes for what a terminal would obey."""
+    """Return the text without line breaks, and with control characters escaped."""
     line = " ".join(text.split())
     return (
         line

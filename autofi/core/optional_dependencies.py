@@ -1,4 +1,4 @@
-"""Which extra of AutoFI an import asks for: scoring by ONNX Runtime needs none of what a search needs."""
+"""The extras of AutoFI and the modules that each installs: scoring needs none of the modules of a search."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from autofi.errors import MissingDependencyError
 
-#: Modules that only an extra installs, by its name.
+#: Modules that only an extra installs, by the name of the extra.
 MODULES_OF = {
     "search": (
         "alembic",
@@ -36,15 +36,19 @@ MODULES_OF = {
 
 @contextmanager
 def extras_named() -> Iterator[None]:
-    """Makes MissingDependencyError, which tells the extra, of an import of what only an extra installs."""
+    """Turn a failed import of a module that only an extra installs into an error that names the extra.
+
+    Raises:
+        MissingDependencyError: An extra is not installed.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
         for extra, modules in MODULES_OF.items():
-            # The module itself: one that lacks a part of its own is broken, and keeps its traceback.
+            # A module that is there but lacks a part of its own is broken, and keeps its traceback.
             if error.name in modules:
                 raise MissingDependencyError(
-                    f"This needs the extra '{extra}', which is not installed (no module '{error.name}'): "
-                    f"pip install 'autofi[{extra}]'."
+                    f"The extra '{extra}' is not installed (no module '{error.name}'); "
+                    f"install it by pip install 'autofi[{extra}]'."
                 ) from error
         raise

@@ -1,4 +1,4 @@
-"""Optuna without its chatter."""
+"""Optuna without its log lines and experimental warnings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from optuna.exceptions import ExperimentalWarning
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """No experimental warnings and no INFO lines from Optuna inside; its settings return afterwards."""
+    """Silence Optuna's experimental warnings and INFO lines in the block; its settings return afterwards."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
     try:

@@ -1,4 +1,4 @@
-"""Tells whether a process still lives, even when its number was given to another one since."""
+"""The identity of a process, which tells it from a later one with the same process id."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from pathlib import Path
 class ProcessIdentity:
     """A process that no later one can be mistaken for.
 
-    `place` names the set of processes in which `pid` means something (a boot of a machine, a container);
-    it is empty where a process' start time cannot be read, and then nothing can be said about `pid`.
+    Attributes:
+        host: Name of the machine.
+        place: The boot of a machine or the container in which `pid` is unique; empty if the start time of a process
+            cannot be read, and then nothing is known about `pid`.
+        pid: Process id.
+        started: Start time, comparable only for equality.
     """
 
     host: str
@@ -25,7 +29,7 @@ class ProcessIdentity:
 
 
 def current_process() -> ProcessIdentity:
-    """The identity of this process."""
+    """Return the identity of this process."""
     pid = os.getpid()
     started = start_time(pid)
     place = _place() if started is not None else ""
@@ -33,7 +37,7 @@ def current_process() -> ProcessIdentity:
 
 
 def start_time(pid: int) -> str | None:
-    """When `pid` began, comparable only for equality; None when no such process runs."""
+    """Return the start time of process `pid`, comparable only for equality, or None if no such process runs."""
     if sys.platform == "win32":
         return None
     if Path("/proc/self/stat").exists():
@@ -41,7 +45,7 @@ def start_time(pid: int) -> str | None:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        # The name, in parentheses, may hold anything; state is field 3, the start in clock ticks field 22.
+        # The name, in parentheses, may contain anything. The state is field 3, the start in clock ticks field 22.
         fields = stat.rpartition(")")[2].split()
         return None if fields[0] in "ZX" else fields[19]
     answer = subprocess.run(

@@ -1,4 +1,4 @@
-"""How long work tells a person how far it is; changes only with what is shown while waiting."""
+"""Progress of long work, shown while a user waits."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ REDRAW_SECONDS = 0.1
 
 
 class Progress(Protocol):
-    """What the library reports to while it works.
+    """The interface to which the library reports its progress.
 
-    One phase runs at a time and ends when the next begins. Calls are cheap enough for once per batch, and `advance`
-    comes from another thread, too, where trainings run side by side.
+    One phase runs at a time and ends when the next begins. Calls are cheap enough for one per batch. `advance` may be
+    called from several threads, where trainings run side by side.
     """
 
     def phase(self, name: str, total: int | None = None) -> None:
         """Begin a phase of `total` steps (None: unknown)."""
 
     def advance(self, amount: int = 1, **figures: Figure) -> None:
-        """`amount` more steps are done; a figure, such as `epoch=3, rows_per_second=81_000, best=0.78`, stays
-        on view until it is given again or the phase ends."""
+        """Report `amount` more steps as done.
+
+        Values such as `epoch=3, rows_per_second=81_000, best=0.78` stay on view until they are given again or the
+        phase ends.
+        """
 
     def note(self, text: str) -> None:
-        """One line worth keeping on the screen, such as a finished trial or a fallback taken."""
+        """Show a line that stays on the screen, such as a finished trial or a fallback."""
 
 
 class SilentProgress:
-    """Says nothing: the default of the Python API."""
+    """Progress that shows nothing: the default of the Python API."""
 
     def phase(self, name: str, total: int | None = None) -> None:
         return
@@ -51,10 +54,14 @@ class SilentProgress:
 
 
 class RichProgress:
-    """A bar per phase on standard error; without a terminal, plain lines `every` seconds at most.
+    """A progress bar per phase on standard error; without a terminal, a plain line every few seconds.
 
     Use it as a context manager: the cursor comes back and the last phase is closed however the work ends.
-    `clock` counts seconds.
+
+    Args:
+        console: Where to write; standard error by default.
+        every: Seconds between two lines where there is no terminal.
+        clock: A clock in seconds.
     """
 
     def __init__(
@@ -64,7 +71,7 @@ class RichProgress:
         every: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # Imported here because every module of the library imports this one for its protocol.
+        # Imported here, because every module of the library imports this one for its protocol.
         from rich.console import Console as RichConsole
 
         self._console = console if console is not None else RichConsole(stderr=True)
@@ -127,7 +134,7 @@ class RichProgress:
         return f"{self._name}: {', '.join(parts)}"
 
     def _close(self, *, finished: bool) -> None:
-        """End the running phase; one line of it stays on the screen when it was finished."""
+        """End the running phase; a finished one leaves a line on the screen."""
         with self._lock:
             if self._bars is not None:
                 self._bars.stop()
@@ -168,7 +175,7 @@ def _bars(console: Console) -> Bars:
 
 
 def describe_figures(figures: dict[str, Figure]) -> str:
-    """`epoch 3, 81,000 rows/s, best 0.7812`: a name that ends in `_per_second` becomes a rate."""
+    """Return a text such as `epoch 3, 81,000 rows/s, best 0.7812`: a name that ends in `_per_second` becomes a rate."""
     return ", ".join(_figure(name, value) for name, value in figures.items())
 
 
@@ -180,7 +187,7 @@ def _figure(name: str, value: Figure) -> str:
 
 
 def watch(progress: Progress) -> Callable[[int, float, float, float], None]:
-    """Shows every evaluation of a training."""
+    """Return a function that shows every evaluation of a training."""
 
     def show(number: int, valid_auc: float, valid_logloss: float, speed: float) -> None:
         progress.advance(0, evaluation=number, auc=round(valid_auc, 5), rows_per_second=int(speed))

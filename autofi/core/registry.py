@@ -49,8 +49,8 @@ class Registry(Generic[Base]):
             known = self._known.get(self._aliases.get(taken, taken))
             if known is not None and _path(known) != _path(found):
                 raise self._error(
-                    f"Names must be unique, but the {self._what} '{taken}' is claimed by {_path(known)} and "
-                    f"{_path(found)}; rename one of them."
+                    f"Two classes have the {self._what} name '{taken}': {_path(known)} and {_path(found)}; "
+                    "rename one of them."
                 )
         # In a new dictionary: one that was returned before stays as it is.
         self._known = dict(sorted({**self._known, name: found}.items()))

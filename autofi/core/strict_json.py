@@ -1,4 +1,4 @@
-"""JSON of strangers, with nothing in it that could be read in two ways or that is no number."""
+"""A reader of untrusted JSON that refuses everything ambiguous, and numbers that are not finite."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; raises ValueError, in one line without the path, for anything else, and OSError."""
+    """Return the JSON object in a file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It holds anything else. The message is one line without the path.
+    """
     return parse_object(path.read_bytes())
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
-    """The JSON object that these bytes are.
+    """Return the JSON object that these bytes encode.
 
-    Raises ValueError for what is no JSON, for no object, for a key that an object has twice, for numbers that are not
-    finite (`NaN`, `1e999`), for half of a surrogate pair, and for hundreds of levels.
+    Raises:
+        ValueError: The bytes are not JSON or not an object, an object has a key twice, a number is not finite (`NaN`,
+            `1e999`), a text holds half of a surrogate pair, or the nesting is hundreds of levels deep.
     """
     try:
         document = json.loads(
             content.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite
         )
         if _SURROGATE.search(content):
-            # Only halves of a pair fail here; a whole pair is one character by now.
+            # Only half of a pair fails here; a whole pair is one character by now.
             json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 at byte {error.start + 1}") from None
@@ -38,7 +44,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return document
 
 
@@ -52,11 +58,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"it holds {text}, which is no number")
+    raise ValueError(f"it holds {text}, which is not a number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"it holds {text[:40]}, which is beyond every number")
+        raise ValueError(f"it holds {text[:40]}, which is too large for a number")
     return number

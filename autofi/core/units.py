@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def short(value: float, *, unit: str = "") -> str:
-    """`1.2 k`, `34 MB`: three figures and a decimal prefix."""
+    """Return a text such as `1.2 k` or `34 MB`: two or three digits and a decimal prefix."""
     prefix = ""
     for bigger in ("k", "M", "G", "T"):
         if value < 999.5:
@@ -15,7 +15,7 @@ def short(value: float, *, unit: str = "") -> str:
 
 
 def describe_seconds(seconds: float) -> str:
-    """`4.2 s`, `1 min 05 s`, `2 h 03 min`: two units at most."""
+    """Return a text such as `4.2 s`, `1 min 05 s` or `2 h 03 min`, of two units at most."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""Bounds of settings, as annotations of the dataclasses that hold them; and how settings read from a file meet them."""
+"""Bounds of settings as annotations of dataclasses, and a reader that checks settings of a file against them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,36 @@ from autofi.errors import SearchSpaceError, nearest
 
 T = TypeVar("T")
 
-#: A number of layers, heads, columns, rows, epochs.
+#: A number of layers, heads, columns, rows or epochs.
 Count = Annotated[int, Field(ge=1)]
-#: The same, where there may be none.
+#: A number of layers, heads or columns that may be 0.
 CountOrNone = Annotated[int, Field(ge=0)]
 #: Widths of hidden layers, at least one.
 Widths = Annotated[tuple[Count, ...], Field(min_length=1)]
-#: A share of what is left out while training.
+#: A share that is left out while training, such as a dropout rate.
 Share = Annotated[float, Field(ge=0, lt=1)]
 #: A finite number above 0.
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-#: A finite number from 0 on.
+#: A finite number of at least 0.
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
-    """A part of a file of settings: no other keys, no changes."""
+    """A part of a settings file: unknown keys are refused, and values do not change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def read_settings(kind: type[T], given: Mapping[str, Any], owner: str) -> T:
-    """The dataclass with these settings, the others at their defaults.
+    """Return a dataclass with these settings and defaults for the others.
 
-    owner   who has them, as an error begins: raises SearchSpaceError for one that is unknown or out of its bounds
+    Args:
+        kind: The dataclass.
+        given: Settings by name.
+        owner: The owner of the settings, with which an error begins.
+
+    Raises:
+        SearchSpaceError: A setting is unknown or out of its bounds.
     """
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in given:
@@ -56,13 +62,19 @@ def read_settings(kind: type[T], given: Mapping[str, Any], owner: str) -> T:
 
 @cache
 def _reader(kind: type[T]) -> TypeAdapter[T]:
-    """Made once: pydantic takes longer to make it than to read with it."""
+    """Return pydantic's reader of a dataclass; it is cached, as building it takes longer than using it."""
     return TypeAdapter(kind)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`key` is dotted, and empty for the document itself; `found` is what Python calls the value, cut short."""
+    """The first thing that is wrong with a document of settings.
+
+    Attributes:
+        key: Dotted path of the setting; empty for the document itself.
+        rule: The rule that its value breaks.
+        found: The value as Python writes it, cut short.
+    """
 
     key: str
     rule: str
@@ -70,7 +82,7 @@ class Fault:
 
 
 def first_fault(error: ValidationError, document: Any) -> Fault:
-    """What is wrong with a document, by the keys that it has itself: pydantic names members of unions among them."""
+    """Return the first fault of a document, with keys of the document: pydantic puts names of union members in between."""
     first = error.errors(include_url=False)[0]
     missing = first["type"] == "missing"
     return Fault(

@@ -1,4 +1,4 @@
-"""Settings that came after architectures with the others were stored."""
+"""Settings that were added after architectures without them had been stored."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ _LATER = "later"
 
 
 def later(default: Any) -> Any:
-    """A dataclass's setting that it has got since architectures with it were stored.
+    """Return a dataclass field for a setting that was added after architectures had been stored.
 
-    At its default an architecture does not list it: those of earlier versions keep their ids, and their trainings.
+    An architecture does not list the setting at its default, so that architectures of earlier versions keep their ids
+    and their trainings.
     """
     return dataclasses.field(default=default, metadata={_LATER: True})
 
 
 def listed(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Of all settings of a dataclass those that an architecture lists."""
+    """Return the settings of a dataclass that an architecture lists: all but later ones at their default."""
     at_default = {field.name: field.default for field in dataclasses.fields(kind) if _LATER in field.metadata}
     return {
         key: value for key, value in settings.items() if key not in at_default or value != at_default[key]

@@ -41,5 +41,5 @@ def test_what_browsers_cannot_read_is_missing(value: float) -> None:
 
 
 def test_what_json_cannot_hold_is_refused() -> None:
-    with pytest.raises(TypeError, match="a set has no form in JSON"):
+    with pytest.raises(TypeError, match="a set cannot be written as JSON"):
         to_json_value({"a": {1, 2}})

@@ -21,7 +21,7 @@ from tests.light.conftest import Run
 pytestmark = pytest.mark.timeout(600)
 
 REFUSED = (
-    r"This needs the extra 'search', which is not installed \(no module '\w+'\): "
+    r"The extra 'search' is not installed \(no module '\w+'\); install it by "
     r"pip install 'autofi\[search\]'\.\n"
 )
 

@@ -44,7 +44,7 @@ def test_a_name_is_taken_once() -> None:
         pass
 
     with pytest.raises(
-        SearchSpaceError, match="'embedding' is claimed by autofi.operators.embedding.Embedding"
+        SearchSpaceError, match="name 'embedding': autofi.operators.embedding.Embedding and "
     ):
         register(Other)
     assert get_operator("embedding") is Embedding
