@@ -224,7 +224,7 @@ def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path
     [
         (["--objective", "acu"], "No objective is named 'acu': did you mean 'auc'"),
         (["--max", "table_bytes"], "--max must be NAME=VALUE, not 'table_bytes'"),
-        (["--min", "auc=high"], "A limit of auc is a number: found 'high'"),
+        (["--min", "auc=high"], "The limit of auc is 'high'; write a number"),
     ],
 )
 def test_wrong_goals_are_refused_before_the_table_is_read(

@@ -1,8 +1,8 @@
-"""How calibrated predictions are: predicted click probabilities beside the click rates that were observed.
+"""Calibration of predictions: predicted click probabilities beside the observed click rates.
 
-Rows are put in order of their prediction and divided into bins of equal weight. Rows with the same prediction are never
-divided: they lie where the middle of their weight does. So the order of the rows is of no consequence, and a weight of
-2 is the same as the row twice.
+Rows are sorted by their prediction and divided into bins of equal weight. Rows with the same prediction share a bin: the
+one that holds the middle of their weight. So the order of the rows does not matter, and a weight of 2 equals the row
+twice.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ BINS = 20
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Rows with predictions next to each other; means are weighed as the rows are."""
+    """A bin of rows with neighbouring predictions.
+
+    Attributes:
+        predicted: Weighted mean of the predicted probabilities.
+        rate: Weighted share of clicks.
+        standard_error: Standard error of `rate`, from the rows themselves: 0 if all of them are of one class.
+        rows: Number of rows.
+        share: Share of the weight of all rows.
+    """
 
     predicted: float
-    """Mean of the predicted probabilities."""
     rate: float
-    """The share of clicks."""
     standard_error: float
-    """Of `rate`, from the rows themselves: 0 where all of them are of one class."""
     rows: int
     share: float
-    """Of the weight of all rows."""
 
 
 def reliability(
@@ -40,19 +44,27 @@ def reliability(
     *,
     bins: int = BINS,
 ) -> tuple[ReliabilityBin, ...]:
-    """At most `bins` bins of about equal weight, lowest prediction first; O(n log n).
+    """Return at most `bins` bins of about equal weight, lowest prediction first; O(n log n).
 
-    There are fewer where there are fewer rows or many ties; rows of weight 0 are in none. Raises DataError for
-    probabilities outside [0, 1].
+    There are fewer bins if there are few rows or many ties. Rows of weight 0 are in no bin.
+
+    Args:
+        labels: 0 or 1, `[N]`.
+        probabilities: Predicted click probabilities, `[N]`.
+        weights: Weights of the rows, `[N]`; 1 by default.
+        bins: Most bins.
+
+    Raises:
+        DataError: A probability lies outside [0, 1], or the columns do not fit together.
     """
     truth = checked_labels(labels)
     values = checked_scores(probabilities, len(truth))
     outside = (values < 0.0) | (values > 1.0)
     if outside.any():
         row = int(np.argmax(outside))
-        raise DataError(f"Probabilities must lie between 0 and 1: found {values[row]} in row {row}.")
+        raise DataError(f"The probability of row {row} is {values[row]}; it must lie between 0 and 1.")
     if bins < 1:
-        raise DataError(f"Rows are divided into 1 bin or more: found {bins}.")
+        raise DataError(f"The number of bins is {bins}; it must be at least 1.")
     weight = np.ones(len(truth)) if weights is None else checked_weights(weights, len(truth))
     order = np.argsort(values, kind="stable")
     order = order[weight[order] > 0.0]
@@ -61,7 +73,7 @@ def reliability(
     starts = np.concatenate(([0], np.flatnonzero(np.diff(values) != 0) + 1))
     mass = np.add.reduceat(weight, starts)
     end = np.cumsum(mass)
-    # Of whole weights these are whole numbers, so that bins have exactly the rows they should.
+    # For whole weights these are whole numbers, so that rounding moves no row to another bin.
     bin_of_tie = np.minimum(bins * (2.0 * end - mass) // (2.0 * end[-1]), bins - 1).astype(np.int64)
     of_row = np.repeat(bin_of_tie, np.diff(np.append(starts, len(values))))
     used, of_row = np.unique(of_row, return_inverse=True)
@@ -82,10 +94,11 @@ def ece(
     *,
     bins: int = BINS,
 ) -> float:
-    """Expected calibration error: the mean distance of prediction and click rate over the bins of `reliability`, each
-    by its share.
+    """Return the expected calibration error: the mean distance of prediction and click rate over the bins.
 
-    Chance alone gives a perfect model about 0.8 of the bins' mean standard error, so few rows look badly calibrated.
+    The bins are those of `reliability`, weighted by their share. Chance alone gives a perfect model about 0.8 of the
+    bins' mean standard error, so that a few rows always look badly calibrated.
+
     Source: Naeini, Cooper & Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015,
     with bins of equal weight in place of equal width, as most predictions of clicks are small.
     """

@@ -1,4 +1,4 @@
-"""Calibrations of a trained network: from its logit to a click probability, fitted on rows it was not trained on."""
+"""Calibrations of a trained network: from its logit to a click probability, fitted on held-out rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from autofi.errors import DataError, ExportError
 from autofi.metrics.checks import Floats, checked_labels, checked_scores, checked_weights
 from autofi.metrics.ranking import PROBABILITY_CLIP
 
-#: Logits are told apart up to here: a float64 probability is 1 beyond.
+#: Logits are clipped here: the float64 probability of a larger one is 1.
 LOGIT_LIMIT = 36.0
-#: Breakpoints are whole multiples of 1 / GRID, which changes odds by less than 0.4 %.
+#: Breakpoints are rounded to multiples of 1 / GRID, which changes odds by less than 0.4 %.
 GRID = 128
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -29,31 +29,39 @@ _Probability = Annotated[float, Field(strict=True, ge=PROBABILITY_CLIP, le=1.0 -
 
 
 class Calibration(Strict, ABC):
-    """A rising function from logits to probabilities; `read_calibration` reads what `to_json` gives."""
+    """A rising function from logits to probabilities; `read_calibration` reads the result of `to_json`."""
 
     @classmethod
     @abstractmethod
     def fit(cls, labels: npt.ArrayLike, logits: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Self:
-        """The one of its kind that fits these rows best.
+        """Return the calibration of this kind that fits these rows best.
 
-        Logits beyond ±36 count as ±36. Raises ExportError unless higher logits go with more clicks, and DataError
-        for columns that do not fit together or are of one class.
+        Logits beyond ±36 count as ±36.
+
+        Args:
+            labels: 0 or 1, `[N]`.
+            logits: Logits of the network, `[N]`.
+            weights: Weights of the rows, `[N]`; 1 by default.
+
+        Raises:
+            ExportError: Higher logits do not go with more clicks.
+            DataError: The columns do not fit together, or all rows are of one class.
         """
 
     @abstractmethod
     def apply(self, logits: npt.ArrayLike) -> Floats:
-        """Probabilities, float64, of logits of any shape."""
+        """Return the float64 probabilities of logits of any shape."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return the calibration as plain JSON values."""
         return self.model_dump(mode="json")
 
 
 class Platt(Calibration):
-    """`sigmoid(slope * logit + intercept)`: keeps every order, and so the AUC.
+    """Platt scaling: `sigmoid(slope * logit + intercept)`, which keeps the order of the rows and so the AUC.
 
-    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with his smoothed targets, which keep the
-    slope finite where the rows can be separated and change nothing to speak of where there are thousands.
+    Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with his smoothed targets. They keep the
+    slope finite if the rows can be separated, and make next to no difference with thousands of rows.
     """
 
     method: Literal["platt"] = "platt"
@@ -65,8 +73,8 @@ class Platt(Calibration):
         truth, values, weight = _rows(labels, logits, weights)
         lowest, highest = _smoothed(truth, weight)
         target = np.where(truth, highest, lowest)
-        # A target between 0 and 1 is the row as a click and as none, by these weights.
-        # Takes as long to import as torch, and whoever only applies what was fitted has no use for it.
+        # A target between 0 and 1 is written as the row twice, as a click and as none, with these weights.
+        # scikit-learn takes as long to import as torch, and it is not needed to apply a fitted calibration.
         from sklearn.linear_model import LogisticRegression
 
         model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8, max_iter=1000)
@@ -86,14 +94,14 @@ class Platt(Calibration):
 
 
 class Isotonic(Calibration):
-    """The rising steps that fit best: straight between breakpoints, level beyond the first and the last.
+    """Isotonic regression: the rising steps that fit best, linear between breakpoints, level beyond the outer ones.
 
-    Logits of one step become ties, which may move the AUC. The regression keeps the two ends of a step, and so it
+    Logits of one step become ties, which may change the AUC. The regression keeps only the two ends of a step, which
     bounds the number of breakpoints. They lie on a grid of 1 / 128 that float32 holds exactly: a logit that another
     engine rounds by 1e-6 moves a probability by at most 1.3e-4 of the rise to the next step.
 
-    No probability is 0 or 1: the lowest is 1 / (N + 2) with N rows that are no clicks, the highest 1 - 1 / (N + 2)
-    with N clicks (Platt's smoothed targets), and neither is beyond what a logloss counts, 1e-7.
+    No probability is 0 or 1: the lowest is 1 / (N + 2) with N rows that are not clicks, the highest 1 - 1 / (N + 2)
+    with N clicks (Platt's smoothed targets). Both are clipped at 1e-7, as the logloss is.
     """
 
     method: Literal["isotonic"] = "isotonic"
@@ -133,25 +141,29 @@ class Isotonic(Calibration):
         return np.interp(np.asarray(logits, dtype=np.float64), self.logits, self.probabilities)
 
 
-#: Kinds by the name that a user gives.
+#: Kinds of calibration by their names in options.
 CALIBRATIONS: Mapping[str, type[Calibration]] = {"platt": Platt, "isotonic": Isotonic}
 _ANY: TypeAdapter[Calibration] = TypeAdapter(Annotated[Platt | Isotonic, Field(discriminator="method")])
 
 
 def read_calibration(document: object) -> Calibration:
-    """The calibration of a JSON value; raises ExportError for what `to_json` cannot have given."""
+    """Return the calibration of a JSON value that `to_json` gave.
+
+    Raises:
+        ExportError: The value is any other.
+    """
     try:
         return _ANY.validate_python(document)
     except ValidationError as error:
         fault = first_fault(error, document)
         raise ExportError(
-            f"A calibration is what an export wrote: {f'at {fault.key}, ' if fault.key else ''}{fault.rule}; "
-            f"found {fault.found}; export it again."
+            f"The calibration has {fault.found}{f' at {fault.key}' if fault.key else ''}, which no export writes "
+            f"({fault.rule}); export the bundle again."
         ) from None
 
 
 def logits_of(probabilities: npt.ArrayLike) -> Floats:
-    """The logits of kept predictions, within ±36 where a probability was rounded to 0 or 1."""
+    """Return the logits of stored predictions, clipped to ±36, as a probability may have been rounded to 0 or 1."""
     values = np.asarray(probabilities, dtype=np.float64)
     with np.errstate(divide="ignore"):
         found: Floats = logit(values)
@@ -159,7 +171,7 @@ def logits_of(probabilities: npt.ArrayLike) -> Floats:
 
 
 def on_grid(logits: Floats) -> Floats:
-    """The logits that `Isotonic` is fitted on: the nearest that breakpoints may have."""
+    """Return the logits rounded to the grid of breakpoints, on which `Isotonic` is fitted."""
     found: Floats = np.round(logits * GRID) / GRID
     return found
 
@@ -167,7 +179,7 @@ def on_grid(logits: Floats) -> Floats:
 def _rows(
     labels: npt.ArrayLike, logits: npt.ArrayLike, weights: npt.ArrayLike | None
 ) -> tuple[npt.NDArray[np.bool_], Floats, Floats]:
-    """Clicks, logits and weights with mean 1 of the rows that weigh something."""
+    """Return clicks, clipped logits and weights (scaled to a mean of 1) of the rows with a weight above 0."""
     truth = checked_labels(labels)
     values = np.clip(checked_scores(logits, len(truth)), -LOGIT_LIMIT, LOGIT_LIMIT)
     weight = np.ones(len(truth)) if weights is None else checked_weights(weights, len(truth))
@@ -175,7 +187,7 @@ def _rows(
     truth, values, weight = truth[kept], values[kept], weight[kept]
     if truth.all() or not truth.any():
         raise DataError(
-            f"A calibration needs rows of both classes: all {len(truth)} rows are of one; hold out more rows."
+            f"All {len(truth)} rows for the calibration are of one class; hold out more rows."
         )
     if np.ptp(on_grid(values)) == 0.0:
         raise _unordered(f"all {len(values)} rows have the logit {values[0]:.3g}")
@@ -183,14 +195,14 @@ def _rows(
 
 
 def _smoothed(truth: npt.NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
-    """Platt's targets of rows that are no clicks and of clicks, each counted by weight."""
+    """Return Platt's targets of rows without a click and of rows with one, each counted by weight."""
     clicks, others = float(weight[truth].sum()), float(weight[~truth].sum())
     return 1.0 / (others + 2.0), (clicks + 1.0) / (clicks + 2.0)
 
 
 def _unordered(found: str) -> ExportError:
     return ExportError(
-        f"A calibration keeps the order of the predictions, so higher ones must go with more clicks: {found}; "
+        f"Higher predictions do not go with more clicks, so they cannot be calibrated ({found}); "
         "export without a calibration, or search for a better model."
     )
 

@@ -1,4 +1,4 @@
-"""What several seeds of one model came to together: means, the deviation between them, an interval."""
+"""Metrics of one model over several seeds: means, the standard deviation between seeds, an interval."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 from autofi.metrics.ranking import NORMAL_95
 
-#: What seeds are compared by, and the difference up to which they are the same: that of sums in another order.
+#: Metrics by which seeds are compared, and the difference up to which they are equal: that of another order of sums.
 _MEASURES, _SAME = ("auc", "logloss"), 1e-9
 
 
 class Seed(Protocol):
-    """One training; `metrics` maps a split part to its measures."""
+    """One training; `metrics` maps a part of the split to its metrics."""
 
     @property
     def metrics(self) -> Mapping[str, Any]: ...
@@ -27,7 +27,13 @@ class Seed(Protocol):
 
 
 def over_seeds(name: str, seeds: Sequence[Seed], *, test_error: float | None) -> dict[str, Any]:
-    """A model as `Study.summary()` tells it; `test_error` is the standard error of the test AUC over rows."""
+    """Return the entry of a model in `Study.summary()`.
+
+    Args:
+        name: Name of the model.
+        seeds: Its trainings, one per seed.
+        test_error: Standard error of the test AUC over rows, if it is known.
+    """
     test = mean_figures(seeds, "test")
     return {
         "name": name,
@@ -42,8 +48,10 @@ def over_seeds(name: str, seeds: Sequence[Seed], *, test_error: float | None) ->
 
 
 def are_alike(seeds: Sequence[Seed]) -> bool:
-    """Whether several seeds came to the same figures, as where nothing of a model depends on them (boosted trees alone,
-    look-ups): no deviation between them is known then, rather than one of 0."""
+    """Return True if several seeds gave equal metrics.
+
+    Boosted trees alone and look-ups do not depend on the seed. The deviation between seeds is then unknown, not 0.
+    """
     figures = [
         [
             found[measure]
@@ -63,7 +71,7 @@ def are_alike(seeds: Sequence[Seed]) -> bool:
 
 
 def mean_figures(seeds: Sequence[Seed], part: str) -> dict[str, float] | None:
-    """Means over seeds of what all of them have measured of a part; None where it was not measured."""
+    """Return the means over seeds of the metrics that all seeds have of a part; None if it was not measured."""
     found = [seed.metrics[part] for seed in seeds if seed.metrics.get(part)]
     if not found:
         return None
@@ -72,7 +80,7 @@ def mean_figures(seeds: Sequence[Seed], part: str) -> dict[str, float] | None:
 
 
 def kept_test_error(seed: Seed) -> float | None:
-    """Standard error of the test AUC over rows, as it was measured with the AUC; models of older versions have none."""
+    """Return the stored standard error of the test AUC over rows; models of older versions have none."""
     kept: float | None = (seed.metrics.get("test") or {}).get("auc_error")
     return kept
 

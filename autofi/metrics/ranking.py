@@ -1,6 +1,6 @@
-"""Ranking and calibration measures of predicted click probabilities, with their sampling error.
+"""Ranking metrics and logloss of predicted click probabilities, with their sampling error.
 
-Everything is computed over all rows at once (never a mean over batches), in float64, and treats ties exactly.
+All metrics are computed over all rows at once (never as a mean over batches), in float64, and with exact ties.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from autofi.errors import DataError
 from autofi.metrics.checks import Floats, checked_labels, checked_scores, checked_weights
 
 PROBABILITY_CLIP = 1e-7
-#: Of a normal distribution: half the width of a 95 % interval in standard errors.
+#: Half the width of a normal distribution's 95 % interval, in standard errors.
 NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its standard error and a confidence interval clipped to where the estimate can lie."""
+    """An estimate with its standard error and a confidence interval, clipped to the estimate's range."""
 
     estimate: float
     standard_error: float
@@ -31,7 +31,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """A measure of `a` minus that of `b` on the same rows; `z` is it in standard errors (0 when there is none)."""
+    """A metric of `a` minus that of `b` on the same rows; `z` is the difference in standard errors."""
 
     difference: float
     standard_error: float
@@ -41,10 +41,15 @@ class PairedDifference:
 
 
 def auc(labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
-    """Probability that a positive row scores above a negative one, ties counting one half; O(n log n).
+    """Return the probability that a positive row scores above a negative one, ties counting one half; O(n log n).
 
-    With `weights`, a pair of rows counts by the product of their weights. Raises DataError when a class is
-    absent.
+    Args:
+        labels: 0 or 1, `[N]`.
+        scores: Scores of any scale, `[N]`.
+        weights: Weights of the rows, `[N]`: a pair counts by the product of both.
+
+    Raises:
+        DataError: A class is absent.
     """
     truth = checked_labels(labels)
     values = checked_scores(scores, len(truth))
@@ -67,7 +72,7 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | N
 def logloss(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> float:
-    """Mean of `row_losses`."""
+    """Return the (weighted) mean of `row_losses`."""
     losses = row_losses(labels, probabilities)
     if weights is None:
         return float(losses.mean())
@@ -75,30 +80,35 @@ def logloss(
 
 
 def row_losses(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
-    """Negative log-likelihood of every row in nats; probabilities are clipped to [1e-7, 1 - 1e-7] so that one sure
-    mistake costs at most 16.1 and float32 predictions of exactly 0 or 1 stay finite."""
+    """Return the negative log-likelihood of every row, `[N]`, in nats.
+
+    Probabilities are clipped to [1e-7, 1 - 1e-7], so that a mistake costs at most 16.1 and float32 predictions of
+    exactly 0 or 1 stay finite.
+    """
     truth = checked_labels(labels)
     clipped = np.clip(checked_scores(probabilities, len(truth)), PROBABILITY_CLIP, 1.0 - PROBABILITY_CLIP)
     return np.asarray(-np.log(np.where(truth, clipped, 1.0 - clipped)))
 
 
 def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) -> float:
-    """Mean of each group's AUC weighted by its number of rows; groups with one class only are left out.
+    """Return the mean AUC of groups, weighted by their rows; groups of one class only are left out.
 
     Source: Zhou et al., "Deep Interest Network", KDD 2018 (users as groups, impressions as weights).
-    Raises DataError when no group holds both classes.
+
+    Raises:
+        DataError: No group holds both classes.
     """
     truth = checked_labels(labels)
     values = checked_scores(scores, len(truth))
     keys = np.asarray(groups)
     if keys.shape != truth.shape:
-        raise DataError(f"groups must have one entry per row: {keys.shape} for {len(truth)} rows.")
+        raise DataError(f"The groups have the shape {keys.shape} for {len(truth)} rows; there must be one per row.")
     codes = np.unique(keys, return_inverse=True)[1]
     order = np.lexsort((values, codes))
     codes, values, truth = codes[order], values[order], truth[order]
     sizes = np.bincount(codes)
     positives = np.bincount(codes, weights=truth)
-    # Ranks inside each group: midranks over (group, score) less the rows of the groups before.
+    # Ranks inside each group: midranks over (group, score) minus the rows of earlier groups.
     changed = (np.diff(codes) != 0) | (np.diff(values) != 0)
     ranks = _ranks_of_runs(np.concatenate(([0], np.flatnonzero(changed) + 1)), len(values))
     ranks -= (np.cumsum(sizes) - sizes)[codes]
@@ -106,7 +116,7 @@ def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) ->
     mixed = (positives > 0) & (positives < sizes)
     if not mixed.any():
         raise DataError(
-            f"GAUC needs a group with both clicks and non-clicks: none of {len(sizes)} groups has both; "
+            f"None of {len(sizes)} groups has both clicks and non-clicks, which GAUC needs; "
             "choose a coarser group column or use AUC."
         )
     wins = rank_sums[mixed] - positives[mixed] * (positives[mixed] + 1.0) / 2.0
@@ -115,14 +125,14 @@ def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) ->
 
 
 def has_mixed_group(labels: npt.ArrayLike, groups: npt.ArrayLike) -> bool:
-    """Whether any group holds both classes, so that `gauc` has something to average."""
+    """Return True if any group holds both classes, as `gauc` needs."""
     codes = np.unique(np.asarray(groups), return_inverse=True)[1]
     positives = np.bincount(codes, weights=checked_labels(labels))
     return bool(((positives > 0) & (positives < np.bincount(codes))).any())
 
 
 def has_both_classes(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> bool:
-    """Tells if there are clicks and others among the rows with a weight above 0, so that `auc` is known."""
+    """Return True if the rows with a weight above 0 are of both classes, as `auc` needs."""
     if not np.asarray(labels).size:
         return False
     truth = checked_labels(labels)
@@ -133,10 +143,10 @@ def has_both_classes(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None
 def delong(
     labels: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike, *, confidence: float = 0.95
 ) -> PairedDifference:
-    """Difference in AUC of two models on the same rows, and its standard error; O(n log n).
+    """Return the difference in AUC of two models on the same rows, with its standard error; O(n log n).
 
     Source: DeLong, DeLong & Clarke-Pearson, Biometrics 44 (1988), by the midranks of Sun & Xu, IEEE Signal
-    Processing Letters 21 (2014). Rows must be independent; seeds of training are not part of this error.
+    Processing Letters 21 (2014). Rows must be independent. The error does not include that of training seeds.
     """
     truth = checked_labels(labels)
     positive_a, negative_a = _placements(truth, checked_scores(a, len(truth)))
@@ -154,11 +164,14 @@ def paired_logloss(
     *,
     confidence: float = 0.95,
 ) -> PairedDifference:
-    """Difference in logloss of two models on the same rows, and its standard error; rows must be independent."""
-    apart = row_losses(labels, a) - row_losses(labels, b)
-    weight = np.ones(len(apart)) if weights is None else checked_weights(weights, len(apart))
-    difference = float(np.average(apart, weights=weight))
-    error = float(np.sqrt(np.square(weight * (apart - difference)).sum()) / weight.sum())
+    """Return the difference in logloss of two models on the same rows, with its standard error.
+
+    Rows must be independent.
+    """
+    losses = row_losses(labels, a) - row_losses(labels, b)
+    weight = np.ones(len(losses)) if weights is None else checked_weights(weights, len(losses))
+    difference = float(np.average(losses, weights=weight))
+    error = float(np.sqrt(np.square(weight * (losses - difference)).sum()) / weight.sum())
     return _paired(difference, error, confidence)
 
 
@@ -169,7 +182,7 @@ def _paired(difference: float, error: float, confidence: float) -> PairedDiffere
 
 
 def auc_interval(labels: npt.ArrayLike, scores: npt.ArrayLike, *, confidence: float = 0.95) -> Interval:
-    """AUC with DeLong's standard error and a normal interval clipped to [0, 1]."""
+    """Return the AUC with DeLong's standard error and a normal interval clipped to [0, 1]."""
     truth = checked_labels(labels)
     positive, negative = _placements(truth, checked_scores(scores, len(truth)))
     estimate = float(positive.mean())
@@ -179,7 +192,7 @@ def auc_interval(labels: npt.ArrayLike, scores: npt.ArrayLike, *, confidence: fl
 
 
 def _placements(truth: npt.NDArray[np.bool_], values: Floats) -> tuple[Floats, Floats]:
-    """Per positive row the share of negatives below it, per negative row the share of positives above it."""
+    """Return, per positive row, the share of negatives below it, and per negative row, of positives above it."""
     positives = int(truth.sum())
     negatives = len(truth) - positives
     _need_both_classes(positives, negatives)
@@ -190,9 +203,9 @@ def _placements(truth: npt.NDArray[np.bool_], values: Floats) -> tuple[Floats, F
 
 
 def _standard_error(positive: Floats, negative: Floats, *, most: float) -> float:
-    """Of a mean over positive-negative pairs, from both sides' placements.
+    """Return the standard error of a mean over positive-negative pairs, from the placements of both classes.
 
-    One row says nothing of the variance of its class, which then counts as `most`, the largest there can be.
+    The variance of a class with one row is unknown; it counts as `most`, the largest possible.
     """
     variances = [
         float(side.var(ddof=1)) / len(side) if len(side) > 1 else most for side in (positive, negative)
@@ -201,7 +214,7 @@ def _standard_error(positive: Floats, negative: Floats, *, most: float) -> float
 
 
 def _midranks(values: Floats) -> Floats:
-    """Ranks from 1, ties sharing the mean of theirs."""
+    """Return ranks from 1; ties share the mean of their ranks."""
     order = np.argsort(values, kind="stable")
     ranks = np.empty(len(values))
     ranks[order] = _ranks_of_runs(_tie_starts(values[order]), len(values))
@@ -213,7 +226,7 @@ def _tie_starts(ordered: Floats) -> npt.NDArray[np.int64]:
 
 
 def _ranks_of_runs(starts: npt.NDArray[np.int64], rows: int) -> Floats:
-    """Midrank of every position when positions from one start to the next are tied."""
+    """Return the midrank of every position, where the positions from one start to the next are tied."""
     ends = np.append(starts[1:], rows)
     return np.repeat((starts + ends + 1) / 2.0, ends - starts)
 
@@ -221,6 +234,6 @@ def _ranks_of_runs(starts: npt.NDArray[np.int64], rows: int) -> Floats:
 def _need_both_classes(positives: float, negatives: float) -> None:
     if positives <= 0 or negatives <= 0:
         raise DataError(
-            f"AUC needs rows of both classes: found {positives:g} clicks and {negatives:g} others; "
+            f"The rows hold {positives:g} clicks and {negatives:g} others, and AUC needs both; "
             "check the target column or the split."
         )

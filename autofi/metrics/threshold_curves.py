@@ -1,4 +1,4 @@
-"""How well predictions rank rows, threshold by threshold: ROC, precision and recall, lift."""
+"""Curves over thresholds of the score: ROC, precision and recall, lift."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 @dataclass(frozen=True, eq=False)
 class RankingCurve:
-    """What comes of flagging every row whose score is at least a threshold; `[T]` each, the highest threshold first.
+    """The rates of true and false positives by threshold, where rows that score at least the threshold are flagged.
 
-    Shares are of the weight of rows. Rows of one score are flagged together, so there are as many thresholds as there
-    are different scores.
+    Arrays are `[T]`, the highest threshold first. Shares are of the weight of rows. Rows of one score are flagged
+    together, so that there are as many thresholds as different scores.
 
-    thresholds        scores
-    flagged           share of all rows
-    recall            share of the clicks that is flagged: the true positive rate
-    false_positives   share of the other rows that is flagged: the false positive rate
-    base_rate         share of clicks among all rows
+    Attributes:
+        thresholds: Scores.
+        flagged: Share of all rows that is flagged.
+        recall: Share of clicks that is flagged: the true positive rate.
+        false_positives: Share of the other rows that is flagged: the false positive rate.
+        base_rate: Share of clicks among all rows.
     """
 
     thresholds: Floats
@@ -37,21 +38,21 @@ class RankingCurve:
 
     @property
     def precision(self) -> Floats:
-        """Share of clicks among what is flagged."""
+        """Share of clicks among the flagged rows."""
         return np.asarray(self.recall * self.base_rate / self.flagged)
 
     @property
     def lift(self) -> Floats:
-        """How many times as many clicks what is flagged holds as rows drawn by chance."""
+        """Share of clicks among the flagged rows, divided by that among all rows."""
         return np.asarray(self.recall / self.flagged)
 
     @property
     def average_precision(self) -> float:
-        """The area below precision over recall, a step per threshold: 1 for a perfect order, `base_rate` by chance."""
+        """Area under precision over recall, a step per threshold: 1 for a perfect order, `base_rate` by chance."""
         return float(np.dot(np.diff(self.recall, prepend=0.0), self.precision))
 
     def thinned(self, most: int) -> RankingCurve:
-        """About `most` of the thresholds, the first and the last among them, dense where few rows are flagged."""
+        """Return the curve at about `most` thresholds, including the outer ones, dense where few rows are flagged."""
         if len(self.thresholds) <= most:
             return self
         even = np.linspace(0.0, 1.0, most // 2)
@@ -61,8 +62,8 @@ class RankingCurve:
         return self._at(kept)
 
     def at_shares(self, shares: Sequence[float] = SHARES) -> RankingCurve:
-        """For every share the threshold that flags the most rows within it; shares that flag none are left out."""
-        # Sums of weights are exact up to the last bits only.
+        """Return the curve at the lowest thresholds that flag at most these shares; shares without rows are left out."""
+        # Sums of weights are exact only up to the last bits.
         places = np.searchsorted(self.flagged, np.asarray(shares) * (1 + 1e-12), side="right") - 1
         kept = np.unique(places[places >= 0])
         return self._at(kept)
@@ -81,11 +82,12 @@ class RankingCurve:
 def ranking_curve(
     labels: npt.ArrayLike, scores: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> RankingCurve:
-    """The curve of scores `[N]`; O(n log n). A weight of 2 is the same as the row twice.
+    """Return the curve of scores `[N]`; O(n log n). A weight of 2 equals the row twice.
 
-    Raises DataError where a class is absent or weighs nothing.
+    Raises:
+        DataError: A class is absent, or its rows have no weight.
     """
-    # Takes as long to import as torch.
+    # scikit-learn takes as long to import as torch.
     from sklearn.metrics import roc_curve
 
     truth = checked_labels(labels)
@@ -94,7 +96,7 @@ def ranking_curve(
     clicks, others = float(weight[truth].sum()), float(weight[~truth].sum())
     if clicks <= 0 or others <= 0:
         raise DataError(
-            f"A ranking curve needs rows of both classes: found {clicks:g} clicks and {others:g} others; "
+            f"The rows hold {clicks:g} clicks and {others:g} others, and a ranking curve needs both; "
             "check the target column or the split."
         )
     known = weight > 0

@@ -1,4 +1,4 @@
-"""What a search is after: measures to make better, and limits that its winner keeps."""
+"""Objectives of a search, which it optimizes, and limits, which its winner keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Direction = Literal["maximize", "minimize"]
 
-#: What a number in a limit may be followed by, for every unit of an objective.
+#: Suffixes of a number in a limit and their factors, by the unit of the objective.
 _FACTORS: Mapping[str, Mapping[str, float]] = {
     "": {},
     "count": {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12},
@@ -33,7 +33,15 @@ _LIMIT = re.compile(r"\s*([^<>=\s]+)\s*(<=|>=)\s*(\S.*?)\s*")
 
 @dataclass(frozen=True)
 class Objective:
-    """A measure of an architecture; `unit` is "" for one between 0 and 1 or in nats, "count", "B" or "us"."""
+    """A metric or cost of an architecture that a search can optimize.
+
+    Attributes:
+        name: Name in options and files.
+        direction: `maximize` or `minimize`.
+        unit: "count", "B" (bytes), "us" (microseconds), or "" for a metric between 0 and 1 or in nats.
+        label: Title of an axis or a column.
+        sentence: Explanation for the user.
+    """
 
     name: str
     direction: Direction
@@ -47,11 +55,11 @@ class Objective:
         return self.label.replace("valid ", "validation ")
 
     def loss(self, value: float) -> float:
-        """The value, turned so that less is better."""
+        """Return the value with its sign turned so that less is better."""
         return as_loss(value, self.direction)
 
     def told(self, value: float) -> str:
-        """The value for people: a measure with four decimals, anything else with three figures and its unit."""
+        """Return the value as text: a metric with four decimals, a cost with about three digits and its unit."""
         if not self.unit:
             return f"{value:.4f}"
         if self.unit == "us":
@@ -59,17 +67,21 @@ class Objective:
         return short(value, unit=self.unit.removeprefix("count"))
 
     def read(self, text: str) -> float:
-        """The value of a text such as `50MB`, `200us` or `0.7`; raises ConfigError."""
+        """Return the value of a text such as `50MB`, `200us` or `0.7`.
+
+        Raises:
+            ConfigError: The text is not a value of this objective.
+        """
         found = _NUMBER.fullmatch(text.strip())
         factors = _FACTORS[self.unit]
         if found is None or (found[2] and found[2] not in factors):
-            known = f", and one of {', '.join(factors)} where it is not in the first" if factors else ""
-            raise ConfigError(f"A limit of {self.name} is a number{known}: found '{text}'.")
+            known = f", which one of {', '.join(factors)} may follow" if factors else ""
+            raise ConfigError(f"The limit of {self.name} is '{text}'; write a number{known}.")
         value = float(found[1]) * factors.get(found[2], 1.0)
         if not math.isfinite(value) or value < 0:
-            raise ConfigError(f"A limit of {self.name} is a finite number of at least 0: found '{text}'.")
+            raise ConfigError(f"The limit of {self.name} is '{text}'; write a finite number of at least 0.")
         if self.direction == "maximize" and value > 1:
-            raise ConfigError(f"A limit of {self.name} lies between 0 and 1: found '{text}'.")
+            raise ConfigError(f"The limit of {self.name} is '{text}'; write a number between 0 and 1.")
         return value
 
 
@@ -107,7 +119,7 @@ OBJECTIVES: Mapping[str, Objective] = {
 
 @dataclass(frozen=True)
 class Limit:
-    """A bound, in the objective's own unit, that a winner keeps."""
+    """A bound on an objective, in its own unit, that a winner keeps."""
 
     name: str
     bound: float
@@ -115,11 +127,15 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Limit:
-        """`table_bytes<=50MB`, `auc>=0.7`; raises ConfigError."""
+        """Return the limit of a text such as `table_bytes<=50MB` or `auc>=0.7`.
+
+        Raises:
+            ConfigError: The text is not a limit.
+        """
         found = _LIMIT.fullmatch(text)
         if found is None:
             raise ConfigError(
-                f"A limit is a name, <= or >=, and a value: found '{text}'; such as table_bytes<=50MB."
+                f"The limit '{text}' is not a name, <= or >=, and a value; write it like table_bytes<=50MB."
             )
         return cls(found[1], _objective(found[1]).read(found[3]), found[2] == "<=")
 
@@ -127,15 +143,15 @@ class Limit:
         return f"{self.name}{'<=' if self.at_most else '>='}{self.bound!r}"
 
     def told(self) -> str:
-        """The limit in words."""
+        """Return the limit in words."""
         return f"{self.name} {'at most' if self.at_most else 'at least'} {OBJECTIVES[self.name].told(self.bound)}"
 
     def violation(self, value: float) -> float:
-        """How far a value is beyond the bound, in the objective's unit; at most 0 where the limit is kept."""
+        """Return the distance of a value beyond the bound, in the objective's unit; at most 0 if the limit is kept."""
         return value - self.bound if self.at_most else self.bound - value
 
     def missed(self, violation: float) -> str:
-        """What a positive violation says, in words."""
+        """Return a positive violation in words."""
         objective = OBJECTIVES[self.name]
         value = self.bound + violation if self.at_most else self.bound - violation
         return (
@@ -146,7 +162,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Goals:
-    """The objectives of a study, the first of which leads, and its limits."""
+    """The objectives and limits of a study; the first objective decides first."""
 
     objectives: tuple[Objective, ...] = (OBJECTIVES["auc"],)
     limits: tuple[Limit, ...] = ()
@@ -159,14 +175,20 @@ class Goals:
         *,
         kept: Goals | None = None,
     ) -> Goals:
-        """What is given; of what is not, what was `kept`, else the validation AUC without limits.
+        """Return the goals given by name.
 
-        Raises ConfigError for an unknown name, one given twice, or a limit that cannot be read.
+        Args:
+            objectives: Names of objectives; None takes those of `kept`, else the validation AUC.
+            limits: Texts of limits; None takes those of `kept`, else no limits.
+            kept: The goals of the stored study.
+
+        Raises:
+            ConfigError: A name is unknown or given twice, or a limit cannot be read.
         """
         kept = kept or cls()
         found = kept.objectives if objectives is None else tuple(_objective(name) for name in objectives)
         if not found:
-            raise ConfigError("A search has at least one objective: found none; leave it out for auc.")
+            raise ConfigError("The list of objectives is empty; name one, or leave the option out for auc.")
         bounds = kept.limits if limits is None else tuple(Limit.parse(limit) for limit in limits)
         _refuse_twice("objective", [objective.name for objective in found])
         _refuse_twice("limit", [f"{limit.name}{'<=' if limit.at_most else '>='}" for limit in bounds])
@@ -174,11 +196,11 @@ class Goals:
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> Goals:
-        """Those in the settings of a study; one without any is after the validation AUC."""
+        """Return the goals in the settings of a study; without any, the validation AUC."""
         return cls.parse(settings.get("objectives"), settings.get("limits"))
 
     def to_json(self) -> dict[str, list[str]]:
-        """Two entries of a study's settings."""
+        """Return the goals as two entries of a study's settings."""
         return {"objectives": list(self.names), "limits": [str(limit) for limit in self.limits]}
 
     def __str__(self) -> str:
@@ -194,24 +216,24 @@ class Goals:
 
     @property
     def several(self) -> bool:
-        """Whether there is a front to choose from."""
+        """True if there are several objectives, and so a Pareto front to choose from."""
         return len(self.objectives) > 1
 
     @property
     def measured(self) -> frozenset[str]:
-        """The names of all that has to be measured."""
+        """The names of all objectives and limits, which have to be measured."""
         return frozenset((*self.names, *(limit.name for limit in self.limits)))
 
     def values(self, figures: Mapping[str, float]) -> tuple[float, ...]:
-        """Of an architecture's figures by name, those of the objectives."""
+        """Return the values of the objectives from an architecture's measurements by name."""
         return tuple(float(figures[name]) for name in self.names)
 
     def violations(self, figures: Mapping[str, float]) -> dict[str, float]:
-        """How far the figures are beyond every limit; see `Limit.violation`."""
+        """Return the violation of every limit (see `Limit.violation`) by measurements `figures`."""
         return {str(limit): limit.violation(float(figures[limit.name])) for limit in self.limits}
 
     def missed(self, violations: Mapping[str, float]) -> list[str]:
-        """In words, the limits that `violations` breaks."""
+        """Return the broken limits among `violations`, in words."""
         return [
             limit.missed(violations[str(limit)])
             for limit in self.limits
@@ -219,37 +241,37 @@ class Goals:
         ]
 
     def order(self, values: Mapping[str, float]) -> tuple[float, ...]:
-        """A key that sorts the better by the first objective to the front, and equals by the next ones."""
+        """Return a sort key: the better by the first objective come first, ties are broken by the next ones."""
         return tuple(objective.loss(values[objective.name]) for objective in self.objectives)
 
 
 def as_loss(value: float, direction: Direction) -> float:
-    """Return the value, turned so that less is better."""
+    """Return the value with its sign turned so that less is better."""
     return -value if direction == "maximize" else value
 
 
 def dominates(one: npt.ArrayLike, other: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Return whether `one` is as good as `other` in every objective and better in some.
+    """Return True where `one` is at least as good as `other` in every objective and better in one.
 
     Args:
         one: Losses `[..., objectives]`: less is better.
-        other: Losses of a shape that goes with it, by NumPy's rules; one of both may be a single point.
+        other: Losses of a shape that broadcasts with it; either may be a single point.
     """
     mine, theirs = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
     return np.asarray((mine <= theirs).all(-1) & (mine < theirs).any(-1))
 
 
 def pareto_front(values: npt.ArrayLike, directions: Sequence[Direction]) -> npt.NDArray[np.bool_]:
-    """Of points `[N, objectives]`, those that no other dominates.
+    """Return a mask `[N]` of the points `[N, objectives]` that no other point dominates.
 
-    Equal points are on the front together. Cost: one pass over what is left for every point of the front.
+    Equal points are on the front together. The cost is one pass over the remaining points for every point of the front.
     """
     # Not above: a command's help lists the objectives.
     import numpy as np
 
     signs = np.array([as_loss(1.0, direction) for direction in directions])
     losses = np.asarray(values, dtype=np.float64).reshape(-1, len(signs)) * signs
-    # Rows rise from the first column on: a point is dominated by an earlier one or by none.
+    # `unique` is sorted from the first column on, so that a point can only be dominated by an earlier one.
     unique, where = np.unique(losses, axis=0, return_inverse=True)
     front = np.zeros(len(unique), dtype=np.bool_)
     left = np.arange(len(unique))
@@ -270,5 +292,5 @@ def _refuse_twice(kind: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ConfigError(f"Every {kind} is given once: found '{name}' twice.")
+            raise ConfigError(f"The {kind} '{name}' is given twice; leave one out.")
         seen.add(name)

@@ -105,5 +105,5 @@ def test_an_environment_that_says_otherwise_is_obeyed(
 
 def test_a_wrong_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "yes")
-    with pytest.raises(ConfigError, match="on, off: found 'yes'"):
+    with pytest.raises(ConfigError, match="'yes'; set it to on or off"):
         run(make())

@@ -109,13 +109,13 @@ def test_a_perfect_model_has_what_chance_gives_and_a_shifted_one_its_shift() -> 
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
-    with pytest.raises(DataError, match="between 0 and 1: found 1.5 in row 1"):
+    with pytest.raises(DataError, match="row 1 is 1.5; it must lie between 0 and 1"):
         ece([0, 1], [0.5, 1.5])
-    with pytest.raises(DataError, match="NaN in row 0"):
+    with pytest.raises(DataError, match="row 0 is NaN"):
         ece([0, 1], [float("nan"), 0.5])
     with pytest.raises(DataError, match="non-empty"):
         ece([], [])
-    with pytest.raises(DataError, match="not all be 0"):
+    with pytest.raises(DataError, match="All weights are 0"):
         ece([0, 1], [0.2, 0.5], [0, 0])
-    with pytest.raises(DataError, match="1 bin or more: found 0"):
+    with pytest.raises(DataError, match="bins is 0"):
         reliability([0, 1], [0.2, 0.5], bins=0)

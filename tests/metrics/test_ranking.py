@@ -187,9 +187,9 @@ def test_both_classes_are_needed_among_rows_that_weigh(
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
-        ([1, 1], [0.1, 0.2], "both classes: found 2 clicks and 0 others"),
-        ([0, 2], [0.1, 0.2], "found 2 in row 1"),
-        ([0, 1], [0.1, math.nan], "NaN in row 1"),
+        ([1, 1], [0.1, 0.2], "2 clicks and 0 others, and .* needs both"),
+        ([0, 2], [0.1, 0.2], "row 1 is 2"),
+        ([0, 1], [0.1, math.nan], "row 1 is NaN"),
         ([0, 1], [0.1], "one per label"),
         ([], [], "non-empty"),
     ],

@@ -169,7 +169,7 @@ def refused(
         ),
         ("winner", None, "keeps no predictions of 'winner-"),
         ("winner", {"test": np.full(5, 0.5)}, "keeps no predictions of 'winner-"),
-        ("winner", "turned", "higher ones must go with more clicks: Platt's slope is -"),
+        ("winner", "turned", "Higher predictions do not go with more clicks.*Platt's slope is -"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused_and_nothing_is_written(

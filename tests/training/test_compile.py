@@ -34,5 +34,5 @@ def test_compiled_or_not_a_training_comes_to_the_same(monkeypatch: pytest.Monkey
 
 def test_a_wrong_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "yes")
-    with pytest.raises(ConfigError, match="auto, on, off: found 'yes'"):
+    with pytest.raises(ConfigError, match="'yes'; set it to auto or on or off"):
         run(make(), SHORT)
