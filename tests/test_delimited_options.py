@@ -59,7 +59,7 @@ def test_the_library_takes_what_is_said(source: Path, tmp_path: Path) -> None:
     checked = autofi.check_table(source, target="c2", header=False, delimiter="^", valid=source)
     assert sum(part.rows for part in checked.summary.parts.values()) == 2 * len(FRAME)
     frame = pd.read_csv(source, sep="^", header=None)
-    with pytest.raises(DataError, match="belongs to CSV"):
+    with pytest.raises(DataError, match="the source is not CSV"):
         autofi.inspect_table(frame, target="2", delimiter="^")
 
 

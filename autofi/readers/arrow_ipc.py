@@ -1,4 +1,4 @@
-"""Arrow IPC files and streams (Feather is the same) as tables with the types they have."""
+"""Tables from Arrow IPC files and streams, and from Feather files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OLD_FEATHER = b"FEA1"
 
 
 class IpcTable(Table):
-    """One file in Arrow's IPC format, with or without footer, or of the first version of Feather; compressed or not."""
+    """A file of Arrow's IPC format, with or without footer, or of either version of Feather; compressed or not."""
 
     def __init__(self, path: Path) -> None:
         if path.stat().st_size == 0:
@@ -39,12 +39,12 @@ class IpcTable(Table):
         with self._opened() as reader:
             for batch in _batches(reader):
                 batch = batch.select(list(columns))
-                batch.validate(full=True)  # which a damaged file may not be, and reading it would crash
+                batch.validate(full=True)  # reading a damaged batch could crash the process
                 yield batch_to_plain_types(batch)
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        """A reader of the file; what is wrong with it raises DataError."""
+        """Yield a reader of the file; raise DataError if the file cannot be read."""
         try:
             with pa.memory_map(str(self._path)) as file:
                 start = file.read(len(_FILE))
@@ -58,8 +58,8 @@ class IpcTable(Table):
         except (pa.ArrowException, OSError) as error:
             reason = " ".join(str(error).split())
             raise DataError(
-                f"{self._path} cannot be read as an Arrow file ({reason}); write it anew, or rename it after what it "
-                "holds."
+                f"{self._path} cannot be read as an Arrow file ({reason}); write it again, or rename it after its "
+                "contents."
             ) from None
 
 

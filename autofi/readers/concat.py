@@ -1,4 +1,4 @@
-"""Several files as one table, one after the other."""
+"""Several tables as one, one after the other."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from autofi.readers.unify_schemas import Part, cast_batch, common_columns, commo
 
 
 class ChainedTable(Table):
-    """The rows of several tables, in the order given; columns are found by name, in any order.
+    """The rows of several tables in the order given; columns are matched by name.
 
-    Raises DataError where a table lacks a column of another (any, or one of `names` where those are the ones to be
-    read), and where types mean different things: see `parts.common_types`.
+    Args:
+        tables: The tables.
+        name: The name of the whole, for messages.
+        names: The columns that will be read; empty means all.
+
+    Raises:
+        DataError: A table lacks a column of another, or their types mean different things (see `common_types`).
     """
 
     def __init__(self, tables: Sequence[Table], *, name: str, names: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""CSV, TSV and other delimited text as a table of text columns."""
+"""Tables of text columns from CSV, TSV and other delimited text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROWS_OF_BLOCK = 2048
 _SAMPLE_BYTES = 1 << 18
 _SAMPLE_LINES = 50
 _MOST_SAMPLE_BYTES = 16 << 20
-#: How files begin that are often named as text.
+#: First bytes of formats whose files are often named like text files.
 _MAGIC = {
     b"PAR1": "Parquet",
     b"ARROW1": "an Arrow file",
@@ -35,15 +35,17 @@ _INDEX = "an index: a first column without a name; rename it to use it"
 
 
 class DelimitedTable(Table):
-    """One file of delimited text, plain or compressed; every value is text, and empty cells are null.
+    """A file of delimited text, plain or compressed; every value is text, and empty cells are null.
 
-    Cells may be quoted with `"`, and quoted cells may hold line ends. Blank lines are skipped, and a first
-    line `sep=;`, as Excel reads it. Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A row has at most
-    64 MB.
+    Cells may be quoted with `"`, and quoted cells may hold line breaks. Blank lines are skipped, and so is a first line
+    `sep=;`, which Excel reads. Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A row has at most 64 MB.
+    Columns without a name are called c0, c1, ... by position; those before the first name are an index and left out.
 
-    Unless `header` and `delimiter` say so, both are found over the first rows: see `layout.find_layout`. The
-    delimiter of `.tsv` and `.tab` is a tab. `names` are columns that it is expected to have. Columns without a
-    name are called c0, c1, ... by position; those before the first name are an index, which is left out.
+    Args:
+        path: The file.
+        header: True if the first row holds the names; None finds out from the first rows (see `find_layout`).
+        delimiter: The character between cells; None takes a tab for `.tsv` and `.tab`, and else finds out.
+        names: Columns that the file is expected to have.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class DelimitedTable(Table):
                 sample, str(path), whole=whole, header=header, delimiter=delimiter, names=names
             )
         except csv.Error as error:
-            raise DataError(f"{path} cannot be read as delimited text: {error}; write it anew.") from None
+            raise DataError(f"{path} cannot be read as delimited text: {error}; write it again.") from None
         self._layout = layout
         self._block_bytes = _block_bytes(sample)
         super().__init__(str(path), layout.columns)
@@ -90,7 +92,7 @@ class DelimitedTable(Table):
             except (pa.ArrowInvalid, OSError, EOFError, UnicodeDecodeError) as error:
                 if not _is_too_long(error) or self._block_bytes >= MOST_ROW_BYTES:
                     raise self._refusal(error) from None
-            # From the start, less what was read: later readings begin with blocks of this size.
+            # It starts over and skips the rows that it has read. Later passes begin with blocks of this size.
             self._block_bytes = min(8 * self._block_bytes, MOST_ROW_BYTES)
 
     def _blocks(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
@@ -116,7 +118,7 @@ class DelimitedTable(Table):
                 self._check_last_quote()
 
     def _check_rows(self, batch: pa.RecordBatch, before: int) -> None:
-        """Where two blocks meet, Arrow may read a row that is longer than one."""
+        """Raise DataError for a row that is too long, which Arrow may read where two blocks meet."""
         if self._block_bytes < MOST_ROW_BYTES or batch.nbytes <= MOST_ROW_BYTES:
             return
         lengths = np.zeros(batch.num_rows, dtype=np.int64)
@@ -127,12 +129,12 @@ class DelimitedTable(Table):
 
     def _too_long(self, place: str) -> DataError:
         return DataError(
-            f"{self.name} has a longer row than {MOST_ROW_BYTES >> 20} MB, which is the most: {place}; shorten it, "
+            f"{self.name} has a row of more than {MOST_ROW_BYTES >> 20} MB, which is the limit: {place}; shorten it, "
             'or close the quote (") that may be open there.'
         )
 
     def _refusal(self, error: Exception) -> DataError:
-        """Arrow knows neither the line nor the way out; a slow second pass finds the line."""
+        """Return the error with the line and a way out; Arrow knows neither, so a slow second pass finds the line."""
         if isinstance(error, UnicodeDecodeError):
             return not_decoded(self._path, error)
         if "invalid UTF8" in str(error):
@@ -143,7 +145,7 @@ class DelimitedTable(Table):
             ragged = self._ragged_line()
             if ragged is not None:
                 return ragged
-        return DataError(f"{self.name} cannot be read as delimited text: {_one_line(error)}; write it anew.")
+        return DataError(f"{self.name} cannot be read as delimited text: {_one_line(error)}; write it again.")
 
     def _ragged_line(self) -> DataError | None:
         expected = len(self._layout.columns)
@@ -153,16 +155,16 @@ class DelimitedTable(Table):
                 for cells in rows:
                     if cells and len(cells) != expected and rows.line_num > self._layout.header_lines:
                         return DataError(
-                            f"Every row has as many cells as the first: line {rows.line_num} of {self.name} "
-                            f"has {len(cells)} instead of {expected}; mend it, quote cells that contain "
-                            f"{self._layout.delimiter!r}, or say another --delimiter."
+                            f"Line {rows.line_num} of {self.name} has {len(cells)} cells and the first row has "
+                            f"{expected}; correct it, quote cells that contain {self._layout.delimiter!r}, or pass "
+                            "another --delimiter."
                         )
             except csv.Error:
                 return None
         return None
 
     def _check_last_quote(self) -> None:
-        """An odd number of quotes is sound when one stands inside an unquoted cell: ask a strict reader."""
+        """Raise DataError for an open quote at the end; a strict reader tells it from a quote in an unquoted cell."""
         with _decoded(self._path) as text, long_cells():
             rows = csv.reader(text, delimiter=self._layout.delimiter, strict=True)
             line = 1
@@ -172,13 +174,13 @@ class DelimitedTable(Table):
             except csv.Error as error:
                 if "unexpected end" in str(error):
                     raise DataError(
-                        f"A quoted cell ends with a quote: the one that starts in line {line} of {self.name} "
-                        "runs to the end of the file; close it or write quotes in cells twice."
+                        f"The quoted cell that starts in line {line} of {self.name} runs to the end of the file; "
+                        "close it, or write quotes in cells twice."
                     ) from None
 
 
 class _QuoteCounter(io.RawIOBase):
-    """A file that remembers whether it handed out an odd number of quotes."""
+    """A file that counts the quotes it hands out, modulo 2."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -198,13 +200,13 @@ def _is_too_long(error: Exception) -> bool:
 
 
 def _block_bytes(sample: str) -> int:
-    """Room for thousands of rows of a wide table, or a batch would hold a few rows in many arrays."""
+    """Return a block size that holds thousands of rows even of a wide table, as many small batches are slow."""
     lines = sample.count("\n") or sample.count("\r") or 1
     return min(max(_BLOCK_BYTES, _ROWS_OF_BLOCK * (len(sample) // lines)), MOST_ROW_BYTES)
 
 
 def _sample(path: Path) -> tuple[str, bool]:
-    """The first whole lines of the file, and whether these are all of it."""
+    """Return the first whole lines of the file, and True if these are all of it."""
     try:
         with open_text(path) as file:
             data = file.read(_SAMPLE_BYTES)
@@ -218,11 +220,11 @@ def _sample(path: Path) -> tuple[str, bool]:
     except UnicodeDecodeError as error:
         raise not_decoded(path, error) from None
     except (OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {_one_line(error)}; write it anew.") from None
+        raise DataError(f"{path} cannot be read: {_one_line(error)}; write it again.") from None
     for magic, what in _MAGIC.items():
         if data.startswith(magic) and 0 in data:
             raise DataError(
-                f"{path} holds {what}, and no delimited text; rename it after what it holds, or write it anew."
+                f"{path} holds {what}, not delimited text; rename it after its contents, or write it again."
             )
     if data.count(0) > len(data) // 4:
         raise DataError(
@@ -244,10 +246,10 @@ def _not_utf8(path: Path) -> DataError:
                 line.decode()
             except UnicodeDecodeError as error:
                 return DataError(
-                    f"Text is in UTF-8: line {number} of {path} holds {line[error.start : error.end]!r}, "
-                    "which is not; convert the file, as with 'iconv -f latin1 -t utf-8'."
+                    f"Line {number} of {path} holds {line[error.start : error.end]!r}, which is not UTF-8; "
+                    "convert the file, as with 'iconv -f latin1 -t utf-8'."
                 )
-    return DataError(f"Text is in UTF-8: {path} is not; convert the file with iconv.")
+    return DataError(f"{path} is not in UTF-8; convert the file with iconv.")
 
 
 def _decoded(path: Path) -> IO[str]:

@@ -1,4 +1,4 @@
-"""The delimiter and the header of delimited text, found over its first rows."""
+"""The delimiter and the header of delimited text, found from its first rows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from typing import TypeAlias
 from autofi.errors import DataError, short
 from autofi.readers.table import check_distinct, no_rows
 
-#: What may stand between two cells, and what it is called where it is said.
+#: Delimiters that are tried, and names of delimiters in options.
 DELIMITERS = ",\t;|"
 _NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
 _SAMPLE_ROWS = 1000
 _SAMPLE_CELLS = 1 << 18
 _FEWEST_ROWS = 20
-#: The chance, below which all first cells being new to their columns says that they are names.
+#: First cells that are new to their columns are names if the chance of that for values is below this.
 _UNLIKELY = 0.01
 _LONGEST_NAME = 100
 _MOST_WORDS = 6
@@ -43,10 +43,14 @@ Rows: TypeAlias = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Layout:
-    """How the text is divided.
+    """The layout of delimited text.
 
-    `unnamed` are the columns before the first that the header names, as an index is written; `note` says what
-    was guessed against appearances, or is None.
+    Attributes:
+        delimiter: The character between cells.
+        columns: Names of the columns.
+        header_lines: Lines before the first row of values.
+        unnamed: Columns before the first name in the header, which is how an index is written.
+        note: A remark for the user about a guess that is not obvious, or None.
     """
 
     delimiter: str
@@ -57,12 +61,16 @@ class Layout:
 
 
 def parse_delimiter(text: str) -> str:
-    """The character that `--delimiter` names: itself, or `tab`; raises DataError for anything else."""
+    """Return the character that `--delimiter` names: itself, or by a name such as `tab`.
+
+    Raises:
+        DataError: The text names no single ASCII character.
+    """
     character = _NAMED_DELIMITERS.get(text.lower(), text)
     if len(character) != 1 or not character.isascii() or character in '"\r\n\0':
         raise DataError(
-            f"The delimiter {text!r} is no single ASCII character other than a quote or line end, and no name of one; "
-            "write such as ';' or tab."
+            f"The delimiter {text!r} is not a single ASCII character (quotes and line ends excluded) or the name of "
+            "one; write ';' or tab, say."
         )
     return character
 
@@ -76,11 +84,18 @@ def find_layout(
     delimiter: str | None,
     names: Sequence[str] = (),
 ) -> Layout:
-    """The layout of text that begins with `sample`, the first whole lines (or all, if `whole`) of table `name`.
+    """Return the layout of delimited text, found from its first lines.
 
-    `header` and `delimiter` are what was said, None to find out. `names` are columns that the table is
-    expected to have: a first row that holds most of them is the header. Raises DataError without rows, and
-    where a name comes twice.
+    Args:
+        sample: The first whole lines.
+        name: The name of the table, for messages.
+        whole: True if the sample is the whole text.
+        header: True if the first row holds the names; None to find out.
+        delimiter: The character between cells; None to find out.
+        names: Columns that the table is expected to have: a first row with at least half of them is the header.
+
+    Raises:
+        DataError: There are no rows, or a name comes twice.
     """
     text, skipped, said = _without_excel_line(sample)
     delimiter = delimiter or said
@@ -97,7 +112,7 @@ def find_layout(
     if len(first) == 1 and len(after) == 1 and (width := after.pop()) > 1:
         raise DataError(
             f"Line {skipped + first_lines} of {name} has one cell and the lines after it have {width}, divided by "
-            f"{delimiter!r}: '{first[0][:60]}'; remove a title, or say another --delimiter."
+            f"{delimiter!r}: '{first[0][:60]}'; remove it if it is a title, or pass another --delimiter."
         )
     note = None
     if header is None:
@@ -107,7 +122,7 @@ def find_layout(
     if not below and whole:
         raise no_rows(name)
     columns = _columns(first)
-    check_distinct(columns, name, way_out="rename one, or say that the file has no header (--no-header)")
+    check_distinct(columns, name, way_out="rename one, or pass --no-header if the file has no header")
     leading = sum(1 for _ in itertools.takewhile(lambda cell: not cell, first))
     unnamed = columns[:leading] if leading < len(first) else ()
     return Layout(delimiter, columns, skipped + first_lines, unnamed, note)
@@ -115,7 +130,7 @@ def find_layout(
 
 @contextmanager
 def long_cells() -> Iterator[None]:
-    """Python's csv module reads cells of any length; its limit belongs to the whole process."""
+    """Let Python's csv module read cells of any length in the block; its limit is one of the whole process."""
     with _LIMIT_LOCK:
         before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
         try:
@@ -128,7 +143,7 @@ _LIMIT_LOCK = threading.Lock()
 
 
 def _without_excel_line(sample: str) -> tuple[str, int, str | None]:
-    """The text after a first line such as `sep=;`, with which Excel is told the delimiter."""
+    """Return the text after a line `sep=;` for Excel, the number of lines skipped, and the delimiter it names."""
     end = _LINE_END.search(sample)
     found = _EXCEL_DELIMITER.fullmatch(sample[: end.start()].strip(" ") if end else sample)
     if found is None or end is None:
@@ -137,7 +152,7 @@ def _without_excel_line(sample: str) -> tuple[str, int, str | None]:
 
 
 def _parsed(text: str, delimiter: str, *, whole: bool) -> tuple[Rows, int]:
-    """The first rows without blank lines, and the lines down to the end of the first row."""
+    """Return the first rows without blank lines, and the number of lines up to the end of the first row."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows: list[list[str]] = []
     first_lines = cells = 0
@@ -152,12 +167,12 @@ def _parsed(text: str, delimiter: str, *, whole: bool) -> tuple[Rows, int]:
             if len(rows) == _SAMPLE_ROWS or (cells > _SAMPLE_CELLS and len(rows) > _FEWEST_ROWS):
                 return rows, first_lines
     if not whole and len(rows) > 1:
-        rows.pop()  # which may end in the middle of a quoted cell
+        rows.pop()  # the last row may end in the middle of a quoted cell
     return rows, first_lines
 
 
 def _parsed_by_all(text: str, *, whole: bool) -> dict[str, tuple[Rows, int]]:
-    """`_parsed` by every delimiter; by those that the text lacks it is the same."""
+    """Return `_parsed` by every delimiter; all that the text lacks share one result."""
     parsed: dict[str, tuple[Rows, int]] = {}
     absent = None
     for each in DELIMITERS:
@@ -169,10 +184,10 @@ def _parsed_by_all(text: str, *, whole: bool) -> dict[str, tuple[Rows, int]]:
 
 
 def _choose(parsed: Mapping[str, Rows], names: Sequence[str]) -> str:
-    """The delimiter that divides most rows into equally many cells, more than one.
+    """Return the delimiter that divides most rows into the same number of cells, more than one.
 
-    Of several, the tab; then the others before a comma that only ever stands inside numbers (`1,5;2,5`); then
-    the one that makes most cells.
+    Of several, the tab wins, then a semicolon over a comma that only stands inside numbers (`1,5;2,5`), then the
+    delimiter that makes most cells.
     """
     if names:
         shares = {each: _share_of_names(rows, names) for each, rows in parsed.items()}
@@ -183,7 +198,7 @@ def _choose(parsed: Mapping[str, Rows], names: Sequence[str]) -> str:
     for each, rows in parsed.items():
         counts = Counter(len(row) for row in rows)
         (width, alike) = max(counts.items(), key=lambda item: (item[1], item[0])) if counts else (1, 0)
-        # Where the first line is one name, others may hold lists of values.
+        # If the first line is one name, the others may hold lists of values.
         lone = bool(rows) and len(rows[0]) == 1 and (alike < len(rows) - 1 or each == "|")
         if width > 1 and not lone:
             widths[each], even[each] = width, alike / len(rows)
@@ -199,7 +214,7 @@ def _choose(parsed: Mapping[str, Rows], names: Sequence[str]) -> str:
 
 
 def _share_of_names(rows: Rows, names: Sequence[str]) -> float:
-    """How many of the names stand in the first row."""
+    """Return the share of the names that stand in the first row."""
     if not rows:
         return 0.0
     found = set(_columns([cell.strip() for cell in rows[0]]))
@@ -212,7 +227,7 @@ def _only_decimal_commas(rows: Rows) -> bool:
 
 
 def _columns(first: Sequence[str]) -> tuple[str, ...]:
-    """The names of the header; a column without one is called c0, c1, ... by position."""
+    """Return the names of the header; a column without one is called c0, c1, ... by position."""
     taken = set(first)
     columns = []
     for place, cell in enumerate(first):
@@ -224,13 +239,13 @@ def _columns(first: Sequence[str]) -> tuple[str, ...]:
 
 
 def _has_header(first: Sequence[str], below: Rows, names: Sequence[str]) -> tuple[bool, str | None]:
-    """Whether the first row holds the names, and a note where it does not look like it."""
+    """Return True if the first row holds the names, and a note if it does not look like it."""
     columns = _by_column(first, below)
     if names:
         if _share_of_names([first], names) >= 0.5:
             return True, None
         if _are_positions(names, len(first)):
-            # As of a model that was trained without a header; a name above numbers shows that there is one.
+            # The model was trained without a header, but a name above numbers shows that this file has one.
             return _names_a_typed_column(first, columns), None
     integers = [int(cell) for cell in first if _INTEGER_NAME.fullmatch(cell)]
     valued = any(_is_value(cell, values) for cell, values in zip(first, columns, strict=True))
@@ -250,7 +265,7 @@ def _has_header(first: Sequence[str], below: Rows, names: Sequence[str]) -> tupl
 
 
 def _by_column(first: Sequence[str], below: Rows) -> list[list[str]]:
-    """The cells below each cell of the first row that are not missing."""
+    """Return the cells below each cell of the first row, without missing ones."""
     most = max(_FEWEST_ROWS, _SAMPLE_CELLS // max(len(first), 1))
     rows = below[:most]
     columns = [[row[i].strip() for row in rows if i < len(row)] for i in range(len(first))]
@@ -263,7 +278,7 @@ def _are_positions(names: Sequence[str], width: int) -> bool:
 
 
 def _is_value(cell: str, values: Sequence[str]) -> bool:
-    """A number that is no whole one; a time or boolean, unless other values only stand below it."""
+    """Return True for a number with a fraction, and for a time or boolean unless only other values stand below it."""
     if _TIME.fullmatch(cell):
         return not values or any(map(_TIME.fullmatch, values))
     if cell.lower() in ("true", "false"):
@@ -278,14 +293,14 @@ def _is_typed(cell: str) -> bool:
 
 
 def _names_values(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
-    """Whether names among values in the first row stand above so many numbers that it is no row of values."""
+    """Return True if names in a first row with values stand above so many numbers that the row is a header."""
     cells = [cell for cell in first if cell]
     named = [cell if _WIDER_NAME.fullmatch(cell) else "" for cell in first]
     return len(set(cells)) == len(cells) and _names_a_typed_column(named, columns, fewest=_FEWEST_ROWS)
 
 
 def _names_a_typed_column(first: Sequence[str], columns: Sequence[Sequence[str]], *, fewest: int = 1) -> bool:
-    """Whether some text stands above numbers, times or booleans only, `fewest` of them or more."""
+    """Return True if a text stands above at least `fewest` values that are all numbers, times or booleans."""
     for cell, values in zip(first, columns, strict=True):
         named = cell and not _is_typed(cell) and cell.lower() not in _MISSING_MARKS
         if cell.lower() in _BOOLEANS:
@@ -298,10 +313,10 @@ def _names_a_typed_column(first: Sequence[str], columns: Sequence[Sequence[str]]
 def _has_integer_names(
     first: Sequence[str], integers: Sequence[int], columns: Sequence[Sequence[str]], rows: int
 ) -> bool:
-    """Whether whole numbers in the first row are names, as pandas writes those of a frame that was given none.
+    """Return True if whole numbers in the first row are names, as pandas writes for a frame without names.
 
-    They rise from left to right, and beside them a name stands above numbers; or there are no names but what counts
-    from 0, and too many, or too much text below, for chance.
+    They are if they rise from left to right and another name stands above numbers. They are, too, if all cells count
+    from 0, and there are too many of them, or too much text below them, for chance.
     """
     if len(set(integers)) < len(integers):
         return False
@@ -324,9 +339,9 @@ def _has_integer_names(
 
 
 def _are_new(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
-    """Whether the first cells come again nowhere, although their columns' values do.
+    """Return True if the first cells come again nowhere, although the values of their columns do.
 
-    By Good and Turing, the chance that a further value is a new one is the share of values that came once.
+    By Good and Turing, the chance that another value is a new one is the share of values that came once.
     """
     chance = 1.0
     for cell, values in zip(first, columns, strict=True):
@@ -343,10 +358,10 @@ def _are_new(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
 
 
 def _look_like_names(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
-    """Whether all cells are distinct words that do not come again, nor look like the values below them."""
+    """Return True if all cells are distinct words that neither come again nor look like the values below them."""
     leading = sum(1 for _ in itertools.takewhile(lambda cell: not cell, first))
     named = list(zip(first, columns, strict=True))[leading:]
-    # A delimiter at the end of every line makes a column of nothing.
+    # A delimiter at the end of every line makes an empty column.
     named = [(cell, values) for cell, values in named if cell or values]
     cells = [cell for cell, _ in named]
     if not cells or len(set(cells)) < len(cells):
@@ -362,5 +377,5 @@ def _look_like_names(first: Sequence[str], columns: Sequence[Sequence[str]]) -> 
 
 
 def _shape(cell: str) -> str:
-    """`user12` as `a9`: two ids of one kind have one shape."""
+    """Return the shape of a cell, `a9` for `user12`: ids of one kind have one shape."""
     return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", cell))

@@ -1,4 +1,4 @@
-"""pandas, Polars and Arrow tables from Python as a table."""
+"""Tables from pandas, Polars and Arrow objects in memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FrameTable(Table):
-    """A table already in memory; it shares the memory of its source where the types allow."""
+    """A table in memory, which shares the memory of its source where the types allow."""
 
     def __init__(self, columns: Mapping[str, ObjectColumn], *, name: str) -> None:
         super().__init__(name, tuple(columns))
@@ -35,10 +35,10 @@ class FrameTable(Table):
 
 
 def frame_table(source: Any) -> FrameTable | None:
-    """The table of a pandas or Polars DataFrame or LazyFrame or an Arrow table, or None if it is none.
+    """Return the table of a pandas or Polars DataFrame, a LazyFrame or an Arrow table, or None for anything else.
 
-    The index of a pandas DataFrame is left out; names that are not text become text. Columns of objects are read
-    as `objects.object_column` says.
+    The index of a pandas DataFrame is left out, and names that are not text become text. Columns of objects are read
+    by `object_column`.
     """
     if _is_pandas(source):
         table = FrameTable(_from_pandas(source), name="the DataFrame")
@@ -64,20 +64,20 @@ def frame_table(source: Any) -> FrameTable | None:
             return arrow_table(pa.table(source), name=name)
         except (pa.ArrowException, ValueError) as error:
             raise DataError(
-                f"{name} does not come as an Arrow table ({' '.join(str(error).split())}); convert it to one."
+                f"{name} cannot be converted to an Arrow table ({' '.join(str(error).split())}); convert it yourself."
             ) from None
     return None
 
 
 def arrow_table(table: pa.Table, *, name: str) -> FrameTable:
-    """An Arrow table as it is."""
+    """Return the table of an Arrow table."""
     check_distinct(table.column_names, name)
     columns = zip(table.column_names, table.columns, strict=True)
     return FrameTable({column: ObjectColumn(array) for column, array in columns}, name=name)
 
 
 def _is_pandas(source: Any) -> bool:
-    # Whoever has a DataFrame has imported pandas: for another source it is not imported, and need not be there.
+    # A user with a DataFrame has imported pandas. It need not be installed for other sources.
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(source, pandas.DataFrame)
 
@@ -108,7 +108,7 @@ def _from_series(series: pd.Series[Any]) -> ObjectColumn:
 
 
 def _from_codes(codes: Any, values: pd.Series[Any]) -> ObjectColumn:
-    """A category's values by their codes, of which -1 is missing."""
+    """Return the column of codes of categories, of which -1 is missing."""
     if not len(values):
         return ObjectColumn(pa.nulls(len(codes)))
     found = _from_series(values)
@@ -121,7 +121,7 @@ def _from_codes(codes: Any, values: pd.Series[Any]) -> ObjectColumn:
 
 def _from_polars(series: Any, name: str) -> ObjectColumn:
     kind = str(series.dtype)
-    if kind == "Object":  # its Arrow form is addresses
+    if kind == "Object":  # Arrow would get memory addresses
         return object_column(series.to_list())
     try:
         if kind in ("Int128", "UInt128"):
@@ -129,6 +129,6 @@ def _from_polars(series: Any, name: str) -> ObjectColumn:
         return ObjectColumn(series.to_arrow())
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise DataError(
-            f"{name} has a column '{series.name}' of type {kind}, which Arrow has not "
+            f"{name} has a column '{series.name}' of type {kind}, which Arrow does not have "
             f"({' '.join(str(error).split())}); cast or drop it."
         ) from None

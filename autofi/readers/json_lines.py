@@ -1,4 +1,4 @@
-"""JSON as a table: a line per row, or one array of rows."""
+"""Tables from JSON: an object per line, or one array of objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autofi.readers.unify_schemas import Part, cast_batch, common_types, fit
 from autofi.values.arrow_values import is_list
 
 _BLOCK_BYTES = 8 << 20
-#: Doubles from here on may have been other integers.
+#: Integers of this size and more are not exact as doubles.
 _EXACT = 2.0**53
 _MARK = b"\xef\xbb\xbf"
 
@@ -37,11 +37,13 @@ class _Block:
 
 
 class JsonLinesTable(Table):
-    """One file with a JSON object per line, plain or compressed; keys are columns, in the order they first appear.
+    """A file with a JSON object per line, plain or compressed; keys are columns, in the order they first appear.
 
-    A key that a row leaves out is missing there. Texts stay texts, times included. A column of values of several
-    types is read as their texts, as of a DataFrame. A line has at most 64 MB. Raises DataError for other lines, by
-    number, and for columns that hold lists in some rows and texts in others.
+    A key that a row leaves out is missing there. Texts stay texts, even if they spell times. A column of values of
+    several types is read as texts. A line has at most 64 MB.
+
+    Raises:
+        DataError: A line is not a JSON object, or a column holds lists in some rows and texts in others.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +65,7 @@ class JsonLinesTable(Table):
         self.types = {key: kind for part in reversed(parts) for key, kind in part.types.items()} | self._types
 
     def _mixed(self, parts: Sequence[Part]) -> set[str]:
-        """Columns of several types that have texts."""
+        """Return the columns of several types that can be read as texts."""
         mixed = set()
         for column in self.columns:
             kinds = list({part.types[column] for part in parts if column in part.types})
@@ -92,7 +94,7 @@ class JsonLinesTable(Table):
                     whole, end, rest = left.rpartition(b"\n")
                     if not end and len(left) > MOST_ROW_BYTES:
                         raise DataError(
-                            f"{self._path} has a longer row than {MOST_ROW_BYTES >> 20} MB, which is the most: line "
+                            f"{self._path} has a row of more than {MOST_ROW_BYTES >> 20} MB, which is the limit: line "
                             f"{line}; shorten it, or write a row per line."
                         )
                     left = rest
@@ -105,7 +107,7 @@ class JsonLinesTable(Table):
             raise not_decoded(self._path, error) from None
         except (OSError, EOFError) as error:
             raise DataError(
-                f"{self._path} cannot be read: {' '.join(str(error).split())}; write it anew."
+                f"{self._path} cannot be read: {' '.join(str(error).split())}; write it again."
             ) from None
 
     def _columns(self, block: _Block) -> dict[str, ObjectColumn]:
@@ -132,7 +134,7 @@ class JsonLinesTable(Table):
 
 
 def json_table(path: Path) -> Table:
-    """A file with one array of objects, an object whose `rows` are one, or, all the same, an object per line."""
+    """Return the table of a JSON file: an array of objects, an object with such an array as `rows`, or JSON lines."""
     if path.stat().st_size == 0:
         raise no_rows(str(path))
     try:
@@ -144,12 +146,12 @@ def json_table(path: Path) -> Table:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not in UTF-8 ({error.reason}); convert it with iconv.") from None
     except (OSError, EOFError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON ({' '.join(str(error).split())}); write it anew.") from None
+        raise DataError(f"{path} is not JSON ({' '.join(str(error).split())}); write it again.") from None
     rows = found.get("rows") if isinstance(found, dict) else found
     if not isinstance(rows, list):
         raise DataError(
-            f"{path} holds a JSON {type(found).__name__} that is no array of rows; write it as pandas does with "
-            "orient='records', or a row per line."
+            f"{path} holds a JSON {type(found).__name__} that is not an array of rows; write it as pandas does with "
+            "orient='records', or write a row per line."
         )
     if not rows:
         raise no_rows(str(path))
@@ -162,7 +164,7 @@ def json_table(path: Path) -> Table:
 
 
 def _is_lines(first: bytes) -> bool:
-    """Whether a file's first line is a row of its own."""
+    """Return True if the first line of a file is a row."""
     try:
         row = json.loads(first.removeprefix(_MARK))
     except (ValueError, RecursionError):
@@ -173,7 +175,7 @@ def _is_lines(first: bytes) -> bool:
 def _no_object(place: str, line: bytes, reason: str) -> DataError:
     shown = line.strip()[:60].decode(errors="replace")
     return DataError(
-        f"{place} is no JSON object ({' '.join(reason.split())}): '{shown}'; write {{\"column\": value}}."
+        f"{place} is not a JSON object ({' '.join(reason.split())}): '{shown}'; write {{\"column\": value}}."
     )
 
 
@@ -183,11 +185,11 @@ def _object_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, ObjectColumn
 
 
 def _read_quickly(lines: bytes) -> pa.Table | None:
-    """The lines by Arrow's reader; None where it cannot read them, or not without a loss."""
+    """Return the lines as read by Arrow, or None if it cannot read them without a loss."""
     options = pa.json.ReadOptions(block_size=len(lines) + 1)
     try:
         table = pa.json.read_json(pa.BufferReader(lines), read_options=options)
-        # It takes texts for times, of which it then forgets how they were written.
+        # It reads some texts as times and loses their notation.
         texts = [field.with_type(_with_texts(field.type)) for field in table.schema if _has_times(field.type)]
         if texts:
             parse = pa.json.ParseOptions(explicit_schema=pa.schema(texts))
@@ -209,7 +211,7 @@ def _with_texts(kind: pa.DataType) -> pa.DataType:
 
 
 def _has_large_doubles(column: pa.ChunkedArray) -> bool:
-    """Whether numbers were read as doubles that do not hold every integer."""
+    """Return True if numbers were read as doubles so large that integers are not exact."""
     if is_list(column.type):
         return _has_large_doubles(pa.chunked_array([pc.list_flatten(column.combine_chunks())]))
     if not pa.types.is_floating(column.type):

@@ -1,4 +1,4 @@
-"""libsvm and libfm text (`label index:value index:value ...`) as a table."""
+"""Tables from libsvm and libfm text (`label index:value index:value ...`)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ LINE = re.compile(r"\s*[^\s:]+(\s+\d+:[^\s:]+)*\s*(#.*)?")
 _BLOCK_BYTES = 8 << 20
 _MOST_COLUMNS = 1000
 _CELLS = 1 << 23
-_NO_TEXT = "\x01"  # Arrow wants some delimiter; this one keeps a line whole
+_NO_TEXT = "\x01"  # Arrow needs a delimiter; this one keeps a line whole
 
 
 @dataclass(frozen=True)
 class _Entries:
-    """Parsed lines: `labels` [N], `counts` [N] entries per line, `indices` and `values` of all in order."""
+    """Parsed lines: `labels` `[N]`, entries per line `counts` `[N]`, and all `indices` and `values` in order."""
 
     labels: NDArray[np.float64]
     counts: NDArray[np.int64]
@@ -37,7 +37,7 @@ class _Entries:
 
 @dataclass
 class _Survey:
-    """What one pass over the lines learns: enough to choose the columns."""
+    """Statistics of one pass over the lines, from which the columns are chosen."""
 
     rows: int = 0
     entries: int | None = None  # per line, None where lines differ
@@ -72,17 +72,18 @@ class _Survey:
 
 
 class LibsvmTable(Table):
-    """One file of `label index:value ...` lines; blank lines and `# comments` are skipped.
+    """A file of `label index:value ...` lines; blank lines and `# comments` are skipped.
 
-    The column `label`, and then, chosen by a first pass over the file:
+    The first column is `label`. The others are chosen by a first pass over the file:
 
-    - every line has k entries, and at each of the k places either all values are 1 or the index is always
-      the same (one-hot data as libfm writes it): columns f0 .. f{k-1}, by place, holding the index
-      (categorical) where all values are 1, else the value;
-    - else, with at most 1000 different indices: columns i<index> with the value, 0 where a line lacks it;
-    - else, if all values are 1: one column `features` with the list of a line's indices.
+    - If every line has k entries, and at each of the k places either all values are 1 or the index is always the same
+      (one-hot data as libfm writes it), there are columns f0 .. f{k-1}, one per place. They hold the index
+      (categorical) where all values are 1, else the value.
+    - Else, with at most 1000 different indices, there are columns i<index> with the value, 0 where a line lacks it.
+    - Else, if all values are 1, there is one column `features` with the list of a line's indices.
 
-    Anything else is refused with a DataError, as are lines of another form (with their number).
+    Raises:
+        DataError: The file is none of these, or a line has another form (named by its number).
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,8 +106,8 @@ class LibsvmTable(Table):
         if survey.only_ones:
             return ["features"]
         raise DataError(
-            f"libsvm lines of different forms have at most {_MOST_COLUMNS} indices: {self._path} has more, "
-            "with values other than 1; write it as Parquet with one column per field."
+            f"{self._path} has libsvm lines of different forms, with more than {_MOST_COLUMNS} indices and values "
+            "other than 1; write it as Parquet with one column per field."
         )
 
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
@@ -149,10 +150,10 @@ class LibsvmTable(Table):
                 if text.split("#")[0].strip() and not _sound(text):
                     shown = text.strip()[:60]
                     return DataError(
-                        f"A libsvm line is 'label index:value ...' with numbers, each index once: line "
-                        f"{number} of {name} is '{shown}'; mend it, or name the file after what it holds."
+                        f"Line {number} of {name} is '{shown}', not 'label index:value ...' with numbers and each "
+                        "index once; correct it, or rename the file after its contents."
                     )
-        return DataError(f"{name} cannot be read: {' '.join(str(error).split())}; write it anew.")
+        return DataError(f"{name} cannot be read: {' '.join(str(error).split())}; write it again.")
 
 
 def _lines(path: Path) -> Iterator[pa.StringArray]:
@@ -173,10 +174,14 @@ def _lines(path: Path) -> Iterator[pa.StringArray]:
 
 
 def _parse(lines: pa.StringArray) -> _Entries:
-    """Raises ValueError or ArrowInvalid for lines of another form."""
+    """Return the entries of lines.
+
+    Raises:
+        ValueError: A line has another form; Arrow's ArrowInvalid is one, too.
+    """
     text = pc.replace_substring_regex(lines, "#.*$", "")
     tokens = pc.utf8_split_whitespace(pc.utf8_trim_whitespace(text))
-    # Splitting nothing gives one empty token.
+    # Splitting an empty text gives one empty token.
     tokens = tokens.filter(pc.not_equal(pc.list_element(tokens, 0), "")) if len(tokens) else tokens
     counts = pc.list_value_length(tokens).to_numpy().astype(np.int64)
     flat = pc.list_flatten(tokens)

@@ -1,4 +1,4 @@
-"""Which reader a source gets: by its Python type, its URL or its file ending."""
+"""The choice of a reader for a source, by its Python type, its URL or its file ending."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _KNOWN = (*_DELIMITED, *_EITHER, *_PARQUET, *_IPC, *_JSON_LINES, *_JSON, *_LIBSV
 
 @dataclass(frozen=True)
 class _TextOptions:
-    """What is said of delimited text, and the columns that it is expected to have."""
+    """Options of delimited text, and the columns that it is expected to have."""
 
     header: bool | None = None
     delimiter: str | None = None
     names: tuple[str, ...] = ()
 
     def refuse(self) -> None:
-        """Raise DataError where the source is no delimited text and something was said."""
+        """Raise DataError if an option of delimited text is set, as the source is not delimited text."""
         for name, value in (("header", self.header), ("delimiter", self.delimiter)):
             if value is not None:
                 raise DataError(
-                    f"A {name} belongs to CSV and TSV: found {name}={value!r} with another source; leave it out."
+                    f"{name}={value!r} is set, but the source is not CSV or TSV; leave it out."
                 )
 
 
@@ -63,19 +63,27 @@ def open_table(
     delimiter: str | None = None,
     names: Sequence[str] = (),
 ) -> Table:
-    """The table of a file, folder, glob, SQL query, or pandas, Polars or Arrow table.
+    """Return the table of a file, folder, glob, SQL query, or pandas, Polars or Arrow table.
 
-    `.csv .tsv .tab .data .txt` hold delimited text (`.txt` also libsvm lines, told by the first),
-    `.parquet .pq` Parquet, `.arrow .feather .ipc` Arrow's IPC format, `.jsonl .ndjson` a JSON object per line,
-    `.json` an array of them, `.libsvm .libfm .svm .svmlight` libsvm lines; text may be compressed
-    (`.gz .bz2 .zst .lz4`). `query` goes with a database URL; `header` and `delimiter` (a character or `tab`) with
-    delimited text, where None finds out, and where `names`, columns that the table is expected to have, tell a
-    header. Raises DataError where the source cannot be read, has no rows, or names a column twice.
+    The ending of a file tells its format: `.csv .tsv .tab .data .txt` is delimited text (`.txt` may also hold libsvm
+    lines, which the first line tells), `.parquet .pq` Parquet, `.arrow .feather .ipc` Arrow's IPC format,
+    `.jsonl .ndjson` a JSON object per line, `.json` an array of them, `.libsvm .libfm .svm .svmlight` libsvm lines.
+    Text may be compressed (`.gz .bz2 .zst .lz4`).
+
+    Args:
+        source: The path, glob or database URL, or the table in memory.
+        query: The SQL query of a database URL.
+        header: True if the first row of delimited text holds the names; None finds out.
+        delimiter: The character between cells of delimited text, or `tab`; None finds out.
+        names: Columns that the table is expected to have, by which a header is told.
+
+    Raises:
+        DataError: The source cannot be read, has no rows, or names a column twice.
     """
     options = _TextOptions(header, delimiter, tuple(names))
     if query is not None and not (isinstance(source, str) and is_database_url(source)):
         raise DataError(
-            "A query goes with a database URL: found one with another source; write sqlite:///clicks.db, "
+            "A query is given, but the source is not a database URL; write sqlite:///clicks.db or "
             "postgresql+psycopg://..., or leave the query out."
         )
     if isinstance(source, Table):
@@ -83,7 +91,7 @@ def open_table(
     if isinstance(source, str) and is_database_url(source):
         if query is None:
             raise DataError(
-                "A database URL comes with a query: found none; add query='SELECT * FROM ...' (--query)."
+                "The source is a database URL without a query; add query='SELECT * FROM ...' (--query)."
             )
         options.refuse()
         return _query_table(source, query)
@@ -92,15 +100,15 @@ def open_table(
     table = frame_table(source)
     if table is None:
         raise DataError(
-            "A table is a path, a database URL, or a pandas, Polars or Arrow table: found a "
-            f"{type(source).__name__}; convert it, as with pandas.DataFrame(...)."
+            f"The source is a {type(source).__name__}, not a path, a database URL, or a pandas, Polars or Arrow "
+            "table; convert it, as with pandas.DataFrame(...)."
         )
     options.refuse()
     return table
 
 
 def is_delimited(source: Source) -> bool:
-    """Whether some file of the source has an ending of delimited text."""
+    """Return True if any file of the source has an ending of delimited text."""
     if not isinstance(source, (str, os.PathLike)) or is_database_url(str(source)):
         return False
     path = Path(source).expanduser()
@@ -118,10 +126,12 @@ def column_names(
     delimiter: str | None = None,
     names: Sequence[str] = (),
 ) -> ColumnNames | None:
-    """The columns of a table on disk at a glance; None where finding them takes more: SQL, libsvm, JSON, several files.
+    """Return the columns of a table on disk, or None if that takes long (SQL, libsvm, JSON, several files).
 
-    Costs milliseconds and imports little; the options are those of `open_table`. Raises DataError as `open_table`
-    does, where a glance tells that.
+    This takes milliseconds and imports little. The options are those of `open_table`.
+
+    Raises:
+        DataError: As in `open_table`, for faults that are found this quickly.
     """
     if is_database_url(source):
         if query is None:
@@ -147,7 +157,7 @@ def column_names(
 
 
 def _folder_columns(path: Path) -> ColumnNames | None:
-    """Those of the first file and the names of partitions; None where not all files are Parquet."""
+    """Return the columns of the first file and the partitions, or None unless all files are Parquet."""
     files = _table_files(path)
     if not all(_ending(file) in _PARQUET for file in files):
         return None
@@ -157,7 +167,7 @@ def _folder_columns(path: Path) -> ColumnNames | None:
 
 
 def _query_table(url: str, query: str) -> Table:
-    # SQLAlchemy belongs to the extra 'search'; files and frames are read without it.
+    # SQLAlchemy is part of the extra 'search'; files and frames are read without it.
     with extras_named():
         from autofi.readers.sql import SqlTable
     return SqlTable(url, query)
@@ -173,21 +183,20 @@ def _open_path(path: Path, options: _TextOptions) -> Table:
         files = [file for file in files if file.is_file()]
         if not files:
             raise DataError(
-                f"A glob matches at least one file: '{path}' matches none; quote it in the shell."
+                f"The glob '{path}' matches no file; correct it, and quote it in the shell."
             )
         return _open_files(files, options, name=str(path))
     raise _missing(path)
 
 
 def _table_files(path: Path) -> list[Path]:
-    """The files of a folder that is a table, in order."""
+    """Return the files of a folder that is a table, in order."""
     inside = (file for file in path.rglob("*") if file.is_file())
     files = sorted(file for file in inside if not _hidden(file.relative_to(path)))
     files = [file for file in files if _ending(file) in _KNOWN]
     if not files:
         raise DataError(
-            f"A folder that is a table holds files: {path} has none ending in {', '.join(_KNOWN)}; "
-            "name another, or a file."
+            f"The folder {path} has no file ending in {', '.join(_KNOWN)}; name another folder, or a file."
         )
     return files
 
@@ -205,7 +214,7 @@ def _open_files(files: list[Path], options: _TextOptions, *, name: str) -> Table
         options.refuse()
         return ParquetTable(files, name=name, names=options.names)
     first = _open_file(files[0], options)
-    # What the first names, the others name as well.
+    # The other files are expected to have the columns of the first.
     alike = replace(options, names=options.names or first.columns)
     tables = [first, *(_open_file(file, alike) for file in files[1:])]
     return ChainedTable(tables, name=name, names=options.names)
@@ -227,19 +236,18 @@ def _open_file(path: Path, options: _TextOptions) -> Table:
     if ending in (*_LIBSVM, *_EITHER):
         return LibsvmTable(path)
     raise DataError(
-        f"A file's ending says what it holds: '{path}' ends in '{ending}'; rename it to one of "
-        f"{', '.join(_KNOWN)}."
+        f"'{path}' ends in '{ending}', which tells no known format; rename it to one of {', '.join(_KNOWN)}."
     )
 
 
 def _ending(path: Path) -> str:
-    """The file's ending in lower case, looking through that of a compression."""
+    """Return the file's ending in lower case, without that of a compression."""
     suffix = path.suffix.lower()
     return Path(path.stem).suffix.lower() if suffix in _COMPRESSED else suffix
 
 
 def _hidden(relative: Path) -> bool:
-    """As _SUCCESS and .crc files, which Spark leaves beside its parts."""
+    """Return True for names like those of the _SUCCESS and .crc files that Spark leaves beside its parts."""
     return any(part.startswith(("_", ".")) for part in relative.parts)
 
 
@@ -253,7 +261,7 @@ def _has_libsvm_lines(path: Path) -> bool:
 def _missing(path: Path) -> DataError:
     folder = path.parent
     if not folder.is_dir():
-        return DataError(f"A table's file exists: '{path}' does not, nor does its folder; check the path.")
+        return DataError(f"There is no file '{path}', and no folder '{folder}'; check the path.")
     close = difflib.get_close_matches(path.name, [file.name for file in folder.iterdir()], n=1)
     hint = f"did you mean '{folder / close[0]}'?" if close else "check the path."
-    return DataError(f"A table's file exists: '{path}' does not; {hint}")
+    return DataError(f"There is no file '{path}'; {hint}")

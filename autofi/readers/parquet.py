@@ -1,4 +1,4 @@
-"""Parquet files as one table with the types they have."""
+"""Tables from Parquet files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from autofi.readers.unify_schemas import Part, cast_batch, common_columns, commo
 
 
 class ParquetTable(Table):
-    """A Parquet file, a folder of them (also with hive partitions, `day=1/part.parquet`), or several files.
+    """A Parquet file, several of them, or a folder, also with hive partitions (`day=1/part.parquet`).
 
-    `root` is the folder under which the names of sub-folders are partitions. The rows come in the order of `paths`;
-    columns are found by name. Raises DataError where a file lacks a column of another (any, or one of `names` where
-    those are the ones to be read), and where types mean different things: see `parts.common_types`.
+    Args:
+        paths: The files, in the order of their rows; columns are matched by name.
+        name: The name of the whole, for messages.
+        root: The folder under which the names of sub-folders are partitions.
+        names: The columns that will be read; empty means all.
+
+    Raises:
+        DataError: A file lacks a column of another, or their types mean different things (see `common_types`).
     """
 
     def __init__(
@@ -33,7 +38,7 @@ class ParquetTable(Table):
         ]
         held = common_columns(parts, names)
         self._types = common_types(parts, held, names)
-        # Partitions are no columns of any file.
+        # Partitions are not columns of any file.
         partitions = [field for field in self._dataset.schema if field.name not in schemas[0].names]
         self._partitions = {field.name: field.type for field in partitions}
         self._alike = all(part.types == parts[0].types for part in parts)
@@ -47,18 +52,18 @@ class ParquetTable(Table):
             for batch in self._batches(columns):
                 yield batch_to_plain_types(cast_batch(batch, self._types))
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{self.name} cannot be read: {_one_line(error)}; write it anew.") from None
+            raise DataError(f"{self.name} cannot be read: {_one_line(error)}; write it again.") from None
 
     def _batches(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        # Every batch brings the whole dictionary of its text columns, so that few large ones are quicker.
-        # Arrow reads ahead 16 batches of 4 files unless told; two are enough to keep decoding busy.
+        # Every batch has the whole dictionary of its text columns, so that few large batches are faster.
+        # By default Arrow reads ahead 16 batches of 4 files; two are enough to keep decoding busy.
         wanted = list(columns)
         if self._alike:
             yield from self._dataset.to_batches(
                 columns=wanted, batch_size=LARGE_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
             )
             return
-        # Each file by the types it has: the dataset's would be those of the first.
+        # Each file is read with its own types; the dataset has those of the first file.
         for fragment in self._dataset.get_fragments():
             own = fragment.physical_schema
             partitions = self._partitions
@@ -72,11 +77,11 @@ class ParquetTable(Table):
 def _dataset(
     paths: Sequence[Path], schemas: Sequence[pa.Schema], name: str, root: Path | None
 ) -> pa.dataset.Dataset:
-    # It imports pandas, which takes a second: names of columns are read without.
+    # This imports pandas, which takes a second; reading only the names of columns does not need it.
     from pyarrow.dataset import ParquetFileFormat, ParquetReadOptions, dataset
 
     try:
-        # Text is stored as codes of a dictionary: read as that, each distinct text is looked at once.
+        # Text is stored as codes of a dictionary, and read as such, so that each distinct text is processed once.
         texts = {field.name for schema in schemas for field in schema if pa.types.is_string(field.type)}
         options = ParquetReadOptions(dictionary_columns=texts)
         return dataset(
@@ -86,19 +91,22 @@ def _dataset(
             partition_base_dir=str(root) if root is not None else None,
         )
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{name} cannot be read as Parquet: {_one_line(error)}; write it anew.") from None
+        raise DataError(f"{name} cannot be read as Parquet: {_one_line(error)}; write it again.") from None
 
 
 def parquet_schema(path: Path) -> pa.Schema:
-    """The columns of one file; raises DataError for one that holds no Parquet or no bytes, or names a column twice."""
+    """Return the columns of one file.
+
+    Raises:
+        DataError: The file is empty or not Parquet, or names a column twice.
+    """
     if path.stat().st_size == 0:
         raise no_rows(str(path))
     try:
         schema = pa.parquet.ParquetFile(path).schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"A file ending in {path.suffix} holds Parquet: {path} does not ({_one_line(error)}); "
-            "rename it after what it holds."
+            f"{path} is not Parquet, as its ending says ({_one_line(error)}); rename it after its contents."
         ) from None
     check_distinct(schema.names, str(path))
     return schema

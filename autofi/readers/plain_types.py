@@ -1,4 +1,4 @@
-"""Arrow columns of any type as the plain types that are read: text, numbers, booleans, times and lists of them."""
+"""Conversion of Arrow columns to the plain types that are read: text, numbers, booleans, times, lists of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autofi.values.arrow_values import is_list
 
 
 def is_plain(kind: pa.DataType) -> bool:
-    """Whether `to_plain_types` leaves columns of this type as they are."""
+    """Return True if `to_plain_types` leaves columns of this type unchanged."""
     if isinstance(kind, pa.BaseExtensionType) or pa.types.is_run_end_encoded(kind):
         return False
     if pa.types.is_dictionary(kind):
@@ -24,9 +24,9 @@ def is_plain(kind: pa.DataType) -> bool:
 
 
 def to_plain_types(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """The same values without views, run ends, extensions and dictionaries of other than text.
+    """Return the values without views, run ends, extensions, and dictionaries of anything but text.
 
-    UUIDs become text. Nested types (structs, maps, unions) stay as they are: nothing reads them.
+    UUIDs become text. Nested types (structs, maps, unions) stay unchanged, as they are never read.
     """
     if is_plain(column.type):
         return column
@@ -41,7 +41,7 @@ def to_plain_types(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedA
     if isinstance(kind, pa.BaseExtensionType):
         return to_plain_types(column.storage)
     if pa.types.is_run_end_encoded(kind):
-        # Arrow's own decoding knows values of few types only.
+        # Arrow can decode values of only a few types.
         rows = column.offset + np.arange(len(column))
         return to_plain_types(column.values).take(
             pa.array(np.searchsorted(column.run_ends.to_numpy(), rows, side="right"))
@@ -54,7 +54,7 @@ def to_plain_types(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedA
 
 
 def batch_to_plain_types(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with `to_plain_types` columns."""
+    """Return the batch with its columns converted by `to_plain_types`."""
     if all(map(is_plain, batch.schema.types)):
         return batch
     return pa.RecordBatch.from_arrays(
@@ -81,9 +81,9 @@ def _plain_lists(column: pa.Array) -> pa.Array:
 
 
 def _uuid_texts(column: Any) -> pa.Array:
-    """The bytes in hexadecimal, with the hyphens of a UUID."""
+    """Return the bytes in hexadecimal, with the hyphens of a UUID."""
     whole = pc.fill_null(column, pa.scalar(bytes(16), column.type))
-    # Taking compacts: the buffer holds just these rows.
+    # After `take`, the buffer holds just these rows.
     raw = whole.take(pa.array(np.arange(len(whole)))).buffers()[1]
     digits = np.frombuffer(bytes(raw)[: 16 * len(whole)].hex().encode(), dtype="S32").astype("U32")
     texts = pa.array(digits, pa.string())

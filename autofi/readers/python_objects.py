@@ -16,7 +16,7 @@ import pyarrow as pa
 from autofi.readers.plain_types import to_plain_types
 from autofi.values.arrow_values import UnreadableValueError, canonical_strings
 
-#: By type, subclasses before their bases.
+#: Families of types that Arrow can hold in one column; subclasses come before their bases.
 _FAMILIES: dict[type, str] = {
     bool: "boolean",
     np.bool_: "boolean",
@@ -35,14 +35,20 @@ _FAMILIES: dict[type, str] = {
     frozenset: "set",
 }
 _LISTS = (list, tuple, set, frozenset, np.ndarray)
-#: Types of pandas by name, for it need not be there: their texts are what it writes to a CSV file.
+#: Types of pandas, by name, as pandas need not be installed. Their texts are those in a CSV file of pandas.
 _WRITTEN = ("Period", "Interval")
 _MISSING = ("NAType", "NaTType", "NoneType")
 
 
 @dataclass(frozen=True)
 class ObjectColumn:
-    """An Arrow column; how it is read, where that is not plain; or why it is not read at all."""
+    """An Arrow column made of Python objects.
+
+    Attributes:
+        array: The values.
+        remark: A remark for the user about an unusual reading of the values.
+        unread: The reason why the column is not read at all.
+    """
 
     array: pa.Array
     remark: str | None = None
@@ -50,20 +56,20 @@ class ObjectColumn:
 
 
 def object_column(values: Sequence[Any]) -> ObjectColumn:
-    """Objects of one type as Arrow has it; of several types as the text of each; sets and tuples as lists.
+    """Return objects as an Arrow column: of one type as that type, of several types as texts, sets as lists.
 
-    None, NaN, NaT and NA are missing. A column of anything else is not read, which its type, a struct, tells
-    whoever reads it all the same.
+    None, NaN, NaT and NA are missing. A column of any other objects is not read; its type, a struct, shows that to any
+    reader.
     """
     families = _families(values)
     if "set" in families:
-        # Sets have another order in every process.
+        # The order of a set differs between processes.
         values = [_ordered(value) if isinstance(value, (set, frozenset)) else value for value in values]
         families = families - {"set"} | {"list"}
     if families == {"date", "datetime"}:
         values = [_midnight(value) if _family(value) == "date" else value for value in values]
         families = {"datetime"}
-    # Of several, Arrow would make one silently: a date of a time, a list of a text's characters.
+    # Arrow would silently convert one family to another: a time to a date, a text to a list of its characters.
     if len(families) < 2 and not families & set(_WRITTEN):
         try:
             array = pa.array(values, from_pandas=True)
@@ -76,13 +82,13 @@ def object_column(values: Sequence[Any]) -> ObjectColumn:
 
 
 def unread_column(rows: int, kind: str) -> ObjectColumn:
-    """A column of a type that nothing reads."""
+    """Return a column of a type that is never read."""
     array = pa.nulls(rows, pa.struct([pa.field(kind, pa.null())]))
     return ObjectColumn(array, unread=f"values of type {kind} are not read")
 
 
 def _families(values: Sequence[Any]) -> set[str]:
-    """Those of all values; looking at each of them only where their types leave it open."""
+    """Return the families of all values; single values are inspected only if their types leave it open."""
     types = set(map(type, values))
     open_ = {kind for kind in types if issubclass(kind, (float, dt.datetime))}
     families = {_family_of(kind) for kind in types - open_ if kind.__name__ not in _MISSING}
@@ -92,7 +98,7 @@ def _families(values: Sequence[Any]) -> set[str]:
 
 
 def _family(value: Any) -> str | None:
-    """What Arrow makes one type of without a loss; None for a missing value."""
+    """Return the family of a value, whose members Arrow can hold without a loss; None for a missing value."""
     if _is_missing(value):
         return None
     found = _family_of(type(value))
@@ -129,7 +135,7 @@ def _list_column(values: Sequence[Any]) -> ObjectColumn:
 
 
 def _text_column(values: Sequence[Any]) -> ObjectColumn:
-    """Each value by its canonical text, the values of one type at a time."""
+    """Return the column of the canonical texts of values of several types."""
     places: dict[tuple[type, str], list[int]] = {}
     for place, value in enumerate(values):
         family = _family(value)
@@ -149,7 +155,7 @@ def _text_column(values: Sequence[Any]) -> ObjectColumn:
 
 
 def _texts(kind: type, values: list[Any]) -> list[str | None] | None:
-    """The text of values of one type; None where they have none that means the same elsewhere."""
+    """Return the texts of values of one type, or None if they have no text that means the same elsewhere."""
     if issubclass(kind, str):
         return list(map(str, values))
     if kind.__name__ not in _WRITTEN and not issubclass(kind, _LISTS):

@@ -1,4 +1,4 @@
-"""The rows of an SQL query as a table."""
+"""Tables from SQL queries."""
 
 from __future__ import annotations
 
@@ -18,18 +18,26 @@ from autofi.readers.table import BATCH_ROWS, Table, check_distinct, no_rows
 
 
 def check_url(url: str) -> None:
-    """Raise DataError or MissingDependencyError for a URL that names no database; nothing is asked of it."""
+    """Check a database URL without connecting to the database.
+
+    Raises:
+        DataError: The URL names no database.
+        MissingDependencyError: The driver of the database is not installed.
+    """
     engine, _ = _engine(url)
     engine.dispose()
 
 
 class SqlTable(Table):
-    """The rows of one query, which runs once, when this is built, and streams with a server-side cursor.
+    """The rows of a query, which runs once, when the table is built, and streams with a server-side cursor.
 
-    A database need not return the same order twice (PostgreSQL joins a scan under way), so the rows are kept
-    in a temporary file until the table is let go. Types follow the values; a column may change its type
-    between batches, as from integer to float, which reading through `columns.py` levels out.
-    Raises DataError for a URL or query that does not work, MissingDependencyError without the driver.
+    A database need not return the rows in the same order twice (PostgreSQL joins a running scan), so they are kept in a
+    temporary file as long as the table lives. Types follow the values. A column may change its type between batches, as
+    from integer to float; reading through `autofi.values.arrow_values` makes them equal.
+
+    Raises:
+        DataError: The URL or the query does not work.
+        MissingDependencyError: The driver of the database is not installed.
     """
 
     def __init__(self, url: str, query: str) -> None:
@@ -38,12 +46,12 @@ class SqlTable(Table):
         self._finalizer = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         spool = _Spool(folder)
         try:
-            # The query is the user's own text: no_parameters keeps the driver from reading % and : in it.
+            # `no_parameters` keeps the driver from interpreting % and : in the user's query.
             options = {"stream_results": True, "max_row_buffer": BATCH_ROWS, "no_parameters": True}
             with engine.connect().execution_options(**options) as connection:
                 result = connection.exec_driver_sql(query)
                 if not result.returns_rows:
-                    raise DataError(f"A query returns rows: the one on {name} does not; write a SELECT.")
+                    raise DataError(f"The query on {name} returns no rows; write a SELECT.")
                 columns = [str(column) for column in result.keys()]  # noqa: SIM118 (not a mapping)
                 check_distinct(columns, f"the query on {name}", way_out="rename one with AS")
                 for rows in result.partitions(BATCH_ROWS):
@@ -94,7 +102,7 @@ class _Spool:
 
 
 def _array(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
-    """With the type of the rows before where that holds the values, else their own, else as text."""
+    """Return the values with type `kind`, that of the rows before, if it fits, else with their own type, else as text."""
     for wanted in (kind, None):
         if wanted is None or not pa.types.is_null(wanted):
             try:
@@ -117,30 +125,34 @@ def _engine(url: str) -> tuple[sa.Engine, str]:
     except NoSuchModuleError:
         dialect = url.split("://")[0]
         raise DataError(
-            f"A database URL starts with a dialect: '{dialect}' is none; write sqlite:///, "
-            "postgresql+psycopg:// or mysql+pymysql://."
+            f"'{dialect}' is not a dialect of database URLs; write sqlite:///, postgresql+psycopg:// or "
+            "mysql+pymysql://."
         ) from None
     except SQLAlchemyError as error:
-        raise DataError(f"A database URL is dialect://user:password@host/name: {_one_line(error)}.") from None
+        raise DataError(
+            f"The database URL cannot be read ({_one_line(error)}); write dialect://user:password@host/name."
+        ) from None
     except ModuleNotFoundError as error:
         way_out = "pip install 'autofi[postgres]' or 'autofi[mysql]'"
         if error.name == "MySQLdb":
             way_out = "pip install 'autofi[mysql]' and write mysql+pymysql://"
-        raise MissingDependencyError(f"Reading {name} needs the driver {error.name}: {way_out}.") from None
+        raise MissingDependencyError(
+            f"The driver {error.name}, which {name} needs, is not installed: {way_out}."
+        ) from None
 
 
 def _check_sqlite_file(url: sa.URL, name: str) -> None:
-    """SQLite would create the file and then miss the table in it."""
+    """Raise DataError if the file does not exist: SQLite would create an empty one."""
     path = url.database
     if url.get_backend_name() != "sqlite" or path in (None, "", ":memory:") or str(path).startswith("file:"):
         return
     if not Path(str(path)).is_file():
-        raise DataError(f"A database to read exists: {name} is not there; mind that sqlite:/// is relative.")
+        raise DataError(f"There is no database {name}; note that a path after sqlite:/// is relative.")
 
 
 def _refusal(name: str, error: SQLAlchemyError) -> DataError:
     cause = getattr(error, "orig", None) or error
-    return DataError(f"A query runs on its database: on {name} it failed with: {_one_line(cause)}.")
+    return DataError(f"The query on {name} failed: {_one_line(cause)}.")
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What every kind of table offers its readers."""
+"""The base class of tables."""
 
 from __future__ import annotations
 
@@ -13,36 +13,44 @@ import pyarrow as pa
 
 from autofi.errors import DataError, listed, nearest, short
 
-#: Rows of a batch, and of one that is worth the fixed cost of every column and batch (a dictionary, a look-up).
+#: Rows of a batch, and of a large one where every batch and column has a fixed cost (a dictionary, a look-up).
 BATCH_ROWS = 1 << 16
 LARGE_BATCH_ROWS = 1 << 18
-# Names with tabs and line ends are read: spreadsheets have them.
+# Tabs and line ends are allowed in names, as spreadsheets have them.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """What errors call a table, and its columns."""
+    """The columns of a table, and its name in messages."""
 
     name: str
     columns: tuple[str, ...]
 
 
 class Table(ABC):
-    """Named columns over rows that can be streamed any number of times, in the same order each time.
+    """Named columns of rows that can be streamed any number of times, in the same order each time.
 
-    `name` is what errors call the table. `left_out` are columns that are no fields unless someone names them, as an
-    index, each with the reason; `remarks` say how columns are read that are; `notes` what was guessed of the table.
+    Attributes:
+        name: Name of the table in messages.
+        columns: Names of the columns.
+        left_out: Columns that are not fields unless the user names them, such as an index, each with the reason.
+        remarks: Remarks about an unusual reading of columns.
+        notes: Remarks about guesses, such as that of a header.
+        types: Arrow's types by column, if the source has types.
     """
 
     left_out: Mapping[str, str] = MappingProxyType({})
     remarks: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
-    #: Arrow's types by column, where the source has types.
     types: Mapping[str, pa.DataType] = MappingProxyType({})
 
     def __init__(self, name: str, columns: Sequence[str]) -> None:
-        """Raises DataError where a column is named twice, or by what is no text."""
+        """Set name and columns.
+
+        Raises:
+            DataError: A name comes twice, or is not printable text.
+        """
         self.name = name
         self.columns = tuple(columns)
         check_distinct(self.columns, name)
@@ -50,9 +58,10 @@ class Table(ABC):
     def batches(
         self, columns: Sequence[str] | None = None, *, most: int = BATCH_ROWS
     ) -> Iterator[pa.RecordBatch]:
-        """The rows of `columns` (all unless given), in the order asked for, at most `most` at a time.
+        """Yield the rows of `columns` (all by default), in the order of `columns`, at most `most` at a time.
 
-        Raises DataError for a column the table lacks, and where the source turns out to be damaged.
+        Raises:
+            DataError: The table lacks a column, or the source is damaged.
         """
         wanted = self.columns if columns is None else tuple(columns)
         check_distinct(wanted, self.name)
@@ -69,26 +78,29 @@ class Table(ABC):
 
     @abstractmethod
     def _read(self, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        """All rows of `columns`, in that order, in batches of any size that memory can bear."""
+        """Yield all rows of `columns`, in that order, in batches of any size that fits in memory."""
 
 
 def check_distinct(columns: Sequence[str], name: str, *, way_out: str = "rename one") -> None:
-    """Raises DataError where a column is named twice, or by what databases, runtimes and terminals cannot take."""
+    """Check the names of a table's columns.
+
+    Raises:
+        DataError: A name comes twice, or has characters that databases, runtimes and terminals cannot handle.
+    """
     for place, column in enumerate(columns, start=1):
         if _NO_TEXT.search(column):
             raise DataError(
-                f"A column's name is text without control characters and halves of surrogate pairs: column {place} of "
-                f"{name} is called {short(ascii(column))}; {way_out}."
+                f"Column {place} of {name} is called {short(ascii(column))}, with a control character or half of a "
+                f"surrogate pair; {way_out}."
             )
     for column, count in Counter(columns).items():
         if count > 1:
             places = listed([str(i + 1) for i, other in enumerate(columns) if other == column])
             raise DataError(
-                f"A column has a name of its own: {name} names '{short(column)}' {count} times "
-                f"(columns {places}); {way_out}."
+                f"{name} names the column '{short(column)}' {count} times (columns {places}); {way_out}."
             )
 
 
 def no_rows(name: str) -> DataError:
-    """The refusal of a table without rows."""
-    return DataError(f"A table has at least one row: {name} has none; check how it was written.")
+    """Return the error for a table without rows."""
+    return DataError(f"{name} has no rows; check how it was written.")

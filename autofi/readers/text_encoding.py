@@ -1,4 +1,4 @@
-"""Files of text as UTF-8, however they are compressed and encoded."""
+"""Text files as UTF-8, whatever their compression and encoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from autofi.errors import DataError
 
-#: Of one row. Arrow reads text by blocks, into each of which a row must fit.
+#: Most bytes of a row. Arrow reads text in blocks, and a row must fit into one.
 MOST_ROW_BYTES = 64 << 20
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -22,7 +22,7 @@ _BYTE_ORDER_MARKS = {
 
 
 def open_text(path: Path) -> IO[bytes]:
-    """The file's text in UTF-8, decompressed where its name says so (.gz, .bz2, .zst, .lz4)."""
+    """Open the file's text as UTF-8, decompressed if its name says so (.gz, .bz2, .zst, .lz4)."""
     file = io.BufferedReader(pa.input_stream(str(path), compression="detect"), buffer_size=1 << 20)
     start = file.peek(4)[:4]
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
@@ -34,7 +34,7 @@ def open_text(path: Path) -> IO[bytes]:
 
 
 def not_decoded(path: Path, error: UnicodeDecodeError) -> DataError:
-    """The refusal of text that is not what its byte order mark says."""
+    """Return the error for text that is not in the encoding of its byte order mark."""
     encoding = error.encoding.upper()
     return DataError(
         f"{path} begins with the byte order mark of {encoding} and is not {encoding} ({error.reason}); convert it to "

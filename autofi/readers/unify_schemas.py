@@ -1,4 +1,4 @@
-"""Parts of one table whose writers chose other types or orders of columns."""
+"""Common columns and types of the parts of one table, which may differ in the types and the order of columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autofi.values.arrow_values import is_list, is_text
 
 @dataclass(frozen=True)
 class Part:
-    """A part's name, columns, and Arrow types by column; a column without one is text of any meaning."""
+    """A part of a table: its name, its columns, and Arrow types by column; a column without a type is untyped text."""
 
     name: str
     columns: tuple[str, ...]
@@ -21,9 +21,10 @@ class Part:
 
 
 def common_columns(parts: Sequence[Part], names: Sequence[str]) -> tuple[str, ...]:
-    """The columns that every part has, in the order of the first.
+    """Return the columns that every part has, in the order of the first part.
 
-    Raises DataError where a part lacks a column of another: any, or one of `names` where there are some.
+    Raises:
+        DataError: A part lacks a column of another; if there are `names`, only these columns matter.
     """
     holder: dict[str, str] = {}
     for part in parts:
@@ -36,7 +37,7 @@ def common_columns(parts: Sequence[Part], names: Sequence[str]) -> tuple[str, ..
             if column not in owned[part.name]:
                 raise DataError(
                     f"Column '{column}' is missing in {part.name}, a part of the same table as {other}, which has "
-                    "it; write it there as well, or read the parts apart."
+                    "it; write it there as well, or read the parts as separate tables."
                 )
     shared = set.intersection(*owned.values())
     return tuple(column for column in parts[0].columns if column in shared)
@@ -45,11 +46,13 @@ def common_columns(parts: Sequence[Part], names: Sequence[str]) -> tuple[str, ..
 def common_types(
     parts: Sequence[Part], columns: Sequence[str], names: Sequence[str]
 ) -> dict[str, pa.DataType]:
-    """The type to which a column's parts are cast, where that changes no value: of no values, and of integers.
+    """Return the types to which columns are cast, where that changes no value: columns of integers or without values.
 
-    The others keep theirs, and are levelled out by value: double beside int64, of which Arrow's common type would
-    lose digits, decimals of several scales, times of several units, texts with and without a dictionary. Raises
-    DataError where two parts have types that mean different things, in any column or in `names` where there are some.
+    Other columns keep the type of each part, and are made equal value by value: double beside int64 (whose common type
+    in Arrow would lose digits), decimals of several scales, times of several units, texts with and without a dictionary.
+
+    Raises:
+        DataError: The types of two parts mean different things; if there are `names`, only these columns matter.
     """
     found = {}
     for column in columns if not names else set(columns).intersection(names):
@@ -62,7 +65,7 @@ def common_types(
             if not fit(first[0], kind):
                 raise DataError(
                     f"Column '{column}' is {first[0]} in {first[1]} and {kind} in {name}, which mean different things; "
-                    "write one of the files anew with the type of the other."
+                    "write one of the files again with the type of the other."
                 )
         valued = [kind for kind in kinds if not pa.types.is_null(kind)]
         if all(map(pa.types.is_integer, valued)):
@@ -73,7 +76,7 @@ def common_types(
 
 
 def cast_batch(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
-    """The batch with columns of those types, where they hold nothing or integers."""
+    """Return the batch with its columns of integers, or without values, cast to the given types."""
     arrays = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         wanted = types.get(name)
@@ -86,7 +89,7 @@ def cast_batch(batch: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.Re
 
 
 def fit(first: pa.DataType, other: pa.DataType) -> bool:
-    """Whether values of both types may stand in one column."""
+    """Return True if values of both types may stand in one column."""
     if pa.types.is_null(first) or pa.types.is_null(other) or first == other:
         return True
     if is_list(first) and is_list(other):
@@ -112,7 +115,7 @@ def _family(kind: pa.DataType) -> str:
 
 
 def _integer(kinds: Sequence[pa.DataType]) -> pa.DataType | None:
-    """The smallest type that holds the integers of all; None where there is none."""
+    """Return the smallest type that holds the integers of all types, or None if there is none."""
     signed = [kind for kind in kinds if pa.types.is_signed_integer(kind)]
     if not signed:
         return max(kinds, key=lambda kind: kind.bit_width)

@@ -1,4 +1,4 @@
-"""Texts that name a database."""
+"""Recognition of database URLs."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+_]*://")
 
 
 def is_database_url(source: str) -> bool:
-    """Whether the text has the form of an SQLAlchemy URL."""
+    """Return True if the text has the form of an SQLAlchemy URL."""
     return _URL.match(source) is not None

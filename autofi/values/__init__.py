@@ -1,1 +1,1 @@
-"""Types of values, and how a column of any type is read as one of them."""
+"""Types of values, and the reading of columns of any Arrow type as one of them."""

@@ -1,8 +1,8 @@
-"""Raw columns as texts, numbers and tokens: the same ones whatever file, type or moment the values come from.
+"""Raw columns as canonical texts, numbers and tokens, which do not depend on the file, type or time of the values.
 
-Fitting and predicting both read columns through these functions only, so an id that is an integer in a
-Parquet file, text in a CSV file and a float in a DataFrame (because the column had gaps) is one value. How a column
-is read is decided once, over all of its values: see `autofi.values.value_types`.
+Fitting and predicting read columns only through these functions. So an id that is an integer in a Parquet file, text in
+a CSV file and a float in a DataFrame (because the column had gaps) is one value. The reading of a column is decided
+once, over all of its values: see `autofi.values.value_types`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from autofi.values.value_types import AS_WRITTEN, Reading, ValueType
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
 
-# Joins a list's values in its canonical text, and splits a text met where lists were fitted.
+# Joins the values of a list in its canonical text, and splits a text where lists were fitted.
 LIST_SEPARATOR = "|"
 _REASONS: dict[ValueType | None, str] = {
     ValueType.TIME: "a number or an ISO 8601 date or time",
@@ -39,9 +39,9 @@ _LAST_SECOND = 253_402_300_800.0  # the year 10000, beyond which times have no t
 
 
 class UnreadableValueError(ValueError):
-    """A value that cannot be read as asked; `position` counts from 0 in the column given.
+    """A value that cannot be read as its column's type; `position` counts from 0 in the column.
 
-    Callers know the table, the column and the rows before it and raise the `DataError` that names them.
+    Callers know the table, the column and the rows before it, and raise a `DataError` that names them.
     """
 
     def __init__(self, value: Any, position: int, reason: str) -> None:
@@ -52,14 +52,16 @@ class UnreadableValueError(ValueError):
 
 
 def canonical_strings(column: Column, reading: Reading = AS_WRITTEN) -> pa.StringArray:
-    """The text that stands for each value; missing values are null.
+    """Return the canonical text of each value; missing values are null.
 
-    Missing: null, NaN, the empty text, an empty list, and the marks of missing values of the reading. Text stays as it
-    is, spaces and leading zeros included. Integers are decimal; floats that are whole numbers have no ".0"; decimals
-    have no trailing zeros; times are ISO 8601 (in UTC) without a fraction of zeros; lists are their values' texts
-    joined by "|". Booleans are "1" and "0" in columns of numbers, else "true" and "false"; texts in columns of numbers
-    or times are what they would be as such. Raises UnreadableValueError for bytes that are not UTF-8, and for nested
-    columns.
+    Missing values are null, NaN, the empty text, an empty list, and the reading's marks of missing values. Text stays
+    unchanged, including spaces and leading zeros. Integers are decimal, floats that are whole numbers have no ".0",
+    decimals have no trailing zeros, times are ISO 8601 (in UTC) without a fraction of zeros, and lists are the texts of
+    their values joined by "|". Booleans are "1" and "0" in columns of numbers, else "true" and "false". Texts in
+    columns of numbers or times are read as numbers or times first.
+
+    Raises:
+        UnreadableValueError: A value is of bytes that are not UTF-8, or the column is nested.
     """
     array = _one_array(column)
     kind = array.type
@@ -74,7 +76,7 @@ def canonical_strings(column: Column, reading: Reading = AS_WRITTEN) -> pa.Strin
 
 
 def canonical_codes(column: Column, reading: Reading = AS_WRITTEN) -> pa.DictionaryArray:
-    """`canonical_strings` as codes of a dictionary, each distinct text written once; missing values are null.
+    """Return `canonical_strings` as codes of a dictionary, so that distinct values are read once; missing is null.
 
     Two entries of the dictionary may have the same text, and entries may be null or unused.
     """
@@ -89,11 +91,18 @@ def canonical_codes(column: Column, reading: Reading = AS_WRITTEN) -> pa.Diction
 
 
 def as_numbers(column: Column, reading: Reading = AS_WRITTEN, *, strict: bool = True) -> NDArray[np.float64]:
-    """Each value as a float64; missing values are NaN. Infinite values are returned as they are.
+    """Return each value as a float64; missing values are NaN, and infinite values stay.
 
-    Text is parsed as a number (spaces around it are allowed), in a column of times or durations as one of those;
-    booleans are 0 and 1; timestamps and dates are seconds since 1970-01-01 UTC, durations and times of the day seconds.
-    Raises UnreadableValueError at the first text that is none of these, which is NaN unless `strict`.
+    Text is parsed as a number (spaces around it are allowed), or as a time or duration in a column of those. Booleans
+    are 0 and 1. Timestamps and dates are seconds since 1970-01-01 UTC, durations and times of the day seconds.
+
+    Args:
+        column: The raw column.
+        reading: The reading of the column.
+        strict: False makes texts that cannot be read NaN.
+
+    Raises:
+        UnreadableValueError: A text cannot be read, and `strict` is True.
     """
     array = _one_array(column)
     kind = array.type
@@ -101,7 +110,7 @@ def as_numbers(column: Column, reading: Reading = AS_WRITTEN, *, strict: bool = 
         try:
             values = as_numbers(array.dictionary, reading, strict=strict)
         except UnreadableValueError:
-            # The bad entry may be one that no row uses; reading the rows finds the row, too.
+            # The bad entry may be one that no row uses. Reading the rows also finds the row.
             return as_numbers(pc.cast(array, kind.value_type), reading)
         return _float_values(pc.take(pa.array(values), array.indices))
     if pa.types.is_null(kind):
@@ -116,20 +125,29 @@ def as_numbers(column: Column, reading: Reading = AS_WRITTEN, *, strict: bool = 
 
 
 def as_times(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.float64]:
-    """Each value as an order in time: numbers as they are, ISO 8601 text as seconds since 1970-01-01 UTC.
+    """Return each value as a position in time: numbers unchanged, ISO 8601 text as seconds since 1970-01-01 UTC.
 
-    Missing is NaN. Durations and times of the day are seconds where the reading says so. Raises UnreadableValueError
-    at the first value that is none of these.
+    Missing values are NaN. Durations and times of the day are seconds if the reading says so.
+
+    Raises:
+        UnreadableValueError: A value is none of these.
     """
     return as_numbers(column, reading if reading.numeric else replace(reading, values=ValueType.TIME))
 
 
 def as_tokens(column: Column, separator: str | None, reading: Reading = AS_WRITTEN) -> pa.ListArray:
-    """Each row's values as a list of canonical texts; a row without any is null.
+    """Return the values of each row as a list of canonical texts; a row without values is null.
 
-    Text is split at `separator` ("|" where it is None); so are a list's values where it is given, for none that was
-    fitted holds it. Missing tokens, as between two separators, are dropped; order and repetitions stay. Raises
-    UnreadableValueError like `canonical_strings`.
+    Missing tokens, as between two separators, are dropped. Order and repetitions stay.
+
+    Args:
+        column: Lists or texts.
+        separator: The text between two values. If it is given, the values of lists are split at it, too, as no
+            fitted value holds it. None splits texts at "|".
+        reading: The reading of the column.
+
+    Raises:
+        UnreadableValueError: As in `canonical_strings`.
     """
     array = _one_array(column)
     if pa.types.is_dictionary(array.type):
@@ -140,7 +158,7 @@ def as_tokens(column: Column, separator: str | None, reading: Reading = AS_WRITT
     if not is_list(array.type):
         lists = pc.split_pattern(canonical_strings(array), separator or LIST_SEPARATOR)
     tokens = canonical_strings(pc.list_flatten(lists), reading)
-    # Lengths rather than list_parent_indices: these work on every kind of list, sliced or not.
+    # Unlike list_parent_indices, lengths work on every kind of list, sliced or not.
     rows = np.repeat(np.arange(len(lists)), pc.fill_null(pc.list_value_length(lists), 0).to_numpy())
     kept = pc.is_valid(tokens)
     lengths = np.bincount(rows[kept.to_numpy(zero_copy_only=False)], minlength=len(lists))
@@ -150,14 +168,14 @@ def as_tokens(column: Column, separator: str | None, reading: Reading = AS_WRITT
 
 
 def token_places(lists: pa.ListArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Of every value of a column of lists, end to end: its row, and its place in that row from 0."""
+    """Return the row of every value of a column of lists, and its place in that row from 0."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     rows = np.repeat(np.arange(len(lists)), lengths)
     return rows, np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this Arrow type holds text (or bytes that may be text)."""
+    """Return True if a column of this Arrow type holds text, or bytes that may be text."""
     return bool(
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
@@ -170,12 +188,12 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether a column of this Arrow type holds integers, floats or decimals."""
+    """Return True if a column of this Arrow type holds integers, floats or decimals."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Whether a column of this Arrow type holds a list in each row."""
+    """Return True if a column of this Arrow type holds a list in each row."""
     return bool(
         pa.types.is_list(kind)
         or pa.types.is_large_list(kind)
@@ -187,8 +205,8 @@ def is_list(kind: pa.DataType) -> bool:
 
 def _one_array(column: Column) -> pa.Array:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):  # what combine_chunks gives where one array cannot hold it all
-        raise ValueError(f"a column of {len(array)} rows is too long for one array: read it in batches")
+    if isinstance(array, pa.ChunkedArray):  # combine_chunks returns one if an array cannot hold all values
+        raise ValueError(f"a column of {len(array)} rows is too long for one array; read it in batches")
     return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 
@@ -223,7 +241,7 @@ def _empty_to_null(text: pa.StringArray) -> pa.StringArray:
 
 
 def _read_texts(texts: pa.StringArray, reading: Reading) -> pa.StringArray:
-    """Texts as those of the values that they spell in a column read so."""
+    """Return the canonical texts of the values that these texts spell under a reading."""
     if reading.values in (None, ValueType.TEXT):
         return _without_marks(texts, reading) if reading.marks else _empty_to_null(texts)
     texts = _without_marks(texts, reading)
@@ -235,7 +253,7 @@ def _read_texts(texts: pa.StringArray, reading: Reading) -> pa.StringArray:
 
 
 def _written(array: pa.Array, reading: Reading) -> pa.StringArray:
-    """The canonical texts of values that are no texts."""
+    """Return the canonical texts of values that are not texts."""
     kind = array.type
     if pa.types.is_null(kind):
         return pc.cast(array, pa.string())
@@ -264,20 +282,20 @@ def _written(array: pa.Array, reading: Reading) -> pa.StringArray:
 
 
 def _without_marks(texts: pa.StringArray, reading: Reading) -> pa.StringArray:
-    """Null instead of marks of missing values."""
+    """Return the texts with null instead of marks of missing values."""
     marks = is_mark(texts, reading)
     return pc.if_else(pa.array(marks), pa.scalar(None, pa.string()), texts) if marks.any() else texts
 
 
 def _mark_numbers(reading: Reading) -> NDArray[np.float64]:
-    """The numbers among the marks of missing values, such as -999."""
+    """Return the numbers among the marks of missing values, such as -999."""
     marks = pa.array(sorted(reading.marks), pa.string())
     values, sound = parser(reading)(marks)
     return values[sound & ~np.isnan(values)]
 
 
 def _moments(seconds: NDArray[np.float64]) -> pa.StringArray:
-    """Seconds since 1970 as ISO 8601 texts in UTC, of midnight as the date alone; NaN is null."""
+    """Return seconds since 1970 as ISO 8601 texts in UTC; midnight is the date alone, NaN is null."""
     known = np.isfinite(seconds) & (np.abs(seconds) < _LAST_SECOND)
     counts = np.round(np.where(known, seconds, 0.0) * MICROSECONDS).astype(np.int64)
     moments = pc.cast(pa.array(counts, mask=~known), pa.timestamp("us"))
@@ -289,12 +307,12 @@ def _moments(seconds: NDArray[np.float64]) -> pa.StringArray:
 def _float_strings(array: pa.Array) -> pa.StringArray:
     if pa.types.is_float16(array.type):
         array = pc.cast(array, pa.float32())
-    # float32 is written with the digits it needs itself, which are those of the text it was read from.
+    # A float32 is written with the digits that it needs itself, which are those of the text it was read from.
     return number_texts(_float_values(array), pc.cast(array, pa.string()))
 
 
 def _numbers(array: pa.Array, reading: Reading) -> NDArray[np.float64]:
-    """The numbers of values that are no texts."""
+    """Return the numbers of values that are not texts."""
     kind = array.type
     if pa.types.is_boolean(kind):
         return _float_values(pc.cast(pc.cast(array, pa.int8()), pa.float64()))
@@ -307,7 +325,7 @@ def _numbers(array: pa.Array, reading: Reading) -> NDArray[np.float64]:
     if pa.types.is_timestamp(kind) or pa.types.is_duration(kind) or pa.types.is_time(kind):
         counts = pc.cast(array, pa.int32() if pa.types.is_time32(kind) else pa.int64())
         if kind.unit == "ns" and reading.values is not None:
-            # To the microsecond, as texts are read: beyond it float64 has no room.
+            # Rounded down to microseconds, as texts are read: float64 has no digits for more.
             microseconds = pc.fill_null(counts, 0).to_numpy(zero_copy_only=False) // 1000
             return np.where(valid(counts), microseconds / MICROSECONDS, np.nan)
         return _float_values(counts) / {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
@@ -315,19 +333,19 @@ def _numbers(array: pa.Array, reading: Reading) -> NDArray[np.float64]:
 
 
 def _is_shorter(kind: pa.DataType) -> bool:
-    """Whether the type's numbers are not those float64 has for the texts they stand for: float32 0.1 is 0.100000001."""
+    """Return True if the type is less precise than float64: a float32 of 0.1 is 0.100000001 as float64."""
     return bool(pa.types.is_float16(kind) or pa.types.is_float32(kind) or pa.types.is_decimal(kind))
 
 
 def _by_texts(array: pa.Array) -> NDArray[np.float64]:
-    """The float64 numbers of the shortest texts of float32, float16 or decimal values; each distinct one once.
+    """Return float32, float16 or decimal values as the float64 numbers of their shortest texts.
 
-    Whole numbers are what they are: float32 134217728 has the text 1.3421773e+08.
+    Whole numbers are converted directly, as the text of the float32 134217728 is 1.3421773e+08.
     """
     if pa.types.is_decimal32(array.type) or pa.types.is_decimal64(array.type):
         array = pc.cast(
             array, pa.decimal128(array.type.precision, array.type.scale)
-        )  # the others have no dictionary
+        )  # decimal32 and decimal64 cannot be dictionary-encoded
     encoded = array.dictionary_encode()
     values = encoded.dictionary
     if pa.types.is_float16(values.type):
@@ -355,7 +373,7 @@ def _parsed(texts: pa.StringArray, reading: Reading, strict: bool) -> NDArray[np
     if reading.numeric:
         values, sound = parser(reading)(trimmed(known))
     else:
-        # Few spaces are left out, "nan" is missing and words are no numbers, as in an exported graph.
+        # As in an exported graph: only these spaces are trimmed, "nan" is missing, and words are not numbers.
         known = _empty_to_null(pc.utf8_trim(known, " \t\r\n"))
         values, sound = parser(reading)(
             pc.if_else(pc.equal(pc.utf8_lower(known), "nan"), pa.scalar(None, pa.string()), known)

@@ -1,8 +1,7 @@
-"""Texts as the numbers, times and durations that they spell; all functions work on whole Arrow arrays.
+"""Parsers of texts as numbers, times and durations, which work on whole Arrow arrays.
 
 Every parser takes string arrays without spaces around the texts, and returns values with a mask of those that could be
-read. What it costs is
-some ten nanoseconds a text where all are written plainly, and some hundred where not: callers pass distinct texts.
+read. A text takes some ten nanoseconds if all are plainly written, else some hundred, so callers pass distinct texts.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _NUMBER = rf"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}$"
 _INFINITE = r"(?i)^[+-]?inf(inity)?$"
 _PADDED = r"^[+-]?0[0-9]"
 _INTEGER = r"^(0|-?[1-9][0-9]*)$"
-# No mark of a missing value begins so.
+# No mark of a missing value begins like this.
 _SURELY_VALUES = r"^[+-]?[0-9]"
 _WHOLE = r"^([+-]?)(0|[1-9][0-9]*)(\.0*)?$"
 _ONE_POINT = r"^[+-]?[0-9]+\.[0-9]+$"
@@ -43,7 +42,7 @@ _MOMENT = rf"^{_DATE}([Tt ]{_CLOCK})?$"
 _ZONED = rf"^{_DATE}[Tt ]{_CLOCK} ?([zZ]|UTC|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$"
 _OF_DAY = r"(?P<h>[0-9]{1,2}):(?P<m>[0-9]{2})(?::(?P<s>[0-9]{2})(?:\.(?P<f>[0-9]+))?)?"
 _TIME_OF_DAY = rf"^{_OF_DAY}$"
-# As pandas and Python write durations, and ISO 8601, whose days pandas gives a sign of their own: P-1DT23H59M53S.
+# Durations as pandas and Python write them, and ISO 8601. pandas writes the sign of the days apart: P-1DT23H59M53S.
 _DAYS = rf"^(?P<d>[+-]?[0-9]+) days?,?(?: (?P<n>[+-]?){_OF_DAY})?$"
 _ISO = (
     r"^(?P<n>[+-]?)P(?:(?P<d>[+-]?[0-9]+)D)?"
@@ -52,21 +51,21 @@ _ISO = (
 
 
 def trimmed(texts: pa.StringArray) -> pa.StringArray:
-    """The texts without spaces around them."""
+    """Return the texts without spaces around them."""
     return pc.utf8_trim(texts, SPACES)
 
 
 def is_mark(texts: pa.StringArray, reading: Reading) -> Mask:
-    """Whether each text, spaces around it aside, is a mark of a missing value; null is none.
+    """Return a mask of the texts that are a mark of a missing value, ignoring spaces around them; null is none.
 
-    In columns of text only what `reading.missing` names is one, and the empty text.
+    In columns of text, only the empty text and the texts of `reading.missing` are marks.
     """
     if reading.numeric and not reading.marks and all_match(texts, _SURELY_VALUES):
         return np.zeros(len(texts), dtype=bool)
     cut = trimmed(texts) if reading.numeric or reading.marks else texts
     found = _mask(pc.is_in(cut, pa.array(sorted({"", *reading.marks}), pa.string())))
     if reading.numeric:
-        # The longest mark has four letters: lower case is made of few texts.
+        # The longest mark has four letters, so only short texts are converted to lower case.
         short = pc.if_else(pc.less_equal(pc.binary_length(cut), 4), cut, pa.scalar(None, pa.string()))
         marks = pa.array(sorted(MISSING_MARKS), pa.string())
         found |= _mask(pc.is_in(pc.utf8_lower(short), marks, skip_nulls=True))
@@ -74,7 +73,7 @@ def is_mark(texts: pa.StringArray, reading: Reading) -> Mask:
 
 
 def integer_texts(texts: pa.StringArray, decimal: str | None, *, grouped: bool = True) -> pa.StringArray:
-    """Whole numbers as plain decimal texts (7.0, +7, 7e0 and true become 7 and 1); every other text as it is.
+    """Return whole numbers as plain decimal texts (7.0, +7 and 7e0 become 7, true becomes 1); other texts stay.
 
     Numbers with a fraction get their shortest text. Numbers with leading zeros are texts.
     """
@@ -85,7 +84,7 @@ def integer_texts(texts: pa.StringArray, decimal: str | None, *, grouped: bool =
     plain = pc.replace_substring_regex(cut, _WHOLE, r"\1\2")
     plain = pc.replace_substring_regex(plain, r"^(\+|-(0$))", r"\2")
     read = pc.if_else(whole, plain, texts)
-    # What is left is rare: exponents, fractions, booleans.
+    # The remaining texts are rare: exponents, fractions, booleans.
     left = np.flatnonzero(_mask(pc.invert(whole)) & valid(texts))
     if not len(left):
         return read
@@ -97,9 +96,11 @@ def integer_texts(texts: pa.StringArray, decimal: str | None, *, grouped: bool =
 
 
 def number_texts(values: Floats, written: pa.StringArray | None = None) -> pa.StringArray:
-    """The shortest text of each number, of whole ones without a fraction; NaN is null.
+    """Return the shortest text of each number, without a fraction for whole ones; NaN is null.
 
-    `written` are the texts of numbers with a fraction where those are not the float64 numbers' own.
+    Args:
+        values: Numbers, `[N]`.
+        written: The texts of numbers with a fraction, if they differ from those of the float64 numbers.
     """
     missing = np.isnan(values)
     whole = (np.floor(values) == values) & (np.abs(values) < _INT64_LIMIT)
@@ -113,7 +114,7 @@ def number_texts(values: Floats, written: pa.StringArray | None = None) -> pa.St
 
 
 def parse_numbers(texts: pa.StringArray, decimal: str | None, *, grouped: bool = True) -> tuple[Floats, Mask]:
-    """float64 numbers of texts; true and false are 1 and 0, null is NaN and could be read.
+    """Return texts as float64 numbers; true and false are 1 and 0, null is NaN and counts as read.
 
     `decimal` and `grouped` are those of `Reading`.
     """
@@ -129,13 +130,13 @@ def parse_numbers(texts: pa.StringArray, decimal: str | None, *, grouped: bool =
 
 
 def parse_times(texts: pa.StringArray) -> tuple[Floats, Mask]:
-    """Seconds since 1970-01-01 UTC of ISO 8601 dates and timestamps, to the microsecond, and of plain numbers."""
+    """Return ISO 8601 dates, timestamps and plain numbers as seconds since 1970-01-01 UTC, to the microsecond."""
     zoned = pc.match_substring_regex(texts, _ZONED)
     moment = pc.match_substring_regex(texts, _MOMENT)
     values, sound = parse_numbers(
         pc.if_else(pc.or_(zoned, moment), pa.scalar(None, pa.string()), texts), None
     )
-    # Arrow reads at most six digits of a second's fraction here.
+    # Arrow reads at most six digits of the fraction of a second.
     cut = pc.replace_substring_regex(texts, r"[.,]([0-9]{1,6})[0-9]*", r".\1")
     cut = pc.replace_substring_regex(pc.utf8_upper(cut), r" ?(UTC|Z)$", "Z")
     cut = pc.replace_substring_regex(cut, r" ([+-])", r"\1")
@@ -147,7 +148,7 @@ def parse_times(texts: pa.StringArray) -> tuple[Floats, Mask]:
 
 
 def parse_durations(texts: pa.StringArray) -> tuple[Floats, Mask]:
-    """Seconds of times of the day (12:30:00.5), durations (1 days 02:03:04, PT1H2.5S) and plain numbers."""
+    """Return times of the day (12:30:00.5), durations (1 days 02:03:04, PT1H2.5S) and plain numbers as seconds."""
     clock = pc.match_substring_regex(texts, _TIME_OF_DAY)
     days = pc.match_substring_regex(texts, _DAYS)
     iso = pc.and_(pc.match_substring_regex(texts, _ISO), pc.match_substring_regex(texts, "[0-9]"))
@@ -161,7 +162,7 @@ def parse_durations(texts: pa.StringArray) -> tuple[Floats, Mask]:
 
 
 def parser(reading: Reading) -> Parser:
-    """The parser of a column's texts; of text and of columns as AutoFI 0.1 read them, that of plain numbers."""
+    """Return the parser of a column's texts; that of plain numbers for text and for readings of AutoFI 0.1."""
     if reading.values is ValueType.TIME:
         return parse_times
     if reading.values is ValueType.DURATION:
@@ -170,29 +171,30 @@ def parser(reading: Reading) -> Parser:
 
 
 def is_boolean_text(texts: pa.StringArray) -> Mask:
-    """Whether each text is true or false, in any case."""
+    """Return a mask of the texts that are true or false, in upper or lower case."""
     return _mask(pc.match_substring_regex(texts, r"(?i)^\s*(true|false)\s*$"))
 
 
 def zero_padded(texts: pa.StringArray) -> bool:
-    """Whether any of the texts is a number that begins with a zero it does not need, such as 007."""
+    """Return True if any text is a number with a leading zero, such as 007."""
     return any_match(trimmed(texts), _PADDED)
 
 
 def all_match(texts: pa.StringArray, pattern: str) -> bool:
-    """Whether every text that is not null matches."""
+    """Return True if every text that is not null matches."""
     return bool(pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py())
 
 
 def any_match(texts: pa.StringArray, pattern: str) -> bool:
-    """Whether any text matches."""
+    """Return True if any text matches."""
     return bool(pc.any(pc.match_substring_regex(texts, pattern), min_count=0).as_py())
 
 
 def decimal_mark(texts: pa.StringArray) -> tuple[str | None, bool]:
-    """The decimal mark with which all texts are numbers that they are not as they are, and whether that is certain.
+    """Return the decimal mark with which all texts are numbers, and True if it is certain.
 
-    (None, True) where there is none. `1,234` alone may be either of 1234 and 1.234: then it is not certain.
+    (None, True) says that neither mark makes all of them numbers. `1,234` alone may be 1234 or 1.234, so that its mark
+    is not certain.
     """
     cut = trimmed(texts)
     point, comma = parse_numbers(cut, "."), parse_numbers(cut, ",")
@@ -203,26 +205,26 @@ def decimal_mark(texts: pa.StringArray) -> tuple[str | None, bool]:
 
 
 def has_groups(texts: pa.StringArray) -> bool:
-    """Whether any number with a decimal comma, or without, has points between groups of thousands."""
+    """Return True if any number, with or without a decimal comma, has points between groups of thousands."""
     return any_match(trimmed(texts), r"^[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]*)?$")
 
 
 def looks_grouped(texts: pa.StringArray) -> bool:
-    """Whether numbers have points, all of them where groups of thousands would: 1.234, and no 12.5 or 0.125."""
+    """Return True if numbers have points, and all where groups of thousands have them: 1.234, but not 12.5 or 0.125."""
     cut = trimmed(texts)
     pointed = cut.filter(pc.match_substring(cut, "."))
     return len(pointed) > 0 and all_match(pointed, _ONE_GROUP)
 
 
 def valid(texts: pa.Array) -> Mask:
-    """Whether each value is not null."""
+    """Return a mask of the values that are not null."""
     return _mask(pc.is_valid(texts))
 
 
 def _without_groups(texts: pa.StringArray, decimal: str | None, grouped: bool) -> pa.StringArray:
-    """Texts with groups of thousands, or with decimal commas, as plain numbers; others as they are.
+    """Return texts with groups of thousands or decimal commas as plain numbers; other texts stay.
 
-    Unless `grouped`, a single point stands before a fraction and not between thousands.
+    Unless `grouped`, a single point is a decimal point and never stands between thousands.
     """
     if decimal is None:
         return texts
@@ -245,7 +247,7 @@ def _timestamps(texts: pa.StringArray, zone: str | None) -> tuple[Floats, Mask]:
         counts = pc.cast(pc.cast(texts, kind), pa.int64()).to_numpy(zero_copy_only=False)
         return counts / MICROSECONDS, np.ones(len(texts), dtype=bool)
     except pa.ArrowInvalid:
-        # A day that there is not, such as February 30: seldom, so one after the other.
+        # A day that does not exist, such as February 30, is rare and is found by halving.
         if len(texts) == 1:
             return np.array([np.nan]), np.zeros(1, dtype=bool)
     middle = len(texts) // 2
@@ -260,13 +262,13 @@ def _counted(digits: pa.StringArray) -> NDArray[np.int64]:
 
 
 def _fraction(digits: pa.StringArray) -> NDArray[np.int64]:
-    """Microseconds of the digits behind a point, the seventh and later ones left out."""
+    """Return the digits after a decimal point as microseconds, without the seventh and later digits."""
     padded = pc.utf8_slice_codeunits(pc.utf8_rpad(pc.fill_null(digits, ""), 6, "0"), 0, 6)
     return _counted(padded)
 
 
 def _clock(part: Mapping[str, pa.StringArray]) -> NDArray[np.int64]:
-    """Microseconds of hours, minutes, seconds and a fraction."""
+    """Return hours, minutes, seconds and a fraction as microseconds."""
     whole = 3600 * _counted(part["h"]) + 60 * _counted(part["m"]) + _counted(part["s"])
     return MICROSECONDS * whole + _fraction(part["f"])
 
@@ -276,13 +278,13 @@ def _signs(signs: pa.StringArray) -> NDArray[np.int64]:
 
 
 def _duration(texts: pa.StringArray, pattern: str) -> NDArray[np.int64]:
-    """Microseconds of texts that all match the pattern."""
+    """Return texts that all match the pattern as microseconds."""
     found = pc.extract_regex(texts, pattern)
     part = {found.type.field(place).name: found.field(place) for place in range(found.type.num_fields)}
     if pattern == _TIME_OF_DAY:
         return _clock(part)
     days = 86_400 * MICROSECONDS * _counted(part["d"])
-    # The sign of ISO 8601 is that of the whole; in "-1 days +23:59:59" the days have one of their own.
+    # The sign of ISO 8601 is that of the whole duration; in "-1 days +23:59:59" the days have their own.
     signs = _signs(part["n"])
     return signs * (days + _clock(part)) if pattern == _ISO else days + signs * _clock(part)
 

@@ -1,4 +1,4 @@
-"""Value types of columns, and how a column of one type is read, whatever format or type its values come in."""
+"""Value types of columns, and the settings by which a column is read, whatever the format of its values."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-#: Texts, in lower case and without spaces around them, that are missing in a column of numbers or times.
+#: Texts that mean a missing value in a column of numbers or times, in lower case and without spaces around them.
 MISSING_MARKS = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none", "\\n", "-", "?"))
 
 
 class ValueType(StrEnum):
-    """The values of a column, judged over all of them.
+    """The type of a column, judged by all of its values.
 
-    text      anything; a text is one value as it is written, leading zeros and spaces included
-    integer   whole numbers, however written (7, 7.0, +7, 7e0), and booleans, which are 1 and 0
-    number    numbers of which any has a fraction
-    time      dates and timestamps: seconds since 1970-01-01 UTC, to the microsecond; without a zone it is UTC
-    duration  durations and times of the day: seconds
+    Attributes:
+        TEXT: Any values; a text is one value exactly as written, including leading zeros and spaces.
+        INTEGER: Whole numbers in any notation (7, 7.0, +7, 7e0), and booleans, which are 1 and 0.
+        NUMBER: Numbers of which at least one has a fraction.
+        TIME: Dates and timestamps, as seconds since 1970-01-01 UTC to the microsecond; without a zone they are UTC.
+        DURATION: Durations and times of the day, as seconds.
     """
 
     TEXT = "text"
@@ -29,13 +30,14 @@ class ValueType(StrEnum):
 
 @dataclass(frozen=True)
 class Reading:
-    """The way in which the values of one column are read.
+    """The settings by which the values of one column are read.
 
-    `values` None reads them as AutoFI 0.1 did, value by value: exported models of that time depend on it.
-    `decimal` is "," or "." where the column's texts have decimal commas or groups of thousands (1.234,5 and 1,234.5),
-    else None. `missing` are marks of missing values besides those of `MISSING_MARKS`; they are missing in columns of
-    text, too. `grouped` is False where the column has decimal commas and no groups of thousands in training: 1.234 is
-    then the number that every other file means by it.
+    Attributes:
+        values: Type of the column. None reads value by value, as AutoFI 0.1 did: models of that time depend on it.
+        decimal: "," or "." if the column's texts have decimal commas or groups of thousands (1.234,5 or 1,234.5).
+        missing: Marks of missing values besides `MISSING_MARKS`; they are missing in columns of text, too.
+        grouped: False if the column has decimal commas and no groups of thousands in training: 1.234 is then a number
+            with a decimal point.
     """
 
     values: ValueType | None = None
@@ -45,14 +47,14 @@ class Reading:
 
     @cached_property
     def marks(self) -> frozenset[str]:
-        """Texts, without spaces around them, that are missing; those of `MISSING_MARKS` in any case besides."""
+        """The column's own marks of missing values, without spaces around them."""
         return frozenset(mark.strip() for mark in self.missing)
 
     @property
     def numeric(self) -> bool:
-        """True where values are numbers or times, so that the usual marks of missing values are none."""
+        """True if values are numbers or times, where the usual marks of missing values are missing."""
         return self.values not in (None, ValueType.TEXT)
 
 
-#: As AutoFI 0.1 read every column.
+#: The reading of every column in AutoFI 0.1.
 AS_WRITTEN = Reading()

@@ -89,5 +89,5 @@ def test_files_of_other_kinds_that_are_named_as_text_are_called_what_they_are(tm
         (b"PK\x03\x04" + bytes(99), "a ZIP archive or an Excel workbook"),
     ):
         (tmp_path / "x.csv").write_bytes(begins)
-        with pytest.raises(DataError, match=f"holds {what}, and no delimited text"):
+        with pytest.raises(DataError, match=f"holds {what}, not delimited text"):
             open_table(tmp_path / "x.csv")

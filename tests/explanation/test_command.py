@@ -122,7 +122,7 @@ def test_rows_of_a_query_are_explained(additive: ObservedTrial, rows: Path) -> N
     ("arguments", "facts"),
     [
         (("none", "rows.csv"), ("'none' does not exist",)),
-        (("model", "none.csv"), ("'none.csv' does not",)),
+        (("model", "none.csv"), ("no file 'none.csv'",)),
         (("model", "rows.csv", "--query", "SELECT 1"), ("database URL",)),
         (("model", "rows.csv", "-o", "told.txt"), ("'.txt'", ".csv, .parquet, .pq, .json")),
         (("model", "rows.csv", "-o", "rows.csv"), ("rows.csv'", "another name")),

@@ -151,7 +151,7 @@ def changed(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
         ([], "dict"),
         ({}, "method"),
         (changed(PLATT, method="beta"), "beta"),
-        (changed(PLATT, slope=-1.0), "slope.*greater than 0; found -1.0"),
+        (changed(PLATT, slope=-1.0), "-1.0 at slope.*greater than 0"),
         (changed(PLATT, slope=0.0), "slope"),
         (changed(PLATT, slope=float("inf")), "finite"),
         (changed(PLATT, slope="0.5"), "valid number"),

@@ -36,14 +36,14 @@ def test_arrow_files_and_streams_are_read_with_their_types(tmp_path: Path, write
 def test_damaged_and_empty_arrow_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.arrow"
     for content, message in (
-        (b"", "has none"),
+        (b"", "has no rows"),
         (b"label,city\n0,Rome\n", "x.arrow cannot be read as an Arrow file"),
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=message):
             open_table(path)
     file(CLICKS.slice(0, 0), path)
-    with pytest.raises(DataError, match="has none"):
+    with pytest.raises(DataError, match="has no rows"):
         open_table(path)
     file(CLICKS, path)
     path.write_bytes(path.read_bytes()[:-40])

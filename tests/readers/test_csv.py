@@ -80,11 +80,11 @@ def test_quotes_line_ends_byte_order_marks_and_empty_cells(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n\n3,4\n5,6,7\n8,9\n", "line 5 .* has 3 instead of 2"),
-        ('a,b\n1,"x\ny"\n3\n', "line 4 .* has 1 instead of 2"),
-        ("a,b\n" + "1,2\n" * 70_000 + "1\n", "line 70002 "),
+        ("a,b\n1,2\n\n3,4\n5,6,7\n8,9\n", "Line 5 .* has 3 cells and the first row has 2"),
+        ('a,b\n1,"x\ny"\n3\n', "Line 4 .* has 1 cells and the first row has 2"),
+        ("a,b\n" + "1,2\n" * 70_000 + "1\n", "Line 70002 "),
         ('a,b\n1,2\n1,"never closed\n3,4\n', "starts in line 3 "),
-        (b"a,b\n1,2\n3,caf\xe9\n", r"line 3 .* holds b'\\xe9'.*iconv"),
+        (b"a,b\n1,2\n3,caf\xe9\n", r"Line 3 .* holds b'\\xe9'.*iconv"),
         ("a,b\n1,ü\n".encode("utf-16-le"), r"NUL bytes.*utf-16le"),
         (codecs.BOM_UTF16_LE + b"a\0,\0b\0\n\x00\x00\xd8\n\0", "UTF-16"),
     ],

@@ -71,11 +71,11 @@ def test_many_indices_of_value_one_become_a_list(tmp_path: Path) -> None:
 )
 def test_other_lines_are_refused_with_their_number(tmp_path: Path, line: str, shown: str) -> None:
     path = write(tmp_path, f"1 2:1\n\n0 3:1\n{line}\n")
-    with pytest.raises(DataError, match=f"line 4 of .*{shown}"):
+    with pytest.raises(DataError, match=f"Line 4 of .*{shown}"):
         open_table(path)
 
 
 def test_a_file_without_lines_is_refused(tmp_path: Path) -> None:
     for text in ("", "\n", "# nothing\n"):
-        with pytest.raises(DataError, match="has none"):
+        with pytest.raises(DataError, match="has no rows"):
             open_table(write(tmp_path, text))
