@@ -100,18 +100,18 @@ TABLES = {
         ("clicks.csv has no column 'clik'", "did you mean 'click'"), arguments=("--target", "clik")
     ),
     "a constant target": Case(
-        ("all 120 rows of column 'click' of clicks.csv are 1",), change=lambda frame: frame.assign(click=1)
+        ("All 120 rows of column 'click' of clicks.csv are 1",), change=lambda frame: frame.assign(click=1)
     ),
     "a target of three values": Case(
         ("0/1", "column 'click' of clicks.csv", "is '2'"),
         change=lambda frame: frame.assign(click=2 - frame.index % 3),
     ),
     "a target of text": Case(
-        ("0/1", "row 1 of column 'click'", "'maybe'"), change=first_row("click", "maybe")
+        ("0/1", "Row 1 of column 'click'", "'maybe'"), change=first_row("click", "maybe")
     ),
-    "a NaN target": Case(("0/1", "row 1 of column 'click'", "missing"), change=first_row("click", "nan")),
-    "a missing target": Case(("0/1", "row 1 of column 'click'", "missing"), change=first_row("click", None)),
-    "an infinite target": Case(("0/1", "row 1 of column 'click'", "'inf'"), change=first_row("click", "inf")),
+    "a NaN target": Case(("0/1", "Row 1 of column 'click'", "missing"), change=first_row("click", "nan")),
+    "a missing target": Case(("0/1", "Row 1 of column 'click'", "missing"), change=first_row("click", None)),
+    "an infinite target": Case(("0/1", "Row 1 of column 'click'", "'inf'"), change=first_row("click", "inf")),
     "a column named twice": Case(
         ("clicks.csv names the column 'city' 2 times", "columns 1, 3", "rename one"),
         text="city,hour,city,click\nRome,1,Rome,0\nOslo,2,Oslo,1\n",
@@ -140,12 +140,12 @@ TABLES = {
         ("--split", "--split-column"), arguments=("--split-column", "city", "--split", "time:hour")
     ),
     "text in a numeric column": Case(
-        ("numbers", "row 1 of column 'price' of clicks.csv", "'cheap'", "categorical"),
+        ("numbers", "Row 1 of column 'price' of clicks.csv", "'cheap'", "categorical"),
         change=first_row("price", "cheap"),
         arguments=("--numeric", "price"),
     ),
     "an infinite number in a numeric column": Case(
-        ("finite", "row 1 of column 'price' of clicks.csv", "'inf'"),
+        ("finite", "Row 1 of column 'price' of clicks.csv", "'inf'"),
         change=first_row("price", "inf"),
         arguments=("--numeric", "price"),
     ),
@@ -153,7 +153,7 @@ TABLES = {
         ("no column 'town'", "ignore", "city"), arguments=("--ignore", "town")
     ),
     "a negative weight": Case(
-        ("weight", "row 1 of column 'price'", "-1"),
+        ("weight", "Row 1 of column 'price'", "-1"),
         change=first_row("price", -1),
         arguments=("--weight", "price"),
     ),
@@ -245,7 +245,7 @@ def test_a_target_that_is_no_number_is_refused_in_a_frame(folder: Path, value: f
     frame = clicks()
     frame["click"] = frame["click"].astype(float)
     frame.loc[6, "click"] = value
-    with pytest.raises(DataError, match="row 7 of column 'click' of the DataFrame"):
+    with pytest.raises(DataError, match="Row 7 of column 'click' of the DataFrame"):
         autofi.search(frame, space="lr", baselines=())
     assert list(folder.iterdir()) == []
 

@@ -129,7 +129,7 @@ class TestRefused:
     def test_other_data(self, tmp_path: Path) -> None:
         storage = tmp_path / "s.db"
         searched(storage, trials=1)
-        with pytest.raises(DataError, match="needs the data it was searched on"):
+        with pytest.raises(DataError, match="was searched on data with"):
             autofi.work("s", storage=str(storage), data="planted:rows=3000,seed=8")
 
     def test_nothing_to_join(self, tmp_path: Path) -> None:

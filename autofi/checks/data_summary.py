@@ -1,4 +1,4 @@
-"""The rows and fields of encoded data in figures."""
+"""A summary of encoded data: numbers of its rows and fields."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from autofi.data.dataset import EncodedDataset
 from autofi.data.encoder import FieldEncoder
 from autofi.data.vocabulary import FIRST_VALUE, MISSING, Vocabulary
 
-#: Characters of a value that are kept.
+#: Most characters of a value in the summary.
 MOST_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
 class PartSummary:
-    """Rows of a part; the click rate of test rows is not read."""
+    """The rows and the click rate of a part; that of test rows is not read."""
 
     rows: int
     click_rate: float | None
@@ -27,12 +27,16 @@ class PartSummary:
 class FieldSummary:
     """One field in the training rows.
 
-    distinct   values but for missing ones; of a numeric field, its buckets
-    bucketed   whether they are buckets
-    missing    share of training rows without a value
-    top_share  share of training rows with the most frequent value or bucket
-    top_value  that value as text; None for a bucket
-    unseen_valid, unseen_test   share of rows whose value no training row has; None without rows
+    Attributes:
+        name: Name of the field.
+        kind: Kind of the field.
+        distinct: Number of values without missing ones; for a numeric field, of buckets.
+        bucketed: True if `distinct` counts buckets.
+        missing: Share of training rows without a value.
+        top_share: Share of training rows with the most frequent value or bucket.
+        top_value: The most frequent value as text; None for a bucket.
+        unseen_valid: Share of validation rows whose value no training row has; None without such rows.
+        unseen_test: Share of test rows whose value no training row has; None without such rows.
     """
 
     name: str
@@ -48,14 +52,14 @@ class FieldSummary:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What a study was searched on: `parts` by name, fields in the order of the data."""
+    """A summary of the data of a study: `parts` by name, fields in the order of the data."""
 
     parts: dict[str, PartSummary]
     fields: tuple[FieldSummary, ...]
 
 
 def describe_data(dataset: EncodedDataset, sample: SampledRows) -> DataSummary:
-    """Counts are those of all training rows, unseen shares those of the sample."""
+    """Return a summary of a dataset; counts are those of all training rows, unseen shares those of the sample."""
     return DataSummary(
         parts={
             part: PartSummary(

@@ -1,4 +1,4 @@
-"""Fields whose values change from training to the rows that a model is judged by; labels are not read."""
+"""A check for drift: fields whose values differ between training and held-out rows; labels are not read."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from numpy.typing import NDArray
 from autofi.checks.sample import Ints, SampledRows
 from autofi.checks.warning import DRIFT, DataWarning
 
-#: Bins of a field: values of their own, then the others, then unseen ones.
+#: Most bins of a field for single values; the other values share a bin, and so do unseen ones.
 MOST_BINS = 100
 #: Rows of the smaller part that a bin should have.
 BIN_ROWS = 10
-#: Stability index above chance that is warned of, and deviations of chance it lies above.
+#: Stability index above chance from which on there is a warning, and by how many deviations of chance.
 LEAST_INDEX = 0.1
 DEVIATIONS = 6.0
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far a field's values in one part are from those of training rows.
+    """The distance of a field's values in one part from those of training rows.
 
-    part       "valid" or "test"
-    index      population stability index over values, the rare ones together, unseen ones apart
-    chance     what it comes to where nothing drifts
-    deviation  of that, from one draw of the rows to another
-    unseen     share of rows whose value the compared training rows do not have
-    unseen_by_chance  the same of training rows held out
+    Attributes:
+        field: Name of the field.
+        part: "valid" or "test".
+        index: Population stability index over values; rare values share a bin, and unseen ones another.
+        chance: Expected index without drift.
+        deviation: Standard deviation of the index without drift.
+        unseen: Share of rows whose value the compared training rows do not have.
+        unseen_by_chance: This share among held-out training rows.
     """
 
     field: str
@@ -42,14 +44,14 @@ class Drift:
 
     @property
     def sure(self) -> bool:
-        """Whether it is large, and not by chance."""
+        """True if the index is large, and not by chance."""
         return self.index - self.chance > max(LEAST_INDEX, DEVIATIONS * self.deviation)
 
 
 def measure_drift(sample: SampledRows, *, seed: int) -> tuple[Drift, ...]:
-    """Every field in validation and in test rows, where there are any.
+    """Return the drift of every field in validation and in test rows, if there are any.
 
-    As many training rows are held out as the part has: they say how many values a random split leaves unseen.
+    As many training rows are held out as the part has rows. They show how many values a random split leaves unseen.
     """
     found = []
     for part, lines in (("valid", sample.valid), ("test", sample.test)):
@@ -67,7 +69,7 @@ def measure_drift(sample: SampledRows, *, seed: int) -> tuple[Drift, ...]:
 
 
 def check_drift(drifts: Collection[Drift], apart: Collection[str] = ()) -> tuple[DataWarning, ...]:
-    """A warning per field that drifts, the farthest first; not of `apart`, which the split keeps apart on purpose."""
+    """Return a warning per field that drifts, the largest first, without `apart`, which the split keeps apart."""
     worst: dict[str, Drift] = {}
     for drift in drifts:
         if drift.sure and drift.field not in apart and drift.index > worst.get(drift.field, _NONE).index:
@@ -125,7 +127,7 @@ def _measured(
 
 
 def _bins(known: Ints, *, fewest: float) -> Ints:
-    """The bin of every code: 0 unseen, 1 all rare ones, then one for each of the most frequent."""
+    """Return the bin of every code: 0 for unseen values, 1 for all rare ones, then one for each frequent value."""
     bins = (known > 0).astype(np.int64)
     frequent = np.argsort(-known, kind="stable")[:MOST_BINS]
     frequent = frequent[known[frequent] >= max(fewest, 1)]
@@ -134,6 +136,6 @@ def _bins(known: Ints, *, fewest: float) -> Ints:
 
 
 def _index(before: Ints, after: Ints) -> float:
-    # Half a row more in every bin: one that only one part has is finite.
+    # Half a row is added to every bin, so that the index is finite if only one part has rows in it.
     shares = [(counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (before, after)]
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())

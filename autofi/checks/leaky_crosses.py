@@ -1,7 +1,7 @@
-"""Pairs whose crosses have one class: what memorizing learns there is how the table was made.
+"""A check for pairs whose crosses have one class, from which a model only learns how the table was made.
 
-Negatives that are drawn among the crosses without a click leave no cross with both classes: one that was seen tells its
-class. Such a pair looks like the best one of the table and is worth nothing in use.
+If negatives were drawn among the crosses without a click, no cross has both classes, and a seen cross reveals its class.
+Such a pair looks like the best one of the table and is worth nothing in use.
 """
 
 from __future__ import annotations
@@ -21,23 +21,26 @@ from autofi.data.cross_codes import Codes, default_threads
 from autofi.data.features import Pair
 from autofi.metrics.ranking import auc
 
-#: Pairs looked at, those with the most possible cells first.
+#: Most pairs that are checked; those with the most possible cells come first.
 MOST_PAIRS = 800
-#: Of the rows of the other class that the fields by themselves give, those that may be there, with its upper bound.
+#: Largest share of the expected rows of the other class that may be there (by its upper bound at this confidence).
 MOST_SHARE = 0.05
 CONFIDENCE = 0.95
-#: Training rows that a cross was seen in, in one class only: the least that is enough counts.
+#: Numbers of training rows of a cross, all in one class, that are tried as the least that is enough.
 LEAST_COUNTS = (1, 2, 3, 5, 10, 20)
-#: Keeps the weights of two fields' rates definite where one has the same rate in all rows, or both say the same.
+#: Keeps the weights of two fields' rates definite if a rate is the same in all rows, or both rates are equal.
 RIDGE = 1e-6
 
 
 @dataclass(frozen=True)
 class OneClass:
-    """Validation rows on crosses that training saw in one class only, `least` times or more.
+    """Validation rows with crosses that training rows have in one class only.
 
-    others    of them, the rows of the other class
-    expected  rows of the other class that the two fields by themselves give
+    Attributes:
+        rows: Number of these validation rows.
+        others: Number of them in the other class.
+        expected: Expected number of them in the other class by the two fields alone.
+        least: Fewest training rows of such a cross.
     """
 
     rows: int
@@ -47,12 +50,12 @@ class OneClass:
 
     @property
     def sure(self) -> bool:
-        """Whether nearly all rows agree, far beyond chance and what the fields by themselves say."""
+        """True if nearly all rows are of the class, far beyond chance and beyond the two fields alone."""
         return _most(self.others) <= MOST_SHARE * self.expected
 
 
 def chosen_pairs(sample: SampledRows, without: Collection[str] = ()) -> tuple[Pair, ...]:
-    """The pairs to look at: of the fields not in `without`, those with the most possible cells."""
+    """Return the pairs to check: of the fields not in `without`, those with the most possible cells."""
     fields = [field for field, name in enumerate(sample.names) if name not in without]
     sizes = sample.distinct
     pairs = [pair for pair in combinations(fields, 2) if min(sizes[pair[0]], sizes[pair[1]]) > 1]
@@ -62,9 +65,9 @@ def chosen_pairs(sample: SampledRows, without: Collection[str] = ()) -> tuple[Pa
 def check_pairs(
     sample: SampledRows, pairs: Collection[Pair], *, threads: int | None = None
 ) -> tuple[DataWarning, ...]:
-    """A warning for every pair of which the crosses tell the class and the fields do not, the surest first.
+    """Return a warning for every pair whose crosses reveal the class while its fields do not, the surest first.
 
-    Cost: about 5 ms a pair.
+    The cost is about 5 ms per pair.
     """
     if not sample.judges:
         return ()
@@ -76,7 +79,7 @@ def check_pairs(
 
 @dataclass(frozen=True, eq=False)
 class _Crosses:
-    """Rows and clicks by cross of one pair, `[K]` each, in training and in validation; codes rise."""
+    """Rows and clicks in training and validation by cross of a pair, `[K]` each; codes rise."""
 
     codes: Codes
     train: Ints
@@ -138,9 +141,9 @@ def _codes(lines: NDArray[np.int32], pair: Pair, distinct: int) -> Codes:
 
 
 def _counted(sample: SampledRows, pair: Pair) -> _Crosses:
-    """The crosses that a validation row has."""
+    """Return rows and clicks of the crosses that a validation row has."""
     distinct = sample.distinct[pair[1]]
-    # A cross and a class in one number: a plain sort, by far the quickest there is, and few look-ups do the rest.
+    # With cross and class in one number, a plain sort (the fastest way) and a few look-ups are enough.
     valid = np.sort(2 * _codes(sample.valid, pair, distinct) + sample.valid_clicked)
     train = np.sort(2 * _codes(sample.train, pair, distinct) + sample.train_clicked)
     codes = valid >> 1
@@ -150,13 +153,13 @@ def _counted(sample: SampledRows, pair: Pair) -> _Crosses:
 
 
 def _rows_of(codes: Codes, slots: Ints) -> tuple[Ints, Ints]:
-    """Rows and clicks of every code, of sorted `2 * code + clicked`."""
+    """Return rows and clicks of every code, from sorted `2 * code + clicked`."""
     first, clicked, end = (np.searchsorted(slots, 2 * codes + step) for step in (0, 1, 2))
     return end - first, end - clicked
 
 
 def _promising(sample: SampledRows, pair: Pair, crosses: _Crosses) -> bool:
-    """Whether the pair could be warned of if the fields gave no row its class: what nearly all pairs fail."""
+    """Return True if there could be a warning even if the fields reveal nothing; nearly all pairs fail this test."""
     left, right = np.divmod(crosses.codes, sample.distinct[pair[1]])
     both = sample.values[pair[0]].mixed[left] & sample.values[pair[1]].mixed[right]
     for one_class, others in (
@@ -174,9 +177,9 @@ def _promising(sample: SampledRows, pair: Pair, crosses: _Crosses) -> bool:
 def _one_class(
     sample: SampledRows, pair: Pair, count: Ints, one_class: NDArray[np.bool_], label: int, fields: Floats
 ) -> OneClass | None:
-    """The most rows of which the cross is sure to tell this class, None where there are none.
+    """Return the largest set of rows whose cross surely reveals this class, or None if there is none.
 
-    Only values that training saw in both classes count: what one field tells is no finding about the pair.
+    Only values that training rows have in both classes count, as one field alone says nothing about the pair.
     """
     mixed = [sample.values[field].mixed[sample.valid[field]] for field in pair]
     other_class = fields if label == 0 else 1 - fields
@@ -190,9 +193,9 @@ def _one_class(
 
 
 def _by_themselves(sample: SampledRows, pair: Pair) -> Floats:
-    """Click probabilities of the validation rows by the two fields' own rates: a logistic regression on both."""
+    """Return click probabilities of the validation rows by a logistic regression on the two fields' log-odds."""
     columns = [sample.values[field].log_odds[sample.valid[field]] for field in pair]
-    # Takes as long to import as torch, and every worker imports this file.
+    # scikit-learn takes as long to import as torch, and every worker imports this file.
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=1 / RIDGE, solver="newton-cholesky", max_iter=100)
@@ -202,5 +205,5 @@ def _by_themselves(sample: SampledRows, pair: Pair) -> Floats:
 
 
 def _most(others: int) -> float:
-    """The upper bound of a Poisson mean of which so many were found."""
+    """Return the upper bound of a Poisson mean, given the count."""
     return float(gammaincinv(others + 1, CONFIDENCE))

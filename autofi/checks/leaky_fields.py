@@ -1,4 +1,4 @@
-"""Fields that say too much by themselves: the target under another name, or what is only known after the click."""
+"""A check for leaky fields: the target under another name, or values that are known only after the click."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from autofi.checks.sample import SampledRows
 from autofi.checks.warning import DETERMINES, STRONG, DataWarning
 from autofi.metrics.ranking import auc_interval
 
-#: AUC on validation rows above which a field by itself is not believed, and what its interval lies above.
+#: AUC of a field alone on validation rows above which there is a warning, if its interval lies above the second number.
 STRONG_AUC = 0.95
 SURE_AUC = 0.9
-#: Of the validation rows, those of values that training has seen, below which a field determines nothing.
+#: Fewest validation rows (as a share) with a value seen in training for a field to determine the target.
 SEEN_SHARE = 0.5
-#: Validation rows of each class below which nothing is told.
+#: Fewest validation rows of each class for a warning.
 FEWEST_ROWS = 30
 
 
 def check_fields(sample: SampledRows) -> tuple[DataWarning, ...]:
-    """One warning at most per field. Lists are judged as whole values, numbers by their bucket."""
+    """Return at most one warning per field; lists count as whole values, numbers by their bucket."""
     if not sample.judges or np.bincount(sample.valid_clicked).min() < FEWEST_ROWS:
         return ()
     found = (_check(sample, field) for field in range(len(sample.names)))

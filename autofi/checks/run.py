@@ -1,4 +1,4 @@
-"""All checks of encoded data: what it holds, and what to know before a result on it is believed."""
+"""All checks of encoded data, with a summary."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from autofi.data.dataset import EncodedDataset
 
 @dataclass(frozen=True)
 class DataChecks:
-    """What was found, and on how much.
+    """The results of all checks.
 
-    warnings    the gravest kind first: single fields, then pairs, then drift
-    drifts      of every field and held-out part, whether warned of or not
-    rows_read   sampled rows by part
-    pairs_read  pairs of fields that were looked at, of `pairs`
-    seconds     what it took
+    Attributes:
+        summary: Summary of the data.
+        warnings: Warnings, the gravest kind first: single fields, then pairs, then drift.
+        drifts: Drift of every field and held-out part, with or without a warning.
+        rows_read: Number of sampled rows by part.
+        pairs_read: Number of pairs of fields that were checked.
+        pairs: Number of all pairs of fields.
+        seconds: Duration of the checks.
     """
 
     summary: DataSummary
@@ -40,10 +43,10 @@ class DataChecks:
 
     @property
     def looked_at(self) -> str:
-        """One sentence: what the warnings, or that there are none, rest on."""
+        """A sentence about the rows and pairs that the checks have read."""
         rows = ", ".join(f"{number:,} {part}" for part, number in self.rows_read.items())
         return (
-            f"Looked at: {rows} rows, and {self.pairs_read:,} of {self.pairs:,} pairs; for single fields that tell "
+            f"Looked at: {rows} rows, and {self.pairs_read:,} of {self.pairs:,} pairs; for single fields that reveal "
             "the click almost alone, for pairs whose crosses are of one class, for drift. Labels of test rows were "
             "not read."
         )
@@ -53,14 +56,14 @@ class DataChecks:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Self:
-        """What `to_json` gave, also as JSON keeps it."""
+        """Return the checks that `to_json` gave, also after a round trip through JSON."""
         return TypeAdapter(cls).validate_python(payload)
 
 
 def check_data(dataset: EncodedDataset, *, seed: int = 0) -> DataChecks:
-    """Check a bounded sample of the rows; labels of test rows are not read.
+    """Return the checks of a bounded sample of the rows; labels of test rows are not read.
 
-    Cost: some 5 ms a pair of fields, and a second at most beside that.
+    The cost is about 5 ms per pair of fields, and at most a second besides.
     """
     begun = time.perf_counter()
     sample = SampledRows.of(dataset, seed=seed)

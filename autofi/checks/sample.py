@@ -1,4 +1,4 @@
-"""A bounded sample of the rows that data checks read, column by column."""
+"""A bounded sample of rows for data checks, column by column."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from autofi.data.vocabulary import OUT_OF_VOCABULARY
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-#: Rows of a part that are read at most, and codes of all of them together.
+#: Most rows of a part that are read, and most codes of all of them together.
 MOST_ROWS = {"train": 200_000, "valid": 50_000, "test": 50_000}
 MOST_CODES = 30_000_000
-#: Rows at the click rate of all that those of a value or cross are joined with.
+#: Rows at the overall click rate that are added to the rows of a value or cross.
 SMOOTHING = 10.0
 
 
 @dataclass(frozen=True, eq=False)
 class ValueClicks:
-    """Of one field: how often each of its values was seen and clicked in the sampled training rows."""
+    """Counts and clicks of the values of one field in the sampled training rows."""
 
     counts: Ints
     clicks: Ints
@@ -33,23 +33,29 @@ class ValueClicks:
 
     @cached_property
     def log_odds(self) -> Floats:
-        """Of a click, smoothed."""
+        """Smoothed log-odds of a click, by value."""
         rates = (self.clicks + SMOOTHING * self.prior) / (self.counts + SMOOTHING)
         return np.asarray(np.log(rates / (1 - rates)))
 
     @property
     def mixed(self) -> NDArray[np.bool_]:
-        """Which values were seen in both classes."""
+        """Mask of the values that were seen in both classes."""
         return (self.clicks > 0) & (self.clicks < self.counts)
 
 
 @dataclass(frozen=True, eq=False)
 class SampledRows:
-    """Codes `[F, rows]` per part, numbered anew from 0 among those that the sample holds.
+    """Sampled rows: codes `[F, rows]` per part, renumbered from 0 within the sample.
 
-    distinct   codes per field
-    unseen     by part, the share of rows per field whose value no training row of the whole table has
-    train_clicked, valid_clicked   0 or 1 per row; labels of test rows are not read
+    Attributes:
+        names: Names of the fields.
+        train: Codes of training rows.
+        valid: Codes of validation rows.
+        test: Codes of test rows.
+        distinct: Number of codes per field.
+        unseen: By part, the share of rows per field whose value no training row of the whole table has.
+        train_clicked: 0 or 1 per training row.
+        valid_clicked: 0 or 1 per validation row; labels of test rows are not read.
     """
 
     names: tuple[str, ...]
@@ -63,7 +69,7 @@ class SampledRows:
 
     @classmethod
     def of(cls, dataset: EncodedDataset, *, seed: int) -> SampledRows:
-        """Rows drawn at random, all of a part where it has no more than may be read."""
+        """Return a random sample of rows, or all rows of a part if it is small enough."""
         generator = np.random.default_rng(seed)
         cardinalities = dataset.encoder.cardinalities
         fields = len(cardinalities)
@@ -96,7 +102,7 @@ class SampledRows:
 
     @property
     def rows(self) -> dict[str, int]:
-        """How many were drawn of each part."""
+        """Number of sampled rows by part."""
         return {"train": self.train.shape[1], "valid": self.valid.shape[1], "test": self.test.shape[1]}
 
     @property
@@ -116,7 +122,7 @@ class SampledRows:
 
     @property
     def judges(self) -> bool:
-        """Whether both classes are in the training and in the validation rows, so that there is something to tell."""
+        """True if both the training and the validation rows have both classes."""
         return 0 < self.prior < 1 and bool(len(self.valid_clicked)) and 0 < self.valid_clicked.mean() < 1
 
 

@@ -1,4 +1,4 @@
-"""Data checks of a table."""
+"""Data checks of a table that is not encoded yet."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ def check_table(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> DataChecks:
-    """What a search with the same arguments would warn of; nothing is trained and nothing is kept.
+    """Return the data checks that a search with these arguments would make; nothing is trained or stored.
 
-    Costs the reading of the table, then some 5 ms a pair of fields. Raises `DataError` or `ConfigError` as a search
-    does. Labels of test rows are not read.
+    This takes the time to read the table, and then about 5 ms per pair of fields. Labels of test rows are not read.
+
+    Raises:
+        DataError: A table cannot be read or learned from.
+        ConfigError: The split is not valid.
     """
     progress = progress or SilentProgress()
     settings = DataConfig(

@@ -1,4 +1,4 @@
-"""What a check of the data warns of."""
+"""Warnings of data checks."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 DETERMINES = "determines_target"
 #: A field that by itself orders validation rows almost as the target does.
 STRONG = "strong_field"
-#: A pair whose crosses have one class, which the two fields by themselves do not.
+#: A pair whose crosses have one class each, while the values of its two fields do not.
 ONE_CLASS = "one_class_pair"
-#: A field whose values are others in validation or test rows than in training.
+#: A field whose values differ between training and held-out rows.
 DRIFT = "drift"
 
 
 @dataclass(frozen=True)
 class DataWarning:
-    """One thing to know of the data before a result on it is believed.
+    """A warning about the data, to know before trusting a result on it.
 
-    kind      DETERMINES, STRONG, ONE_CLASS or DRIFT
-    fields    names: one field, or the two of a pair
-    figures   what it rests on, by name
-    sentence  the same in words, one line
+    Attributes:
+        kind: DETERMINES, STRONG, ONE_CLASS or DRIFT.
+        fields: Name of the field, or names of the two fields of a pair.
+        sentence: The warning in one line.
+        figures: The numbers behind it, by name.
     """
 
     kind: str

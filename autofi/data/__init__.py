@@ -1,1 +1,1 @@
-"""From a table to encoded rows: schema, split, vocabularies, crosses, target encodings."""
+"""Encoding of tables: schema, split, vocabularies, crosses, target encodings."""

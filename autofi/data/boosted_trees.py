@@ -1,4 +1,4 @@
-"""Boosted trees over numbers and target statistics, fitted on the training rows by cross-validation."""
+"""Boosted trees over numbers and target encodings, fitted on the training rows by cross-validation."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from autofi.errors import DataError, MissingDependencyError
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
-#: Rows at the click rate of all that a cell's own are joined with: its log-odds are finite, and small where it is rare.
+#: Rows at the overall click rate that are added to the rows of a cell, so that the log-odds of rare cells are small.
 SMOOTHING = 10.0
-#: Parts of the training rows, for each of which there are trees that have not seen it; and parts of the rows that
-#: those have seen, of which a row's target statistics leave out its own.
+#: Folds of the training rows, each with trees that have not seen it.
+#: Inside the rows that such trees have seen, target encodings are computed out of fold by the second number.
 FOLDS = 5
 STATISTICS_FOLDS = 3
-#: Trees at most, and trees without gain on the rows not seen after which no more are grown.
+#: Most trees, and the number of trees without a gain on unseen rows after which growing stops.
 ROUNDS = 1000
 PATIENCE = 50
-#: Training rows that are read at most: more of them take longer and change little.
+#: Most training rows that are read; more of them take longer and change little.
 MOST_ROWS = 250_000
-#: What LightGBM is told wherever it grows trees.
+#: Parameters of LightGBM wherever it grows trees.
 LIGHTGBM: Mapping[str, Any] = {
     "objective": "binary",
-    # Sampled rows and columns: a little better than all of them, and seeds show how much is luck.
+    # Sampled rows and columns are a little better than all of them, and make seeds differ.
     "feature_fraction": 0.8,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
-    # Without both, timing decides how histograms are summed and results differ from run to run.
+    # Without both, histograms are summed in an order that depends on timing, and results differ from run to run.
     "deterministic": True,
     "force_row_wise": True,
     "verbosity": -1,
@@ -55,7 +55,7 @@ _ROWS_AT_ONCE = 1 << 16
 
 @dataclass(frozen=True)
 class Boosting:
-    """How trees are grown; without leaves there are none."""
+    """Settings of boosted trees; with 0 leaves there are none."""
 
     leaves: CountOrNone = 0
     learning_rate: Positive = 0.05
@@ -68,8 +68,10 @@ class Boosting:
 class BoostedTrees:
     """Trees for every fold of the training rows, in LightGBM's text format.
 
-    prior   click rate of the training rows
-    models  the trees that have not seen a fold, by fold
+    Attributes:
+        settings: Settings by which the trees were grown.
+        prior: Click rate of the training rows.
+        models: The trees that have not seen a fold, by fold.
     """
 
     FILE: ClassVar[str] = "boosting.json"
@@ -92,13 +94,22 @@ class BoostedTrees:
     ) -> BoostedTrees:
         """Grow trees on training rows, which have labels.
 
-        The rows are dealt into folds, those with one number in `together` into one. A fold's trees are grown on the
-        other folds, until the logloss of the fold itself no longer falls: nothing but training rows is read.
-        `statistics` hold all fields, over all those rows. Lists of tokens are not read.
+        The rows are divided into folds. The trees of a fold are grown on the other folds until the logloss of the fold
+        itself no longer falls, so that only training rows are read. Lists of tokens are not read.
 
-        Cost: seconds for tens of thousands of rows, a minute or two at most; with more `threads` than cores are free
-        many times that, for LightGBM's wait for each other without a rest. Raises MissingDependencyError where
-        LightGBM cannot be loaded.
+        The cost is seconds for tens of thousands of rows, and a minute or two at most. With more `threads` than free
+        cores it is many times that, as the threads of LightGBM wait for each other actively.
+
+        Args:
+            settings: Settings of the trees.
+            rows: Training rows.
+            statistics: Target encodings of all fields over these rows.
+            together: A number per row, `[N]`: rows with the same number are in one fold.
+            seed: Seed of folds and trees.
+            threads: Threads of LightGBM; by default those of `default_threads`.
+
+        Raises:
+            MissingDependencyError: LightGBM cannot be loaded.
         """
         threads = threads or default_threads()
         generator = np.random.default_rng(seed)
@@ -121,7 +132,7 @@ class BoostedTrees:
         return cls(settings, statistics.prior, tuple(models))
 
     def transform(self, features: Features, *, threads: int | None = None) -> Floats:
-        """The mean logit of all trees, float32 `[N]`: for rows that are not training rows."""
+        """Return the mean logit of all trees, float32 `[N]`, for rows that are not training rows."""
         threads = threads or default_threads()
         assert features.statistics is not None
         fields = [features.columns.index((field,)) for field in range(features.ids.shape[1])]
@@ -136,9 +147,15 @@ class BoostedTrees:
     def contributions(
         self, features: Features, number_fields: Sequence[int], *, threads: int | None = None
     ) -> NDArray[np.float64]:
-        """What every field adds to `transform` by TreeSHAP, `[N, F]`, and what is given of no field, `[N, 1]`, behind.
+        """Return the contributions of the fields to `transform` by TreeSHAP, and the base value as last column.
 
-        `number_fields` are those of the columns of `numbers`.
+        Args:
+            features: Features of the rows.
+            number_fields: Positions of the fields behind the columns of `numbers`.
+            threads: Threads of LightGBM.
+
+        Returns:
+            Contributions, `[N, F + 1]`.
         """
         assert features.statistics is not None
         count = features.ids.shape[1]
@@ -150,7 +167,7 @@ class BoostedTrees:
         columns = _columns(features.numbers, features.statistics[:, fields], self.prior)
         used = threads or default_threads()
         shares = [booster.predict(columns, pred_contrib=True, num_threads=used) for booster in self._boosters]
-        # Columns as `_columns` lays them, then what trees expect of no column.
+        # The columns in the order of `_columns`, then the base value.
         for place, field in enumerate((*number_fields, *range(count), *range(count), count)):
             found[:, field] += np.mean([share[:, place] for share in shares], axis=0)
         return found
@@ -161,7 +178,7 @@ class BoostedTrees:
         return [lightgbm.Booster(model_str=checked_trees(model, None)) for model in self.models]
 
     def __getstate__(self) -> dict[str, Any]:
-        # What LightGBM holds stays in its process.
+        # LightGBM's own objects are not pickled.
         return {"settings": self.settings, "prior": self.prior, "models": self.models}
 
     @property
@@ -181,9 +198,14 @@ class BoostedTrees:
 
     @classmethod
     def load(cls, directory: Path, *, columns: int | None = None) -> BoostedTrees | None:
-        """What `save` wrote, None where there is nothing; raises DataError for anything else.
+        """Return the trees that `save` wrote, or None if there are none.
 
-        columns   how many the trees read: numbers, and two of every field; None is not to compare it
+        Args:
+            directory: The folder that was saved to.
+            columns: Number of columns that the trees must read (numbers, and two of every field); None skips the check.
+
+        Raises:
+            DataError: The file is not as `save` writes it.
         """
         path = directory / cls.FILE
         if not path.exists():
@@ -202,7 +224,7 @@ class BoostedTrees:
             return cls(settings, prior, models)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"Boosted trees are read as they were written: '{path}' is not ({error}); export the model again."
+                f"'{path}' does not hold boosted trees as AutoFI writes them ({error}); export the model again."
             ) from error
 
 
@@ -216,11 +238,11 @@ def _grow(
     generator: np.random.Generator,
     threads: int,
 ) -> str:
-    """Trees grown on the rows `seen` and judged on those `unseen`, as text.
+    """Return trees grown on the rows `seen` with early stopping on the rows `unseen`, as text.
 
-    Statistics are those of the rows seen alone, as if the others did not exist, and of rows seen out of fold. Of few
-    folds: a row's statistics without its own fold tell how often that fold was clicked, and the fewer rows a fold has,
-    the more of that is the row's own label, which trees would learn.
+    Target encodings are computed from the seen rows only, and out of fold for the seen rows themselves. The folds are
+    few on purpose: an encoding without a row's own fold reveals the click rate of that fold, and the fewer rows a fold
+    has, the more of that is the row's own label, which trees would learn.
     """
     lightgbm = _library()
     labels = np.asarray(rows.labels)
@@ -228,7 +250,7 @@ def _grow(
     known, out_of_fold = TargetStatistics.fit(
         rows.ids[seen], labels[seen], statistics.cardinalities, statistics.columns, folds=inner
     )
-    # As large as counts over all training rows, which is what the trees will be given.
+    # Scaled to counts over all training rows, which the trees get later.
     others = np.maximum(len(seen) - np.bincount(inner, minlength=STATISTICS_FOLDS), 1)
     out_of_fold *= (len(rows) / others)[inner, None, None].astype(np.float32)
     judged = known.transform(rows.ids[unseen]) * np.float32(len(rows) / len(seen))
@@ -264,13 +286,13 @@ def _grow(
 
 
 def _columns(numbers: Floats, statistics: Floats, prior: float) -> Floats:
-    """What trees read, `[N, Q + 2F]`: numbers, and of every field's value the log-odds of a click and log(1 + n)."""
+    """Return the inputs of trees, `[N, Q + 2F]`: numbers, then log-odds of a click and log(1 + n) of every field."""
     values = value_columns(statistics, prior)
     return np.concatenate([numbers, values[..., 0], values[..., 1]], axis=1, dtype=np.float32)
 
 
 def value_columns(statistics: Floats, prior: float) -> Floats:
-    """Log-odds of a click, smoothed, and log(1 + n) of counts and clicks, `[..., 2]`."""
+    """Return the smoothed log-odds of a click and log(1 + n) of counts and clicks, `[..., 2]`."""
     count, clicks = statistics[..., 0], statistics[..., 1]
     rate = np.log((clicks + SMOOTHING * prior) / (count - clicks + SMOOTHING * (1 - prior)))
     return np.stack([rate, np.log1p(count)], axis=-1, dtype=np.float32)
@@ -287,6 +309,6 @@ def _library() -> Any:
     except (ImportError, OSError) as error:
         reason = " ".join(str(error).split())
         raise MissingDependencyError(
-            f"Boosted trees are grown by LightGBM, which cannot be loaded ({reason}): install lightgbm, and on Linux "
-            "libgomp; or leave 'boosting' out of the search space."
+            f"LightGBM, which grows the boosted trees, cannot be loaded ({reason}); install lightgbm, and on Linux "
+            "libgomp, or leave 'boosting' out of the search space."
         ) from error

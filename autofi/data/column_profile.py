@@ -1,4 +1,4 @@
-"""What one streaming pass learns about every column of a table."""
+"""Profiles of all columns of a table, made in one streaming pass."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MOST_DISTINCT = 1_000_000
 AMBIGUOUS = "text, as 1,234 may be 1234 or 1.234: see --decimal"
 _OTHER_TYPES = (ValueType.TIME, ValueType.DURATION)
 _FIRST_VALUES = 64
-#: Texts that are looked at for a few words among numbers, and the share of words that still looks like a mistake.
+#: Texts that are searched for a few words among numbers, and the largest share of words that looks like a mistake.
 _FEW_TEXTS = 10_000
 _ODD_SHARE = 0.1
 Mask: TypeAlias = NDArray[np.bool_]
@@ -53,13 +53,22 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """One column as it was found and as it is used.
+    """One column of a table, and its use.
 
-    `distinct` counts values without missing ones, up to `capped`, which says that there are more. `values` is the
-    type that all of them have. `missing_marks` counts the texts that are taken for missing values, by text.
-    `role` is "field", "target", "weight", "time", "split" or "ignored" (a group column has the role "field",
-    or "group" if it is ignored); `note` says in words why a column is ignored or looks odd, or is None.
-    `kind` is what the values look like, or what the user said.
+    Attributes:
+        name: Name of the column.
+        type: Type in the source, in a word.
+        kind: Kind that the values suggest, or that the user has set.
+        distinct: Number of distinct values without missing ones.
+        capped: True if there are more than `distinct`.
+        missing_share: Share of rows without a value.
+        reads_as_number: True if every value is missing or a finite number.
+        example: The text of a value.
+        role: "field", "target", "weight", "time", "split" or "ignored"; a group column is a "field", or "group" if it
+            is ignored.
+        note: The reason why a column is ignored, or a remark about odd values.
+        values: Type that all values have.
+        missing_marks: Counts of the texts that are read as missing values, by text.
     """
 
     name: str
@@ -78,7 +87,7 @@ class ColumnSummary:
 
 @dataclass
 class _Candidate:
-    """A type that every value seen so far has, with the range of its numbers; `alive` until one has not."""
+    """A type of value, `alive` as long as every value seen so far has it, with the range of the numbers."""
 
     reading: Reading
     alive: bool = True
@@ -87,11 +96,11 @@ class _Candidate:
     highest: float = -np.inf
 
     def add(self, values: pa.Array) -> None:
-        """Learn from distinct values, none missing or null."""
+        """Add distinct values, none of them missing."""
         if not self.alive:
             return
         if is_text(values.type):
-            # Where a column is of another type, its first values mostly say so, and at a fraction of the cost.
+            # If a column is of another type, its first values mostly show that, at a fraction of the cost.
             self.alive = _spells(values[:_FIRST_VALUES], self.reading) and _spells(values, self.reading)
         else:
             self.alive = self.reading.values is _type_of(values.type)
@@ -106,14 +115,14 @@ class _Candidate:
 
     @property
     def finite(self) -> bool:
-        """Whether there are numbers, none of them infinite."""
+        """True if there are numbers and none is infinite."""
         return bool(np.isfinite(self.lowest) and np.isfinite(self.highest))
 
 
 class ColumnProfile:
-    """Counts over one column's batches; keeps at most about twice `most_distinct` values.
+    """Counts and distinct values of one column, collected batch by batch; it keeps at most `2 * most_distinct` values.
 
-    Every batch narrows down which types of value the column may have; `reading` is the verdict on all of them.
+    Every batch narrows down the types that the values may have; `reading` is the result over all batches.
     """
 
     def __init__(
@@ -126,8 +135,16 @@ class ColumnProfile:
         missing: Sequence[str] = (),
         decimal: str | None = None,
     ) -> None:
-        """`separator` divides the texts of a column of several values; `missing` are marks of missing values besides
-        the usual ones; `decimal` is the decimal mark of its texts where that is known."""
+        """Start an empty profile.
+
+        Args:
+            name: Name of the column.
+            kind: Arrow type of the column.
+            most_distinct: Number of distinct values after which `capped` is set.
+            separator: The text between values, for a column of several values per row.
+            missing: Marks of missing values besides the usual ones.
+            decimal: The decimal mark of its texts, if it is known.
+        """
         self.name = name
         self.type = kind
         self.rows = 0
@@ -171,14 +188,14 @@ class ColumnProfile:
             self.unreadable = error
 
     def _distinct(self, column: pa.Array) -> pa.Array:
-        """The distinct values, but for some that came in batches before."""
+        """Return the distinct values, without some that earlier batches had."""
         try:
             return self._uses.new(column) if pa.types.is_dictionary(column.type) else pc.unique(column)
         except pa.ArrowNotImplementedError:  # a type without unique
             return column
 
     def _add_values(self, values: pa.Array) -> pa.StringArray:
-        """Learn from distinct values; returns their texts."""
+        """Add distinct values, and return their texts."""
         texts = pc.drop_null(canonical_strings(values))
         values = texts if is_text(values.type) else pc.drop_null(values)
         if is_text(values.type):
@@ -199,7 +216,7 @@ class ColumnProfile:
         return texts
 
     def _count_marks(self, column: pa.Array) -> None:
-        """Count the texts of a batch that would be missing in a column of numbers, those that are empty aside."""
+        """Count the texts of a batch that would be missing in a column of numbers, without empty ones."""
         if not self._missing and not any(one.alive for one in (self._number, *self._others)):
             return
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
@@ -220,12 +237,12 @@ class ColumnProfile:
             self.capped = len(self._known) > self._most_distinct
 
     def _merge(self) -> None:
-        """Only when as much is pending as known, so that merging n values costs O(n) in all."""
+        """Merge pending values; called when as many are pending as known, so that merging n values costs O(n)."""
         self._known = pa.chunked_array([self._known, *self._pending], pa.string()).unique()
         self._pending, self._pending_size = [], 0
 
     def _texts(self) -> pa.StringArray:
-        """The distinct texts as they are written, in order of appearance (not all when `capped`)."""
+        """Return the distinct texts as written, in order of appearance (not all if `capped`)."""
         if self._pending:
             self._merge()
             self.capped = self.capped or len(self._known) > self._most_distinct
@@ -233,10 +250,7 @@ class ColumnProfile:
 
     @cached_property
     def _verdict(self) -> tuple[ValueType, _Candidate, str | None]:
-        """The type of the values, the numbers they are read as, and what there is to remark of that.
-
-        Only once all batches are there.
-        """
+        """The type of the values, the numbers they are read as, and a remark; valid once all batches are added."""
         number = self._number
         if not self._found:
             return ValueType.TEXT, _Candidate(number.reading, alive=False), None
@@ -258,7 +272,7 @@ class ColumnProfile:
         return self._of_words(number)
 
     def _of_words(self, number: _Candidate) -> tuple[ValueType, _Candidate, str | None]:
-        """The verdict on texts that are not all plain numbers or times."""
+        """Return the verdict on texts that are not all plain numbers or times."""
         texts = self._texts()
         texts = pc.filter(texts, pa.array(~is_mark(texts, number.reading)))
         few = texts[:_FEW_TEXTS]
@@ -285,18 +299,18 @@ class ColumnProfile:
 
     @property
     def reading(self) -> Reading:
-        """How the values are read, by all that was seen."""
+        """The reading of the values, by all batches so far."""
         values, numbers, _ = self._verdict
         return dataclasses.replace(numbers.reading, values=values)
 
     @property
     def remark(self) -> str | None:
-        """In words, what is odd in how the values are read."""
+        """A remark in words about an odd reading of the values."""
         return self._verdict[2]
 
     @property
     def looks_grouped(self) -> bool:
-        """Whether its texts were read as numbers with a fraction and may be thousands: 1.234, of which none is 12.5."""
+        """True if the texts were read as numbers with a fraction but may be thousands: 1.234, and never 12.5."""
         reading = self.reading
         number = reading.values in (ValueType.NUMBER, ValueType.INTEGER)
         return number and reading.decimal is None and is_text(self.type) and looks_grouped(self._texts())
@@ -308,7 +322,7 @@ class ColumnProfile:
 
     @property
     def missing_marks(self) -> dict[str, int]:
-        """How often each text is taken for a missing value, the empty text aside."""
+        """Counts of the texts that are read as missing values, without the empty text."""
         reading = self.reading
         counted = {text: rows for text, rows in self._marks.items() if text}
         if not counted or reading.numeric:
@@ -317,7 +331,7 @@ class ColumnProfile:
 
     @cached_property
     def values(self) -> pa.StringArray:
-        """The distinct values as canonical texts, in order of appearance (not all when `capped`)."""
+        """The distinct values as canonical texts, in order of appearance (not all if `capped`)."""
         return (
             self._texts()
             if self.lists
@@ -326,22 +340,22 @@ class ColumnProfile:
 
     @property
     def lists(self) -> bool:
-        """Whether a row has several values."""
+        """True if a row has several values."""
         return self._separator is not None or is_list(self.type)
 
     @property
     def numbers(self) -> _Candidate:
-        """The numbers of the values; `alive` where all of them are numbers or times."""
+        """The numbers of the values; `alive` if all values are numbers or times."""
         return self._verdict[1]
 
     @property
     def reads_as_number(self) -> bool:
-        """Whether every value is missing or a finite number."""
+        """True if every value is missing or a finite number."""
         return self.numbers.alive and self.numbers.finite and not self.lists
 
     @property
     def kind(self) -> FieldKind:
-        """Lists are multi-valued, times and numbers with fractions numeric, all else categorical."""
+        """The kind of field: lists are multi-valued, times and fractions numeric, all else categorical."""
         if self.lists:
             return FieldKind.MULTI_VALUED
         whole = self.reading.values in (ValueType.TEXT, ValueType.INTEGER)
@@ -364,14 +378,14 @@ class ColumnProfile:
 
 
 def _number_type(numbers: _Candidate, *, padded: bool) -> ValueType:
-    """The type of a column of numbers: whole ones that are written with leading zeros are texts, infinite ones too."""
+    """Return the type of a column of numbers; infinite ones, and whole ones with leading zeros, are texts."""
     if numbers.fractional:
         return ValueType.NUMBER
     return ValueType.TEXT if padded or not numbers.finite else ValueType.INTEGER
 
 
 def _spells(texts: pa.StringArray, reading: Reading) -> bool:
-    """Whether every text is a value of the type. Plain numbers are no times, although they are read as such."""
+    """Return True if every text is a value of the type; plain numbers do not count as times, although they parse."""
     cut = trimmed(texts)
     if reading.values is not ValueType.NUMBER and parse_numbers(cut, None)[1].any():
         return False
@@ -379,7 +393,7 @@ def _spells(texts: pa.StringArray, reading: Reading) -> bool:
 
 
 def _type_of(kind: pa.DataType) -> ValueType | None:
-    """The type of value of an Arrow type that is no text; None for dictionaries and others."""
+    """Return the value type of an Arrow type that is not text; None for dictionaries and others."""
     if pa.types.is_boolean(kind) or is_number(kind):
         return ValueType.NUMBER
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -388,7 +402,7 @@ def _type_of(kind: pa.DataType) -> ValueType | None:
 
 
 def value_type(column: pa.Array) -> pa.DataType:
-    """The Arrow type of a column's values, looking through a dictionary."""
+    """Return the Arrow type of a column's values, also inside a dictionary."""
     return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
 
 
@@ -400,7 +414,15 @@ def profile(
     missing: Sequence[str] = (),
     decimal: str | None = None,
 ) -> tuple[ColumnProfile, ...]:
-    """One pass over the table; `separators` are those of columns of several values, the rest as `ColumnProfile`."""
+    """Return the profiles of all columns, made in one pass over the table.
+
+    Args:
+        table: The table.
+        most_distinct: See `ColumnProfile`.
+        separators: The text between values, by column of several values per row.
+        missing: See `ColumnProfile`.
+        decimal: See `ColumnProfile`.
+    """
     profiles: tuple[ColumnProfile, ...] = ()
     for batch in table.batches():
         if not profiles:
@@ -421,14 +443,14 @@ def profile(
 
 
 def summarize(table: Table, *, most_distinct: int = MOST_DISTINCT) -> tuple[ColumnSummary, ...]:
-    """What each column looks like, in the table's order; one pass, all columns have the role "field"."""
+    """Return a summary of each column, all with the role "field", made in one pass over the table."""
     return tuple(column.summary() for column in profile(table, most_distinct=most_distinct))
 
 
 def first_wrong(table: Table, column: str, wrong: Callable[[Column], Mask]) -> tuple[int, Any]:
-    """The number, from 1, and the value of the first row that `wrong`, a mask over a batch, is true for.
+    """Return the number, from 1, and the value of the first row that the mask `wrong` marks.
 
-    A row for which `wrong` raises UnreadableValueError counts, too. Costs a pass, so for error messages only.
+    A row for which `wrong` raises UnreadableValueError counts, too. This costs a pass, so it is only for error messages.
     """
     before = 0
     for batch in table.batches([column]):
@@ -441,11 +463,11 @@ def first_wrong(table: Table, column: str, wrong: Callable[[Column], Mask]) -> t
             position = int(mask.argmax())
             return before + position + 1, array[position].as_py()
         before += batch.num_rows
-    raise ValueError(f"no row of column {column} is wrong: the table changed between two passes")
+    raise ValueError(f"no row of column {column} is wrong, so the table has changed between two passes")
 
 
 def type_name(kind: pa.DataType) -> str:
-    """A short word for an Arrow type, the same for its variants of one meaning."""
+    """Return a short word for an Arrow type, one for all types of the same meaning."""
     if pa.types.is_dictionary(kind):
         return type_name(kind.value_type)
     if is_list(kind):
@@ -456,7 +478,7 @@ def type_name(kind: pa.DataType) -> str:
 
 
 def _count_missing(column: pa.Array) -> int:
-    """Nulls, NaN and empty texts, without writing numbers as text."""
+    """Return the number of nulls, NaN and empty texts, without converting numbers to text."""
     if pa.types.is_dictionary(column.type):
         empty = canonical_strings(column.dictionary).is_null()
         if not pc.any(empty).as_py():

@@ -1,4 +1,4 @@
-"""Where the rows of a study come from and how they are read: all that opens the same data once more."""
+"""Configuration of the data of a study: its source and how it is read."""
 
 from __future__ import annotations
 

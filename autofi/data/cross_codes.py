@@ -1,6 +1,6 @@
-"""Integer codes for combinations of field codes, and how such codes are counted and looked up.
+"""Integer codes of combinations of field codes, and functions that count them and look them up.
 
-A *cell* is one combination of values of one or more fields. Crosses and target statistics both work on cells.
+A *cell* is one combination of values of one or more fields. Crosses and target encodings both work on cells.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from autofi.core.memmap import release
 Codes = NDArray[np.int64]
 Ids = NDArray[np.integer[Any]]
 
-# Up to this many possible cells, one array indexed by the code is quicker than sorting (16 MB of int32).
+# Up to this many possible cells, an array indexed by the code (16 MB of int32) is faster than sorting.
 DIRECT_CELLS = 1 << 22
 _CODE_LIMIT = 1 << 63
 _ROWS_AT_ONCE = 1 << 18
 
 
 def cell_space(cardinalities: Sequence[int]) -> int | None:
-    """How many cells the fields span, or None when their codes do not fit 63 bits and are hashed instead."""
+    """Return the number of cells that fields span, or None if codes do not fit in 63 bits and are hashed instead."""
     space = 1
     for cardinality in cardinalities:
         space *= int(cardinality)
@@ -32,10 +32,10 @@ def cell_space(cardinalities: Sequence[int]) -> int | None:
 
 
 def cell_codes(columns: Sequence[Ids], cardinalities: Sequence[int]) -> Codes:
-    """One int64 code per row: `(id_0 * card_1 + id_1) * card_2 + ...`, so distinct cells never share a code.
+    """Return an int64 code per row, `(id_0 * card_1 + id_1) * card_2 + ...`, so that distinct cells differ in code.
 
-    When the cells do not fit 63 bits, splitmix64 (Steele et al. 2014) mixes the ids instead; two of n cells
-    then collide with a probability of about n^2 / 2^64.
+    If the cells do not fit in 63 bits, splitmix64 (Steele et al. 2014) mixes the ids instead. Then any two of n cells
+    collide with a probability of about n^2 / 2^64.
     """
     if cell_space(cardinalities) is None:
         return _hashed_codes(columns)
@@ -47,7 +47,7 @@ def cell_codes(columns: Sequence[Ids], cardinalities: Sequence[int]) -> Codes:
 
 
 def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finalizer of splitmix64: a bijection of 64-bit integers whose output bits look independent."""
+    """Return splitmix64's finalizer of the values: a bijection of 64-bit integers with well mixed bits."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(30)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
@@ -61,18 +61,18 @@ def _hashed_codes(columns: Sequence[Ids]) -> Codes:
     mixed = np.zeros(len(columns[0]), dtype=np.uint64)
     for column in columns:
         mixed = splitmix64(mixed + column.astype(np.uint64))
-    # One bit less, so that the codes sort alike as signed and unsigned integers.
+    # One bit is dropped, so that the codes sort equally as signed and unsigned integers.
     return (mixed >> np.uint64(1)).view(np.int64)
 
 
 def codes_rise(codes: Codes, space: int | None) -> bool:
-    """Whether codes of cells are distinct, in order and below `space` (None: no bound)."""
+    """Return True if codes of cells are distinct, rising and below `space` (None: no bound)."""
     inside = not len(codes) or (codes[0] >= 0 and (space is None or int(codes[-1]) < space))
     return bool(inside and (codes[1:] > codes[:-1]).all())
 
 
 def count_cells(codes: Codes, space: int | None) -> tuple[Codes, NDArray[np.int64]]:
-    """The distinct codes, rising, and how often each occurs; all codes are below `space` (None: no bound)."""
+    """Return the distinct codes, rising, and the count of each; all codes are below `space` (None: no bound)."""
     if space is not None and space <= DIRECT_CELLS:
         counts = np.bincount(codes, minlength=0)
         present = np.flatnonzero(counts)
@@ -83,7 +83,7 @@ def count_cells(codes: Codes, space: int | None) -> tuple[Codes, NDArray[np.int6
 
 
 def rank_cells(codes: Codes, space: int | None) -> tuple[Codes, NDArray[np.int64]]:
-    """The distinct codes in rising order, and for each row the position of its code among them."""
+    """Return the distinct codes in rising order, and for each row the position of its code among them."""
     if space is not None and space <= DIRECT_CELLS:
         seen = np.zeros(space, dtype=bool)
         seen[codes] = True
@@ -98,7 +98,7 @@ def rank_cells(codes: Codes, space: int | None) -> tuple[Codes, NDArray[np.int64
 
 
 def find_cells(known: Codes, codes: Codes, space: int | None) -> NDArray[np.int64]:
-    """For each row the position of its code in `known`, which rises, or len(known) when it is not there."""
+    """Return, for each row, the position of its code in the rising codes `known`, or len(known) if it is not there."""
     absent = len(known)
     if absent == 0 or len(codes) == 0:
         return np.full(len(codes), absent, dtype=np.int64)
@@ -108,7 +108,7 @@ def find_cells(known: Codes, codes: Codes, space: int | None) -> NDArray[np.int6
         return table[codes].astype(np.int64)
     if len(codes) < 4096:
         return _search(known, codes)
-    # Sorted needles walk `known` once instead of jumping about in it: several times quicker, sort included.
+    # Sorted codes walk through `known` once instead of jumping around in it: several times faster, including the sort.
     ordered, order = _sorted_with_order(codes, space)
     positions = np.empty(len(codes), dtype=np.int64)
     positions[order] = _search(known, ordered)
@@ -129,10 +129,10 @@ def _run_starts(ordered: Codes) -> NDArray[np.int64]:
 
 
 def _sorted_with_order(codes: Codes, space: int | None) -> tuple[Codes, NDArray[np.int64]]:
-    """The sorted codes and an order that sorts them."""
+    """Return the sorted codes and an order that sorts them."""
     row_bits = max(len(codes) - 1, 1).bit_length()
     if space is not None and space.bit_length() + row_bits <= 63:
-        # Code and row number in one integer: a plain sort is three times quicker than an argsort.
+        # With code and row number in one integer, a plain sort is three times faster than an argsort.
         packed = (codes << row_bits) | np.arange(len(codes), dtype=np.int64)
         packed.sort()
         return packed >> row_bits, packed & ((1 << row_bits) - 1)
@@ -141,16 +141,16 @@ def _sorted_with_order(codes: Codes, space: int | None) -> tuple[Codes, NDArray[
 
 
 def check_ids(ids: Ids, cardinalities: Sequence[int]) -> None:
-    """Raise ValueError unless `ids` is an integer [N, F] array with 0 <= id < cardinality.
+    """Raise ValueError unless `ids` is an integer array `[N, F]` with 0 <= id < cardinality.
 
-    An id beyond its cardinality would silently be taken for another cell.
+    An id beyond its cardinality would silently count as another cell.
     """
     if ids.ndim != 2 or ids.shape[1] != len(cardinalities) or not np.issubdtype(ids.dtype, np.integer):
         raise ValueError(f"ids must be integers [N, {len(cardinalities)}], not {ids.dtype} {ids.shape}")
     if len(ids) == 0:
         return
     lowest, highest = ids[0], ids[0]
-    # By blocks, so that a memory map is not held as a whole.
+    # In blocks, so that a mapped array is not loaded as a whole.
     for start in range(0, len(ids), _ROWS_AT_ONCE):
         block = ids[start : start + _ROWS_AT_ONCE]
         lowest, highest = np.minimum(lowest, block.min(axis=0)), np.maximum(highest, block.max(axis=0))
@@ -165,6 +165,6 @@ def check_ids(ids: Ids, cardinalities: Sequence[int]) -> None:
 
 
 def default_threads() -> int:
-    """The cores this process may use, at most 8: beyond that memory is the limit."""
+    """Return the number of cores this process may use, at most 8: beyond that, memory is the limit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(8, cores or 1))

@@ -1,4 +1,4 @@
-"""Compiled loops over the cells of a pair of fields: the frequent ones, without sorting all the others."""
+"""Compiled loops that find the frequent cells of a pair of fields without sorting all the others."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from autofi.core.numba_jit import compiled
 from autofi.data.cross_codes import DIRECT_CELLS, Codes, Ids
 
-#: Odd, and close to 2^64 divided by the golden ratio: products with it have well mixed upper bits (Knuth, 6.4).
+#: An odd number close to 2^64 divided by the golden ratio: products with it have well mixed upper bits (Knuth, 6.4).
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _HIGHEST = 255
-#: Buckets at most: half a megabyte, beyond which they leave the cache that every core has to itself.
+#: Most buckets, as a power of 2: half a megabyte, beyond which they do not fit in the cache of a core.
 _BUCKET_BITS = 19
 
 
 def frequent_cells(
     left: Ids, right: Ids, cardinalities: tuple[int, int], min_count: int
 ) -> tuple[Codes, NDArray[np.int64]]:
-    """The codes of the cells that occur at least `min_count` times, rising, and how often each does.
+    """Return the rising codes of the cells that occur at least `min_count` times, and the count of each.
 
-    Where one counter per possible cell would be too many, rows are first counted in buckets of hashed codes; only the
-    codes of buckets that are full enough are then sorted. Cost: 2 to 6 ms per million rows.
+    If there are too many possible cells for a counter each, rows are first counted in buckets of hashed codes, and only
+    the codes of full buckets are sorted. The cost is 2 to 6 ms per million rows.
     """
     width = cardinalities[1]
     hot = np.empty(len(left) // min_count, dtype=np.int64)
@@ -45,7 +45,7 @@ def frequent_cells(
 
 
 class _Room(threading.local):
-    """Memory that every pair needs and that takes as long to get anew as to use."""
+    """Memory that every pair needs, kept because allocating it takes as long as using it."""
 
     def __init__(self) -> None:
         self.counters = np.empty(DIRECT_CELLS, dtype=np.int32)
@@ -64,7 +64,7 @@ _room = _Room()
 def _count_direct(
     left: Ids, right: Ids, width: int, counters: NDArray[np.int32], min_count: int, hot: Codes
 ) -> int:
-    """Count every cell in a counter of its own; `hot` are those that reach `min_count`, and how many is returned."""
+    """Count every cell in its own counter, write those that reach `min_count` to `hot`, and return their number."""
     found = 0
     for row in range(left.shape[0]):
         code = np.int64(left[row]) * width + right[row]
@@ -86,7 +86,7 @@ def _fill_buckets(
     shift: int,
     enough: int,
 ) -> None:
-    """Write the code of every row, and count it in its bucket, up to `enough`."""
+    """Write the code of every row, and count the row in the bucket of its code, up to `enough`."""
     for row in range(left.shape[0]):
         code = np.int64(left[row]) * width + right[row]
         codes[row] = code
@@ -96,7 +96,7 @@ def _fill_buckets(
 
 @compiled
 def _drop_rare(codes: Codes, buckets: NDArray[np.uint8], shift: int, enough: int) -> int:
-    """Move the codes of buckets that hold `enough` to the front; returns how many they are."""
+    """Move the codes of buckets that hold `enough` to the front, and return their number."""
     kept = 0
     for row in range(codes.shape[0]):
         code = codes[row]
@@ -107,7 +107,7 @@ def _drop_rare(codes: Codes, buckets: NDArray[np.uint8], shift: int, enough: int
 
 @compiled
 def _frequent_runs(ordered: Codes, min_count: int, codes: Codes, counts: Codes) -> int:
-    """Codes and lengths of the runs of at least `min_count`; returns how many they are."""
+    """Write codes and lengths of the runs of at least `min_count`, and return their number."""
     found = 0
     start = 0
     for row in range(1, ordered.shape[0] + 1):

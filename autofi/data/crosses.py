@@ -1,4 +1,4 @@
-"""The vocabulary of crosses: which cells of a pair get a row of their own, and which row a table row uses."""
+"""The vocabulary of crosses: the cells of a pair that get their own row in a table, and look-ups of these rows."""
 
 from __future__ import annotations
 
@@ -33,23 +33,26 @@ Pair = tuple[int, int]
 _FORMAT = 1
 _ROWS_AT_ONCE = 1 << 19
 _PAIRS_AT_ONCE = 16
-#: Rows times pairs that take about as long to count as Numba to import.
+#: Rows times pairs that take as long to count as Numba takes to import.
 _WORTH_COMPILING = 1 << 25
 
 
 @dataclass(frozen=True, eq=False)
 class PairCells:
-    """The kept cells of one pair; counts fall with the local row, codes rise among equal counts."""
+    """The kept cells of one pair; counts fall with the local row, codes rise among equal counts.
+
+    Attributes:
+        codes: Rising codes of the cells, int64 `[K]`.
+        local_rows: Local row of each code, and 0 at the end for unknown codes, int32 `[K + 1]`.
+        counts: Training rows per local row, int64 `[K + 1]`; the first counts rows whose cell was not kept.
+    """
 
     codes: Codes
-    """int64 [K], rising: made for searching."""
     local_rows: NDArray[np.int32]
-    """int32 [K + 1]: the local row of each code, then 0 for codes that are not there."""
     counts: NDArray[np.int64]
-    """int64 [K + 1] training rows per local row; the first are those whose cell was not kept."""
 
     def kept(self, keep: NDArray[np.bool_]) -> PairCells:
-        """These cells without the local rows k with keep[k] False; keep[0] must be True."""
+        """Return the cells without the local rows k where keep[k] is False; keep[0] must be True."""
         new_rows = (np.cumsum(keep) - 1).astype(np.int32)
         stays = keep[self.local_rows]
         stays[-1] = True
@@ -60,9 +63,9 @@ class PairCells:
 
 @dataclass(frozen=True, eq=False)
 class Crosses:
-    """Fitted crosses: row 0 of a pair is its out-of-vocabulary row, the others its cells by falling count.
+    """Fitted crosses: row 0 of a pair is its out-of-vocabulary row, the others are its cells by falling count.
 
-    Rows that a higher minimum count would keep are therefore a prefix: see `sizes_at`.
+    So the rows that a higher minimum count would keep are a prefix: see `sizes_at`.
     """
 
     cardinalities: tuple[int, ...]
@@ -81,13 +84,19 @@ class Crosses:
         max_rows: int | None = None,
         threads: int | None = None,
     ) -> Crosses:
-        """Count the cells of `pairs` (column indices of `ids`, int [N, F], training rows only).
+        """Count the cells of pairs of fields over training rows.
 
-        A cell is kept when it was seen at least `min_count` times. `max_rows` caps the rows of all pairs
-        together, their out-of-vocabulary rows included, by keeping the most frequent cells of all pairs; a
-        fixed hash decides which of the equally frequent cells at the cut stay, not the order of pairs.
-        Cost: about 5 ms per million rows and pair on one thread, three times that where rows and pairs are too few
-        to be worth compiled loops; a few int64 per row and thread.
+        The cost is about 5 ms per million rows and pair on one thread (three times that for few rows and pairs, for
+        which loops are not compiled), and a few int64 per row and thread.
+
+        Args:
+            ids: Codes of training rows, int `[N, F]`.
+            cardinalities: Number of codes of each field.
+            pairs: Pairs of columns of `ids`.
+            min_count: A cell is kept if it was seen at least this often.
+            max_rows: Most rows of all pairs together, including their out-of-vocabulary rows. The most frequent cells
+                of all pairs are kept; a fixed hash, not the order of pairs, decides among equally frequent cells.
+            threads: Threads; by default those of `default_threads`.
         """
         cardinalities = tuple(int(cardinality) for cardinality in cardinalities)
         pairs = tuple((int(left), int(right)) for left, right in pairs)
@@ -100,7 +109,7 @@ class Crosses:
                 f"max_rows={max_rows} is less than the {len(pairs)} pairs, and each has a row of its own"
             )
         columns = _columns(ids, pairs)
-        # Compiled loops know no hashed codes.
+        # The compiled loops do not support hashed codes.
         direct = all(cell_space((cardinalities[a], cardinalities[b])) is not None for a, b in pairs)
         frequent = _frequent_cells
         if len(ids) * len(pairs) > _WORTH_COMPILING and direct:
@@ -132,33 +141,33 @@ class Crosses:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Rows per pair, the out-of-vocabulary row included."""
+        """Rows per pair, including the out-of-vocabulary row."""
         return tuple(len(cells.codes) + 1 for cells in self.cells)
 
     def sizes_at(self, min_count: int) -> tuple[int, ...]:
-        """Rows per pair that remain at a higher minimum count: local rows from this size on become row 0."""
+        """Return the rows per pair that remain at a higher minimum count; local rows from there on become row 0."""
         return tuple(
             int(np.searchsorted(-cells.counts[1:], -min_count, side="right")) + 1 for cells in self.cells
         )
 
     def min_count_within(self, max_rows: int | None) -> int:
-        """The smallest minimum count, from the fitted one on, at which all pairs together have at most `max_rows`.
+        """Return the smallest minimum count, from the fitted one on, at which all pairs have at most `max_rows` rows.
 
-        Rows of the unknown do not count as cells: every pair keeps its own, whatever the cap. None is no cap.
+        Every pair keeps its out-of-vocabulary row, whatever the cap. None means no cap.
         """
         if max_rows is None or not self.cells:
             return self.min_count
         counts = np.sort(np.concatenate([cells.counts[1:] for cells in self.cells]))
         surplus = min(len(counts) + len(self.pairs) - max_rows, len(counts))
-        # Cells as frequent as the last that must go, go with it: which of equals stays would be chance.
+        # All cells as frequent as the last one that must go also go, as a choice among equals would be arbitrary.
         return self.min_count if surplus <= 0 else max(self.min_count, int(counts[surplus - 1]) + 1)
 
     def counts(self, pair: Pair) -> NDArray[np.int64]:
-        """Training rows per local row of the pair; index 0 counts those whose cell was not kept."""
+        """Return the training rows per local row of the pair; index 0 counts rows whose cell was not kept."""
         return self.subset([pair]).cells[0].counts
 
     def subset(self, pairs: Sequence[Pair]) -> Crosses:
-        """The same crosses for some of the pairs, in the order given; local rows do not change."""
+        """Return the crosses of some of the pairs, in the order given; local rows do not change."""
         chosen = tuple((int(left), int(right)) for left, right in pairs)
         cells_of = dict(zip(self.pairs, self.cells, strict=True))
         for pair in chosen:
@@ -169,9 +178,9 @@ class Crosses:
     def transform(
         self, ids: Ids, *, out: NDArray[np.int32] | None = None, threads: int | None = None
     ) -> NDArray[np.int32]:
-        """The local row of every pair, int32 [N, P]; `out` may be a memory map of that shape.
+        """Return the local row of every pair, int32 `[N, P]`; `out` may be a mapped array of that shape.
 
-        Cost: about 30 ms per million rows and pair on one thread.
+        The cost is about 30 ms per million rows and pair on one thread.
         """
         check_ids(ids, self.cardinalities)
         shape = (len(ids), len(self.pairs))
@@ -186,14 +195,14 @@ class Crosses:
                 columns = _columns(ids[rows], self.pairs)
 
                 def fill(block: slice, rows: slice = rows, columns: dict[int, Ids] = columns) -> None:
-                    # Pair by pair into a buffer, then across: writing single columns of `out` would touch
-                    # one cache line per row and pair.
+                    # A buffer is filled pair by pair and then transposed: writing single columns of `out` would
+                    # touch one cache line per row and pair.
                     buffer = np.empty((block.stop - block.start, rows.stop - rows.start), dtype=np.int32)
                     for line, pair, cells in zip(buffer, self.pairs[block], self.cells[block], strict=True):
                         line[:] = self._local_rows(pair, cells, columns)
                     out[rows, block] = buffer.T
 
-                # list() raises what a thread raised.
+                # list() raises the errors of the threads.
                 list(pool.map(fill, _blocks(len(self.pairs), _PAIRS_AT_ONCE)))
                 release(ids, out)
         return out
@@ -225,7 +234,11 @@ class Crosses:
 
     @classmethod
     def load(cls, directory: Path | str) -> Crosses:
-        """Read what `save` wrote; raises DataError when the files are missing or do not belong together."""
+        """Return the crosses that `save` wrote.
+
+        Raises:
+            DataError: The files are missing, damaged or do not belong together.
+        """
         directory = Path(directory)
         try:
             description = read_object(directory / "crosses.json")
@@ -261,7 +274,7 @@ class Crosses:
 def _frequent_cells(
     left: Ids, right: Ids, cardinalities: tuple[int, int], min_count: int
 ) -> tuple[Codes, NDArray[np.int64]]:
-    """As `cell_kernels.frequent_cells`, without a compiler."""
+    """Return the result of `cross_codes_numba.frequent_cells`, without a compiler."""
     codes, counts = count_cells(cell_codes((left, right), cardinalities), cell_space(cardinalities))
     kept = counts >= min_count
     return codes[kept], counts[kept]
@@ -278,23 +291,23 @@ def _check_pairs(pairs: Sequence[Pair], fields: int) -> None:
 
 
 def _check_cells(pair: Pair, cells: PairCells, space: int | None) -> None:
-    """Raise ValueError for what a lookup would read beyond its tables, or find by chance."""
+    """Raise ValueError for cells whose look-ups would read beyond their tables or find a wrong row."""
     rows = cells.local_rows
     if rows[-1] != 0 or rows.min() < 0 or rows.max() >= len(cells.counts) or cells.counts.min() < 0:
-        raise ValueError(f"the rows of pair {pair} lie in 0..{len(cells.counts) - 1}: crosses.npz has others")
+        raise ValueError(f"crosses.npz has rows of pair {pair} outside 0..{len(cells.counts) - 1}")
     if not codes_rise(cells.codes, space):
-        raise ValueError(f"the codes of pair {pair} rise and are those of its fields: crosses.npz has others")
+        raise ValueError(f"crosses.npz has codes of pair {pair} that do not rise or are not those of its fields")
 
 
 def _columns(ids: Ids, pairs: Sequence[Pair]) -> dict[int, Ids]:
-    """Contiguous copies of the columns that the pairs use: every column is read by many pairs."""
+    """Return contiguous copies of the columns of the pairs, as each is read by many pairs."""
     return {
         field: np.ascontiguousarray(ids[:, field]) for field in sorted({f for pair in pairs for f in pair})
     }
 
 
 def _most_frequent(all_cells: list[PairCells], budget: int) -> list[PairCells]:
-    """The `budget` most frequent cells of all pairs; trimming as pairs arrive ends in the same cells."""
+    """Return the `budget` most frequent cells of all pairs; trimming while pairs arrive gives the same cells."""
     counts = np.concatenate([cells.counts[1:] for cells in all_cells])
     if len(counts) <= budget:
         return all_cells
@@ -313,7 +326,7 @@ def _most_frequent(all_cells: list[PairCells], budget: int) -> list[PairCells]:
 
 
 def _tie_keys(number: int, cells: PairCells, count: int) -> NDArray[np.uint64]:
-    """A fixed pseudo-random key per cell of that count, in the order of codes, so of local rows, too."""
+    """Return a fixed pseudo-random key per cell of that count, in the order of codes and local rows."""
     tied = cells.codes[cells.counts[cells.local_rows[:-1]] == count].view(np.uint64)
     return splitmix64(tied ^ splitmix64(np.array([number], dtype=np.uint64)))
 

@@ -1,4 +1,4 @@
-"""Encoded rows as contiguous arrays, and the parts they are split into."""
+"""The encoded dataset: rows as contiguous arrays, split into parts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,18 @@ _BYTES_AT_ONCE = 1 << 26
 
 @dataclass(frozen=True, eq=False)
 class EncodedDataset:
-    """A table encoded: rows are stored train, then valid, then test, each part in the order of its table.
+    """An encoded table: train rows, then valid, then test, each part in the order of its table.
 
-    Large arrays are memory maps; `parts["test"]` is an empty slice where there are no test rows.
+    Large arrays are mapped to files. See `EncodedRows` for the arrays.
+
+    Attributes:
+        encoder: The encoder, fitted on the training rows.
+        labels: 0 or 1, `[N]`.
+        weights: Weights of the rows, `[N]`.
+        groups: A hash of the value of the group column, `[N]`; only equality has a meaning.
+        parts: Slices of rows by part; `parts["test"]` is empty if there are no test rows.
+        fingerprint: XXH3-128 over the schema, the parts and every array: equal data have equal fingerprints.
+        apart: Fields whose cells, together, no validation row shares with training; `()` is the group column.
     """
 
     encoder: Encoder
@@ -34,15 +43,11 @@ class EncodedDataset:
     numbers: NDArray[np.float32]
     bags: Mapping[str, NDArray[np.int32]]
     labels: NDArray[np.float32]
-    """[N] 0 or 1."""
     weights: NDArray[np.float32] | None
     groups: NDArray[np.int64] | None
-    """[N] a hash of the group column's value: only equality means something."""
     parts: Mapping[str, slice]
     fingerprint: str
-    """XXH3-128 over the schema, the parts and every array: equal data, equal fingerprint."""
     apart: Column | None = None
-    """The fields whose cells, together, no validation row shares with training; `()` is the group column."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,14 +59,14 @@ class EncodedDataset:
 
     @property
     def apart_names(self) -> list[str] | None:
-        """`apart` by name: one or two fields, the group column, or None."""
+        """Names of `apart`: one or two fields, the group column, or None."""
         if self.apart is None:
             return None
         schema = self.encoder.schema
         return [schema.names[field] for field in self.apart] or [str(schema.group)]
 
     def together(self) -> NDArray[np.int64] | None:
-        """Which training rows must share a fold, a number per row; None where the split keeps nothing apart."""
+        """Return a number per training row, `[N]`: rows with the same number must share a fold; None for any folds."""
         if self.apart is None:
             return None
         train = self.parts["train"]
@@ -69,7 +74,7 @@ class EncodedDataset:
         return cells_together(self.ids[train], self.encoder.cardinalities, self.apart, groups)
 
     def rows(self, part: str | slice) -> EncodedRows:
-        """A view of the rows of "train", "valid", "test", or any slice of rows; nothing is copied."""
+        """Return a view of the rows of "train", "valid" or "test", or of a slice of rows; nothing is copied."""
         chosen = self.parts[part] if isinstance(part, str) else part
         return EncodedRows(
             ids=self.ids[chosen],
@@ -84,7 +89,7 @@ class EncodedDataset:
 def fingerprint(
     description: Mapping[str, Any], parts: Mapping[str, slice], arrays: Mapping[str, NDArray[Any] | None]
 ) -> str:
-    """XXH3-128, in hexadecimal, of a JSON description, the parts, and the arrays with their types."""
+    """Return XXH3-128, in hexadecimal, of a JSON description, the parts, and the arrays with their types."""
     state = xxhash.xxh3_128()
     bounds = {name: [part.start, part.stop] for name, part in parts.items()}
     state.update(json.dumps([description, bounds], sort_keys=True).encode())

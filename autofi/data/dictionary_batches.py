@@ -1,4 +1,4 @@
-"""Columns of text as entries of dictionaries, which the batches of a column share where they can."""
+"""Columns of text as entries of dictionaries, which the batches of a column share where possible."""
 
 from __future__ import annotations
 
@@ -15,37 +15,45 @@ _FIRST_ROWS = 1 << 12
 
 @dataclass(eq=False)
 class Texts:
-    """The dictionary of one or more batches of a column; later batches may have added to its end."""
+    """The dictionary of one or more batches of a column; later batches may append to it.
+
+    Attributes:
+        values: The entries.
+        codes: The codes of the first entries in the column's vocabulary, as far as they are known.
+    """
 
     values: pa.Array
     codes: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-    """The codes of its first entries in the vocabulary of the column, as far as they are known."""
 
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """One batch of a column: the dictionary entry of each row."""
+    """One batch of a column as dictionary entries.
+
+    Attributes:
+        of_row: Entry of each row, `[N]`, in the smallest type that fits; `size` is a missing value.
+        size: Number of entries of the dictionary with this batch.
+        texts: The dictionary.
+        added_bytes: Bytes of the entries that this batch added.
+    """
 
     of_row: NDArray[np.integer[Any]]
-    """[N], in as few bytes as it takes; `size` is a missing value."""
     size: int
-    """How many entries the dictionary had with this batch."""
     texts: Texts
     added_bytes: int
-    """Bytes of the entries that this batch brought."""
 
 
 class Dictionaries:
-    """Notices where a batch of a column brings the dictionary of the batch before, as it was or longer.
+    """The dictionaries of a column's batches, joined where a batch has that of the batch before, or a longer one.
 
-    The batches of a Parquet row group do: comparing is far quicker than looking every text up again.
+    The batches of a Parquet row group do. Comparing dictionaries is far faster than looking every text up again.
     """
 
     def __init__(self) -> None:
         self._last: Texts | None = None
 
     def entries(self, values: pa.Array) -> Entries:
-        """The next batch of the column, plain or dictionary-encoded; null is missing."""
+        """Return the entries of the next batch, which is plain or dictionary-encoded; null is missing."""
         if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
         dictionary = values.dictionary
@@ -60,9 +68,9 @@ class Dictionaries:
 
 
 class FirstUses:
-    """Which values of a dictionary-encoded column appear first in which batch.
+    """A filter for the values of a dictionary-encoded column that a batch is the first to use.
 
-    A value comes again where a batch brings another dictionary, not one that continues the last.
+    A value comes again if a batch has another dictionary, which does not continue the last one.
     """
 
     def __init__(self) -> None:
@@ -70,7 +78,7 @@ class FirstUses:
         self._used = np.zeros(0, dtype=bool)
 
     def new(self, column: pa.DictionaryArray) -> pa.Array:
-        """The values that this batch is the first to use, in the order of appearance, without null."""
+        """Return the values that this batch is the first to use, in the order of appearance, without null."""
         dictionary = column.dictionary
         known = self._used
         if self._dictionary is None or not _continues(dictionary, self._dictionary):
@@ -79,7 +87,7 @@ class FirstUses:
         self._used = used = np.concatenate([known, np.zeros(len(dictionary) - len(known), dtype=bool)])
         found = [np.zeros(0, dtype=np.int64)]
         start, rows = 0, _FIRST_ROWS
-        # Most values appear among the first rows: often there is no need to look at the others.
+        # Most values appear among the first rows, so that the others often need not be read.
         while start < len(column) and not used.all():
             entries = pc.drop_null(column.indices.slice(start, rows)).to_numpy()
             fresh, places = np.unique(entries[~used[entries]], return_index=True)

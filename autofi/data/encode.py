@@ -1,4 +1,4 @@
-"""Tables to an encoded dataset in two passes: one fits the encoder, one fills the arrays."""
+"""Encoding of tables to a dataset in two passes: one fits the encoder, one fills the arrays."""
 
 from __future__ import annotations
 
@@ -58,15 +58,26 @@ def encode(
 ) -> EncodedDataset:
     """Fit an encoder on the training rows and encode all rows.
 
-    `split` (at random unless given) divides `table`. With a `valid` or `test` table there is nothing else to
-    divide: `table` trains, less a tenth of its rows for validation if there is no `valid`. `num_buckets`
-    bounds the buckets of numeric fields. The arrays are memory maps under `directory` when together they
-    would exceed `memory_limit` bytes, and in memory otherwise or without a directory; of the raw rows some
-    300,000 are held at a time.
+    About 300,000 raw rows are held at a time. The tables are read once if their rows, with texts as dictionary codes,
+    fit in `memory_limit` bytes, and else twice. Before that, the column that decides the split is read (the target, if
+    it is random).
 
-    The tables are read once where their rows, texts as numbers of a dictionary, fit `memory_limit` bytes
-    beside the arrays, and else twice (the column that a split goes by once more before: at random, the target).
-    Raises DataError for rows that cannot be used, and for parts that cannot be trained or validated on.
+    Args:
+        table: The table.
+        schema: Its schema.
+        split: The split of `table` into parts; random by default. With a `valid` or `test` table, all of `table`
+            trains, except for a tenth of its rows that validates if there is no `valid`.
+        valid: A separate table of validation rows.
+        test: A separate table of test rows.
+        seed: Seed of the split and of samples.
+        buckets: Scale of the buckets of numeric fields, `quantile` or `log`.
+        num_buckets: Most buckets of a numeric field.
+        directory: Folder of mapped arrays; None keeps all in memory.
+        memory_limit: Bytes of all arrays beyond which they are mapped to files.
+
+    Raises:
+        ConfigError: The split or the buckets are not valid.
+        DataError: Rows cannot be used, or a part cannot be trained or validated on.
     """
     scale = _scale(buckets, num_buckets)
     sources = _sources(table, schema, split or SplitSpec(), valid, test, seed)
@@ -75,7 +86,7 @@ def encode(
     tally.check(schema, _way_out(split, valid, test))
     arrays = _Arrays.allocate(encoder, tally.rows, directory, memory_limit)
     _fill(arrays, sources, kept, encoder, tally)
-    # Arrow keeps what it frees, and nothing reads a table for a while.
+    # Arrow keeps freed memory, and no table will be read for a while.
     pa.default_memory_pool().release_unused()
     encoder = _with_bucket_counts(encoder, arrays.ids[: tally.rows[TRAIN]])
     parts = tally.parts()
@@ -101,14 +112,14 @@ def encode(
 
 
 def _meaning(schema: Schema) -> dict[str, Any]:
-    """Fields and roles, without how a file writes their values: the same rows have one fingerprint in every file."""
+    """Return fields and roles without the notation of values, so that rows have one fingerprint in every file."""
     fields = [[field.name, field.kind.value, field.reads_as_number] for field in schema.fields]
     return {"fields": fields, "target": schema.target, "weight": schema.weight, "group": schema.group}
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A table and which part each of its rows belongs to."""
+    """A table, and the splitter that assigns its rows to parts."""
 
     table: Table
     splitter: Splitter
@@ -120,11 +131,11 @@ class _Source:
 
 def _scale(buckets: str, num_buckets: int) -> BucketScale:
     if not 2 <= num_buckets <= MAX_BUCKETS:
-        raise ConfigError(f"num_buckets lies in 2..{MAX_BUCKETS}: found {num_buckets}.")
+        raise ConfigError(f"num_buckets is {num_buckets}; it must lie in 2..{MAX_BUCKETS}.")
     try:
         return BucketScale(buckets)
     except ValueError:
-        raise ConfigError(f"buckets is 'quantile' or 'log': found '{buckets}'.") from None
+        raise ConfigError(f"buckets is '{buckets}'; it must be 'quantile' or 'log'.") from None
 
 
 def _sources(
@@ -135,7 +146,7 @@ def _sources(
         return [_source(table, schema, _splitter(spec, table, schema, seed))]
     if spec.method is not SplitMethod.RANDOM:
         raise ConfigError(
-            f"Separate validation or test tables leave nothing to split: found the split '{spec}'; "
+            f"The split '{spec}' is given beside separate validation or test tables, which leave nothing to split; "
             "leave out either it or the tables."
         )
     main: Splitter = ConstantSplit(TRAIN)
@@ -165,11 +176,11 @@ def _source(table: Table, schema: Schema, splitter: Splitter) -> _Source:
 
 
 class _Tally:
-    """Rows and labels per part, and what is wrong with them."""
+    """Counts of rows and labels per part, and a check of them."""
 
     def __init__(self) -> None:
         self._labels = np.zeros((3, 3), dtype=np.int64)  # part, label + 1
-        self._weighed = np.zeros((3, 3), dtype=np.int64)  # the same of rows with a weight above 0
+        self._weighed = np.zeros((3, 3), dtype=np.int64)  # likewise, of rows with a weight above 0
 
     @property
     def rows(self) -> tuple[int, int, int]:
@@ -187,23 +198,23 @@ class _Tally:
         return {name: slice(start, end) for name, start, end in zip(PARTS, ends[:-1], ends[1:], strict=True)}
 
     def check(self, schema: Schema, way_out: str) -> None:
-        """Raise DataError when the labels are mixed or a part cannot be learned from or measured on.
+        """Raise DataError if the labels are mixed, or a part cannot be trained or validated on.
 
-        `way_out` is what would give every part clicks and others.
+        `way_out` tells the user how to get clicks and others into every part.
         """
         target = schema.target
         minus, zero = self._labels[:, :2].sum(axis=0)
         if minus and zero:
             raise DataError(
-                f"Labels are 0 and 1, or -1 and 1: the target '{target}' has {minus} rows of -1 and "
-                f"{zero} of 0; rewrite one of them."
+                f"The target '{target}' has {minus} rows of -1 and {zero} of 0; labels are 0 and 1, or -1 and 1, so "
+                "rewrite one of them."
             )
         for clicked in (True, False):
             found, weighed = (_of_class(labels, clicked) for labels in (self._labels, self._weighed))
             if sum(found) < 2:
                 raise DataError(
                     f"The target '{target}' has {_counted(sum(found), clicked)} in {sum(self.rows):,} rows; a search "
-                    "needs at least one in training and one in validation rows: read more rows, or name another "
+                    "needs at least one in training and one in validation rows, so read more rows, or name another "
                     "target."
                 )
             for part in (TRAIN, VALID):
@@ -225,19 +236,20 @@ def _of_class(labels: NDArray[np.int64], clicked: bool) -> tuple[int, int, int]:
 
 
 def _counted(rows: int, clicked: bool) -> str:
-    """As "no click", "3 clicks" or "1 row without a click"."""
+    """Return a text such as "no click", "3 clicks" or "1 row without a click"."""
     shown = f"{rows:,}" if rows else "no"
     what = ("click", "clicks") if clicked else ("row without a click", "rows without a click")
     return f"{shown} {what[rows != 1 and rows != 0]}"
 
 
 def _way_out(split: SplitSpec | None, valid: Table | None, test: Table | None) -> str:
-    """What gives the training and validation rows both classes."""
+    """Return advice on how to get both classes into the training and validation rows."""
     if valid is not None:
         return (
-            "give tables that have some, or no validation table: a tenth of the training rows then validates"
+            "give tables that have some, or leave the validation table out, so that a tenth of the training rows "
+            "validates"
         )
-    at_random = "split at random, which shares clicks out (--split random)"
+    at_random = "split at random, which puts clicks into every part (--split random)"
     match SplitMethod.RANDOM if split is None or test is not None else split.method:
         case SplitMethod.RANDOM:
             return "read more rows"
@@ -249,7 +261,7 @@ def _way_out(split: SplitSpec | None, valid: Table | None, test: Table | None) -
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """One batch of a table, read as what its columns are used for."""
+    """One batch of a table, read by the roles of its columns."""
 
     first_row: int
     parts: PartCodes
@@ -291,7 +303,7 @@ def _read(source: _Source, schema: Schema) -> Iterator[_Rows]:
 
 
 class _Kept:
-    """The batches of the first reading, which spare the second one where together they are small enough."""
+    """The batches of the first pass, kept if they are small enough to make the second pass unnecessary."""
 
     def __init__(self, sources: Sequence[_Source], schema: Schema, most_bytes: int) -> None:
         self._sources = sources
@@ -300,7 +312,7 @@ class _Kept:
         self._rows: list[list[_Rows]] | None = [[] for _ in sources]
 
     def first(self, place: int) -> Iterator[_Rows]:
-        """Read a source for the first time."""
+        """Yield the rows of a source in the first pass."""
         for rows in _read(self._sources[place], self._schema):
             self._left -= rows.nbytes
             if self._left < 0:
@@ -310,7 +322,7 @@ class _Kept:
             yield rows
 
     def second(self, place: int) -> Iterator[_Rows]:
-        """The same rows again."""
+        """Yield the rows of a source in the second pass."""
         if self._rows is None:
             yield from _read(self._sources[place], self._schema)
         else:
@@ -341,7 +353,7 @@ def _fit(
 
 @dataclass(frozen=True)
 class _Arrays:
-    """The arrays of a dataset, to be filled."""
+    """The arrays of a dataset that is being filled."""
 
     ids: NDArray[np.int32]
     numbers: NDArray[np.float32]
@@ -364,7 +376,7 @@ class _Arrays:
             shape = (rows, *width)
             if mapped is None or 0 in shape:
                 return np.empty(shape, dtype=dtype)
-            # By column, as crosses and statistics are counted; a slice of rows is a run per column.
+            # Column-major, as crosses and target encodings count columns; a slice of rows is a run per column.
             path = mapped / f"{name}.npy"
             array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape, fortran_order=True)
             with path.open("r+b") as file:
@@ -385,7 +397,7 @@ class _Arrays:
         )
 
     def release(self) -> None:
-        """Let go of what was written to mapped arrays."""
+        """Release the pages of mapped arrays that have been written."""
         release(self.ids, self.numbers, *self.bags.values(), self.labels, self.weights, self.groups)
 
 
@@ -415,8 +427,7 @@ def _fill(arrays: _Arrays, sources: Sequence[_Source], kept: _Kept, encoder: Enc
 
 def _changed(table: Table) -> DataError:
     return DataError(
-        f"A table must not change while it is read: {table.name} had other rows the second time; "
-        "read from a copy, or order the query's rows."
+        f"{table.name} had other rows when it was read a second time; read from a copy, or order the query's rows."
     )
 
 

@@ -1,4 +1,4 @@
-"""The fitted encoder: raw rows to codes, positions and bags, the same in training and in prediction."""
+"""The encoder of raw rows as codes, positions and bags, the same in training and in prediction."""
 
 from __future__ import annotations
 
@@ -35,32 +35,40 @@ _ROWS_AT_ONCE = 1 << 13
 
 @dataclass(frozen=True, eq=False)
 class FieldEncoder:
-    """What training rows taught about one field."""
+    """The encoder of one field, fitted on training rows.
+
+    Attributes:
+        field: The field.
+        codes: Vocabulary, or buckets of a numeric field.
+        counts: Training rows per code.
+        positions: Positions, if the field reads as a number.
+        tokens: Vocabulary of the tokens of a multi-valued field.
+        bag_width: Most tokens of a row of a multi-valued field.
+    """
 
     field: Field
     codes: Vocabulary | Buckets
     counts: NDArray[np.int64]
-    """Training rows per code."""
     positions: Positions | None = None
     tokens: Vocabulary | None = None
     bag_width: int = 0
 
     @property
     def cardinality(self) -> int:
-        """How many codes there are, those of missing and out of vocabulary included."""
+        """Number of codes, including those of missing values and out of vocabulary."""
         return self.codes.cardinality
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """Codes, positions and bags for the fields of a schema, all learned from training rows only."""
+    """The encoders of all fields of a schema, fitted on training rows only."""
 
     schema: Schema
     fields: tuple[FieldEncoder, ...]
 
     @cached_property
     def cardinalities(self) -> tuple[int, ...]:
-        """Codes per field: missing and out of vocabulary included."""
+        """Number of codes per field, including those of missing values and out of vocabulary."""
         return tuple(field.cardinality for field in self.fields)
 
     @cached_property
@@ -70,31 +78,33 @@ class Encoder:
 
     @cached_property
     def number_fields(self) -> tuple[str, ...]:
-        """The fields behind the columns of `numbers`."""
+        """Names of the fields behind the columns of `numbers`."""
         return tuple(field.field.name for field in self.fields if field.positions is not None)
 
     @cached_property
     def number_bins(self) -> tuple[int, ...]:
-        """T per column of `numbers`: its positions lie in [0, T]."""
+        """Number of bins T per column of `numbers`, whose positions lie in [0, T]."""
         return tuple(field.positions.bins for field in self.fields if field.positions is not None)
 
     @cached_property
     def bag_cardinalities(self) -> dict[str, int]:
-        """Token codes per multi-valued field."""
+        """Number of token codes per multi-valued field."""
         return {
             field.field.name: field.tokens.cardinality for field in self.fields if field.tokens is not None
         }
 
     @cached_property
     def bag_widths(self) -> dict[str, int]:
-        """L per multi-valued field."""
+        """Most tokens of a row, L, per multi-valued field."""
         return {field.field.name: field.bag_width for field in self.fields if field.tokens is not None}
 
     def transform(self, table: Table) -> Iterator[EncodedRows]:
-        """Encode a table in batches of at most some 300,000 rows; needs the fields' columns only.
+        """Encode a table in batches of at most about 300,000 rows.
 
-        Other columns, and the order of columns, do not matter. Raises DataError for a missing column, and for
-        a value of a numeric field that is not a number.
+        Only the columns of the fields are needed; other columns, and the order of columns, do not matter.
+
+        Raises:
+            DataError: A column is missing, or a value of a numeric field is not a number.
         """
         self._check_columns(table.columns, table.name)
         first_row = 0
@@ -126,7 +136,7 @@ class Encoder:
         return encoded
 
     def write(self, batch: Sequence[FieldValues], rows: EncodedRows, places: NDArray[np.int64]) -> None:
-        """Write a batch, read field by field, to the rows at `places`, a place per row of the batch."""
+        """Write a batch, read field by field, to the rows of `rows` at `places`, a place per row of the batch."""
         columns = []
         for encoder, values in zip(self.fields, batch, strict=True):
             name = encoder.field.name
@@ -141,17 +151,21 @@ class Encoder:
                 rows.numbers[places, position] = encoder.positions.positions(values.numbers())
             if encoder.tokens is not None:
                 rows.bags[name][places] = _bag(values.tokens(), encoder.tokens, encoder.bag_width)
-        # Some rows of all columns at a time: column by column, every value would wait for a line of memory.
+        # Some rows of all columns at a time: column by column, every value would be a cache miss.
         for start in range(0, len(places), _ROWS_AT_ONCE):
             block = places[start : start + _ROWS_AT_ONCE]
             lines = np.empty((len(columns), len(block)), dtype=np.int32)
             for line, (of_entry, of_row) in zip(lines, columns, strict=True):
-                # No entry is out of range, and only with a mode other than "raise" is nothing copied first.
+                # No entry is out of range; any mode but "raise" avoids a copy.
                 np.take(of_entry, of_row[start : start + len(block)], out=line, mode="clip")
             rows.ids[block] = lines.T
 
     def subset(self, names: Sequence[str]) -> Encoder:
-        """The same encoder for some of the fields, in the order given; raises DataError for other names."""
+        """Return the encoder of some of the fields, in the order given.
+
+        Raises:
+            DataError: A name is not that of a field.
+        """
         encoder_of = {field.field.name: field for field in self.fields}
         fields = tuple(self.schema.field(name) for name in names)
         return Encoder(replace(self.schema, fields=fields), tuple(encoder_of[field.name] for field in fields))
@@ -160,9 +174,7 @@ class Encoder:
         present = set(found)
         for name in self.schema.names:
             if name not in present:
-                raise DataError(
-                    f"Every field needs its column: '{name}' is missing in {source}; {nearest(name, found)}"
-                )
+                raise DataError(f"The column of field '{name}' is missing in {source}; {nearest(name, found)}")
 
     def save(self, directory: Path | str) -> None:
         """Write `schema.json`, `encoder.json` and `vocabulary.parquet`."""
@@ -191,7 +203,11 @@ class Encoder:
 
     @classmethod
     def load(cls, directory: Path | str) -> Encoder:
-        """Read what `save` wrote; raises DataError when a file is missing or they do not belong together."""
+        """Return the encoder that `save` wrote.
+
+        Raises:
+            DataError: The files are missing, damaged or do not belong together.
+        """
         directory = Path(directory)
         try:
             schema = Schema.from_json(read_object(directory / "schema.json"))
@@ -212,10 +228,10 @@ class Encoder:
 
 
 def large_batches(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of a table in batches of some 300,000 rows, however small the table's own are.
+    """Yield the rows of a table in batches of about 300,000 rows, however small the table's own batches are.
 
-    A batch that is large enough already is passed on as it is; where the types change, as from one file to the
-    next, a smaller one ends.
+    A batch that is large enough is passed on unchanged. Batches of different types, as at the end of a file, are not
+    joined.
     """
     waiting: list[pa.RecordBatch] = []
     rows = 0
@@ -233,7 +249,7 @@ def large_batches(table: Table, columns: Sequence[str]) -> Iterator[pa.RecordBat
 
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    """One batch; texts become codes of a dictionary first, which are quicker to join than texts."""
+    """Return the batches as one; texts are dictionary-encoded first, as joining codes is faster than joining texts."""
     if len(batches) == 1:
         return batches[0]
     columns = []
@@ -245,18 +261,18 @@ def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def _bag(lists: pa.ListArray, tokens: Vocabulary, width: int) -> NDArray[np.int32]:
-    """The first `width` tokens of each row, int32 [N, width]."""
+    """Return the first `width` tokens of each row, int32 `[N, width]`."""
     codes = tokens.codes(pc.list_flatten(lists))
     rows, places = token_places(lists)
     bag = np.full((len(lists), width), PADDING, dtype=np.int32)
-    # What an empty list keeps; in any other it is the place of the first token.
+    # An empty list keeps this; in any other list the first token overwrites it.
     bag[:, 0] = MISSING
     inside = places < width
     bag[rows[inside], places[inside]] = codes[inside]
     return bag
 
 
-#: No earlier version has made wider ones: rows of them are made at once.
+#: No version has written wider bags, and a damaged file must not make the arrays of rows too large.
 _MOST_BAG_WIDTH = 1 << 10
 
 
@@ -273,7 +289,7 @@ def _vocabulary_table(name: str, use: str, vocabulary: Vocabulary) -> pa.Table:
 
 
 def _describe(encoder: FieldEncoder) -> dict[str, Any]:
-    """The parts of a field's encoder that are not in the vocabulary file; floats survive JSON exactly."""
+    """Return the parts of a field's encoder that are not in the vocabulary file; floats survive JSON exactly."""
     described: dict[str, Any] = {"name": encoder.field.name}
     if isinstance(encoder.codes, Vocabulary):
         described |= {"values": len(encoder.codes.values), "missing": int(encoder.codes.counts[MISSING])}
@@ -289,7 +305,7 @@ def _describe(encoder: FieldEncoder) -> dict[str, Any]:
 
 
 class _Values:
-    """Hands out the rows of a vocabulary file in the order in which they were written."""
+    """The rows of a vocabulary file, taken in the order in which they were written."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -335,7 +351,7 @@ def _field_encoder(field: Field, described: dict[str, Any], values: _Values) -> 
     number, missing = _whole(described, "tokens"), _whole(described, "missing_bags")
     width = _whole(described, "bag_width")
     if not 1 <= width <= _MOST_BAG_WIDTH:
-        raise ValueError(f"bag_width of field '{field.name}' lies in 1..{_MOST_BAG_WIDTH}, not at {width}")
+        raise ValueError(f"bag_width of field '{field.name}' is {width}, not in 1..{_MOST_BAG_WIDTH}")
     tokens = values.take(field.name, "token", number, missing)
     return FieldEncoder(field, codes, counts, positions, tokens, width)
 
@@ -343,12 +359,12 @@ def _field_encoder(field: Field, described: dict[str, Any], values: _Values) -> 
 def _whole(described: dict[str, Any], key: str) -> int:
     found = described[key]
     if type(found) is not int or not 0 <= found < 1 << 53:
-        raise ValueError(f"'{key}' is a number of rows or values: found {str(found)[:40]!a}")
+        raise ValueError(f"'{key}' is {str(found)[:40]!a}, not a number of rows or values")
     return found
 
 
 def _rising(described: dict[str, Any], key: str) -> NDArray[np.float64]:
     found = np.array(described[key], dtype=np.float64)
     if found.ndim != 1 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
-        raise ValueError(f"'{key}' are finite numbers that rise")
+        raise ValueError(f"'{key}' are not finite numbers that rise")
     return found

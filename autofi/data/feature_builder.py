@@ -1,4 +1,4 @@
-"""From encoded rows to features: the fitted crosses and target statistics of some pairs, looked up beside the codes."""
+"""The builder of a network's features from encoded rows: look-ups of fitted crosses and target encodings."""
 
 from __future__ import annotations
 
@@ -22,27 +22,33 @@ from autofi.data.folds import deal_folds
 from autofi.data.target_encoding import TargetStatistics
 from autofi.errors import DataError
 
-#: Of log(1 + count), below which a column's counts are not stretched to unit deviation.
+#: Deviation of log(1 + count) below which the counts of a column are not scaled up to unit deviation.
 SMALLEST_DEVIATION = 0.1
-#: What counting the cells of one column or pair holds while it runs.
+#: Memory that counting the cells of one column or pair takes.
 BYTES_PER_SORTED_ROW = 64
 _ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureBuilder:
-    """What turns encoded rows into the features of a network, all of it fitted on training rows."""
+    """The builder of a network's features from encoded rows, fitted on training rows.
+
+    Attributes:
+        encoder: Encoder of raw rows.
+        crosses: Fitted crosses.
+        statistics: Fitted target encodings.
+        log_counts: Mean and deviation of log(1 + count) over the training rows, by column of the target encodings.
+        boosted: Boosted trees, which read the target encodings of all fields.
+    """
 
     encoder: Encoder
     crosses: Crosses
     statistics: TargetStatistics
     log_counts: dict[Column, tuple[float, float]]
-    """Mean and deviation of log(1 + count) over the training rows, by statistics column."""
     boosted: BoostedTrees | None = None
-    """They read the statistics of all fields."""
 
     def of_rows(self, rows: EncodedRows) -> Features:
-        """Features of rows that are not training rows."""
+        """Return the features of rows that are not training rows."""
         features = Features(
             ids=rows.ids,
             numbers=rows.numbers,
@@ -57,7 +63,7 @@ class FeatureBuilder:
         )
 
     def subset(self, pairs: Sequence[Pair], columns: Sequence[Column], *, boosted: bool) -> FeatureBuilder:
-        """Only the crosses of `pairs`, the statistics of `columns`, and the trees if asked: what one network uses."""
+        """Return the builder of one network, with its crosses (`pairs`), target encodings (`columns`) and trees."""
         return FeatureBuilder(
             self.encoder,
             self.crosses.subset(pairs),
@@ -80,7 +86,11 @@ class FeatureBuilder:
 
     @classmethod
     def load(cls, directory: Path) -> FeatureBuilder:
-        """The builder that `save` wrote."""
+        """Return the builder that `save` wrote.
+
+        Raises:
+            DataError: The files are missing, damaged or do not belong together.
+        """
         statistics = TargetStatistics.load(directory)
         values = _saved_log_counts(directory / "log_counts.npz", len(statistics.columns))
         log_counts = {
@@ -90,8 +100,8 @@ class FeatureBuilder:
         for name, part in (("crosses", crosses), ("statistics", statistics)):
             if part.cardinalities != encoder.cardinalities:
                 raise DataError(
-                    f"Features are of one table: the {name} in '{directory}' have {part.cardinalities} codes, "
-                    f"the encoder of {encoder.cardinalities}; export the model again."
+                    f"The {name} in '{directory}' have {part.cardinalities} codes and the encoder has "
+                    f"{encoder.cardinalities}; export the model again."
                 )
         columns = len(encoder.number_fields) + 2 * len(encoder.fields)
         return cls(
@@ -113,11 +123,20 @@ def build_features(
     folds: int = 10,
     seed: int = 0,
 ) -> tuple[FeatureBuilder, Features]:
-    """Fit crosses (of `cross_pairs`, or `pairs`) and statistics of all fields and `pairs`; features of all rows.
+    """Fit crosses and target encodings on the training rows, and return the builder and the features of all rows.
 
-    Training rows get out-of-fold statistics, which never contain their own label; all others those of all training
-    rows. What the split keeps apart the folds keep apart too: otherwise a training row's statistics would hold rows
-    of its own cell, as those of a validation row never do.
+    Training rows get out-of-fold encodings, which never contain their own label. All other rows get those of all
+    training rows. Cells that the split keeps apart share a fold: otherwise the encoding of a training row would come
+    from rows of its own cell, which never happens for a validation row.
+
+    Args:
+        dataset: The encoded data.
+        pairs: Pairs of fields with target encodings.
+        cross_pairs: Pairs of fields with crosses; by default `pairs`.
+        min_count: See `Crosses.fit`.
+        max_rows: See `Crosses.fit`.
+        folds: Number of folds.
+        seed: Seed of the folds.
     """
     train = dataset.parts["train"]
     cardinalities = dataset.encoder.cardinalities
@@ -146,8 +165,8 @@ def build_features(
         out=values[train],
         threads=threads,
     )
-    # The other folds hold only a share of a cell's rows: scaled up, or every count would look smaller in training
-    # than it does afterwards.
+    # The other folds hold only a share of a cell's rows. Counts are scaled up, or they would be smaller in training
+    # than in prediction.
     scales = train.stop / np.maximum(train.stop - np.bincount(fold_of_row), 1)
     for start in range(0, train.stop, _ROWS_AT_ONCE):
         rows = slice(start, min(start + _ROWS_AT_ONCE, train.stop))
@@ -171,16 +190,16 @@ def _saved_log_counts(path: Path, columns: int) -> npt.NDArray[np.float64]:
     try:
         values = load_arrays(path, {"values": np.float64})["values"]
         if values.shape != (columns, 2) or not np.isfinite(values).all() or (values[:, 1] <= 0).any():
-            raise ValueError(f"it holds no finite mean and deviation of each of {columns} columns")
+            raise ValueError(f"it does not hold a finite mean and deviation of each of {columns} columns")
     except (OSError, ValueError) as error:
         raise DataError(
-            f"Counts are read as they were written: '{path}' is not ({error}); export the model again."
+            f"'{path}' does not hold counts as AutoFI writes them ({error}); export the model again."
         ) from error
     return values
 
 
 def threads_for(rows: int) -> int:
-    """As many as have room for the sorts of a column or pair at once."""
+    """Return the number of threads whose sorts of a column or pair fit in memory together."""
     return int(np.clip(memory_limit() // (BYTES_PER_SORTED_ROW * max(rows, 1)), 1, default_threads()))
 
 
@@ -190,7 +209,7 @@ def _log_counts(
     found = {}
     for number, column in enumerate(columns):
         logs = np.log1p(values[:, number, 0], dtype=np.float64)
-        # A count that hardly varies says nothing; the floor keeps the chance of the folds from being blown up.
+        # A count that hardly varies has no information; the floor keeps the noise of the folds from being scaled up.
         found[column] = (float(logs.mean()), max(float(logs.std()), SMALLEST_DEVIATION))
         release(values)
     return found

@@ -1,4 +1,4 @@
-"""What a network is fed: codes, positions, tokens, cross rows and target statistics of the same rows."""
+"""The inputs of a network: codes, positions, tokens, rows of crosses and target encodings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ Column = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Features:
-    """Columns of `N` rows, each kind in one array.
+    """The features of N rows, one array for each kind.
 
-    ids         int32   [N, F]     code of every field (0 missing, 1 out of vocabulary)
-    numbers     float32 [N, Q]     position of every field that reads as a number, NaN where missing
-    bags        int32   [N, L]     by field name: token codes of a multi-valued field, -1 beyond its end
-    crosses     int32   [N, P]     row of every pair in `pairs` (0 out of vocabulary)
-    statistics  float32 [N, C, 2]  count and clicks of every column in `columns`, without the row's own
-    boosted     float32 [N]        logit of boosted trees, NaN in training rows, whose labels the trees have seen
+    Attributes:
+        ids: Code of every field, int32 `[N, F]` (0 missing, 1 out of vocabulary).
+        numbers: Position of every field that reads as a number, float32 `[N, Q]`; NaN is missing.
+        bags: Token codes by multi-valued field, int32 `[N, L]`; -1 is padding.
+        pairs: Pairs of fields of `crosses`.
+        crosses: Row of every pair in its table, int32 `[N, P]` (0 out of vocabulary).
+        columns: Fields, or pairs of fields, of `statistics`.
+        statistics: Target encodings: count and clicks per column, float32 `[N, C, 2]`, without the row's own label.
+        boosted: Logit of boosted trees, float32 `[N]`; NaN in training rows, whose labels the trees have seen.
     """
 
     ids: npt.NDArray[np.int32]
@@ -39,7 +42,7 @@ class Features:
         return len(self.ids)
 
     def rows(self, part: slice) -> Features:
-        """The same columns of a slice of rows; nothing is copied."""
+        """Return the features of a slice of rows; nothing is copied."""
         return Features(
             ids=self.ids[part],
             numbers=self.numbers[part],
@@ -52,9 +55,9 @@ class Features:
         )
 
     def arrays(self) -> list[npt.NDArray[Any] | None]:
-        """Everything that has a row per row."""
+        """Return all arrays of N rows."""
         return [self.ids, self.numbers, *self.bags.values(), self.crosses, self.statistics, self.boosted]
 
     def release(self) -> None:
-        """Let go of what was read of mapped arrays."""
+        """Release the pages of mapped arrays that have been read."""
         release(*self.arrays())

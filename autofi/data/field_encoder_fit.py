@@ -1,4 +1,4 @@
-"""What one field teaches: values, numbers and tokens of training rows gathered into a field's encoder."""
+"""Fitting of a field's encoder from the values, numbers and tokens of training rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_BAG_WIDTH = 64
 
 
 class FieldFit:
-    """Learns about one field from batches of training rows."""
+    """The encoder of one field while it is fitted, batch by batch."""
 
     def __init__(self, field: Field, *, scale: BucketScale, num_buckets: int, seed: int) -> None:
         self.field = field
@@ -29,9 +29,17 @@ class FieldFit:
         self._longest = 1
 
     def add(self, values: FieldValues, chosen: NDArray[np.int64], first_row: int, table: str) -> None:
-        """Learn from the rows of a batch that train; the batch's first row has the number `first_row`, from 0.
+        """Add the training rows of a batch.
 
-        Raises DataError for an infinite number in a numeric field, UnreadableValueError for what is none.
+        Args:
+            values: The batch.
+            chosen: Positions of the training rows in the batch.
+            first_row: Number of the first row of the batch, from 0, for messages.
+            table: Name of the table, for messages.
+
+        Raises:
+            DataError: A numeric field has an infinite number.
+            UnreadableValueError: A numeric field has a value that is not a number.
         """
         if self._values is not None:
             self._values.add_entries(values.entries(), chosen)
@@ -40,9 +48,9 @@ class FieldFit:
             infinite = np.isinf(numbers)
             if infinite.any() and self.field.kind is FieldKind.NUMERIC:
                 raise DataError(
-                    f"A numeric field is trained on finite numbers: column '{self.field.name}' has "
-                    f"{numbers[infinite][0]} in row {first_row + chosen[infinite.argmax()] + 1} of {table}; "
-                    "correct the value or make the field categorical."
+                    f"Column '{self.field.name}' has {numbers[infinite][0]} in row "
+                    f"{first_row + chosen[infinite.argmax()] + 1} of {table}, and a numeric field needs finite "
+                    "numbers; correct the value or make the field categorical."
                 )
             self._sample.add(numbers[~infinite])
         if self._tokens is not None:
@@ -53,7 +61,7 @@ class FieldFit:
             self._longest = max(self._longest, int(lengths.max(initial=0)))
 
     def encoder(self) -> FieldEncoder:
-        """What was learned; the counts of buckets are left at 0, as their edges are known only now."""
+        """Return the fitted encoder; the counts of buckets are 0, as their edges are known only now."""
         numbers = None if self._sample is None else self._sample.values()
         positions = None if numbers is None else Positions.fit(numbers)
         tokens = None if self._tokens is None else self._tokens.vocabulary()

@@ -1,4 +1,4 @@
-"""Folds of training rows: what is read from a row's label must come from rows that stand to it as validation does."""
+"""Folds of training rows for values computed out of fold, which keep apart whatever the split keeps apart."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from autofi.data.cross_codes import Codes, Ids, cell_codes, cell_space, count_cells, find_cells
 from autofi.data.features import Column
 
-#: Sampled rows by which a split is judged: enough for any column worth keeping apart.
+#: Sampled rows by which a split is judged, enough for any column worth keeping apart.
 TRAINING_SAMPLE = 200_000
 HELD_OUT_SAMPLE = 20_000
 FIRST_ROWS = 500
-#: Held-out rows that a random split would share with training, below which sharing none is no evidence: by chance
-#: it happens with probability exp(-30).
+#: Expected number of held-out rows that a random split shares with training, below which sharing none is no evidence.
+#: At this number it happens by chance with probability exp(-30).
 EXPECTED_ROWS = 30.0
-#: Cells below which folds of whole cells would be too uneven to be worth having.
+#: Fewest cells; with fewer, folds of whole cells would be too uneven.
 FEWEST_CELLS = 20
 
 
@@ -30,31 +30,33 @@ def kept_apart(
     *,
     seed: int = 0,
 ) -> Column | None:
-    """The field, pair of fields or group that a split keeps apart: no validation row has a cell seen in training.
+    """Return the field, pair of fields or group that a split keeps apart: no validation row has a cell of training.
 
-    `()` stands for the group column, None for a split that keeps nothing apart (a random one). Only columns whose
-    cells a random split would share count. A field comes before a pair, the column with the fewest cells before one
-    that refines it. Labels are not read. Cost: a count of a sample of rows per field and pair.
+    Only columns whose cells a random split would share count. A field is preferred to a pair, and the column with the
+    fewest cells to one that refines it. Labels are not read. The cost is a count of a sample of rows per field and pair.
+
+    Returns:
+        The column; `()` for the group column; None if the split keeps nothing apart, as a random one.
     """
     generator = np.random.default_rng(seed)
     train, valid = parts["train"], parts["valid"]
     sample = _sample(train, TRAINING_SAMPLE, generator)
     judged = _sample(valid, min(HELD_OUT_SAMPLE, len(sample) // 2), generator)
-    # As many training rows as validation rows, held out at random, say what a random split would share.
+    # As many training rows as validation rows, held out at random, show the cells that a random split would share.
     cut = min(len(judged), len(sample) // 2)
     alike, rest = np.split(generator.permutation(sample), [cut])
     if not len(judged) or not len(rest):
         return None
     if groups is not None and _apart(groups[rest], groups[alike], groups[judged], None):
         return ()
-    # By column, contiguous: every pair reads two of them.
+    # Column-major, as every pair reads two columns.
     first = [np.asfortranarray(ids[rows[:FIRST_ROWS]]) for rows in (rest, judged)]
     sampled: list[Ids] = []
     for order in (1, 2):
         found: dict[Column, int] = {}
         for column in combinations(range(len(cardinalities)), order):
             cards = [cardinalities[field] for field in column]
-            # One shared cell settles it, and nearly always it lies among the first rows.
+            # One shared cell decides, and nearly always it is among the first rows.
             few, asked = (_known_cells([rows[:, f] for f in column], cards) for rows in first)
             if (find_cells(np.sort(few), asked, None) < len(few)).any():
                 continue
@@ -70,7 +72,7 @@ def kept_apart(
 def cells_together(
     ids: Ids, cardinalities: Sequence[int], column: Column, groups: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """Which rows fall in the same fold, a number per row: the cell of `column`, or the group for `()`."""
+    """Return a number per row, `[N]`, equal for rows that share a fold: the cell of `column`, or the group for `()`."""
     if not column:
         assert groups is not None
         keys = np.asarray(groups)
@@ -82,7 +84,7 @@ def cells_together(
 def deal_folds(
     rows: int, folds: int, generator: np.random.Generator, together: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
-    """A fold in `0..folds - 1` per row, at random and of equal sizes; rows with one number in `together` share it."""
+    """Return a random fold in `0..folds - 1` per row, of equal sizes; rows of one number in `together` share it."""
     if together is None:
         return generator.permutation(np.arange(rows) % folds)
     cells = int(together.max()) + 1 if rows else 0
@@ -95,7 +97,7 @@ def _sample(part: slice, most: int, generator: np.random.Generator) -> NDArray[n
 
 
 def _known_cells(columns: Sequence[Ids], cardinalities: Sequence[int]) -> Codes:
-    """Cells of the rows that have a value in every column: a missing value keeps nothing apart."""
+    """Return the cells of the rows that have a value in every column, as missing values do not count."""
     present = np.logical_and.reduce([column > 0 for column in columns])
     return cell_codes([column[present] for column in columns], cardinalities)
 

@@ -1,4 +1,4 @@
-"""Columns that are not fields: labels, weights and groups, read from raw columns and refused by place."""
+"""Readers of the columns that are not fields: labels, weights and groups."""
 
 from __future__ import annotations
 
@@ -20,21 +20,31 @@ _WORDS = {"true": 1, "false": 0}
 
 @contextmanager
 def located(table: str, column: str, rows: Sequence[int] | NDArray[np.int64]) -> Iterator[None]:
-    """Turn an unreadable value into a DataError with its place; `rows` are the row numbers, from 0."""
+    """Turn an UnreadableValueError into a DataError with its place.
+
+    Args:
+        table: Name of the table.
+        column: Name of the column.
+        rows: Numbers of the rows, from 0.
+
+    Raises:
+        DataError: A value cannot be read.
+    """
     try:
         yield
     except UnreadableValueError as error:
         row = int(rows[error.position]) + 1 if error.position < len(rows) else 1
         raise DataError(
-            f"Every value of column '{column}' must be {error.reason}: found {shown(error.value)} in row {row} of "
-            f"{table}; correct the value, or give the column another use."
+            f"Row {row} of {table} has {shown(error.value)} in column '{column}', which is not {error.reason}; "
+            "correct the value, or give the column another use."
         ) from None
 
 
 def read_labels(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.int8]:
-    """-1, 0 or 1 per row, from numbers, booleans and the texts true and false; -1 and 0 mean not clicked.
+    """Return -1, 0 or 1 per row, from numbers, booleans and the texts true and false; -1 and 0 mean no click.
 
-    Raises UnreadableValueError at the first other or missing value.
+    Raises:
+        UnreadableValueError: A value is missing or any other.
     """
     encoded = canonical_codes(column, reading)
     texts = [*encoded.dictionary.to_pylist(), None]
@@ -51,7 +61,11 @@ def read_labels(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.int
 
 
 def read_weights(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.float32]:
-    """Finite weights of at least 0; raises UnreadableValueError at the first other or missing value."""
+    """Return the weights.
+
+    Raises:
+        UnreadableValueError: A weight is missing, negative, not finite or not a number.
+    """
     weights = as_numbers(column, reading)
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
@@ -61,12 +75,12 @@ def read_weights(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.fl
 
 
 def read_groups(column: Column, reading: Reading = AS_WRITTEN) -> NDArray[np.int64]:
-    """A 64-bit hash (XXH3) of each canonical value, alike in all files; missing values are one group."""
+    """Return a 64-bit hash (XXH3) of each canonical value, equal in all files; missing values are one group."""
     return hash_values(column, reading, seed=0).view(np.int64)
 
 
 def hash_values(column: Column, reading: Reading = AS_WRITTEN, *, seed: int) -> NDArray[np.uint64]:
-    """XXH3 of each canonical value's UTF-8 bytes, of 7.0 as of 7; 0 for missing values."""
+    """Return XXH3 of the UTF-8 bytes of each canonical value (7.0 as 7); 0 for missing values."""
     encoded = canonical_codes(column, _GROUPS if reading.values is None else reading)
     hashes = np.array(
         [

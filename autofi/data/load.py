@@ -1,4 +1,4 @@
-"""From what the user names to encoded data: open, infer, split, encode."""
+"""Loading of data: open a source, infer its schema, split and encode it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def open_source(
     delimiter: str | None = None,
     names: Sequence[str] = (),
 ) -> Table:
-    """Anything `open_table` reads, and generated data by name: `planted`, `planted:seed=3,rows=50000`."""
+    """Return the table of a source of `open_table`, or of generated data: `planted`, `planted:seed=3,rows=50000`."""
     if isinstance(source, str) and source.partition(":")[0] == "planted":
         source = planted_from_name(source).table
     return open_table(source, query=query, header=header, delimiter=delimiter, names=names)
 
 
 def source_name(source: Any) -> str | None:
-    """What the study remembers of the source: None for a table in memory, which only its owner can open again."""
+    """Return the source as a study stores it; None for a table in memory, which only its owner can open again."""
     if isinstance(source, Path):
         return str(source)
     return source if isinstance(source, str) else None
@@ -49,9 +49,18 @@ def inspect_table(
     header: bool | None = None,
     delimiter: str | None = None,
 ) -> InferredSchema:
-    """The schema AutoFI would search with, and what every column looks like; nothing is kept.
+    """Return the schema that a search would use, and a summary of every column; nothing is stored.
 
-    `header` and `delimiter` (a character or `tab`) say how delimited text is divided, and win over `overrides`.
+    Args:
+        source: A file, folder, glob, database URL, or a table in memory.
+        target: The target column; None looks for one by name.
+        overrides: Uses and kinds of columns that win over the inferred ones.
+        query: The SQL query of a database URL.
+        header: True if the first row of delimited text holds the names; wins over `overrides`.
+        delimiter: The character between cells, or `tab`; wins over `overrides`.
+
+    Raises:
+        DataError: The table cannot be read or learned from.
     """
     said = (overrides or SchemaOverrides()).with_text(header=header, delimiter=delimiter)
     table = open_source(source, query=query, header=said.header, delimiter=said.delimiter)
@@ -67,10 +76,19 @@ def open_data(
     main: SchemaOverrides | None = None,
     note: Callable[[str], None] | None = None,
 ) -> EncodedDataset:
-    """The encoded data of a search; `note` is told what was guessed of the table.
+    """Return the encoded data of a search.
 
-    `main` says how the text of `source` is divided, if otherwise than that of the others. Raises `DataError` or
-    `ConfigError` before any training.
+    Args:
+        source: The table.
+        settings: Settings of the search.
+        valid: A separate table of validation rows.
+        test: A separate table of test rows.
+        main: Header and delimiter of `source`, if they differ from those of the other tables.
+        note: Called with every remark about guesses, such as that of a header.
+
+    Raises:
+        DataError: A table cannot be read or learned from.
+        ConfigError: The split is not valid.
     """
     overrides = settings.schema_overrides()
     text = main or overrides
@@ -83,11 +101,11 @@ def open_data(
     if overrides.split_column is not None:
         if settings.split != DEFAULT_SPLIT:
             raise ConfigError(
-                f"A table is split once: found the split '{settings.split}' and the split column "
-                f"'{overrides.split_column}'; give one."
+                f"Both the split '{settings.split}' and the split column '{overrides.split_column}' are given; give "
+                "one of them."
             )
         spec = SplitSpec.parse(f"column:{overrides.split_column}")
-    # The folder is gone when the arrays are filled; what they are mapped to stays as long as they do.
+    # The folder is deleted once the arrays are filled; their mapped files live as long as the arrays.
     with tempfile.TemporaryDirectory(prefix="autofi-", dir=scratch_folder()) as folder:
         return encode(
             table,
@@ -102,7 +120,7 @@ def open_data(
 
 
 def _open_like(source: Any, overrides: SchemaOverrides, names: Sequence[str]) -> Table:
-    """A table of the same columns, of whatever format."""
+    """Return a table with the columns of the main one, in any format."""
     if not is_delimited(source):
         return open_source(source, names=names)
     return open_source(source, header=overrides.header, delimiter=overrides.delimiter, names=names)
@@ -117,14 +135,23 @@ def open_again(
     header: bool | None = None,
     delimiter: str | None = None,
 ) -> EncodedDataset:
-    """The data that a study was searched on, from where it was read then or from another `source` of the same rows.
+    """Return the data that a study was searched on.
 
-    `header` and `delimiter` say how that other source is divided, where it is so otherwise.
-    Raises DataError for a table in memory, for other data, and where an earlier version read the same data otherwise.
+    Args:
+        settings: Stored settings of the search.
+        study: Name of the study.
+        fingerprint: Fingerprint of its data.
+        source: Another source of the same rows; by default the stored one.
+        header: True if the first row of that source holds the names, if it differs from the stored setting.
+        delimiter: The character between cells of that source, if it differs from the stored setting.
+
+    Raises:
+        DataError: The study was searched on a table in memory, the data are others, or an earlier version read them in
+            another way.
     """
     if settings.source is None and source is None:
         raise DataError(
-            f"Study '{study}' was searched on a table in memory, which is gone: call retrain on the Study that "
+            f"Study '{study}' was searched on a table in memory, which is gone; call retrain on the Study that "
             "autofi.search returned, or search a file."
         )
     place = source or settings.source
@@ -135,12 +162,12 @@ def open_again(
     dataset = open_data(place, settings, valid=settings.valid, test=settings.test, main=main)
     if dataset.fingerprint != fingerprint and settings.reading != READING:
         raise DataError(
-            f"Study '{study}' was searched by an earlier version of AutoFI, which read and split tables otherwise: its "
-            "bundles and report stay usable; search again under another name to retrain."
+            f"Study '{study}' was searched by an earlier version of AutoFI, which read and split tables in another "
+            "way; its bundles and report stay usable, but search again under another name to retrain."
         )
     if dataset.fingerprint != fingerprint:
         raise DataError(
-            f"Study '{study}' needs the data it was searched on: '{place}' has the fingerprint "
-            f"{dataset.fingerprint[:12]}, the study {fingerprint[:12]}; restore the data."
+            f"'{place}' has the fingerprint {dataset.fingerprint[:12]}, and study '{study}' was searched on data with "
+            f"{fingerprint[:12]}; restore the data."
         )
     return dataset

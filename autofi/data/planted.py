@@ -1,5 +1,4 @@
-"""Generated click tables whose truth is known: which pairs of fields only memorizing can learn, which only
-factorizing, and which carry nothing."""
+"""Generated click tables with known truth: the pairs that need memorizing, that need factorizing, and all others."""
 
 from __future__ import annotations
 
@@ -27,15 +26,32 @@ _NAMES = ("hour", "city", "device", "category", "site", "ad", "app", "slot")
 
 @dataclass(frozen=True)
 class PlantedSpec:
-    """What to generate.
+    """Settings of a generated table.
 
-    Strengths are standard deviations over rows, in logits: `main` of each field's own effect, `memorize` and
-    `factorize` of each planted pair's, `product` of each of `products`: a number per value of three fields or more,
-    multiplied, of which no pair of them says anything. Pairs are field positions, left < right. A memorized pair
-    should have few cells (each seen often) but far more values on either side than an embedding has dimensions, or
-    factorizing reaches it too; a factorized pair about as many cells as rows. The defaults and `random` keep
-    to that. Value frequencies fall as rank ** -skew, and missing is one more value with its own effects.
-    Raises DataError on values out of range.
+    Strengths are standard deviations over rows, in logits. A memorized pair should have few cells (each seen often) but
+    far more values on either side than an embedding has dimensions, or factorizing learns it, too. A factorized pair
+    should have about as many cells as there are rows. The defaults and `random` keep to that.
+
+    Attributes:
+        rows: Number of rows.
+        cardinalities: Number of values of each field.
+        names: Names of the fields.
+        memorize_pairs: Pairs of field positions, left < right, with a free effect per cell.
+        factorize_pairs: Pairs of field positions, left < right, with an effect of low rank.
+        products: Sets of three or more fields whose numbers, one per value, are multiplied; no pair of them has an
+            effect.
+        rank: Rank of factorized effects.
+        main: Strength of each field's own effect.
+        memorize: Strength of each memorized pair.
+        factorize: Strength of each factorized pair.
+        product: Strength of each of `products`.
+        skew: Frequencies of values fall as rank ** -skew.
+        missing_share: Share of missing values; missing is one more value with its own effects.
+        base_rate: Click rate.
+        seed: Seed of all random numbers.
+
+    Raises:
+        DataError: A value is out of its range.
     """
 
     rows: int = 120_000
@@ -57,11 +73,11 @@ class PlantedSpec:
     def __post_init__(self) -> None:
         if len(self.names) != len(self.cardinalities) or len(set(self.names)) != len(self.names):
             raise DataError(
-                f"Planted data needs one distinct name per field: {len(self.names)} names "
-                f"for {len(self.cardinalities)} cardinalities."
+                f"The {len(self.names)} names of planted data are not one distinct name for each of "
+                f"{len(self.cardinalities)} cardinalities; change either."
             )
         if TARGET in self.names:
-            raise DataError(f"Planted data keeps the name '{TARGET}' for its target; rename the field.")
+            raise DataError(f"A field is named '{TARGET}', which is the target of planted data; rename the field.")
         _within("rows", self.rows, 1, None)
         _within("rank", self.rank, 1, None)
         _within("seed", self.seed, 0, None)
@@ -75,12 +91,12 @@ class PlantedSpec:
         for left, right in planted:
             if not 0 <= left < right < len(self.cardinalities):
                 raise DataError(
-                    f"A planted pair is two field positions, left < right < {len(self.cardinalities)}: "
-                    f"found ({left}, {right})."
+                    f"The planted pair ({left}, {right}) is not two field positions; write left < right < "
+                    f"{len(self.cardinalities)}."
                 )
         if len(set(planted)) != len(planted):
             raise DataError(
-                "A pair can be planted once: some pair of memorize_pairs or factorize_pairs repeats."
+                "A pair of memorize_pairs or factorize_pairs is there twice; remove one."
             )
 
         for fields in self.products:
@@ -90,17 +106,19 @@ class PlantedSpec:
                 or not 0 <= fields[0] <= fields[-1] < len(self.names)
             ):
                 raise DataError(
-                    f"A planted product is three field positions or more, rising and below {len(self.names)}: "
-                    f"found {fields}."
+                    f"The planted product {fields} is not three or more field positions, rising and below "
+                    f"{len(self.names)}; correct it."
                 )
 
     @classmethod
     def random(cls, seed: int, **changes: Any) -> PlantedSpec:
-        """A spec whose seed also draws which pairs are planted, as many of each kind as otherwise.
+        """Return a spec with randomly drawn pairs, as many of each kind as `changes` or the defaults have.
 
-        Memorized ones are drawn among pairs with at least 30 rows per cell and 20 values on either side (with
-        fewer, an embedding's product reaches every cell), factorized ones among those with at most 3 rows per
-        cell. Raises DataError when too few pairs are like that.
+        Memorized pairs are drawn among those with at least 30 rows per cell and 20 values on either side (with fewer,
+        the product of embeddings fits every cell), factorized ones among those with at most 3 rows per cell.
+
+        Raises:
+            DataError: There are too few such pairs.
         """
         spec = cls(seed=seed, **changes)
         generator = np.random.default_rng((seed, 1))
@@ -120,7 +138,7 @@ class PlantedSpec:
 
     @property
     def truth(self) -> dict[tuple[str, str], Kind]:
-        """What is right for every pair of column names, in table order."""
+        """The right kind for every pair of column names, in table order."""
         kinds: dict[Pair, Kind] = dict.fromkeys(self.memorize_pairs, "memorize")
         kinds.update(dict.fromkeys(self.factorize_pairs, "factorize"))
         return {
@@ -131,8 +149,15 @@ class PlantedSpec:
 
 @dataclass(frozen=True)
 class PlantedTable:
-    """Generated rows: string columns (missing as null; `hour` reads as a number) and `click` 0/1, with the
-    truth, every row's click probability, and the AUC of those, which no model can expect to pass."""
+    """A generated table with its truth.
+
+    Attributes:
+        spec: Settings of the table.
+        table: Text columns (missing as null; `hour` reads as a number) and `click`, 0 or 1.
+        truth: The right kind of every pair of columns.
+        probabilities: Click probability of every row, `[N]`.
+        bayes_auc: AUC of the probabilities, which no model can expect to pass.
+    """
 
     spec: PlantedSpec
     table: pa.Table
@@ -142,7 +167,7 @@ class PlantedTable:
 
 
 def generate(spec: PlantedSpec) -> PlantedTable:
-    """Draw the table of `spec`; equal specs give equal tables. About 0.3 s per million values."""
+    """Return the table of `spec`; equal specs give equal tables. It takes about 0.3 s per million values."""
     values_rng, effects_rng, labels_rng, products_rng = (
         np.random.default_rng(child) for child in np.random.SeedSequence(spec.seed).spawn(4)
     )
@@ -161,7 +186,7 @@ def generate(spec: PlantedSpec) -> PlantedTable:
         u, v = _low_rank_effect(shares[left], shares[right], spec.rank, spec.factorize, effects_rng)
         logits += np.einsum("nr,nr->n", u[codes[left]], v[codes[right]])
     for fields in spec.products:
-        # Independent, each of mean 0 and deviation 1: so is their product, whatever some of them are.
+        # The factors are independent, of mean 0 and deviation 1. So is their product, even if some of them are known.
         factors = [_main_effect(shares[field], 1.0, products_rng)[codes[field]] for field in fields]
         logits += spec.product * np.prod(factors, axis=0)
     probabilities = _sigmoid(logits + _intercept(logits, spec.base_rate))
@@ -175,12 +200,17 @@ def generate(spec: PlantedSpec) -> PlantedTable:
 
 
 def planted_from_name(text: str) -> PlantedTable:
-    """Generate from a named source: "planted", or "planted:seed=3,rows=50000" with any scalar setting of
-    `PlantedSpec`; "pairs=random" draws by the seed which pairs are planted, "pairs=none" plants none;
-    "products=0-1-2+4-5-6-7" plants two products, of three and of four fields. Raises DataError."""
+    """Return the table of a named source: "planted", or "planted:seed=3,rows=50000" with settings of `PlantedSpec`.
+
+    "pairs=random" draws the planted pairs by the seed, and "pairs=none" plants none. "products=0-1-2+4-5-6-7" plants two
+    products, of three and of four fields.
+
+    Raises:
+        DataError: The name or an option is not valid.
+    """
     name, _, rest = text.partition(":")
     if name != "planted":
-        raise DataError(f"A generated source is 'planted' or 'planted:option=value,...': found '{text}'.")
+        raise DataError(f"'{text}' is not a generated source; write 'planted' or 'planted:option=value,...'.")
     kinds = {
         field.name: type(field.default)
         for field in dataclasses.fields(PlantedSpec)
@@ -192,7 +222,7 @@ def planted_from_name(text: str) -> PlantedTable:
         key, _, value = (part.strip() for part in option.partition("="))
         if key == "pairs":
             if value not in ("default", "random", "none"):
-                raise DataError(f"'pairs' is 'default', 'random' or 'none': found '{value}' in '{text}'.")
+                raise DataError(f"'pairs' is '{value}' in '{text}'; write 'default', 'random' or 'none'.")
             pairs = value
         elif key == "products":
             settings[key] = _products(value, text)
@@ -201,13 +231,13 @@ def planted_from_name(text: str) -> PlantedTable:
                 f"Unknown option '{key}' in '{text}'; {nearest(key, [*kinds, 'pairs', 'products'])}"
             )
         elif key in settings:
-            raise DataError(f"An option may be given once: '{key}' repeats in '{text}'.")
+            raise DataError(f"The option '{key}' is given twice in '{text}'; remove one.")
         else:
             try:
                 settings[key] = kinds[key](value)
             except ValueError:
                 raise DataError(
-                    f"'{key}' takes {kinds[key].__name__}: found '{value}' in '{text}'."
+                    f"'{key}' is '{value}' in '{text}'; write a number ({kinds[key].__name__})."
                 ) from None
     if pairs == "random":
         return generate(PlantedSpec.random(settings.pop("seed", PlantedSpec.seed), **settings))
@@ -220,18 +250,18 @@ def _products(value: str, text: str) -> tuple[tuple[int, ...], ...]:
     try:
         return tuple(tuple(map(int, fields.split("-"))) for fields in value.split("+"))
     except ValueError:
-        raise DataError(f"'products' is such as 0-1-2+4-5-6-7: found '{value}' in '{text}'.") from None
+        raise DataError(f"'products' is '{value}' in '{text}'; write it like 0-1-2+4-5-6-7.") from None
 
 
 def _shares(cardinality: int, *, skew: float, missing_share: float) -> Floats:
-    """Probability of each value, and of missing as the last entry."""
+    """Return the probability of each value, and of missing as the last entry."""
     falling = np.arange(1, cardinality + 1, dtype=np.float64) ** -skew
     return np.append(falling / falling.sum() * (1.0 - missing_share), missing_share)
 
 
 def _sample(shares: Floats, rows: int, generator: np.random.Generator) -> Codes:
     edges = np.cumsum(shares)
-    # The last edge may fall below 1 by rounding; what lies beyond belongs to the last value with any share.
+    # The last edge may be below 1 by rounding; numbers beyond it belong to the last value with any share.
     last = int(np.flatnonzero(shares)[-1])
     drawn = np.searchsorted(edges, generator.random(rows), side="right")
     return np.minimum(drawn, last).astype(np.int32)
@@ -244,8 +274,10 @@ def _main_effect(shares: Floats, strength: float, generator: np.random.Generator
 
 
 def _cell_effect(left: Floats, right: Floats, strength: float, generator: np.random.Generator) -> Floats:
-    """[left, right] free effects whose mean over either field, at its frequencies, is 0: no main effect hides
-    in them, and being of full rank they have no short factorization."""
+    """Return free effects `[left, right]` whose mean over either field, at its frequencies, is 0.
+
+    So they contain no main effect, and as they are of full rank, they have no short factorization.
+    """
     effect = generator.standard_normal((len(left), len(right)))
     effect -= left @ effect
     effect -= (effect @ right)[:, None]
@@ -255,18 +287,18 @@ def _cell_effect(left: Floats, right: Floats, strength: float, generator: np.ran
 def _low_rank_effect(
     left: Floats, right: Floats, rank: int, strength: float, generator: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Factors [left, rank] and [right, rank] with mean 0 at the frequencies; the effect is u @ v.T."""
+    """Return factors u `[left, rank]` and v `[right, rank]` with mean 0 at the frequencies; the effect is u @ v.T."""
     u = generator.standard_normal((len(left), rank))
     v = generator.standard_normal((len(right), rank))
     u -= left @ u
     v -= right @ v
-    # Over independent fields the variance of u.v is the trace of the product of both second moments.
+    # For independent fields, the variance of u.v is the trace of the product of both second moments.
     variance = np.trace((u.T * left) @ u @ (v.T * right) @ v)
     return u * (strength / np.sqrt(variance)), v
 
 
 def _intercept(logits: Floats, base_rate: float) -> float:
-    """The constant that makes the mean probability `base_rate`; the mean rises with it: bisection."""
+    """Return the constant that makes the mean probability `base_rate`, found by bisection."""
     low, high = -60.0 - float(logits.max()), 60.0 - float(logits.min())
     for _ in range(50):
         middle = (low + high) / 2.0
@@ -282,7 +314,7 @@ def _sigmoid(logits: Floats) -> Floats:
 
 
 def _column(name: str, codes: Codes, cardinality: int, generator: np.random.Generator) -> pa.Array:
-    """Values are named in random order, so that a name does not tell how frequent the value is."""
+    """Return the column of codes, with names in random order, so that a name does not reveal the frequency."""
     labels = generator.permutation(cardinality)
     words = [str(label) if name == "hour" else f"{name}_{label}" for label in labels]
     missing = codes == cardinality
@@ -293,8 +325,8 @@ def _column(name: str, codes: Codes, cardinality: int, generator: np.random.Gene
 def _draw(generator: np.random.Generator, pairs: list[Pair], count: int, kind: str) -> tuple[Pair, ...]:
     if len(pairs) < count:
         raise DataError(
-            f"Too few pairs of fields suit '{kind}' at these rows and cardinalities: {len(pairs)} of the "
-            f"{count} needed; change either, or name the pairs yourself."
+            f"Only {len(pairs)} of the {count} pairs needed suit '{kind}' at these rows and cardinalities; change "
+            "either, or name the pairs yourself."
         )
     chosen = generator.choice(len(pairs), size=count, replace=False)
     return tuple(pairs[index] for index in sorted(chosen))
@@ -303,4 +335,4 @@ def _draw(generator: np.random.Generator, pairs: list[Pair], count: int, kind: s
 def _within(name: str, value: float, low: float, high: float | None) -> None:
     if not (value >= low and (high is None or value <= high)) or not np.isfinite(value):
         bounds = f"at least {low}" if high is None else f"in {low}..{high}"
-        raise DataError(f"Planted data needs '{name}' {bounds}: found {value}.")
+        raise DataError(f"'{name}' of planted data is {value}; it must be {bounds}.")

@@ -1,4 +1,4 @@
-"""Numbers on a scale fitted to training rows: positions among quantiles, and buckets for integer codes."""
+"""Scales of numbers, fitted on training rows: positions among quantiles, and buckets as integer codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLE_ROWS = 1_000_000
 
 
 class BucketScale(StrEnum):
-    """How the values of a numeric field are cut into buckets."""
+    """The scale on which the values of a numeric field are divided into buckets."""
 
     QUANTILE = "quantile"
     LOG = "log"
@@ -31,35 +31,35 @@ class Positions:
 
     @classmethod
     def fit(cls, values: Floats, *, max_bins: int = MAX_POSITION_BINS) -> Positions:
-        """Borders from the finite training values: at most max_bins + 1, all values when that few."""
+        """Return positions with at most max_bins + 1 borders from the finite training values."""
         return cls(spread(values, max_bins + 1))
 
     @property
     def bins(self) -> int:
-        """T: the positions lie in [0, T]. Zero when training rows hold fewer than two distinct values."""
+        """Number of bins T; positions lie in [0, T]. It is 0 if training rows hold fewer than two distinct values."""
         return max(len(self.borders) - 1, 0)
 
     def positions(self, values: Floats) -> NDArray[np.float32]:
-        """t + (x - b_t) / (b_{t+1} - b_t), clipped to [0, T] (so are infinite values); NaN stays NaN."""
+        """Return t + (x - b_t) / (b_{t+1} - b_t), clipped to [0, T]; NaN stays NaN."""
         if self.bins == 0:
             return np.where(np.isnan(values), np.nan, 0.0).astype(np.float32)
         places = np.interp(values, self.borders, np.arange(len(self.borders), dtype=np.float64))
-        # Between borders that almost touch, the slope can overflow.
+        # The slope between almost equal borders can overflow.
         return np.clip(places, 0.0, self.bins).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Buckets:
-    """Bucket k holds edges_k <= x < edges_{k+1} on the scale; the first and the last are open."""
+    """Buckets of numbers: bucket k holds edges_k <= x < edges_{k+1} on the scale; the outer ones are open."""
 
     edges: Floats
     scale: BucketScale
 
     @classmethod
     def fit(cls, values: Floats, *, scale: BucketScale, num_buckets: int) -> Buckets:
-        """Edges from the finite training values, one bucket per value when there are at most num_buckets.
+        """Return buckets from the finite training values, one per value if there are at most num_buckets.
 
-        An edge lies midway between two values: whatever the precision they are read in, each stays in its bucket.
+        An edge lies midway between two values, so that values stay in their bucket at any precision.
         """
         distinct = np.unique(_scaled(values, scale))
         places = np.searchsorted(distinct, spread(_scaled(values, scale), num_buckets, ends=False))
@@ -67,15 +67,15 @@ class Buckets:
 
     @property
     def cardinality(self) -> int:
-        """How many codes there are, those of missing and out of vocabulary included."""
+        """Number of codes, including those of missing values and out of vocabulary."""
         return len(self.edges) + FIRST_VALUE
 
     def scaled(self, values: Floats) -> Floats:
-        """Where numbers are on the scale of the edges."""
+        """Return the numbers on the scale of the edges."""
         return _scaled(values, self.scale)
 
     def codes(self, values: Floats) -> NDArray[np.int32]:
-        """2 + bucket; NaN is missing. Out of vocabulary only where training rows held no number at all."""
+        """Return 2 + bucket; NaN is missing. All are out of vocabulary if training rows held no number at all."""
         if len(self.edges):
             buckets = np.searchsorted(self.edges, self.scaled(values), side="right") - 1
             codes = np.clip(buckets, 0, len(self.edges) - 1) + FIRST_VALUE
@@ -85,7 +85,7 @@ class Buckets:
 
 
 class NumberSample:
-    """A uniform sample of at most `rows` numbers of a stream of batches, whatever the batches' sizes."""
+    """A uniform sample of at most `rows` numbers from a stream of batches of any size."""
 
     def __init__(self, *, seed: int, rows: int = SAMPLE_ROWS) -> None:
         self._generator = np.random.default_rng(seed)
@@ -95,7 +95,7 @@ class NumberSample:
         self._held = 0
 
     def add(self, values: Floats) -> None:
-        """Offer one batch; NaN is left out."""
+        """Add one batch; NaN is left out."""
         values = values[~np.isnan(values)]
         self._values.append(values)
         self._keys.append(self._generator.random(len(values)))
@@ -104,12 +104,12 @@ class NumberSample:
             self._trim()
 
     def values(self) -> Floats:
-        """The sample so far, in no particular order."""
+        """Return the sample so far, in no particular order."""
         self._trim()
         return self._values[0]
 
     def _trim(self) -> None:
-        # The smallest of independent random keys are a uniform sample, and stay one as more arrive.
+        # The rows with the smallest random keys are a uniform sample, and stay one as more arrive.
         values = np.concatenate([np.empty(0), *self._values])
         keys = np.concatenate([np.empty(0), *self._keys])
         if len(keys) > self._rows:
@@ -119,10 +119,10 @@ class NumberSample:
 
 
 def spread(values: Floats, size: int, *, ends: bool = True) -> Floats:
-    """At most `size` of the values, rising and distinct, at equal shares of the rows; all if that few.
+    """Return at most `size` of the values, rising and distinct, at equal shares of the rows.
 
-    Values that fill several shares count once, and the places they free are spread over the other values, so
-    that a column that is mostly zero keeps its resolution elsewhere. With `ends` the largest value is one.
+    Values that fill several shares count once, and the places that they free go to the other values, so that a column
+    that is mostly zero keeps its resolution elsewhere. With `ends`, the largest value is included.
     """
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) <= size:
@@ -139,19 +139,19 @@ def spread(values: Floats, size: int, *, ends: bool = True) -> Floats:
 
 
 def _midway(values: Floats) -> Floats:
-    """Between each of the rising values and the one before it; of the first as far below it as the second is above."""
+    """Return the midpoint of each of the rising values and the one before; the first one gets the gap of the second."""
     if len(values) == 0:
         return values
     gap = values[1] - values[0] if len(values) > 1 else 1.0
     with np.errstate(over="ignore"):
         before = np.concatenate([[max(values[0] - gap, -np.finfo(np.float64).max)], values[:-1]])
     middle = before / 2 + values / 2
-    # Of two neighbours among float64 numbers there is none between.
+    # Between two neighbouring float64 numbers there is no other.
     return np.where(middle > before, middle, values)
 
 
 def _scaled(values: Floats, scale: BucketScale) -> Floats:
-    """LOG: whole numbers up to 2, then 3 + floor(ln(x)^2) (Juan, Zhuang and Chin 2014), mirrored below -2."""
+    """Return values on a scale; LOG is whole up to 2, then 3 + floor(ln(x)^2) (Juan et al. 2014), mirrored below -2."""
     if scale is BucketScale.QUANTILE:
         return values
     size = np.maximum(np.abs(values), 1.0)

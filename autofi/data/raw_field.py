@@ -1,4 +1,4 @@
-"""A field's raw column as the texts, numbers and tokens that are fitted and encoded."""
+"""Raw columns of fields, read as texts, numbers and tokens for fitting and encoding."""
 
 from __future__ import annotations
 
@@ -15,18 +15,25 @@ from autofi.values.arrow_values import LIST_SEPARATOR, Column, as_numbers, as_to
 
 
 class FieldValues:
-    """One batch of one field; each reading is made at most once."""
+    """One batch of one field; texts, numbers and tokens are read at most once."""
 
     def __init__(self, column: Column, field: Field, dictionaries: Dictionaries | None = None) -> None:
-        """`dictionaries` is that of the batches before, of the same field."""
+        """Wrap a raw column.
+
+        Args:
+            column: The raw column.
+            field: The field.
+            dictionaries: The dictionaries of earlier batches of the field.
+        """
         self._column = column
         self._field = field
         self._dictionaries = dictionaries or Dictionaries()
 
     def read(self) -> None:
-        """Make every reading that fitting and encoding need, and let go of the column.
+        """Read all that fitting and encoding need, and release the column.
 
-        Raises UnreadableValueError.
+        Raises:
+            UnreadableValueError: A value cannot be read.
         """
         if self._field.kind is not FieldKind.NUMERIC:
             self.entries()
@@ -38,7 +45,7 @@ class FieldValues:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held once `read`, but for dictionaries that the batch before holds as well."""
+        """Bytes held after `read`, without dictionaries shared with the batch before."""
         held = 0
         if self._field.kind is not FieldKind.NUMERIC:
             held += self._entries.of_row.nbytes + self._entries.added_bytes
@@ -49,28 +56,31 @@ class FieldValues:
         return held
 
     def entries(self) -> Entries:
-        """`codes` with a dictionary that batches of the field share."""
+        """Return `codes` with a dictionary that the batches of the field share."""
         return self._entries
 
     def codes(self) -> pa.DictionaryArray:
-        """The canonical text of each value, as codes of a dictionary; null is missing.
+        """Return the canonical text of each value as codes of a dictionary; null is missing.
 
-        Tokens are joined by "|", however they came.
+        Tokens are joined by "|", whatever the separator.
         """
         if self._field.kind is FieldKind.MULTI_VALUED:
             return pc.binary_join(self._tokens, LIST_SEPARATOR).dictionary_encode()
         return canonical_codes(self._column, self._field.reading)
 
     def numbers(self) -> NDArray[np.float64]:
-        """The number of each value; NaN is missing.
+        """Return the number of each value; NaN is missing.
 
-        In a numeric field other text raises UnreadableValueError. In a categorical field whose training
-        values read as numbers, an unseen text has no place among them and is NaN; its code says so.
+        In a categorical field whose training values read as numbers, an unseen text that is not a number is NaN, and
+        its code is out of vocabulary.
+
+        Raises:
+            UnreadableValueError: A numeric field has a text that is not a number.
         """
         return self._numbers
 
     def tokens(self) -> pa.ListArray:
-        """The canonical texts of each row's tokens; null where there are none."""
+        """Return the canonical texts of each row's tokens; null if there are none."""
         return self._tokens
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What the columns of a table are for: fields with their kinds, the target, and the roles around them."""
+"""The schema of a table: fields with their kinds, the target, and columns with other roles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from autofi.errors import DataError, nearest
 from autofi.values.value_types import AS_WRITTEN, Reading, ValueType
 
-#: Of what is not null in a schema's JSON; lists are of texts.
+#: Types of the values in a schema's JSON that are not null; lists hold texts.
 _FIELD_TYPES = {
     "name": str, "kind": str, "separator": str, "reads_as_number": bool, "values": str, "decimal": str, "missing": list,
 }  # fmt: skip
@@ -22,7 +22,7 @@ _TYPE_NAMES = {str: "text", bool: "truth value", list: "list of texts"}
 
 
 class FieldKind(StrEnum):
-    """How a field's values are read."""
+    """The kind of a field."""
 
     CATEGORICAL = "categorical"
     NUMERIC = "numeric"
@@ -31,14 +31,21 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """One column a model sees.
+    """A column that models read.
 
-    `separator` splits the text of a multi-valued field; None means that the column holds lists.
-    `reads_as_number`: every value observed is missing or a finite number, as always in numeric fields and
-    often in integer ids; such a field has a position on the number line besides its code.
-    `values`, `decimal`, `missing` and `grouped` are those of its `reading`; of a multi-valued field they say how each
-    of its values is read.
-    Raises DataError where these disagree.
+    Attributes:
+        name: Name of the column.
+        kind: Kind of the field.
+        separator: The text between the values of a multi-valued field; None if the column holds lists.
+        reads_as_number: True if every observed value is missing or a finite number, as in numeric fields and often in
+            integer ids. Such a field has a position on the number line besides its code.
+        values: See `Reading`; for a multi-valued field, the type of each of its values.
+        decimal: See `Reading`.
+        missing: See `Reading`.
+        grouped: See `Reading`.
+
+    Raises:
+        DataError: The settings contradict each other.
     """
 
     name: str
@@ -54,38 +61,47 @@ class Field:
         object.__setattr__(self, "missing", tuple(self.missing))
         object.__setattr__(self, "values", _value_type(self.values, self.name))
         if self.decimal not in (None, ".", ","):
-            raise DataError(f"A decimal mark is '.' or ',': field '{self.name}' has {self.decimal!r}.")
+            raise DataError(f"Field '{self.name}' has the decimal mark {self.decimal!r}; it must be '.' or ','.")
         object.__setattr__(self, "kind", _kind(self.kind, self.name))
         if self.separator is not None and self.kind is not FieldKind.MULTI_VALUED:
             raise DataError(
-                f"Only a multi-valued field has a separator: field '{self.name}' is {self.kind} and has "
-                f"{self.separator!r}; leave it out or make the field multi_valued."
+                f"Field '{self.name}' is {self.kind} and has the separator {self.separator!r}, which only a "
+                "multi-valued field has; leave it out or make the field multi_valued."
             )
         if self.separator == "":
             raise DataError(
-                f"A separator is at least one character: field '{self.name}' has an empty one; "
-                "give the text between its values, such as '|'."
+                f"Field '{self.name}' has an empty separator; give the text between its values, such as '|'."
             )
         if self.kind is FieldKind.NUMERIC and not self.reads_as_number:
             object.__setattr__(self, "reads_as_number", True)
         if self.kind is FieldKind.MULTI_VALUED and self.reads_as_number:
             raise DataError(
-                f"A multi-valued field is not a number: field '{self.name}' says reads_as_number."
+                f"Field '{self.name}' is multi-valued and has reads_as_number, which such a field cannot have; remove "
+                "one."
             )
 
     @cached_property
     def reading(self) -> Reading:
-        """How its values are read."""
+        """The reading of its values."""
         return Reading(self.values, self.decimal, self.missing, self.grouped)
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table by their use; valid once built, else DataError.
+    """The columns of a table by their use.
 
-    Fields keep the order of the table. `weight`, `time` and `split` (a column of the texts train, valid and
-    test) are never fields; `group` (whose rows GAUC compares, mostly a user) may be one. `ignored` lists the
-    columns left unread. `readings` are those of columns that are no fields.
+    Attributes:
+        fields: Fields in the order of the table.
+        target: Target column.
+        weight: Column of weights; never a field.
+        group: Column whose rows GAUC compares, mostly a user; may be a field.
+        time: Column of times; never a field.
+        split: Column of the texts train, valid and test; never a field.
+        ignored: Columns that are not read.
+        readings: Readings of the columns that are not fields.
+
+    Raises:
+        DataError: The uses of columns contradict each other.
     """
 
     fields: tuple[Field, ...]
@@ -100,16 +116,16 @@ class Schema:
     def __post_init__(self) -> None:
         if not self.fields:
             raise DataError(
-                f"A model needs at least one field: no column besides the target '{self.target}' is left; "
+                f"No column besides the target '{self.target}' is left as a field, and a model needs one; "
                 "ignore fewer columns."
             )
         for name, count in Counter(self.names).items():
             if count > 1:
-                raise DataError(f"A field is listed once: '{name}' is there {count} times; remove one.")
+                raise DataError(f"The field '{name}' is listed {count} times; list it once.")
         if self.target in self.names:
             raise DataError(
-                f"The target is not a field, or the model would read its own answer: '{self.target}' is "
-                "both; remove it from the fields."
+                f"'{self.target}' is both the target and a field, so that the model would read its own answer; "
+                "remove it from the fields."
             )
         alone = {"target": self.target, "weight": self.weight, "time": self.time, "split": self.split}
         taken: dict[str, str] = {}
@@ -118,46 +134,51 @@ class Schema:
                 continue
             if column in taken:
                 raise DataError(
-                    f"A column has one role: '{column}' is both {taken[column]} and {role}; name another."
+                    f"The column '{column}' is both {taken[column]} and {role}; name another column for one of them."
                 )
             if column in self.names:
-                raise DataError(f"The {role} column is not a field: '{column}' is both; remove one.")
+                raise DataError(f"The column '{column}' is both {role} and a field; remove one.")
             taken[column] = role
         if self.group in taken:
             raise DataError(
-                f"A column has one role: '{self.group}' is both {taken[self.group]} and group; name another."
+                f"The column '{self.group}' is both {taken[self.group]} and group; name another column for one of "
+                "them."
             )
         used = {*self.names, *taken, self.group}
         for column in self.ignored:
             if column in used:
-                raise DataError(f"An ignored column is not used: '{column}' is both; remove one.")
+                raise DataError(f"The column '{column}' is both ignored and used; remove one.")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The fields' names, in order."""
+        """Names of the fields, in order."""
         return tuple(field.name for field in self.fields)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column that is read: fields, target, weight, group, time and split, each once."""
+        """All columns that are read: fields, target, weight, group, time and split, each once."""
         roles = (self.target, self.weight, self.group, self.time, self.split)
         return tuple(dict.fromkeys((*self.names, *(role for role in roles if role is not None))))
 
     def field(self, name: str) -> Field:
-        """Raises DataError for a name that is not a field's."""
+        """Return a field by name.
+
+        Raises:
+            DataError: No field has this name.
+        """
         for field in self.fields:
             if field.name == name:
                 return field
         raise DataError(f"No field is named '{name}': {nearest(name, self.names)}")
 
     def reading(self, column: str) -> Reading:
-        """How the values of any column are read; as AutoFI 0.1 did where that is not known."""
+        """Return the reading of any column; if it is unknown, that of AutoFI 0.1."""
         if column in self.names:
             return self.field(column).reading
         return self.readings.get(column, AS_WRITTEN)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object that `from_json` reads back as an equal schema."""
+        """Return a JSON object that `from_json` reads back as an equal schema."""
         return {
             "fields": [_field_json(field) for field in self.fields],
             "target": self.target,
@@ -171,7 +192,11 @@ class Schema:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Schema:
-        """Raises DataError for a document that `to_json` cannot have written."""
+        """Return the schema of a JSON object that `to_json` wrote.
+
+        Raises:
+            DataError: The object is any other.
+        """
         try:
             _check_types(document)
             fields = tuple(Field(**field) for field in document["fields"])
@@ -184,12 +209,12 @@ class Schema:
             return cls(fields=fields, **settings)
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(
-                f"A schema's JSON holds fields, target and roles: {error}; write it anew."
+                f"The JSON of the schema does not hold fields, target and roles ({error}); write it again."
             ) from None
 
 
 def _check_types(document: Mapping[str, Any]) -> None:
-    """Raise TypeError where a part of a schema's JSON is of another type than `to_json` writes."""
+    """Raise TypeError if a part of a schema's JSON has another type than `to_json` writes."""
     for field in document["fields"]:
         _check_parts(f"field {str(field['name'])[:40]!a}", field, _FIELD_TYPES)
     _check_parts("the schema", document, _SCHEMA_TYPES)
@@ -202,11 +227,11 @@ def _check_parts(whole: str, document: Mapping[str, Any], types: Mapping[str, ty
             continue
         texts = not isinstance(value, list) or all(isinstance(part, str) for part in value)
         if not isinstance(value, kind) or not texts:
-            raise TypeError(f"{name} of {whole} is {str(value)[:40]!a}, no {_TYPE_NAMES[kind]}")
+            raise TypeError(f"{name} of {whole} is {str(value)[:40]!a}, not a {_TYPE_NAMES[kind]}")
 
 
 def _field_json(field: Field) -> dict[str, Any]:
-    """Without the settings that fields of earlier versions do not have, where they say nothing."""
+    """Return a field as JSON; settings that earlier versions did not have are left out at their default."""
     document = {
         "name": field.name,
         "kind": field.kind.value,

@@ -1,4 +1,4 @@
-"""Decides what each column of a table is for, and refuses tables that cannot be learned from."""
+"""Inference of a table's schema, with checks that the table can be learned from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TARGET_NAMES = ("label", "click", "clicked", "target", "y", "is_click")
 _SPLIT_NAMES = {"train", "valid", "test"}
 _FEW = 10
 _FEW_MARKS = 5
-#: What pandas calls an index without a name: in Parquet, and where it reads one back from CSV.
+#: Names that pandas gives an index without a name: in Parquet, and after reading it back from CSV.
 _PANDAS_LEVEL = re.compile(r"__index_level_\d+__")
 _PANDAS_INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
 Profiles = Mapping[str, ColumnProfile]
@@ -37,8 +37,14 @@ Profiles = Mapping[str, ColumnProfile]
 
 @dataclass(frozen=True)
 class InferredSchema:
-    """The schema, what every column of the table looks like (in the table's order), the rows read, and what was
-    guessed of the table as a whole."""
+    """A schema that was inferred from a table.
+
+    Attributes:
+        schema: The schema.
+        summaries: A summary of every column, in the table's order.
+        rows: Number of rows.
+        notes: Remarks about guesses, such as that of a header.
+    """
 
     schema: Schema
     summaries: tuple[ColumnSummary, ...]
@@ -53,17 +59,24 @@ def infer_schema(
     overrides: SchemaOverrides | None = None,
     most_distinct: int = MOST_DISTINCT,
 ) -> InferredSchema:
-    """Reads the table once and decides; `target` and `overrides` win over what the values look like.
+    """Return the schema of a table, inferred in one pass.
 
-    The rules: lists are multi-valued; times, durations and numbers of which any has a fraction are numeric; all
-    else is categorical (integers as well: they are mostly ids, and have a position on the number line
-    besides). A column is judged as a whole, by what its values mean and not by how the file writes them: see
-    `autofi.values.value_types`. Columns without values, with one value and none missing, of nested types, that hold
-    just train, valid and test, or that are an index without a name are ignored, unless the overrides name them.
-    Without a `target` it is the first found of label, click, clicked, target, y and is_click, in any case.
+    Lists are multi-valued. Times, durations and numbers with fractions are numeric. All else is categorical, including
+    integers, which are mostly ids and have a position on the number line as well. A column is judged as a whole, by the
+    meaning of its values and not by their notation in the file: see `autofi.values.value_types`. Some columns are
+    ignored, unless the overrides name them: without values, with one value and none missing, of nested types, with just
+    train, valid and test, and an index without a name.
 
-    Raises DataError for unknown columns, a target that is not 0/1, -1/1 or true/false in every row, text or
-    infinite values in numeric columns, and weights that are missing, negative or not finite.
+    Args:
+        table: The table.
+        target: The target; by default the first column named label, click, clicked, target, y or is_click, in upper or
+            lower case.
+        overrides: Uses and kinds of columns, which win over the inferred ones.
+        most_distinct: See `ColumnProfile`.
+
+    Raises:
+        DataError: A column is unknown, the target is not 0/1, -1/1 or true/false in every row, a numeric column holds
+            text or infinite values, or a weight is missing, negative or not finite.
     """
     given = overrides or SchemaOverrides()
     target = check_columns(table, target=target, overrides=given)
@@ -117,7 +130,7 @@ def infer_schema(
         group=given.group,
         time=given.time,
         split=given.split_column,
-        # Without an index, as a table that was written without it.
+        # An index is left out, so that the schema equals that of a table that was written without it.
         ignored=tuple(
             summary.name for summary in summaries if summary.role == "ignored" and summary.name not in indexes
         ),
@@ -133,7 +146,11 @@ def infer_schema(
 def check_columns(
     table: Table | ColumnNames, *, target: str | None = None, overrides: SchemaOverrides | None = None
 ) -> str:
-    """The target's name; raises DataError for a name that is no column, and without any that may be the target."""
+    """Return the name of the target.
+
+    Raises:
+        DataError: A name is not a column, or no column may be the target.
+    """
     given = overrides or SchemaOverrides()
     target = given.target if target is None else target
     _check_names(table, target, given)
@@ -163,12 +180,12 @@ def _check_names(table: Table | ColumnNames, target: str | None, given: SchemaOv
         for name in said[use]:
             if name is not None and first_use.setdefault(name, use) != use:
                 raise DataError(
-                    f"A column is read in one way: '{name}' is in {first_use[name]} and {use}; remove one."
+                    f"The column '{name}' is in both {first_use[name]} and {use}; remove one."
                 )
     for use in ("target", "weight", "time", "split_column"):
         (name,) = said[use]
         if name in given.ignore:
-            raise DataError(f"An ignored column is not used: '{name}' is in ignore and {use}; remove one.")
+            raise DataError(f"The column '{name}' is in both ignore and {use}; remove one.")
 
 
 def _said_kinds(given: SchemaOverrides) -> dict[str, FieldKind]:
@@ -187,13 +204,13 @@ def _guess_target(table: Table | ColumnNames) -> str:
         if name in by_lower:
             return by_lower[name]
     raise DataError(
-        f"A table has a target column: {table.name} has none called {', '.join(TARGET_NAMES)}; name one of "
-        f"its columns as target: {listed(table.columns)}."
+        f"{table.name} has no column called {', '.join(TARGET_NAMES)} for the target; name one of its columns as "
+        f"target: {listed(table.columns)}."
     )
 
 
 def _index_reason(table: Table, column: ColumnProfile) -> str | None:
-    """Why a column is left out as the number or name of its row; None where it is none."""
+    """Return the reason why a column is left out as an index; None if it is not an index."""
     if column.name in table.left_out:
         return table.left_out[column.name]
     if _PANDAS_LEVEL.fullmatch(column.name):
@@ -204,7 +221,7 @@ def _index_reason(table: Table, column: ColumnProfile) -> str | None:
 
 
 def _counts_rows(table: Table, column: ColumnProfile) -> bool:
-    """Whether the values are 0 to the number of rows less one, in whatever order."""
+    """Return True if the values are 0 to the number of rows minus one, in any order."""
     numbers = column.numbers
     if column.reading.values is not ValueType.INTEGER or column.missing:
         return False
@@ -227,12 +244,12 @@ def _reason_to_ignore(column: ColumnProfile, given: SchemaOverrides) -> str | No
     if distinct == 1 and column.missing == 0:
         return "all values are the same"
     if distinct <= len(_SPLIT_NAMES) and {"train"} < set(column.values.to_pylist()) <= _SPLIT_NAMES:
-        return "looks like a split: name it as split column to use it"
+        return "looks like a split; name it as split column to use it"
     return None
 
 
 def _remarks(column: ColumnProfile, of_table: str | None, commas: bool) -> Iterator[str]:
-    """In words, what is odd of a column; `commas`: another one of its table has decimal commas."""
+    """Yield remarks about odd values of a column; `commas` is True if another column has decimal commas."""
     if of_table is not None:
         yield of_table
     if commas and column.looks_grouped:
@@ -261,7 +278,7 @@ def _field(table: Table, column: ColumnProfile, kind: FieldKind, separator: str 
         if is_list(column.type):
             separator = None  # the column holds lists already
     if kind is FieldKind.CATEGORICAL and values in (ValueType.TIME, ValueType.DURATION):
-        number = False  # its texts, which are all that an exported graph is given, are none
+        number = False  # an exported graph gets its texts, which are not numbers
     return Field(
         column.name,
         kind,
@@ -275,24 +292,24 @@ def _field(table: Table, column: ColumnProfile, kind: FieldKind, separator: str 
 
 
 def _check_readable(table: Table, profiles: Profiles, target: str, given: SchemaOverrides) -> None:
-    """A column that the user named must not be dropped in silence."""
+    """Raise DataError if a column that the user named cannot be read, as it must not be dropped silently."""
     roles = (target, given.weight, given.group, given.time, given.split_column)
     for name in (*roles, *_said_kinds(given)):
         if name is None or (error := profiles[name].unreadable) is None:
             continue
         row, value = first_wrong(table, name, _none_once(canonical_strings))
         raise DataError(
-            f"A column holds text, numbers, times or lists of them: row {row} of column '{name}' of "
-            f"{table.name} is {shown(value)}, not {error.reason}; convert or ignore it."
+            f"Row {row} of column '{name}' of {table.name} is {shown(value)}, which is not {error.reason}; convert it "
+            "to text, numbers, times or lists of them, or ignore it."
         )
 
 
 def _check_target(table: Table, column: ColumnProfile) -> None:
     place = f"column '{column.name}' of {table.name}"
-    rule = "A target is 0/1, -1/1 or true/false in every row"
+    rule = "a target is 0/1, -1/1 or true/false in every row"
     if column.missing:
         row, _ = first_wrong(table, column.name, lambda array: _missing(array, column.reading))
-        raise DataError(f"{rule}: row {row} of {place} is missing; leave such rows out.")
+        raise DataError(f"Row {row} of {place} is missing, and {rule}; leave such rows out.")
     texts = column.values.to_pylist()
     found = ", ".join(map(short, texts[:_FEW])) + (", ..." if len(texts) > _FEW else "")
     try:
@@ -302,15 +319,15 @@ def _check_target(table: Table, column: ColumnProfile) -> None:
             table, column.name, _none_once(lambda array: read_labels(array, column.reading))
         )
         raise DataError(
-            f"{rule}: row {row} of {place} is '{short(str(value))}' (values: {found}); convert it, or name another "
+            f"Row {row} of {place} is '{short(str(value))}' (values: {found}), and {rule}; convert it, or name another "
             "target."
         ) from None
     if {-1, 0} <= set(labels.tolist()):
-        raise DataError(f"{rule}: {place} holds {found}; convert it to 0 and 1.")
+        raise DataError(f"The target {place} holds {found}, and {rule}; convert it to 0 and 1.")
     if labels.min() == labels.max():
         raise DataError(
-            f"A target has both clicks and others: all {column.rows:,} rows of {place} are {found}; name "
-            "another target, or read other rows."
+            f"All {column.rows:,} rows of {place} are {found}, and a target needs clicks and others; name another "
+            "target, or read other rows."
         )
 
 
@@ -320,13 +337,13 @@ def _check_numeric(table: Table, column: ColumnProfile) -> None:
     reading = dataclasses.replace(column.reading, values=column.numbers.reading.values)
     row, value = first_wrong(table, column.name, lambda array: np.isinf(as_numbers(array, reading)))
     way_out = (
-        f"say --missing {shown(value)} if it is a missing value"
+        f"pass --missing {shown(value)} if it is a missing value"
         if isinstance(value, str)
         else "leave it empty"
     )
     raise DataError(
-        f"A numeric column holds finite numbers: row {row} of column '{column.name}' of {table.name} is "
-        f"{shown(value)}; convert it, {way_out}, or read the column as categorical."
+        f"Row {row} of column '{column.name}' of {table.name} is {shown(value)}, and a numeric column holds finite "
+        f"numbers; convert it, {way_out}, or read the column as categorical."
     )
 
 
@@ -337,15 +354,15 @@ def _check_weight(table: Table, column: ColumnProfile) -> None:
         row, value = first_wrong(table, column.name, _none_once(lambda array: read_weights(array, reading)))
         found = "missing" if value is None else shown(value)
         raise DataError(
-            f"A weight is a finite number, 0 or more: row {row} of {place} is {found}; mend it, or leave the "
-            "row out."
+            f"Row {row} of {place} is {found}, and a weight is a finite number of at least 0; correct it, or leave "
+            "the row out."
         )
     if numbers.highest == 0:
-        raise DataError(f"Some weight is above 0: every row of {place} is 0; name another weight.")
+        raise DataError(f"Every row of {place} is 0, and some weight must be larger; name another weight.")
 
 
 def _none_once(read: Callable[[Column], object]) -> Callable[[Column], Mask]:
-    """No row is wrong once `read` has not raised: it raises at the first row that is."""
+    """Return a mask function that marks no row, but lets `read` raise at the first wrong one."""
 
     def wrong(array: Column) -> Mask:
         read(array)

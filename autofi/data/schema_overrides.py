@@ -1,4 +1,4 @@
-"""What a user says about columns, instead of leaving it to inference."""
+"""The user's settings of columns, which win over inference."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from autofi.errors import ConfigError, nearest
 
 
 class SchemaOverrides(Strict):
-    """Columns by their use; whatever is not named here is inferred.
+    """Columns by their use; everything that is not set is inferred.
 
-    `multi_valued` maps a column to the text between its values. `group` stays a field (a user id mostly
-    is one); `weight`, `time` and `split_column` do not become fields. `missing` are marks of missing values, in any
-    column, besides those that columns of numbers and times have anyway; `decimal` is the decimal mark of numbers in
-    texts, "." or ",", where the other one may stand between thousands. `header` and `delimiter` (a character or
-    `tab`) say how delimited text is divided.
+    Attributes:
+        target: The target.
+        ignore: Columns that are not read.
+        categorical: Categorical columns.
+        numeric: Numeric columns.
+        multi_valued: The text between values, by column of several values per row.
+        weight: Column of weights; not a field.
+        group: Column of groups, mostly a user id; stays a field.
+        time: Column of times; not a field.
+        split_column: Column of the texts train, valid and test; not a field.
+        missing: Marks of missing values in any column, besides the usual ones of numbers and times.
+        decimal: Decimal mark of numbers in texts; the other mark may stand between thousands.
+        header: True if the first row of delimited text holds the names.
+        delimiter: The character between cells of delimited text, or `tab`.
     """
 
     target: str | None = None
@@ -37,30 +46,34 @@ class SchemaOverrides(Strict):
     delimiter: str | None = None
 
     def with_text(self, *, header: bool | None, delimiter: str | None) -> SchemaOverrides:
-        """The same, and what else is said of delimited text; None leaves it as it is."""
+        """Return the overrides with other settings of delimited text; None changes nothing."""
         said = {"header": header, "delimiter": delimiter}
         return self.model_copy(update={key: value for key, value in said.items() if value is not None})
 
     def to_json(self) -> dict[str, Any]:
-        """What is said, as a study keeps it: plain JSON."""
+        """Return the settings that differ from the defaults, as plain JSON values."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
 def load_overrides(path: str | Path) -> SchemaOverrides:
-    """The overrides in a YAML file; raises ConfigError naming the file and the key."""
+    """Return the overrides in a YAML file.
+
+    Raises:
+        ConfigError: The file is not valid; the message names the file and the key.
+    """
     path = Path(path)
     try:
         document = read_yaml(path)
     except ValueError as error:
         raise ConfigError(
-            f"A schema file is YAML in UTF-8: '{path}' is not, or cannot be read ({error}); mend it there."
+            f"The schema file '{path}' cannot be read as YAML in UTF-8 ({error}); correct it there."
         ) from None
     if document is None:
         return SchemaOverrides()
     if not isinstance(document, dict):
         raise ConfigError(
-            f"A schema file maps keys to columns: '{path}' holds a {type(document).__name__}; write lines "
-            "such as 'target: click'."
+            f"The schema file '{path}' holds a {type(document).__name__} instead of keys; write lines such as "
+            "'target: click'."
         )
     known = SchemaOverrides.model_fields
     for key in document:
@@ -71,5 +84,5 @@ def load_overrides(path: str | Path) -> SchemaOverrides:
     except ValidationError as error:
         fault = first_fault(error, document)
         raise ConfigError(
-            f"'{path}', key '{fault.key}': {fault.rule}, found {fault.found}; mend it there."
+            f"'{path}', key '{fault.key}': {fault.rule}, found {fault.found}; correct it there."
         ) from None

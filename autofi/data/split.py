@@ -1,4 +1,4 @@
-"""Which rows train, which validate and which test."""
+"""Splits of a table into training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from autofi.values.value_types import AS_WRITTEN, Reading
 
 PARTS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
-#: Fractions of parts, in their order.
+#: Fractions of train, valid and test.
 Fractions = tuple[float, float, float]
 DEFAULT_FRACTIONS = (0.8, 0.1, 0.1)
-# Where a split gives no validation rows, a tenth of the training rows.
+# Without validation rows, a tenth of the training rows validates.
 VALID_FROM_TRAIN: Fractions = (0.9, 0.1, 0.0)
 _HASHES_AT_ONCE = 1 << 18
 
@@ -42,7 +42,7 @@ PartCodes = NDArray[np.int8]
 
 
 class SplitMethod(StrEnum):
-    """How rows are told apart."""
+    """The method by which rows are assigned to parts."""
 
     RANDOM = "random"
     TIME = "time"
@@ -52,26 +52,35 @@ class SplitMethod(StrEnum):
 
 @dataclass(frozen=True)
 class SplitSpec:
-    """How a table is split; `column` None means the schema's column of that role, for all but random."""
+    """A split of a table.
+
+    Attributes:
+        method: The method.
+        column: The column that decides; None means the schema's column of that role. A random split has none.
+        fractions: Shares of train, valid and test rows (of groups, in a split by group); test may be 0.
+    """
 
     method: SplitMethod = SplitMethod.RANDOM
     column: str | None = None
     fractions: Fractions = DEFAULT_FRACTIONS
-    """Shares of train, valid and test rows (of groups, in a split by group); test may be 0."""
 
     def __post_init__(self) -> None:
         train, valid, test = self.fractions
         if not (train > 0 and valid > 0 and test >= 0 and abs(train + valid + test - 1) < 1e-6):
             raise ConfigError(
-                f"The fractions of a split are positive and add up to 1 (only that of test may be 0): found "
-                f"{','.join(f'{part:g}' for part in self.fractions)}; write for example 0.8,0.1,0.1."
+                f"The fractions of the split are {','.join(f'{part:g}' for part in self.fractions)}; they must be "
+                "positive (only that of test may be 0) and add up to 1, such as 0.8,0.1,0.1."
             )
 
     @classmethod
     def parse(cls, text: str) -> SplitSpec:
-        """Read `random[:0.8,0.1,0.1]`, `time[:COL][:fractions]`, `group[:COL][:fractions]` or `column[:COL]`.
+        """Return the split that a text describes.
 
-        Two fractions mean no test part. Raises ConfigError.
+        The text is `random[:0.8,0.1,0.1]`, `time[:COL][:fractions]`, `group[:COL][:fractions]` or `column[:COL]`. Two
+        fractions mean no test part.
+
+        Raises:
+            ConfigError: The text is any other.
         """
         method, _, rest = text.partition(":")
         if method not in list(SplitMethod):
@@ -85,9 +94,9 @@ class SplitSpec:
             column, tail = rest, ""
         fractions = _fractions(tail, text) if tail else DEFAULT_FRACTIONS
         if method == SplitMethod.RANDOM and column:
-            raise ConfigError(f"A random split takes fractions only: found '{column}' in '{text}'.")
+            raise ConfigError(f"The random split '{text}' has a column, '{column}'; give fractions only.")
         if method == SplitMethod.COLUMN and tail:
-            raise ConfigError(f"A split by column takes no fractions: found '{tail}' in '{text}'.")
+            raise ConfigError(f"The split by column '{text}' has fractions, '{tail}'; leave them out.")
         return cls(SplitMethod(method), column or None, fractions)
 
     def __str__(self) -> str:
@@ -99,7 +108,11 @@ class SplitSpec:
         return ":".join(parts)
 
     def resolve(self, schema: Schema) -> SplitSpec:
-        """The same split with its column named; raises ConfigError where the schema has none either."""
+        """Return the split with its column named.
+
+        Raises:
+            ConfigError: The schema has no column of that role either.
+        """
         if self.method is SplitMethod.RANDOM or self.column is not None:
             return self
         roles = {
@@ -110,13 +123,13 @@ class SplitSpec:
         column = roles[self.method]
         if column is None:
             raise ConfigError(
-                f"A split by {self.method} needs a column and none is known: write {self.method}:COLUMN."
+                f"No column is known for the split by {self.method}; write {self.method}:COLUMN."
             )
         return replace(self, column=column)
 
 
 class Splitter(Protocol):
-    """Assigns the rows of a table to parts, batch by batch and alike in every reading of the table."""
+    """The assignment of a table's rows to parts, batch by batch, equal in every pass over the table."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -124,12 +137,12 @@ class Splitter(Protocol):
         ...
 
     def parts(self, batch: pa.RecordBatch, first_row: int) -> PartCodes:
-        """0 train, 1 valid, 2 test per row; `first_row` counts the table's rows before the batch."""
+        """Return 0 (train), 1 (valid) or 2 (test) per row; `first_row` is the number of rows before the batch."""
         ...
 
 
 def check_split(spec: SplitSpec, table: Table | ColumnNames) -> None:
-    """Raise DataError where the table lacks the column that the split names."""
+    """Raise DataError if the table lacks the column that the split names."""
     if spec.column is not None and spec.column not in table.columns:
         raise DataError(
             f"The split needs column '{spec.column}', which {table.name} does not have: "
@@ -145,15 +158,22 @@ def make_splitter(
     seed: int,
     reading_of: Callable[[str], Reading] = lambda column: AS_WRITTEN,
 ) -> Splitter:
-    """Fit a resolved split to a table, which reads the one column that decides: at random that of the target.
+    """Fit a resolved split to a table, for which the column that decides is read (the target, if it is random).
 
-    `reading_of` says how a column's values are read. Raises DataError for a column that the table lacks or whose values
-    cannot be used.
+    Args:
+        spec: The split, with its column named.
+        table: The table.
+        target: The target column.
+        seed: Seed of the split.
+        reading_of: Returns the reading of a column.
+
+    Raises:
+        DataError: The table lacks the column, or its values cannot be used.
     """
     if spec.method is SplitMethod.RANDOM:
         return RandomSplit.fit(table, target, fractions=spec.fractions, seed=seed, reading=reading_of(target))
     if spec.column is None:
-        raise ValueError(f"the split '{spec}' names no column: resolve it with the schema first")
+        raise ValueError(f"the split '{spec}' names no column; resolve it with the schema first")
     check_split(spec, table)
     if spec.method is SplitMethod.TIME:
         return TimeSplit.fit(table, spec.column, fractions=spec.fractions, reading=reading_of(spec.column))
@@ -165,13 +185,13 @@ def make_splitter(
 
 
 def shares_of(count: int, fractions: Fractions) -> list[int]:
-    """`count` things divided by the fractions, rounded by largest remainders.
+    """Return `count` divided by the fractions, rounded by largest remainders.
 
-    Every part with a fraction above 0 gets at least one; where there are too few, training comes before validation
-    and validation before test.
+    Every part with a fraction above 0 gets at least one; if there are too few, training comes before validation and
+    validation before test.
     """
     exact = count * np.array(fractions) / sum(fractions)
-    # A product such as 10 * 0.1 may lie a rounding below the whole number.
+    # By rounding, a product such as 10 * 0.1 may lie just below the whole number.
     shares = np.floor(exact + 1e-9).astype(np.int64)
     by_remainder = np.argsort(shares - exact, kind="stable")
     shares[by_remainder[: count - shares.sum()]] += 1
@@ -186,9 +206,9 @@ def shares_of(count: int, fractions: Fractions) -> list[int]:
 
 @dataclass(frozen=True)
 class Cut:
-    """Parts of things by their hashes: below `valid_from` train, from `test_from` on test.
+    """Parts by hashes: below `valid_from` train, from `test_from` on test, valid in between.
 
-    None where no thing is in that part or a later one.
+    A bound is None if nothing is in that part or a later one.
     """
 
     valid_from: int | None = None
@@ -196,7 +216,7 @@ class Cut:
 
     @classmethod
     def of(cls, hashes: NDArray[np.uint64], fractions: Fractions) -> Cut:
-        """Where shares of different hashes are those of `shares_of`; sorts the array in part."""
+        """Return the cut at which different hashes have the shares of `shares_of`; sorts the array partly."""
         train, valid, _ = shares_of(len(hashes), fractions)
         places = sorted({place for place in (train, train + valid) if place < len(hashes)})
         if places:
@@ -205,7 +225,7 @@ class Cut:
         return cls(*starts)
 
     def parts(self, hashes: NDArray[np.uint64]) -> PartCodes:
-        """A part per hash."""
+        """Return a part per hash."""
         parts = np.zeros(len(hashes), dtype=np.int8)
         for start in (self.valid_from, self.test_from):
             if start is not None:
@@ -215,7 +235,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class ConstantSplit:
-    """Every row in one part: a separate file."""
+    """The splitter of a separate file, whose rows are all in one part."""
 
     part: int
     columns: tuple[str, ...] = ()
@@ -226,9 +246,9 @@ class ConstantSplit:
 
 @dataclass(frozen=True)
 class RandomSplit:
-    """Each row by a hash of its number and the seed, clicks and others apart, so that both have the shares asked for.
+    """The splitter by a hash of row number and seed, for clicks and others separately, so that both have their shares.
 
-    Three clicks are one in training, one in validation and one in test rows.
+    Of three clicks, one is in the training, one in the validation and one in the test rows.
     """
 
     target: str
@@ -253,9 +273,18 @@ class RandomSplit:
         among: NDArray[np.bool_] | None = None,
         reading: Reading = AS_WRITTEN,
     ) -> RandomSplit:
-        """Reads the target once and holds nine bytes per row; only rows `among` those are shared out, all unless given.
+        """Fit the split to a table; the target is read once, and nine bytes per row are held.
 
-        Raises DataError for a value that is no label.
+        Args:
+            table: The table.
+            target: The target column.
+            fractions: Shares of the parts.
+            seed: Seed of the hashes.
+            among: Mask of the rows that are divided; None is all.
+            reading: Reading of the target.
+
+        Raises:
+            DataError: A value of the target is not a label.
         """
         split = RandomSplit(target, seed, Cut(), Cut(), table.name, reading)
         clicked = np.concatenate(
@@ -281,7 +310,7 @@ class RandomSplit:
     def _hashes_of(
         self, clicked: NDArray[np.bool_], label: bool, among: NDArray[np.bool_] | None
     ) -> NDArray[np.uint64]:
-        """Of the rows of one class, some at a time: a hash per row is all that is held."""
+        """Return the hashes of the rows of one class, computed in blocks so that only a hash per row is held."""
 
         def chosen(start: int) -> NDArray[np.bool_]:
             block = slice(start, start + _HASHES_AT_ONCE)
@@ -300,7 +329,7 @@ class RandomSplit:
 
 @dataclass(frozen=True)
 class GroupSplit:
-    """Each group by a hash of its value and the seed, so that it is in one part; missing is one group."""
+    """The splitter by a hash of group and seed, which keeps a group in one part; missing is one group."""
 
     column: str
     seed: int
@@ -322,26 +351,27 @@ class GroupSplit:
         seed: int,
         reading: Reading = AS_WRITTEN,
     ) -> GroupSplit:
-        """Gives each part its share of groups, at least one; holds a hash per group.
+        """Fit the split to a table, so that each part has its share of groups; a hash per group is held.
 
-        Raises DataError where there are fewer groups than parts.
+        Raises:
+            DataError: There are fewer groups than parts.
         """
         split = GroupSplit(column, seed, Cut(), table.name, reading)
         groups = np.empty(0, dtype=np.uint64)
         waiting: list[NDArray[np.uint64]] = []
         for first, batch in numbered_batches(table, (column,)):
             waiting.append(_distinct(split._hashes(batch, first)))
-            # Joined when they are as many: a group is then sorted a few times, however many batches there are.
+            # They are joined when they are as many as the known groups, so that each is sorted only a few times.
             if sum(map(len, waiting)) > len(groups):
                 groups, waiting = _distinct(np.concatenate([groups, *waiting])), []
         groups = _distinct(np.concatenate([groups, *waiting]))
         needed = sum(fraction > 0 for fraction in fractions)
         if len(groups) < needed:
             have = f"{len(groups)} group{'s' * (len(groups) != 1)}"
-            fewer = f"do without test rows (group:{column}:0.8,0.2), " if len(groups) == 2 else ""
+            fewer = f"leave test rows out (group:{column}:0.8,0.2), " if len(groups) == 2 else ""
             raise DataError(
                 f"Column '{column}' of {table.name} has {have}, and a split by group needs {needed}, one for each "
-                f"part: {fewer}split at random (--split random), or name a column with more groups."
+                f"part; {fewer}split at random (--split random), or name a column with more groups."
             )
         return replace(split, cut=Cut.of(groups, fractions))
 
@@ -356,12 +386,19 @@ class GroupSplit:
 
 @dataclass(frozen=True)
 class TimeSplit:
-    """The earliest rows train, the latest test; rows of one time stay together."""
+    """The splitter by time: the earliest rows train, the latest test; rows of one time stay together.
+
+    Attributes:
+        column: Column of times.
+        valid_from: Time of the first validation row.
+        test_from: Time of the first test row; infinite without a test part.
+        table_name: Name of the table, for messages.
+        reading: Reading of the column.
+    """
 
     column: str
     valid_from: float
     test_from: float
-    """The times of the first validation and of the first test row; infinite without a test part."""
     table_name: str = "the table"
     reading: Reading = AS_WRITTEN
 
@@ -373,9 +410,12 @@ class TimeSplit:
     def fit(
         cls, table: Table, column: str, *, fractions: Fractions, reading: Reading = AS_WRITTEN
     ) -> TimeSplit:
-        """Cut the column's distinct times where the shares of rows come nearest to the fractions.
+        """Fit the split to a table: times are cut where the shares of rows are nearest to the fractions.
 
-        Holds one float64 per row. Raises DataError when there are fewer distinct times than parts.
+        A float64 per row is held.
+
+        Raises:
+            DataError: There are fewer distinct times than parts.
         """
         read = TimeSplit(column, np.inf, np.inf, table.name, reading)
         every = [read._times(batch, first) for first, batch in numbered_batches(table, (column,))]
@@ -383,8 +423,8 @@ class TimeSplit:
         needed = 3 if fractions[2] > 0 else 2
         if len(times) < needed:
             raise DataError(
-                f"A split by time needs at least {needed} different times: column '{column}' of {table.name} "
-                f"has {len(times)}; choose another column or split at random."
+                f"Column '{column}' of {table.name} has {len(times)} different times, and a split by time needs at "
+                f"least {needed}; choose another column or split at random."
             )
         before = np.concatenate(([0.0], np.cumsum(counts)[:-1] / counts.sum()))
         last_start = len(times) - (needed - 1)
@@ -405,19 +445,24 @@ class TimeSplit:
         wrong = ~np.isfinite(times)
         if wrong.any():
             raise DataError(
-                f"A split by time needs a time in every row: column '{self.column}' has none in row "
-                f"{rows[int(wrong.argmax())] + 1} of {self.table_name}; fill it in or remove the row."
+                f"Column '{self.column}' has no time in row {rows[int(wrong.argmax())] + 1} of {self.table_name}, by "
+                "which the table is split; fill it in or remove the row."
             )
         return times
 
 
 @dataclass(frozen=True)
 class ColumnSplit:
-    """Each row by the text of a column: train, valid (validation, val, dev) or test, in any case."""
+    """The splitter by a column of the texts train, valid (validation, val, dev) and test, in upper or lower case.
+
+    Attributes:
+        column: The column.
+        drawn: Split that draws validation rows from training rows, if the column has no validation rows.
+        table_name: Name of the table, for messages.
+    """
 
     column: str
     drawn: RandomSplit | None = None
-    """Which training rows validate, where the column has no validation rows."""
     table_name: str = "the table"
 
     @property
@@ -428,9 +473,12 @@ class ColumnSplit:
     def fit(
         cls, table: Table, column: str, *, target: str, seed: int, reading: Reading = AS_WRITTEN
     ) -> ColumnSplit:
-        """See which parts there are: without validation rows, a tenth of the training rows validates.
+        """Fit the split to a table: without validation rows, a tenth of the training rows validates.
 
-        `reading` is that of the target.         Raises DataError for other values, and when no row trains.
+        `reading` is that of the target.
+
+        Raises:
+            DataError: The column has other values, or no row trains.
         """
         split = ColumnSplit(column, None, table.name)
         parts = np.concatenate(
@@ -438,8 +486,7 @@ class ColumnSplit:
         )
         if not (parts == TRAIN).any():
             raise DataError(
-                f"A split column must hold 'train': column '{column}' of {table.name} has it in no row; "
-                "choose another column or split."
+                f"The split column '{column}' of {table.name} has 'train' in no row; choose another column or split."
             )
         if (parts == VALID).any():
             return split
@@ -466,8 +513,8 @@ class ColumnSplit:
         if (parts < 0).any():
             position = int((parts < 0).argmax())
             raise DataError(
-                f"A split column holds train, valid (validation, val, dev) or test: column '{self.column}' "
-                f"has {shown(values[int(codes[position])])} in row {rows[position] + 1} of {self.table_name}."
+                f"The split column '{self.column}' has {shown(values[int(codes[position])])} in row "
+                f"{rows[position] + 1} of {self.table_name}; write train, valid (validation, val, dev) or test."
             )
         if self.drawn is not None:
             parts = np.where(parts == TRAIN, self.drawn.parts(batch, first_row), parts)
@@ -475,7 +522,7 @@ class ColumnSplit:
 
 
 def numbered_batches(table: Table, columns: tuple[str, ...]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The batches of a table with the number of rows before each."""
+    """Yield the batches of a table with the number of rows before each."""
     first_row = 0
     for batch in table.batches(columns):
         yield first_row, batch
@@ -492,14 +539,14 @@ def _fractions(text: str, whole: str) -> Fractions:
         train, valid, test = [*numbers, 0.0] if len(numbers) == 2 else numbers
     except ValueError:
         raise ConfigError(
-            f"A split has the fractions of train, valid and test: found '{text}' in '{whole}'; "
-            "write for example 0.8,0.1,0.1."
+            f"'{text}' in the split '{whole}' is not the fractions of train, valid and test; write such as "
+            "0.8,0.1,0.1."
         ) from None
     return train, valid, test
 
 
 def _distinct(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Each hash once, sorted; `np.unique` takes five times as long for so many that differ."""
+    """Return each hash once, sorted; `np.unique` takes five times as long for so many different hashes."""
     ordered = np.sort(hashes)
     first = np.concatenate((np.ones(min(1, len(ordered)), dtype=bool), ordered[1:] != ordered[:-1]))
     distinct: NDArray[np.uint64] = ordered[first]

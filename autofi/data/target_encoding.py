@@ -1,4 +1,4 @@
-"""Target statistics: how often a cell was seen in training, and how often it was clicked."""
+"""Target encodings: the counts and clicks of a cell in the training rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, eq=False)
 class CellClicks:
-    """The cells of one column seen in training: codes rise; counts and clicks are int64 [K]."""
+    """The cells of one column in the training rows: rising codes, counts and clicks, int64 `[K]` each."""
 
     codes: Codes
     counts: NDArray[np.int64]
@@ -44,12 +44,18 @@ class CellClicks:
 
 @dataclass(frozen=True, eq=False)
 class TargetStatistics:
-    """Counts and clicks of training rows per cell; a column is a field `(f,)`, a pair `(i, j)` or more."""
+    """Fitted target encodings: counts and clicks of training rows per cell.
+
+    Attributes:
+        cardinalities: Number of codes of each field.
+        columns: Columns that are encoded: a field `(f,)`, a pair `(i, j)` or more.
+        prior: Click rate of all training rows.
+        cells: Counts and clicks by column.
+    """
 
     cardinalities: tuple[int, ...]
     columns: tuple[Column, ...]
     prior: float
-    """Click rate of all training rows."""
     cells: tuple[CellClicks, ...]
 
     @classmethod
@@ -65,12 +71,23 @@ class TargetStatistics:
         out: NDArray[np.float32] | None = None,
         threads: int | None = None,
     ) -> tuple[TargetStatistics, NDArray[np.float32]]:
-        """Fit on training rows; also return the out-of-fold values of those same rows, float32 [N, C, 2].
+        """Fit target encodings on training rows, and return them with the out-of-fold values of these rows.
 
-        The rows are dealt at random into `folds` folds of equal size, or as an array of a fold per row says; the
-        (count, clicks) of a row come from the rows of the other folds, so its own label is never in them. `out`
-        may be a memory map.
-        Cost: about 0.1 s per million rows and column on one thread.
+        The count and clicks of a row come from the rows of the other folds, so that its own label is never in them. The
+        cost is about 0.1 s per million rows and column on one thread.
+
+        Args:
+            ids: Codes of training rows, int `[N, F]`.
+            labels: 0 or 1, `[N]`.
+            cardinalities: Number of codes of each field.
+            columns: Columns to encode.
+            folds: Number of random folds of equal size, or a fold per row, `[N]`.
+            seed: Seed of random folds.
+            out: Array for the out-of-fold values; may be a mapped array.
+            threads: Threads; by default those of `default_threads`.
+
+        Returns:
+            The encodings, and the out-of-fold values, float32 `[N, C, 2]`.
         """
         cardinalities = tuple(int(cardinality) for cardinality in cardinalities)
         columns = tuple(tuple(int(field) for field in column) for column in columns)
@@ -87,7 +104,7 @@ class TargetStatistics:
         def count(number: int) -> CellClicks:
             codes, space = _codes(ids, cardinalities, columns[number])
             known, ranks = rank_cells(codes, space)
-            # Two slots per cell, not clicked and clicked, so that one bincount gives both counts and clicks.
+            # Two slots per cell, without and with a click, so that one bincount gives both counts and clicks.
             slots = 2 * ranks + clicked
             per_cell = np.bincount(slots, minlength=2 * len(known)).reshape(-1, 2)
             for rows in np.split(by_fold, fold_ends):
@@ -105,9 +122,9 @@ class TargetStatistics:
     def transform(
         self, ids: Ids, *, out: NDArray[np.float32] | None = None, threads: int | None = None
     ) -> NDArray[np.float32]:
-        """(count, clicks) over all training rows, float32 [N, C, 2]; (0, 0) where the cell was never seen.
+        """Return count and clicks over all training rows, float32 `[N, C, 2]`; 0 and 0 for an unseen cell.
 
-        For rows that are not training rows: on those it would contain their own labels.
+        Use it only for rows that are not training rows, as theirs would contain their own labels.
         """
         check_ids(ids, self.cardinalities)
         values = _output(out, len(ids), len(self.columns))
@@ -120,12 +137,12 @@ class TargetStatistics:
             release(ids, values)
 
         with ThreadPoolExecutor(threads or default_threads()) as pool:
-            # list() raises what a thread raised.
+            # list() raises the errors of the threads.
             list(pool.map(look_up, range(len(self.columns))))
         return values
 
     def subset(self, columns: Sequence[Column]) -> TargetStatistics:
-        """The same statistics for some of the columns, in the order given."""
+        """Return the encodings of some of the columns, in the order given."""
         cells_of = dict(zip(self.columns, self.cells, strict=True))
         chosen = tuple(tuple(int(field) for field in column) for column in columns)
         for column in chosen:
@@ -157,7 +174,11 @@ class TargetStatistics:
 
     @classmethod
     def load(cls, directory: Path | str) -> TargetStatistics:
-        """Read what `save` wrote; raises DataError when the files are missing or do not belong together."""
+        """Return the encodings that `save` wrote.
+
+        Raises:
+            DataError: The files are missing, damaged or do not belong together.
+        """
         directory = Path(directory)
         try:
             description = read_object(directory / "statistics.json")
@@ -182,7 +203,7 @@ class TargetStatistics:
             cardinalities = tuple(int(cardinality) for cardinality in description["cardinalities"])
             prior = float(description["prior"])
             if not 0 < prior < 1:
-                raise ValueError(f"the click rate lies between 0 and 1: statistics.json has {prior}")
+                raise ValueError(f"statistics.json has the click rate {prior}, not one between 0 and 1")
             _check_columns(columns, len(cardinalities))
             for column, kept in zip(columns, cells if columns else (), strict=True):
                 _check_cells(column, kept, cell_space([cardinalities[field] for field in column]))
@@ -194,14 +215,14 @@ class TargetStatistics:
 
 
 def _check_cells(column: Column, cells: CellClicks, space: int | None) -> None:
-    """Raise ValueError for counts that no rows can have, and for codes that a lookup would find by chance."""
+    """Raise ValueError for impossible counts, and for codes with which look-ups would find a wrong cell."""
     if not ((cells.clicks >= 0) & (cells.clicks <= cells.counts)).all():
         raise ValueError(
-            f"clicks of column {column} lie between 0 and their counts: statistics.npz has others"
+            f"statistics.npz has clicks of column {column} that do not lie between 0 and their counts"
         )
     if not codes_rise(cells.codes, space):
         raise ValueError(
-            f"the codes of column {column} rise and are those of its fields: statistics.npz has others"
+            f"statistics.npz has codes of column {column} that do not rise or are not those of its fields"
         )
 
 
@@ -211,7 +232,7 @@ def _codes(ids: Ids, cardinalities: Sequence[int], column: Column) -> tuple[Code
 
 
 def _by_fold(fold_of_row: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """An order of the rows and where it is cut into folds; rows of a fold rise, which caches like."""
+    """Return an order of the rows by fold, and the ends of the folds; rows of a fold rise, which is good for caches."""
     ends = np.cumsum(np.bincount(fold_of_row))[:-1]
     return np.argsort(fold_of_row, kind="stable"), ends
 

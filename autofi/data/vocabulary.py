@@ -1,4 +1,4 @@
-"""Values and their integer codes: 0 missing, 1 out of vocabulary, 2.. by falling training count."""
+"""Vocabularies: integer codes of values, 0 missing, 1 out of vocabulary, 2.. by falling training count."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ MISSING = 0
 OUT_OF_VOCABULARY = 1
 FIRST_VALUE = 2
 
-# Arrow builds its hash table anew in every call; below this share of the vocabulary a kept dict is quicker.
+# Arrow builds its hash table in every call. For fewer values than this share of the vocabulary, a dict is faster.
 _FEW_VALUES = 1 / 64
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The values seen in training, in the order of their codes: value k has code k + 2."""
+    """The values seen in training.
+
+    Attributes:
+        values: Values in the order of their codes: value k has code k + 2.
+        counts: Training count per code; the first is that of missing values, the second is 0.
+    """
 
     values: pa.LargeStringArray
     counts: NDArray[np.int64]
-    """Training count per code; the first is that of missing values, the second 0."""
 
     @property
     def cardinality(self) -> int:
-        """How many codes there are, those of missing and out of vocabulary included."""
+        """Number of codes, including those of missing values and out of vocabulary."""
         return len(self.values) + FIRST_VALUE
 
     def codes(self, values: pa.Array) -> NDArray[np.int32]:
-        """The code of each canonical string, plain or dictionary-encoded; null is missing."""
+        """Return the code of each canonical text, plain or dictionary-encoded; null is missing."""
         if pa.types.is_dictionary(values.type):
             entries = Dictionaries().entries(values)
             return self.entry_codes(entries).take(entries.of_row)
@@ -55,7 +59,7 @@ class Vocabulary:
         return result
 
     def entry_codes(self, entries: Entries) -> NDArray[np.int32]:
-        """The code of each entry and, last, of a missing value; what was looked up before is not again."""
+        """Return the code of each entry and, last, of a missing value; entries are looked up only once."""
         texts = entries.texts
         if len(texts.codes) < entries.size:
             new = texts.values.slice(len(texts.codes), entries.size - len(texts.codes))
@@ -71,11 +75,11 @@ class Vocabulary:
 
 
 class ValueCounter:
-    """Counts canonical strings batch by batch; holds each distinct value about twice."""
+    """Counts of canonical texts, collected batch by batch; it holds each distinct value about twice."""
 
     def __init__(self) -> None:
         self._dictionaries = Dictionaries()
-        self._values = pa.array([], pa.large_string())  # in the order of appearance: their places are numbers
+        self._values = pa.array([], pa.large_string())  # in the order of appearance; positions are their numbers
         self._counts = np.zeros(0, dtype=np.int64)
         self._missing = 0
         self._pending: list[tuple[Texts, NDArray[np.int64]]] = []
@@ -86,7 +90,7 @@ class ValueCounter:
         self.add_entries(self._dictionaries.entries(values))
 
     def add_entries(self, entries: Entries, rows: NDArray[np.int64] | None = None) -> None:
-        """Count some rows of one batch, all unless given."""
+        """Count the given rows of a batch; None counts all."""
         of_row = entries.of_row if rows is None else entries.of_row.take(rows)
         counts = np.bincount(of_row, minlength=entries.size + 1)
         self._missing += int(counts[-1])
@@ -99,13 +103,13 @@ class ValueCounter:
         self._pending.append((entries.texts, counts))
 
     def add_missing(self, rows: int) -> None:
-        """Count rows that are missing besides those that `add` is given as null."""
+        """Count missing rows, besides the nulls that `add` counts."""
         self._missing += rows
 
     def vocabulary(self) -> Vocabulary:
-        """The values counted so far, by falling count and, among equals, by rising value.
+        """Return the values counted so far, by falling count and, among equals, by rising value.
 
-        Dictionaries that are still referred to are told their codes, so that they need not be looked up.
+        Dictionaries that are still in use get their codes, so that these need not be looked up.
         """
         self._merge()
         seen = np.flatnonzero(self._counts)
@@ -133,7 +137,7 @@ class ValueCounter:
         self._values = encoded.dictionary
         beyond = len(self._values)
         numbers = pc.fill_null(encoded.indices, beyond).to_numpy()[known:]
-        # Sums of whole numbers as float64: exact up to 2^53 rows.
+        # Sums of whole numbers in float64 are exact up to 2^53 rows.
         counts = np.concatenate([counts for _, counts in self._pending])
         summed = np.bincount(numbers, weights=counts, minlength=beyond + 1).astype(np.int64)
         self._missing += int(summed[-1])
@@ -142,6 +146,6 @@ class ValueCounter:
         ends = np.cumsum([len(counts) for _, counts in self._pending])
         for (texts, _), own in zip(self._pending, np.split(numbers, ends[:-1]), strict=True):
             before = self._numbers.get(texts)
-            # A dictionary that grew after a merge comes again, whole.
+            # A dictionary that grew after a merge comes again as a whole.
             self._numbers[texts] = own if before is None or len(own) > len(before) else before
         self._pending = []

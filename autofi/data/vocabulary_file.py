@@ -1,4 +1,4 @@
-"""The Parquet file of an encoder's vocabularies, read in memory that is bounded by its own size."""
+"""A reader of an encoder's vocabulary file that takes memory bounded by the file's size."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ import pyarrow.parquet as pq
 COLUMNS = pa.schema(
     [("field", pa.string()), ("use", pa.string()), ("value", pa.large_string()), ("count", pa.int64())]
 )
-#: As many texts of values as a byte of the file may become: distinct values of long common beginnings pack well.
+#: Most bytes of text per byte of the file: distinct values with long common beginnings compress well.
 MOST_UNPACKED = 64
-#: Rows, and bytes of texts, that any file may have.
+#: Rows, and bytes of text, that any file may have.
 _ANY_ROWS, _ANY_BYTES = 1 << 16, 1 << 24
 _CODECS = ("SNAPPY", "UNCOMPRESSED")
 _ENCODINGS = {"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "BIT_PACKED"}
 
 
 def read_vocabularies(path: Path) -> pa.Table:
-    """The rows of the file, of `COLUMNS`; raises ValueError, in one line without the path, for any other file.
+    """Return the rows of a vocabulary file, with the schema `COLUMNS`.
 
-    A few bytes can name billions of equal texts. What a file says of itself is checked before rows are read, and texts
-    are counted while equal ones are still one.
+    A few bytes can stand for billions of equal texts. So the file's metadata is checked before rows are read, and texts
+    are counted while equal ones are still stored once.
+
+    Raises:
+        ValueError: The file is any other. The message is one line without the path.
     """
     size = path.stat().st_size
     try:
@@ -57,8 +60,8 @@ def _check(found: pq.FileMetaData, size: int) -> None:
             column = group.column(place)
             if column.compression not in _CODECS or not _ENCODINGS.issuperset(column.encodings):
                 raise ValueError(
-                    f"it is packed by {column.compression} and {', '.join(column.encodings)}, and AutoFI writes "
-                    "others"
+                    f"it is packed by {column.compression} and {', '.join(column.encodings)}, which AutoFI never "
+                    "writes"
                 )
             if column.total_uncompressed_size > max(_ANY_BYTES, MOST_UNPACKED * size):
                 raise ValueError(f"its {size:,} bytes unpack to {column.total_uncompressed_size:,}")

@@ -1,6 +1,6 @@
-"""Samplers: from measured trials to the next proposal; they know neither torch nor SQL.
+"""Samplers: from measured trials to the next proposal, without torch or SQL.
 
-A sampler is one file here, one class, one decorator.
+A new sampler is a file in this package with a class and its decorator.
 """
 
 from __future__ import annotations

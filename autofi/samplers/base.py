@@ -1,4 +1,4 @@
-"""What a sampler is given and what it gives."""
+"""The base class of samplers, and their inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Distributions = Mapping[str, BaseDistribution]
 
 @dataclass(frozen=True)
 class ObservedTrial:
-    """A measured proposal: its parameters, the values of the objectives, and how far it is beyond every limit."""
+    """A measured proposal: its parameters, the values of the objectives, and the violation of every limit."""
 
     parameters: Mapping[str, Any]
     values: tuple[float, ...]
@@ -24,24 +24,25 @@ class ObservedTrial:
 
     @property
     def beyond(self) -> float:
-        """How far it is beyond all limits together; 0 where it keeps them."""
+        """Sum of the violations of all limits; 0 if it keeps them."""
         return sum(max(0.0, violation) for violation in self.violations)
 
     def losses(self, directions: Sequence[Direction]) -> tuple[float, ...]:
-        """The values, turned so that less is better."""
+        """Return the values with their signs turned so that less is better."""
         turned = zip(self.values, directions, strict=True)
         return tuple(as_loss(value, direction) for value, direction in turned)
 
 
 @dataclass(frozen=True)
 class SamplerContext:
-    """What is to be proposed for.
+    """The inputs of a sampler.
 
-    distributions   of every parameter
-    defaults        what is proposed where nothing is known
-    known           what was measured so far, in order
-    directions      of every objective
-    seed            the same question with the same seed has the same answer
+    Attributes:
+        distributions: Distribution of every parameter.
+        defaults: The parameters that are proposed first of all.
+        known: The trials measured so far, in order.
+        directions: Direction of every objective.
+        seed: Seed; equal inputs with an equal seed give an equal proposal.
     """
 
     distributions: Distributions
@@ -52,14 +53,19 @@ class SamplerContext:
 
     @property
     def draw(self) -> int:
-        """A seed that differs with how much is known, or every resume would begin with the same random points."""
+        """A seed that changes with the number of known trials, as a resume would else repeat its random points."""
         return (self.seed * 1_000_003 + len(self.known)) % 2**32
 
 
 class Sampler(ABC):
-    """Proposes parameters from nothing but what was measured so far.
+    """A proposer of parameters, which depends only on the trials measured so far.
 
-    It keeps nothing between two proposals: a resumed search, or another worker, goes on as this one would have.
+    It keeps no state between two proposals, so that a resumed search, or another worker, goes on as this one would.
+
+    Attributes:
+        name: Name in options.
+        summary: A line of help.
+        source: Link to the paper.
     """
 
     name: ClassVar[str]
@@ -69,9 +75,9 @@ class Sampler(ABC):
     source: ClassVar[str]
 
     def refusal(self, distributions: Distributions, objectives: int) -> str | None:
-        """Why it cannot search these parameters for so many objectives; None where it can."""
+        """Return the reason why it cannot search these parameters for so many objectives, or None if it can."""
         return None
 
     @abstractmethod
     def propose(self, question: SamplerContext) -> dict[str, Any]:
-        """The next parameters; `known` and `distributions` are not empty."""
+        """Return the next parameters; `known` and `distributions` are not empty."""

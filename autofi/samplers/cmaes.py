@@ -1,4 +1,4 @@
-"""Covariance matrix adaptation, where every parameter is a number."""
+"""Covariance matrix adaptation (CMA-ES), for spaces of numbers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from autofi.samplers.unit_range import Range, place_of, value_at
 
 #: The first generation's deviation, as a share of every range.
 DEVIATION = 0.25
-#: What stands for a point beyond a limit: behind all that keep them, by how far it is beyond.
+#: Loss of a point beyond a limit, to which its violation is added: all such points rank behind those within the limits.
 BEYOND = 1e6
 
 
 @register
 class CMAES(Sampler):
-    """A normal distribution that is moved and shaped by the better half of each generation, from the defaults on.
+    """CMA-ES: a normal distribution that the better half of each generation moves and shapes, starting at the defaults.
 
-    Generations are replayed for every proposal, by the order of the trials: milliseconds at a thousand of them.
+    For every proposal the generations are replayed in the order of the trials, which takes milliseconds for a thousand.
     """
 
     name = "cmaes"
@@ -34,10 +34,10 @@ class CMAES(Sampler):
     def refusal(self, distributions: Distributions, objectives: int) -> str | None:
         named = [key for key, found in distributions.items() if not isinstance(found, Range)]
         if named:
-            return f"needs a space of numbers: '{named[0]}' has choices"
+            return f"needs a space of numbers, and '{named[0]}' has choices"
         if len(distributions) < 2:
-            return f"needs two parameters or more: the space has {len(distributions)}"
-        return None if objectives == 1 else f"knows one objective: there are {objectives}"
+            return f"needs two parameters or more, and the space has {len(distributions)}"
+        return None if objectives == 1 else f"supports one objective, and there are {objectives}"
 
     def propose(self, question: SamplerContext) -> dict[str, Any]:
         ranges = _ranges(question.distributions)
@@ -63,10 +63,10 @@ def _loss(trial: ObservedTrial, directions: Sequence[Direction]) -> float:
 
 
 def _ranges(distributions: Distributions) -> dict[str, Range]:
-    """All of them: `refusal` lets nothing else through."""
+    """Return the distributions as ranges; `refusal` has refused all others."""
     return {key: found for key, found in distributions.items() if isinstance(found, Range)}
 
 
 def _place(parameters: Any, ranges: Mapping[str, Range]) -> npt.NDArray[np.float64]:
-    """Where every parameter lies in its range."""
+    """Return the place of every parameter in its range."""
     return np.array([place_of(parameters[key], found) for key, found in ranges.items()])

@@ -1,4 +1,4 @@
-"""Regularised evolution."""
+"""Regularised (ageing) evolution."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from autofi.samplers.random import Random
 from autofi.samplers.registry import register
 from autofi.samplers.unit_range import place_of, value_at
 
-#: Trials that may have children: the youngest; and how many of them compete to have one.
+#: Number of the youngest trials that may have children, and of those that compete to have one.
 POPULATION = 20
 COMPETITORS = 5
-#: Further changes that a child is given while it is one that was measured before.
+#: Most changes of a child, which is changed again as long as it equals a measured trial.
 CHANGES = 8
 #: A number moves by a normal step of this share of its range.
 STEP = 0.2
@@ -26,10 +26,11 @@ STEP = 0.2
 
 @register
 class Evolution(Sampler):
-    """The best of some of the youngest trials has a child that differs in one parameter; the old die, however good.
+    """Regularised evolution: the best of some of the youngest trials has a child that differs in one parameter.
 
-    A child that was born before is changed again. With several objectives the best is one that nobody among them beats
-    in everything. Numbers, which the paper has none of, move by a normal step.
+    Old trials have no children, however good they are. A child that equals a measured trial is changed again. With
+    several objectives, the best is a trial that no competitor dominates. Numbers, which the paper does not have, move
+    by a normal step.
     """
 
     name = "evolution"
@@ -56,7 +57,7 @@ class Evolution(Sampler):
 
 
 def best_of(trials: Sequence[ObservedTrial], directions: Sequence[Direction]) -> ObservedTrial:
-    """The first that is nearest to the limits and that none of those as near beats in everything."""
+    """Return the first of the trials nearest to the limits that no other of them dominates."""
     least = min(trial.beyond for trial in trials)
     nearest = [trial for trial in trials if trial.beyond == least]
     front = pareto_front([trial.values for trial in nearest], directions)
@@ -71,5 +72,5 @@ def _moved(value: Any, found: BaseDistribution, chance: np.random.Generator) -> 
     moved = value_at(place_of(value, found) + STEP * chance.standard_normal(), found)
     if moved != value or isinstance(found, FloatDistribution):
         return moved
-    # A step too small to be seen is one step.
+    # A step that rounding removes becomes a step of 1.
     return value + 1 if value < found.high else value - 1

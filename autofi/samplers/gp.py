@@ -13,9 +13,9 @@ from autofi.samplers.registry import register
 
 @register
 class GaussianProcess(Sampler):
-    """The largest expected improvement under a process with a Matérn kernel, fitted anew for every proposal.
+    """The largest expected improvement under a process with a Matérn kernel, fitted again for every proposal.
 
-    That takes some tenths of a second at a hundred trials, growing with their cube.
+    A proposal takes some tenths of a second with a hundred trials, and the time grows with the cube of their number.
     """
 
     name = "gp"

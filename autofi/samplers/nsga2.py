@@ -10,16 +10,16 @@ from autofi.samplers.base import Sampler, SamplerContext
 from autofi.samplers.optuna import ask
 from autofi.samplers.registry import register
 
-#: Points of a generation: few, because trials are dear.
+#: Points of a generation: few, because trials are expensive.
 POPULATION = 12
 _GENERATION = "NSGAIISampler:generation"
 
 
 @register
 class NSGA2(Sampler):
-    """Crosses the points that no other is better than in everything, spread along the front.
+    """NSGA-II: it crosses points of the Pareto front that are spread along it.
 
-    Generations are dealt by the order of the trials. Departs from the paper's hundreds of points a generation.
+    Generations follow the order of the trials. Unlike in the paper, a generation has few points, not hundreds.
     """
 
     name = "nsga2"

@@ -1,7 +1,7 @@
-"""Optuna's samplers asked for one point, over an in-memory copy of what is known.
+"""Proposals of Optuna's samplers, over an in-memory study of the known trials.
 
-They do not store their random state, and one that is resumed with its first seed repeats its points: each proposal is
-made by a fresh sampler with a seed of its own.
+Optuna's samplers do not store their random state, and a resumed one with its first seed would repeat its points. So each
+proposal is made by a new sampler with its own seed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler
 from autofi.core.optuna_logging import quiet_optuna
 from autofi.samplers.base import SamplerContext
 
-#: Random proposals before an estimator leads; the first proposal of all is the space's defaults.
+#: Random proposals before an estimator takes over; the very first proposal is the space's defaults.
 RANDOM_TRIALS = 4
 
 
@@ -24,7 +24,13 @@ def ask(
     sampler: BaseSampler,
     attributes: Callable[[int], dict[str, Any]] = lambda number: {},
 ) -> dict[str, Any]:
-    """What the sampler proposes; `attributes` are those that it would have kept with every trial."""
+    """Return the proposal of an Optuna sampler.
+
+    Args:
+        question: The inputs.
+        sampler: The sampler.
+        attributes: System attributes that the sampler would have stored with a trial, by the trial's number.
+    """
     with quiet_optuna():
         study = optuna.create_study(directions=list(question.directions), sampler=sampler)
         for number, trial in enumerate(question.known):

@@ -1,4 +1,4 @@
-"""Chance alone: what every other sampler is compared with."""
+"""Random search, with which every other sampler is compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autofi.samplers.registry import register
 
 @register
 class Random(Sampler):
-    """Every parameter by itself, each value as likely as any other, by logarithm where the space says so."""
+    """Independent uniform draws of all parameters, on a logarithmic scale where the space says so."""
 
     name = "random"
     summary = "uniform draws; learns nothing, and is hard to beat in few trials"

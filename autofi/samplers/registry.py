@@ -1,4 +1,4 @@
-"""Samplers by name: registering a class is enough for it to be offered, tested and documented."""
+"""The registry of samplers; a registered class is offered, tested and documented everywhere."""
 
 from __future__ import annotations
 
@@ -20,24 +20,28 @@ def register(sampler: Registered) -> Registered:
 
 
 def samplers() -> dict[str, type[Sampler]]:
-    """Every registered sampler by name, in alphabetical order."""
+    """Return every registered sampler by name, in alphabetical order."""
     return _REGISTRY.all()
 
 
 def get_sampler(name: str) -> Sampler:
-    """Return the sampler of a name or an alias; an unknown one raises ConfigError with the nearest."""
+    """Return the sampler of that name.
+
+    Raises:
+        ConfigError: The name is unknown; the message has the nearest one.
+    """
     return _REGISTRY.get(name)()
 
 
 def check_sampler(name: str, question: SamplerContext) -> None:
-    """Raise ConfigError where the sampler cannot answer such questions."""
+    """Raise ConfigError if the sampler cannot search such a space or so many objectives."""
     refusal = get_sampler(name).refusal(question.distributions, len(question.directions))
     if refusal is not None:
-        raise ConfigError(f"The sampler '{name}' {refusal}; take {DEFAULT_SAMPLER}.")
+        raise ConfigError(f"The sampler '{name}' {refusal}; use {DEFAULT_SAMPLER}.")
 
 
 def propose(name: str, question: SamplerContext) -> dict[str, Any]:
-    """The next parameters by a sampler; the defaults come first of all."""
+    """Return the next parameters by a sampler; the defaults come first of all."""
     if not question.known or not question.distributions:
         return dict(question.defaults)
     return get_sampler(name).propose(question)

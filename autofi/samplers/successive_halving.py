@@ -1,8 +1,8 @@
-"""Which trials go on to the next rung, by Optuna's pruners.
+"""Successive halving: the decision if a trial goes on to the next rung, by Optuna's pruners.
 
-A trial climbs rungs, each with several times as many training rows as the one before. Optuna's pruners keep what they
-know with the trials of a study, and take no reports where there are several objectives: here all trials climb again in
-a study in memory, by one number each, so that any worker decides as any other would.
+A trial climbs rungs, each with several times the training rows of the one before. Optuna's pruners store their state
+with the trials of a study, and do not support several objectives. So for a decision all trials climb again in a study
+in memory, with one number per rung, and any worker decides as any other would.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autofi.errors import ConfigError, nearest
 from autofi.objectives.objectives import Direction, dominates
 from autofi.samplers.base import ObservedTrial
 
-#: Of the trials on a rung, one in so many goes on; its next rung has as many times the rows.
+#: One of this many trials on a rung goes on, and the next rung has this many times the rows.
 FACTOR = 3
 #: Shares of the training rows, rung by rung.
 RUNGS = (1 / 9, 1 / 3, 1.0)
@@ -36,7 +36,11 @@ PRUNERS: Mapping[str, Callable[[], BasePruner]] = {
 
 
 def check_fidelity(name: str) -> Fidelity:
-    """The fidelity of that name; raises ConfigError with the nearest one."""
+    """Return the fidelity of that name.
+
+    Raises:
+        ConfigError: The name is unknown; the message has the nearest one.
+    """
     for known in get_args(Fidelity):
         if known == name:
             return known  # type: ignore[no-any-return]
@@ -44,14 +48,14 @@ def check_fidelity(name: str) -> Fidelity:
 
 
 def rungs_of(fidelity: Fidelity) -> tuple[float, ...]:
-    """Shares of the training rows that a trial is trained on, one after the other."""
+    """Return the shares of the training rows that a trial is trained on, one after the other."""
     return RUNGS[-1:] if fidelity == "full" else RUNGS
 
 
 def first_rung(fidelity: Fidelity, number: int, *, study: str) -> int:
-    """The rung a trial begins on: Hyperband has brackets in which it says nothing of the lower ones."""
+    """Return the rung on which a trial begins; some brackets of Hyperband skip lower rungs."""
     for rung in range(len(RUNGS) - 1):
-        # A value that is none is stopped wherever something is decided.
+        # A trial with the value NaN is stopped on every rung with a decision.
         worst = RungHistory(number, {rung: (math.nan,)})
         if not should_continue(fidelity, worst, [], directions=["maximize"], study=study):
             return rung
@@ -66,18 +70,24 @@ def should_continue(
     directions: Sequence[Direction],
     study: str,
 ) -> bool:
-    """Whether a trial is among the best third of those that were on the rung it stands on.
+    """Return True if a trial is among the best third of those that have been on its rung.
 
-    With several objectives a trial is the better the fewer of the others on that rung beat it: are as good in
-    everything, and better in something. Hyperband deals trials to brackets by the study's name and their numbers, and
-    compares within a bracket.
+    With several objectives, trials on a rung are ranked by the number of others that dominate them. Hyperband assigns
+    trials to brackets by the study's name and their numbers, and compares within a bracket.
+
+    Args:
+        fidelity: The fidelity.
+        climb: The trial.
+        others: The other trials.
+        directions: Direction of every objective.
+        study: Name of the study.
     """
     if fidelity == "full" or len(RUNGS) - 1 in climb.rungs:
         return True
     known = {other.number: other for other in others} | {climb.number: climb}
     with quiet_optuna():
         memory = optuna.create_study(study_name=study, pruner=PRUNERS[fidelity]())
-        # Whatever has a number takes its place, or Hyperband would deal it to another bracket.
+        # Every trial keeps its number, or Hyperband would assign it to another bracket.
         trials = [memory.ask() for _ in range(max(known) + 1)]
         for number in sorted(known, key=lambda number: number == climb.number):
             stops = False
@@ -90,7 +100,7 @@ def should_continue(
 def _rank(
     climb: RungHistory, rung: int, climbs: Collection[RungHistory], directions: Sequence[Direction]
 ) -> float:
-    """The less the better: the one objective, or how many beat it."""
+    """Return the rank of a trial on a rung, less is better: its loss, or the number of trials that dominate it."""
     mine = ObservedTrial({}, climb.rungs[rung]).losses(directions)
     if len(mine) == 1:
         return mine[0]

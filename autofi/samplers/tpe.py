@@ -13,8 +13,11 @@ from autofi.samplers.registry import register
 
 @register
 class TPE(Sampler):
-    """Draws where good points are dense and others are not. With several objectives, Ozaki et al., "Multiobjective
-    Tree-structured Parzen Estimator", JAIR 2022; what is beyond a limit ranks behind all that keeps them."""
+    """The tree-structured Parzen estimator: it draws where good points are dense and others are not.
+
+    For several objectives, see Ozaki et al., "Multiobjective Tree-structured Parzen Estimator", JAIR 2022. Points beyond
+    a limit rank behind all that keep them.
+    """
 
     name = "tpe"
     summary = "tree-structured Parzen estimator: draws where good points are dense; any space, any objectives"

@@ -1,4 +1,4 @@
-"""Studies in SQL: Optuna's tables for trials, a few of ours beside them, a folder of artifacts per study."""
+"""Studies in a SQL database: Optuna's tables for trials, a few of ours beside them, a folder of artifacts per study."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when first used: Optuna takes a second, and a storage's URL and the names in it are read without.
+    # Imported on first use: Optuna takes a second, and a storage's URL and the names in it are read without it.
     if name not in _WHERE:
         raise AttributeError(f"module 'autofi.store' has no attribute '{name}'")
     value = getattr(importlib.import_module(f"autofi.store.{_WHERE[name]}"), name)

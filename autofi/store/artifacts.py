@@ -1,4 +1,4 @@
-"""Files that a study lists, for optuna-dashboard and every Optuna tool: links to the study's own, without copies."""
+"""Files of a study for optuna-dashboard and other Optuna tools: links to the study's own files, without copies."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from optuna.artifacts import FileSystemArtifactStore
 
 from autofi.store.storage_url import StorageURL, artifact_root
 
-# No study's folder: the name of a study does not begin with a dot.
+# The name of a study never begins with a dot, so that this is the folder of no study.
 FOLDER = ".artifacts"
 
 
 class LinkedArtifacts(FileSystemArtifactStore):
-    """Optuna's store of files in one folder; a file that is already on its file system becomes a second name there.
+    """Optuna's store of files in one folder, which links a file that is already on the same file system.
 
-    Removing an artifact, as the dashboard may, leaves the study's own file.
+    Removing an artifact, as the dashboard may, does not remove the study's own file.
     """
 
     @classmethod
     def of(cls, url: StorageURL) -> Self:
-        """The store of all studies of a database, beside their folders."""
+        """Return the store of all studies of a database, beside their folders."""
         return cls(artifact_root(url) / FOLDER)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Link the file that `content_body` reads; copy what is no file, or lies on another file system."""
+        """Link the file that `content_body` reads; copy it if it is not a file or lies on another file system."""
         self._base_path.mkdir(parents=True, exist_ok=True)
         name = getattr(content_body, "name", None)
         if isinstance(name, str):

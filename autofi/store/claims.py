@@ -1,8 +1,8 @@
-"""Who measures which architecture: no two workers the same, and none is lost with the worker that took it.
+"""Claims of workers on architectures: no two workers measure one, and none is lost if its worker dies.
 
-A claim is taken before its trial begins and settled after it has ended. What becomes of a claim whose worker died is
-read from its trial: Optuna's change of a trial's state happens once, whoever asks for it, so that a worker that was
-only cut off and one that takes over from it cannot both end the same trial.
+A claim is taken before its trial begins and settled after it has ended. The fate of a claim whose worker died is read
+from its trial. Optuna changes the state of a trial only once, so that a worker that was only cut off and another that
+takes over from it cannot both end a trial.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from autofi.store.database_clock import read_clock
 from autofi.store.lease import is_alive
 from autofi.store.tables import ClaimRow, StudyRow, WorkerRow
 
-#: Workers that a trial may cost: an architecture that ends every process it is trained in has failed.
+#: Most workers that an architecture may cost; one that kills every process that trains it has failed.
 MOST_ATTEMPTS = 3
 
 
 class ClaimState(StrEnum):
-    """What has become of a claim; LOST waits for another worker."""
+    """The state of a claim; a LOST one waits for another worker."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -34,13 +34,13 @@ class ClaimState(StrEnum):
     LOST = "lost"
 
 
-#: What counts towards the trials that were asked for: a failed trial is replaced.
+#: States that count towards the number of trials asked for; a failed trial is replaced.
 _COUNTED = (ClaimState.RUNNING, ClaimState.COMPLETE, ClaimState.LOST)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """An attempt at a claim; `name` is what its trial carries."""
+    """An attempt at a claim; its trial has its `name` as an attribute."""
 
     id: int
     attempt: int
@@ -63,7 +63,7 @@ class Claims:
     def take(
         self, worker_id: int, *, stage: str, architecture_id: str, seed: int, most: int | None
     ) -> Claim | None:
-        """The claim on an architecture; None when somebody has it, or when the stage has `most` already."""
+        """Return the claim on an architecture, or None if a worker has it or the stage has `most` claims."""
         with self._alone() as session:
             known = session.scalar(
                 self._rows(stage).where(ClaimRow.architecture_id == architecture_id, ClaimRow.seed == seed)
@@ -85,9 +85,9 @@ class Claims:
 
     @patient
     def take_over(self, worker_id: int, stage: str) -> Claim | None:
-        """A claim whose worker died; None when there is none."""
+        """Return a claim whose worker died, or None if there is none."""
         lost = self._rows(stage).where(ClaimRow.state == ClaimState.LOST).limit(1)
-        # Every worker asks before every trial, and nearly always there is none: that locks nothing.
+        # Every worker asks before every trial, and nearly always there is none, so the first look takes no lock.
         with self._database.session() as session:
             if session.scalar(lost) is None:
                 return None
@@ -100,12 +100,12 @@ class Claims:
 
     @patient
     def settle(self, name: str, state: ClaimState) -> None:
-        """RUNNING becomes `state`; nothing when another worker has taken the claim over."""
+        """Change a claim from RUNNING to `state`; do nothing if another worker has taken it over."""
         with self._database.session() as session:
             self.settle_in(session, name, state)
 
     def settle_in(self, session: Session, name: str, state: ClaimState) -> None:
-        """`settle`, in the transaction that ends the claim's trial."""
+        """Settle a claim in the transaction that ends its trial."""
         session.execute(
             update(ClaimRow).where(*_running(name)).values(state=state),
             execution_options={"synchronize_session": False},
@@ -113,13 +113,13 @@ class Claims:
 
     @patient
     def abandon(self, name: str) -> None:
-        """Forget a claim whose worker died before its trial began: the architecture is as free as it was."""
+        """Delete a claim whose worker died before its trial began, so that the architecture is free again."""
         with self._database.session() as session:
             session.execute(delete(ClaimRow).where(*_running(name)))
 
     @patient
     def orphans(self) -> list[Claim]:
-        """Claims that run in no living worker."""
+        """Return the claims that run in no living worker."""
         me = current_process()
         query = (
             select(ClaimRow, WorkerRow)
@@ -136,19 +136,19 @@ class Claims:
 
     @patient
     def pending(self, stage: str) -> int:
-        """How many claims of a stage run in some worker, or wait for one."""
+        """Return the number of claims of a stage that run in a worker or wait for one."""
         with self._database.session() as session:
             return self._count(session, stage, (ClaimState.RUNNING, ClaimState.LOST))
 
     @patient
     def counted(self, stage: str) -> int:
-        """How many claims of a stage count towards the trials that were asked for."""
+        """Return the number of claims of a stage that count towards the number of trials asked for."""
         with self._database.session() as session:
             return self._count(session, stage, _COUNTED)
 
     @patient
     def taken(self, stage: str) -> frozenset[str]:
-        """The ids of all architectures that were claimed in a stage."""
+        """Return the ids of all architectures that were claimed in a stage."""
         query = select(ClaimRow.architecture_id).where(
             ClaimRow.study_id == self._study_id, ClaimRow.stage == stage
         )
@@ -157,7 +157,7 @@ class Claims:
 
     @patient
     def adopt(self, trials: Iterable[tuple[str, str, int]]) -> None:
-        """Count what was measured before there were claims: stage, architecture and seed of complete trials."""
+        """Add claims for complete trials of versions without claims, given as (stage, architecture, seed)."""
         with self._alone() as session:
             query = select(ClaimRow.stage, ClaimRow.architecture_id, ClaimRow.seed).where(
                 ClaimRow.study_id == self._study_id
@@ -178,7 +178,7 @@ class Claims:
 
     @contextmanager
     def _alone(self) -> Iterator[Session]:
-        """A transaction that no other claim of this study runs beside."""
+        """Open a transaction that excludes all other claims of this study."""
         with self._database.session() as session:
             # A write before the first read takes the lock: of the file on SQLite, of the study's row on a server.
             session.execute(
@@ -202,7 +202,7 @@ class Claims:
 
 
 def _running(name: str) -> tuple[ColumnElement[bool], ...]:
-    """That the claim still is in this very attempt."""
+    """Return the conditions that a claim is still RUNNING in this attempt."""
     row_id, attempt = map(int, name.split("."))
     return ClaimRow.id == row_id, ClaimRow.attempt == attempt, ClaimRow.state == ClaimState.RUNNING
 

@@ -1,4 +1,4 @@
-"""Opens the studies' database: the engine, Optuna's schema, ours, and every failure as one line."""
+"""The database of studies: its engine, Optuna's tables and ours, and every failure as one line."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from autofi.store.storage_url import StorageURL
 from autofi.store.tables import VERSION_TABLE
 
 BUSY_SECONDS = 60
-#: How long a server may be away before work that wants it gives up.
+#: Seconds that a server may be away before work that needs it gives up.
 PATIENCE_SECONDS = 120
 CONNECT_SECONDS = 10
 _ATTEMPTS = 8
-# Any constants that no other program locks.
+# Arbitrary constants that no other program locks.
 _LOCK_NUMBER = 0x6175746F6669
 _LOCK_NAME = "autofi_schema"
-# What a database says when another process creates the same tables, or switches to WAL, at this moment.
+# Messages of a database while another process creates the tables or switches to WAL.
 _RACES = ("already exists", "is locked", "duplicate key", "duplicate entry", "unique constraint")
 
 
-# What drivers say of a server that is not there, shuts down or has just started.
+# Messages of drivers about a server that is not there, shuts down or has just started.
 _AWAY = (
     "connection refused",
     "connection failed",
@@ -55,8 +55,7 @@ _AWAY = (
     "timeout expired",
     "no such file or directory",
 )
-# What another try may get past: a transaction ended for the sake of another one, and no room, which may be made while a
-# search waits.
+# Errors that may pass: a transaction that gave way to another one, and a full disk, on which a user may make room.
 _PASSING = ("deadlock", "disk is full")
 
 Result = TypeVar("Result")
@@ -64,7 +63,7 @@ Arguments = ParamSpec("Arguments")
 
 
 class HasDatabase(Protocol):
-    """Whose methods may be `patient`."""
+    """An object with methods that may be `patient`."""
 
     @property
     def _database(self) -> Database: ...
@@ -76,7 +75,7 @@ Owner = TypeVar("Owner", bound=HasDatabase)
 def patient(
     method: Callable[Concatenate[Owner, Arguments], Result],
 ) -> Callable[Concatenate[Owner, Arguments], Result]:
-    """The method, again while the server of `self._database` is away; it must bear being run twice."""
+    """Decorate a method so that it is repeated while the server of `self._database` is away; it may run twice."""
 
     def waiting(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         return self._database.patiently(lambda: method(self, *args, **kwargs))
@@ -86,13 +85,19 @@ def patient(
 
 
 class Database:
-    """One open database; `optuna` and `engine` are the same connections, seen by Optuna and by us.
+    """An open database, whose connections Optuna (`optuna`) and our tables (`engine`) share.
 
-    With `looking` nothing is meant to be written, and on SQLite reading waits for no writer and holds none up.
+    Args:
+        url: The database.
+        looking: True if nothing will be written; on SQLite, reading then neither waits for writers nor blocks them.
     """
 
     def __init__(self, url: StorageURL, *, looking: bool = False) -> None:
-        """Create the parent folder, the file and the tables where they are missing; raises StoreError."""
+        """Open the database; create its folder, file and tables if they are missing.
+
+        Raises:
+            StoreError: The database cannot be opened.
+        """
         self.url = url
         self._looking = looking
         self.optuna = self._open()
@@ -100,25 +105,29 @@ class Database:
         self._finalizer = weakref.finalize(self, _dispose, self.optuna, os.getpid())
 
     def close(self) -> None:
-        """Give the connections back; a second call does nothing."""
+        """Close the connections; a second call does nothing."""
         self._finalizer()
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """One transaction over our tables, committed at the end; raises StoreError."""
+        """Open a transaction over our tables, which is committed at the end.
+
+        Raises:
+            StoreError: The database cannot be used.
+        """
         with self.errors(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn whatever the database raises inside into one StoreError line without the password."""
+        """Turn errors of the database in the block into a StoreError of one line without the password."""
         try:
             yield
         except (SQLAlchemyError, StorageInternalError, OSError) as error:
             raise StoreError(_explain(self.url, error)) from error
 
     def patiently(self, work: Callable[[], Result]) -> Result:
-        """`work()`; where the database goes away in it, again until it is back, for PATIENCE_SECONDS."""
+        """Return `work()`, repeated for up to PATIENCE_SECONDS while the database is away."""
         began, wait = time.monotonic(), 0.1
         while True:
             try:
@@ -147,16 +156,16 @@ class Database:
 
 def _prepare(url: StorageURL, *, looking: bool) -> RDBStorage:
     arguments = _engine_arguments(url)
-    # Optuna runs str.format over the URL: braces in a path or password must survive it.
+    # Optuna runs str.format over the URL, so braces in a path or password are escaped.
     literal = url.url.replace("{", "{{").replace("}", "}}")
     probe = create_engine(url.url, poolclass=NullPool, connect_args=arguments["connect_args"])
     with probe.connect() as connection, _alone(connection):
         if url.backend == "sqlite" and connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
-            # Kept in the file, so once; a dashboard then reads while a search writes.
+            # The mode is stored in the file, so it is set once. A dashboard can then read while a search writes.
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         if connection.dialect.name not in ("sqlite", "postgresql"):
             _check_characters(connection, url)
-        # Its own check raises without giving the connections back.
+        # Optuna's own check would raise without closing the connections.
         storage = RDBStorage(literal, engine_kwargs=arguments, skip_compatibility_check=True)
         try:
             _check_optuna(storage, url)
@@ -170,29 +179,32 @@ def _prepare(url: StorageURL, *, looking: bool) -> RDBStorage:
 
 
 def _write_at_once(engine: Engine) -> None:
-    """Begin every transaction of SQLite with its lock: one that reads first, as Optuna's do, fails at once when another
-    process writes between, however long it may wait for locks."""
+    """Begin every transaction of SQLite with its lock.
+
+    A transaction that reads first, as those of Optuna, would fail at once if another process writes in between, however
+    long it may wait for locks.
+    """
 
     @event.listens_for(engine, "connect")
     def by_hand(connection: Any, record: object) -> None:
-        # Python's driver begins transactions by itself unless it is told not to.
+        # By default Python's driver begins transactions by itself.
         connection.isolation_level = None
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    # Connections that were opened before know nothing of it.
+    # Connections that are already open do not have these settings.
     engine.dispose()
 
 
 def _check_characters(connection: Connection, url: StorageURL) -> None:
-    """Refuse to make tables in a database of MySQL's that cannot hold every name and path."""
+    """Raise StoreError if a new database of MySQL cannot store every name and path."""
     found = connection.exec_driver_sql("SELECT @@character_set_database").scalar()
     if found != "utf8mb4" and not inspect(connection).has_table(VERSION_TABLE):
         name = make_url(url.url).database
         raise StoreError(
-            f"the studies in {url} need characters of every language, and the database has '{found}'; ALTER DATABASE "
+            f"the database {url} has the character set '{found}', and studies need utf8mb4; run ALTER DATABASE "
             f"`{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin."
         )
 
@@ -206,19 +218,19 @@ def _check_optuna(storage: RDBStorage, url: StorageURL) -> None:
     else:
         way_out = "pip install -U optuna"
     raise StoreError(
-        f"the studies in {url} were written by another Optuna (tables at revision '{found}', this one "
-        f"knows '{known}'); {way_out}."
+        f"the studies in {url} were written by another version of Optuna (tables at revision '{found}', this one "
+        f"has '{known}'); run {way_out}."
     )
 
 
 @contextmanager
 def _alone(connection: Connection) -> Iterator[None]:
-    """Two processes that start together must not both create the tables; on SQLite one tries again."""
+    """Lock the schema, so that two processes do not both create the tables; on SQLite, one tries again instead."""
     match connection.dialect.name:
         case "sqlite":
             yield
         case "postgresql":
-            # Of the transaction, not the session: a connection pooler may hand the session to someone else.
+            # The lock is the transaction's, as a connection pooler may give the session to another client.
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
             yield
             connection.commit()
@@ -234,14 +246,14 @@ def _engine_arguments(url: StorageURL) -> dict[str, Any]:
     # A search outlives idle connections, and a wrong host must not hang for minutes.
     arguments: dict[str, Any] = {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_recycle": 60}
     if url.backend != "postgresql":
-        # As PostgreSQL does: in a transaction of MySQL's own kind, what others have written since it began is not
-        # seen, and the gaps between rows, where others want to write, are locked.
+        # This is PostgreSQL's default. With MySQL's own, a transaction does not see later writes of others, and locks
+        # the gaps between rows, where others want to write.
         arguments["isolation_level"] = "READ COMMITTED"
     return arguments
 
 
 def _is_away(error: BaseException | None) -> bool:
-    """Whether the server could not be reached, broke off or was in the way of itself: a second try may do better."""
+    """Return True if the server could not be reached, broke off or had a deadlock, so that a second try may work."""
     if isinstance(error, StorageInternalError):
         error = error.__cause__
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -268,12 +280,12 @@ def _explain(url: StorageURL, error: Exception) -> str:
     if url.backend != "sqlite":
         way_out = "check that the server runs, and host, port, user and database (--storage URL)"
     elif "is locked" in reason:
-        way_out = f"another program has been writing to it for {BUSY_SECONDS} s: let it finish, or stop it"
+        way_out = f"another program has been writing to it for {BUSY_SECONDS} s, so let it finish, or stop it"
     elif "not a database" in reason:
-        way_out = "the file is something else: name another one with --storage PATH.db"
+        way_out = "the file is something else, so name another one with --storage PATH.db"
     else:
         way_out = (
-            "make its folder writable and the disk not full, or name another file with --storage PATH.db"
+            "make its folder writable, free disk space, or name another file with --storage PATH.db"
         )
     return f"the studies in {url} cannot be used: {reason}; {way_out}."
 
@@ -284,7 +296,7 @@ def _one_line(text: str) -> str:
 
 
 def _dispose(storage: RDBStorage, pid: int) -> None:
-    # A forked child shares its parent's sockets: closing them there would end the parent's session.
+    # A forked child shares its parent's sockets, and closing them would end the parent's session.
     if os.getpid() == pid:
         storage.remove_session()
         storage.engine.dispose()

@@ -1,4 +1,4 @@
-"""The database's own clock: workers of one study read one clock, however wrong those of their machines are."""
+"""The database's own clock, which all workers of a study read, however wrong the clocks of their machines are."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from autofi.store.tables import UtcDateTime
 
 
 class DatabaseNow(FunctionElement[datetime]):
-    """This moment in UTC, as an expression: of the statement, not of its transaction.
+    """The time in UTC as an SQL expression, at the statement, not at the start of its transaction.
 
-    A file of SQLite has no clock but that of the machine that reads it.
+    A file of SQLite has no clock; there it is the clock of the machine that reads it.
     """
 
     type = UtcDateTime()
@@ -25,7 +25,7 @@ class DatabaseNow(FunctionElement[datetime]):
 
 @compiles(DatabaseNow, "sqlite")
 def _sqlite(element: DatabaseNow, compiler: Any, **given: Any) -> str:
-    # Six digits of a second, as SQLAlchemy writes moments itself: texts of one length sort.
+    # Six digits of a second, as SQLAlchemy writes them, so that all texts have one length and sort.
     return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
@@ -40,5 +40,5 @@ def _mysql(element: DatabaseNow, compiler: Any, **given: Any) -> str:
 
 
 def read_clock(session: Session) -> datetime:
-    """What the database's clock shows."""
+    """Return the time of the database's clock."""
     return session.execute(select(DatabaseNow())).scalar_one()

@@ -1,7 +1,7 @@
-"""Deletes and renames studies: Optuna's rows and ours in one transaction, their stages' studies, and their files.
+"""Deletion and renaming of studies: Optuna's rows and ours in one transaction, the studies of stages, and the files.
 
-Both are done by the one process that leads the study, so that no search is at work on it, and both can be repeated
-where they were killed: files go first, and what is not committed leaves the study where its name still finds it.
+The process must lead the study, so that no search works on it. Both can be repeated after a kill: files go first, and
+without a commit the study is still found by its name.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from autofi.store.optuna_stages import OF, STAGES, linked_studies
 from autofi.store.storage_url import artifact_root
 from autofi.store.tables import ArchitectureRow, ClaimRow, ExportRow, ModelRow, StageRow, StudyRow, WorkerRow
 
-#: Rows of a study, claims before the workers that hold them.
+#: Tables with rows of a study; claims come before the workers that hold them.
 _CHILDREN = (ArchitectureRow, ModelRow, ExportRow, StageRow, ClaimRow, WorkerRow)
 _ARTIFACT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What was deleted with a study; `left` are files in its folder that it did not make, such as reports."""
+    """The result of a deletion: numbers of trials and models, and files that are left in the folder, such as reports."""
 
     name: str
     trials: int
@@ -53,16 +53,19 @@ class Removed:
 
 
 def delete_rows(session: Session, studies: Select[Any], own: ColumnElement[bool]) -> None:
-    """Delete our rows of the studies whose ids are selected, then the studies that `own` says."""
-    # SQLite cascades only when asked at every connection.
+    """Delete our rows of the studies with the selected ids, and then the studies under the condition `own`."""
+    # SQLite cascades only if every connection asks for it.
     for child in _CHILDREN:
         session.execute(delete(child).where(child.study_id.in_(studies)))
     session.execute(delete(StudyRow).where(own))
 
 
 def delete_study(database: Database, row: StudyRow) -> Removed:
-    """Delete a study with its trials, stages, models, predictions and listed files; raises StoreError while a living
-    process searches it or works on its trials."""
+    """Delete a study with its trials, stages, models, predictions and listed files.
+
+    Raises:
+        StoreError: A living process searches the study or works on its trials, or a file cannot be deleted.
+    """
     root, folder = artifact_root(database.url), study_folder(database, row.name, row.created_at)
     with _alone(database, row):
         with database.session() as session:
@@ -88,9 +91,10 @@ def delete_study(database: Database, row: StudyRow) -> Removed:
 
 
 def rename_study(database: Database, row: StudyRow, name: str) -> None:
-    """Give a study another name, which no other has: in Optuna's tables and ours, with its stages and its folder.
+    """Give a study another name, in Optuna's tables and ours, with its stages and its folder.
 
-    Raises StoreError where another study has the name, and while a living process searches it or works on its trials.
+    Raises:
+        StoreError: Another study has the name, or a living process searches the study or works on its trials.
     """
     old, new = (study_folder(database, one, row.created_at) for one in (row.name, name))
     with _alone(database, row):
@@ -102,7 +106,7 @@ def rename_study(database: Database, row: StudyRow, name: str) -> None:
                 _rename_in_optuna(session, main, linked, name)
                 _rename_own(session, row, old, new, artifact_root(database.url))
                 session.flush()
-                # Last before the commit: killed between the two, the same command finds the folder moved already.
+                # The folder moves right before the commit. After a kill in between, the command can be repeated.
                 if old.exists() and not new.exists():
                     with _files(old):
                         new.parent.mkdir(parents=True, exist_ok=True)
@@ -117,13 +121,13 @@ def rename_study(database: Database, row: StudyRow, name: str) -> None:
 
 
 def study_folder(database: Database, name: str, created: datetime) -> Path:
-    """The folder of a study's files, `<root>/<study>/<when it was created>`."""
+    """Return the folder of a study's files, `<root>/<study>/<time of creation>`."""
     return artifact_root(database.url) / name / created.strftime("%Y%m%d-%H%M%S-%f")
 
 
 @contextmanager
 def _alone(database: Database, row: StudyRow) -> Iterator[None]:
-    """Lead the study, which nobody else works on."""
+    """Lead a study in the block; raise StoreError if a worker is at it."""
     lease = acquire(database, row.id)
     try:
         with database.session() as session:
@@ -142,26 +146,26 @@ def _alone(database: Database, row: StudyRow) -> Iterator[None]:
 
 @contextmanager
 def _files(folder: Path) -> Iterator[None]:
-    """Turn a file that cannot be moved or removed into one line."""
+    """Turn errors of files that cannot be moved or deleted into a StoreError of one line."""
     try:
         yield
     except OSError as error:
         raise StoreError(
-            f"the files of a study in '{folder}' cannot be changed: {error.strerror or error} ({error.filename}); mend "
+            f"the files of a study in '{folder}' cannot be changed: {error.strerror or error} ({error.filename}); fix "
             "that and repeat the command."
         ) from error
 
 
 def _optuna_ids(session: Session, row: StudyRow) -> tuple[int, dict[str, int]]:
-    """Optuna's ids of a study and, by stage, of the studies that show its stages."""
+    """Return Optuna's ids of a study and, by stage, of the studies of its stages."""
     main = session.scalar(select(StudyModel.study_id).where(StudyModel.study_name == row.name))
     if main is None:
-        raise StoreError(f"study '{row.name}' was deleted by another program at this moment.")
+        raise StoreError(f"study '{row.name}' was just deleted by another program.")
     return main, dict(linked_studies(session).get((row.name, row.created_at.isoformat()), {}))
 
 
 def _artifacts(session: Session, studies: Collection[int]) -> list[str]:
-    """Names of the files that optuna-dashboard lists at the studies and their trials."""
+    """Return the names of the files that optuna-dashboard lists for studies and their trials."""
     prefix = ARTIFACTS_ATTR_PREFIX
     of_studies = select(StudySystemAttributeModel.key).where(
         StudySystemAttributeModel.study_id.in_(studies), StudySystemAttributeModel.key.startswith(prefix)
@@ -172,12 +176,12 @@ def _artifacts(session: Session, studies: Collection[int]) -> list[str]:
         .where(TrialModel.study_id.in_(studies), TrialSystemAttributeModel.key.startswith(prefix))
     )
     found = [key.removeprefix(prefix) for query in (of_studies, of_trials) for key in session.scalars(query)]
-    # Whoever writes into the database names no other file.
+    # Only names of artifacts are accepted, as anyone may write into the database.
     return [name for name in found if _ARTIFACT_ID.fullmatch(name)]
 
 
 def _delete_in_optuna(session: Session, study: int) -> None:
-    """Delete a study of Optuna's by a statement a table: its own storage loads every attribute of every trial."""
+    """Delete an Optuna study by one statement per table, as Optuna itself loads every attribute of every trial."""
     trials = select(TrialModel.trial_id).where(TrialModel.study_id == study)
     tables = tuple(reversed(BaseModel.metadata.sorted_tables))
     for table in tables:
@@ -189,13 +193,13 @@ def _delete_in_optuna(session: Session, study: int) -> None:
 
 
 def _check_free(session: Session, name: str, row: StudyRow, own: Collection[int]) -> None:
-    """Raise StoreError where another study has the name; stages that one left behind which is gone give way."""
+    """Raise StoreError if another study has the name; delete stages that a deleted study of that name has left."""
     ours = select(StudyRow.name).where(StudyRow.name == name, StudyRow.id != row.id)
     optunas = select(StudyModel.study_name).where(
         StudyModel.study_name == name, StudyModel.study_id.not_in(own)
     )
     if session.scalar(ours) is not None or session.scalar(optunas) is not None:
-        raise StoreError(f"study '{row.name}' cannot be named '{name}': there is a study of that name.")
+        raise StoreError(f"another study is named '{name}' already; choose another name for '{row.name}'.")
     for (of, _), stages in linked_studies(session).items():
         if of == name:
             for number in stages.values():
@@ -223,7 +227,7 @@ def _rename_own(session: Session, row: StudyRow, old: Path, new: Path, root: Pat
     session.execute(update(StudyRow).where(StudyRow.id == row.id).values(name=new.parent.name))
     before, after = (f"{folder.relative_to(root).as_posix()}/" for folder in (old, new))
     for model in session.scalars(select(ModelRow).where(ModelRow.study_id == row.id)):
-        # Those outside the folder of studies are kept by their whole path.
+        # Models outside the folder of studies are stored by their absolute path, which stays.
         if model.path is not None and model.path.startswith(before):
             model.path = after + model.path.removeprefix(before)
 

@@ -1,8 +1,8 @@
-"""What one process at a time has a right to (to search a study, to be a worker): takes, renews, gives it back.
+"""Leases: rights that one process at a time has, such as to search a study; they are taken, renewed and released.
 
-Optuna's heartbeat works only inside `study.optimize`; owners are kept in our tables instead (`tables.Owned`). An owner
-on this machine is dead when its process is; one elsewhere when it has not been seen for `LEASE_SECONDS` by the clock of
-the database, which is one for all.
+Optuna's heartbeat works only inside `study.optimize`, so owners are stored in our tables (`tables.Owned`). An owner on
+this machine is dead if its process is. An owner elsewhere is dead if it has not been seen for `LEASE_SECONDS` by the
+clock of the database, which is the same for all.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _FREE = {
 
 
 class Lease:
-    """The right to one row, renewed by a thread until `release`."""
+    """The ownership of a row, renewed by a thread until `release`."""
 
     def __init__(self, database: Database, table: OwnedRow, row_id: int, *, token: str) -> None:
         self._database = database
@@ -56,7 +56,7 @@ class Lease:
         self._thread.start()
 
     def is_held(self) -> bool:
-        """Whether the row is still ours: false after `release`, or when another host took it over."""
+        """Return True if the row is still ours: not released, and not taken over by another host."""
         if self._released.is_set():
             return False
         with self._database.engine.connect() as connection:
@@ -64,7 +64,7 @@ class Lease:
         return token == self._token
 
     def release(self) -> None:
-        """Free the row; a second call, or one in a forked child, does nothing. Never raises."""
+        """Free the row; a second call, or one in a forked child, does nothing. It never raises."""
         if self._released.is_set() or os.getpid() != self._pid:
             return
         self._released.set()
@@ -86,12 +86,16 @@ class Lease:
                 connection.execute(self._ours().values(**values))
         except SQLAlchemyError as error:
             # A database that is away for a moment ends neither the search nor its lease: the next renewal
-            # tries again, and a lease that could not be given back ends with the process.
+            # tries again, and a lease that could not be released ends with the process.
             _logger.debug("lease of %s %d: %s", self._table.__tablename__, self.row_id, error)
 
 
 def acquire(database: Database, study_id: int) -> Lease:
-    """The lease of a study that is free or whose owner is dead; raises StoreError naming a living owner."""
+    """Return the lease of a study that is free or whose owner is dead.
+
+    Raises:
+        StoreError: The study has a living owner, which the message names.
+    """
     me = current_process()
     with database.session() as session:
         now = read_clock(session)
@@ -101,17 +105,17 @@ def acquire(database: Database, study_id: int) -> Lease:
             raise StoreError(_busy(row, me, now))
         taken = session.connection().execute(
             update(StudyRow)
-            # Only if nobody was faster since the row was read.
+            # Only if no other process has taken it since the row was read.
             .where(StudyRow.id == study_id, StudyRow.owner_token.is_not_distinct_from(row.owner_token))
             .values(**owner)
         )
         if taken.rowcount != 1:
-            raise StoreError(f"study '{row.name}' was taken by another process at this moment; try again.")
+            raise StoreError(f"study '{row.name}' was just taken by another process; try again.")
     return Lease(database, StudyRow, study_id, token=str(owner["owner_token"]))
 
 
 def join(database: Database, study_id: int) -> Lease:
-    """The lease of a new worker of a study."""
+    """Return the lease of a new worker of a study."""
     with database.session() as session:
         now = read_clock(session)
         owner = _owner(current_process(), now)
@@ -121,7 +125,7 @@ def join(database: Database, study_id: int) -> Lease:
 
 
 def is_led(database: Database, study_id: int) -> bool:
-    """Whether a living process searches a study."""
+    """Return True if a living process searches a study."""
     with database.session() as session:
         now = read_clock(session)
         row = session.execute(select(StudyRow).where(StudyRow.id == study_id)).scalar_one()
@@ -129,7 +133,7 @@ def is_led(database: Database, study_id: int) -> bool:
 
 
 def is_alive(row: Owned, me: ProcessIdentity, now: datetime) -> bool:
-    """Whether the row has an owner that still lives, as far as this process can tell; `now` is of `read_clock`."""
+    """Return True if the row's owner still lives, as far as this process can tell; `now` is from `read_clock`."""
     if row.owner_token is None:
         return False
     if row.owner_place and row.owner_place == me.place and row.owner_pid is not None:

@@ -1,8 +1,8 @@
-"""What optuna-dashboard shows beside a study's trials: notes, figures and files, where and as it reads them.
+"""Notes, figures and files of a study for optuna-dashboard, in the form in which it reads them.
 
-Its own `save_note` reads all notes of the study for each that it writes (640 ms at 5,000 trials, here 4 ms at any
-number), and its `save_plotly_graph_object` writes a figure in pieces, a transaction each, so that a page can meet
-half of one. Here a note or a figure is one transaction, in longer pieces, and optuna-dashboard need not be installed.
+optuna-dashboard's own `save_note` reads all notes of the study for each that it writes (640 ms at 5,000 trials, here 4
+ms at any number). Its `save_plotly_graph_object` writes a figure in several transactions, so that a page may show half
+of one. Here a note or a figure is written in one transaction, and optuna-dashboard need not be installed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from autofi.errors import StoreError
 from autofi.store.artifacts import LinkedArtifacts
 from autofi.store.database import Database, patient
 
-#: Characters of one attribute: six bytes each, where they are escaped, fit into MySQL's TEXT of 64 kB.
+#: Characters of one attribute: escaped to six bytes each, they fit into MySQL's TEXT of 64 kB.
 PIECE = 10_000
-#: Notes of one transaction: other processes that write must not wait long for it.
+#: Notes of one transaction, few enough that other writers need not wait long.
 _NOTES_AT_ONCE = 100
 
-# Of Optuna's schema.
+# Tables of Optuna's schema.
 _TRIALS = table("trials", column("trial_id", Integer), column("study_id", Integer), column("number", Integer))
 _ATTRIBUTES = table(
     "study_system_attributes", column("study_id", Integer), column("key", String), column("value_json", Text)
@@ -36,7 +36,7 @@ _ATTRIBUTES = table(
 
 
 class OptunaDashboardAttributes:
-    """Notes, figures and files of one study."""
+    """The notes, figures and files of one study."""
 
     def __init__(self, database: Database, study: Study) -> None:
         self._database = database
@@ -45,7 +45,7 @@ class OptunaDashboardAttributes:
 
     @patient
     def add_notes(self, notes: Mapping[int, str]) -> None:
-        """Add a note in Markdown to each trial, by number, that has none; one that is there stays."""
+        """Add notes in Markdown to trials by number; an existing note stays."""
         numbers = sorted(notes)
         for start in range(0, len(numbers), _NOTES_AT_ONCE):
             self._add_notes({number: notes[number] for number in numbers[start : start + _NOTES_AT_ONCE]})
@@ -63,14 +63,14 @@ class OptunaDashboardAttributes:
 
     @patient
     def noted(self) -> set[int]:
-        """Numbers of the trials that have a note."""
+        """Return the numbers of the trials that have a note."""
         with self._database.session() as session:
             ids = self._trial_ids(session)
             there = self._noted(session)
         return {number for number, trial_id in ids.items() if trial_id in there}
 
     def _noted(self, session: Session, trial_ids: Iterable[int] | None = None) -> set[int]:
-        """Those that have a note, of some trials or of all, by their ids."""
+        """Return the ids of those of the given trials, or of all, that have a note."""
         found = select(_ATTRIBUTES.c.key).where(_ATTRIBUTES.c.study_id == self._id)
         if trial_ids is None:
             found = found.where(_ATTRIBUTES.c.key.like("dashboard:%:note_ver"))
@@ -80,7 +80,7 @@ class OptunaDashboardAttributes:
 
     @patient
     def save_figure(self, name: str, figure: str) -> None:
-        """Show a Plotly figure, as JSON, on the study's page; the same name (letters, digits, - . _) replaces it."""
+        """Show a Plotly figure, given as JSON, on the study's page; one of that name (letters, digits, - . _) goes."""
         prefix = f"dashboard:plot_data:{name}:"
         with self._writing() as session:
             session.execute(
@@ -93,7 +93,7 @@ class OptunaDashboardAttributes:
 
     @patient
     def has_figure(self, name: str) -> bool:
-        """Whether a figure of that name is there."""
+        """Return True if there is a figure of that name."""
         query = select(_ATTRIBUTES.c.key).where(
             _ATTRIBUTES.c.study_id == self._id, _ATTRIBUTES.c.key == f"dashboard:plot_data:{name}:0"
         )
@@ -101,15 +101,15 @@ class OptunaDashboardAttributes:
             return session.scalar(query) is not None
 
     def attach(self, content: Path | str, *, name: str, trial: int | None = None) -> None:
-        """List a file, or a text as one, under `name` at the study or at a trial that still runs.
+        """List a file, or a text as a file, under `name` at the study or at a running trial.
 
-        A file is linked, not copied, where the file system can. A name that the study lists already stays as it is.
+        A file is linked, not copied, if the file system can. A file that the study lists already stays unchanged.
         """
         store = LinkedArtifacts.of(self._database.url)
         with self._database.errors(), tempfile.TemporaryDirectory(prefix="autofi-") as folder:
             if trial is None and name in {meta.filename for meta in get_all_artifact_meta(self._study)}:
                 return
-            # Optuna calls an artifact by the name of its file.
+            # Optuna names an artifact after its file.
             path = Path(folder) / name
             if isinstance(content, str):
                 path.write_text(content, encoding="utf-8")
@@ -135,7 +135,7 @@ class OptunaDashboardAttributes:
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
-        """One transaction; nothing is done where another process writes the same at this moment."""
+        """Open a transaction; it does nothing if another process writes the same rows at this moment."""
         try:
             with self._database.session() as session:
                 yield session

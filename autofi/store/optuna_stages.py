@@ -1,4 +1,4 @@
-"""Stages of a search as Optuna studies of their own, so that every Optuna tool shows them: `NAME/explore` and so on."""
+"""Stages of a search as separate Optuna studies, such as `NAME/explore`, so that every Optuna tool shows them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from autofi.core.optuna_logging import quiet_optuna
 from autofi.objectives.objectives import Direction
 from autofi.store.database import Database
 
-#: Attributes of a stage: the study it belongs to, when that was created, and which stage it is.
+#: Attributes of a stage: the study it belongs to, the time of that study's creation, and the name of the stage.
 OF, CREATED, STAGE = "autofi_of", "autofi_of_created", "autofi_stage"
 #: The attribute of the study with the names of its stages.
 STAGES = "autofi_stages"
-#: The attribute that says which piece of work a trial is.
+#: The attribute of a trial that identifies its piece of work.
 KEY = "key"
 
 
@@ -30,8 +30,13 @@ KEY = "key"
 class StageTrial:
     """A finished piece of work of a stage.
 
-    key     what it is, once in its stage
-    steps   values on the way, by step
+    Attributes:
+        key: Identity of the work, unique in its stage.
+        value: The measured value.
+        params: Parameters.
+        distributions: Distributions of the parameters.
+        attrs: Other attributes.
+        steps: Intermediate values by step.
     """
 
     key: str
@@ -53,9 +58,19 @@ def write_stage(
     direction: Direction,
     about: Mapping[str, Any],
 ) -> None:
-    """Add the trials that the stage lacks, and link it with its study; `measured` names the value.
+    """Add the trials that a stage lacks, and link it with its study.
 
-    A stage of an earlier study of that name, created at another time, gives way.
+    A stage of an earlier study of that name, which was created at another time, is replaced.
+
+    Args:
+        database: The database.
+        study: The study.
+        stage: Name of the stage.
+        trials: Finished work.
+        created: Time of the study's creation.
+        measured: Name of the values.
+        direction: Direction of the values.
+        about: Other attributes of the stage.
     """
     name = f"{study.study_name}/{stage}"
     storage = database.optuna
@@ -92,8 +107,7 @@ def write_stage(
 
 
 def linked_studies(session: Session) -> dict[tuple[str, str], dict[str, int]]:
-    """Optuna's ids of all stages, by stage, of the studies that they belong to: their names and when they were created,
-    as `write_stage` was told it."""
+    """Return Optuna's ids of all stages by stage, for each study, given by its name and time of creation."""
     query = select(
         StudyUserAttributeModel.study_id, StudyUserAttributeModel.key, StudyUserAttributeModel.value_json
     ).where(StudyUserAttributeModel.key.in_([OF, CREATED, STAGE]))
@@ -102,7 +116,7 @@ def linked_studies(session: Session) -> dict[tuple[str, str], dict[str, int]]:
         attributes[study][key] = json.loads(value)
     found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for study, known in attributes.items():
-        # One that is being made at this moment has not all of them yet.
+        # A stage that is being created at this moment does not have all of them yet.
         if {OF, CREATED, STAGE} <= known.keys():
             found[known[OF], known[CREATED]][known[STAGE]] = study
     return found

@@ -1,7 +1,7 @@
-"""Rows of trials in Optuna's tables, by Optuna's models: a trial is begun, and is ended, in one transaction.
+"""Rows of trials in Optuna's tables, written by Optuna's models: one transaction begins a trial, another ends it.
 
-Optuna's own storage takes one for every attribute, and two queries for every parameter: with twelve parameters and as
-many attributes that is most of what a trial costs, and who reads between them reads half a trial. The database has
+Optuna's own storage needs a transaction for every attribute and two queries for every parameter. With twelve parameters
+and as many attributes, that is most of the cost of a trial, and a reader in between sees half a trial. The database has
 exactly the revision of Optuna's schema that these models describe (`database.Database` refuses any other).
 """
 
@@ -30,26 +30,27 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-#: An attribute's table; both have the same columns.
+#: The tables of attributes, which have the same columns.
 _Attributes = type[TrialUserAttributeModel] | type[TrialSystemAttributeModel]
 
 
 class TrialRows:
-    """The rows of one study of Optuna's, whose id is `study_id`."""
+    """The rows of one Optuna study, whose id is `study_id`."""
 
     def __init__(self, study_id: int) -> None:
         self._study_id = study_id
-        #: What the study's first trial with a parameter says of it: later ones must be compatible.
+        #: Distributions of parameters in the study's first trial with them; later ones must be compatible.
         self._first: dict[str, BaseDistribution] = {}
 
     def lock(self, session: Session) -> None:
-        """Keep everybody else from beginning a trial of the study until the transaction ends, as Optuna does."""
+        """Keep other processes from beginning a trial of the study until the transaction ends, as Optuna does."""
         StudyModel.find_or_raise_by_id(self._study_id, session, for_update=True)
 
     def begin(self, session: Session, trial: FrozenTrial) -> int:
-        """Number of a new RUNNING trial like `trial`, under `lock`.
+        """Create a RUNNING trial like `trial` under `lock`, and return its number.
 
-        Raises ValueError for a parameter that earlier trials have with other choices.
+        Raises:
+            ValueError: Earlier trials have a parameter with other choices.
         """
         parameters = [self._parameter(session, trial, name) for name in trial.params]
         earlier = select(func.count()).select_from(TrialModel).where(TrialModel.study_id == self._study_id)
@@ -76,8 +77,8 @@ class TrialRows:
         attrs: Mapping[str, Any],
         system: Mapping[str, Any],
     ) -> bool:
-        """Give a RUNNING trial its last state and all that was found; False, and nothing done, if it is not RUNNING."""
-        # By its key: a lock by its number would keep others from ending theirs on MySQL.
+        """End a RUNNING trial with its last state and results; return False, and do nothing, if it is not RUNNING."""
+        # The lock is by the row's key: by the trial's number, MySQL would block others that end their trials.
         trial_id: int | None = session.scalar(
             select(TrialModel.trial_id).where(
                 TrialModel.study_id == self._study_id, TrialModel.number == number
@@ -129,7 +130,7 @@ def _insert(session: Session, model: type[Any], trial_id: int, rows: Sequence[Ma
 
 
 def _replace(session: Session, model: _Attributes, trial_id: int, attrs: Mapping[str, Any]) -> None:
-    """Add attributes; those that other programs have given the trial under the same keys become these."""
+    """Add attributes to a trial; they replace those of other programs under the same keys."""
     if not attrs:
         return
     known = set(

@@ -1,7 +1,7 @@
-"""Trials of one study in Optuna's tables, so that optuna-dashboard and every Optuna tool read them unchanged.
+"""The trials of a study in Optuna's tables, where optuna-dashboard and every Optuna tool can read them.
 
-The sampler is never asked: the search proposes, and a trial is written with exactly its parameters. What cannot change
-any more (trials that have ended, architectures) is read once: a study of a thousand trials is looked at as fast as one
+Optuna's sampler is never asked: the search proposes, and a trial is written with exactly its parameters. Trials that
+have ended and architectures cannot change and are read once, so that a study of a thousand trials is read as fast as one
 of ten.
 """
 
@@ -30,50 +30,50 @@ from autofi.store.optuna_trial_rows import TrialRows
 from autofi.store.records import Scalar, TrialRecord, TrialState
 from autofi.store.tables import ArchitectureRow
 
-#: Optuna's key of what a trial is beyond its limits.
+#: Optuna's key of a trial's violations of limits.
 CONSTRAINTS = "constraints"
-# MySQL keeps an attribute in a TEXT of 64 kB; the other databases follow, so that a study can move.
+# MySQL stores an attribute in a TEXT of 64 kB. The limit is the same for all databases, so that a study can move.
 ATTRIBUTE_BYTES = 60_000
 _ERROR_CHARACTERS = 2_000
-#: Architectures of one query: databases limit how many ids it may name.
+#: Architectures of one query, as databases limit the number of ids in it.
 _READ_AT_ONCE = 500
 _OWN = ("stage", "architecture_id", "seed", "claim", "valid", "parameters", "table_bytes", "seconds", "error")
 
 
-#: Why a trial failed that another worker takes over.
+#: The error of a failed trial that another worker takes over.
 LOST = "the process that ran this trial ended before it did"
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """What has become of the trial of a claim; `lost` when it ended with its worker."""
+    """The state of a claim's trial; `lost` is True if the trial ended with its worker."""
 
     number: int
     state: TrialState
     lost: bool
 
 
-#: What else happens in a transaction.
+#: A function that writes more in a transaction.
 Beside = Callable[[Session], None]
 
 
 def _nothing(session: Session) -> None:
-    """Nothing else."""
+    """Write nothing more."""
 
 
 class TrialLog:
-    """Writes and reads the trials of the study `name`; `study_id` is its row in our table."""
+    """The trials of the study `name`, written and read; `study_id` is its row in our table."""
 
     def __init__(self, database: Database, name: str, *, study_id: int, objectives: tuple[str, ...]) -> None:
         self._database = database
         self._study_id = study_id
         self._objectives = objectives
-        #: Architectures as JSON, by id: parsed, a thousand wide ones take hundreds of megabytes.
+        #: Architectures as JSON, by id; parsed, a thousand large ones would take hundreds of megabytes.
         self._architectures: dict[str, str] = {}
         #: Trials that have ended, by number.
         self._ended: dict[int, TrialRecord] = {}
         with quiet_optuna(), database.errors():
-            # Its storage caches finished trials; a search reads all of them at every step.
+            # Optuna's storage caches finished trials, and a search reads all of them at every step.
             self.study = optuna.load_study(study_name=name, storage=database.optuna)
             self._optuna_id = database.optuna.get_study_id_from_name(name)
             self._rows = TrialRows(self._optuna_id)
@@ -91,7 +91,11 @@ class TrialLog:
         distributions: Mapping[str, BaseDistribution],
         attrs: Mapping[str, Any],
     ) -> int:
-        """Number of a new RUNNING trial; raises ValueError for a parameter outside its distribution."""
+        """Create a RUNNING trial and return its number.
+
+        Raises:
+            ValueError: A parameter has no distribution or lies outside it.
+        """
         for name in params:
             if name not in distributions:
                 raise ValueError(f"parameter '{name}' has no distribution")
@@ -108,7 +112,7 @@ class TrialLog:
 
         def create() -> int:
             nonlocal again
-            # A server that broke off may have done what it was asked for all the same.
+            # A server that broke off may have committed all the same.
             if again and claim in (known := self.claimed()):
                 return known[claim].number
             again = True
@@ -130,17 +134,19 @@ class TrialLog:
         violations: Mapping[str, float],
         beside: Beside = _nothing,
     ) -> None:
-        """RUNNING becomes COMPLETE, and `beside` happens in the same transaction.
+        """Change a trial from RUNNING to COMPLETE, and run `beside` in the same transaction.
 
-        Raises ValueError for a value that is not finite, or one too many or too few.
+        Raises:
+            ValueError: A value is not finite, or there are too many or too few.
+            StoreError: The trial is not running.
         """
         if len(values) != len(self._objectives):
             raise ValueError(
-                f"trial {number} has {len(values)} values; the study has the objectives {self._objectives}"
+                f"trial {number} has {len(values)} values, and the study has the objectives {self._objectives}"
             )
         for value in (*values, *violations.values()):
             if not math.isfinite(value):
-                raise ValueError(f"trial {number} has the value {value}; without a finite one it has failed")
+                raise ValueError(f"trial {number} has the value {value}, which is not finite; let it fail")
         self._end(
             number,
             optuna.trial.TrialState.COMPLETE,
@@ -151,15 +157,15 @@ class TrialLog:
         )
 
     def fail(self, number: int, error: BaseException | str, *, beside: Beside = _nothing) -> None:
-        """RUNNING becomes FAIL with the error's message and the place it was raised at; `beside` as for `complete`."""
+        """Change a trial from RUNNING to FAIL, with the error's message and place; `beside` is as in `complete`."""
         self._end(number, optuna.trial.TrialState.FAIL, attrs={"error": _describe(error)}, beside=beside)
 
     def prune(self, number: int, attrs: Mapping[str, Any], *, beside: Beside = _nothing) -> None:
-        """RUNNING becomes PRUNED: it was stopped on a rung, whose values are all it has; `beside` as for `complete`."""
+        """Change a trial from RUNNING to PRUNED, as it was stopped on a rung; `beside` is as in `complete`."""
         self._end(number, optuna.trial.TrialState.PRUNED, attrs=attrs, beside=beside)
 
     def report(self, number: int, step: int, value: float, attrs: Mapping[str, Any]) -> None:
-        """What a RUNNING trial has come to at a step: of several objectives Optuna is shown the first."""
+        """Record the value of a RUNNING trial at a step; of several objectives, Optuna gets the first."""
         storage = self._database.optuna
 
         def write() -> None:
@@ -172,7 +178,7 @@ class TrialLog:
         self._database.patiently(write)
 
     def claimed(self) -> dict[str, Claimed]:
-        """Trials by the claims they carry."""
+        """Return the trials by their claims."""
         return {
             trial.user_attrs["claim"]: Claimed(
                 trial.number, TrialState[trial.state.name], _message(trial) == LOST
@@ -182,7 +188,7 @@ class TrialLog:
         }
 
     def unclaimed(self) -> list[FrozenTrial]:
-        """Trials of versions that knew no claims."""
+        """Return the trials of versions without claims."""
         return [
             trial
             for trial in self._frozen()
@@ -190,13 +196,17 @@ class TrialLog:
         ]
 
     def records(self) -> tuple[TrialRecord, ...]:
-        """All trials that AutoFI started, by number."""
+        """Return all trials that AutoFI started, by number."""
         trials = [trial for trial in self._frozen() if "architecture_id" in trial.user_attrs]
         self._read_architectures(trial.user_attrs["architecture_id"] for trial in trials)
         return tuple(map(self._record, trials))
 
     def record(self, number: int) -> TrialRecord:
-        """One trial by its number; raises StoreError where AutoFI started none."""
+        """Return a trial by its number.
+
+        Raises:
+            StoreError: AutoFI has started no such trial.
+        """
         if (ended := self._ended.get(number)) is not None:
             return ended
         trial = self._trial(number)
@@ -204,14 +214,14 @@ class TrialLog:
         return self._record(trial)
 
     def distributions(self, number: int) -> dict[str, BaseDistribution]:
-        """The distributions of a trial's parameters."""
+        """Return the distributions of a trial's parameters."""
         return dict(self._trial(number).distributions)
 
     def _trial(self, number: int) -> FrozenTrial:
         for trial in self._frozen():
             if trial.number == number and "architecture_id" in trial.user_attrs:
                 return trial
-        raise StoreError(f"study '{self.study.study_name}' has no trial {number} of AutoFI's.")
+        raise StoreError(f"study '{self.study.study_name}' has no trial {number} that AutoFI started.")
 
     @patient
     def _frozen(self, *states: optuna.trial.TrialState) -> list[FrozenTrial]:
@@ -233,7 +243,7 @@ class TrialLog:
 
         def end() -> bool:
             nonlocal again
-            # A server that broke off may have done what it was asked for all the same.
+            # A server that broke off may have committed all the same.
             if again and self._has_ended(number, state, checked):
                 return True
             again = True
@@ -247,12 +257,12 @@ class TrialLog:
 
         if not self._database.patiently(end):
             raise StoreError(
-                f"trial {number} of study '{self.study.study_name}' is not running: it was never started, "
-                f"or another process has ended it; see `autofi show {self.study.study_name}`."
+                f"trial {number} of study '{self.study.study_name}' is not running, as it was never started or another "
+                f"process has ended it; see `autofi show {self.study.study_name}`."
             )
 
     def _has_ended(self, number: int, state: optuna.trial.TrialState, attrs: Mapping[str, Any]) -> bool:
-        """Whether the trial has ended in just this way."""
+        """Return True if the trial has ended in this state with these attributes."""
         return any(
             trial.state == state
             and all(trial.user_attrs.get(name) == attribute for name, attribute in attrs.items())
@@ -270,7 +280,7 @@ class TrialLog:
         return record
 
     def _keep_architecture(self, session: Session, architecture_id: str, text: str) -> None:
-        """In the transaction of its first trial, so that no trial ever lacks its architecture."""
+        """Store an architecture in the transaction of its first trial, so that no trial ever lacks its architecture."""
         if architecture_id in self._architectures:
             return
         query = select(ArchitectureRow.id).where(
@@ -287,7 +297,7 @@ class TrialLog:
 
     @patient
     def _read_architectures(self, architecture_ids: Iterable[str]) -> None:
-        """Read those that have not been read yet."""
+        """Read the architectures that have not been read yet."""
         missing = sorted(set(architecture_ids) - self._architectures.keys())
         if not missing:
             return
@@ -307,7 +317,7 @@ def _attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
         size = len(json.dumps(value))
         if size > ATTRIBUTE_BYTES:
             raise ValueError(
-                f"attribute '{name}' has {size} bytes, at most {ATTRIBUTE_BYTES}; record a stage"
+                f"attribute '{name}' has {size} bytes, and {ATTRIBUTE_BYTES} is the most; record a stage instead"
             )
     return checked
 
@@ -318,7 +328,7 @@ def _message(trial: FrozenTrial) -> str:
 
 
 def _constraints(violations: Mapping[str, float]) -> dict[str, Any]:
-    """What `Trial.set_constraint` keeps in Optuna 5, and beside it the list that optuna-dashboard 0.21 still reads."""
+    """Return violations as `Trial.set_constraint` of Optuna 5 stores them, and as a list for optuna-dashboard 0.21."""
     if not violations:
         return {}
     named = {f"{CONSTRAINTS}:{name}": float(value) for name, value in violations.items()}
@@ -352,7 +362,7 @@ def _record(trial: FrozenTrial, architecture_json: str, objectives: tuple[str, .
         seed=attrs.get("seed", 0),
         value=None if values is None else values[0],
         values={} if values is None else dict(zip(objectives, values, strict=True)),
-        # Those of the list, which Optuna numbers, say the same again.
+        # Optuna numbers the constraints of the list, which repeat those with a name.
         violations={name: value for name, value in trial.constraints.items() if not name.isdecimal()},
         valid=attrs.get("valid"),
         parameters=attrs.get("parameters"),
@@ -366,5 +376,5 @@ def _record(trial: FrozenTrial, architecture_json: str, objectives: tuple[str, .
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    # Optuna 5 stores UTC and hands out naive local time.
+    # Optuna 5 stores UTC and returns naive local time.
     return None if moment is None else moment.astimezone(UTC)

@@ -1,5 +1,4 @@
-"""All studies of a database at a glance, in a handful of queries however many trials they have: what has come of each,
-who is at work on it, and when it last changed."""
+"""An overview of all studies of a database, read in a handful of queries however many trials they have."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ from autofi.store.tables import ClaimRow, ModelRow, StageRow, StudyRow, WorkerRo
 
 @dataclass(frozen=True)
 class StageOverview:
-    """When a piece of work that is no trial was recorded last, and what, where that was asked for."""
+    """The time at which a stage was last recorded, and its payload if it was asked for."""
 
     recorded_at: datetime
     payload: Mapping[str, Any] | None
@@ -42,17 +41,25 @@ class StageOverview:
 
 @dataclass(frozen=True)
 class StudyOverview:
-    """One study at a glance.
+    """An overview of one study. All times are aware.
 
-    optuna_id  its number in Optuna's tables, as in the addresses of Optuna's dashboard
-    stages     pieces of work that are no trials, by their keys
-    linked     the Optuna ids of the studies that show its stages, by stage
-    trials     how many are in each state, whether or not their process lives
-    running    trials that run in a living process
-    led        whether a living process leads its search, or retrains
-    workers    living processes that measure its trials, the leader among them once it does
-    best       the best value of the first objective among the complete trials within the limits
-    changed    the last begin or end of a trial, stage or model; aware, like all moments here
+    Attributes:
+        name: Name of the study.
+        optuna_id: Its number in Optuna's tables, as in the addresses of Optuna's dashboard.
+        settings: Settings of its search.
+        goals: Objectives and limits.
+        data_source: Name of its data.
+        space_name: Name of its search space.
+        created_at: Time of its creation.
+        stages: Records besides trials, by key.
+        linked: Optuna ids of the studies of its stages, by stage.
+        trials: Number of trials by state, even if their process is dead.
+        running: Number of trials that run in a living process.
+        led: True if a living process leads its search, or retrains.
+        workers: Number of living processes that measure its trials, including the leader once it does.
+        best: Best value of the first objective among the complete trials within the limits.
+        models: Number of trained models.
+        changed: Time of the last begin or end of a trial, stage or model.
     """
 
     name: str
@@ -74,13 +81,13 @@ class StudyOverview:
 
     @property
     def version(self) -> tuple[object, ...]:
-        """Another one whenever there is more to show of the study than before."""
+        """A value that changes whenever there is something new to show."""
         counts = tuple(sorted(self.trials.items()))
         return self.optuna_id, self.created_at, self.changed, counts, self.models, len(self.stages)
 
 
 def read_overview(database: Database, payloads: Collection[str]) -> tuple[StudyOverview, ...]:
-    """All studies that AutoFI made, oldest first, with the payloads of the stages of those keys."""
+    """Return all studies that AutoFI made, oldest first, with the payloads of the stages of those keys."""
     me = current_process()
     query = (
         select(StudyRow, StudyModel.study_id)
@@ -130,7 +137,7 @@ def read_overview(database: Database, payloads: Collection[str]) -> tuple[StudyO
 
 
 def _trials(session: Session) -> dict[int, tuple[dict[TrialState, int], list[datetime]]]:
-    """By Optuna's study: how many trials are in each state, and moments among which is the last change."""
+    """Return, by Optuna's id of the study, the number of trials by state, and times that include the last change."""
     # The model's attributes of these names are properties.
     columns = TrialModel.__table__.c
     query = select(
@@ -149,7 +156,7 @@ def _trials(session: Session) -> dict[int, tuple[dict[TrialState, int], list[dat
 
 
 def _best(session: Session, goals: Mapping[int, Goals]) -> dict[int, float]:
-    """By Optuna's study: the best first value within the limits."""
+    """Return, by Optuna's id of the study, the best value of the first objective within the limits."""
     complete = and_(
         TrialValueModel.trial_id == TrialModel.trial_id,
         TrialValueModel.objective == 0,
@@ -193,7 +200,7 @@ def _better(goals: Goals, values: Iterable[float]) -> float:
 
 
 def _stages(session: Session, payloads: Collection[str]) -> Mapping[int, dict[str, StageOverview]]:
-    """By our study. A proposal may hold megabytes: payloads only where they were asked for."""
+    """Return the stages by our id of the study; payloads may be megabytes and are read only for the given keys."""
     asked = select(StageRow.id, StageRow.payload).where(StageRow.key.in_(list(payloads)))
     texts = dict(session.execute(asked).all())
     query = select(StageRow.id, StageRow.study_id, StageRow.key, StageRow.created_at)

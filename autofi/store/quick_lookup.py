@@ -1,5 +1,4 @@
-"""Whether a storage has a study of a name, or a trial of a number, at a glance: without Optuna, and without changing
-anything."""
+"""Quick look-ups of a study's name or a trial's number, without Optuna and without changing anything."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from autofi.errors import StoreError, StudyNotFoundError, nearest
 from autofi.store.storage_url import StorageURL
 
-# Ours of a study that Optuna still has.
+# Our studies that Optuna still has.
 _NAMES = "SELECT autofi_study.name FROM autofi_study JOIN studies ON studies.study_name = autofi_study.name"
 _FINISHED = (
     "SELECT trials.number FROM trials JOIN studies ON studies.study_id = trials.study_id "
@@ -21,9 +20,9 @@ _FINISHED = (
 
 
 def check_study(name: str, url: StorageURL) -> None:
-    """Raise StudyNotFoundError where the storage can be read and has no study of that name.
+    """Raise StudyNotFoundError if the storage can be read and has no study of that name.
 
-    What else is wrong with the storage is told by opening it.
+    Other faults of the storage are reported when it is opened.
     """
     known = [] if url.file is not None and not url.file.exists() else _read(url, _NAMES)
     if known is not None and name not in known:
@@ -31,26 +30,26 @@ def check_study(name: str, url: StorageURL) -> None:
 
 
 def check_trial(name: str, url: StorageURL, number: int) -> None:
-    """Raise StoreError where the storage can be read and the study has not finished a trial of that number."""
+    """Raise StoreError if the storage can be read and the study has no finished trial of that number."""
     known = _read(url, _FINISHED, name=name)
     if known is not None and number not in known:
         raise not_finished(name, number, known)
 
 
 def not_found(name: str, url: StorageURL, known: Collection[str]) -> StudyNotFoundError:
-    """The refusal of a name, with the nearest of those that there are."""
+    """Return the error for an unknown name, with the nearest known one."""
     return StudyNotFoundError(f"no study '{name}' in {url}; {nearest(name, known)}")
 
 
 def not_finished(name: str, number: int, known: Collection[int]) -> StoreError:
-    """The refusal of a trial, with those that there are."""
+    """Return the error for an unknown trial, with the known ones."""
     return StoreError(
         f"Study '{name}' has no finished trial {number}: {nearest(str(number), list(map(str, known)))}"
     )
 
 
 def _read(url: StorageURL, statement: str, **parameters: Any) -> list[Any] | None:
-    """The first column of what a statement finds; None where the storage cannot be read."""
+    """Return the first column of a statement's result, or None if the storage cannot be read."""
     engine = create_engine(url.url, poolclass=NullPool)
     try:
         with engine.connect() as connection:

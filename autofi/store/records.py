@@ -1,4 +1,4 @@
-"""The frozen nouns that the store hands out: study, trial, model, export."""
+"""The records that the store returns: study, trial, model, export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Scalar = str | int | float | bool | None
 
 
 class TrialState(StrEnum):
-    """Optuna's states, by its names."""
+    """The state of a trial, by Optuna's names."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -24,10 +24,10 @@ class TrialState(StrEnum):
 
 
 class ModelRole(StrEnum):
-    """What a trained model is in its study."""
+    """The role of a trained model in its study."""
 
     WINNER = "winner"
-    #: Another architecture of the study, trained anew to be exported.
+    #: Another architecture of the study, trained again for an export.
     RETRAINED = "retrained"
     BASELINE = "baseline"
     FINALIST = "finalist"
@@ -35,7 +35,7 @@ class ModelRole(StrEnum):
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """How a study was created; a resume uses this and never the caller's."""
+    """The settings with which a study was created; a resume uses these and never the caller's."""
 
     name: str
     space_name: str
@@ -58,9 +58,15 @@ class StudyRecord:
 class StudySummary:
     """One line of the list of studies.
 
-    `trials` counts the complete ones, `best_valid_auc` is the highest of those within the study's limits,
-    `winner` the architecture id of the winner, `reason` why a trial that is ahead of it in a validation figure did not
-    win.
+    Attributes:
+        name: Name of the study.
+        trials: Number of complete trials.
+        best_valid_auc: Highest validation AUC of the trials within the study's limits.
+        winner: Architecture id of the winner.
+        created_at: Time of its creation.
+        data_source: Name of its data.
+        space_name: Name of its search space.
+        reason: The reason why a trial that is ahead of the winner in a validation metric did not win.
     """
 
     name: str
@@ -75,11 +81,27 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One measured architecture; what is not known yet (or never, for a failed one) is None.
+    """One trial; everything that is not known yet (or never, for a failed one) is None.
 
-    `value` is that of the study's first objective and `values` has all of them by name; `violations` says by limit how
-    far it was missed, at most 0 where it was kept. `valid` has the keys `auc` and `logloss`, `seconds` is training
-    time, `started` and `finished` are aware UTC, `attrs` holds everything else that was recorded.
+    Attributes:
+        number: Number of the trial.
+        state: State of the trial.
+        stage: Stage of the search.
+        architecture_json: The architecture as JSON.
+        architecture_id: Id of the architecture.
+        params: Parameters that Optuna's tools show.
+        seed: Seed of the training.
+        value: Value of the study's first objective.
+        values: Values of all objectives by name.
+        violations: Violation of every limit, at most 0 if it is kept.
+        valid: Validation metrics, with the keys `auc` and `logloss`.
+        parameters: Number of trained parameters.
+        table_bytes: Bytes of tables.
+        seconds: Training time.
+        started: Start, aware UTC.
+        finished: End, aware UTC.
+        error: Message and place of the error of a failed trial.
+        attrs: Everything else that was recorded.
     """
 
     number: int
@@ -103,13 +125,13 @@ class TrialRecord:
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """`architecture_json`, parsed anew; empty where the study has lost it."""
+        """`architecture_json`, parsed at every access; empty if the study has lost it."""
         parsed: dict[str, Any] = json.loads(self.architecture_json)
         return parsed
 
     @property
     def feasible(self) -> bool:
-        """Whether it keeps every limit."""
+        """True if it keeps every limit."""
         return all(violation <= 0 for violation in self.violations.values())
 
 
@@ -117,7 +139,18 @@ class TrialRecord:
 class ModelRecord:
     """A retrained architecture or a baseline.
 
-    `metrics` maps a split part to its measures; `path` is the folder of its bundle.
+    Attributes:
+        role: Role in the study.
+        name: Name of the model.
+        architecture_id: Id of the architecture; empty for a baseline outside the search space.
+        seed: Seed of the training.
+        refit: True if it was trained on training and validation rows.
+        metrics: Metrics by part of the split.
+        parameters: Number of trained parameters.
+        table_bytes: Bytes of tables.
+        seconds: Training time.
+        path: Folder of its bundle.
+        created_at: Time of the record.
     """
 
     role: ModelRole
@@ -135,7 +168,7 @@ class ModelRecord:
 
 @dataclass(frozen=True)
 class ExportRecord:
-    """A bundle handed to the user, and when."""
+    """A bundle that was exported for the user, and the time of the export."""
 
     path: Path
     architecture_id: str

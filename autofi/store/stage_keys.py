@@ -6,7 +6,7 @@ from __future__ import annotations
 STAGE = "search"
 
 
-#: Stages that are no trials: what was proposed, what the leader asks of all workers, and why the search ended.
+#: Records besides trials: the proposal, the leader's request to all workers, and the reason why the search ended.
 PROPOSAL = "proposal"
 
 
@@ -16,5 +16,5 @@ GOAL = "goal"
 STOPPED = "stopped"
 
 
-#: The stage that keeps them.
+#: The record of the data checks.
 DATA = "data"

@@ -1,4 +1,4 @@
-"""Where the studies are: turns what the user wrote into a database's URL and the folder of its artifacts.
+"""The place of the studies: the URL of their database, and the folder of its artifacts.
 
 The order is `--storage`, then the environment variable AUTOFI_STORAGE, then `studies/autofi.db` under the
 working folder.
@@ -20,14 +20,14 @@ STORAGE_VARIABLE = "AUTOFI_STORAGE"
 DEFAULT_FILE = Path("studies") / "autofi.db"
 DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
-# Synchronous drivers only: Optuna's storage has no other.
+# Optuna's storage supports synchronous drivers only.
 _DRIVERS: dict[str, tuple[str, ...]] = {
     "sqlite": ("pysqlite",),
     "postgresql": ("psycopg", "psycopg2"),
     "mysql": ("pymysql", "mysqldb", "mysqlconnector"),
     "mariadb": ("pymysql", "mysqldb", "mysqlconnector"),
 }
-#: Optuna's storages that hold trials and nothing else.
+#: Optuna's storages that hold only trials.
 _TRIALS_ONLY = ("journal", "grpc", "redis")
 _PACKAGES = {"mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector", "pysqlite": "sqlite3"}
 _SECRET_PARAMETERS = frozenset({"password", "passwd", "sslpassword"})
@@ -46,7 +46,7 @@ class StorageURL:
 
     @property
     def file(self) -> Path | None:
-        """The SQLite file, absolute; None for a server."""
+        """Absolute path of the SQLite file; None for a server."""
         parsed = make_url(self.url)
         if parsed.get_backend_name() != "sqlite" or parsed.database is None:
             return None
@@ -54,7 +54,7 @@ class StorageURL:
 
     @property
     def passwords(self) -> tuple[str, ...]:
-        """Every secret in the URL, to be kept out of messages."""
+        """All secrets in the URL, which must not appear in messages."""
         parsed = make_url(self.url)
         hidden = [str(parsed.password)] if parsed.password else []
         for name, value in parsed.query.items():
@@ -70,9 +70,11 @@ class StorageURL:
 
 
 def resolve_storage(storage: str | None) -> StorageURL:
-    """The database that `storage` (a URL, or the path of a `.db` file) names; None asks the environment.
+    """Return the database that `storage` names: a URL, or the path of a `.db` file; None asks the environment.
 
-    Raises StoreError for what is no database URL, MissingDependencyError when its driver is not installed.
+    Raises:
+        StoreError: The text is not a database URL that AutoFI supports.
+        MissingDependencyError: The driver is not installed.
     """
     place = "--storage"
     if storage is None:
@@ -105,11 +107,11 @@ def _checked(parsed: URL, place: str) -> StorageURL:
     backend, _, driver = parsed.drivername.partition("+")
     if backend in _TRIALS_ONLY:
         raise StoreError(
-            f"{place}: a study is more than its trials, which are all that Optuna's {backend} storage keeps; name a "
-            "SQL database, for many workers postgresql+psycopg://user@host/database."
+            f"{place}: Optuna's {backend} storage holds only trials, and a study is more than that; name a SQL "
+            "database, for many workers postgresql+psycopg://user@host/database."
         )
     if backend not in _DRIVERS:
-        raise StoreError(f"{place}: studies cannot be kept in '{backend}'; {nearest(backend, _DRIVERS)}")
+        raise StoreError(f"{place}: studies cannot be stored in '{backend}'; {nearest(backend, _DRIVERS)}")
     if backend == "sqlite":
         if driver not in ("", "pysqlite"):
             raise StoreError(
@@ -118,7 +120,7 @@ def _checked(parsed: URL, place: str) -> StorageURL:
         return _sqlite_url(parsed, place)
     known = _DRIVERS[backend]
     if not driver:
-        # SQLAlchemy would take mysqlclient, which has no wheel and has to be compiled.
+        # SQLAlchemy would use mysqlclient, which has no wheel and must be compiled.
         raise StoreError(
             f"{place}: {backend}:// does not name its driver; write {backend}+pymysql://"
             f"{mask_password(parsed).partition('://')[2]} (pip install 'autofi[mysql]')."
@@ -128,7 +130,7 @@ def _checked(parsed: URL, place: str) -> StorageURL:
     if not _is_installed(_PACKAGES.get(driver, driver)):
         extra = "postgres" if backend == "postgresql" else "mysql"
         raise MissingDependencyError(
-            f"{place}: {backend}+{driver}:// needs the package '{driver}', which is not installed; "
+            f"{place}: the package '{driver}', which {backend}+{driver}:// needs, is not installed; "
             f"pip install 'autofi[{extra}]'."
         )
     if not parsed.database:
@@ -140,7 +142,7 @@ def _sqlite_url(parsed: URL, place: str) -> StorageURL:
     database = parsed.database
     if not database or database == ":memory:":
         raise StoreError(
-            f"{place}: a SQLite database in memory keeps no study; write sqlite:///path/studies.db"
+            f"{place}: a SQLite database in memory cannot keep studies; write sqlite:///path/studies.db"
         )
     if database.startswith("file:"):
         raise StoreError(f"{place}: SQLite's file: form is not supported; write sqlite:///path/studies.db")
@@ -148,7 +150,7 @@ def _sqlite_url(parsed: URL, place: str) -> StorageURL:
 
 
 def _sqlite(path: Path, *, query: URL | None = None) -> StorageURL:
-    # Absolute, so that a later change of the working folder does not move the studies.
+    # The path is absolute, so that a later change of the working folder does not move the studies.
     absolute = Path(os.path.abspath(path.expanduser()))
     url = URL.create("sqlite", database=absolute.as_posix(), query=query.query if query is not None else {})
     return StorageURL(url.render_as_string(hide_password=False))
@@ -162,7 +164,7 @@ def _is_installed(package: str) -> bool:
 
 
 def mask_password(url: str | URL | StorageURL) -> str:
-    """The URL for printing, every password in it replaced by ***."""
+    """Return the URL for printing, with every password in it replaced by ***."""
     parsed = make_url(url.url if isinstance(url, StorageURL) else url)
     secret = {name: "***" for name in parsed.query if name.lower() in _SECRET_PARAMETERS}
     masked = parsed.update_query_dict(secret).render_as_string(hide_password=True)
@@ -170,5 +172,5 @@ def mask_password(url: str | URL | StorageURL) -> str:
 
 
 def artifact_root(url: StorageURL) -> Path:
-    """The folder that holds one folder of artifacts per study: the SQLite file's own, else `./studies`."""
+    """Return the folder that holds a folder of artifacts per study: that of the SQLite file, else `./studies`."""
     return url.file.parent if url.file is not None else Path.cwd() / DEFAULT_FILE.parent

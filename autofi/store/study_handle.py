@@ -1,4 +1,4 @@
-"""One study: everything that is read from or written to it after it was created."""
+"""The handle of one study, by which it is read and written after it was created."""
 
 from __future__ import annotations
 
@@ -39,10 +39,12 @@ from autofi.store.tables import ExportRow, ModelRow, StageRow, StudyRow
 
 
 class StudyHandle:
-    """An open study. One handle at a time leads its search (`claim`); any number may work on its trials, each of which
-    takes what it measures (`start_trial`, `take_over`) so that nobody else does; anything else works on any handle.
+    """An open study.
 
-    Use it in a `with` block (or call `close`), so that the next search need not wait for this process to end.
+    One handle at a time leads its search (`claim`). Any number may work on its trials; each claims what it measures
+    (`start_trial`, `take_over`), so that no other does. All other methods work on any handle.
+
+    Use it in a `with` block (or call `close`), so that the next search need not wait for the end of this process.
     """
 
     def __init__(self, database: Database, row: StudyRow) -> None:
@@ -74,47 +76,51 @@ class StudyHandle:
 
     @property
     def artifacts(self) -> Path:
-        """The study's folder, see `study_folder`; whoever writes into it creates it.
+        """The study's folder (see `study_folder`), which a writer has to create.
 
-        Another study of that name, in another database of the folder or in one that is gone, has another.
+        A study of that name in another database, or one that was deleted, has another folder.
         """
         return study_folder(self._database, self.name, self.record.created_at)
 
     @property
     def is_local(self) -> bool:
-        """Whether the studies are in a file: whoever reads them sees the files beside it too."""
+        """True if the studies are in a file, so that their readers see the files beside it, too."""
         return self._database.url.file is not None
 
     @property
     def optuna_study(self) -> optuna.Study:
-        """The same study for Optuna's own samplers, plots and importances."""
+        """The Optuna study, for Optuna's own samplers, plots and importances."""
         return self._log.study
 
     @property
     def shown(self) -> OptunaDashboardAttributes:
-        """What optuna-dashboard shows beside the trials."""
+        """The notes, figures and files for optuna-dashboard."""
         return self._log.shown
 
-    # Who searches it, and who works on it
+    # The leader of the search, and its workers
 
     def claim(self) -> tuple[int, ...]:
-        """Become the one process that leads the search of this study; numbers of the trials that dead ones left.
+        """Become the one process that leads the search of this study.
 
-        Those were RUNNING and are FAIL now. Raises StoreError while another living process leads it.
+        Returns:
+            Numbers of the RUNNING trials of dead processes, which are FAIL now.
+
+        Raises:
+            StoreError: Another living process leads it.
         """
         if not self.is_claimed():
             self._lease = acquire(self._database, self._id)
-            # For a handle that is dropped without close; the lease's thread does not keep the handle alive.
+            # This is for a handle that is dropped without close; the lease's thread does not keep it alive.
             weakref.finalize(self, self._lease.release)
         return tuple(sorted({*self._adopt(), *self.reap()}))
 
     def is_claimed(self) -> bool:
-        """Whether this handle leads the search."""
+        """Return True if this handle leads the search."""
         with self._database.errors():
             return self._lease is not None and self._lease.is_held()
 
     def close(self) -> None:
-        """Give the claim back, and leave as a worker; reading and recording still work."""
+        """Release the claim, and leave as a worker; reading and recording still work."""
         for lease in (self._lease, self._worker):
             if lease is not None:
                 lease.release()
@@ -144,11 +150,23 @@ class StudyHandle:
     ) -> int | None:
         """Record a RUNNING trial of this process and return its number.
 
-        None when the architecture has been claimed with this seed, here or by any other worker, or when the stage has
-        `most` trials that run or are complete.
+        Args:
+            stage: Stage of the search.
+            architecture_id: Id of the architecture.
+            architecture: The architecture.
+            seed: Seed of the training.
+            params: Parameters that the dashboard shows.
+            distributions: Distributions of the parameters; Optuna needs the choices of a categorical to be the same in
+                all trials.
+            attrs: Other attributes.
+            most: Most trials of the stage that run or are complete.
 
-        `params` are what the dashboard shows; Optuna wants the choices of a categorical unchanged through the
-        study. Raises ValueError for a parameter without a distribution or outside it.
+        Returns:
+            The number, or None if any worker has claimed the architecture with this seed, or the stage has `most`
+            trials.
+
+        Raises:
+            ValueError: A parameter has no distribution or lies outside it.
         """
         claim = self._claims.take(
             self._join(), stage=stage, architecture_id=architecture_id, seed=seed, most=most
@@ -173,9 +191,9 @@ class StudyHandle:
         return number
 
     def take_over(self, stage: str) -> TrialRecord | None:
-        """A new RUNNING trial of this process in the place of one whose process died, as it was; None if there is none.
+        """Return a new RUNNING trial of this process that repeats one of a dead process, or None if there is none.
 
-        The new one has the attribute `retry_of`. After MOST_ATTEMPTS an architecture has failed.
+        The new trial has the attribute `retry_of`. After MOST_ATTEMPTS an architecture has failed.
         """
         claim = self._claims.take_over(self._join(), stage)
         if claim is None:
@@ -202,10 +220,17 @@ class StudyHandle:
         *,
         violations: Mapping[str, float] | None = None,
     ) -> None:
-        """RUNNING becomes COMPLETE, with the values of the objectives in their order; `violations` by limit.
+        """Change a trial from RUNNING to COMPLETE.
 
-        Of `attrs`, TrialRecord has `valid`, `parameters`, `table_bytes` and `seconds` as fields. Raises
-        ValueError for a value that is not finite (call `fail_trial`), StoreError for a trial not running.
+        Args:
+            number: Number of the trial.
+            value: Values of the objectives, in their order.
+            attrs: Attributes; `valid`, `parameters`, `table_bytes` and `seconds` become fields of `TrialRecord`.
+            violations: Violations by limit.
+
+        Raises:
+            ValueError: A value is not finite; call `fail_trial` instead.
+            StoreError: The trial is not running.
         """
         values = tuple(value) if isinstance(value, Sequence) else (value,)
         self._log.complete(
@@ -218,31 +243,31 @@ class StudyHandle:
         self._running.pop(number, None)
 
     def report_rung(self, number: int, rung: int, step: int, values: Sequence[float]) -> None:
-        """What a RUNNING trial came to on a rung: the values of the objectives; `step` counts its rows for Optuna.
+        """Record the values of the objectives of a RUNNING trial on a rung, in its attribute `rungs`.
 
-        They are in the trial's attribute `rungs`, by the rung's number.
+        `step` is the number of training rows, for Optuna.
         """
         known = self._log.record(number).attrs.get("rungs", {})
         rungs = {**known, str(rung): [float(value) for value in values]}
         self._log.report(number, step, float(values[0]), {"rungs": rungs})
 
     def prune_trial(self, number: int, attrs: Mapping[str, Any] | None = None) -> None:
-        """RUNNING becomes PRUNED: others did better on the same rung. It counts, and is never measured again."""
+        """Change a trial from RUNNING to PRUNED, as others did better on its rung; it counts as a trial."""
         self._log.prune(number, attrs or {}, beside=self._settling(number, ClaimState.COMPLETE))
         self._running.pop(number, None)
 
     def fail_trial(self, number: int, error: BaseException | str) -> None:
-        """RUNNING becomes FAIL, with the error's message and the last line of its traceback."""
+        """Change a trial from RUNNING to FAIL, with the error's message and the last line of its traceback."""
         self._log.fail(number, error, beside=self._settling(number, ClaimState.FAILED))
         self._running.pop(number, None)
 
     def give_up_trial(self, number: int, error: BaseException) -> None:
-        """RUNNING becomes FAIL, and the architecture waits to be taken over: what ended it was no fault of its own."""
+        """Change a trial from RUNNING to FAIL, and let another worker repeat it, as the architecture is not at fault."""
         self._log.fail(number, error, beside=self._settling(number, ClaimState.LOST))
         self._running.pop(number, None)
 
     def reap(self) -> tuple[int, ...]:
-        """Free what dead workers held, for `take_over`; numbers of their trials, which are FAIL from now on."""
+        """Free the claims of dead workers for `take_over`, and return the numbers of their trials, which are FAIL now."""
         orphans = self._claims.orphans()
         if not orphans:
             return ()
@@ -261,7 +286,7 @@ class StudyHandle:
                 try:
                     self._log.fail(trial.number, LOST)
                 except StoreError:
-                    # Its worker was only cut off, and has ended it at this moment: the next call sees how.
+                    # Its worker was only cut off and has just ended it; the next call sees the result.
                     continue
                 lost = True
                 reaped.append(trial.number)
@@ -273,23 +298,23 @@ class StudyHandle:
 
     @staticmethod
     def _attempts(claim: Claim, trials: Mapping[str, Claimed]) -> list[int]:
-        """Numbers of the trials of a claim, whichever attempt."""
+        """Return the numbers of the trials of all attempts at a claim."""
         return [trial.number for name, trial in trials.items() if name.split(".")[0] == str(claim.id)]
 
     def pending(self, stage: str) -> int:
-        """How many trials of a stage run in some worker, or wait for one that takes them over."""
+        """Return the number of trials of a stage that run in a worker, or wait for one that takes them over."""
         return self._claims.pending(stage)
 
     def counted(self, stage: str) -> int:
-        """How many trials of a stage run, wait or are complete: what `most` of `start_trial` limits."""
+        """Return the number of trials of a stage that run, wait or are complete, which `most` of `start_trial` limits."""
         return self._claims.counted(stage)
 
     def taken(self, stage: str) -> frozenset[str]:
-        """The ids of all architectures that were claimed in a stage, whatever became of them."""
+        """Return the ids of all architectures that were ever claimed in a stage."""
         return self._claims.taken(stage)
 
     def is_led(self) -> bool:
-        """Whether a living process leads the search of this study."""
+        """Return True if a living process leads the search of this study."""
         return self._database.patiently(lambda: is_led(self._database, self._id))
 
     def _join(self) -> int:
@@ -299,7 +324,7 @@ class StudyHandle:
         return self._worker.row_id
 
     def _settling(self, number: int, state: ClaimState) -> Callable[[Session], None]:
-        """Settles the claim of a trial of this handle's, with the trial itself."""
+        """Return a function that settles the claim of a trial of this handle in the trial's transaction."""
         claim = self._running.get(number)
 
         def settle(session: Session) -> None:
@@ -309,7 +334,7 @@ class StudyHandle:
         return settle
 
     def _adopt(self) -> tuple[int, ...]:
-        """Trials of versions that knew no claims: the complete ones count, of running ones the process is dead."""
+        """Adopt the trials of versions without claims: complete ones count, and running ones fail, as they are dead."""
         found = self._log.unclaimed()
         complete = [trial.user_attrs for trial in found if trial.state == optuna.trial.TrialState.COMPLETE]
         if complete:
@@ -322,11 +347,15 @@ class StudyHandle:
         return running
 
     def trial(self, number: int) -> TrialRecord:
-        """One trial by its number, in any state; raises StoreError where there is none."""
+        """Return a trial by its number, in any state.
+
+        Raises:
+            StoreError: There is no such trial.
+        """
         return self._log.record(number)
 
     def trials(self) -> tuple[TrialRecord, ...]:
-        """Every trial in every state, by number."""
+        """Return all trials in any state, by number."""
         return self._log.records()
 
     def write_stage(
@@ -338,7 +367,7 @@ class StudyHandle:
         direction: Direction,
         about: Mapping[str, Any],
     ) -> None:
-        """Show a stage beside the trials, as the Optuna study `NAME/STAGE`; what it has is not written twice."""
+        """Write a stage as the Optuna study `NAME/STAGE`; trials that it has already are skipped."""
         write_stage(
             self._database,
             self.optuna_study,
@@ -350,11 +379,11 @@ class StudyHandle:
             about=about,
         )
 
-    # Work that is no trial
+    # Records besides trials
 
     @patient
     def stage(self, key: str) -> dict[str, Any] | None:
-        """What `record_stage` kept under that key."""
+        """Return the payload that `record_stage` stored under that key, or None."""
         with self._database.session() as session:
             text = session.scalar(
                 select(StageRow.payload).where(StageRow.study_id == self._id, StageRow.key == key)
@@ -363,7 +392,7 @@ class StudyHandle:
 
     @patient
     def record_stage(self, key: str, payload: Mapping[str, Any]) -> None:
-        """Keep a finished piece of work; the same key again replaces it."""
+        """Store a finished piece of work; an earlier one under that key is replaced."""
         with self._database.session() as session:
             row = session.scalar(select(StageRow).where(StageRow.study_id == self._id, StageRow.key == key))
             if row is None:
@@ -374,7 +403,7 @@ class StudyHandle:
 
     @patient
     def stages(self, prefix: str) -> dict[str, dict[str, Any]]:
-        """All of what was kept under keys that begin so, by key, in the order it was first kept."""
+        """Return all payloads under keys with that prefix, by key, in the order of their first record."""
         query = select(StageRow.key, StageRow.payload).where(
             StageRow.study_id == self._id, StageRow.key.startswith(prefix, autoescape=True)
         )
@@ -383,7 +412,7 @@ class StudyHandle:
 
     @patient
     def drop_stages(self, prefix: str) -> None:
-        """Forget what was kept under keys that begin so."""
+        """Delete all payloads under keys with that prefix."""
         with self._database.session() as session:
             session.execute(
                 delete(StageRow).where(
@@ -406,9 +435,9 @@ class StudyHandle:
         seconds: float | None = None,
         path: Path | None = None,
     ) -> None:
-        """Keep a trained model; the same (role, name, architecture, seed, refit) again replaces it.
+        """Store a trained model; an earlier one of that role, name, architecture, seed and refit is replaced.
 
-        A path inside the folder of studies is kept relative to it, so that the folder can move.
+        A path inside the folder of studies is stored relative to it, so that the folder can move.
         """
         key = {
             "role": ModelRole(role).value,
@@ -431,7 +460,7 @@ class StudyHandle:
 
     @patient
     def models(self, role: ModelRole | str | None = None) -> tuple[ModelRecord, ...]:
-        """Recorded models, in the order they were first recorded."""
+        """Return the models in the order of their first record."""
         query = select(ModelRow).where(ModelRow.study_id == self._id).order_by(ModelRow.id)
         if role is not None:
             query = query.where(ModelRow.role == ModelRole(role).value)
@@ -440,7 +469,7 @@ class StudyHandle:
 
     @patient
     def record_export(self, path: Path, *, architecture_id: str) -> None:
-        """Keep that a bundle was written to `path`."""
+        """Record that a bundle was written to `path`."""
         with self._database.session() as session:
             session.add(
                 ExportRow(
@@ -453,7 +482,7 @@ class StudyHandle:
 
     @patient
     def exports(self) -> tuple[ExportRecord, ...]:
-        """Bundles written so far, oldest first."""
+        """Return the bundles written so far, oldest first."""
         query = select(ExportRow).where(ExportRow.study_id == self._id).order_by(ExportRow.id)
         with self._database.session() as session:
             return tuple(

@@ -1,4 +1,4 @@
-"""All studies of one database: creates, resumes, opens and lists them."""
+"""The store of all studies of one database, which creates, resumes, opens and lists them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from autofi.store.study_name import check_study_name
 from autofi.store.tables import ModelRow, StageRow, StudyRow
 from autofi.store.winner_record import WINNER, kept_reason
 
-#: The settings that say how a study's trials come about: those of one study must have it in common.
+#: The settings by which a study's trials are proposed; all trials of a study must have them in common.
 PLAN = ("strategy", "sampler", "fidelity")
 _PACKAGES = ("torch", "numpy", "pyarrow", "pandas", "optuna", "sqlalchemy")
 
-# Of Optuna's schema, what a list of studies needs: loading every trial takes minutes at thousands.
+# The parts of Optuna's schema that a list of studies needs, as loading thousands of trials takes minutes.
 _STUDIES = table("studies", column("study_id", Integer), column("study_name", String))
 _TRIALS = table("trials", column("trial_id", Integer), column("study_id", Integer), column("state"))
 _VALUES = table("trial_values", column("trial_id", Integer), column("objective", Integer), column("value"))
@@ -45,14 +45,16 @@ _USER_ATTRIBUTES, _SYSTEM_ATTRIBUTES = (
     table(name, column("trial_id", Integer), column("key", String), column("value_json", Text))
     for name in ("trial_user_attributes", "trial_system_attributes")
 )
-# An enumeration type on PostgreSQL.
+# The state is an enumeration type on PostgreSQL.
 _COMPLETE = cast(_TRIALS.c.state, String(16)) == optuna.trial.TrialState.COMPLETE.name
 
 
 class StudyStore:
     """The studies at `url`; the database is opened, and created, when it is first needed.
 
-    With `looking` it is read only, by any number of threads, and neither waits for writers nor holds them up.
+    Args:
+        url: The database.
+        looking: True if it is only read, by any number of threads; reading neither waits for writers nor blocks them.
     """
 
     def __init__(self, url: StorageURL, *, looking: bool = False) -> None:
@@ -72,11 +74,14 @@ class StudyStore:
         data_fingerprint: str,
         settings: Mapping[str, Any],
     ) -> StudyHandle:
-        """A claimed handle on the study of that name, new or made with the same space and data.
+        """Return a claimed handle on the study of that name, which is created, or resumed if it exists.
 
-        A resume keeps the space and settings stored when the study was created.
-        Raises StudyMismatchError when space, data, plan, objectives or limits differ, StoreError while another process
-        searches the study or when another tool made it, ConfigError for a name that cannot be a folder.
+        A resumed study keeps the space and settings with which it was created.
+
+        Raises:
+            StudyMismatchError: The stored study has another space, data, plan, objectives or limits.
+            StoreError: Another process searches the study, or another tool made it.
+            ConfigError: The name cannot be that of a folder.
         """
         check_study_name(name, self.url)
         row = self._row(name)
@@ -109,16 +114,20 @@ class StudyStore:
         return handle
 
     def settings(self, name: str) -> dict[str, Any] | None:
-        """What the study of that name was made with; None where there is no such study."""
+        """Return the settings of the study of that name, or None if there is no such study."""
         row = self._row(name) if self._exists() else None
         return None if row is None else json.loads(row.settings)
 
     def check_same(
         self, name: str, *, settings: Mapping[str, Any], space_name: str, space_fingerprint: str
     ) -> None:
-        """Raise StudyMismatchError when the study of that name exists with another space, seed, plan or goals: before
-        the data is read, of which another seed makes another split. Raise ConfigError for a name that no study can
-        have."""
+        """Check that a search may resume the study of that name, before its data are read.
+
+        Raises:
+            StudyMismatchError: The study exists with another space, seed, plan or goals; another seed would split the
+                data in another way.
+            ConfigError: The name cannot be that of a folder.
+        """
         check_study_name(name, self.url)
         row = self._row(name) if self._exists() else None
         if row is not None:
@@ -131,20 +140,34 @@ class StudyStore:
             _check_same(row, settings=settings, space_name=space_name, space_fingerprint=space_fingerprint)
 
     def open(self, name: str) -> StudyHandle:
-        """A handle on an existing study that does not claim it; raises StudyNotFoundError."""
-        row = self._known(name)  # first: opening the database would make it
+        """Return a handle on an existing study, without a claim.
+
+        Raises:
+            StudyNotFoundError: There is no such study.
+        """
+        row = self._known(name)  # comes first, as opening the database would create it
         return StudyHandle(self._database, row)
 
     def delete(self, name: str) -> Removed:
-        """Delete a study with all that it kept here: see `removal.delete_study`; raises StudyNotFoundError.
+        """Delete a study with its rows and files: see `delete_rename.delete_study`.
 
-        On a server, files that another machine keeps beside its own working folder stay there.
+        With a server, files of the study on other machines stay there.
+
+        Raises:
+            StudyNotFoundError: There is no such study.
+            StoreError: A living process searches the study or works on its trials.
         """
         row = self._known(name)
         return removal.delete_study(self._database, row)
 
     def rename(self, name: str, new: str) -> None:
-        """Give a study another name: see `removal.rename_study`; raises StudyNotFoundError and ConfigError."""
+        """Give a study another name: see `delete_rename.rename_study`.
+
+        Raises:
+            StudyNotFoundError: There is no such study.
+            ConfigError: The new name cannot be that of a folder.
+            StoreError: The name is taken, or a living process searches the study or works on its trials.
+        """
         check_study_name(new, self.url)
         row = self._known(name)
         if new == name:
@@ -153,7 +176,7 @@ class StudyStore:
         removal.rename_study(self._database, row, new)
 
     def list(self) -> tuple[StudySummary, ...]:
-        """All studies that AutoFI made, oldest first; none when there is no database yet."""
+        """Return all studies that AutoFI made, oldest first; none if there is no database yet."""
         if not self._exists():
             return ()
         measured = (
@@ -204,11 +227,11 @@ class StudyStore:
             )
 
     def overview(self, payloads: Collection[str] = ()) -> tuple[StudyOverview, ...]:
-        """All studies that AutoFI made at a glance, oldest first, with what was recorded under the keys `payloads`."""
+        """Return an overview of all studies that AutoFI made, oldest first, with the stages of the keys `payloads`."""
         return read_overview(self._database, payloads) if self._exists() else ()
 
     def close(self) -> None:
-        """Give the connections back, after the handles have been closed; using the store opens it again."""
+        """Close the connections, after all handles have been closed; using the store opens it again."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
@@ -233,7 +256,11 @@ class StudyStore:
         return self.url.file is None or self.url.file.exists()
 
     def _row(self, name: str) -> StudyRow | None:
-        """Our row of a study that Optuna still has; raises StoreError where the database takes another name for it."""
+        """Return our row of a study that Optuna still has.
+
+        Raises:
+            StoreError: The database does not tell the name from that of another study.
+        """
         query = (
             select(StudyRow)
             .join(_STUDIES, _STUDIES.c.study_name == StudyRow.name)
@@ -242,15 +269,15 @@ class StudyStore:
         with self._database.session() as session:
             row: StudyRow | None = session.scalar(query)
         if row is not None and row.name != name:
-            # MySQL's usual collations: capitals and accents make no difference.
+            # MySQL's usual collations ignore case and accents.
             raise StoreError(
                 f"study '{name}' has the name of study '{row.name}' as far as {self.url} can tell; choose another "
-                f"name (--study), or create the database anew with COLLATE utf8mb4_bin."
+                f"name (--study), or create the database again with COLLATE utf8mb4_bin."
             )
         return row
 
     def _known(self, name: str) -> StudyRow:
-        """Our row of a study; raises StudyNotFoundError with the nearest name where there is none."""
+        """Return our row of a study; raise StudyNotFoundError with the nearest name if there is none."""
         row = self._row(name) if self._exists() else None
         if row is None:
             raise not_found(name, self.url, [summary.name for summary in self.list()])
@@ -266,12 +293,12 @@ class StudyStore:
             existing = self._row(name) if isinstance(error.__cause__, IntegrityError) else None
             if existing is None:
                 raise
-            # Another process created it at the same moment; who claims it first searches it.
+            # Another process created it at the same moment; the first to claim it searches it.
             return existing
         return row
 
     def _forget_deleted(self, name: str) -> None:
-        """Drop what a study deleted in the dashboard left here, before the next one takes its name."""
+        """Delete the rows of a study that was deleted in the dashboard, before another study takes its name."""
         deleted = and_(
             StudyRow.name == name, ~exists().where(_STUDIES.c.study_name == StudyRow.name).correlate(StudyRow)
         )
@@ -288,7 +315,7 @@ class StudyStore:
                 load_if_exists=True,
             )
             directions = tuple(direction.name.lower() for direction in study.directions)
-            # Ours comes second: an empty one without it is what a kill between the two leaves behind.
+            # Our row is written second, so an empty study without it may be left by a kill in between.
             if study.get_trials(deepcopy=False) or directions != goals.directions:
                 raise StoreError(
                     f"study '{name}' in {self.url} was made by another Optuna program, not by AutoFI; "
@@ -311,13 +338,13 @@ def _goals(row: StudyRow) -> Goals:
 
 def _reason(row: StudyRow, kept: Mapping[str, Any] | None, best_auc: float | None) -> str | None:
     goals = _goals(row)
-    # Of another objective that comes first, the best value is not among the columns of the list.
+    # If another objective comes first, its best value is not in the list.
     best = best_auc if goals.objectives[0] == OBJECTIVES["auc"] else None
     return None if kept is None else kept_reason(goals, kept, best)
 
 
 def _best_aucs(session: Session, rows: Sequence[StudyRow]) -> dict[str, float | None]:
-    """The highest validation AUC within the limits, by study, where it is not that of the first objective's values."""
+    """Return the highest validation AUC within the limits by study, if it is not simply the best first objective."""
     names = [
         row.name for row in rows if (goals := _goals(row)).limits or goals.objectives[0] != OBJECTIVES["auc"]
     ]
@@ -355,13 +382,13 @@ def _check_same(
     data_source: str | None = None,
     data_fingerprint: str | None = None,
 ) -> None:
-    """Without a data fingerprint goals, plan and space are compared."""
+    """Raise StudyMismatchError if a study differs in goals, plan, space or, with a fingerprint, data."""
     differences = []
     kept, goals = json.loads(row.settings), Goals.from_json(settings)
     if _goals(row) != goals:
         differences.append(f"other objectives or limits ({_goals(row)}, now {goals})")
     for key in PLAN:
-        # Versions that knew one way only did not keep its name.
+        # Versions with only one choice did not store its name.
         if key in settings and kept.get(key, settings[key]) != settings[key]:
             differences.append(f"another {key} ('{kept[key]}', now '{settings[key]}')")
     if row.space_fingerprint != space_fingerprint:
@@ -371,7 +398,7 @@ def _check_same(
         )
     other_data = data_fingerprint is not None and row.data_fingerprint != data_fingerprint
     if other_data and "reading" in settings and kept.get("reading", 1) != settings["reading"]:
-        differences.append("an earlier version of AutoFI, which read and split tables otherwise")
+        differences.append("an earlier version of AutoFI, which read and split tables in another way")
     elif other_data:
         assert data_fingerprint is not None
         differences.append(
@@ -398,25 +425,42 @@ def _version(package: str) -> str | None:
 
 
 def list_studies(storage: str | None = None) -> tuple[StudySummary, ...]:
-    """The studies of a storage, in the order they were created."""
+    """Return the studies of a storage, in the order of their creation.
+
+    Args:
+        storage: URL or path of the storage; None takes the environment's or the default.
+    """
     with StudyStore(resolve_storage(storage)) as store:
         return store.list()
 
 
 def delete_study(name: str, storage: str | None = None) -> Removed:
-    """Delete a study with its trials, models, predictions and the files it listed; reports and exports stay.
+    """Delete a study with its trials, models, predictions and listed files; reports and exports stay.
 
-    Raises StudyNotFoundError, and StoreError while a living process searches it or works on its trials.
+    Args:
+        name: Name of the study.
+        storage: URL or path of the storage; None takes the environment's or the default.
+
+    Raises:
+        StudyNotFoundError: There is no such study.
+        StoreError: A living process searches the study or works on its trials.
     """
     with StudyStore(resolve_storage(storage)) as store:
         return store.delete(name)
 
 
 def rename_study(name: str, new: str, storage: str | None = None) -> None:
-    """Give a study another name, which no other has; its folder and the studies of its stages follow.
+    """Give a study another name; its folder and the studies of its stages follow.
 
-    Raises StudyNotFoundError, ConfigError for a name that cannot be a folder, and StoreError where the name is taken
-    and while a living process searches the study or works on its trials.
+    Args:
+        name: Name of the study.
+        new: New name, which no other study has.
+        storage: URL or path of the storage; None takes the environment's or the default.
+
+    Raises:
+        StudyNotFoundError: There is no such study.
+        ConfigError: The new name cannot be that of a folder.
+        StoreError: The name is taken, or a living process searches the study or works on its trials.
     """
     with StudyStore(resolve_storage(storage)) as store:
         store.rename(name, new)

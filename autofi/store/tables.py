@@ -1,4 +1,4 @@
-"""Our tables beside Optuna's: what a study needs to be resumed and believed that Optuna has no place for.
+"""Our tables beside Optuna's, for all parts of a study that Optuna's tables cannot hold.
 
 A change here needs a new script in `migrations/versions`; a test compares the two.
 """
@@ -25,14 +25,14 @@ PREFIX = "autofi_"
 # Optuna owns `alembic_version`.
 VERSION_TABLE = "autofi_alembic_version"
 
-# MySQL's TEXT ends at 64 kB, an architecture of a hundred fields does not.
+# MySQL's TEXT ends at 64 kB, and an architecture of a hundred fields is longer.
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 # MySQL's DATETIME drops fractions of a second.
 _NaiveDateTime = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware datetimes, stored as naive UTC because SQLite and MySQL keep no time zone."""
+    """Aware datetimes, stored as naive UTC because SQLite and MySQL do not store time zones."""
 
     impl = _NaiveDateTime
     cache_ok = True
@@ -45,11 +45,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """Metadata of our tables alone."""
+    """The base of our tables, with their metadata."""
 
 
 class Owned:
-    """Columns of what one process at a time has a right to: that process, or null."""
+    """Columns for the owner of a row: the process that has the right to it, or null."""
 
     owner_pid: Mapped[int | None] = mapped_column(BigInteger)
     owner_host: Mapped[str | None] = mapped_column(String(255))
@@ -60,7 +60,7 @@ class Owned:
 
 
 class StudyRow(Owned, Base):
-    """One study, named like Optuna's; its owner is the process that searches it now."""
+    """A study, with the name of Optuna's study; its owner is the process that searches it now."""
 
     __tablename__ = f"{PREFIX}study"
 
@@ -78,7 +78,7 @@ class StudyRow(Owned, Base):
 
 
 class ArchitectureRow(Base):
-    """An architecture's JSON, once per study however many trials measure it."""
+    """The JSON of an architecture, stored once per study, however many trials measure it."""
 
     __tablename__ = f"{PREFIX}architecture"
     __table_args__ = (UniqueConstraint("study_id", "architecture_id", name="uq_autofi_architecture"),)
@@ -90,7 +90,7 @@ class ArchitectureRow(Base):
 
 
 class ModelRow(Base):
-    """A trained model that is no trial: the retrained winner or a baseline, one row per seed."""
+    """A trained model besides trials: the retrained winner or a baseline, one row per seed."""
 
     __tablename__ = f"{PREFIX}model"
     __table_args__ = (
@@ -103,7 +103,7 @@ class ModelRow(Base):
     study_id: Mapped[int] = mapped_column(ForeignKey(f"{PREFIX}study.id", ondelete="CASCADE"))
     role: Mapped[str] = mapped_column(String(16))
     name: Mapped[str] = mapped_column(String(200))
-    # Empty for a baseline outside the search space: a unique constraint does not bind nulls.
+    # Empty for a baseline outside the search space, as a unique constraint ignores nulls.
     architecture_id: Mapped[str] = mapped_column(String(64))
     seed: Mapped[int] = mapped_column(BigInteger)
     refit: Mapped[bool]
@@ -116,7 +116,7 @@ class ModelRow(Base):
 
 
 class ExportRow(Base):
-    """A bundle handed to the user."""
+    """A bundle that was exported for the user."""
 
     __tablename__ = f"{PREFIX}export"
 
@@ -128,7 +128,7 @@ class ExportRow(Base):
 
 
 class StageRow(Base):
-    """A finished piece of work that is no trial, so that a resume does not repeat it."""
+    """A finished piece of work besides trials, stored so that a resume does not repeat it."""
 
     __tablename__ = f"{PREFIX}stage"
     __table_args__ = (UniqueConstraint("study_id", "key", name="uq_autofi_stage"),)
@@ -141,7 +141,7 @@ class StageRow(Base):
 
 
 class WorkerRow(Owned, Base):
-    """A process that measures trials of a study, or did: its owner is the process itself, null once it has left."""
+    """A worker, which measures or has measured trials of a study; its owner is itself, or null once it has left."""
 
     __tablename__ = f"{PREFIX}worker"
 
@@ -151,7 +151,7 @@ class WorkerRow(Owned, Base):
 
 
 class ClaimRow(Base):
-    """The right to measure an architecture with a seed: one row however many workers and attempts."""
+    """The right to measure an architecture with a seed, one row for all workers and attempts."""
 
     __tablename__ = f"{PREFIX}claim"
     __table_args__ = (
@@ -163,7 +163,7 @@ class ClaimRow(Base):
     stage: Mapped[str] = mapped_column(String(64))
     architecture_id: Mapped[str] = mapped_column(String(64))
     seed: Mapped[int] = mapped_column(BigInteger)
-    # Null for what was measured before there were claims.
+    # Null for trials of versions without claims.
     worker_id: Mapped[int | None] = mapped_column(ForeignKey(f"{PREFIX}worker.id", ondelete="SET NULL"))
     attempt: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))

@@ -71,7 +71,7 @@ def test_prediction_errors_name_the_place(dataset: EncodedDataset) -> None:
     with pytest.raises(DataError, match=r"'price' is missing in .*did you mean 'prices'"):
         list(dataset.encoder.transform(open_table(FRAME.rename(columns={"price": "prices"}))))
     words = FRAME.assign(price=["cheap" if row == 41 else str(row) for row in range(len(FRAME))])
-    with pytest.raises(DataError, match=r"column 'price' must be a number: found 'cheap' in row 42"):
+    with pytest.raises(DataError, match=r"Row 42 of .* has 'cheap' in column 'price', which is not a number"):
         list(dataset.encoder.transform(open_table(words)))
     infinite = dataset.encoder.transform_batch(
         pa.RecordBatch.from_pydict({"site": ["s1"], "user": [1], "price": [np.inf], "tags": ["a"]})

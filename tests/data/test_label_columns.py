@@ -66,7 +66,7 @@ def test_groups_are_equal_where_the_values_are_whatever_their_type() -> None:
 def test_an_unreadable_value_is_reported_with_its_place() -> None:
     with (
         pytest.raises(
-            DataError, match=r"column 'click' must be a number: found 'x' in row 13 of clicks\.csv"
+            DataError, match=r"Row 13 of clicks\.csv has 'x' in column 'click', which is not a number"
         ),
         located("clicks.csv", "click", [10, 12]),
     ):

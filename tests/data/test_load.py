@@ -34,10 +34,10 @@ def test_settings_of_earlier_versions_are_of_the_first_reading(settings: SearchS
 
 
 def test_an_earlier_reading_is_not_called_other_data(settings: SearchSettings) -> None:
-    with pytest.raises(DataError, match="needs the data it was searched on"):
+    with pytest.raises(DataError, match="was searched on data with"):
         open_again(settings, study="s", fingerprint="0" * 32)
     with pytest.raises(
-        DataError, match="searched by an earlier version of AutoFI.*stay usable; search again"
+        DataError, match="searched by an earlier version of AutoFI.*stay usable, but search again"
     ):
         open_again(replace(settings, reading=1), study="s", fingerprint="0" * 32)
     # Where that version came to the same, there is nothing to say.

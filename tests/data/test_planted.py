@@ -130,13 +130,13 @@ def test_named_source_reads_its_options() -> None:
     ("text", "message"),
     [
         ("planted:sed=3", "did you mean 'seed'"),
-        ("planted:rows=many", "'rows' takes int: found 'many'"),
-        ("planted:rows=0", "'rows' at least 1: found 0"),
-        ("planted:seed=1,seed=2", "'seed' repeats"),
-        ("planted:pairs=some", "'pairs' is 'default', 'random' or 'none'"),
-        ("planted:base_rate=nan", "'base_rate' in"),
-        ("plantd", "found 'plantd'"),
-        ("planted:pairs=random,rows=100", "Too few pairs"),
+        ("planted:rows=many", "'rows' is 'many' in .*; write a number .int."),
+        ("planted:rows=0", "'rows' of planted data is 0; it must be at least 1"),
+        ("planted:seed=1,seed=2", "option 'seed' is given twice"),
+        ("planted:pairs=some", "'pairs' is 'some' in .*'default', 'random' or 'none'"),
+        ("planted:base_rate=nan", "'base_rate' of planted data is nan; it must be in"),
+        ("plantd", "'plantd' is not a generated source"),
+        ("planted:pairs=random,rows=100", "Only 0 of the 2 pairs"),
     ],
 )
 def test_wrong_names_say_what_is_right(text: str, message: str) -> None:
@@ -185,8 +185,8 @@ def test_products_are_planted_by_name() -> None:
     assert named == PlantedSpec(
         rows=500, memorize_pairs=(), factorize_pairs=(), products=((0, 1, 2), (4, 5, 6, 7))
     )
-    with pytest.raises(DataError, match="such as 0-1-2"):
+    with pytest.raises(DataError, match="like 0-1-2"):
         planted_from_name("planted:products=0-a")
     for fields in ("0-1", "2-1-0", "0-1-99"):
-        with pytest.raises(DataError, match="three field positions or more"):
+        with pytest.raises(DataError, match="three or more field positions"):
             planted_from_name(f"planted:products={fields}")

@@ -93,11 +93,11 @@ def test_words_of_a_group_column_are_groups_and_no_missing_values() -> None:
 
 def test_a_mark_of_a_missing_value_is_no_time() -> None:
     times = np.where(np.arange(ROWS) == 7, "-999", SECONDS.astype(str))
-    with pytest.raises(DataError, match=r"none in row 8"):
+    with pytest.raises(DataError, match=r"no time in row 8"):
         data(times, said=SchemaOverrides(time="c", missing=("-999",)), split="time")
 
 
-@pytest.mark.parametrize(("wrong", "shown"), [("-2,0", "row 3 .* is '-2,0'"), ("NA", "row 3 .* is 'NA'")])
+@pytest.mark.parametrize(("wrong", "shown"), [("-2,0", "Row 3 .* is '-2,0'"), ("NA", "Row 3 .* is 'NA'")])
 def test_the_wrong_weight_is_named_and_not_the_first(wrong: str, shown: str) -> None:
     weights = ["1,5", "2,0", wrong] + ["0,5"] * (ROWS - 3)
     with pytest.raises(DataError, match=shown):

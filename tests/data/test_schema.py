@@ -40,9 +40,9 @@ def test_json_round_trip() -> None:
     ("settings", "message"),
     [
         ({"target": "city"}, "'city' is both"),
-        ({"fields": (CITY, CITY)}, "'city' is there 2 times"),
-        ({"fields": ()}, "at least one field"),
-        ({"weight": "city"}, "The weight column is not a field: 'city'"),
+        ({"fields": (CITY, CITY)}, "'city' is listed 2 times"),
+        ({"fields": ()}, "is left as a field"),
+        ({"weight": "city"}, "'city' is both weight and a field"),
         ({"weight": "click"}, "'click' is both target and weight"),
         ({"group": "click"}, "'click' is both target and group"),
         ({"time": "w", "weight": "w"}, "'w' is both weight and time"),
@@ -58,9 +58,9 @@ def test_a_schema_that_contradicts_itself_is_refused(settings: dict[str, object]
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "categorical", "separator": "|"}, "field 'x' is categorical"),
-        ({"kind": "multi_valued", "separator": ""}, "field 'x' has an empty one"),
-        ({"kind": "multi_valued", "reads_as_number": True}, "field 'x'"),
+        ({"kind": "categorical", "separator": "|"}, "Field 'x' is categorical"),
+        ({"kind": "multi_valued", "separator": ""}, "Field 'x' has an empty separator"),
+        ({"kind": "multi_valued", "reads_as_number": True}, "Field 'x'"),
         ({"kind": "numerical"}, "did you mean 'numeric'"),
     ],
 )

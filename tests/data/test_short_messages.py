@@ -68,7 +68,7 @@ def test_a_refusal_is_short(case: str) -> None:
 
 def test_json_of_columns_is_refused_in_a_short_line(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(json.dumps({"a": [1] * 50_000, "click": [0, 1] * 25_000}))
-    with pytest.raises(DataError, match="row 1 of column 'click'") as caught:
+    with pytest.raises(DataError, match="Row 1 of column 'click'") as caught:
         infer_schema(open_table(tmp_path / "x.json"))
     assert len(str(caught.value)) < MOST
 

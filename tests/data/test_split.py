@@ -60,8 +60,8 @@ def test_a_split_is_read_from_its_text_and_back(
         ("random:0.9,0,0.1", "add up to 1"),
         ("random:0.5,0.2,0.2,0.1", "fractions of train, valid and test"),
         ("random:1e,2", "fractions"),
-        ("random:day", "takes fractions only"),
-        ("column:part:0.8,0.1,0.1", "takes no fractions"),
+        ("random:day", "give fractions only"),
+        ("column:part:0.8,0.1,0.1", "has fractions"),
     ],
 )
 def test_a_wrong_text_is_refused(text: str, message: str) -> None:
@@ -157,7 +157,7 @@ def test_the_spelling_of_labels_does_not_matter(labels: list[object], others: li
 
 
 def test_an_unreadable_label_is_named_by_its_row() -> None:
-    with pytest.raises(DataError, match="column 'y'.*found 'maybe' in row 3"):
+    with pytest.raises(DataError, match="Row 3 of .* has 'maybe' in column 'y'"):
         split("random", pd.DataFrame({"y": ["0", "1", "maybe"]}))
 
 
@@ -220,9 +220,9 @@ def test_times_may_be_dates_in_text() -> None:
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        ([1, 2, 2], "at least 3 different times: column 't' of .* has 2"),
-        ([1.0, 2.0, None], "column 't' has none in row 3"),
-        (["1", "2", "x"], "found 'x' in row 3"),
+        ([1, 2, 2], "Column 't' of .* has 2 different times, and .* at least 3"),
+        ([1.0, 2.0, None], "Column 't' has no time in row 3"),
+        (["1", "2", "x"], "Row 3 of .* has 'x' in column 't'"),
     ],
 )
 def test_unusable_times_are_refused(times: list[object], message: str) -> None:
@@ -249,7 +249,7 @@ def test_without_validation_rows_a_tenth_of_the_training_rows_validates() -> Non
         (["train", "holdout"], "column 'part' has 'holdout' in row 2"),
         (["train", None], "column 'part' has None in row 2"),
         ([0, 1], "column 'part' has '0' in row 1"),
-        (["valid", "test"], "has it in no row"),
+        (["valid", "test"], "has 'train' in no row"),
     ],
 )
 def test_unusable_part_names_are_refused(names: list[object], message: str) -> None:

@@ -378,7 +378,7 @@ def test_rows_of_crosses_beyond_their_table_are_refused(folder: Path) -> None:
         local[0] = value
         np.savez(path, **arrays | {"local_rows": local})
         fit(folder)
-        refused(folder, "torch", "crosses.npz has others")
+        refused(folder, "torch", "crosses.npz has rows of pair")
 
 
 def test_counts_that_no_rows_have_are_refused(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Brings our tables, and only ours, to the newest revision of `versions`."""
+"""Migrations of our tables, and only ours, to the newest revision of `versions`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ FOLDER = Path(__file__).parent
 
 
 def upgrade(engine: Engine) -> None:
-    """Keep a copy of what there is, then run the missing scripts, on SQLite and PostgreSQL all of them or none.
+    """Copy the tables, and then run the missing scripts; on SQLite and PostgreSQL, all of them or none.
 
-    The caller keeps other processes out. Raises StoreError when a newer AutoFI wrote the tables.
+    The caller keeps other processes out.
+
+    Raises:
+        StoreError: A newer AutoFI wrote the tables.
     """
     scripts = ScriptDirectory(str(FOLDER))
     with engine.connect() as connection:
@@ -32,13 +35,13 @@ def upgrade(engine: Engine) -> None:
     if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
         raise StoreError(
             f"the studies were written by a newer AutoFI (tables at revision '{found}', "
-            f"this one knows '{scripts.get_current_head()}'); pip install -U autofi."
+            f"this one has '{scripts.get_current_head()}'); run pip install -U autofi."
         )
     if found is not None:
         _keep_copy(engine, found)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            # Python's driver begins no transaction before CREATE TABLE: a kill would leave half a schema.
+            # Python's driver begins no transaction before CREATE TABLE, so a kill could leave half a schema.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         # Alembic expands % in its options.
         config = Config()
@@ -55,9 +58,9 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _keep_copy(engine: Engine, revision: str) -> None:
-    """Of a file, another file beside it with everything in it; on a server, our tables under other names.
+    """Copy the database before an upgrade: a file to another file beside it, a server's tables under other names.
 
-    A copy that is there already is of an upgrade that did not come to its end, and stays.
+    An existing copy is that of an upgrade that was not completed, and stays.
     """
     if engine.dialect.name == "sqlite":
         _copy_file(Path(str(engine.url.database)), revision)
@@ -76,7 +79,7 @@ def _copy_file(path: Path, revision: str) -> None:
     copy = path.with_name(f"{path.stem}-before-upgrade-{revision}{path.suffix}")
     if copy.exists():
         return
-    # SQLite's own copy: of a file in WAL mode, the file alone is not all there is.
+    # SQLite itself makes the copy, as a database in WAL mode is more than its main file.
     with (
         atomic_path(copy) as part,
         contextlib.closing(sqlite3.connect(path)) as source,

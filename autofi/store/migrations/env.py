@@ -1,4 +1,4 @@
-"""What Alembic runs for every command: our metadata, our version table, the caller's connection."""
+"""The environment of Alembic's commands: our metadata, our version table, the caller's connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ context.configure(
     connection=connection,
     target_metadata=Base.metadata,
     version_table=VERSION_TABLE,
-    # Optuna's tables live in the same database and are none of our business.
+    # Optuna's tables are in the same database and must be left alone.
     include_name=lambda name, kind, parents: kind != "table" or (name or "").startswith(PREFIX),
     # Alembic assumes that SQLite cannot undo CREATE TABLE; inside an explicit BEGIN it can.
     transactional_ddl=True if connection.dialect.name == "sqlite" else None,
