@@ -303,13 +303,13 @@ def _unused(name: str, columns: Sequence[str]) -> str:
 
 
 def _separators(chosen: Mapping[str | int, str], columns: Sequence[str]) -> dict[str, str]:
-    """The separator by column, of names and positions."""
+    """Return the separator by column, of names and positions."""
     names = _named(list(chosen), columns, "multi_valued")
     return dict(zip(names, chosen.values(), strict=True))
 
 
 def _named(chosen: Sequence[str | int], columns: Sequence[str], parameter: str) -> tuple[str, ...]:
-    """The columns of names and positions."""
+    """Return the columns of names and positions."""
     names = []
     for column in chosen:
         if isinstance(column, str) and column not in columns:

@@ -96,7 +96,7 @@ class ComparisonSettings(Strict):
 
 
 def load_comparison(path: str | Path) -> ComparisonSettings:
-    """The settings in a YAML file; raises ConfigError naming the file and the key."""
+    """Return the settings in a YAML file; raises ConfigError naming the file and the key."""
     try:
         document = read_yaml(Path(path))
     except ValueError as error:
@@ -195,7 +195,7 @@ def study_name(settings: ComparisonSettings, table: str) -> str:
 
 
 def _studies(store: StudyStore, settings: ComparisonSettings) -> dict[str, StudyHandle]:
-    """The studies that there are, by table."""
+    """Return the studies that there are, by table."""
     kept = {study.name for study in store.list()}
     return {
         name: store.open(study) for name in settings.tables if (study := study_name(settings, name)) in kept

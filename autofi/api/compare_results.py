@@ -50,7 +50,7 @@ class Result(Strict):
 
 
 def load_results(path: Path) -> list[Result]:
-    """The lines of a file, none where there is no file; raises DataError naming the line that cannot be read."""
+    """Return the lines of a file, none where there is no file; raises DataError naming the line that cannot be read."""
     if not path.exists():
         return []
     found = []
@@ -91,7 +91,7 @@ def write_results(path: Path, measured: Iterable[Result]) -> list[Result]:
 
 
 def models_by_table(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]]:
-    """The models of every table, each over its seeds as `Study.summary()` tells it."""
+    """Return the models of every table, each over its seeds as `Study.summary()` tells it."""
     seeds: dict[tuple[str, str, str, str], list[Result]] = {}
     for result in results:
         seeds.setdefault(result.of, []).append(result)

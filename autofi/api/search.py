@@ -264,7 +264,7 @@ def add_seconds(handle: StudyHandle, **seconds: float) -> None:
 
 
 def default_name(source: str | None, space: str) -> str:
-    """The study's name when none is given: from the source and the space."""
+    """Return the study's name when none is given: from the source and the space."""
     if source is None:
         return f"table-{space}"
     path = Path(source.split("?")[0])

@@ -98,7 +98,7 @@ def write_bundle(
 
 
 def load_bundle(directory: Path | str) -> Bundle:
-    """The bundle in a folder; raises ExportError, with file and reason, unless it is whole and unchanged."""
+    """Return the bundle in a folder; raises ExportError, with file and reason, unless it is whole and unchanged."""
     folder = existing_bundle(directory)
     manifest = read_manifest(folder)
     manifest.verify(folder)

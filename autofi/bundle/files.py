@@ -30,7 +30,7 @@ QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 
 
 def existing_bundle(directory: Path | str) -> Path:
-    """The folder, which is there; raises ExportError with the way out where it is not."""
+    """Return the folder, which is there; raises ExportError with the way out where it is not."""
     folder = Path(directory).expanduser()
     if folder.is_dir():
         return folder
@@ -76,7 +76,7 @@ def check_replaceable(target: Path) -> None:
 
 
 def forms_of(names: Sequence[str]) -> tuple[Form, ...]:
-    """The forms named, each once and in the order of FORMS; raises ConfigError for others, and for none."""
+    """Return the forms named, each once and in the order of FORMS; raises ConfigError for others, and for none."""
     for name in names:
         if name not in FORMS:
             raise ConfigError(f"A model has no form '{name}': {nearest(name, FORMS)}")

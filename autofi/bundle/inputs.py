@@ -99,7 +99,7 @@ class GraphInput:
 
 
 def graph_inputs(fields: Sequence[Field]) -> tuple[GraphInput, ...]:
-    """An input per field, named as its column.
+    """Return an input per field, named as its column.
 
     A column that is called as the output, or not at all, is `input_0`, `input_1`, ... by its place.
     """

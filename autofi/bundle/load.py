@@ -27,7 +27,7 @@ _FILE_OF = {"onnx": ONNX, "torch": WEIGHTS, "pt2": PT2}
 def load(
     path: Path | str, *, runtime: Runtime = "auto", device: str = "cpu", trust: bool = False
 ) -> Predictor:
-    """The predictor of a bundle folder; raises ExportError unless it is whole and unchanged.
+    """Return the predictor of a bundle folder; raises ExportError unless it is whole and unchanged.
 
     `runtime` onnx needs ONNX Runtime and not torch, torch and pt2 (what `torch.export` saved) need torch; auto is onnx
     where the bundle and the installation have it, else torch. `device` is cpu or cuda.

@@ -49,7 +49,7 @@ class Manifest:
     """Of the format of a bundle."""
 
     def render(self) -> bytes:
-        """The only bytes this manifest is written as; they hold a checksum of themselves."""
+        """Return the only bytes this manifest is written as; they hold a checksum of themselves."""
         content: dict[str, Any] = {
             "format": FORMAT,
             "version": self.version,
@@ -82,13 +82,13 @@ class Manifest:
 
 
 def describe(folder: Path, *, autofi: str) -> Manifest:
-    """The manifest of every file now in `folder`."""
+    """Return the manifest of every file now in `folder`."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return Manifest(autofi, {path.relative_to(folder).as_posix(): _record(path) for path in files})
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest in `folder`; raises ExportError when it is missing, foreign, newer or was changed."""
+    """Return the manifest in `folder`; raises ExportError when it is missing, foreign, newer or was changed."""
     path = folder / MANIFEST
     try:
         with open(open_plain(path), "rb") as file:

@@ -15,7 +15,7 @@ from autofi.data.vocabulary import Vocabulary
 
 
 def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]:
-    """The inputs of the graph: fields that the model reads in any way, in the order of the table."""
+    """Return the inputs of the graph: fields that the model reads in any way, in the order of the table."""
     encoder = builder.encoder
     number_of = {name: place for place, name in enumerate(encoder.number_fields)}
     found = [
@@ -41,6 +41,6 @@ def _most_values(field: FieldEncoder, code_limit: int, bag: bool) -> int | None:
 
 
 def read_schema_of(bundle: Bundle) -> Schema:
-    """The schema of a bundle with the fields that its network reads."""
+    """Return the schema of a bundle with the fields that its network reads."""
     inputs = read_fields(bundle.builder, reads_of(bundle.network, bundle.builder))
     return replace(bundle.builder.encoder.schema, fields=tuple(given.field for given in inputs))

@@ -101,7 +101,7 @@ class OnnxScorer:
             )
 
     def probabilities(self, batch: pa.RecordBatch, *, source: str, first_row: int) -> Floats:
-        """The probability of a click per row, float64 `[N]`."""
+        """Return the probability of a click per row, float64 `[N]`."""
         if not batch.num_rows:
             return np.empty(0)
         rows = range(first_row, first_row + batch.num_rows)

@@ -23,7 +23,7 @@ _KINDS = (
 
 
 def plain_files(folder: Path) -> set[str]:
-    """Every file under a folder, by its path in it with `/` between folders.
+    """Return every file under a folder, by its path in it with `/` between folders.
 
     Raises ExportError for what is neither a file nor a folder (a link, a pipe, a device): reading it may lead
     elsewhere, or never end; and for more entries than a bundle has.

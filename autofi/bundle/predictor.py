@@ -111,7 +111,7 @@ class Predictor:
         delimiter: str | None = None,
         progress: Progress | None = None,
     ) -> Floats:
-        """The probability of a click in every row, float64 [N], in the order of the rows.
+        """Return the probability of a click in every row, float64 [N], in the order of the rows.
 
         Rows that are far from those of training are told by one SkewWarning, and by `skew`. `header` and `delimiter`
         (a character or `tab`) say how delimited text is divided, here and in what follows; a first row that holds the

@@ -41,21 +41,21 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
 
 
 def text(value: Value) -> str:
-    """A field as text; raises ValueError for what is none."""
+    """Return a field as text; raises ValueError for what is none."""
     if isinstance(value, int):
         raise ValueError("a number stands where a text should")
     return bytes(value).decode()
 
 
 def part(value: Value) -> memoryview:
-    """A field as the bytes of a message; raises ValueError for a number."""
+    """Return a field as the bytes of a message; raises ValueError for a number."""
     if isinstance(value, int):
         raise ValueError("a number stands where a message should")
     return value
 
 
 def integers(message: memoryview, number: int) -> NDArray[np.int64]:
-    """All integers of a repeated field, packed or one by one, in their order."""
+    """Return all integers of a repeated field, packed or one by one, in their order."""
     start = 0
     if len(message) > 1 and message[0] == 10:  # a name
         size, start = _varint(message, 1)

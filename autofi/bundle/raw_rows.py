@@ -23,7 +23,7 @@ def open_rows(
     header: bool | None = None,
     delimiter: str | None = None,
 ) -> Table:
-    """The table, which has the column of every field; raises DataError where it has not."""
+    """Return the table, which has the column of every field; raises DataError where it has not."""
     table = open_table(source, query=query, header=header, delimiter=delimiter, names=schema.names)
     check_fields(table, schema)
     return table
@@ -82,7 +82,7 @@ def check_weighted(weights: NDArray[np.float32], clicked: NDArray[np.bool_], col
 
 
 def with_unread(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.RecordBatch:
-    """All columns of the encoder: those that the model does not read may be missing."""
+    """Return all columns of the encoder: those that the model does not read may be missing."""
     present = set(batch.schema.names)
     columns = [batch.column(name) if name in present else pa.nulls(batch.num_rows) for name in names]
     return pa.RecordBatch.from_arrays(columns, names=list(names))

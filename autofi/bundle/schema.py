@@ -67,7 +67,7 @@ def _described(given: GraphInput) -> dict[str, Any]:
 
 
 def _inputs(document: Mapping[str, Any], schema: Schema) -> tuple[GraphInput, ...]:
-    """The inputs; those of earlier versions do not say how many values of a list are read."""
+    """Return the inputs; those of earlier versions do not say how many values of a list are read."""
     names = [described["name"] for described in document["inputs"]]
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise ValueError("every input has a name of its own")

@@ -48,7 +48,7 @@ class Scorer(Protocol):
     rows_at_once: int
 
     def probabilities(self, batch: pa.RecordBatch, *, source: str, first_row: int) -> Floats:
-        """The probability of a click per row, float64 `[N]`.
+        """Return the probability of a click per row, float64 `[N]`.
 
         Other columns, and the order of columns, do not matter. Raises DataError, with the place by `source` and
         `first_row`, for a value that cannot be read.

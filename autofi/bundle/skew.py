@@ -68,7 +68,7 @@ class FieldSkew:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The shares, those of training beside them; null where there is no such share."""
+        """Return the shares, those of training beside them; null where there is no such share."""
         numbers = self.expected.numbers
         shares = {
             "missing": (self.missing, self.expected.missing),
@@ -156,7 +156,7 @@ class SkewCounts:
         return True
 
     def snapshot(self) -> Snapshot:
-        """The counts so far, to look at later ones alone."""
+        """Return the counts so far, to look at later ones alone."""
         return Snapshot(self.rows, self.counted, [field.tally.copy() for field in self._fields])
 
     def skew(self, table: str, *, since: Snapshot | None = None) -> Skew:

@@ -74,7 +74,7 @@ def inputs_of(features: Features, reads: Reads) -> dict[str, Tensor]:
 
 
 def export_program(scoring: nn.Module, inputs: Mapping[str, Tensor]) -> torch.export.ExportedProgram:
-    """The module traced for any number of rows."""
+    """Return the module traced for any number of rows."""
     rows = torch.export.Dim("rows", min=1)
     shapes: dict[str, Any] = {name: {0: rows} for name in inputs}
     with torch.no_grad():
@@ -82,7 +82,7 @@ def export_program(scoring: nn.Module, inputs: Mapping[str, Tensor]) -> torch.ex
 
 
 def onnx_program(program: torch.export.ExportedProgram, inputs: Mapping[str, Tensor], opset: int) -> Any:
-    """The program as an ONNX model; its inputs are named as the features."""
+    """Return the program as an ONNX model; its inputs are named as the features."""
     # It warns of its own deprecated calls, and of libraries that AutoFI makes no use of.
     with quiet_logger("torch.onnx"), warnings.catch_warnings():
         warnings.simplefilter("ignore")

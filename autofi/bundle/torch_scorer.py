@@ -46,7 +46,7 @@ class TorchScorer:
 
     @torch.inference_mode()
     def probabilities(self, batch: pa.RecordBatch, *, source: str, first_row: int) -> Floats:
-        """The probability of a click per row, float64 `[N]`."""
+        """Return the probability of a click per row, float64 `[N]`."""
         encoder = self._builder.encoder
         columns = with_unread(batch, encoder.schema.names)
         rows = encoder.transform_batch(columns, source=source, first_row=first_row)

@@ -82,7 +82,7 @@ class KnownValues:
 
     @classmethod
     def of(cls, parts: Sequence[Hashes]) -> KnownValues:
-        """The record of a vocabulary whose values have these hashes, in any order."""
+        """Return the record of a vocabulary whose values have these hashes, in any order."""
         hashes = np.unique(np.concatenate([np.empty(0, dtype=np.uint32), *parts]))
         if len(hashes) <= MOST_VALUES:
             return cls(hashes)
@@ -177,7 +177,7 @@ def read_training_profile(folder: Path, manifest: Manifest) -> TrainingProfile |
 
 
 def hash_texts(values: Sequence[str]) -> Hashes:
-    """The upper half of the XXH3 of each text's UTF-8 bytes."""
+    """Return the upper half of the XXH3 of each text's UTF-8 bytes."""
     return np.array([xxhash.xxh3_64_intdigest(value.encode()) >> 32 for value in values], dtype=np.uint32)
 
 

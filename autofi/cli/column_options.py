@@ -138,7 +138,7 @@ def schema_overrides(
     delimiter: Delimiter = None,
     schema: SchemaFile = None,
 ) -> Any:
-    """The SchemaOverrides that the YAML file says, changed by the flags; None when neither says anything.
+    """Return the SchemaOverrides that the YAML file says, changed by the flags; None when neither says anything.
 
     Not by its name, which is looked up for `--help`, where AutoFI is not imported yet.
     """

@@ -192,7 +192,7 @@ def _needless() -> bool:
 
 
 def _columns(data: str, **options: Any) -> ColumnNames | None:
-    """The columns of a table at a glance; the options are those of `column_names`."""
+    """Return the columns of a table at a glance; the options are those of `column_names`."""
     if data.partition(":")[0] == _PLANTED:
         return None
     from autofi.readers import column_names

@@ -182,7 +182,7 @@ def _value(value: Any) -> str:
 
 
 def _stream_lines(stream: StreamPart) -> list[str]:
-    """A stream, and of its weights those that favour a part most."""
+    """Return a stream, and of its weights those that favour a part most."""
     found = [f"stream {stream.name}: {stream.contribution:+.3f}"]
     sharpest = sorted(stream.weights, key=lambda each: -max(each.weights.values(), default=0.0))
     for each in sharpest[:SHOWN_WEIGHTS]:

@@ -128,7 +128,7 @@ def _is_number(value: object) -> bool:
 
 
 def text_of(value: Any, name: str = "") -> str:
-    """A cell: shares as per cent, thousands with commas, local time, nothing for None."""
+    """Return a cell: shares as per cent, thousands with commas, local time, nothing for None."""
     if hasattr(value, "item") and callable(value.item):
         value = value.item()
     if value is None or value != value:

@@ -31,7 +31,7 @@ def say(text: str) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A Rich console that does not squeeze tables to 80 columns when its output is not a terminal."""
+    """Return a Rich console that does not squeeze tables to 80 columns when its output is not a terminal."""
     from rich.console import Console
 
     made = Console(stderr=stderr, highlight=False)

@@ -72,7 +72,7 @@ def show(study: options.Study, storage: options.Storage = None, as_json: options
 
 
 def leaderboard_rows(study: Study) -> list[dict[str, Any]]:
-    """The trials of a study, best first."""
+    """Return the trials of a study, best first."""
     return [{str(key): value for key, value in row.items()} for row in study.leaderboard().to_dict("records")]
 
 

@@ -59,7 +59,7 @@ class Access:
 
 
 def guarded(app: WSGIApplication, access: Access) -> WSGIApplication:
-    """The application behind its token, for looking only unless `access` allows changes.
+    """Return the application behind its token, for looking only unless `access` allows changes.
 
     What listens on this machine only answers nothing but this machine's names, so that no website can point a name
     of its own here. A change must come from a page of the dashboard itself, or from no page (curl). The cookie that

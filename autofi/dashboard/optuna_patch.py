@@ -27,7 +27,7 @@ class ByTrial:
                 self._found[int(found.group(1))][key] = value
 
     def of(self, trial_id: int) -> dict[str, Any]:
-        """The attributes of that trial, by Optuna's id of it."""
+        """Return the attributes of that trial, by Optuna's id of it."""
         return self._found.get(trial_id, {})
 
 

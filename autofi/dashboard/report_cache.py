@@ -42,7 +42,7 @@ class Reports:
         return hashlib.sha256(repr((study.version, state_of(study))).encode()).hexdigest()[:32]
 
     def page(self, study: StudyOverview) -> Page:
-        """The report; raises AutoFIError where the study has none."""
+        """Return the report; raises AutoFIError where the study has none."""
         tag = self.tag(study)
         with self._rendering[study.name]:
             found = self._pages.get(study.name)

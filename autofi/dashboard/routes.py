@@ -40,7 +40,7 @@ def is_ours(path: str) -> bool:
 
 
 def pages(store: StudyStore) -> WSGIApplication:
-    """The application that answers the paths that are ours; `store` is only read."""
+    """Return the application that answers the paths that are ours; `store` is only read."""
     site = _Site(store)
     app = bottle.Bottle()
     # A failure is a page of ours, and a programming error is not shown to visitors.
@@ -106,7 +106,7 @@ def _plotly() -> Path:
 
 
 def _file(name: str, folder: Path) -> Any:
-    """A file, with a tag by which a browser that has it is told so."""
+    """Return a file, with a tag by which a browser that has it is told so."""
     answer = bottle.static_file(name, root=str(folder))
     return _guard(answer, _STRICT, **{"Cache-Control": "no-cache"})
 

@@ -57,7 +57,7 @@ def open_dashboard(
 
 
 def dashboard_app(storage: str | None = None, access: Access | None = None) -> WSGIApplication:
-    """The dashboard as a WSGI application; what `access` does not allow is answered with 401 or 403.
+    """Return the dashboard as a WSGI application; what `access` does not allow is answered with 401 or 403.
 
     AutoFI answers `/` (the list of studies), `/studies.json`, `/report/STUDY`, `/plotly.min.js` and `/autofi/...`, and
     Optuna's dashboard everything else.
@@ -90,7 +90,7 @@ def dashboard_app(storage: str | None = None, access: Access | None = None) -> W
 
 
 def listen(app: WSGIApplication, host: str, port: int) -> WSGIServer:
-    """A server of the application, a thread for every request; raises ConfigError where it cannot listen."""
+    """Return a server of the application, a thread for every request; raises ConfigError where it cannot listen."""
     server_class = _Server6 if ":" in host else _Server
     try:
         return make_server(host, port, app, server_class=server_class, handler_class=_Handler)

@@ -23,7 +23,7 @@ class StudyState(StrEnum):
 
 
 def state_of(study: StudyOverview) -> StudyState:
-    """The state; a sitting begins with its goal, and what was recorded before that is of an earlier one."""
+    """Return the state; a sitting begins with its goal, and what was recorded before that is of an earlier one."""
     begun = _recorded(study, GOAL)
 
     def is_of_this_sitting(key: str) -> bool:

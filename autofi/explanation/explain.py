@@ -65,7 +65,7 @@ def explanations(
 
 
 def load_explained(path: Path | str) -> Bundle:
-    """The bundle in a folder; raises ExportError unless it is whole and has the form torch."""
+    """Return the bundle in a folder; raises ExportError unless it is whole and has the form torch."""
     folder = existing_bundle(path)
     manifest = read_manifest(folder)
     if WEIGHTS not in manifest.files:

@@ -90,7 +90,7 @@ class Removal:
 def masked_logits(
     network: Network, selected: Mapping[str, Tensor], removals: Sequence[Removal], *, rows: int = PASS_ROWS
 ) -> Tensor:
-    """The logit of each row without each of the removals, float64 `[N, R]`.
+    """Return the logit of each row without each of the removals, float64 `[N, R]`.
 
     A pass of the network takes `rows` rows and removals together.
     """

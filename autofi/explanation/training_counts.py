@@ -43,7 +43,7 @@ class Forms:
         return cls(found)
 
     def at(self, slot: Column, row: int) -> tuple[Form, ...]:
-        """The forms of a slot and whether they hit in one row."""
+        """Return the forms of a slot and whether they hit in one row."""
         return tuple(
             Form(name, None if hits is None else bool(hits[row]))
             for name, hits in self.hits.get(slot, {}).items()

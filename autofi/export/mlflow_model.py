@@ -44,7 +44,7 @@ class PythonFunction:
         self._predictor = load(folder)
 
     def predict(self, rows: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """The probability of a click in every row of a frame, float64 `[N]`; there are no params."""
+        """Return the probability of a click in every row of a frame, float64 `[N]`; there are no params."""
         return self._predictor.predict_proba(rows)
 
 

@@ -64,7 +64,7 @@ def _found(
 
 
 def _codes(ids: Var, cells: Sequence[Column], cardinalities: Sequence[int]) -> Var:
-    """The codes of cells of one or two fields, as `autofi.data.cross_codes.cell_codes` makes them."""
+    """Return the codes of cells of one or two fields, as `autofi.data.cross_codes.cell_codes` makes them."""
     left = columns(ids, [cell[0] for cell in cells])
     if all(len(cell) == 1 for cell in cells):
         return left

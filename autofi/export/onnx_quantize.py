@@ -94,7 +94,7 @@ def _stored(value: ir.Value, kind: Quantization) -> Stored | None:
 
 
 def _shared(value: ir.Value) -> tuple[int, ...] | None:
-    """The axes along which the numbers of a table or a weight share a scale; None for what is neither."""
+    """Return the axes along which the numbers of a table or a weight share a scale; None for what is neither."""
     assert value.const_value is not None
     axes = len(value.const_value.shape)
     if any(_reads_rows(node, place, axes) for node, place in value.uses()):
@@ -109,7 +109,7 @@ def _reads_rows(node: ir.Node, place: int, axes: int) -> bool:
 
 
 def _summed(node: ir.Node, place: int) -> int | None:
-    """The axis of a weight that a product sums over."""
+    """Return the axis of a weight that a product sums over."""
     if node.domain not in _ONNX or place > 1:
         return None
     if node.op_type == "MatMul":
@@ -120,7 +120,7 @@ def _summed(node: ir.Node, place: int) -> int | None:
 
 
 def _integer(node: ir.Node, name: str) -> int:
-    """An attribute whose default is 0."""
+    """Return an attribute whose default is 0."""
     found = node.attributes.get(name)
     return 0 if found is None else found.as_int()
 

@@ -77,7 +77,7 @@ def _without_tables(network: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str
 
 
 def _with_tables(model: onnx.ModelProto, tables: Mapping[str, onnx.TensorProto]) -> onnx.ModelProto:
-    """The whole model: numbers are not given but held, the graph's own as those of the network."""
+    """Return the whole model: numbers are not given but held, the graph's own as those of the network."""
     inputs = [value for value in model.graph.input if value.name not in tables]
     del model.graph.input[:]
     model.graph.input.extend(inputs)

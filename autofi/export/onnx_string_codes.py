@@ -89,7 +89,7 @@ def bag_of(tokens: Var, vocabulary: Vocabulary, width: int) -> Var:
 
 
 def joined(tokens: Var) -> Var:
-    """The tokens of each row as one text, `[N, M] → [N]`: what stands for the list as a value.
+    """Return the tokens of each row as one text, `[N, M] → [N]`: what stands for the list as a value.
 
     Neighbours are joined until one text is left: every text is copied log M times, where appending one after the other
     would copy what is there already M times.

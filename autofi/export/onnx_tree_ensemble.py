@@ -18,7 +18,7 @@ from autofi.export.onnx_opset import Var, ml, op, rows_of
 
 
 def boosted_logits(ids: Var, numbers: Var | None, trees: BoostedTrees, statistics: TargetStatistics) -> Var:
-    """The mean logit of all trees, float32 `[N]`.
+    """Return the mean logit of all trees, float32 `[N]`.
 
     What they read of a value is looked up, not computed: a rate that differs in its last bit could pass a threshold.
     """

@@ -22,7 +22,7 @@ UNSEEN_SHARE = 0.05
 
 
 def probe_rows(fields: Sequence[FieldEncoder], rows: int = ROWS, *, seed: int = 0) -> pa.RecordBatch:
-    """A column per field, drawn by itself; the same rows every time.
+    """Return a column per field, drawn by itself; the same rows every time.
 
     Values are as frequent as in training, numbers lie between two borders that are drawn evenly. Some are missing, and
     some are values that training had not, or numbers beyond the outer borders.
@@ -59,7 +59,7 @@ def _texts(field: FieldEncoder, rows: int, generator: np.random.Generator) -> pa
 
 
 def _cell(field: FieldEncoder, value: str) -> Any:
-    """A value as its column holds it: a list's is known by its joined values."""
+    """Return a value as its column holds it: a list's is known by its joined values."""
     if field.field.kind is not FieldKind.MULTI_VALUED:
         return value
     values = value.split(LIST_SEPARATOR)

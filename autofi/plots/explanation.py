@@ -13,7 +13,7 @@ _RISE, _FALL, _WHOLE = "#f58518", "#4c78a8", "#54278f"
 
 
 def plot_explanation(explanation: Explanation, *, shown: int = SHOWN_PARTS, height: int = 450) -> go.Figure:
-    """A waterfall of the sum of `Explanation`: the largest parts, all others as one; `height` is in pixels."""
+    """Return a waterfall of the sum of `Explanation`: the largest parts, all others as one; `height` is in pixels."""
     parts = explanation.parts()
     bars = [("baseline", explanation.baseline, "everything masked")]
     bars += [(part.name, added(part), _told(part)) for part in parts[:shown]]

@@ -97,7 +97,7 @@ def plot_pair_values(
     title: str,
     height: int = 450,
 ) -> go.Figure:
-    """A number of at least 0 per pair that has one, such as what it gained; pairs in the order of `names`."""
+    """Return a number of at least 0 per pair that has one, such as what it gained; pairs in the order of `names`."""
     shown = _most(names, Counter({name: sum(name in pair for pair in values) for name in names}))
     heatmap = _heatmap(shown, values, texts, {})
     heatmap.update(
@@ -164,7 +164,7 @@ def _ordered(names: Sequence[str], left: str, right: str) -> Pair:
 
 
 def _most(names: Sequence[str], used: Mapping[str, int]) -> list[str]:
-    """The fields that are used most, in the order of the data."""
+    """Return the fields that are used most, in the order of the data."""
     if len(names) <= MAPPED_FIELDS:
         return list(names)
     most = set(sorted(names, key=lambda name: -used.get(name, 0))[:MAPPED_FIELDS])

@@ -85,7 +85,7 @@ def plot_rashomon_cloud(found: RashomonSet, *, order: int = 2, most: int = SHOWN
 
 
 def plot_halo(found: RashomonSet, pair: Sequence[str]) -> go.Figure:
-    """The halo of a pair: a circle of the budget, and points as far inside or outside of it as the two interact.
+    """Return the halo of a pair: a circle of the budget, and points as far inside or outside of it as the two interact.
 
     Right of the middle the first field's factor is above 1, above it the second's. The band is where pairs lie that do
     not interact; the published radius, the loss itself, is in the legend. Raises StoreError for a pair without one.
@@ -260,7 +260,7 @@ def _line(name: str, places: Sequence[tuple[float, float]], colour: str) -> go.S
 
 
 def _band(points: Sequence[HaloPoint], budget: float, found: RashomonSet) -> list[go.Scatter]:
-    """A closed strip around the circle; none where a direction has no width."""
+    """Return a closed strip around the circle; none where a direction has no width."""
     if any(point.direction not in found.bands for point in points):
         return []
     known = [_angle(point) for point in points]
@@ -275,7 +275,7 @@ def _band(points: Sequence[HaloPoint], budget: float, found: RashomonSet) -> lis
 
 
 def _whiskers(points: Sequence[HaloPoint], budget: float) -> go.Scatter:
-    """The interval of every point, along its ray."""
+    """Return the interval of every point, along its ray."""
     xs: list[float | None] = []
     ys: list[float | None] = []
     for point in points:

@@ -21,7 +21,7 @@ def escape_plotly(text: object) -> str:
 
 
 def ellipsize(text: str, most: int = 24) -> str:
-    """A name that fits on an axis."""
+    """Return a name that fits on an axis."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -63,7 +63,7 @@ def interval_bars(
 
 
 def laid_out(figure: go.Figure, title: str, *, height: int = 360, **layout: object) -> go.Figure:
-    """The figure with a title, a height in pixels, and a legend below it where it has one."""
+    """Return the figure with a title, a height in pixels, and a legend below it where it has one."""
     figure.update_layout(**frame(escape_plotly(title)), height=height, hoverlabel={"align": "left"})
     figure.update_xaxes(automargin=True, title_standoff=12)
     figure.update_yaxes(automargin=True)

@@ -22,7 +22,7 @@ def plot_trial_table(
     objective: str,
     direction: Direction,
 ) -> go.Figure:
-    """The measured trials, feasible ones first and best first among each; `objective` names their value."""
+    """Return the measured trials, feasible ones first and best first among each; `objective` names their value."""
     ranked = rank(trials, direction)[:LISTED_TRIALS]
     columns: dict[str, list[str]] = {
         "trial": [str(trial.number) for trial in ranked],

@@ -1,1 +1,1 @@
-"""What a study found, for people: reads the store only."""
+"""The report of a study for people, made from the store alone."""

@@ -1,4 +1,4 @@
-"""What sections of a page consist of; a template decides how they look."""
+"""The blocks that sections of a page consist of; a template decides how they look."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """By column, whether all of its texts begin like numbers."""
+        """Per column, True where every text begins like a number."""
         columns = zip(*self.rows, strict=True)
         return [all(_NUMBER.fullmatch(cell) for cell in column if cell) for column in columns]
 
@@ -80,7 +80,7 @@ class Section:
 def drawing(
     name: str, draw: Callable[[], go.Figure], caption: str = "", *, half: bool = False
 ) -> Drawing | Notice:
-    """A figure, or in its place why there is none."""
+    """Return a figure, or a notice that says why there is none."""
     try:
         return Drawing(name, draw(), caption, half)
     except NothingToShowError as reason:

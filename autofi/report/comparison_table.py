@@ -1,4 +1,4 @@
-"""Models side by side as Markdown: one table per data set, the published figure beside each."""
+"""Several models compared in Markdown: one table per data set, with the published AUC of each model beside its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,13 @@ def comparison_markdown(
     published: Mapping[str, tuple[Mapping[str, float], str]],
     file: str,
 ) -> str:
-    """`models` by table, each as `Study.summary()` gives it; `published` the AUC by model, and a note, by table."""
+    """Return the report as Markdown.
+
+    Args:
+        models: By table, the models as `Study.summary()` gives them.
+        published: By table, the published AUC of each model, and a note.
+        file: The settings that `autofi compare` was called with, for the last line.
+    """
     sections = [
         "# Known models side by side",
         "Test AUC and logloss are means over seeds, with the deviation between seeds; the interval is the 95 % "
@@ -48,7 +54,7 @@ def write_comparison(
     published: Mapping[str, tuple[Mapping[str, float], str]],
     file: str,
 ) -> None:
-    """Write the report."""
+    """Write the report; the arguments are those of `comparison_markdown`."""
     path.write_text(comparison_markdown(models, published, file), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What a study holds, read once: all that figures and pages are made of."""
+"""The content of a study, read once, from which all figures and pages are made."""
 
 from __future__ import annotations
 
@@ -31,14 +31,20 @@ from autofi.store.stage_keys import GOAL, PROPOSAL
 from autofi.supernet.exploration import Exploration
 
 Floats = npt.NDArray[np.float64]
-#: Trials that count as the best ones, of which choices are counted.
+#: The most trials that count as the best ones; the choices of these are counted.
 BEST = 20
 PARTS = ("valid", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Rows of a part that were scored by several models: labels, weights or None, and predictions by model."""
+    """Rows of one part that several models scored.
+
+    Attributes:
+        labels: The clicks, `[N]`.
+        weights: The weights of the rows, `[N]`, or None.
+        predictions: By model, its probabilities, `[N]`.
+    """
 
     labels: Floats
     weights: Floats | None
@@ -49,19 +55,21 @@ class HeldOut:
 class Findings:
     """A snapshot of a study, running or finished.
 
-    summary    what `Study.summary()` gives
-    names      the fields in the order of the data
-    searching  whether a living process leads its search
-    asked      trials that the search was asked for, None before it says so
-    plateau    trials in a row that may come to nothing better before it ends, None for as many as there are
-    won        the number of the trial that was retrained as the winner
-    proposal   what came before the first trial, as `Proposal.to_json` keeps it; empty where nothing did
-    held_out   by part, what the winner and the best baseline predicted there
-    checks     what its data was checked for, None in a study of a version that did not
-    costs      of the winner, part by part; None before there is one
-    permutation  how much the winner relies on fields and pairs; None before there is one, and of an earlier version
-    rashomon   interaction scores of all good models; None where they were not explored
-    frequencies  how often training has the values of held-out rows, by part
+    Attributes:
+        summary: The result of `Study.summary()`.
+        names: The fields in the order of the data.
+        searching: True while a living process leads the search.
+        asked: The number of trials that the search was asked for; None before it is known.
+        plateau: The number of trials in a row without an improvement that ends the search; None for no such limit.
+        won: The number of the trial that was retrained as the winner.
+        proposal: The work before the first trial, as `Proposal.to_json` writes it; empty where there was none.
+        held_out: By part, the predictions of the winner and of the best baseline.
+        checks: The checks of the data; None in a study of an earlier version, which had none.
+        costs: The costs of the winner, part by part; None before there is a winner.
+        permutation: The permutation importance of the winner's fields and pairs; None before there is a winner, and
+            in a study of an earlier version.
+        rashomon: The interaction scores of all good models; None where they were not explored.
+        frequencies: By part, how often the values of held-out rows occur in training rows.
     """
 
     record: StudyRecord
@@ -85,7 +93,7 @@ class Findings:
 
     @property
     def frequencies_part(self) -> str | None:
-        """The part of which gains are told by frequency: test rows, or validation rows before those are scored."""
+        """The part whose gains are shown by frequency: test rows, or validation rows before those are scored."""
         found = [part for part in self.held_out if part in self.frequencies]
         return found[-1] if found else None
 
@@ -98,7 +106,7 @@ class Findings:
 
     @cached_property
     def ranked(self) -> tuple[TrialRecord, ...]:
-        """The same, those within the limits first, best first."""
+        """The measured trials, best first; trials within the limits come before all others."""
         return tuple(rank(self.complete, self.goals.directions[0]))
 
     @property
@@ -108,7 +116,7 @@ class Findings:
 
     @cached_property
     def leader(self) -> TrialRecord | None:
-        """The trial that won, or leads so far."""
+        """The trial that won, or the one that leads so far."""
         best = (self.summary.get("best") or {}).get("trial")
         numbers = [number for number in (self.won, best) if number is not None]
         found = {trial.number: trial for trial in self.complete}
@@ -116,18 +124,18 @@ class Findings:
 
     @cached_property
     def architecture(self) -> Architecture | None:
-        """Of the leader; None before there is one, and where this version cannot read it."""
+        """The architecture of the leader; None before there is a leader, or where this version cannot read it."""
         return None if self.leader is None else read_architecture(self.leader)
 
     @cached_property
     def exploration(self) -> Exploration:
-        """What was scored by inherited weights."""
+        """The architectures that were scored by inherited weights."""
         kept = self.proposal.get("exploration")
         return Exploration.from_json(kept) if kept else Exploration()
 
     @cached_property
     def twice_scored(self) -> tuple[TwiceScored, ...]:
-        """Trials whose fields, pairs and streams were scored by inherited weights, too."""
+        """The trials whose fields, pairs and interaction streams were scored by inherited weights, too."""
         exploration = self.exploration
         inherited = {
             _choices(exploration.fields(one), exploration.pairs(one), exploration.streams_of(one)): one.guided
@@ -149,7 +157,7 @@ class Findings:
 
 
 def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
-    """Read a study; nothing is written, and no row of its data is looked at."""
+    """Read a study without writing anything and without reading its data."""
     trials, models = handle.trials(), handle.models()
     goal = handle.stage(GOAL) or {}
     names = (handle.stage("fields") or {}).get("names") or ()
@@ -176,7 +184,7 @@ def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
 
 
 def read_architecture(trial: TrialRecord) -> Architecture | None:
-    """Of a trial; None where this version has not its operators."""
+    """Return the architecture of a trial; None where this version lacks one of its operators."""
     try:
         return Architecture.from_json(trial.architecture)
     except SearchSpaceError:
@@ -188,7 +196,7 @@ def _choices(
     pairs: Mapping[tuple[str, str], Sequence[str]],
     streams: Mapping[str, Mapping[str, Any]] | None,
 ) -> object:
-    """The same for the same choices, in whatever order they are told."""
+    """Return a key that is equal for equal choices, whatever their order."""
     whole = Architecture(
         fields={name: tuple(forms) for name, forms in fields.items()},
         pairs={pair: tuple(forms) for pair, forms in pairs.items()},
@@ -198,7 +206,10 @@ def _choices(
 
 
 def _importances(handle: StudyHandle, trials: Sequence[TrialRecord]) -> dict[str, float]:
-    """By PED-ANOVA, which is fast whatever the number of trials; empty where too few parameters or values differ."""
+    """Return the importance of each parameter by PED-ANOVA, which is fast for any number of trials.
+
+    The result is empty where too few parameters or values differ.
+    """
     done = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
     if len(done) < 4 or len({trial.value for trial in done}) < 2:
         return {}
@@ -209,7 +220,7 @@ def _importances(handle: StudyHandle, trials: Sequence[TrialRecord]) -> dict[str
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     objective = handle.goals.objectives[0]
-    # Of several objectives Optuna asks for one, and says that it takes low values for good ones.
+    # With several objectives Optuna needs one of them as the target; it takes low values for good ones.
     target = (lambda trial: objective.loss(trial.values[0])) if handle.goals.several else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -220,18 +231,17 @@ def _importances(handle: StudyHandle, trials: Sequence[TrialRecord]) -> dict[str
 
 
 def _winners(handle: StudyHandle, models: Sequence[ModelRecord]) -> list[ModelRecord]:
-    """The seeds of the winner that was recorded last."""
+    """Return one model per seed of the winner that was recorded last."""
     won = (handle.stage("winner") or {}).get("architecture_id")
     return [model for model in models if model.role is ModelRole.WINNER and model.architecture_id == won]
 
 
 def _winner(handle: StudyHandle, models: Sequence[ModelRecord]) -> ModelRecord | None:
-    """The first of them."""
     return next(iter(_winners(handle, models)), None)
 
 
 def _permutation(handle: StudyHandle, models: Sequence[ModelRecord]) -> PermutationImportance | None:
-    """Of the first seed that has any."""
+    """Return the importances of the first seed that has any."""
     kept = (load_importances(handle, model) for model in _winners(handle, models))
     return next((found for found in kept if found is not None), None)
 
@@ -244,7 +254,7 @@ def _costs(handle: StudyHandle, models: Sequence[ModelRecord]) -> CostBreakdown 
 def _held_out(
     handle: StudyHandle, models: Sequence[ModelRecord], summary: Mapping[str, Any]
 ) -> dict[str, HeldOut]:
-    """Predictions of the first seed of the winner and of the baseline it is compared with."""
+    """Return the predictions of the winner's first seed and of the first seed of the baseline it is compared with."""
     wanted: dict[str, ModelRecord] = {}
     rival = (summary.get("comparison") or {}).get("baseline")
     winner = _winner(handle, models)

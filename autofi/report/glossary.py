@@ -1,4 +1,4 @@
-"""Words of a report that not everybody knows, a sentence each: a section explains those that stand in it."""
+"""The words of a report that not everybody knows, with a sentence each; a section explains the ones it uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from autofi.operators.registry import candidates
 from autofi.report.blocks import Block, Drawing, Notice, Section, Table, Text
 
-#: By what the page calls it: other forms of the word, as a pattern, and what it means.
+#: By word as the page writes it: a pattern of its other forms, and its meaning.
 WORDS: dict[str, tuple[str, str]] = {
     "AUC": (
         "",
@@ -37,7 +37,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "lift": ("", "The click rate of the flagged rows, divided by the click rate of all rows."),
     "precision": ("", "The click rate of the rows that are flagged."),
     "recall": ("", "The share of all clicks that is among the flagged rows."),
-    "threshold": ("thresholds", "The predicted probability from which on a row is flagged."),
+    "threshold": ("thresholds", "A row is flagged if its predicted probability is at least this number."),
     "95 % interval": (
         "intervals?",
         "If measured again on other rows of the same kind, the figure would lie in this range in 95 of 100 cases.",
@@ -54,7 +54,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "factorize": (
         "factoriz(?:e|es|ed|ing)",
-        "A pair of values is scored by a product of both values' vectors, so that pairs never seen have a score too.",
+        "A pair of values is scored by a product of the two values' vectors, so that unseen pairs have a score too.",
     ),
     "naive": ("", "A pair is left out: the model sees both fields, but nothing of their combination."),
     "cross": ("crosses", "Two or more fields taken together, as if they were one."),
@@ -76,10 +76,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "gate": ("gates", "A factor by which training may take a value, or a field, out of the model for good."),
     "boosted trees": (
         "",
-        "LightGBM's decision trees on click rates and numbers, whose score is added to the network's.",
+        "LightGBM's decision trees on target encodings and numbers; their score is added to the network's.",
     ),
     "logit": ("logits", "The score before it becomes a probability: log of p / (1 - p)."),
-    "baseline": ("baselines", "A known model, trained on the same rows, to compare with."),
+    "baseline": ("baselines", "A known model that is trained on the same rows for comparison."),
     "winner": ("", "The architecture that was chosen and trained again with several seeds."),
     "finalist": (
         "finalists",
@@ -96,8 +96,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "inherited weights": (
         "inherited",
-        "Weights of one large network that holds all architectures (a supernet): each is scored by its part of it, "
-        "without a training of its own.",
+        "Weights of one large network that contains all architectures (a supernet): each architecture is scored with "
+        "its part of them, without a training of its own.",
     ),
     "supernet": ("supernets", "One network that holds every architecture of the search as a part of it."),
     "stand-alone": ("", "Scored by its own weights, after training from scratch."),
@@ -112,10 +112,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "Pareto front": ("front", "The trials that no other trial beats in every objective."),
     "FLOPs": ("flops", "Multiplications and additions of the matrix products for one row."),
     "latency": ("", "Microseconds that the network takes for one row on one thread of a processor."),
-    "parameters": ("trained numbers", "Numbers that training has set: rows of tables and weights."),
+    "parameters": ("trained numbers", "The numbers that training learned: rows of tables and weights."),
     "table bytes": (
         "bytes of tables|tables",
-        "What the rows of values and crosses take in memory, the largest part of most models.",
+        "The memory of the rows of values and crosses, the largest part of most models.",
     ),
     "permutation importance": (
         "importance of fields|importances?(?= by permutation)",
@@ -129,14 +129,14 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "score (of a pair)": (
         "scores? of the winner|interaction scores?",
-        "By how much more the loss rises with both fields shuffled than with each alone; 0 without an interaction.",
+        "The rise of the loss with both fields shuffled, less the rises with each alone; 0 without an interaction.",
     ),
     "drift": (
         "",
         "How much the values of a field differ from those of training rows (population stability index): above 0.25 "
         "is much.",
     ),
-    "unseen": ("", "Of a value that no training row has."),
+    "unseen": ("", "A value is unseen if no training row has it."),
     "buckets": ("bucket", "Ranges of a number, each of which is read as one value."),
     "fingerprint": ("", "A hash: equal only for equal content."),
     "calibration": (
@@ -149,7 +149,7 @@ WORDS: dict[str, tuple[str, str]] = {
 
 
 def explained(section: Section) -> list[tuple[str, str]]:
-    """The words of a section with their meanings, in the order of WORDS, and the operators that it names."""
+    """Return the words and the operators of a section with their meanings; words are in the order of WORDS."""
     text = " ".join(_texts(section))
     found = [(word, meaning) for word, (also, meaning) in WORDS.items() if _pattern(word, also).search(text)]
     known = candidates()
@@ -160,7 +160,7 @@ def explained(section: Section) -> list[tuple[str, str]]:
 def _pattern(word: str, also: str) -> re.Pattern[str]:
     plain = re.escape(word.partition(" (")[0])
     either = "|".join(filter(None, (plain, also)))
-    # Short names of measures are read as they are written: "form" is no "FORM", and "ROC" no "roc".
+    # Abbreviations match in upper case only: "ROC" does not match "roc".
     flags = 0 if word.isupper() else re.IGNORECASE
     return re.compile(rf"(?<!\w)(?:{either})(?!\w)", flags)
 

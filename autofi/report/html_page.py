@@ -1,4 +1,4 @@
-"""A study as one page of HTML that needs nothing else: no network, no other file."""
+"""A study as one HTML page that needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from autofi.report.study_figures import StudyFigures
 
 
 def page_html(findings: Findings, *, links: Links | None = None) -> str:
-    """The page of a study; with `links` it is one of a server's, which may have Plotly's script as a file."""
+    """Return the page of a study.
+
+    Args:
+        findings: The study.
+        links: Set for a page that a server shows; Plotly's script may then be a file of its own.
+    """
     figures = StudyFigures(findings)
     record = findings.record
     script_url = links.script if links else None
@@ -48,7 +53,7 @@ def _subtitle(findings: Findings) -> str:
 
 
 def _figure_json(figure: go.Figure) -> str:
-    """JSON that no text within can end the script element of."""
+    """Return the figure as JSON in which no text can end the script element."""
     text: str = figure.to_json()
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -74,12 +79,13 @@ __all__ = ["page_html"]
 
 @dataclass(frozen=True)
 class Links:
-    """Addresses for one page.
+    """The addresses that a page of a server links to.
 
-    studies    the list of studies
-    dashboard  the study in Optuna's dashboard
-    script     plotly.js; None: the page brings it along
-    tag        what the server tells the page apart by: the page says when the server has another
+    Attributes:
+        studies: The list of studies.
+        dashboard: The study in Optuna's dashboard.
+        script: plotly.js; None where the page contains it.
+        tag: The server's version of the page; the page says so when the server has another.
     """
 
     studies: str

@@ -16,11 +16,15 @@ _MEASURES = ("auc", "logloss", "gauc", "parameters", "table_bytes", "flops", "la
 
 
 def report_document(findings: Findings) -> dict[str, Any]:
-    """Plain JSON: what `Study.summary()` has, and beside it the trials, what the data was checked for, the scores of
-    the Rashomon set where it was explored, and how all of it was measured."""
+    """Return the report as plain JSON.
+
+    It holds the content of `Study.summary()`, the trials, the checks of the data, the scores of the Rashomon
+    set
+    where it was explored, and the protocol of the measurements.
+    """
     record = findings.record
     return {
-        # A model of another trial beside the winner changes nothing of what is reported.
+        # A retrained model of a trial other than the winner does not change the report.
         **{key: value for key, value in findings.summary.items() if key != "retrained"},
         "answer": answer(findings),
         "searching": findings.searching,

@@ -1,4 +1,4 @@
-"""A study as Markdown tables, and the settings that repeat it as YAML: what is committed under `studies/<name>/`."""
+"""A study as Markdown tables, and its settings as YAML: the files that are committed under `studies/<name>/`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SHOWN_TRIALS = 20
 
 
 def study_yaml(record: StudyRecord) -> str:
-    """Space, data and settings of a study, with the fingerprints that tell whether a repeat is the same."""
+    """Return space, data and settings of a study as YAML, with the fingerprints that show if a repeat is the same."""
     settings = {key: value for key, value in dict(record.settings).items() if value not in (None, {}, [])}
     if settings.get("source"):
-        # A path says where the file was on one machine; its name says which file it was.
+        # The folder of the file means something on one machine only; its name says which file it was.
         settings["source"] = _name(str(settings["source"]))
     if settings.get("engine") == NNI:
-        # Its tuner proposed; the sampler was asked nothing.
+        # NNI's tuner proposed the trials; the sampler was not used.
         settings.pop("sampler", None)
     text: str = yaml.safe_dump(
         {
@@ -47,7 +47,13 @@ def study_yaml(record: StudyRecord) -> str:
 
 
 def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapping[str, Any]]) -> str:
-    """The report; `summary` and `trials` as `Study.summary()` and the rows of `Study.leaderboard()` give them."""
+    """Return the report as Markdown.
+
+    Args:
+        record: The study.
+        summary: The result of `Study.summary()`.
+        trials: The rows of `Study.leaderboard()`.
+    """
     sections = [
         f"# {record.name}",
         f"Data `{_name(record.data_source)}` (fingerprint `{record.data_fingerprint[:12]}`), "
@@ -94,7 +100,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
 def write_report(
     directory: Path, record: StudyRecord, summary: Summary, trials: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write `study.yaml` and `report.md` into a folder, which is made if need be."""
+    """Write `study.yaml` and `report.md` into a folder, which is created if it is missing."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "study.yaml").write_text(study_yaml(record), encoding="utf-8")
     (directory / "report.md").write_text(report_markdown(record, summary, trials), encoding="utf-8")
@@ -111,7 +117,7 @@ def _warnings(warnings: Sequence[Mapping[str, Any]]) -> list[str]:
     if not warnings:
         return []
     return [
-        "## What to beware of in the data",
+        "## Warnings about the data",
         "\n".join(f"- {escaped(warning['sentence'])}" for warning in warnings),
     ]
 
@@ -120,11 +126,11 @@ def _apart(names: Sequence[str] | None) -> str:
     if names is None:
         return ""
     shared = " × ".join(map(escaped, names))
-    return f"No validation row shares {shared} with training rows; folds of training rows keep it apart too."
+    return f"No validation row shares {shared} with a training row; the folds of training rows keep it apart too."
 
 
 def _all_models(summary: Summary) -> list[Summary]:
-    """The winner, then the baselines, the best by test AUC first."""
+    """Return the winner, then the baselines by falling test AUC."""
     models = [summary["winner"]] if summary.get("winner") else []
     return models + sorted(
         summary.get("baselines") or [], key=lambda model: -((model.get("test") or {}).get("auc") or 0.0)
@@ -221,5 +227,5 @@ def _listed(items: Iterable[tuple[str, Any]], form: str) -> str:
 
 
 def _name(source: str) -> str:
-    """The last two parts of a path: enough to know the file by; anything else as it is."""
+    """Return the last two parts of a path, enough to recognise the file; any other text stays unchanged."""
     return source if "://" in source or "/" not in source else "/".join(Path(source).parts[-2:])

@@ -1,4 +1,4 @@
-"""Where a report is written, and in which form."""
+"""The path and the form of a report's output."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 
 def report_target(study: str, path: str | Path | None, form: str | None) -> tuple[Path, Form]:
-    """The file, or for `md` the folder; raises ConfigError where form and path do not go together."""
+    """Return the file to write, or for `md` the folder, and the form.
+
+    Raises:
+        ConfigError: The form is unknown, or form and path do not fit together.
+    """
     if form is not None and form not in FORMS:
-        raise ConfigError(f"A report is of a form: found '{form}'; {nearest(form, FORMS)}")
+        raise ConfigError(f"'{form}' is not a form of a report; {nearest(form, FORMS)}")
     ending = None if path is None else Path(path).suffix.removeprefix(".").lower()
-    told: Form | None = next((one for one in FORMS if one == form), None)
+    asked: Form | None = next((one for one in FORMS if one == form), None)
     implied: Form | None = next((one for one in ("html", "json") if one == ending), None)
-    chosen = told or implied or "html"
+    chosen = asked or implied or "html"
     folder = Path("studies") / study
     if path is None:
         return (folder if chosen == "md" else folder / f"report.{chosen}"), chosen
@@ -27,21 +31,23 @@ def report_target(study: str, path: str | Path | None, form: str | None) -> tupl
     if chosen == "md":
         if implied or ending == "md" or target.is_file():
             raise ConfigError(
-                f"A report in Markdown is a folder with report.md and study.yaml: '{path}' is a file; name a folder."
+                f"'{path}' is a file, but a report in Markdown is a folder with report.md and study.yaml; name "
+                "a folder."
             )
     elif implied != chosen:
         raise ConfigError(
-            f"A report as {chosen} is a file that ends in .{chosen}: found '{path}'; or add --format md for a folder."
+            f"'{path}' does not end in .{chosen}; name a file that does, or add --format md for a folder."
         )
     elif target.is_dir():
-        raise ConfigError(f"A report as {chosen} is a file: '{path}' is a folder; name a file in it.")
+        raise ConfigError(f"'{path}' is a folder, but a report as {chosen} is a file; name a file in it.")
     return target, chosen
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, whose folder is made if need be; what was there stays until all of it is written.
+    """Write a file and create its folder if it is missing; an existing file stays until the new one is complete.
 
-    Raises ConfigError where the file system refuses.
+    Raises:
+        ConfigError: The file system does not allow it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,5 +55,5 @@ def write_whole(path: Path, text: str) -> None:
             part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"A report needs a place that can be written: '{path}' cannot be ({error.strerror}); name another."
+            f"The report cannot be written to '{path}' ({error.strerror}); name another place."
         ) from error

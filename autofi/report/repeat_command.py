@@ -1,4 +1,4 @@
-"""How a search is made once more: a command that can be pasted, or a script where its table was in memory."""
+"""The command that repeats a search, or a Python script where its table was in memory."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from autofi.space.search_space import SearchSpace
 from autofi.store import mask_password
 from autofi.store.search_settings import SearchSettings
 
-#: Where the repeated study is kept: the same name in the storage of the first would resume that.
+#: The storage of the repeated study: in the storage of the first one, the same name would resume that study.
 STORAGE = "sqlite:///repeated.db"
-#: Files that are written where an option has no place for what they say.
+#: Files for settings that no option can express.
 SPACE_FILE, SCHEMA_FILE = "space.yaml", "schema.yaml"
 _END = "END_OF_FILE"
-#: Overrides that have an option, and those that can be given several times.
+#: Overrides with an option: those given once, and those that may be given several times.
 _ONE = {"weight": "--weight", "group": "--group", "time": "--time", "split_column": "--split-column"}
 _MANY = {"ignore": "--ignore", "categorical": "--categorical", "numeric": "--numeric"}
 _LIMIT = re.compile(r"(\w+)\s*(<=|>=)\s*(.+)")
@@ -40,7 +40,13 @@ _LIMIT = re.compile(r"(\w+)\s*(<=|>=)\s*(.+)")
 
 @dataclass(frozen=True)
 class Repeat:
-    """`code` is for a shell, or Python where the table was in memory; `notes` are what it needs beside itself."""
+    """The code that repeats a search.
+
+    Attributes:
+        code: Shell commands, or Python where the table was in memory.
+        in_python: True where `code` is Python.
+        notes: Conditions that the code alone does not meet.
+    """
 
     code: str
     in_python: bool
@@ -48,24 +54,28 @@ class Repeat:
 
 
 def repeat_search(findings: Findings) -> Repeat | None:
-    """What searches the same table in the same way again, into a database of its own in the working folder; None of a
-    study whose settings are not those of a search by this version."""
+    """Return the code that repeats the search on the same table, into a new database in the working folder.
+
+    Returns:
+        None for a study whose settings are not those of a search by this version.
+    """
     settings = _settings(findings)
     if settings is None or not _is_space(findings.record.space_json):
         return None
     notes = []
     if findings.asked is not None and len(findings.complete) < findings.asked:
         notes.append(
-            f"The search ended with {len(findings.complete)} of {findings.asked} trials; this one measures all that "
-            "were asked for."
+            f"The search ended with {len(findings.complete)} of {findings.asked} trials; this one measures all "
+            f"{findings.asked}."
         )
     if settings.source is None:
         return Repeat(
             _script(findings, settings),
             True,
             (
-                "The table was in memory, so that a command cannot read it: give the same rows in the same order as "
-                "`table`, and the validation and test rows too if they were tables of their own.",
+                "The table was in memory, so a command cannot read it: pass the same rows in the same order as "
+                "`table`, "
+                "and the validation and test rows too if they were separate tables.",
                 *notes,
             ),
         )
@@ -73,7 +83,7 @@ def repeat_search(findings: Findings) -> Repeat | None:
 
 
 def study_commands(findings: Findings) -> str:
-    """The commands that look at the study that there is, in the storage that it is in."""
+    """Return the commands that show, export and explain the existing study, with its storage."""
     storage = str(findings.summary["storage"])
     settings = _settings(findings)
     known = settings is not None and settings.source is not None
@@ -95,7 +105,7 @@ def _settings(findings: Findings) -> SearchSettings | None:
 
 
 def _is_space(text: str) -> bool:
-    """Whether a study's space is one: a comparison has none."""
+    """Return True where the text is a search space; a comparison has none."""
     try:
         SearchSpace.model_validate_json(text)
     except (ValidationError, SearchSpaceError):
@@ -178,7 +188,7 @@ def _flagged(field: Field[Any], value: Any) -> list[str]:
 
 
 def _column_options(overrides: Mapping[str, Any]) -> list[tuple[str, str]] | None:
-    """The overrides as options; None where one has no place for what is said."""
+    """Return the overrides as options; None where no option can express one of them."""
     said: list[tuple[str, str]] = []
     for key, value in overrides.items():
         if key == "target":
@@ -195,7 +205,7 @@ def _column_options(overrides: Mapping[str, Any]) -> list[tuple[str, str]] | Non
 
 
 def _space(findings: Findings) -> str:
-    """The name of the study's space, or the file that it is written to where no space has that name now."""
+    """Return the name of the study's space, or the file for it where the name means no space or another one now."""
     record = findings.record
     try:
         known = load_space(record.space_name)
@@ -210,7 +220,7 @@ def _space_yaml(findings: Findings) -> str:
 
 
 def _written(name: str, text: str) -> str:
-    """Shell that writes a file, whatever its text is."""
+    """Return shell code that writes a file, whatever its text is."""
     end = _END
     while end in text:
         end += "_"
@@ -218,18 +228,18 @@ def _written(name: str, text: str) -> str:
 
 
 def _place(source: str, notes: list[str]) -> str:
-    """Where a table is from any folder, as far as it is found from this one; what is missing is noted."""
+    """Return the absolute path of a table; add a note where the file or the password is missing."""
     if source.partition(":")[0] == "planted":
         return source
     if is_database_url(source):
         masked = mask_password(source)
         if masked != source:
-            notes.append(f"Put the password in the place of *** in {masked}.")
+            notes.append(f"Replace *** by the password in {masked}.")
         return masked
     if Path(source).exists() or glob.glob(source):
         return os.path.abspath(source)
     notes.append(
-        f"'{source}' is not found from here: give its place, or run this in the folder it was searched from."
+        f"'{source}' does not exist here: give its path, or run this in the folder of the first search."
     )
     return source
 
@@ -242,7 +252,7 @@ def _limit(text: str) -> tuple[str, str]:
 
 
 def _told(flag: str, value: str) -> str:
-    """A value that begins like an option is bound to its own by a sign."""
+    """Return the option; a value that begins like an option is joined to its flag with "="."""
     return f"{flag}={shlex.quote(value)}" if value.startswith("-") else shlex.join([flag, value])
 
 

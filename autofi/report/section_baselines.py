@@ -1,4 +1,4 @@
-"""The winner against the baselines."""
+"""The section that compares the winner with the baselines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEVELS = {"better": "good", "tie": "quiet", "worse": "warning"}
 
 
 def models_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Every model with its interval, the paired test of the winner, and a table."""
+    """Return the section: every model with its interval, the paired test of the winner, and a table."""
     summary = findings.summary
     blocks: list[Block] = []
     comparison = summary.get("comparison")

@@ -1,4 +1,4 @@
-"""Whether predictions are probabilities."""
+"""The section on calibration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autofi.report.study_figures import StudyFigures
 
 
 def calibration_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Predicted and observed click rates of test rows, or of validation rows before there are any."""
+    """Return predicted and observed click rates of test rows, or of validation rows before test rows are scored."""
     part = next((part for part in reversed(PARTS) if part in findings.held_out), "test")
     blocks: list[Block] = [
         drawing(

@@ -1,4 +1,4 @@
-"""What the winner costs, part by part, and what its gates keep."""
+"""The section on the costs of the winner, part by part, and on the rows that its gates keep."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from autofi.report.blocks import Block, Section, Table, Text, drawing
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
 
-#: Fields of the table of gates.
+#: The most rows of the table of gates.
 LISTED = 100
 
 
 def costs_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Bytes by table and cross, and rows that gates took."""
+    """Return the section: bytes by table and cross, and rows that gates removed."""
     blocks: list[Block] = [drawing("costs", figures.costs)]
     costs = findings.costs
     if costs is not None:
         blocks.append(
             Text(
-                f"Trained tables and trees: {costs.trained_bytes:,} bytes; vocabularies, crosses and statistics: "
+                f"Trained tables and trees: {costs.trained_bytes:,} bytes; vocabularies, crosses and target encodings: "
                 f"{costs.fitted_bytes:,} bytes; trained numbers: {costs.parameters:,}."
             )
         )
@@ -33,9 +33,9 @@ def costs_section(findings: Findings, figures: StudyFigures) -> Section:
                 for table in costs.gated[:LISTED]
             ]
             blocks += [
-                Text("Gates closed these rows for good; they are not in the model."),
+                Text("Gates removed rows of these tables for good; they are not in the model."),
                 Table(("field", "table", "rows kept", "of", "share"), rows),
             ]
         else:
-            blocks.append(Text("No gate took a row: every table has all of its rows."))
+            blocks.append(Text("Gates removed no row: every table has all of its rows."))
     return Section("costs", "What it costs, part by part", blocks)

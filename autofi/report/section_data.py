@@ -1,4 +1,4 @@
-"""What the data is, and what to know of it before a result is believed."""
+"""The section on the data and its warnings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
 
 DATA_TITLE = "Data and what to beware of"
-#: Warnings and fields that are listed.
+#: The most warnings, and the most fields, that are listed.
 LISTED = 100
 
 
 def data_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Warnings first, then rows by part and fields."""
+    """Return the section: warnings first, then rows by part, then fields."""
     checks = findings.checks
     if checks is None:
         return Section(
@@ -21,15 +21,15 @@ def data_section(findings: Findings, figures: StudyFigures) -> Section:
             DATA_TITLE,
             [
                 Notice(
-                    "The data was not checked: the study is of a version that did not. autofi retrain checks it."
+                    "The data was not checked, because an earlier version made this study; autofi retrain checks it."
                 )
             ],
         )
     blocks: list[Block] = [Notice(warning.sentence, "warning") for warning in checks.warnings[:LISTED]]
     if not checks.warnings:
-        blocks.append(Notice("The checks found nothing to beware of.", "good"))
+        blocks.append(Notice("The checks found no problem in the data.", "good"))
     elif len(checks.warnings) > LISTED:
-        blocks.append(Text(f"And {len(checks.warnings) - LISTED} warnings more."))
+        blocks.append(Text(f"And {len(checks.warnings) - LISTED} more warnings."))
     blocks += [Text(checks.looked_at), _parts(checks), _fields(checks)]
     return Section("data", DATA_TITLE, blocks)
 

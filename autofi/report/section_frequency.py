@@ -1,4 +1,4 @@
-"""Whether the winner helps rare values."""
+"""The section on the gain for rare and frequent values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from autofi.report.study_figures import StudyFigures
 
 
 def frequency_section(findings: Findings, figures: StudyFigures) -> Section:
-    """The gain on the best baseline by how often training has a row's values."""
+    """Return the gain over the best baseline by how often a row's values occur in training rows."""
     rows = "test" if findings.frequencies_part == "test" else "validation"
-    caption = f"Of {rows} rows, by the value that training has least often; intervals are over rows, of one seed each."
+    caption = (
+        f"The {rows} rows are grouped by their rarest value in training rows; intervals are over rows, of one seed "
+        "each."
+    )
     return Section(
         "frequency",
         "Rare and frequent values",

@@ -1,4 +1,4 @@
-"""Which fields and pairs the winner relies on."""
+"""The section on the fields and pairs that the winner relies on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from autofi.report.blocks import Block, Notice, Section, Text, drawing
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
 
-#: Clicks among the drawn rows, below which intervals are rough.
+#: With fewer clicks among the drawn rows, intervals are rough.
 FEW_CLICKS = 50
 
 
 def importance_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Importances by permutation of fields, and of pairs beyond their fields."""
+    """Return the permutation importance of fields, and of pairs beyond their fields."""
     found = findings.permutation
     blocks: list[Block] = []
     if found is not None:
@@ -21,8 +21,8 @@ def importance_section(findings: Findings, figures: StudyFigures) -> Section:
         if found.seen:
             blocks.append(
                 Notice(
-                    "The winner was refitted on training and validation rows together: it has seen these rows, so that "
-                    "importances are of what it learned by heart too.",
+                    "The winner was refitted on training and validation rows together: it has seen these rows, so the "
+                    "importances include what it learned by heart.",
                     "warning",
                 )
             )
@@ -30,12 +30,12 @@ def importance_section(findings: Findings, figures: StudyFigures) -> Section:
             blocks.append(
                 Notice(f"Only {found.clicks} of these rows are clicks: the intervals are rough.", "warning")
             )
-    shown = "" if found is None or len(found.fields) <= SHOWN else f"The {SHOWN} of the most importance. "
+    shown = "" if found is None or len(found.fields) <= SHOWN else f"The {SHOWN} most important fields. "
     blocks += [
         drawing(
             "field_importance",
             figures.field_importance,
-            f"{shown}A bar is the mean, the line its 95 % interval; at 0 the winner does not use the field.",
+            f"{shown}A bar is the mean, its line the 95 % interval; at 0 the winner does not use the field.",
             half=True,
         ),
         drawing("pair_importance", figures.pair_importance, _of_pairs(found), half=True),
@@ -45,9 +45,10 @@ def importance_section(findings: Findings, figures: StudyFigures) -> Section:
 
 def _told(found: PermutationImportance) -> str:
     return (
-        f"Permutation importance: by how much the winner's logloss ({found.loss.mean:.4f}) rises when the values of a "
-        f"field are shuffled among validation rows, on {found.repeats} times {found.rows:,} rows. It says what this "
-        "model relies on, not what causes clicks; of two fields that say the same each may look unimportant."
+        f"Permutation importance is the rise of the winner's logloss ({found.loss.mean:.4f}) when the values of "
+        "a field "
+        f"are shuffled among validation rows, on {found.repeats} times {found.rows:,} rows. It shows what this model "
+        "relies on, not what causes clicks; if two fields carry the same information, each may look unimportant."
     )
 
 
@@ -60,6 +61,6 @@ def _of_pairs(found: PermutationImportance | None) -> str:
     pairs = f"{others} pair{'' if others == 1 else 's'}"
     beside = f", and {pairs} beside that of its {TOP_FIELDS} most important fields" if others else ""
     return (
-        f"Measured: {of}{more}{beside}. Below 0: the two say something together only. Above 0: each stands in for the "
-        "other."
+        f"Measured: {of}{more}{beside}. Below 0, the two fields carry information only together; above 0, each can "
+        "replace the other."
     )

@@ -9,15 +9,15 @@ from autofi.text.architecture import boosted_words, told
 
 
 def network_section(findings: Findings, figures: StudyFigures) -> Section:
-    """The network as a graph, and its sizes in a table."""
+    """Return the network as a graph, and its sizes as a table."""
     blocks: list[Block] = [drawing("network", figures.network)]
     architecture = findings.architecture
     if architecture is not None:
         sizes, readout = architecture.sizes, architecture.readout
         rows = [
             ["embedding size", str(sizes.embedding_dim)],
-            ["read-out", f"{readout.name} {'-'.join(map(str, readout.hidden))}".strip()],
-            ["members", str(readout.members)],
+            ["head", f"{readout.name} {'-'.join(map(str, readout.hidden))}".strip()],
+            ["ensemble heads", str(readout.members)],
             ["least count of a value", str(architecture.min_count)],
             ["least count of a memorized cross", str(architecture.cross_min_count)],
             ["learning rate", f"{architecture.training.learning_rate:g}"],

@@ -1,4 +1,4 @@
-"""What a cheaper model would cost in quality."""
+"""The section on cheaper models: the Pareto front."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COSTS = ("table_bytes", "parameters", "flops", "latency")
 
 
 def trade_offs_section(findings: Findings, figures: StudyFigures) -> Section:
-    """A figure per cost that was measured, and the front of several objectives as a table."""
+    """Return a figure per measured cost, and the front of several objectives as a table."""
     words = goals_words(findings.summary)
     blocks: list[Block] = [Text(f"Searched for {words}.")] if words else []
     shown = [
@@ -24,13 +24,13 @@ def trade_offs_section(findings: Findings, figures: StudyFigures) -> Section:
     ]
     blocks += [drawing(f"trade_off_{cost}", partial(figures.trade_off, cost), half=True) for cost in shown]
     if not shown:
-        blocks.append(Notice("Fewer than two trials were measured: there is nothing to choose from yet."))
+        blocks.append(Notice("Fewer than two trials were measured, so there is no choice yet."))
     else:
         labels = ", ".join(OBJECTIVES[cost].label for cost in shown)
         blocks.append(
             Text(
-                f"No trial beats a point of the front in both ({labels} against the first objective). Hover, or tap, "
-                "for the command that exports it."
+                f"No trial beats a point of the front in both ({labels} against the first objective). Hover over a "
+                "point, or tap it, to see the command that exports it."
             )
         )
     heading, rows = front_table(findings.summary)

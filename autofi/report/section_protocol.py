@@ -1,4 +1,4 @@
-"""How all of it was measured, and how to measure it again."""
+"""The section on the protocol of the measurements and on how to repeat them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from autofi.report.repeat_command import repeat_search, study_commands
 from autofi.report.study_figures import StudyFigures
 
 _RULES = (
-    "Vocabularies, counts of crosses, statistics and borders come from training rows only. Validation rows chose "
-    "architectures.",
-    "AUC is that of all rows together.",
+    "Vocabularies, counts of crosses, target encodings and borders come from training rows only. Validation "
+    "rows decide "
+    "between architectures.",
+    "AUC is computed over all rows together.",
 )
 
 
 def protocol_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Rules, seeds, times, versions, and the settings as YAML."""
+    """Return rules, seeds, times, versions, the commands to repeat the search, and the settings as YAML."""
     record, summary = findings.record, findings.summary
     seconds = {name: value for name, value in (summary.get("seconds") or {}).items() if value is not None}
     rows = [
@@ -29,18 +30,20 @@ def protocol_section(findings: Findings, figures: StudyFigures) -> Section:
         ["seconds", ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())],
         ["versions", ", ".join(f"{name} {version}" for name, version in record.versions.items())],
     ]
-    once = read_before(summary.get("choice")) or "Test rows were read once, by what was retrained after that."
+    once = (
+        read_before(summary.get("choice")) or "Test rows were read once, by the models retrained after that."
+    )
     blocks: list[Block] = [Text(" ".join((_RULES[0], once, _RULES[1]))), Table(("", ""), rows)]
     repeat = repeat_search(findings)
     if repeat is not None:
         where = "In Python" if repeat.in_python else "Pasted into a shell, in an empty folder"
         blocks += [
-            Text(f"{where}, this searches the same again; the study is kept in repeated.db there:"),
+            Text(f"{where}, this repeats the search; the new study is kept in repeated.db there:"),
             Code(repeat.code),
             *map(Text, repeat.notes),
         ]
     blocks += [
-        Text("The study as it is, its model, and why rows get their probabilities:"),
+        Text("These commands show the study, export its model, and explain the probabilities of rows:"),
         Code(study_commands(findings)),
         Text("All settings:"),
         Code(study_yaml(record)),

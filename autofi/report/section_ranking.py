@@ -1,4 +1,4 @@
-"""How well the winner ranks held-out rows, and what a threshold would flag."""
+"""The section on the ranking of held-out rows and on thresholds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _HEADING = ("threshold", "share flagged", "precision", "recall", "lift")
 
 
 def ranking_section(findings: Findings, figures: StudyFigures) -> Section:
-    """ROC, precision and recall, lift, and a table of thresholds: of test rows, or of validation rows before."""
+    """Return ROC, precision and recall, lift, and a table of thresholds.
+
+    They are of test rows, or of validation rows before test rows are scored.
+    """
     part = ranked_part(findings)
     held = findings.held_out.get(part)
     blocks: list[Block] = []
@@ -22,8 +25,8 @@ def ranking_section(findings: Findings, figures: StudyFigures) -> Section:
         weighed = "" if held.weights is None else "; rows are weighed as in training"
         blocks.append(
             Text(
-                f"Of {len(held.labels):,} {rows} rows, by the first seed of each model{weighed}. A row is flagged "
-                "where its predicted probability is at least the threshold."
+                f"Measured on {len(held.labels):,} {rows} rows, with the first seed of each model{weighed}. A row is "
+                "flagged if its predicted probability is at least the threshold."
             )
         )
     blocks += [
@@ -35,9 +38,11 @@ def ranking_section(findings: Findings, figures: StudyFigures) -> Section:
     if found is not None:
         blocks += [
             Text(
-                "The winner by threshold: precision is the click rate of the flagged rows (of all rows it is "
-                f"{found.base_rate:.2%}), recall the share of all clicks that is among them, lift how many times as "
-                "many clicks they hold as rows drawn by chance."
+                "The winner by threshold: precision is the click rate of the flagged rows (the click rate of "
+                "all rows is "
+                f"{found.base_rate:.2%}), recall the share of all clicks that is among them, lift the precision "
+                "divided "
+                "by the click rate of all rows."
             ),
             Table(
                 _HEADING,

@@ -1,4 +1,4 @@
-"""What all good models rely on, not the winner alone."""
+"""The section on the fields and pairs that all good models rely on, not the winner alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from autofi.report.blocks import Block, Code, Notice, Section, Table, Text, draw
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
 
-#: Pairs whose halos are drawn, those of the highest scores; pairs of the table.
+#: The most pairs whose halos are drawn, highest scores first; the most pairs of the table.
 HALOS, LISTED = 4, 20
 
 
 def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Interaction scores of pairs and triples over the set, main effects, halos."""
+    """Return the interaction scores of pairs and triples over all good models, main effects, and halos."""
     found = findings.rashomon
     title = "Interactions over all good models"
     name, storage = shlex.quote(findings.record.name), shlex.quote(str(findings.summary["storage"]))
@@ -24,9 +24,10 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
     if found is None:
         blocks = [
             Notice(
-                "Not explored yet: how much every model about as good as the winner relies on each pair, each field, "
-                "and on each pair beyond its fields. It takes minutes and opens the data again; what is killed goes on "
-                "where it stopped."
+                "Not explored yet. The command below measures how much each model that is about as good as the winner "
+                "relies on each field, and on each pair beyond its fields. It takes minutes and opens the data "
+                "again; if "
+                "it is killed, it continues where it stopped."
             ),
             again,
         ]
@@ -57,8 +58,8 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
     if ranked:
         blocks.append(
             Text(
-                "A halo takes two fields fainter or stronger together, each as far as costs the same by itself. "
-                "Fields that do not interact lie on the circle, within its band; those that do lie off it."
+                "A halo makes two fields weaker or stronger together, each as far as costs the same by itself. Fields "
+                "that do not interact lie on the circle, within its band; fields that interact lie off it."
             )
         )
     for number, names in enumerate(ranked[:HALOS]):
@@ -71,26 +72,29 @@ def rashomon_section(findings: Findings, figures: StudyFigures) -> Section:
 
 
 def _around_the_winner(findings: Findings, found: RashomonSet) -> bool:
-    """Whether the set was explored around the architecture that is the winner now."""
+    """Return True where the set was explored around the architecture that is the winner now."""
     winners = (trial.architecture_id for trial in findings.trials if trial.number == findings.won)
     return any(found.reference.name.startswith(f"winner {key},") for key in winners)
 
 
 def _elsewhere(found: RashomonSet) -> str:
     return (
-        f"Explored around '{found.reference.name}', which is not the winner of today: another trial was it then, or "
-        "the winner's validation logloss is too far above the best. This explores again:"
+        f"Explored around '{found.reference.name}', which is not the current winner: another trial was the "
+        "winner then, "
+        "or the winner's validation logloss is too far above the best. This explores again:"
     )
 
 
 def _told(found: RashomonSet, center: str) -> str:
     return (
-        f"{len(found.models)} models of at most {found.level:.5f} validation logloss, {found.eps:.0%} above the best: "
-        f"{len(found.trained)} trained, the others by masking what the network of {center} reads of its fields. "
-        "A score is by how much more the loss rises when all fields of a group are shuffled together than when each is "
-        "alone, "
-        f"on {found.repeats} times {found.rows:,} validation rows. Far from 0 on either side is an interaction: "
-        "below it, both fields are needed for the same thing, and shuffling the second costs little more."
+        f"{len(found.models)} models have at most {found.level:.5f} validation logloss, {found.eps:.0%} above "
+        "the best: "
+        f"{len(found.trained)} trained ones, and others made by masking the inputs of the network of {center}. "
+        "A score is the rise of the loss when all fields of a group are shuffled together, less the rises when each is "
+        "shuffled alone, "
+        f"on {found.repeats} times {found.rows:,} validation rows. A score far from 0 on either side is an "
+        "interaction; "
+        "below 0, both fields are needed for the same thing, and shuffling the second costs little more."
     )
 
 

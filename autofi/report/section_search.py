@@ -1,4 +1,4 @@
-"""How the search went: its trials, scores by inherited weights, parameters."""
+"""The section on the course of the search: its trials, scores by inherited weights, parameters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from autofi.report.summary_sentences import states
 from autofi.text.markdown import count, figure
 from autofi.text.verdict import course
 
-#: Trials of the table.
+#: The most trials of the table.
 LISTED = 20
 _STATES = {"fail": "failed"}
 
 
 def searching_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Trials by number and over time, in words what came of them, and the best ones in a table."""
+    """Return the trials by number and over time, their states in words, and the best ones as a table."""
     found = ", ".join(
         f"{number} {_STATES.get(state, state)}" for state, number in sorted(states(findings).items())
     )
@@ -56,7 +56,7 @@ def searching_section(findings: Findings, figures: StudyFigures) -> Section:
 
 
 def inherited_section(findings: Findings, figures: StudyFigures) -> Section:
-    """What was explored by inherited weights, and whether such scores can be believed."""
+    """Return the architectures that were scored by inherited weights, and how well such scores predict real ones."""
     blocks: list[Block] = [
         drawing("explored", figures.explored, half=True),
         drawing("inherited", figures.inherited, half=True),
@@ -66,16 +66,17 @@ def inherited_section(findings: Findings, figures: StudyFigures) -> Section:
     if correlation is not None:
         blocks.append(
             Text(
-                f"Spearman's rank correlation over {len(scored)} trials is {correlation:.2f}: 1 where both put "
-                "them in the same order. Trials differ in sizes, training and boosted trees, too, of which no "
-                "supernet knows."
+                f"Spearman's rank correlation over {len(scored)} trials is {correlation:.2f}: it is 1 where "
+                "both scores "
+                "put the trials in the same order. Trials also differ in sizes, training and boosted trees, which the "
+                "supernet does not know."
             )
         )
     return Section("inherited", "Inherited and stand-alone scores", blocks)
 
 
 def parameters_section(findings: Findings, figures: StudyFigures) -> Section:
-    """Importances of the parameters."""
+    """Return the importances of the parameters."""
     caption = "By PED-ANOVA over all complete trials; shares add up to 100 %."
     return Section(
         "parameters", "What the values depend on", [drawing("importances", figures.importances, caption)]

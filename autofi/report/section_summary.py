@@ -1,4 +1,4 @@
-"""What came out, in three sentences."""
+"""The section that gives the result in three sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autofi.space.architecture import Architecture
 
 
 def answer_section(findings: Findings, figures: StudyFigures) -> Section:
-    """The answer, and whether the study is still at work."""
+    """Return the answer, its warnings, and a notice while the search is running."""
     blocks: list[Block] = [Text(sentence) for sentence in answer(findings)]
     read = read_before(findings.summary.get("choice"))
     if read:
@@ -24,12 +24,14 @@ def answer_section(findings: Findings, figures: StudyFigures) -> Section:
     if warnings:
         blocks.append(Notice(_beware(warnings, findings.architecture), "warning"))
     if findings.searching:
-        blocks.append(Notice("The search is still running: this page shows what was known when it was made."))
+        blocks.append(
+            Notice("The search is still running: this page shows its state when the page was made.")
+        )
     return Section("answer", "The answer", blocks)
 
 
 def _beware(warnings: Sequence[DataWarning], architecture: Architecture | None) -> str:
-    """How many things the data is to be taken with care for, and which of them the winner makes use of."""
+    """Return a sentence with the number of warnings about the data, and the warned fields that the winner reads."""
     used = [
         " × ".join(warning.fields)
         for warning in warnings
@@ -39,7 +41,7 @@ def _beware(warnings: Sequence[DataWarning], architecture: Architecture | None) 
     if used:
         told += f", and the architecture above reads {', '.join(used[:NAMED])}"
         told += f" and {len(used) - NAMED} more of them" if len(used) > NAMED else ""
-    return f"{told}. See “{DATA_TITLE}” below before the figures are believed."
+    return f"{told}. See “{DATA_TITLE}” below before you trust the results."
 
 
 def _reads(architecture: Architecture, fields: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The sections of a study's page, one file each, in their order."""
+"""The sections of a study's page, one file each, in the order of the page."""
 
 from autofi.report.section_baselines import models_section
 from autofi.report.section_calibration import calibration_section

@@ -1,4 +1,4 @@
-"""The figures of one study, by name: on its page, and from Python as `study.figures`."""
+"""The figures of one study by name, for its page and for Python as `study.figures`."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ from autofi.report.findings import Findings, Floats, HeldOut, read_architecture
 from autofi.space.architecture import Architecture
 from autofi.text.verdict import untested_words
 
-#: Fields of a map up to which they stay in the order of the data, and half of a page is wide enough.
+#: A map of at most so many fields keeps the order of the data and fits half of a page.
 UNGROUPED = 15
-#: Pixels of a map of a few fields, of each field more, and at most.
+#: The height of a map in pixels: without fields, for each field, and at most.
 _MAP = (300, 14, 900)
 
 
 class StudyFigures:
-    """Plotly figures of what a study holds; each raises NothingToShowError where it holds nothing of that kind.
+    """Plotly figures of a study; each raises NothingToShowError where the study has nothing of that kind.
 
-    They have no background of their own: `figure.update_layout(template="plotly_white")` gives them one.
+    They have no background: `figure.update_layout(template="plotly_white")` adds one.
     """
 
     def __init__(self, findings: Findings) -> None:
@@ -65,19 +65,19 @@ class StudyFigures:
         self._kept_curves: dict[str, dict[str, RankingCurve]] = {}
 
     def models(self) -> go.Figure:
-        """Test AUC of the winner and every baseline with its 95 % interval."""
+        """Return the test AUC of the winner and of every baseline with its 95 % interval."""
         winner, baselines = self._findings.summary["winner"], self._findings.summary["baselines"]
         if not any((model or {}).get("test") for model in (winner, *baselines)):
             raise NothingToShowError(
                 untested_words(self._findings.summary)
-                or "Nothing was measured on test rows yet: that comes after the winner is retrained."
+                or "Nothing was measured on test rows yet; this follows when the winner is retrained."
             )
         return plot_model_comparison(winner, baselines)
 
     def interaction_map(self) -> go.Figure:
-        """Fields × fields: memorize, factorize or naive, in the winner or in the leading trial before there is one.
+        """Return a map of fields × fields: memorize, factorize or naive, in the winner or else in the leading trial.
 
-        Hovering tells how often the best trials chose the same, and what a pair gained when it was selected.
+        Hovering shows how often the best trials chose the same, and the gain of a pair when it was selected.
         """
         architecture, leader = self._leading(), self._findings.leader
         assert leader is not None
@@ -94,7 +94,7 @@ class StudyFigures:
         )
 
     def pair_choices(self) -> go.Figure:
-        """Fields × fields: in how many of the best trials a pair is not naive."""
+        """Return a map of fields × fields: the share of the best trials in which a pair is not naive."""
         best = self._best
         title = (
             "Pairs of the best trial"
@@ -104,10 +104,13 @@ class StudyFigures:
         return plot_choice_shares(self._names, best, title=title, height=self._map_height())
 
     def pair_gains(self) -> go.Figure:
-        """Fields × fields: logloss that a pair gained on rows held out of training when the supernet selected it."""
+        """Return a map of fields × fields: the gain of a pair when the supernet selected it.
+
+        The gain is the logloss saved on rows held out of training.
+        """
         gains = self._gains()
         if not gains:
-            raise NothingToShowError("No pair was selected by what it gains on inherited weights.")
+            raise NothingToShowError("No pair was selected by its gain with inherited weights.")
         return plot_pair_values(
             self._names,
             {pair: max(gain, 0.0) for pair, (gain, _) in gains.items()},
@@ -117,11 +120,11 @@ class StudyFigures:
         )
 
     def network(self) -> go.Figure:
-        """The architecture of the winner, or of the leading trial, as a graph from fields to the probability."""
+        """Return the architecture of the winner, or of the leading trial, as a graph from fields to the probability."""
         return plot_architecture(self._names, self._leading())
 
     def trade_off(self, cost: str) -> go.Figure:
-        """Every trial by its first objective against a cost of `autofi.objectives.OBJECTIVES`, with the front."""
+        """Return every trial by its first objective against a cost of `autofi.objectives`, with the Pareto front."""
         gain = self._findings.goals.objectives[0].name
         if cost == gain:
             gain = "auc"
@@ -131,7 +134,7 @@ class StudyFigures:
         return plot_pareto_front(known, cost, gain=gain, study=self._findings.record.name)
 
     def history(self, *, by_time: bool = False) -> go.Figure:
-        """Values of the trials and the best so far, by number or by time, and of finalists' and winner's seeds."""
+        """Return the values of trials, of finalists and of the winner, and the best so far, by number or by time."""
         self._needs_trials()
         found = self._findings
         return plot_optimization_history(
@@ -139,23 +142,24 @@ class StudyFigures:
         )
 
     def explored(self) -> go.Figure:
-        """Architectures scored by inherited weights before the first trial, in their order, and the best so far."""
+        """Return the architectures scored by inherited weights before the first trial, and the best so far."""
         if not self._findings.exploration.scored:
             raise NothingToShowError("No architectures were explored by inherited weights.")
         return plot_exploration(self._findings.exploration)
 
     def inherited(self) -> go.Figure:
-        """Scores by inherited weights against scores of training from scratch."""
+        """Return the scores by inherited weights against the scores of training from scratch."""
         scored = self._findings.twice_scored
         if len(scored) < FEWEST_SCORED:
             raise NothingToShowError(
-                f"Fewer than {FEWEST_SCORED} trials made choices that inherited weights have scored, too: "
-                f"there {'is' if len(scored) == 1 else 'are'} {len(scored)}."
+                f"Only {len(scored)} {'trial has' if len(scored) == 1 else 'trials have'} choices that "
+                "inherited weights "
+                f"scored too; this figure needs {FEWEST_SCORED}."
             )
         return plot_inherited_vs_scratch(scored)
 
     def importances(self) -> go.Figure:
-        """Which parameters the values of the trials depend on, by PED-ANOVA."""
+        """Return the parameters that the values of the trials depend on, by PED-ANOVA."""
         if not self._findings.importances:
             raise NothingToShowError(
                 "Importances need four trials or more that differ in a parameter and in their values."
@@ -163,7 +167,7 @@ class StudyFigures:
         return plot_param_importances(self._findings.importances)
 
     def calibration(self, part: str = "test") -> go.Figure:
-        """Predicted and observed click rates of `valid` or `test` rows: the winner and the best baseline."""
+        """Return predicted and observed click rates of `valid` or `test` rows: the winner and the best baseline."""
         held = self._held(part)
         return plot_calibration_curve(
             {
@@ -173,77 +177,81 @@ class StudyFigures:
         )
 
     def roc(self, part: str = "test") -> go.Figure:
-        """ROC curves of `valid` or `test` rows: the winner and the best baseline."""
+        """Return the ROC curves of `valid` or `test` rows: the winner and the best baseline."""
         held = self._held(part)
         aucs = {name: auc(held.labels, scores, held.weights) for name, scores in held.predictions.items()}
         return plot_roc_curve(self._curves(part), aucs)
 
     def precision_recall(self, part: str = "test") -> go.Figure:
-        """Precision over recall of the same rows and models."""
+        """Return precision over recall of `valid` or `test` rows: the winner and the best baseline."""
         return plot_precision_recall_curve(self._curves(part))
 
     def lift(self, part: str = "test") -> go.Figure:
-        """Cumulative gains of the same: the share of the clicks among the rows with the highest scores."""
+        """Return cumulative gains of `valid` or `test` rows: the share of clicks among the highest scored rows."""
         return plot_cumulative_gains(self._curves(part))
 
     def field_importance(self) -> go.Figure:
-        """Rise of the winner's logloss on validation rows when a field is shuffled."""
+        """Return the rise of the winner's logloss on validation rows when a field is shuffled."""
         return plot_field_importance(self._permutation())
 
     def pair_importance(self) -> go.Figure:
-        """The same of pairs, beyond the rise of each field alone."""
+        """Return the rise of the winner's logloss when a pair is shuffled, beyond the rise of each field alone."""
         found = self._permutation()
         if not found.pairs:
             raise NothingToShowError("Importances of pairs need two fields or more.")
         return plot_pair_importance(found)
 
     def gain_by_frequency(self) -> go.Figure:
-        """AUC of the winner less that of the best baseline, by how often training has the rarest value of a row."""
+        """Return the AUC that the winner gains on the best baseline, by the frequency of a row's rarest value."""
         codes, labels, rival, mine, theirs = self._by_frequency()
         return plot_gain_by_frequency(
             gain_by_frequency(rarest(codes.codes), labels, mine, theirs), rival=rival
         )
 
     def gain_by_field(self) -> go.Figure:
-        """Logloss that the winner saves on the best baseline, by field and how often training has its value."""
+        """Return the logloss that the winner saves on the best baseline, by field and frequency of its value."""
         codes, labels, _, mine, theirs = self._by_frequency()
         return plot_gain_by_field(gain_by_field(codes.codes, codes.fields, labels, mine, theirs))
 
     def costs(self) -> go.Figure:
-        """Bytes of the winner by field, by cross, and by what they are."""
+        """Return the bytes of the winner by field, by cross, and by kind."""
         if self._findings.costs is None:
             raise NothingToShowError(
-                "The costs of a winner are kept when it is retrained: there is none yet."
+                "There is no retrained winner yet; its costs are measured when it is retrained."
             )
         return plot_cost_breakdown(self._findings.costs)
 
     def rashomon_swarm(self, order: int = 2) -> go.Figure:
-        """Interaction scores of pairs (`order` 2; 1 is fields, 3 triples), a dot per model that is about as good."""
+        """Return the interaction scores of pairs (`order` 2; 1 is fields, 3 triples), a dot per good model."""
         return plot_rashomon_swarm(self._rashomon(), order=order)
 
     def rashomon_cloud(self, order: int = 2) -> go.Figure:
-        """The same from the least to the largest score of any model."""
+        """Return the range of the interaction scores over all good models."""
         return plot_rashomon_cloud(self._rashomon(), order=order)
 
     def rashomon_halo(self, *names: str) -> go.Figure:
-        """The halo of two or three fields; raises StoreError where none was drawn of them."""
-        return (plot_halo if len(names) == 2 else plot_halo_of_three)(self._rashomon(), names)
+        """Return the halo of two or three fields.
+
+        Raises:
+            StoreError: No halo was drawn of them.
+        """
+        return (halo if len(names) == 2 else halo3)(self._rashomon(), names)
 
     def _rashomon(self) -> RashomonSet:
         if self._findings.rashomon is None:
             raise NothingToShowError(
-                "The set of good models was not explored yet: run autofi report with --rashomon, or study.rashomon()."
+                "The set of good models was not explored yet; run autofi report with --rashomon, or study.rashomon()."
             )
         return self._findings.rashomon
 
     def _held(self, part: str) -> HeldOut:
         held = self._findings.held_out.get(part)
         if held is None:
-            raise NothingToShowError(f"No predictions of {part} rows are kept beside the study.")
+            raise NothingToShowError(f"The study has no predictions of {part} rows.")
         return held
 
     def _curves(self, part: str) -> dict[str, RankingCurve]:
-        """By model; kept, for three figures and a table are of the same."""
+        """Return a curve per model, computed once for three figures and a table."""
         if part not in self._kept_curves:
             held = self._held(part)
             self._kept_curves[part] = {
@@ -255,13 +263,13 @@ class StudyFigures:
     def _permutation(self) -> PermutationImportance:
         if self._findings.permutation is None:
             raise NothingToShowError(
-                "Importances are measured when a winner is retrained: there is none yet, or an earlier version "
-                "retrained it; autofi retrain measures them."
+                "There are no importances: no winner was retrained yet, or an earlier version retrained it; autofi "
+                "retrain measures them."
             )
         return self._findings.permutation
 
     def _by_frequency(self) -> tuple[Frequencies, Floats, str, Floats, Floats]:
-        """Codes of rows, their labels, the best baseline's name, predictions of the winner and its own."""
+        """Return codes of rows, their labels, the best baseline's name, and the predictions of winner and baseline."""
         part = self._findings.frequencies_part
         held = self._findings.held_out.get(part or "")
         if part is None or held is None or len(held.predictions) < 2:
@@ -276,7 +284,7 @@ class StudyFigures:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        """Fields in the order of the data; of a wide table, those that the leader pairs side by side."""
+        """The fields in the order of the data; in a wide table, pairs of the leader stand side by side."""
         names = self._findings.names or tuple(self._leading().fields)
         return names if len(names) <= UNGROUPED else grouped(names, self._leading().pairs)
 
@@ -293,7 +301,7 @@ class StudyFigures:
         architecture = self._findings.architecture
         if architecture is None:
             raise NothingToShowError(
-                "The architecture is of another version of AutoFI, with other operators."
+                "This version of AutoFI lacks an operator of the architecture, which another version made."
             )
         return architecture
 
@@ -308,7 +316,7 @@ class StudyFigures:
         return f"chosen so by {same} of the best {_trials(len(self._best))}"
 
     def _gains(self) -> dict[Pair, tuple[float, str]]:
-        """Of the pairs that were selected: the gain, and the same in words."""
+        """Return the gain of every selected pair, as a number and in words."""
         place = {name: number for number, name in enumerate(self._names)}
         found: dict[Pair, tuple[float, str]] = {}
         for move in self._findings.proposal.get("evidence") or ():

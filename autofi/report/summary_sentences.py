@@ -1,4 +1,4 @@
-"""A study in three sentences: who won, what it is made of, what it costs."""
+"""A study in three sentences: which model won, its parts, its costs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from autofi.text.architecture import boosted_words, told
 from autofi.text.objective_values import missed_words
 from autofi.text.verdict import untested_words, verdict
 
-#: Pairs that a sentence names.
+#: The most pairs that a sentence names.
 NAMED = 4
-#: How little less a cheaper model may have of the AUC to be told of, and what share of the costs it has at most.
+#: A cheaper model is named where it loses at most so much AUC and has at most this share of the bytes.
 CLOSE, CHEAPER = 0.002, 0.5
 
 
 def answer(findings: Findings) -> list[str]:
-    """Sentences, with their full stops; fewer where less is known."""
+    """Return the sentences, with their full stops; fewer where less is known."""
     return [sentence for sentence in (_won(findings), _made(findings), _costs(findings)) if sentence]
 
 
@@ -48,7 +48,7 @@ def _won(findings: Findings) -> str:
     assert leader is not None and leader.value is not None
     return (
         f"The search {state}: {done}{of} trials have ended, and trial {leader.number} leads with {objective.label} "
-        f"{objective.told(leader.value)}; nothing is known of test rows before a winner is retrained."
+        f"{objective.told(leader.value)}; test rows are not read before a winner is retrained."
     )
 
 
@@ -100,7 +100,11 @@ def _costs(findings: Findings) -> str:
 
 
 def cheaper_trial(findings: Findings) -> TrialRecord | None:
-    """The one with the fewest bytes of tables among those as good as the leader but for CLOSE of validation AUC."""
+    """Return the cheapest trial whose validation AUC is at most CLOSE below the leader's.
+
+    Returns:
+        None where no such trial has at most CHEAPER times the leader's bytes of tables.
+    """
     leader = findings.leader
     if leader is None or not leader.table_bytes:
         return None
@@ -117,5 +121,5 @@ def cheaper_trial(findings: Findings) -> TrialRecord | None:
 
 
 def states(findings: Findings) -> dict[str, int]:
-    """How many trials there are by state."""
+    """Return the number of trials by state."""
     return dict(Counter(str(trial.state) for trial in findings.trials))

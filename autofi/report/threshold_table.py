@@ -1,4 +1,4 @@
-"""What a threshold on the winner's predictions would flag among held-out rows."""
+"""The effect of a threshold on the winner's predictions, among held-out rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autofi.report.findings import PARTS, Findings
 
 @dataclass(frozen=True)
 class Threshold:
-    """What comes of flagging the rows whose probability is at least `threshold`; shares are of the weight of rows."""
+    """The result of flagging the rows whose probability is at least `threshold`; shares are of the weight of rows."""
 
     threshold: float
     flagged: float
@@ -33,7 +33,11 @@ class Thresholds:
 
 
 def thresholds(findings: Findings) -> Thresholds | None:
-    """Of test rows, or of validation rows before those are scored; None where no predictions of a winner are kept."""
+    """Return thresholds on test rows, or on validation rows before test rows are scored.
+
+    Returns:
+        None where no predictions of a winner are kept.
+    """
     part = ranked_part(findings)
     held = findings.held_out.get(part)
     if held is None or "winner" not in held.predictions:
@@ -46,5 +50,5 @@ def thresholds(findings: Findings) -> Thresholds | None:
 
 
 def ranked_part(findings: Findings) -> str:
-    """The last part of which there are predictions; "test" where there are none."""
+    """Return the last part that has predictions; "test" where none has."""
     return next((part for part in reversed(PARTS) if part in findings.held_out), "test")

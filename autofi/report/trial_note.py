@@ -1,4 +1,4 @@
-"""A trial as a page of Markdown: what was chosen, what it came to, what it costs, where it comes from."""
+"""A trial as a page of Markdown: its choices, results, costs and lineage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autofi.text.markdown import count, escaped, figure, two_columns
 
 
 def trial_note(trial: TrialRecord) -> str:
-    """The note of a trial in any state; names are escaped, so that no field or error can be markup."""
+    """Return the note of a trial in any state; names are escaped, so that no field or error can act as markup."""
     sections = [
         _headline(trial),
         *_chosen(trial.architecture),
@@ -36,7 +36,7 @@ def _chosen(stored: Mapping[str, Any]) -> list[str]:
     try:
         architecture = Architecture.from_json(stored)
     except SearchSpaceError:
-        # Of a version with other operators.
+        # The trial is of a version with other operators.
         return []
     return choices(architecture)
 

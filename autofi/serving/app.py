@@ -37,7 +37,7 @@ def create_app(
     host: str = "127.0.0.1",
     allowed_hosts: Sequence[str] = (),
 ) -> FastAPI:
-    """An ASGI application that serves a model; `life` tells it when to call itself not ready.
+    """Return an ASGI application that serves a model; `life` tells it when to call itself not ready.
 
     It answers requests whose Host is the name where it listens, `host`, one of this machine's own, an address, or one
     of `allowed_hosts` (`*` is any).

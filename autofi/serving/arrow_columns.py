@@ -26,7 +26,7 @@ _TYPES = {
 
 
 def joinable(array: pa.Array, field: Field) -> pa.Array:
-    """The canonical texts, numbers or tokens of a field's values; missing values are null.
+    """Return the canonical texts, numbers or tokens of a field's values; missing values are null.
 
     What the model makes of them is what it makes of the values themselves.
     Raises UnreadableValueError, with the row, for a value that a numeric field cannot hold: text, or a number that is
@@ -63,7 +63,7 @@ def _check_texts(texts: pa.StringArray, field: Field) -> None:
 
 
 def joinable_schema(schema: Schema) -> pa.Schema:
-    """The types of the columns that `joinable` makes, in the order of the fields."""
+    """Return the types of the columns that `joinable` makes, in the order of the fields."""
     return pa.schema([(field.name, _TYPES[field.kind]) for field in schema.fields])
 
 

@@ -156,7 +156,7 @@ class MicroBatcher:
         return batch
 
     def _scored(self, tables: list[pa.Table]) -> list[Floats | Exception]:
-        """The answer to every table; one that cannot be scored takes none of the others with it."""
+        """Return the answer to every table; one that cannot be scored takes none of the others with it."""
         try:
             probabilities = self._score(pa.concat_tables(tables))
         except Exception as error:

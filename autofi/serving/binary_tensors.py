@@ -41,7 +41,7 @@ def header_length(headers: Headers) -> int | None:
 
 
 def divided(body: bytes, length: int | None) -> tuple[bytes, memoryview]:
-    """The JSON, and the bytes behind it; raises Refusal where it should be longer than the body."""
+    """Return the JSON, and the bytes behind it; raises Refusal where it should be longer than the body."""
     end = len(body) if length is None else length
     if end > len(body):
         raise RequestError(
@@ -51,7 +51,7 @@ def divided(body: bytes, length: int | None) -> tuple[bytes, memoryview]:
 
 
 def attached(inputs: Sequence[InferInput], data: memoryview) -> dict[str, pa.Array]:
-    """The values of every tensor that came in bytes, by its name; raises Refusal unless the bytes are those."""
+    """Return the values of every tensor that came in bytes, by its name; raises Refusal unless the bytes are those."""
     found: dict[str, pa.Array] = {}
     start = 0
     for place, tensor in enumerate(inputs):
@@ -88,7 +88,7 @@ def wants_binary(request: InferRequest) -> bool:
 def binary_answer(
     known: Mapping[str, Any], output: dict[str, Any], probabilities: NDArray[np.float64]
 ) -> Response:
-    """The answer with the probabilities behind its JSON."""
+    """Return the answer with the probabilities behind its JSON."""
     data = probabilities.astype("<f8").tobytes()
     told = output | {"parameters": {"binary_data_size": len(data)}}
     head = json.dumps({**known, "outputs": [told]}, separators=(",", ":")).encode()

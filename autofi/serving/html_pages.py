@@ -56,7 +56,7 @@ def add_pages(app: FastAPI, model: ServedModel) -> None:
 
 
 def example_row(schema: Schema) -> dict[str, Any]:
-    """A row with a value of every field, to try a server with."""
+    """Return a row with a value of every field, to try a server with."""
     return {field.name: _EXAMPLES[field.kind] for field in schema.fields}
 
 
@@ -134,7 +134,7 @@ def _documentation(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _contents(message: Mapping[str, Any]) -> str:
-    """The kinds of bodies of a message, as HTML: those with a name lead to it."""
+    """Return the kinds of bodies of a message, as HTML: those with a name lead to it."""
     found = []
     for kind, content in message.get("content", {}).items():
         name = str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]

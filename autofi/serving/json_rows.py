@@ -102,7 +102,7 @@ def _number(value: Any, field: Field, row: int) -> float | None:
 
 
 def _texts(values: Sequence[Any], field: Field, row: int | None = None) -> list[str | None]:
-    """The canonical text of every single value; they lie in one row if it is given, else one in each."""
+    """Return the canonical text of every single value; they lie in one row if it is given, else one in each."""
     floats = [value for value in values if isinstance(value, float)]
     spelled = iter(canonical_strings(pa.array(floats, pa.float64())).to_pylist())
     texts: list[str | None] = []

@@ -34,7 +34,7 @@ _SCORING = (400, 408, 413, 415, 500, 503, 504)
 def answers(
     answer: type[BaseModel], *problems: int, not_ready: type[BaseModel] | None = None
 ) -> dict[str, Any]:
-    """The keywords of a route that answers with `answer`, or with one of the problems."""
+    """Return the keywords of a route that answers with `answer`, or with one of the problems."""
     responses: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem, "description": _REASONS[status]} for status in (*problems, 421)
     }

@@ -107,5 +107,5 @@ class Problem(_Message):
 
 
 def respond(message: _Message, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A message as the answer."""
+    """Return a message as the answer."""
     return JSONResponse(message.model_dump(), status, headers)

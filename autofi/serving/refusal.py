@@ -20,7 +20,7 @@ class RequestError(Exception):
 
 
 def shown(value: Any) -> str:
-    """A value of a JSON document, short enough for one line."""
+    """Return a value of a JSON document, short enough for one line."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -31,5 +31,5 @@ def shown(value: Any) -> str:
 
 
 def short(name: str) -> str:
-    """A name that a client chose, short enough for one line."""
+    """Return a name that a client chose, short enough for one line."""
     return name if len(name) <= _SHOWN else name[: _SHOWN - 3] + "..."

@@ -21,7 +21,7 @@ _BINARY = "application/octet-stream"
 
 
 async def read_body(request: Request, *, most_bytes: int) -> bytes:
-    """The bytes of a JSON body; raises Refusal before any is read, or as soon as there are too many."""
+    """Return the bytes of a JSON body; raises Refusal before any is read, or as soon as there are too many."""
     headers = request.headers
     _check_type(headers)
     too_large = RequestError(413, f"A request has at most {most_bytes} bytes: send fewer rows at a time.")
@@ -43,7 +43,7 @@ async def read_body(request: Request, *, most_bytes: int) -> bytes:
 
 
 def parse(body: bytes) -> Any:
-    """A JSON document with nothing that could be read in two ways; raises Refusal."""
+    """Return a JSON document with nothing that could be read in two ways; raises Refusal."""
     try:
         document = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
         if _SURROGATE.search(body):

@@ -135,7 +135,7 @@ def end_in(seconds: float) -> None:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket at the address, before the work of loading; connections are refused until it listens."""
+    """Return a socket at the address, before the work of loading; connections are refused until it listens."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio turns Nagle's algorithm off: an answer would wait 40 ms for the client's receipt.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

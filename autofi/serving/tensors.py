@@ -33,7 +33,7 @@ _OTHERS: dict[Datatype, set[type]] = {"BOOL": {bool}, "BYTES": {str}}
 
 
 def inputs_of(schema: Schema) -> list[TensorMetadata]:
-    """A tensor per field; lists are padded with empty texts to one length."""
+    """Return a tensor per field; lists are padded with empty texts to one length."""
     tensors = []
     for field in schema.fields:
         lists = field.kind is FieldKind.MULTI_VALUED and field.separator is None
@@ -126,7 +126,7 @@ def _values_per_row(tensor: InferInput, field: Field) -> int:
 
 
 def _flat(tensor: InferInput, per_row: int) -> list[Any]:
-    """The values in the order of rows, from flat or nested data; raises Refusal unless they fill the shape."""
+    """Return the values in the order of rows, from flat or nested data; raises Refusal unless they fill the shape."""
     data = tensor.data or []
     if len(tensor.shape) == 2 and data and isinstance(data[0], list):
         for place, row in enumerate(data):
@@ -150,7 +150,7 @@ def _unfilled(tensor: InferInput, found: int) -> str:
 
 
 def _array(values: list[Any], tensor: InferInput) -> pa.Array:
-    """An Arrow array of the datatype; raises Refusal with the first value that is none."""
+    """Return an Arrow array of the datatype; raises Refusal with the first value that is none."""
     try:
         return _typed(values, tensor.datatype)
     except (TypeError, ValueError, OverflowError):

@@ -19,7 +19,7 @@ _DIGITS = re.compile(r"\d+")
 
 
 def ignored_keys(rows: list[dict[str, Any]], schema: Schema, *, strict: bool) -> list[str]:
-    """The keys of the rows that are no field, the first 100 in order of appearance.
+    """Return the keys of the rows that are no field, the first 100 in order of appearance.
 
     Raises Refusal where a row lacks a field and has a key that is nearly its name, and with `strict` for any such key.
     """

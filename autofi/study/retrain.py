@@ -68,7 +68,7 @@ def retrain_winner(
 def _kept_in_either(
     handle: StudyHandle, role: ModelRole, architecture_id: str, *, refit: bool
 ) -> dict[int, ModelRecord]:
-    """The seeds of an architecture in a role; what was trained in the other role counts in this one, too."""
+    """Return the seeds of an architecture in a role; what was trained in the other role counts in this one, too."""
     known = recorded(handle, role, role.value, architecture_id, refit=refit)
     other = ModelRole.RETRAINED if role is ModelRole.WINNER else ModelRole.WINNER
     for seed, model in recorded(handle, other, other.value, architecture_id, refit=refit).items():

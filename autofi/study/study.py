@@ -280,7 +280,7 @@ class Study:
         ]
 
     def _claimed_bench(self, jobs: int | None, progress: Progress) -> Workbench:
-        """The data, and the study claimed for what is trained on it."""
+        """Return the data, and the study claimed for what is trained on it."""
         bench = self._bench or self._open_bench(self._settings, progress)
         if jobs is not None:
             bench.jobs = jobs
@@ -405,7 +405,7 @@ class Study:
         return StudyFigures(self.findings())
 
     def findings(self) -> Findings:
-        """All that a report is made of, read once."""
+        """Return all that a report is made of, read once."""
         return read_findings(self._handle, self.summary())
 
     def _ranked_trials(self) -> list[dict[str, Any]]:
@@ -441,7 +441,7 @@ class Study:
         return explore(self._handle, bench, asked, progress)
 
     def _won(self) -> list[ModelRecord]:
-        """The seeds of the retrained winner."""
+        """Return the seeds of the retrained winner."""
         won = self._handle.stage(WINNER)
         models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
         if not models:
@@ -452,7 +452,7 @@ class Study:
         return models
 
     def _of_trial(self, record: TrialRecord, progress: Progress) -> list[ModelRecord]:
-        """The seeds of a trial's architecture; one is trained where there is none."""
+        """Return the seeds of a trial's architecture; one is trained where there is none."""
         refit = self._settings.refit
 
         def found() -> list[ModelRecord]:
@@ -494,7 +494,7 @@ class Study:
     def _winners(
         self, architecture_id: str, *, refit: bool, role: ModelRole = ModelRole.WINNER
     ) -> list[ModelRecord]:
-        """The seeds of a retrained architecture."""
+        """Return the seeds of a retrained architecture."""
         return [
             model
             for model in self._handle.models(role)
@@ -517,7 +517,7 @@ class Study:
     def _comparison(
         self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
     ) -> dict[str, Any] | None:
-        """The winner against the baseline with the best test AUC: paired over test rows and over seeds."""
+        """Return the winner against the baseline with the best test AUC: paired over test rows and over seeds."""
         rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
         mine = mean_figures(winners, "test") if winners else None
         labels = load_labels(self._handle, "test")
@@ -543,7 +543,7 @@ class Study:
         return load_predictions(self._handle, model_key(model)).get(part)
 
     def _names(self, architecture: Architecture) -> list[str]:
-        """The fields in the order of the data; an architecture that was stored has lost it."""
+        """Return the fields in the order of the data; an architecture that was stored has lost it."""
         return list((self._handle.stage("fields") or {}).get("names") or architecture.fields)
 
     def _pairs(self, architecture: Architecture) -> list[dict[str, Any]]:
@@ -580,7 +580,7 @@ def _counted_earlier(trials: Sequence[TrialRecord]) -> int:
 
 
 def open_study(name: str, storage: str | None = None) -> Study:
-    """The study of that name; `StudyNotFoundError` with the nearest name where there is none."""
+    """Return the study of that name; `StudyNotFoundError` with the nearest name where there is none."""
     store = StudyStore(resolve_storage(storage))
     return Study(store, store.open(name))
 

@@ -1,4 +1,4 @@
-"""What an architecture is made of, as lists in Markdown: its pairs, its fields, its streams."""
+"""The parts of an architecture as lists in Markdown: its pairs, its fields, its streams."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from autofi.space.architecture import Architecture
 from autofi.text.markdown import escaped
 
-#: Pairs or fields listed of one choice; of more, how many more there are.
+#: The most pairs or fields that are listed for one choice; then the number of the others.
 LISTED = 40
 
 
 def choices(architecture: Architecture, *, listed: int = LISTED) -> list[str]:
-    """Headings and lists in turn, `listed` pairs or fields of every choice; names are escaped."""
+    """Return headings and lists in turn, at most `listed` pairs or fields for every choice; names are escaped."""
     by_choice: dict[str, list[str]] = {}
     for left, right in architecture.pairs:
         choice, form = architecture.choice(left, right)
@@ -40,7 +40,7 @@ def choices(architecture: Architecture, *, listed: int = LISTED) -> list[str]:
 
 
 def code(text: str) -> str:
-    """Text as code on one line, whatever is in it; pipes are escaped, as in a table they must be."""
+    """Return text as Markdown code on one line; pipes are escaped, as a table needs it."""
     shown = " ".join(text.split()) or repr(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
     padding = " " if "`" in shown else ""
@@ -57,7 +57,7 @@ def _many(number: int, noun: str) -> str:
 
 
 def told(streams: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every stream with the settings that are not its defaults, such as "cross_network, layers 2"."""
+    """Return every stream with its settings that are not defaults, such as "cross_network, layers 2"."""
     return [
         ", ".join([stream["name"], *(f"{key} {_value(value)}" for key, value in stream["settings"].items())])
         for stream in streams
@@ -65,7 +65,7 @@ def told(streams: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def boosted_words(share: float) -> str:
-    """How much of what is predicted is boosted trees'."""
+    """Return a phrase with the share of the boosted trees in the logit."""
     return (
         f"boosted trees, {share:.0%} of the logit"
         if share

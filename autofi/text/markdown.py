@@ -8,17 +8,17 @@ from typing import Any
 
 
 def count(value: float | None) -> str:
-    """A number of things with commas, or nothing."""
+    """Return a number of things with commas; "" for None and NaN."""
     return "" if value is None or value != value else f"{int(value):,}"
 
 
 def figure(value: float | None, digits: int = 4) -> str:
-    """A measure, or nothing."""
+    """Return a metric as text; "" for None."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table; a cell is one line, and its pipes are escaped where they are not yet."""
+    """Return a Markdown table; every cell is put on one line, and its pipes are escaped unless they are already."""
 
     def line(cells: Iterable[Any]) -> str:
         return "| " + " | ".join(_PIPE.sub(r"\|", " ".join(str(cell).split())) for cell in cells) + " |"
@@ -27,7 +27,7 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def two_columns(rows: Sequence[tuple[str, str]]) -> str:
-    """A table without a heading, of cells that are escaped already: `table` would escape their pipes once more."""
+    """Return a table without a heading from escaped cells; `table` would escape their pipes a second time."""
     if not rows:
         return ""
     return "\n".join([table(("", ""), ()), *(f"| {name} | {value} |" for name, value in rows)])
@@ -37,7 +37,7 @@ _PIPE = re.compile(r"(?<!\\)\|")
 
 
 def escaped(text: object) -> str:
-    """Text as it is, on one line, whatever Markdown or HTML it looks like."""
+    """Return text on one line, escaped so that none of it acts as Markdown or HTML."""
     return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
 
 

@@ -1,4 +1,4 @@
-"""What a study is after, its front, and what its winner misses, in words: the same in a terminal and on a page."""
+"""The objectives of a study, its Pareto front and missed limits in words, the same for terminal and report."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from autofi.objectives.objectives import OBJECTIVES, Goals
 
-#: Points shown, best first by the first objective.
+#: The most points shown, best first by the first objective.
 SHOWN_POINTS = 30
-FRONT = "Nothing that was measured beats these in everything."
+FRONT = "No measured trial beats these in every objective."
 
 
 def front_table(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows of the front, `summary` as `Study.summary()` gives it; no rows where there is one objective."""
+    """Return heading and rows of the front of a `Study.summary()`; no rows where there is only one objective."""
     points = (summary.get("front") or [])[:SHOWN_POINTS]
     names = list(summary.get("objectives") or [])
     heading = ["trial", *(OBJECTIVES[name].label for name in names), "architecture"]
@@ -28,7 +28,7 @@ def front_table(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
 
 
 def goals_words(summary: Mapping[str, Any]) -> str:
-    """Objectives and limits, where they are not the plain AUC; empty where they are."""
+    """Return objectives and limits as a phrase; "" where the objective is AUC alone without limits."""
     goals = Goals.parse(summary.get("objectives"), summary.get("limits"))
     if goals == Goals():
         return ""
@@ -37,10 +37,10 @@ def goals_words(summary: Mapping[str, Any]) -> str:
 
 
 def missed_words(summary: Mapping[str, Any]) -> str:
-    """What the architecture that is shown is beyond; empty where it keeps every limit."""
+    """Return a sentence on the limits that the shown architecture misses; "" where it keeps every limit."""
     missed = summary.get("missed") or []
     if not missed:
         return ""
     if not summary.get("winner"):
-        return f"No architecture keeps the limits; of the closest, {' and '.join(missed)}."
-    return f"The winner was retrained beyond the limits: {' and '.join(missed)}."
+        return f"No architecture keeps the limits; the closest one misses them: {' and '.join(missed)}."
+    return f"The retrained winner misses the limits: {' and '.join(missed)}."

@@ -1,4 +1,4 @@
-"""What the comparison of the winner with the best baseline says, in words: the same in a terminal and on a page."""
+"""The comparison of the winner with the best baseline in words, the same for terminal and report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ _SENTENCES = {
 
 
 def verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
-    """A sentence without its full stop, and the figures it rests on; `comparison` as `Study.summary()` gives it."""
+    """Return a sentence without its full stop, and the numbers that support it.
+
+    Args:
+        comparison: The entry `comparison` of `Study.summary()`.
+    """
     low, high = comparison["interval"]
     return (
         _SENTENCES[comparison["verdict"]].format(comparison["baseline"]),
@@ -22,17 +26,17 @@ def verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def untested_words(summary: Mapping[str, Any]) -> str:
-    """Two sentences on why no test AUC is shown; empty where there is one, or will be when the winner is retrained."""
+    """Return two sentences on why there is no test AUC; "" where there is one, or will be after retraining."""
     if not summary.get("untested"):
         return ""
     return (
-        f"There is no test AUC: {summary['untested']}. Validation rows alone say how good the models are, and they "
-        "chose among them."
+        f"There is no test AUC: {summary['untested']}. Only validation rows measure how good the models are, and they "
+        "were also used to choose between them."
     )
 
 
 def mean_and_deviation(test: Mapping[str, Any]) -> str:
-    """The test AUC of a model with the deviation between its seeds where one is known, such as "0.7902 ± 0.0004"."""
+    """Return the test AUC of a model, with the deviation between its seeds if known, such as "0.7902 ± 0.0004"."""
     auc, deviation = test.get("auc"), test.get("auc_std")
     if auc is None:
         return ""
@@ -42,25 +46,25 @@ def mean_and_deviation(test: Mapping[str, Any]) -> str:
 
 
 def alike(models: Iterable[Mapping[str, Any]]) -> str:
-    """Which of the models come to the same with every seed, as a sentence; empty where none does."""
+    """Return a sentence that names the models with equal results for all seeds; "" where there is none."""
     names = [str(model["name"]) for model in models if model.get("same_with_every_seed")]
     if not names:
         return ""
-    return f"The same with every seed, so that there is no deviation between seeds: {', '.join(names)}."
+    return f"Every seed gives the same result, so there is no deviation between seeds: {', '.join(names)}."
 
 
 def course(summary: Mapping[str, Any]) -> list[str]:
-    """How the search went, a sentence each without its full stop."""
+    """Return sentences on the course of the search, without their full stops."""
     found = []
     if explored := summary.get("explored"):
         sure = explored["sure"] or "none"
         found.append(
-            f"{explored['scored']} architectures were scored by inherited weights, of which {sure} gained for sure on "
-            "what was selected"
+            f"{explored['scored']} architectures were scored by inherited weights; {sure} of them surely improved "
+            "on the selected one"
         )
     if earlier := summary.get("counted_earlier"):
         found.append(
-            f"The bytes of {earlier} trials are of trained tables and trees alone, as an earlier version counted them"
+            f"The bytes of {earlier} trials count trained tables and trees only, as an earlier version did"
         )
     if stopped := summary.get("stopped"):
         found.append(f"The search ended: {stopped}")

@@ -172,11 +172,11 @@ def test_a_page_before_the_set_was_explored_names_the_command(findings: Findings
 
 def test_a_set_around_another_model_than_the_winner_says_so(findings: Findings) -> None:
     assert findings.rashomon is not None
-    assert "which is not the winner" not in " ".join(Read(page_html(findings)).texts)
+    assert "which is not the current winner" not in " ".join(Read(page_html(findings)).texts)
     reference, *others = findings.rashomon.models
     before = replace(findings.rashomon, models=(replace(reference, name="winner a0, seed 0"), *others))
     told = " ".join(Read(page_html(replace(findings, rashomon=before))).texts)
-    assert "Explored around 'winner a0, seed 0', which is not the winner of today" in told
+    assert "Explored around 'winner a0, seed 0', which is not the current winner" in told
     assert "score of 'winner a0, seed 0'" in told and "score of the winner" not in told
 
 
@@ -238,6 +238,6 @@ def test_a_form_that_does_not_fit_is_refused(
 
 def test_a_place_that_cannot_be_written_is_refused(reported: Study, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="A report needs a place that can be written"):
+    with pytest.raises(ConfigError, match="The report cannot be written to"):
         reported.report(tmp_path / "file" / "mine.html")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -195,7 +195,7 @@ def test_what_a_study_does_not_hold_is_said(
     figures: StudyFigures, findings: Findings, tmp_path: Path
 ) -> None:
     unasked = StudyFigures(replace(findings, proposal={}))
-    with pytest.raises(NothingToShowError, match=r"inherited weights have scored"):
+    with pytest.raises(NothingToShowError, match=r"choices that inherited weights scored too"):
         unasked.inherited()
     with pytest.raises(NothingToShowError, match=r"No architectures were explored"):
         unasked.explored()
