@@ -226,7 +226,7 @@ def test_multi_valued_columns_as_lists_or_with_a_separator(tmp_path: Path) -> No
         ConfigError, match="multi_valued names columns of X: 'tag' is none; did you mean 'tags'"
     ):
         quick(multi_valued={"tag": ";"}).fit(joined, labels)
-    with pytest.raises(ConfigError, match="no form 'onx'"):
+    with pytest.raises(ConfigError, match="'onx' is not a form"):
         by_name.export(tmp_path / "other", forms=("onx",))
 
 

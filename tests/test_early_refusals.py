@@ -63,7 +63,7 @@ FILES = {
         ["predict", "modle", "rows.parquet", "-o", "s.csv"],
         "'modle' does not exist; did you mean 'model'",
     ),
-    "predict an output": (["predict", "model", "rows.parquet", "-o", "no/s.csv"], "'no' does not; create it"),
+    "predict an output": (["predict", "model", "rows.parquet", "-o", "no/s.csv"], "'no', does not exist; create it"),
     "evaluate": (["evaluate", "model", "rws.parquet"], "no file 'rws.parquet'"),
     "evaluate a bundle": (["evaluate", "modle", "rows.parquet"], "'modle' does not exist"),
     "explain": (["explain", "model", "rws.parquet"], "no file 'rws.parquet'"),
@@ -116,9 +116,12 @@ NAMES = {
     "a baseline": ([*SEARCH, "--baselines", "lr,lghtgbm"], "'lghtgbm': did you mean 'lightgbm'"),
     "a form of a report": (
         ["report", "mine", "--storage", "s.db", "--format", "pdf"],
-        "of a form: found 'pdf'",
+        "'pdf' is not a form of a report",
     ),
-    "a file of a report": (["report", "mine", "--storage", "s.db", "-o", "r.pdf"], "found 'r.pdf'"),
+    "a file of a report": (
+        ["report", "mine", "--storage", "s.db", "-o", "r.pdf"],
+        "'r.pdf' does not end in .html",
+    ),
     "a trial to export": (
         ["export", "mine", "--storage", "s.db", "--trial", "9", "-o", "out"],
         "no finished trial 9: Known: none",

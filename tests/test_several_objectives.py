@@ -197,7 +197,7 @@ def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path
     assert "is over 1.0 kB by" in line
     shown = runner.invoke(app, ["show", "none"])
     assert shown.exit_code == 0, shown.output
-    assert "No architecture keeps the limits; of the closest, table_bytes" in shown.stdout
+    assert "No architecture keeps the limits; the closest one misses them: table_bytes" in shown.stdout
     summary = json.loads(runner.invoke(app, ["show", "none", "--json"]).stdout)
     assert (summary["best"], summary["winner"], summary["front"]) == (None, None, None)
     assert len(summary["missed"]) == 1
@@ -208,7 +208,7 @@ def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path
     summary = json.loads(runner.invoke(app, ["show", "none", "--json"]).stdout)
     assert (summary["best"], summary["winner"]["seeds"], len(summary["missed"])) == (None, 1, 1)
     assert (
-        "The winner was retrained beyond the limits: table_bytes"
+        "The retrained winner misses the limits: table_bytes"
         in runner.invoke(app, ["show", "none"]).stdout
     )
     with StudyStore(resolve_storage(storage)) as store:

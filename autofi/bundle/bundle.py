@@ -1,4 +1,4 @@
-"""A trained model as one self-contained folder: writing, verifying, loading and copying it."""
+"""A trained model as one self-contained folder: writing, verifying and loading it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from autofi.space.architecture import Architecture
 from autofi.store.storage_url import mask_password
 
 _PACKAGES = ("torch", "numpy", "pyarrow", "safetensors")
-#: Characters of what a library says of a file that are passed on.
+#: The most characters of a library's error that are passed on.
 _REASON = 300
 
 
@@ -51,12 +51,12 @@ class Bundle:
     builder: FeatureBuilder
     network: Network
     metrics: Mapping[str, Any]
-    """What was measured when it was made."""
+    """The metrics measured when the bundle was written."""
     origin: Mapping[str, Any]
-    """Where it came from: study, data fingerprint, versions."""
+    """The study, the data fingerprint and the versions that the bundle comes from."""
     manifest: Manifest
     calibration: Calibration | None = None
-    """What makes a probability of the network's logit; None is the sigmoid."""
+    """The map from the network's logit to a probability; None is the sigmoid."""
 
 
 def write_bundle(
@@ -69,13 +69,23 @@ def write_bundle(
     origin: Mapping[str, Any],
     profile: TrainingProfile | None = None,
 ) -> None:
-    """Write everything that scoring raw rows needs, at once: see `replaced_folder`.
+    """Write everything that scoring raw rows needs as one folder, at once (see `replaced_folder`).
 
-    Of the crosses and statistics only those that the architecture uses are kept. `metrics` and `origin` are
-    JSON but for numpy numbers; NaN becomes null. With `profile` rows that are scored are compared with training's. The
-    new bundle is loaded once before it takes its place.
-    Raises ExportError when `directory` holds something else than a bundle, when it cannot be written, and
-    when the network is not one of this architecture.
+    Of the crosses and target encodings only those that the architecture uses are kept. The new bundle is loaded
+    once before it takes its place.
+
+    Args:
+        directory: The folder; a bundle that is there is replaced.
+        architecture: The architecture of `network`.
+        builder: The fitted preprocessing.
+        network: The trained network.
+        metrics: JSON that may hold numpy numbers; NaN becomes null.
+        origin: The same kind of JSON; passwords of database URLs are masked.
+        profile: The training profile that scored rows are compared with; None for no comparison.
+
+    Raises:
+        ExportError: `directory` holds something other than a bundle, it cannot be written, or the network is
+            not one of this architecture.
     """
     names = builder.encoder.schema.names
     kept = used_builder(architecture, builder, network)
@@ -98,7 +108,11 @@ def write_bundle(
 
 
 def load_bundle(directory: Path | str) -> Bundle:
-    """Return the bundle in a folder; raises ExportError, with file and reason, unless it is whole and unchanged."""
+    """Return the bundle in a folder.
+
+    Raises:
+        ExportError: The bundle is incomplete or was changed; the message names the file and the reason.
+    """
     folder = existing_bundle(directory)
     manifest = read_manifest(folder)
     manifest.verify(folder)
@@ -106,11 +120,15 @@ def load_bundle(directory: Path | str) -> Bundle:
 
 
 def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
-    """Load files that were verified; raises ExportError where they do not fit together."""
+    """Load files that are already verified.
+
+    Raises:
+        ExportError: The files do not fit together.
+    """
     for name in (ARCHITECTURE, METRICS, WEIGHTS):
         if name not in manifest.files:
             raise ExportError(
-                f"A bundle has a file '{name}': the manifest of '{folder}' has none; export it again."
+                f"The manifest of '{folder}' has no file '{name}', which every bundle has; export it again."
             )
     path = folder
     try:
@@ -130,10 +148,10 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
             network = build_network(architecture, builder, seed=0)
         network.load_state_dict(weights, strict=True)
         _check_finite(weights)
-    except Exception as error:  # whatever a file of another hand makes of the library that reads it
+    except Exception as error:  # a foreign file can raise anything in the library that reads it
         reason = " ".join(str(error).split())[:_REASON] or type(error).__name__
         raise ExportError(
-            f"The parts of a bundle fit together, and this AutoFI: '{path}' does not ({reason}); "
+            f"'{path}' does not fit the other files of the bundle or this AutoFI ({reason}); "
             "export it again with this version."
         ) from error
     network.eval()
@@ -142,7 +160,7 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
 
 
 def measured_of(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Metrics and origin of `metrics.json`; raises ValueError where they are no objects."""
+    """Return metrics and origin of `metrics.json`; raise ValueError unless both are objects."""
     metrics, origin = document.get("metrics"), document.get("origin")
     if not isinstance(metrics, dict) or not isinstance(origin, dict):
         raise ValueError("it has no metrics and origin")
@@ -152,28 +170,28 @@ def measured_of(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
 def _check_finite(weights: Mapping[str, torch.Tensor]) -> None:
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"weights are finite numbers, and '{name[:80]}' has others")
+            raise ValueError(f"the weights '{name[:80]}' are not all finite")
 
 
 def _check_layout(architecture: Architecture, names: tuple[str, ...], network: Network) -> None:
-    # Weights of equal shape in another order would load without a word and predict nonsense.
+    # Weights of equal shape in another order would load without an error and predict nonsense.
     asked = [(name, tuple(slots)) for name, slots in architecture.layout(names).items()]
     built = [(name, part.slots) for name, part in network.operators.items() if isinstance(part, Operator)]
     if asked != built:
         different = sorted({name for name, _ in {*asked} ^ {*built}}) or ["their order"]
         raise ExportError(
-            f"A bundle holds the network of its architecture: found another one, different in "
-            f"{', '.join(different)}; build it from this architecture."
+            f"The network is not one of this architecture, it differs in {', '.join(different)}; build it from this "
+            "architecture."
         )
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write JSON, numpy numbers among it; NaN becomes null."""
+    """Write JSON that may hold numpy numbers; NaN becomes null."""
     path.write_text(json_text(document) + "\n", encoding="utf-8")
 
 
 def _without_passwords(origin: Mapping[str, Any]) -> dict[str, Any]:
-    """A bundle is handed around, and a data source may be the URL of a database."""
+    """Return the origin with passwords of database URLs masked, because bundles are handed to other people."""
     return {
         key: mask_password(value) if isinstance(value, str) and is_database_url(value) else value
         for key, value in origin.items()

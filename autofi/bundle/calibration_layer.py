@@ -1,4 +1,4 @@
-"""A calibration as a part of a torch module, of operations that torch.export and ONNX know."""
+"""A calibration as a torch module, made of operations that torch.export and ONNX know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autofi.metrics.calibrators import Calibration, Isotonic, Platt
 
 
 class CalibrationLayer(nn.Module):
-    """Logits `[B]` → probabilities `[B]` of the same type, float32 or float64: what `calibration.apply` gives."""
+    """The function `calibration.apply` as a layer: logits `[B]` → probabilities `[B]` of the same float type."""
 
     def __init__(self, calibration: Calibration) -> None:
         super().__init__()
@@ -41,16 +41,16 @@ class _Sigmoid(nn.Module):
 
 
 class _Steps(nn.Module):
-    """Bisection by gathering: as many steps as the number of breakpoints has bits, `[B]` numbers each.
+    """Isotonic calibration by bisection: one step per bit of the number of breakpoints, `[B]` numbers each.
 
-    ONNX has no search in a sorted list, and comparing with all breakpoints would make `[B, K]` of them.
+    ONNX cannot search a sorted list, and comparing with all breakpoints would make `[B, K]` numbers.
     """
 
     def __init__(self, isotonic: Isotonic) -> None:
         super().__init__()
         logits, probabilities = np.asarray(isotonic.logits), np.asarray(isotonic.probabilities)
         self.halvings = (len(logits) - 2).bit_length()
-        # Pieces between two breakpoints; the last one again for those up to a power of 2.
+        # The pieces between two breakpoints, filled up to a power of 2 with the last one.
         again = (0, (1 << self.halvings) - (len(logits) - 1))
         for name, values in (
             ("start", logits[:-1]),

@@ -1,4 +1,4 @@
-"""The inputs of a graph: one per raw column that the model reads."""
+"""The inputs of an ONNX graph: one per raw column that the model reads."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ from autofi.data.schema import Field, FieldKind
 from autofi.values.arrow_values import as_numbers, as_tokens, canonical_codes
 from autofi.values.value_types import ValueType
 
-#: Rows up to which values are read one by one.
+#: In batches of at most so many rows, values are read one by one.
 FEW_ROWS = 64
-# Of texts that the graph itself divides into values: it divides all of a long one.
+# The limit for texts that the graph splits itself: it splits a long text completely.
 _FEW_BYTES = 1 << 14
 
 DataType = Literal["string", "double"]
-#: The output of a graph.
+#: The name of a graph's output.
 OUTPUT = "probability"
 
 
 @dataclass(frozen=True)
 class GraphInput:
-    """How one field's column is given; `name` is that of the input in the graph.
+    """The input of one field's column; `name` is its name in the graph.
 
-    categorical     string [N]: whole numbers without ".0", empty where missing
-    numeric         double [N]: NaN where missing
-    multi_valued    string [N, L]: a list's values, padded with empty texts; with a separator each text is split at it
+    A column is given by its kind as:
+
+    - categorical: string `[N]`, whole numbers without ".0", empty where missing
+    - numeric: double `[N]`, NaN where missing
+    - multi_valued: string `[N, L]`, the values of a list, padded with empty texts; with a separator, each text
+      is split at it
     """
 
     name: str
     field: Field
     most_values: int | None = None
-    """Values of a list that the model reads, those behind them change nothing; None where that is not known."""
+    """The number of values of a list that the model reads, later ones change nothing; None where it is unknown."""
 
     @property
     def datatype(self) -> DataType:
@@ -49,7 +52,7 @@ class GraphInput:
         return ("rows", f"{self.name}_values") if self.field.kind is FieldKind.MULTI_VALUED else ("rows",)
 
     def lengths(self, column: pa.Array) -> NDArray[np.int64]:
-        """How many values every list comes to as the graph is given it, at least: texts are counted as they divide."""
+        """Return the least number of values of every list as the graph gets it, `[N]`; it may split texts further."""
         kind = column.type
         if self.field.separator and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             counted = pc.add(pc.count_substring(column, self.field.separator), 1)
@@ -61,10 +64,14 @@ class GraphInput:
         return found if self.most_values is None else np.minimum(found, self.most_values)
 
     def values(self, column: pa.Array) -> NDArray[Any]:
-        """What ONNX Runtime is given for a raw column; raises UnreadableValueError for a value it cannot be."""
+        """Return a raw column as ONNX Runtime takes it.
+
+        Raises:
+            UnreadableValueError: A value does not fit the field.
+        """
         if self.field.kind is FieldKind.NUMERIC:
             return as_numbers(column, self.field.reading)
-        # Each call of Arrow takes some ten microseconds: what is a text already is read without for a few rows.
+        # Each call of Arrow takes about ten microseconds, so a few rows of texts are read without it.
         few = len(column) <= FEW_ROWS
         if self.field.kind is FieldKind.MULTI_VALUED:
             if (
@@ -81,14 +88,14 @@ class GraphInput:
             if self._as_written(spelled):
                 return np.array(spelled, dtype=object)
         encoded = canonical_codes(column, self.field.reading)
-        # An object array of few texts that rows share: no text is made per row.
+        # Rows share the few texts of this object array; no text is made per row.
         texts = np.array([*(text or "" for text in encoded.dictionary.to_pylist()), ""], dtype=object)
         rows = pc.fill_null(encoded.indices, pa.scalar(len(texts) - 1, encoded.indices.type))
         found: NDArray[Any] = texts[rows.to_numpy(zero_copy_only=False)]
         return found
 
     def _as_written(self, spelled: list[str]) -> bool:
-        """Whether texts are surely canonical: of text without marks of missing values, or plain whole numbers."""
+        """Return True where texts are surely canonical: text without marks of missing values, or plain integers."""
         reading = self.field.reading
         if reading.marks or reading.values not in (None, ValueType.TEXT, ValueType.INTEGER):
             return False
@@ -99,9 +106,9 @@ class GraphInput:
 
 
 def graph_inputs(fields: Sequence[Field]) -> tuple[GraphInput, ...]:
-    """Return an input per field, named as its column.
+    """Return one input per field, named as its column.
 
-    A column that is called as the output, or not at all, is `input_0`, `input_1`, ... by its place.
+    A column with the name of the output, or without a name, becomes `input_0`, `input_1`, ... by its place.
     """
     taken = {OUTPUT, "", *(field.name for field in fields)}
     found = []

@@ -1,4 +1,4 @@
-"""From a bundle's folder to a predictor: which of its forms is run, and by what."""
+"""The loader of a bundle's folder: chooses the form and its runtime, and returns a predictor."""
 
 from __future__ import annotations
 
@@ -27,13 +27,21 @@ _FILE_OF = {"onnx": ONNX, "torch": WEIGHTS, "pt2": PT2}
 def load(
     path: Path | str, *, runtime: Runtime = "auto", device: str = "cpu", trust: bool = False
 ) -> Predictor:
-    """Return the predictor of a bundle folder; raises ExportError unless it is whole and unchanged.
+    """Return the predictor of a bundle folder.
 
-    `runtime` onnx needs ONNX Runtime and not torch, torch and pt2 (what `torch.export` saved) need torch; auto is onnx
-    where the bundle and the installation have it, else torch. `device` is cpu or cuda.
+    Nothing in a bundle is executed, except with `runtime="pt2"`: torch evaluates texts in such an archive,
+    which may be any code. That form is loaded only with `trust=True`, for bundles of people who may run code
+    here.
 
-    Nothing of a bundle is run but by `runtime="pt2"`: torch evaluates texts in such an archive, which may be anything.
-    It is loaded only with `trust=True`, for bundles of whoever may run code here.
+    Args:
+        path: The folder.
+        runtime: onnx needs ONNX Runtime but not torch; torch and pt2 (an archive of `torch.export`) need torch;
+            auto is onnx where both the bundle and the installation have it, else torch.
+        device: cpu or cuda.
+        trust: Allow `runtime="pt2"`.
+
+    Raises:
+        ExportError: The bundle is incomplete, was changed, or does not have the form.
     """
     folder = existing_bundle(path)
     manifest = read_manifest(folder)
@@ -41,9 +49,9 @@ def load(
     chosen = _chosen(folder, manifest, runtime)
     if chosen == "pt2" and not trust:
         raise ExportError(
-            "torch evaluates texts in an archive of torch.export (pt2), so that one of a stranger's may run any code: "
-            f"'{folder}' was asked for with the runtime pt2; use onnx or torch, which run nothing of it, or add "
-            "--trust-pt2 (trust=True) if you trust whoever wrote it."
+            f"'{folder}' was not loaded with the runtime pt2, because torch evaluates texts in such an archive, which "
+            "may be any code; use onnx or torch, which execute nothing in it, or add --trust-pt2 (trust=True) if you "
+            "trust the author."
         )
     if chosen == "onnx":
         schema, inputs = read_schema(folder)
@@ -91,8 +99,8 @@ def _chosen(folder: Path, manifest: Manifest, runtime: Runtime) -> Runtime:
         held = [name for name in held if name != "onnx"]
     if runtime not in held:
         raise ExportError(
-            f"A bundle is run in a form it was exported in: '{folder}' holds {', '.join(held) or 'none'}, not "
-            f"{runtime}; export it with --format {runtime}."
+            f"'{folder}' does not hold the form {runtime}, only {', '.join(held) or 'none'}; export it with "
+            f"--format {runtime}."
         )
     return runtime
 
@@ -101,6 +109,4 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return read_object(path)
     except (OSError, ValueError) as error:
-        raise ExportError(
-            f"The parts of a bundle are JSON: '{path}' is not ({error}); export it again."
-        ) from error
+        raise ExportError(f"'{path}' is not JSON ({error}); export the bundle again.") from error

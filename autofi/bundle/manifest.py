@@ -1,4 +1,4 @@
-"""The manifest of a bundle: which files belong to it, and whether they still are what was written."""
+"""The manifest of a bundle: a list of its files with checksums that show if one was changed."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from autofi.errors import ExportError
 
 MANIFEST = "manifest.json"
 FORMAT = "autofi-bundle"
-#: 1: always the form `torch` and nothing else. 2: the forms asked for, and files for users of each.
+#: 1: always the form `torch` and nothing else. 2: the chosen forms, and files for users of each.
 VERSION = 2
 
 _BYTES_AT_ONCE = 1 << 20
-#: A manifest has some hundred bytes for each file.
+#: The most bytes of a manifest; it has about a hundred for each file.
 _MOST_BYTES = 1 << 20
 _MOST_NAME = 255
 _CHECKSUM = re.compile("[0-9a-f]{32}")
-#: What AutoFI and the libraries that it reads with look for. Others, such as notes beside a model, are left alone.
+#: Endings of the files that AutoFI and its libraries read. Other files, such as notes beside a model, are allowed.
 _READ = (".json", ".onnx", ".data", ".pt2", ".safetensors", ".npz", ".parquet")
 
 
 @dataclass(frozen=True)
 class FileRecord:
-    """What one file was when it was written."""
+    """The size and the checksum of one file when it was written."""
 
     bytes: int
     xxh3_128: str
@@ -43,13 +43,13 @@ class Manifest:
     """The files of a bundle by their path in it, `/` between folders."""
 
     autofi: str
-    """Version of AutoFI that wrote it."""
+    """The version of AutoFI that wrote the bundle."""
     files: Mapping[str, FileRecord]
     version: int = VERSION
-    """Of the format of a bundle."""
+    """The version of the bundle format."""
 
     def render(self) -> bytes:
-        """Return the only bytes this manifest is written as; they hold a checksum of themselves."""
+        """Return the only bytes this manifest is written as; they contain a checksum of themselves."""
         content: dict[str, Any] = {
             "format": FORMAT,
             "version": self.version,
@@ -60,15 +60,23 @@ class Manifest:
         return (json.dumps(content | {"checksum": checksum}, indent=2) + "\n").encode()
 
     def verify(self, folder: Path) -> None:
-        """Raise ExportError unless every file is there with exactly the bytes that were written, and no other that may
-        be read in its place: see `check_listed`."""
+        """Check every file of the bundle against the manifest.
+
+        Raises:
+            ExportError: A file is missing or has other bytes, or the folder holds a file that could be read in its
+                place (see `check_listed`).
+        """
         self.check_listed(folder)
         for path, record in self.files.items():
             check_file(folder / path, record)
 
     def check_listed(self, folder: Path) -> None:
-        """Raise ExportError unless the folder has every file, neither a link nor a pipe nor a device, and nothing
-        unlisted that is named as a part of a model. No file is opened."""
+        """Check the names and kinds of the files without opening one.
+
+        Raises:
+            ExportError: A file is missing, is a link, a pipe or a device, or is not listed although its name is
+                that of a part of a model.
+        """
         held = plain_files(folder)
         for path in self.files:
             if path not in held:
@@ -76,27 +84,29 @@ class Manifest:
         for path in sorted(held - self.files.keys() - {MANIFEST}):
             if "/" in path or path.lower().endswith(_READ):
                 raise ExportError(
-                    f"A bundle is used only as it was written: '{folder / path}' is not in its manifest; remove it, or "
-                    "export it again."
+                    f"'{folder / path}' is not in the manifest of the bundle; remove it, or export the bundle again."
                 )
 
 
 def describe(folder: Path, *, autofi: str) -> Manifest:
-    """Return the manifest of every file now in `folder`."""
+    """Return the manifest of the files that are in `folder` now."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return Manifest(autofi, {path.relative_to(folder).as_posix(): _record(path) for path in files})
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest in `folder`; raises ExportError when it is missing, foreign, newer or was changed."""
+    """Return the manifest in `folder`.
+
+    Raises:
+        ExportError: It is missing, was changed, or is of another program or a newer version.
+    """
     path = folder / MANIFEST
     try:
         with open(open_plain(path), "rb") as file:
             text = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise ExportError(
-            f"A bundle has a {MANIFEST}: '{folder}' has none, so it is no bundle; "
-            "name a folder that 'autofi export' wrote."
+            f"'{folder}' has no {MANIFEST}, so it is not a bundle; pass a folder that 'autofi export' wrote."
         ) from None
     except OSError as error:
         raise ExportError(f"'{path}' cannot be read: {error.strerror}; mend that or export again.") from error
@@ -108,16 +118,16 @@ def read_manifest(folder: Path) -> Manifest:
         raise _changed(path, str(error)) from None
     if document.get("format") != FORMAT:
         raise ExportError(
-            f"A bundle's manifest has the format '{FORMAT}': '{path}' has not, so another program wrote it "
-            "or it was changed; name a folder that 'autofi export' wrote."
+            f"'{path}' does not have the format '{FORMAT}', so another program wrote it or it was changed; pass a "
+            "folder that 'autofi export' wrote."
         )
     version = document.get("version")
     if type(version) is not int or not 1 <= version < 1 << 31:
-        raise _changed(path, "it tells no version")
+        raise _changed(path, "it has no version")
     if version > VERSION:
         raise ExportError(
-            f"This AutoFI reads bundles up to version {VERSION}: '{path}' has version {version}, written by "
-            f"AutoFI {str(document.get('autofi'))[:40]}; upgrade AutoFI."
+            f"'{path}' has version {version}, written by AutoFI {str(document.get('autofi'))[:40]}, but this AutoFI "
+            f"reads bundles up to version {VERSION}; upgrade AutoFI."
         )
     try:
         files = {name: FileRecord(**record) for name, record in document["files"].items()}
@@ -132,7 +142,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_entry(name: str, record: FileRecord) -> None:
-    """Raise ValueError for what `describe` cannot have written."""
+    """Raise ValueError for an entry that `describe` cannot have written."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"it names a file outside the bundle, {name[:80]!a}")
@@ -145,13 +155,13 @@ def _check_entry(name: str, record: FileRecord) -> None:
     ):
         raise ValueError(f"it names a file that no bundle has, {name[:80]!a}")
     if type(record.bytes) is not int or not 0 <= record.bytes < 1 << 62:
-        raise ValueError(f"it names a number of bytes that no file has, of {name!a}")
+        raise ValueError(f"it gives an impossible number of bytes for {name!a}")
     if not isinstance(record.xxh3_128, str) or not _CHECKSUM.fullmatch(record.xxh3_128):
-        raise ValueError(f"it names a checksum that is none, of {name!a}")
+        raise ValueError(f"it gives an invalid checksum for {name!a}")
 
 
 def check_file(path: Path, record: FileRecord) -> None:
-    """Raise ExportError unless the file is a plain one with the bytes of the record."""
+    """Raise ExportError unless the path is a plain file with the bytes of the record."""
     try:
         size = os.lstat(path).st_size
         if size != record.bytes:
@@ -175,6 +185,4 @@ def _record(path: Path) -> FileRecord:
 
 
 def _changed(path: Path, reason: str) -> ExportError:
-    return ExportError(
-        f"A bundle is used only as it was written: '{path}' is not, {reason}; export it again."
-    )
+    return ExportError(f"'{path}' is not as it was written: {reason}; export the bundle again.")

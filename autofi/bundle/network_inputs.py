@@ -1,4 +1,4 @@
-"""The fields that a network reads, as inputs of a graph and as a schema."""
+"""The fields that a network reads, as inputs of an ONNX graph and as a schema."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autofi.data.vocabulary import Vocabulary
 
 
 def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]:
-    """Return the inputs of the graph: fields that the model reads in any way, in the order of the table."""
+    """Return the inputs of the graph: every field that the model reads, in the order of the table."""
     encoder = builder.encoder
     number_of = {name: place for place, name in enumerate(encoder.number_fields)}
     found = [
@@ -25,7 +25,7 @@ def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]
         or number_of.get(field.field.name) in reads.numbers
         or field.field.name in reads.bags
     ]
-    # A model that reads nothing still gives a probability per row, and a column says how many rows there are.
+    # A model that reads nothing still gives a probability per row, so one column must tell the number of rows.
     inputs = graph_inputs([field.field for field, _ in found] or [encoder.fields[0].field])
     if not found:
         return inputs
@@ -33,7 +33,7 @@ def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]
 
 
 def _most_values(field: FieldEncoder, code_limit: int, bag: bool) -> int | None:
-    """Values of a list from which on the others change nothing: neither its code nor its bag."""
+    """Return the number of values of a list that matter; later ones change neither its code nor its bag."""
     if field.field.kind is not FieldKind.MULTI_VALUED:
         return None
     assert isinstance(field.codes, Vocabulary)

@@ -1,4 +1,4 @@
-"""What a network reads of its features: nothing else gets into a graph."""
+"""The features that a network reads; nothing else becomes part of a graph."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ from autofi.operators.feature_tensors import FeatureTensors
 
 @dataclass
 class Reads:
-    """What is read, by kind; `numbers` are columns of `Features.numbers`.
+    """The features that a network reads, by kind.
 
-    codes    by field: codes from this one on are all the same to the network
+    Attributes:
+        codes: By field, the first code from which on all codes are equal to the network.
+        numbers: Columns of `Features.numbers`.
+        bags: Names of multi-valued fields.
+        pairs: Pairs whose crosses are built.
+        columns: Columns of target encodings.
     """
 
     codes: dict[int, int] = field(default_factory=dict)
@@ -28,13 +33,16 @@ class Reads:
     columns: tuple[Column, ...] = ()
 
     def code_limit(self, place: int, cardinality: int) -> int:
-        """Codes of a field that must be told apart: all of them where cells are made of them, none where unread."""
+        """Return the number of codes of a field that must be distinguished.
+
+        All of them where crosses are built from them, 0 where the field is not read.
+        """
         whole = any(place in cells for cells in (*self.pairs, *self.columns))
         return cardinality if whole else min(self.codes.get(place, 0), cardinality)
 
 
 def reads_of(network: Network, builder: FeatureBuilder) -> Reads:
-    """Found by letting the network select from rows that note what they are asked for."""
+    """Return the features that the network reads; it selects from rows that record each access."""
     reads = Reads(pairs=builder.crosses.pairs, columns=builder.statistics.columns)
     tensors = FeatureTensors.of(example_features(builder))
     network.read(_Noted(**vars(tensors), reads=reads))
@@ -44,7 +52,7 @@ def reads_of(network: Network, builder: FeatureBuilder) -> Reads:
 
 
 def example_features(builder: FeatureBuilder) -> Features:
-    """Three rows of missing values: of 0 or 1 an exporter would take the number for a constant."""
+    """Return three rows of missing values; from 0 or 1 rows an exporter would take the number for a constant."""
     encoder, rows = builder.encoder, 3
     return Features(
         ids=np.zeros((rows, len(encoder.fields)), dtype=np.int32),

@@ -1,8 +1,8 @@
-"""What a `model.onnx` may hold: looked through before ONNX Runtime is given it.
+"""A check of `model.onnx`, made before ONNX Runtime loads it.
 
-A graph of a stranger's is data, but data that computes: it may loop for ever, make memory of nothing, or read files
-beside it. What AutoFI writes does none of that, and whatever would is refused by name. What is left is bounded while it
-runs, by `autofi.bundle.onnx_scorer`.
+A graph of a stranger is data that computes: it may loop forever, fill the memory from nothing, or read
+other files. Models of AutoFI do none of that, and the check refuses everything that would.
+`autofi.bundle.onnx_scorer` limits the rest while it runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from autofi.bundle.protobuf_wire import Value, fields, integers, packed, part, text
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-#: Graphs within nodes, chance, and texts or sizes that grow by themselves.
+#: Operations that hold graphs, draw random numbers, or make texts or sizes that grow by themselves.
 REFUSED = frozenset(
     {
         "If", "Scan", "SequenceMap", "SequenceConstruct", "SequenceInsert", "SplitToSequence", "ConcatFromSequence",
@@ -30,17 +30,17 @@ REFUSED = frozenset(
         "TreeEnsembleClassifier",
     }
 )  # fmt: skip
-#: Where an operation is told how large its result is.
+#: By operation, the positions of the inputs that set the size of its result.
 _SIZES: Mapping[str, tuple[int, ...]] = {
     "ConstantOfShape": (0,), "Expand": (1,), "Tile": (1,), "Range": (0, 1, 2), "Pad": (1,), "OneHot": (1,),
     "AffineGrid": (1,),
 }  # fmt: skip
-# Their lists have millions of entries, and no graph is run of what stands behind one.
+# These have lists with millions of entries; the attributes after such a list are not searched for graphs.
 _LONG = ("LabelEncoder", "TreeEnsembleRegressor")
-#: Numbers that a size written in the graph may come to.
+#: The most numbers that a size written in the graph may amount to.
 MOST_NUMBERS = 1 << 24
-#: Those that join the values of lists: two by two, and as earlier versions did, one after the other. Either takes at
-#: most as many turns as the longest list has values.
+#: Fingerprints of the loops that join the values of lists: two by two, or one by one as in earlier versions. Both end
+#: after at most as many turns as the longest list has values.
 _LOOPS = frozenset(
     {
         "5cb1cba1026b5ad721e682e3d162d96e148586a9d13dce4923c3df8761ce258e",
@@ -60,9 +60,9 @@ class _Tensor:
     shape: tuple[int, ...] = ()
     raw: memoryview | None = None
     payload: int = 0
-    """Bytes of its numbers in any other field."""
+    """The bytes of its numbers in any other field."""
     numbers: list[Value] = field(default_factory=list)
-    """Of its numbers those that are no raw bytes."""
+    """The numbers that are not raw bytes."""
     external: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -70,7 +70,7 @@ class _Tensor:
         return math.prod(self.shape)
 
     def whole_numbers(self) -> list[int]:
-        """Its values where it holds a few integers, or one number of another kind."""
+        """Return the values of a tensor of a few integers; empty for any other tensor."""
         if self.kind not in (_INT32, _INT64) or self.size > _MOST_DIMENSIONS:
             return []
         if self.raw is not None:
@@ -94,11 +94,13 @@ class _Node:
 def check_onnx(path: Path, listed: Mapping[str, int]) -> None:
     """Raise ValueError, in one line without the path, for a model that AutoFI has not written.
 
-    listed   bytes of the files beside it that may be read with it, by name
+    Args:
+        path: The model.
+        listed: By name, the bytes of the files beside it that it may read.
     """
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    # Closed with the last slice of it.
+    # The mapping is closed with its last slice.
     _check_model(memoryview(mapped), listed)
 
 
@@ -112,7 +114,7 @@ def _check_model(model: memoryview, listed: Mapping[str, int]) -> None:
                 if inner == 1 and text(name) not in DOMAINS:
                     raise ValueError(f"it needs operations of the domain {text(name)[:40]!a}")
         elif number in (20, 25):
-            raise ValueError("it has functions, or a training, of its own")
+            raise ValueError("it has functions of its own, or a training")
     if len(graphs) != 1:
         raise ValueError(f"it has {len(graphs)} graphs")
     _check_graph(graphs[0], listed)
@@ -159,7 +161,7 @@ def _check_node(node: _Node, listed: Mapping[str, int]) -> None:
             if number in (5, 10):
                 tensor = _tensor(part(value))
                 _check_tensor(tensor, listed)
-                # A threshold that sends every number to one side is infinite.
+                # A threshold is infinite where it sends every number to one side.
                 borders = _attribute_name(attribute) == b"nodes_values_as_tensor"
                 if "TreeEnsemble" in node.kind and not _finite(tensor, or_infinite=borders):
                     raise ValueError("its trees have numbers that are not finite")
@@ -168,7 +170,7 @@ def _check_node(node: _Node, listed: Mapping[str, int]) -> None:
 
 
 def _check_trees(node: _Node) -> None:
-    """A branch leads to later nodes of its tree: else ONNX Runtime would walk around for ever."""
+    """Raise ValueError unless every branch leads to a later node; else ONNX Runtime would walk around forever."""
     known: dict[str, memoryview] = {}
     for attribute in node.attributes:
         names = [text(value) for number, value in fields(attribute) if number == 1]
@@ -180,14 +182,17 @@ def _check_trees(node: _Node) -> None:
     )
     modes = [bytes(part(value)) for number, value in fields(known.get("nodes_modes", empty)) if number == 9]
     if not len(numbers) == len(true) == len(false) == len(modes):
-        raise ValueError("its trees have nodes of which not all is told")
+        raise ValueError("its trees have incomplete nodes")
     branches = np.array([mode != b"LEAF" for mode in modes], dtype=bool)
     if ((true <= numbers) | (false <= numbers))[branches].any():
-        raise ValueError("its trees lead back to where they came from")
+        raise ValueError("its trees have branches that lead back")
 
 
 def _check_loop(node: _Node, made: Mapping[str, _Node]) -> None:
-    """Only the loop that joins values is known to end, and it does after as many values as a tensor has columns."""
+    """Raise ValueError for any loop but the one that joins values.
+
+    That loop ends after as many turns as a tensor has columns.
+    """
     bodies = [part(value) for one in node.attributes for number, value in fields(one) if number == 6]
     counted = made.get(node.inputs[0]) if len(node.inputs) == 3 else None
     shaped = made.get(counted.inputs[0]) if counted is not None and counted.kind == "Gather" else None
@@ -197,7 +202,7 @@ def _check_loop(node: _Node, made: Mapping[str, _Node]) -> None:
 
 
 def fingerprint(body: memoryview) -> str:
-    """What a loop does, whatever its values are called: operations, their settings, and what reads what."""
+    """Return a hash of a loop's operations, settings and data flow, independent of the names of its values."""
     names: dict[str, str] = {}
     told: list[object] = []
 
@@ -241,7 +246,9 @@ def _check_sizes(node: _Node, constants: Mapping[str, _Tensor]) -> None:
         tensor = constants.get(node.inputs[place]) if place < len(node.inputs) else None
         sizes = [] if tensor is None else [abs(_signed(one)) for one in tensor.whole_numbers()]
         if math.prod(size for size in sizes if size) > MOST_NUMBERS:
-            raise ValueError(f"its operation {node.kind} makes more than {MOST_NUMBERS:,} numbers of none")
+            raise ValueError(
+                f"its operation {node.kind} makes more than {MOST_NUMBERS:,} numbers from nothing"
+            )
 
 
 def _signed(number: int) -> int:
@@ -251,17 +258,17 @@ def _signed(number: int) -> int:
 def _check_tensor(tensor: _Tensor, listed: Mapping[str, int]) -> None:
     name = tensor.name[:40]
     if len(tensor.shape) > _MOST_DIMENSIONS or any(size < 0 or size >= 1 << 62 for size in tensor.shape):
-        raise ValueError(f"its numbers {name!a} have a shape that none have")
+        raise ValueError(f"its numbers {name!a} have an impossible shape")
     width = _ELEMENT_BYTES.get(tensor.kind)
     if tensor.external:
         _check_external(tensor, listed, width)
     elif tensor.raw is not None:
         if width is None or len(tensor.raw) != tensor.size * width:
             raise ValueError(
-                f"its numbers {name!a} are {len(tensor.raw):,} bytes, and {tensor.size:,} by their shape"
+                f"its numbers {name!a} have {len(tensor.raw):,} bytes for {tensor.size:,} numbers of the shape"
             )
     elif tensor.size > tensor.payload:
-        raise ValueError(f"its numbers {name!a} are {tensor.size:,} by their shape, and far fewer are there")
+        raise ValueError(f"its numbers {name!a} are fewer than the {tensor.size:,} of their shape")
     if tensor.kind in (_FLOAT32, _FLOAT16) and tensor.size > 1 and not _finite(tensor):
         raise ValueError(f"its numbers {name!a} are not finite")
 
@@ -273,7 +280,7 @@ def _check_external(tensor: _Tensor, listed: Mapping[str, int], width: int | Non
     try:
         start, length = int(tensor.external.get("offset", "0")), int(tensor.external.get("length", "-1"))
     except ValueError:
-        raise ValueError("its numbers lie at places that are no numbers") from None
+        raise ValueError("its numbers lie at an offset or length that is not an integer") from None
     if width is None or start < 0 or length != tensor.size * width or start + length > listed[location]:
         raise ValueError(f"its numbers {tensor.name[:40]!a} lie beyond the end of {location[:80]!a}")
 

@@ -1,4 +1,4 @@
-"""Names of the values of an ONNX graph: inputs are called as columns are, whatever the values between are called."""
+"""Renaming of the values of an ONNX graph, so that its inputs have the names of the columns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import onnx
 
 
 def rename_values(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    """Give some values other names; a value that has one of those already gets a further `_`.
+    """Rename values in place; another value that already has one of the new names gets a further `_`.
 
-    In place, and nothing is copied: the graph may hold more than one protobuf can.
+    Nothing is copied, because the graph may be larger than one protobuf can be.
     """
     taken = set(_value_names(graph)) | set(names.values())
     renamed = dict(names)
@@ -24,7 +24,7 @@ def rename_values(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph and those within its nodes, which read its values by their names."""
+    """Yield the graph and those within its nodes, which read its values by their names."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:

@@ -1,4 +1,4 @@
-"""Scoring by ONNX Runtime: the whole model is one graph of raw columns; nothing of torch is needed."""
+"""Scoring with ONNX Runtime, without torch: the whole model is one graph of raw columns."""
 
 from __future__ import annotations
 
@@ -24,20 +24,23 @@ from autofi.data.schema import FieldKind
 from autofi.errors import ConfigError, ExportError, MissingDependencyError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-#: What a model's graph is told to stop after: `rows_at_once` rows of the largest take seconds.
+#: A graph is stopped after so many seconds; `rows_at_once` rows of the largest model take a few.
 MOST_SECONDS = 60.0
-#: Of the machine's memory, what the numbers of running graphs may take; those of the model itself do not count.
+#: The share of the machine's memory for the numbers of running graphs; those of the model itself do not count.
 MEMORY_SHARE = 1 / 4
 _NOTHING = 4
 _REASON = 300
 
 
 class OnnxScorer:
-    """Runs `model.onnx`; raises ExportError where the model is refused, here or by ONNX Runtime, and ConfigError where
-    that has no such device.
+    """The scorer that runs `model.onnx`.
 
-    A graph is looked through before it is run (`onnx_check`), and bounded while it is: by MEMORY_SHARE of the machine's
-    memory and, in `most_seconds`, between two of its operations.
+    A graph is checked before it runs (`onnx_check`) and limited while it runs: by MEMORY_SHARE of the machine's
+    memory, and by `most_seconds`, which is checked between two operations.
+
+    Raises:
+        ExportError: The check or ONNX Runtime refuses the model.
+        ConfigError: ONNX Runtime does not have the device.
     """
 
     rows_at_once = 1 << 13
@@ -53,31 +56,30 @@ class OnnxScorer:
             check_onnx(model, {beside.name: beside.stat().st_size} if beside.exists() else {})
         except (OSError, ValueError, IndexError) as error:
             raise ExportError(
-                f"A bundle holds a model that AutoFI wrote: '{model}' is none ({error}); export it again."
+                f"'{model}' is not a model that AutoFI wrote ({error}); export it again."
             ) from error
         if PROVIDERS[device] not in runtime.get_available_providers():
             raise ConfigError(
-                f"ONNX Runtime scores on the devices it was built for: this one has no '{device}'; install "
-                "onnxruntime-gpu, or leave --device at cpu."
+                f"The installed ONNX Runtime has no device '{device}'; install onnxruntime-gpu, or leave --device at "
+                "cpu."
             )
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads or default_threads()
-        options.log_severity_level = _NOTHING  # what fails is told in one line, ours
-        # Not counted with the numbers of running graphs; both beside what the machine has.
+        options.log_severity_level = _NOTHING  # errors become one line of our own
+        # The model's own numbers are not counted in the limit for running graphs.
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         if _bounds_memory():
             options.add_session_config_entry("session.use_env_allocators", "1")
         providers = list(dict.fromkeys((PROVIDERS[device], PROVIDERS["cpu"])))
         try:
-            # What could be folded is folded where it was exported. Here it would run before any limit of time holds.
+            # Constants were folded at export. Folding them here would run before any time limit holds.
             self._session: Any = runtime.InferenceSession(
                 str(model), options, providers=providers, disabled_optimizers=["ConstantFolding"]
             )
-        except Exception as error:  # of its own: they share no base
+        except Exception as error:  # ONNX Runtime's errors have no common base
             reason = " ".join(str(error).split())[:_REASON]
             raise ExportError(
-                f"ONNX Runtime reads the model of a bundle: '{model}' it does not ({reason}); upgrade onnxruntime, or "
-                "export it again."
+                f"ONNX Runtime cannot read '{model}' ({reason}); upgrade onnxruntime, or export the bundle again."
             ) from error
         self._runtime = runtime
         self._inputs = tuple(inputs)
@@ -91,13 +93,13 @@ class OnnxScorer:
         if found != expected:
             told = ", ".join(f"{name[:40]} ({kind}, {axes} axes)" for name, kind, axes in found[:20])
             raise ExportError(
-                f"The model of a bundle reads the columns of its schema: '{model}' reads {told}; export it again."
+                f"'{model}' does not read the columns of its schema, but {told}; export the bundle again."
             )
         outputs = [given.type for given in self._session.get_outputs()]
         if not outputs or outputs[0] not in ("tensor(double)", "tensor(float)"):
             raise ExportError(
-                f"The model of a bundle gives probabilities: '{model}' gives {', '.join(outputs[:5]) or 'nothing'}; "
-                "export it again."
+                f"'{model}' does not give probabilities, but {', '.join(outputs[:5]) or 'nothing'}; export the bundle "
+                "again."
             )
 
     def probabilities(self, batch: pa.RecordBatch, *, source: str, first_row: int) -> Floats:
@@ -107,7 +109,7 @@ class OnnxScorer:
         rows = range(first_row, first_row + batch.num_rows)
         if not self._lists:
             return self.run(self._feeds(batch, source, rows))
-        # Padded to the longest list, one row of many values would make as many of all others.
+        # In one batch, a row with many values would pad all other rows to its length.
         runs = list(even_rows(self._lengths(batch, source, rows)))
         parts = [
             self.run(self._feeds(batch.slice(run.start, run.stop - run.start), source, rows[run]))
@@ -123,7 +125,7 @@ class OnnxScorer:
         return feeds
 
     def _lengths(self, batch: pa.RecordBatch, source: str, rows: range) -> NDArray[np.int64]:
-        """Values of every row's longest list, as far as they are read."""
+        """Return the number of values of every row's longest list, as far as they are read, `[N]`."""
         found = np.zeros(batch.num_rows, dtype=np.int64)
         for given in self._lists:
             with located(source, given.field.name, rows):
@@ -131,9 +133,10 @@ class OnnxScorer:
         return found
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> Floats:
-        """The same from what the inputs' `values` gave, `[N]`, N ≥ 1.
+        """Return the probabilities `[N]`, N ≥ 1, of feeds that the inputs' `values` made.
 
-        Raises ExportError where the graph fails, takes longer than `most_seconds`, or gives no probabilities.
+        Raises:
+            ExportError: The graph fails, takes longer than `most_seconds`, or gives no probabilities.
         """
         options = self._runtime.RunOptions()
         options.log_severity_level = _NOTHING
@@ -146,19 +149,18 @@ class OnnxScorer:
         try:
             with TIME_LIMITS.within(self.most_seconds, stop):
                 (found,) = self._session.run([self._output], feeds, options)
-        except Exception as error:  # of its own: they share no base
+        except Exception as error:  # ONNX Runtime's errors have no common base
             rows = len(next(iter(feeds.values()), ()))
             reason = " ".join(str(error).split())[:_REASON]
             told = f"it had not scored {rows:,} rows in {self.most_seconds:g} s" if stopped else reason
             raise (ScoringTimeError if stopped else ExportError)(
-                f"The model of a bundle scores rows: '{self._model}' did not ({told}); score fewer at once, or export "
-                "it again."
+                f"'{self._model}' could not score the rows ({told}); score fewer at once, or export the bundle again."
             ) from error
         return checked(found, len(next(iter(feeds.values()))), self._model)
 
 
 def onnx_available() -> bool:
-    """Whether ONNX Runtime can be loaded."""
+    """Return True where ONNX Runtime can be loaded."""
     try:
         _runtime()
     except MissingDependencyError:
@@ -168,7 +170,7 @@ def onnx_available() -> bool:
 
 @cache
 def _bounds_memory() -> bool:
-    """Let all sessions of this process take their numbers from one place that has an end; false where there is one."""
+    """Give all sessions of this process one limited pool of memory; return False where another pool exists."""
     runtime = _runtime()
     memory = runtime.OrtMemoryInfo(
         "Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT
@@ -176,7 +178,7 @@ def _bounds_memory() -> bool:
     settings = runtime.OrtArenaCfg({"max_mem": int(machine_memory() * MEMORY_SHARE)})
     try:
         runtime.create_and_register_allocator(memory, settings)
-    except Exception:  # of its own: another part of this process has registered one, and decides
+    except Exception:  # no common base; another part of this process has already registered a pool
         return False
     return True
 
@@ -186,5 +188,5 @@ def _runtime() -> Any:
         return importlib.import_module("onnxruntime")
     except ImportError as error:
         raise MissingDependencyError(
-            "An ONNX model is run by ONNX Runtime, which is not installed: pip install 'autofi[serve]'."
+            "ONNX Runtime, which runs ONNX models, is not installed; run pip install 'autofi[serve]'."
         ) from error

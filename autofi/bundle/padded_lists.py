@@ -1,4 +1,4 @@
-"""Lists of values as a graph is given them: side by side, padded with empty texts, as long as a model reads them."""
+"""Lists of values as inputs of a graph: padded with empty texts, and cut to the values that a model reads."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 
 from autofi.values.arrow_values import LIST_SEPARATOR, token_places
 
-#: Padding beside a list's values that costs less than scoring rows apart.
+#: So much padding costs less than scoring rows in separate batches.
 _FREE_CELLS = 1 << 16
 _PADDING_PER_VALUE = 4
 
 
 def values_told_apart(texts: pa.Array) -> int:
-    """Values of a list from which on the others change nothing of the text that stands for it, among these texts.
+    """Return the number of values of a list that decide its joined text; later values change nothing.
 
-    With one value more than any of them has, it is none of them, whatever follows.
+    A list with one value more than any of `texts` is none of them, whatever its further values are.
     """
     separators = pc.max(pc.count_substring(texts, LIST_SEPARATOR)).as_py() or 0
     return int(separators) + 2
 
 
 def padded(lists: pa.ListArray, most: int | None) -> NDArray[np.object_]:
-    """Texts `[N, L]`, L ≥ 1: of every list the first `most` values, all if None."""
+    """Return texts `[N, L]`, L ≥ 1: the first `most` values of every list, or all if None."""
     rows, places = token_places(lists)
     values = pc.list_flatten(lists)
     if most is not None:
@@ -41,9 +41,10 @@ def padded(lists: pa.ListArray, most: int | None) -> NDArray[np.object_]:
 
 
 def even_rows(lengths: NDArray[np.int64]) -> Iterator[slice]:
-    """Runs of rows whose lists, padded to the longest of a run, come to a few times their values.
+    """Yield runs of rows whose padded lists hold at most a few times as many cells as values.
 
-    lengths   values of every row's longest list
+    Args:
+        lengths: The number of values of every row's longest list, `[N]`.
     """
     if len(lengths) * int(lengths.max(initial=0)) <= _FREE_CELLS + _PADDING_PER_VALUE * int(lengths.sum()):
         yield slice(0, len(lengths))

@@ -1,4 +1,4 @@
-"""The files of a folder that somebody else may have made: none is opened before it is known to be a plain one."""
+"""The files of a folder from an untrusted source; none is opened before it is known to be a plain file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from autofi.errors import ExportError
 
-#: No bundle has as many files, or folders in folders.
+#: The most files and the deepest folders; no bundle has more.
 MOST_ENTRIES, MOST_LEVELS = 10_000, 4
-# A link in the place of the last name is not followed, and what would wait for a writer does not.
+# A link as the last name is not followed, and a pipe without a writer does not block.
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = (
     (stat.S_ISLNK, "a link"),
@@ -25,8 +25,9 @@ _KINDS = (
 def plain_files(folder: Path) -> set[str]:
     """Return every file under a folder, by its path in it with `/` between folders.
 
-    Raises ExportError for what is neither a file nor a folder (a link, a pipe, a device): reading it may lead
-    elsewhere, or never end; and for more entries than a bundle has.
+    Raises:
+        ExportError: An entry is neither a file nor a folder (a link, a pipe, a device), so that reading it may
+            lead elsewhere or never end; or there are more entries than a bundle has.
     """
     found: set[str] = set()
     seen = 0
@@ -41,8 +42,8 @@ def plain_files(folder: Path) -> set[str]:
                     mode = entry.stat(follow_symlinks=False).st_mode
                     if seen > MOST_ENTRIES or path.count("/") >= MOST_LEVELS:
                         raise ExportError(
-                            f"A bundle is a folder of some files: '{folder}' holds more than {MOST_ENTRIES:,}, or "
-                            f"folders deeper than {MOST_LEVELS}; name a folder that 'autofi export' wrote."
+                            f"'{folder}' holds more than {MOST_ENTRIES:,} files, or folders deeper than "
+                            f"{MOST_LEVELS}, so it is not a bundle; pass a folder that 'autofi export' wrote."
                         )
                     if stat.S_ISDIR(mode):
                         waiting.append((place / entry.name, f"{path}/"))
@@ -58,8 +59,14 @@ def plain_files(folder: Path) -> set[str]:
 
 
 def open_plain(path: Path) -> int:
-    """A descriptor of a plain file, to read; raises ExportError for what is none, FileNotFoundError and OSError."""
-    # Before it is opened: opening a pipe or a device may change what is behind it.
+    """Return a descriptor to read a plain file with.
+
+    Raises:
+        ExportError: The path is not a plain file.
+        FileNotFoundError: There is nothing.
+        OSError: The file cannot be opened.
+    """
+    # Checked before opening, because opening a pipe or a device may have effects.
     mode = os.lstat(path).st_mode
     if not stat.S_ISREG(mode):
         raise _not_plain(path, mode)
@@ -74,5 +81,5 @@ def open_plain(path: Path) -> int:
 def _not_plain(path: Path, mode: int) -> ExportError:
     kind = next((kind for test, kind in _KINDS if test(mode)), "something else")
     return ExportError(
-        f"A bundle is of plain files: '{path}' is {kind}; copy the files themselves, or export it again."
+        f"'{path}' is {kind}, not a plain file; copy the files themselves, or export the bundle again."
     )

@@ -1,4 +1,4 @@
-"""Click probabilities of raw rows from a loaded bundle, whatever runs it."""
+"""Click probabilities of raw rows from a loaded bundle, with any runtime."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """Scores raw rows of anything that `open_table` reads: files, folders, SQL, pandas, Polars or Arrow.
+    """The scorer of raw rows of anything that `open_table` reads: files, folders, SQL, pandas, Polars or Arrow.
 
-    Rows are read and scored in batches, so that only the results grow with the table. Columns are found by name;
-    values that training did not have, missing values and further columns are fine.
+    Rows are read and scored in batches, so that only the results grow with the table. Columns are found by
+    name; unseen values, missing values and additional columns are fine.
     """
 
     def __init__(
@@ -56,18 +56,18 @@ class Predictor:
         self._skew: Skew | None = None
 
     def stop_after(self, seconds: float) -> None:
-        """Let scoring some thousand rows take no longer, where what runs the model can be stopped (ONNX Runtime)."""
+        """Stop scoring a batch after so many seconds, where the runtime can be stopped (ONNX Runtime)."""
         if isinstance(self._scorer, Stoppable):
             self._scorer.most_seconds = seconds
 
     @property
     def schema(self) -> Schema:
-        """The columns it reads: a field that the model makes no use of is not among them."""
+        """The columns that are read; a field that the model does not use is not among them."""
         return self._schema
 
     @property
     def architecture(self) -> Architecture:
-        """What the search chose; needs torch."""
+        """The architecture that the search chose; needs torch."""
         with extras_named():
             from autofi.space.architecture import Architecture
 
@@ -75,23 +75,25 @@ class Predictor:
 
     @property
     def architecture_id(self) -> str:
-        """What its study calls the architecture."""
+        """The id of the architecture in its study."""
         return architecture_id(self._architecture)
 
     @property
     def metrics(self) -> dict[str, object]:
-        """What was measured when it was made."""
+        """The metrics measured when the bundle was written."""
         return dict(self._metrics)
 
     @property
     def origin(self) -> dict[str, object]:
-        """Where it came from: study, data fingerprint, versions."""
+        """The study, the data fingerprint and the versions that the bundle comes from."""
         return dict(self._origin)
 
     def costs(self) -> dict[str, float]:
-        """`parameters`, `table_bytes`, `flops` and `latency` (microseconds), as a search measures them: of the bundle's
-        network in torch, whatever scores rows here. Takes a second, or four on a busy machine. See
-        `autofi.evaluation.cost`; needs torch."""
+        """Return `parameters`, `table_bytes`, `flops` and `latency` (microseconds) as a search measures them.
+
+        They are costs of the bundle's network in torch, whatever runtime scores rows here. Measuring needs torch
+        and takes a second, or four on a busy machine. See `autofi.evaluation.cost`.
+        """
         with extras_named():
             from autofi.bundle.bundle import load_bundle
             from autofi.evaluation.cost import measure_costs
@@ -111,11 +113,16 @@ class Predictor:
         delimiter: str | None = None,
         progress: Progress | None = None,
     ) -> Floats:
-        """Return the probability of a click in every row, float64 [N], in the order of the rows.
+        """Return the probability of a click in every row, float64 `[N]`, in the order of the rows.
 
-        Rows that are far from those of training are told by one SkewWarning, and by `skew`. `header` and `delimiter`
-        (a character or `tab`) say how delimited text is divided, here and in what follows; a first row that holds the
-        names of the fields is known for the header anyway.
+        One SkewWarning, and `skew`, report rows that are far from those of training.
+
+        Args:
+            table: The rows.
+            query: SQL of the rows, for a database.
+            header: Whether delimited text has a header; None finds a first row that holds the names of the fields.
+            delimiter: The delimiter of delimited text, a character or `tab`; None finds it.
+            progress: Is told of scored rows.
         """
         opened = open_rows(table, self.schema, query=query, header=header, delimiter=delimiter)
         counts = self.skew_counts()
@@ -126,18 +133,19 @@ class Predictor:
         return np.concatenate([np.empty(0), *parts])
 
     def skew(self) -> Skew | None:
-        """How far the table that was scored last is from training, field by field, and what the warning said.
+        """Return how far the last scored table is from training, field by field, with the text of the warning.
 
-        None before any was, and where an earlier version exported the bundle, which does not say what training saw.
+        None before a table was scored, and where the bundle is of an earlier version, which kept no training
+        profile.
         """
         return self._skew
 
     def skew_counts(self) -> SkewCounts | None:
-        """What counts rows against training, for a caller that scores by `probabilities`; None as in `skew`."""
+        """Return a counter of rows against training, for a caller that scores by `probabilities`; None as in `skew`."""
         return None if self._profile is None else SkewCounts(self._profile, self._schema)
 
     def probabilities(self, table: pa.Table) -> Floats:
-        """`predict_proba` of an Arrow table for a caller that counts by itself: nothing is compared or warned of."""
+        """Return `predict_proba` of an Arrow table without a comparison with training, for callers that count."""
         opened = open_rows(table, self.schema)
         parts = [probabilities for _, probabilities in self._scored(opened, self.schema.names, None, None)]
         return np.concatenate([np.empty(0), *parts])
@@ -152,14 +160,18 @@ class Predictor:
         unweighted: bool = False,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """`rows`, `auc` and `logloss` on rows that carry the target.
+        """Return `rows`, `auc` and `logloss` on rows that carry the target.
 
-        Rows weigh as they did in the study: where it had a column of weights the table has it, too, and `weights` says
-        its name. With `unweighted` every row counts once. Rows that are far from those of training are told as by
-        `predict_proba`.
+        Rows have the weights that they had in the study: where it had a column of weights, the table needs that
+        column, and `weights` in the result is its name. Rows that are far from those of training are reported as by
+        `predict_proba`. Holds 9 bytes per row, with weights 13.
 
-        Holds 9 bytes per row, with weights 13. Raises DataError without the target or the weights, or where the rows
-        have one class only.
+        Args:
+            source: The rows; the other options of a table are those of `predict_proba`.
+            unweighted: Count every row once.
+
+        Raises:
+            DataError: The target or the weights are missing, or the rows have one class only.
         """
         weight = None if unweighted else self.schema.weight
         opened = open_labelled(
@@ -200,10 +212,13 @@ class Predictor:
         delimiter: str | None = None,
         progress: Progress | None = None,
     ) -> int:
-        """Write a `probability` per row as CSV or Parquet, by the ending of `output`; returns the rows.
+        """Write a `probability` per row as CSV or Parquet, by the ending of `output`; return the number of rows.
 
-        An existing output is replaced once the new one is complete. Raises DataError, before any work, for
-        another ending, a missing folder, or an output that is also the source.
+        An existing output is replaced once the new one is complete.
+
+        Raises:
+            DataError: The ending is unknown, the folder is missing, or the output is also the source; raised before
+                any work.
         """
         file = ScoreFile(output)
         refuse_overwriting(source, file.output)
@@ -217,7 +232,7 @@ class Predictor:
         return rows
 
     def _tell(self, counts: SkewCounts | None, table: Table) -> None:
-        """Keep what was counted, and warn of what is far off."""
+        """Keep the counts, and warn if they are far from training."""
         self._skew = None if counts is None else counts.skew(table.name)
         if self._skew is not None and self._skew.line is not None:
             warnings.warn(SkewWarning(self._skew), stacklevel=3)
@@ -229,7 +244,7 @@ class Predictor:
         progress: Progress | None,
         counts: SkewCounts | None,
     ) -> Iterator[tuple[pa.RecordBatch, Floats]]:
-        """Raw batches of `columns` with their probabilities."""
+        """Yield raw batches of `columns` with their probabilities."""
         shown = progress or SilentProgress()
         shown.phase("score rows")
         first_row = 0

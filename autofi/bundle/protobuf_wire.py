@@ -1,6 +1,6 @@
-"""The wire format of Protocol Buffers, as far as it takes to look through a message without its classes.
+"""A reader of the wire format of Protocol Buffers that needs no message classes.
 
-ONNX Runtime brings none of ONNX's, and the package `onnx` is not part of what scoring rows needs.
+ONNX Runtime contains no classes of ONNX messages, and scoring rows does not need the package `onnx`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ Value = int | memoryview
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
-    """Every field of a message by its number: integers, and the bytes of everything else.
+    """Yield every field of a message with its number: integers as such, everything else as bytes.
 
-    Nothing is copied, and nested messages are not entered. Raises ValueError where bytes are no message.
+    Nothing is copied, and nested messages are not entered.
+
+    Raises:
+        ValueError: The bytes are not a message.
     """
     place, end = 0, len(message)
     while place < end:
@@ -41,14 +44,14 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
 
 
 def text(value: Value) -> str:
-    """Return a field as text; raises ValueError for what is none."""
+    """Return a field as text; raise ValueError for a number."""
     if isinstance(value, int):
         raise ValueError("a number stands where a text should")
     return bytes(value).decode()
 
 
 def part(value: Value) -> memoryview:
-    """Return a field as the bytes of a message; raises ValueError for a number."""
+    """Return a field as the bytes of a message; raise ValueError for a number."""
     if isinstance(value, int):
         raise ValueError("a number stands where a message should")
     return value
@@ -61,7 +64,7 @@ def integers(message: memoryview, number: int) -> NDArray[np.int64]:
         size, start = _varint(message, 1)
         start += size
     try:
-        # Hundreds of thousands at once, where all that follows the name are integers.
+        # Fast for hundreds of thousands of integers, where only integers follow the name.
         found = packed(message[start:])
     except ValueError:
         found = np.zeros(1, np.int64)
@@ -75,7 +78,7 @@ def integers(message: memoryview, number: int) -> NDArray[np.int64]:
 
 
 def packed(data: memoryview) -> NDArray[np.int64]:
-    """Integers that stand one after the other; raises ValueError where the last one ends early."""
+    """Return integers that are stored one after the other; raise ValueError where the last one is incomplete."""
     read = np.frombuffer(data, np.uint8)
     if not len(read):
         return np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""Raw rows for a model: the table is opened, and refused, alike whatever is done with its rows."""
+"""Raw rows for a model: opening the table and checking its columns, the same for every use of the rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def open_rows(
     header: bool | None = None,
     delimiter: str | None = None,
 ) -> Table:
-    """Return the table, which has the column of every field; raises DataError where it has not."""
+    """Return the table.
+
+    Raises:
+        DataError: The column of a field is missing.
+    """
     table = open_table(source, query=query, header=header, delimiter=delimiter, names=schema.names)
     check_fields(table, schema)
     return table
@@ -35,7 +39,7 @@ def check_fields(table: Table | ColumnNames, schema: Schema) -> None:
     for name in schema.names:
         if name not in present:
             raise DataError(
-                f"Every field needs its column: '{name}' is missing in {table.name}; "
+                f"{table.name} has no column '{name}', which the model's fields include; "
                 f"{nearest(name, table.columns)}"
             )
 
@@ -49,7 +53,11 @@ def open_labelled(
     header: bool | None = None,
     delimiter: str | None = None,
 ) -> Table:
-    """The same of a table that carries the target, and the column of weights where one is named."""
+    """Return a table that carries the target, and the column of weights where one is named.
+
+    Raises:
+        DataError: The column of a field, the target or the weights are missing.
+    """
     table = open_rows(source, schema, query=query, header=header, delimiter=delimiter)
     check_labelled(table, schema, weight=weight)
     return table
@@ -59,37 +67,37 @@ def check_labelled(table: Table | ColumnNames, schema: Schema, *, weight: str | 
     """Raise DataError unless the table carries the target, and the column of weights where one is named."""
     if schema.target not in table.columns:
         raise DataError(
-            f"Evaluating compares with the target: {table.name} has no column '{schema.target}'; "
+            f"{table.name} has no column '{schema.target}', the target that evaluation needs; "
             f"{nearest(schema.target, table.columns)}"
         )
     if weight is not None and weight not in table.columns:
         raise DataError(
-            f"{table.name} has no column '{weight}', by which the study weighed rows: add it, or count every row "
-            f"once (--unweighted, unweighted=True); {nearest(weight, table.columns)}"
+            f"{table.name} has no column '{weight}', the weights of the study; add it, or count every row once "
+            f"(--unweighted, unweighted=True); {nearest(weight, table.columns)}"
         )
 
 
 def check_weighted(weights: NDArray[np.float32], clicked: NDArray[np.bool_], column: str, name: str) -> None:
-    """Raise DataError unless rows of either class have weight; where a class has no rows the figures say so."""
+    """Raise DataError where all rows of a class have the weight 0; a class without rows is no error here."""
     for label in (True, False):
         rows = clicked == label
         if rows.any() and not weights[rows].any():
             raise DataError(
-                f"The rows of each class weigh more than nothing: column '{column}' of {name} is 0 in all "
-                f"{int(rows.sum())} rows {'with' if label else 'without'} a click; correct it, or count every row once "
-                "(--unweighted, unweighted=True)."
+                f"The weights in column '{column}' of {name} are 0 in all {int(rows.sum())} rows "
+                f"{'with' if label else 'without'} a click; correct them, or count every row once (--unweighted, "
+                "unweighted=True)."
             )
 
 
 def with_unread(batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.RecordBatch:
-    """Return all columns of the encoder: those that the model does not read may be missing."""
+    """Return the rows with all columns of the encoder; a missing column, which the model does not read, is null."""
     present = set(batch.schema.names)
     columns = [batch.column(name) if name in present else pa.nulls(batch.num_rows) for name in names]
     return pa.RecordBatch.from_arrays(columns, names=list(names))
 
 
 def refuse_overwriting(source: Source, output: Path) -> None:
-    """Raise DataError when writing the output would destroy a file of the source."""
+    """Raise DataError where writing the output would destroy a file of the source."""
     if not output.exists() or not isinstance(source, (str, os.PathLike)):
         return
     path = Path(source).expanduser()
@@ -99,4 +107,4 @@ def refuse_overwriting(source: Source, output: Path) -> None:
         files = [path] if path.exists() else [Path(match) for match in glob.glob(str(path), recursive=True)]
         same = any(file.samefile(output) for file in files)
     if same:
-        raise DataError(f"The output is not one of the files read: '{output}' is; choose another name.")
+        raise DataError(f"The output '{output}' is one of the files to be read; choose another name.")

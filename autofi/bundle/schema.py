@@ -1,4 +1,4 @@
-"""`schema.json` of a bundle: the raw columns that it reads, what it gives, and how either is laid out."""
+"""The file `schema.json` of a bundle: the raw columns that the model reads, its output, and the layout of both."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_schema(folder: Path, schema: Schema, inputs: tuple[GraphInput, ...]) -
 
 
 def read_schema(folder: Path) -> tuple[Schema, tuple[GraphInput, ...]]:
-    """What `write_schema` wrote; raises ExportError for anything else."""
+    """Return the content of a file that `write_schema` wrote; raise ExportError for any other file."""
     path = folder / SCHEMA
     try:
         document = read_object(path)
@@ -45,9 +45,7 @@ def read_schema(folder: Path) -> tuple[Schema, tuple[GraphInput, ...]]:
         inputs = _inputs(document, schema)
     except (AutoFIError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ExportError(
-            f"The schema of a bundle says what it reads: '{path}' does not ({reason}); export it again."
-        ) from error
+        raise ExportError(f"'{path}' is not a valid schema ({reason}); export the bundle again.") from error
     return schema, inputs
 
 
@@ -61,16 +59,16 @@ def _described(given: GraphInput) -> dict[str, Any]:
         "shape": list(given.shape),
         "separator": given.field.separator,
         "missing": _MISSING[given.field.kind],
-        # Not listed where there are no lists.
+        # Left out where the field is not a list.
         **({} if given.most_values is None else {"most_values": given.most_values}),
     }
 
 
 def _inputs(document: Mapping[str, Any], schema: Schema) -> tuple[GraphInput, ...]:
-    """Return the inputs; those of earlier versions do not say how many values of a list are read."""
+    """Return the inputs; those of earlier versions do not contain the number of values of a list that are read."""
     names = [described["name"] for described in document["inputs"]]
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise ValueError("every input has a name of its own")
+        raise ValueError("two inputs have the same name, or a name is not text")
     if len(names) != len(schema.fields):
         raise ValueError(f"it has {len(names)} inputs for {len(schema.fields)} fields")
     found = []

@@ -1,4 +1,4 @@
-"""A file of results, such as click probabilities, that is there as a whole or not at all."""
+"""A file of results, such as click probabilities, that is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ _PARQUET = (".parquet", ".pq")
 
 
 class WholeFile(ABC):
-    """A context manager: what is written takes the name of the output when the block ends (see `atomic_path`).
+    """A context manager whose file appears under its name when the block ends (see `atomic_path`).
 
-    Raises DataError, before anything is written, for another ending or a missing folder.
+    Raises:
+        DataError: The ending is unknown or the folder is missing; raised before anything is written.
     """
 
     endings: ClassVar[tuple[str, ...]] = (*_CSV, *_PARQUET)
@@ -37,20 +38,20 @@ class WholeFile(ABC):
         output = Path(output).expanduser()
         if output.suffix.lower() not in self.endings:
             raise DataError(
-                f"The ending of the output says how it is written: '{output}' ends in '{output.suffix}'; "
-                f"end it in {', '.join(self.endings)}."
+                f"The output '{output}' ends in '{output.suffix}', which is not a known format; use one of "
+                f"{', '.join(self.endings)}."
             )
         if not output.parent.is_dir():
             raise DataError(
-                f"The folder of the output exists: '{output.parent}' does not; create it or choose another."
+                f"The folder of the output, '{output.parent}', does not exist; create it or choose another."
             )
         if output.is_dir():
-            raise DataError(f"The output is a file: '{output}' is a folder; name a file in it.")
+            raise DataError(f"The output '{output}' is a folder; name a file in it.")
         self.output = Path(os.path.realpath(output))
 
     @abstractmethod
     def writer(self, place: Path) -> Any:
-        """What writes a new file there, in the format of the output's ending; it has `close`."""
+        """Return an object that writes a new file at `place`, in the format of the output's ending, and has `close`."""
 
     def __enter__(self) -> Self:
         with self._refused(), ExitStack() as opened:
@@ -77,7 +78,7 @@ class WholeFile(ABC):
 
 
 class ScoreFile(WholeFile):
-    """Writes one column, `probability`, as CSV or Parquet by the file's ending."""
+    """A file with one column, `probability`, as CSV or Parquet by its ending."""
 
     def writer(self, place: Path) -> Any:
         return table_writer(place, self.output.suffix, _SCHEMA)
@@ -89,7 +90,7 @@ class ScoreFile(WholeFile):
 
 
 def table_writer(place: Path, ending: str, schema: pa.Schema) -> Any:
-    """What writes batches of the schema, as CSV or Parquet by the ending."""
+    """Return a writer of batches of the schema, as CSV or Parquet by the ending."""
     if ending.lower() in _PARQUET:
         return pa.parquet.ParquetWriter(place, schema)
     return pa.csv.CSVWriter(place, schema, write_options=pa.csv.WriteOptions(quoting_header="none"))

@@ -1,4 +1,4 @@
-"""How rows are scored: the contract between a predictor and what runs the model."""
+"""The contract between a predictor and the runtime that scores rows."""
 
 from __future__ import annotations
 
@@ -15,41 +15,43 @@ Floats = NDArray[np.float64]
 
 
 class ScoringTimeError(ExportError):
-    """Scoring took longer than it may, and was stopped."""
+    """Scoring took longer than allowed and was stopped."""
 
 
 def checked(found: object, rows: int, model: Path) -> Floats:
-    """What a model gave for so many rows; raises ExportError unless it is a probability for each."""
+    """Return the output of a model as probabilities; raise ExportError unless there is one for each row."""
     values = np.asarray(found, dtype=np.float64)
     if values.shape != (rows,):
         raise ExportError(
-            f"A model gives a probability for every row: '{model}' gave {list(values.shape)} for {rows:,}; export it "
-            "again."
+            f"'{model}' gave numbers of shape {list(values.shape)} for {rows:,} rows, not a probability for each; "
+            "export it again."
         )
     if not bool(((values >= 0.0) & (values <= 1.0)).all()):
         wrong = values[~((values >= 0.0) & (values <= 1.0))][0]
         raise ExportError(
-            f"A model gives probabilities: '{model}' gave {wrong:.4g}; its numbers are damaged, export it again."
+            f"'{model}' gave {wrong:.4g}, which is not a probability; its numbers are damaged, export it again."
         )
     return values
 
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """A scorer that is stopped when it takes longer than it may."""
+    """A scorer that is stopped when scoring takes longer than `most_seconds`."""
 
     most_seconds: float
 
 
 class Scorer(Protocol):
-    """Scores batches of raw rows; which columns it reads the bundle's schema says."""
+    """A scorer of batches of raw rows; the bundle's schema names the columns that it reads."""
 
-    #: Rows it is best given at once.
+    #: The best number of rows per batch.
     rows_at_once: int
 
     def probabilities(self, batch: pa.RecordBatch, *, source: str, first_row: int) -> Floats:
         """Return the probability of a click per row, float64 `[N]`.
 
-        Other columns, and the order of columns, do not matter. Raises DataError, with the place by `source` and
-        `first_row`, for a value that cannot be read.
+        Other columns, and the order of columns, do not matter.
+
+        Raises:
+            DataError: A value cannot be read; the message names its place by `source` and `first_row`.
         """

@@ -1,4 +1,4 @@
-"""How far rows that are scored are from those of training, field by field, counted while they are scored."""
+"""The difference between scored rows and training rows, field by field, counted while rows are scored."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ from autofi.data.schema import Field, FieldKind, Schema
 from autofi.values.arrow_values import canonical_strings
 from autofi.values.value_types import AS_WRITTEN, Reading, ValueType
 
-#: Rows that are all counted; of what comes after them one batch in so many is.
+#: The first rows are all counted; after them, one batch in so many.
 FIRST_ROWS = 1 << 13
 ONE_BATCH_IN = 8
-#: Values below which a share says nothing.
+#: A share of fewer values is not compared.
 FEWEST_VALUES = 10
-#: By how much a share lies above training's where it is far off, in shares, and in standard errors of either.
+#: A share is far off where it is above that of training by this margin plus these standard errors of both.
 MARGIN = 0.2
 STANDARD_ERRORS = 3.0
-#: Fields that the one line of a table names.
+#: The most fields that the line of a table names.
 _TOLD_FIELDS = 5
 
 
 @dataclass(frozen=True)
 class FieldSkew:
-    """One field of the rows counted; `expected` has the same shares of training.
+    """One field of the counted rows; `expected` has the same shares of training.
 
-    missing  rows without a value
-    unseen   values (tokens of a multi-valued field) that training rows do not have; None in a numeric field
-    rare     numbers below the 1st or above the 99th percentile of training; None where a field is no number
-    outside  numbers below the lowest or above the highest of training
-    reading  how values are read: times are told as such
+    Attributes:
+        missing: Rows without a value.
+        unseen: Values (tokens of a multi-valued field) that training rows do not have; None in a numeric field.
+        rare: Numbers below the 1st or above the 99th percentile of training; None where the field is not
+            numeric.
+        outside: Numbers below the lowest or above the highest of training; None where the field is not numeric.
+        reading: How values are read, so that times are shown as times.
     """
 
     name: str
@@ -52,7 +54,7 @@ class FieldSkew:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """What is far off, such as `100 % unseen, 0.2 % in training`."""
+        """The shares that are far off, such as `100 % unseen, 0.2 % in training`."""
         found = [("missing", self.missing, self.expected.missing)]
         if self.unseen is not None and self.expected.unseen is not None:
             found.append(("unseen", self.unseen, self.expected.unseen))
@@ -68,7 +70,7 @@ class FieldSkew:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the shares, those of training beside them; null where there is no such share."""
+        """Return the shares with those of training; null where there is no such share."""
         numbers = self.expected.numbers
         shares = {
             "missing": (self.missing, self.expected.missing),
@@ -88,11 +90,13 @@ class FieldSkew:
 
 @dataclass(frozen=True)
 class Skew:
-    """What was scored against what training saw.
+    """The comparison of the scored rows with the training rows.
 
-    table    name of the table
-    rows     scored rows, of which `counted` were compared: the first 8,192, then one batch in eight
-    fields   those that the model reads
+    Attributes:
+        table: The name of the table.
+        rows: The number of scored rows.
+        counted: The number of rows that were compared: the first 8,192, then one batch in eight.
+        fields: The fields that the model reads.
     """
 
     table: str
@@ -102,12 +106,12 @@ class Skew:
 
     @property
     def told(self) -> dict[str, tuple[str, ...]]:
-        """Fields that are far off, with what is."""
+        """The fields that are far off, with their shares."""
         return {field.name: field.told for field in self.fields if field.told}
 
     @property
     def line(self) -> str | None:
-        """One line that names what is far off; None where nothing is."""
+        """One line that names the fields that are far off; None where there is none."""
         return told_line(self.table, self.told, len(self.fields))
 
     def to_json(self) -> dict[str, Any]:
@@ -120,7 +124,7 @@ class Skew:
 
 
 class SkewWarning(UserWarning):
-    """The rows that were scored are far from those of training; `skew` has the figures."""
+    """The warning that scored rows are far from those of training; `skew` has the numbers."""
 
     def __init__(self, skew: Skew) -> None:
         super().__init__(skew.line)
@@ -128,10 +132,10 @@ class SkewWarning(UserWarning):
 
 
 class SkewCounts:
-    """Counts batches of raw rows as they are scored.
+    """A counter of batches of raw rows as they are scored.
 
-    The first 8,192 rows are all counted, and one batch in eight of those after them: a few per cent of the time that
-    scoring takes.
+    The first 8,192 rows are all counted, and after them one batch in eight, which takes a few per cent of the
+    scoring time.
     """
 
     def __init__(self, profile: TrainingProfile, schema: Schema) -> None:
@@ -144,7 +148,7 @@ class SkewCounts:
         self.rows = self.counted = 0
 
     def add(self, batch: pa.RecordBatch) -> bool:
-        """Count a batch that was scored, or let it pass; says which."""
+        """Count a scored batch or skip it; return True where it was counted."""
         first = self.counted < FIRST_ROWS and self.counted == self.rows
         self._batches = 0 if first else self._batches + 1
         self.rows += batch.num_rows
@@ -156,11 +160,11 @@ class SkewCounts:
         return True
 
     def snapshot(self) -> Snapshot:
-        """Return the counts so far, to look at later ones alone."""
+        """Return the counts so far, so that later ones can be looked at alone."""
         return Snapshot(self.rows, self.counted, [field.tally.copy() for field in self._fields])
 
     def skew(self, table: str, *, since: Snapshot | None = None) -> Skew:
-        """What was found so far, or since a snapshot."""
+        """Return the comparison of all rows so far, or of those since a snapshot."""
         before = since or Snapshot(0, 0, [np.zeros_like(field.tally) for field in self._fields])
         fields = tuple(
             field.skew(field.tally - tally) for field, tally in zip(self._fields, before.tallies, strict=True)
@@ -170,7 +174,7 @@ class SkewCounts:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What a `SkewCounts` had counted at some moment."""
+    """The counts of a `SkewCounts` at one moment."""
 
     rows: int
     counted: int
@@ -178,8 +182,7 @@ class Snapshot:
 
 
 class _FieldCounts:
-    """The counts of one field: rows, those without a value, values compared, and those of them that are unseen, rare
-    and outside."""
+    """The counts of one field: rows, missing, compared values, and of these the unseen, rare and outside ones."""
 
     def __init__(self, field: Field, profile: FieldProfile) -> None:
         self.name = field.name
@@ -222,7 +225,7 @@ class _FieldCounts:
         return missing, len(numbers) - missing, 0, rare, outside
 
     def _texts(self, encoded: pa.DictionaryArray) -> tuple[int, int, int]:
-        """How many are missing, compared, and of those unseen."""
+        """Return the number of missing values, of compared values, and of unseen ones among the compared."""
         texts = encoded.dictionary.to_pylist()
         of_row = encoded.indices
         if of_row.null_count:
@@ -238,11 +241,11 @@ class _FieldCounts:
 
 
 def far_off(share: Share, before: Share) -> bool:
-    """Whether a share is far above that of training.
+    """Return True where a share is far above that of training.
 
-    So it is where the lower end of its interval lies more than 20 percentage points above the upper end of the interval
-    of training's; where it is 100 %, above that end at all. Intervals are Wilson's, of three standard errors. Of fewer
-    than 10 values nothing is said, nor where training has none to compare with.
+    That is where the lower end of its interval lies more than 20 percentage points above the upper end of the
+    interval of training's share; a share of 100 % only needs to lie above that end. Intervals are Wilson's, of
+    three standard errors. With fewer than 10 values, or none in training, the result is False.
     """
     if share.of < FEWEST_VALUES or not before.of:
         return False
@@ -251,7 +254,7 @@ def far_off(share: Share, before: Share) -> bool:
 
 
 def wilson(share: Share, errors: float = STANDARD_ERRORS) -> tuple[float, float]:
-    """Wilson's interval of a share, `errors` standard errors to either side; all that is possible of none."""
+    """Return Wilson's interval of a share, `errors` standard errors to either side; (0, 1) for a share of nothing."""
     if not share.of:
         return 0.0, 1.0
     count, square = share.of, errors * errors
@@ -261,7 +264,7 @@ def wilson(share: Share, errors: float = STANDARD_ERRORS) -> tuple[float, float]
 
 
 def percent(share: Share) -> str:
-    """Three digits; neither none nor all by rounding."""
+    """Return a share with three digits; rounding never makes it 0 or 100 %."""
     if share.count > 0 and share.value < 5e-5:
         return "under 0.01 %"
     text = f"{100 * share.value:.3g}"
@@ -269,7 +272,7 @@ def percent(share: Share) -> str:
 
 
 def told_line(table: str, told: Mapping[str, Sequence[str]], fields: int) -> str | None:
-    """One line on the fields of a table that are far off; None without any."""
+    """Return one line on the fields of a table that are far off; None without any."""
     if not told:
         return None
     parts = [f"{name}: {' and '.join(found)}" for name, found in list(told.items())[:_TOLD_FIELDS]]
@@ -282,14 +285,17 @@ def told_line(table: str, told: Mapping[str, Sequence[str]], fields: int) -> str
 
 
 def _shown(number: float, reading: Reading) -> str:
-    """Four digits; of times the text, to the second."""
+    """Return a number with four digits, or a time as text, to the second."""
     if reading.values is ValueType.TIME:
         return str(canonical_strings(pa.array([round(number)]), reading)[0])
     return f"{number:.4g}"
 
 
 def _short_dictionary(column: pa.Array) -> pa.Array:
-    """A slice of codes brings the whole dictionary: where that is longer than the slice, the values themselves."""
+    """Return the column without its dictionary where the dictionary is longer than the column.
+
+    A slice of a dictionary column keeps the whole dictionary.
+    """
     if pa.types.is_dictionary(column.type) and len(column.dictionary) > len(column):
         return column.dictionary_decode()
     return column

@@ -1,4 +1,4 @@
-"""Work of native code that can be told to stop, told so when it takes too long."""
+"""A time limit for native code that can be told to stop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _POLL_SECONDS = 0.2
 
 
 class TimeLimits:
-    """Calls `stop` of whatever has not ended in time; one thread for all of a process, which sleeps while nothing runs.
+    """A watcher that calls `stop` of work that does not end in time.
 
-    A timer for each piece of work would take longer than scoring a row does.
+    All work of a process shares one thread, which sleeps while nothing runs; a timer for each piece of work
+    would take longer than scoring a row does.
     """
 
     def __init__(self) -> None:
@@ -24,8 +25,8 @@ class TimeLimits:
 
     @contextmanager
     def within(self, seconds: float, stop: Callable[[], None]) -> Iterator[None]:
-        """Work in here; `stop` is called, from another thread, once if it takes longer than that."""
-        if self._thread is None or not self._thread.is_alive():  # none lives on in a forked process
+        """Run the block; if it takes longer, call `stop` once from another thread."""
+        if self._thread is None or not self._thread.is_alive():  # threads do not survive a fork
             self._watch()
         key = id(stop)
         self._running[key] = (time.monotonic() + seconds, stop)

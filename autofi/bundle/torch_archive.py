@@ -1,8 +1,8 @@
-"""The archive of a torch program: written without a pickle, and read only where there is none.
+"""The archive of a torch program: written without a pickle, and refused on reading where it holds one.
 
-`torch.export.save` keeps its example inputs, and tensors of some kinds, as pickles, and `torch.export.load` would run
-what is in them. It also evaluates texts of an archive (expressions of sizes, names of operations): an archive is loaded
-only by somebody who trusts whoever wrote it.
+`torch.export.save` stores its example inputs, and some kinds of tensors, as pickles, and
+`torch.export.load` would execute them. It also evaluates texts of an archive (expressions of sizes, names
+of operations), so an archive is loaded only by somebody who trusts its author.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _CONFIGURED = "_config.json"
 
 
 def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
-    """Write what `torch.export.load` reads: JSON and plain numbers."""
+    """Write an archive for `torch.export.load` that holds JSON and plain numbers only."""
     whole = path.with_name(f"whole-{path.name}")
     try:
         torch.export.save(program, whole)
         with zipfile.ZipFile(whole) as read, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as written:
             for entry in read.infolist():
                 with read.open(entry) as source, written.open(entry.filename, "w", force_zip64=True) as copy:
-                    # An empty example is none.
+                    # torch reads an empty example as no example.
                     if _EXAMPLE not in entry.filename:
                         shutil.copyfileobj(source, copy)
     finally:
@@ -40,17 +40,21 @@ def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
 
 
 def load_program(path: Path) -> Program:
-    """What `save_program` wrote; raises ExportError for anything that would be unpickled, or that torch cannot read."""
+    """Return the program that `save_program` wrote.
+
+    Raises:
+        ExportError: The archive holds a pickle, or torch cannot read it.
+    """
     try:
         _refuse_pickles(path)
         with quiet_logger("torch.export"):
             return torch.export.load(path).module()
     except ExportError:
         raise
-    except Exception as error:  # whatever torch makes of a damaged archive
+    except Exception as error:  # torch can raise anything for a damaged archive
         reason = " ".join(str(error).split())[:200]
         raise ExportError(
-            f"torch reads the program of a bundle: '{path}' it does not ({reason}); export it again with this version."
+            f"torch cannot read the program '{path}' ({reason}); export the bundle again with this version."
         ) from error
 
 
@@ -64,6 +68,6 @@ def _refuse_pickles(path: Path) -> None:
                 pickled = _EXAMPLE in entry.filename and entry.file_size > 0
             if pickled:
                 raise ExportError(
-                    f"Nothing in a bundle is a pickle, which could run code: '{path}' holds one in '{entry.filename}'; "
+                    f"'{path}' holds a pickle in '{entry.filename}', which could run code, and no bundle has one; "
                     "export it again."
                 )

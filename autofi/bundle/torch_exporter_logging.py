@@ -1,4 +1,4 @@
-"""Loggers of torch's exporters, which tell of their own parts what no user of a bundle can mend."""
+"""The loggers of torch's exporters, whose messages a user of a bundle can do nothing about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_logger(name: str) -> Iterator[None]:
-    """Nothing below an error from that logger inside; its level returns afterwards."""
+    """Let the logger pass errors only within the block; its level is restored afterwards."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The network of a bundle as a program of torch's own operations: features in, the probability of a click out."""
+"""The network of a bundle as a program of torch operations, from features to the probability of a click."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from autofi.operators.feature_tensors import FeatureTensors
 
 
 class Scoring(nn.Module):
-    """Features → probability, float64 `[N]`; `inputs_of` says which features there are.
+    """The function from features to the probability, float64 `[N]`; `inputs_of` names the features that it gets.
 
-    ids         [N, F]     code of every field
-    numbers     [N, Q]     position of every field that reads as a number, NaN where missing
-    bag_NAME    [N, L]     token codes of a multi-valued field, -1 beyond its end
-    crosses     [N, P]     row of every pair's cross
-    statistics  [N, C, 2]  count and clicks of every column
-    boosted     [N]        logit of boosted trees
+    Features:
+
+    - ids `[N, F]`: the code of every field
+    - numbers `[N, Q]`: the position of every field that reads as a number, NaN where missing
+    - bag_NAME `[N, L]`: token codes of a multi-valued field, -1 beyond its end
+    - crosses `[N, P]`: the row of every pair's cross
+    - statistics `[N, C, 2]`: count and clicks of every target encoding
+    - boosted `[N]`: the logit of boosted trees
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Scoring(nn.Module):
 
 
 def inputs_of(features: Features, reads: Reads) -> dict[str, Tensor]:
-    """What `Scoring` is given: of the features those that the network reads, and codes always."""
+    """Return the features that the network reads, as `Scoring` takes them; codes are always among them."""
     tensors = FeatureTensors.of(features)
     found = {"ids": tensors.ids}
     if reads.numbers:
@@ -83,7 +85,7 @@ def export_program(scoring: nn.Module, inputs: Mapping[str, Tensor]) -> torch.ex
 
 def onnx_program(program: torch.export.ExportedProgram, inputs: Mapping[str, Tensor], opset: int) -> Any:
     """Return the program as an ONNX model; its inputs are named as the features."""
-    # It warns of its own deprecated calls, and of libraries that AutoFI makes no use of.
+    # The exporter warns about its own deprecated calls and about libraries that AutoFI does not use.
     with quiet_logger("torch.onnx"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = torch.onnx.export(

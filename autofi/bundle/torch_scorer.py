@@ -1,4 +1,4 @@
-"""Scoring by torch: the preprocessing and the network of a bundle, or its exported program in the network's place."""
+"""Scoring with torch: the preprocessing of a bundle, and its network or exported program."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _REASON = 300
 
 
 class TorchScorer:
-    """Encodes raw rows and runs the network of a bundle, on `device`; or a `program` in its place, on the CPU."""
+    """The scorer that encodes raw rows and runs a bundle's network on `device`, or its `program` on the CPU."""
 
-    # Encoded rows become wide features (one cross row and two statistics per pair): few at a time.
+    # Encoded rows become wide features (one cross row and two numbers per pair), so batches are small.
     rows_at_once = 1 << 14
 
     def __init__(
@@ -57,7 +57,7 @@ class TorchScorer:
         except (IndexError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:_REASON]
             raise ExportError(
-                f"The model of a bundle scores rows: '{self._folder}' did not ({reason}); export it again."
+                f"The model of '{self._folder}' could not score the rows ({reason}); export it again."
             ) from error
 
     def _scored(self, rows: EncodedRows) -> Floats:

@@ -1,4 +1,4 @@
-"""What training saw of each field, kept in a bundle so that the rows it scores can be compared with that."""
+"""The training profile: a record of each field's training values, with which scored rows are compared."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from autofi.bundle.manifest import Manifest
 from autofi.core.strict_json import read_object
 from autofi.errors import ExportError
 
-#: The record per field, and the hashes of its values; absent in bundles of versions without them.
+#: The record per field, and the hashes of its values; bundles of early versions have neither.
 TRAINING_PROFILE = "training_profile.json"
 TRAINING_VALUES = "training_values.parquet"
-#: Hashes kept of a field, 4 bytes each.
+#: The most hashes that are kept per field, 4 bytes each.
 MOST_VALUES = 1 << 20
-#: Of the training numbers, at either end, those that are called rare.
+#: The share of the training numbers at either end that is called rare.
 RARE_SHARE = 0.01
 
 LARGEST_HASH = (1 << 32) - 1
 _FORMAT = 1
 _HASH_BYTES = 4
-#: Characters of what is wrong with it that are told.
+#: The most characters of an error that are passed on.
 _REASON = 300
 _QUANTILES = (RARE_SHARE, 0.25, 0.5, 0.75, 1 - RARE_SHARE)
 
@@ -39,7 +39,7 @@ Hashes = NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many; `value` is NaN of none."""
+    """A count out of a total; `value` is NaN where the total is 0."""
 
     count: int
     of: int
@@ -51,10 +51,13 @@ class Share:
 
 @dataclass(frozen=True)
 class NumberRange:
-    """Where a numeric field's training numbers lie.
+    """The range of a numeric field's training numbers.
 
-    quantiles  by their share of the training rows; the ends are the 1st and the 99th percentile
-    rare       validation numbers below the first or above the last of them
+    Attributes:
+        lowest: The smallest number.
+        highest: The largest number.
+        quantiles: By share of the training rows; the ends are the 1st and the 99th percentile.
+        rare: Validation numbers below the first or above the last of the quantiles.
     """
 
     lowest: float
@@ -70,26 +73,26 @@ class NumberRange:
 
 @dataclass(frozen=True, eq=False)
 class KnownValues:
-    """The values of a field that training rows had, as the upper half of their 64-bit XXH3.
+    """The values of a field in training rows, as the upper half of their 64-bit XXH3.
 
-    Beyond `MOST_VALUES` those with the smallest hashes are kept, and only values whose hash is at most `bound` are
-    compared: a random part of the values, whoever has them. One unseen value in 4,000 and fewer passes for a seen one.
+    Beyond `MOST_VALUES` the smallest hashes are kept, and only values whose hash is at most `bound` are
+    compared: a random part of the values. At most one unseen value in 4,000 is taken for a seen one.
     """
 
     hashes: Hashes
-    """Rising."""
+    """The hashes in rising order."""
     bound: int = LARGEST_HASH
 
     @classmethod
     def of(cls, parts: Sequence[Hashes]) -> KnownValues:
-        """Return the record of a vocabulary whose values have these hashes, in any order."""
+        """Return the record of a vocabulary from the hashes of its values, in any order."""
         hashes = np.unique(np.concatenate([np.empty(0, dtype=np.uint32), *parts]))
         if len(hashes) <= MOST_VALUES:
             return cls(hashes)
         return cls(hashes[:MOST_VALUES], int(hashes[MOST_VALUES - 1]))
 
     def compare(self, values: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which of the values are compared, and which of all are known."""
+        """Return the masks of the values that are compared, and of the values that are known, both `[N]`."""
         hashes = hash_texts(values)
         places = np.searchsorted(self.hashes, hashes)
         inside = places < len(self.hashes)
@@ -100,11 +103,15 @@ class KnownValues:
 
 @dataclass(frozen=True)
 class FieldProfile:
-    """One field as training saw it.
+    """One field of the training profile.
 
-    missing  training rows without a value
-    unseen   validation values (tokens of a multi-valued field) that training rows do not have: what is to be expected
-             of rows that training has not seen; None in a numeric field
+    Attributes:
+        name: The field.
+        missing: Training rows without a value.
+        unseen: Validation values (tokens of a multi-valued field) that training rows do not have, the share to
+            expect in new rows; None in a numeric field.
+        values: The training values; None in a numeric field.
+        numbers: The range of a numeric field; None in another field.
     """
 
     name: str
@@ -116,7 +123,7 @@ class FieldProfile:
 
 @dataclass(frozen=True)
 class TrainingProfile:
-    """All fields of an encoder, and how many rows they were counted on."""
+    """The profiles of all fields of an encoder, and the numbers of rows that they were counted on."""
 
     training_rows: int
     validation_rows: int
@@ -135,16 +142,17 @@ class TrainingProfile:
         )
         hashes = [field.values.hashes for field in self.fields if field.values is not None]
         column = np.concatenate([np.empty(0, dtype=np.uint32), *hashes])
-        # Random numbers: neither a dictionary nor a compression makes them smaller.
+        # Hashes are random numbers, so neither a dictionary nor compression makes them smaller.
         pq.write_table(
             pa.table({"hash": column}), folder / TRAINING_VALUES, compression="none", use_dictionary=False
         )
 
 
 def read_training_profile(folder: Path, manifest: Manifest) -> TrainingProfile | None:
-    """What `TrainingProfile.write` wrote; None where an earlier version exported the bundle.
+    """Return the profile that `TrainingProfile.write` wrote; None where an earlier version exported the bundle.
 
-    Raises ExportError for anything else.
+    Raises:
+        ExportError: The files are not a valid profile.
     """
     if TRAINING_PROFILE not in manifest.files:
         return None
@@ -172,7 +180,7 @@ def read_training_profile(folder: Path, manifest: Manifest) -> TrainingProfile |
     except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:_REASON] or type(error).__name__
         raise ExportError(
-            f"A bundle's training profile says what training saw: '{path}' does not ({reason}); export it again."
+            f"'{path}' is not a valid training profile ({reason}); export the bundle again."
         ) from error
 
 
@@ -184,14 +192,17 @@ def hash_texts(values: Sequence[str]) -> Hashes:
 def quantiles_of(
     positions: NDArray[np.floating[Any]], borders: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], dict[float, float]]:
-    """Where the quantiles of a training profile lie among positions, and the numbers there, by their share."""
+    """Return the places of the profile's quantiles among positions, and by their share the numbers at these places."""
     places = np.quantile(positions, _QUANTILES)
     numbers = np.interp(places, np.arange(len(borders)), borders)
     return places, {share: float(number) for share, number in zip(_QUANTILES, numbers, strict=True)}
 
 
 def _hashes(path: Path) -> Hashes:
-    """The hashes of all fields, one behind the other; a few bytes that say they are billions are not unpacked."""
+    """Return the hashes of all fields, one after the other.
+
+    A small file that claims to hold billions of hashes is refused before it is unpacked.
+    """
     size = path.stat().st_size
     with pq.ParquetFile(path) as file:
         kinds, found = file.schema_arrow, file.metadata
@@ -232,7 +243,7 @@ def _field(described: Mapping[str, Any], hashes: Hashes) -> FieldProfile:
     if known is not None:
         bound = _count(known["bound"])
         if bound > LARGEST_HASH or (np.diff(hashes.astype(np.int64)) <= 0).any():
-            raise ValueError(f"the values of field {str(described['name'])[:40]!a} do not rise")
+            raise ValueError(f"the hashes of field {str(described['name'])[:40]!a} are not in rising order")
         values = KnownValues(hashes, bound)
     return FieldProfile(
         name=_text(described["name"]),
@@ -250,7 +261,9 @@ def _range(described: Mapping[str, Any]) -> NumberRange:
     )
     rising = [found.lowest, *quantiles.values(), found.highest]
     if tuple(quantiles) != _QUANTILES or rising != sorted(rising):
-        raise ValueError("a range has rising numbers, and the quantiles of this version")
+        raise ValueError(
+            "the numbers of a range do not rise, or have other quantiles than those of this version"
+        )
     return found
 
 
@@ -267,7 +280,7 @@ def _share(counts: Sequence[Any]) -> Share:
 
 def _count(given: Any) -> int:
     if type(given) is not int or not 0 <= given < 1 << 62:
-        raise ValueError(f"{str(given)[:40]!a} is no number of rows or values")
+        raise ValueError(f"{str(given)[:40]!a} is not a number of rows or values")
     return given
 
 

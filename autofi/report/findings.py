@@ -60,14 +60,15 @@ class Findings:
         names: The fields in the order of the data.
         searching: True while a living process leads the search.
         asked: The number of trials that the search was asked for; None before it is known.
-        plateau: The number of trials in a row without an improvement that ends the search; None for no such limit.
+        plateau: The number of trials in a row without an improvement that ends the search; None for no such
+            limit.
         won: The number of the trial that was retrained as the winner.
         proposal: The work before the first trial, as `Proposal.to_json` writes it; empty where there was none.
         held_out: By part, the predictions of the winner and of the best baseline.
         checks: The checks of the data; None in a study of an earlier version, which had none.
         costs: The costs of the winner, part by part; None before there is a winner.
-        permutation: The permutation importance of the winner's fields and pairs; None before there is a winner, and
-            in a study of an earlier version.
+        permutation: The permutation importance of the winner's fields and pairs; None before there is a winner,
+            and in a study of an earlier version.
         rashomon: The interaction scores of all good models; None where they were not explored.
         frequencies: By part, how often the values of held-out rows occur in training rows.
     """

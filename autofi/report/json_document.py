@@ -19,8 +19,7 @@ def report_document(findings: Findings) -> dict[str, Any]:
     """Return the report as plain JSON.
 
     It holds the content of `Study.summary()`, the trials, the checks of the data, the scores of the Rashomon
-    set
-    where it was explored, and the protocol of the measurements.
+    set where it was explored, and the protocol of the measurements.
     """
     record = findings.record
     return {

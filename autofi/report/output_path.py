@@ -36,7 +36,7 @@ def report_target(study: str, path: str | Path | None, form: str | None) -> tupl
             )
     elif implied != chosen:
         raise ConfigError(
-            f"'{path}' does not end in .{chosen}; name a file that does, or add --format md for a folder."
+            f"'{path}' does not end in .{chosen}; name a file that ends in .{chosen}, or add --format md for a folder."
         )
     elif target.is_dir():
         raise ConfigError(f"'{path}' is a folder, but a report as {chosen} is a file; name a file in it.")

@@ -130,13 +130,13 @@ def test_an_impossible_output_is_refused_before_any_row_is_read(predictor: Predi
     before = rows.read_bytes()
     with pytest.raises(DataError, match=r"ends in '\.json'; end it in \.csv, \.parquet, \.pq"):
         predictor.predict_file("no such source", tmp_path / "scores.json")
-    with pytest.raises(DataError, match="does not; create it"):
+    with pytest.raises(DataError, match="does not exist; create it"):
         predictor.predict_file("no such source", tmp_path / "no" / "scores.csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match="is a folder"):
         predictor.predict_file("no such source", tmp_path / "folder.csv")
     for source in (rows, str(tmp_path), str(tmp_path / "*.csv")):
-        with pytest.raises(DataError, match="one of the files read"):
+        with pytest.raises(DataError, match="one of the files to be read"):
             predictor.predict_file(source, rows)
     assert rows.read_bytes() == before
 

@@ -237,9 +237,7 @@ def test_a_refused_quantization_leaves_the_bundle_that_was_there(
 
 
 def test_a_quantization_needs_the_form_it_is_of(tmp_path: Path) -> None:
-    told = (
-        "The form onnx is quantized, and no other: 'int8' is asked for with pt2, torch; add onnx to --format"
-    )
+    told = "The quantization 'int8' needs the form onnx, but the forms are pt2, torch; add onnx to --format"
     with pytest.raises(ConfigError, match=told):
         export_bundle(SMALL, tmp_path / "model", forms=("pt2", "torch"), quantize="int8")
     assert list(tmp_path.iterdir()) == []
@@ -261,8 +259,11 @@ def test_the_command_writes_a_quantized_bundle_or_says_what_is_wrong(tmp_path: P
     study.close()
     command = ["export", "mine", "-o", str(tmp_path / "model"), "--storage", storage, "--format"]
     for words, told in (
-        (("onnx", "--quantize", "int4"), "No quantization is named 'int4': did you mean 'int8'?"),
-        (("torch", "--quantize", "int8"), "'int8' is asked for with torch; add onnx to --format"),
+        (("onnx", "--quantize", "int4"), "'int4' is not a quantization; did you mean 'int8'?"),
+        (
+            ("torch", "--quantize", "int8"),
+            "'int8' needs the form onnx, but the forms are torch; add onnx to --format",
+        ),
     ):
         refused = CliRunner(env={"COLUMNS": "300"}).invoke(app, [*command, *words])
         assert refused.exit_code == 2

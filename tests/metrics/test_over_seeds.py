@@ -56,7 +56,7 @@ def test_a_deviation_is_told_where_there_is_one(aucs: tuple[float, ...], shown: 
     low, high = over_seeds("trees", seeds(aucs[0]), test_error=0.01)["test"]["auc_interval"]
     if same:
         assert model["test"]["auc_interval"] == pytest.approx([low, high])
-    sentence = "The same with every seed, so that there is no deviation between seeds: trees."
+    sentence = "Every seed gives the same result, so there is no deviation between seeds: trees."
     assert alike([model]) == (sentence if same else "")
     told: list[str] = [
         comparison_markdown({"table": [model]}, {}, "file.yaml"),

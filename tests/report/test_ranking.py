@@ -58,7 +58,10 @@ def test_thresholds_are_of_the_winner_and_weighed_as_in_training(findings: Findi
         assert row.precision == pytest.approx(np.average(labels[above], weights=weights[above]))
     page = page_html(replace(findings, held_out={"test": held}))
     told = " ".join(Read(page[page.index('id="ranking"') : page.index('id="importance"')]).texts)
-    assert "Of 4,000 test rows, by the first seed of each model; rows are weighed as in training." in told
+    assert (
+        "Measured on 4,000 test rows, with the first seed of each model; rows are weighed as in training."
+        in told
+    )
     assert f"{found.rows[0].precision:.2%}" in told
 
 
@@ -81,7 +84,7 @@ def test_a_study_without_them_says_how_to_get_them(findings: Findings, tmp_path:
     for draw in (StudyFigures(bare).field_importance, StudyFigures(bare).pair_importance):
         with pytest.raises(NothingToShowError, match="autofi retrain measures them"):
             draw()
-    with pytest.raises(NothingToShowError, match="No predictions of test rows"):
+    with pytest.raises(NothingToShowError, match="no predictions of test rows"):
         StudyFigures(bare).roc()
     assert thresholds(bare) is None
     assert report_document(bare)["thresholds"] is None

@@ -258,7 +258,7 @@ def test_a_password_is_not_told_and_a_file_that_is_not_here_is_noted(findings: F
     assert "secret" not in repeat.code
     assert any("***" in note for note in repeat.notes)
     repeat = repeat_search(asked(findings, SearchSettings("nowhere/clicks.csv", "click")))
-    assert any("'nowhere/clicks.csv' is not found from here" in note for note in repeat.notes)
+    assert any("'nowhere/clicks.csv' does not exist here" in note for note in repeat.notes)
 
 
 def test_the_page_has_the_command_and_the_storage(findings: Findings) -> None:

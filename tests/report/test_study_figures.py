@@ -208,7 +208,7 @@ def test_what_a_study_does_not_hold_is_said(
     with_trials = autofi.open_study("mine", path).figures
     with pytest.raises(NothingToShowError, match=r"Nothing was measured on test rows yet"):
         with_trials.models()
-    with pytest.raises(NothingToShowError, match=r"No predictions of test rows"):
+    with pytest.raises(NothingToShowError, match=r"no predictions of test rows"):
         with_trials.calibration()
     for draw in (with_trials.costs, with_trials.gain_by_frequency, with_trials.rashomon_swarm):
         with pytest.raises(NothingToShowError):

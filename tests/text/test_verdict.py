@@ -16,8 +16,7 @@ from autofi.text.verdict import course
         (
             {"explored": {"scored": 491, "sure": 0}, "stopped": "the 12 trials asked for are done"},
             [
-                "491 architectures were scored by inherited weights, of which none gained for sure on what was "
-                "selected",
+                "491 architectures were scored by inherited weights; none of them surely improved on the selected one",
                 "The search ended: the 12 trials asked for are done",
             ],
         ),
