@@ -38,10 +38,7 @@ def check_fields(table: Table | ColumnNames, schema: Schema) -> None:
     present = set(table.columns)
     for name in schema.names:
         if name not in present:
-            raise DataError(
-                f"{table.name} has no column '{name}', which the model's fields include; "
-                f"{nearest(name, table.columns)}"
-            )
+            raise DataError(f"The column '{name}' is missing in {table.name}; {nearest(name, table.columns)}")
 
 
 def open_labelled(

@@ -1,1 +1,1 @@
-"""Why a row got its probability: contributions by exact masking, memorized cells, weights that streams gave."""
+"""The explanation of a row's probability: contributions by exact masking, memorized crosses, weights of streams."""

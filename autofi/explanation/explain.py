@@ -1,4 +1,4 @@
-"""Raw rows to explanations."""
+"""The explainer of raw rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autofi.explanation.explanation import Explanation
 from autofi.explanation.rows import ExplainedRows
 from autofi.readers import Source, Table
 
-#: Rows whose explanations are held at once where all are written.
+#: The most explanations that are held at once.
 ROWS_AT_ONCE = 256
 
 
@@ -34,10 +34,21 @@ def explain(
     rows: int | None = 10,
     progress: Progress | None = None,
 ) -> list[Explanation]:
-    """Why the first rows of a table, or all (`rows` None), get their probabilities.
+    """Explain the probabilities of the first rows of a table.
 
-    `model` is a bundle or the folder of one, with the form torch; `table` is anything a predictor scores. Raises
-    ExportError for another bundle, DataError for rows that cannot be scored, ConfigError for less than one row.
+    Args:
+        model: A bundle or its folder; it needs the form torch.
+        table: Anything that a predictor scores.
+        query: SQL of the rows, for a database.
+        header: Whether delimited text has a header; None finds it.
+        delimiter: The delimiter of delimited text; None finds it.
+        rows: The number of rows; None for all.
+        progress: Is told of explained rows.
+
+    Raises:
+        ExportError: The folder is not a bundle with the form torch.
+        DataError: The rows cannot be scored.
+        ConfigError: `rows` is less than 1.
     """
     return list(
         explanations(
@@ -56,36 +67,39 @@ def explanations(
     rows: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Explanation]:
-    """As `explain`, one after the other, so that only a few are held; what is refused is refused at once."""
+    """Yield the explanations that `explain` returns, so that only a few are held at once.
+
+    Errors in the arguments are raised at once, before the first explanation.
+    """
     if rows is not None and rows < 1:
-        raise ConfigError(f"At least one row is explained: found rows={rows}; ask for 1 or more.")
+        raise ConfigError(f"rows={rows} is less than one row to explain; ask for 1 or more.")
     explainer = Explainer(model if isinstance(model, Bundle) else load_explained(model))
     opened = open_rows(table, explainer.schema, query=query, header=header, delimiter=delimiter)
     return explainer.each(opened, rows=rows, progress=progress or SilentProgress())
 
 
 def load_explained(path: Path | str) -> Bundle:
-    """Return the bundle in a folder; raises ExportError unless it is whole and has the form torch."""
+    """Return the bundle in a folder; raise ExportError unless it is unchanged and has the form torch."""
     folder = existing_bundle(path)
     manifest = read_manifest(folder)
     if WEIGHTS not in manifest.files:
         raise ExportError(
-            f"A bundle is explained in the form torch: '{folder}' has no '{WEIGHTS}'; export it with --format torch."
+            f"'{folder}' has no '{WEIGHTS}', which explanations need; export it with --format torch."
         )
     manifest.verify(folder)
     return read_bundle(folder, manifest)
 
 
 class Explainer:
-    """Explains raw rows by one bundle, on the CPU."""
+    """The explainer of raw rows by one bundle, on the CPU."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        #: The columns that are read: a field that the model makes no use of is not among them.
+        #: The columns that are read; a field that the model does not use is not among them.
         self.schema = read_schema_of(bundle)
 
     def each(self, table: Table, *, rows: int | None, progress: Progress) -> Iterator[Explanation]:
-        """The explanations of the first rows, or of all."""
+        """Yield the explanations of the first `rows` rows, or of all."""
         progress.phase("explain rows", total=rows)
         first = 0
         for batch in large_batches(table, self.schema.names):
@@ -102,7 +116,7 @@ class Explainer:
     def of_batch(
         self, batch: pa.RecordBatch, *, source: str = "the rows given", first_row: int = 0
     ) -> list[Explanation]:
-        """Explanations of a batch of raw rows; `source` and `first_row` (from 0) are for errors and row numbers."""
+        """Return explanations of a batch of raw rows; `source` and `first_row` (from 0) are for errors and numbers."""
         if not batch.num_rows:
             return []
         encoder = self._bundle.builder.encoder

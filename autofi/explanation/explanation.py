@@ -1,4 +1,4 @@
-"""What is told about one row."""
+"""The explanation of one row as data classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Status = Literal["known", "partly", "rare", "unseen", "missing"]
 class Form:
     """One form of a field or a pair.
 
-    hit   whether the row's value or cell has an entry of its own; None of a form that looks nothing up
+    Attributes:
+        name: The operator.
+        hit: True where the row's value or cross has an entry of its own; None for a form without a lookup
+            table.
     """
 
     name: str
@@ -23,16 +26,19 @@ class Form:
 
 @dataclass(frozen=True)
 class FieldPart:
-    """What a field does for the logit.
+    """The contribution of a field to the logit.
 
-    value          as read: a text, a number, or the texts of a list
-    status         "rare" was in the training rows, but too rarely for an entry of its own; "partly" is a list of
-                   which some texts are known
-    seen           training rows with the value: of a number, in its bucket; of a list, with the whole of it
-    rate           share of them that were clicked, where the model keeps it
-    own            what the field's own forms contribute, with all that streams make of them
-    contribution   what everything contributes that reads the field, its pairs among it
-    trees          the share of it in what boosted trees contribute, by TreeSHAP; None without trees
+    Attributes:
+        name: The field.
+        value: The value as it is read: a text, a number, or the texts of a list.
+        status: "rare" is a value of training rows that occurs too rarely for an entry of its own; "partly" is a
+            list of which some texts are known.
+        seen: Training rows with the value; for a number, with its bucket; for a list, with the whole list.
+        rate: The share of these rows that were clicked, where the model keeps it.
+        forms: The forms of the field.
+        own: The contribution of the field's own forms, with everything that streams make of them.
+        contribution: The contribution of everything that reads the field, including its pairs.
+        trees: The field's share of the contribution of boosted trees, by TreeSHAP; None without trees.
     """
 
     name: str
@@ -48,11 +54,16 @@ class FieldPart:
 
 @dataclass(frozen=True)
 class PairPart:
-    """What a pair does for the logit, all its forms together.
+    """The contribution of a pair to the logit, all its forms together.
 
-    hit    whether a form that memorizes has an entry for the cell; None where none memorizes
-    seen   training rows with the cell; None where that is not known: the model keeps no count of rare cells
-    rate   share of them that were clicked, where the model keeps it
+    Attributes:
+        fields: The two fields.
+        hit: True where a memorizing form has an entry for the cross; None where no form memorizes.
+        seen: Training rows with the cross; None where it is unknown, because the model keeps no counts of rare
+            crosses.
+        rate: The share of these rows that were clicked, where the model keeps it.
+        forms: The forms of the pair.
+        contribution: The contribution.
     """
 
     fields: tuple[str, str]
@@ -64,12 +75,12 @@ class PairPart:
 
     @property
     def name(self) -> str:
-        """Both fields."""
+        """The names of both fields."""
         return " × ".join(self.fields)
 
     @property
     def status(self) -> Literal["hit", "partly", "missed"] | None:
-        """Whether every form that memorizes has an entry for the cell, only some, or none."""
+        """The hits of the memorizing forms: "hit" for all of them, "partly" for some, "missed" for none."""
         if self.hit is None:
             return None
         return (
@@ -77,13 +88,13 @@ class PairPart:
         )
 
 
-#: What is a summand of the logit.
+#: A summand of the logit.
 Part = FieldPart | PairPart
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights that an operator or a stream gave to parts, such as the fields of one cross; none that is 0."""
+    """The weights that an operator or a stream gave to parts, such as the fields of one cross, without zeros."""
 
     name: str
     weights: Mapping[str, float]
@@ -91,7 +102,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class StreamPart:
-    """What a stream adds to the logit; `weights` where it tells any."""
+    """The contribution of a stream to the logit; `weights` where the stream reports any."""
 
     name: str
     contribution: float
@@ -100,17 +111,24 @@ class StreamPart:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One row, its probability, and what made it.
+    """One row with its probability and the contributions that made it.
 
-    `logit = baseline + own of all fields + contributions of all pairs + trees + rest`: `rest` is what parts do
-    together, 0 where nothing comes behind them but a linear map. Contributions of streams and of fields with their
-    pairs overlap with those, and are no part of the sum.
+    `logit = baseline + own of all fields + contributions of all pairs + trees + rest`. `rest` is the joint
+    effect of several parts, 0 where only a linear map follows them. Contributions of streams, and of fields
+    with their pairs, overlap with these and are not part of the sum.
 
-    row         number of the row in its table, from 1
-    average     log-odds of the click rate of the training rows
-    baseline    logit that is left when every slot is masked, but for trees
-    trees       what boosted trees add to the logit; None where the model has none
-    operators   weights that operators gave, by their names
+    Attributes:
+        row: The number of the row in its table, from 1.
+        probability: The probability of a click.
+        logit: The logit of the network and the trees.
+        average: The log-odds of the click rate of the training rows.
+        baseline: The logit with every slot masked, without trees.
+        trees: The contribution of boosted trees; None where the model has none.
+        rest: The joint effect of several parts.
+        fields: The fields.
+        pairs: The pairs.
+        streams: The streams.
+        operators: By operator, the weights that it gave.
     """
 
     row: int
@@ -126,15 +144,15 @@ class Explanation:
     operators: Mapping[str, tuple[Weights, ...]]
 
     def parts(self) -> list[Part]:
-        """Fields and pairs, largest share of the sum first."""
+        """Return fields and pairs, largest share of the sum first."""
         parts: tuple[Part, ...] = (*self.fields, *self.pairs)
         return sorted(parts, key=lambda part: -abs(added(part)))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Return plain JSON."""
         return asdict(self)
 
 
 def added(part: Part) -> float:
-    """What a part is in the sum of `Explanation`."""
+    """Return the summand of a part in the sum of `Explanation`."""
     return part.own if isinstance(part, FieldPart) else part.contribution

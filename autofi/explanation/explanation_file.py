@@ -17,8 +17,8 @@ from autofi.explanation.explain import explanations
 from autofi.explanation.explanation import Explanation, FieldPart, PairPart, Part, added
 from autofi.readers import Source
 
-#: A line per row and part of its sum. `part` is baseline, field, pair, trees or rest; `contribution` its share of the
-#: logit, `all` a field's with its pairs.
+#: A line per row and part of its sum. `part` is baseline, field, pair, trees or rest, `contribution` its share of the
+#: logit, and `all` the share of a field with its pairs.
 SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -49,11 +49,15 @@ def explain_file(
     rows: int | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Explain the first rows, or all, into a CSV, Parquet or JSON file, by its ending; returns the rows.
+    """Explain the first rows, or all, into a CSV, Parquet or JSON file, by its ending; return the number of rows.
 
-    JSON holds `{"explanations": [...]}`, what `autofi explain --json` prints; the others are tables of `SCHEMA`. An
-    existing output is replaced once the new one is complete. Raises what `explain` does, and DataError, before any
-    work, for another ending, a missing folder, or an output that is also the source.
+    JSON holds `{"explanations": [...]}`, the output of `autofi explain --json`; the others are tables of
+    `SCHEMA`. An existing output is replaced once the new one is complete. Other arguments and errors are those
+    of `explain`.
+
+    Raises:
+        DataError: The ending is unknown, the folder is missing, or the output is also the source; raised before
+            any work.
     """
     file = ExplanationFile(output)
     refuse_overwriting(table, file.output)
@@ -69,7 +73,7 @@ def explain_file(
 
 
 class ExplanationFile(WholeFile):
-    """Writes explanations as CSV, Parquet or JSON, by the file's ending."""
+    """A file of explanations as CSV, Parquet or JSON, by its ending."""
 
     endings = (*WholeFile.endings, _JSON)
 
@@ -101,7 +105,7 @@ class _Json:
 
 
 class _Lines:
-    """Collects lines, so that groups of rows in Parquet are not tiny."""
+    """A writer that collects lines, so that row groups in Parquet are not tiny."""
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
@@ -125,7 +129,7 @@ class _Lines:
 
 
 def lines(explanation: Explanation) -> Iterator[dict[str, Any]]:
-    """The parts of one row's sum, the baseline first, by the columns of `SCHEMA`."""
+    """Yield the parts of one row's sum, the baseline first, by the columns of `SCHEMA`."""
     row = {
         "row": explanation.row,
         "probability": explanation.probability,

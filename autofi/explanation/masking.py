@@ -1,4 +1,4 @@
-"""What parts of a network contribute to a row's logit: the logit with them less the logit without them."""
+"""The contribution of each part of a network to a row's logit: the logit with it less the logit without it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from autofi.data.vocabulary import OUT_OF_VOCABULARY
 from autofi.model.network import Network
 from autofi.operators.base import Operator
 
-#: Rows and removals of one pass of the network: few enough that the columns of hundreds of pairs stay in the cache.
+#: Rows times removals of one pass: few enough that the columns of hundreds of pairs stay in the cache.
 PASS_ROWS = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """Of N rows, in logit, float64.
+    """The contributions in N rows, as logits in float64.
 
-    logits     [N] of everything
-    baseline   [N] of everything masked
-    own        by field, [N]: its own slots
-    fields     by field, [N]: every slot that reads it
-    pairs      by pair, [N]: its slots, all forms together
-    streams    by stream, [N]: the logit that it adds
+    Attributes:
+        logits: The whole network, `[N]`.
+        baseline: Everything masked, `[N]`.
+        own: By field, its own slots, `[N]`.
+        fields: By field, every slot that reads it, `[N]`.
+        pairs: By pair, its slots in all forms together, `[N]`.
+        streams: By stream, the logit that it adds, `[N]`.
     """
 
     logits: Tensor
@@ -38,20 +39,20 @@ class Contributions:
 
 
 def contributions(network: Network, selected: Mapping[str, Tensor]) -> Contributions:
-    """Mask every field, pair and stream of a trained network by itself.
+    """Mask every field, pair and stream of a trained network, one at a time.
 
-    "Without" a slot is the network in which what that slot gives is zero. Zero, rather than the slot's mean over
-    reference rows or the row of unseen values: it is the very network without the slot (`Network.keep`, as the search
-    weighs options), additive networks then add up to their logit exactly, and nothing but the bundle is needed, which
-    keeps no rows. A mean would depend on rows that somebody chooses; the row of unseen values is learned from rare ones
-    and says something itself.
+    "Without" a slot means that its output is zero. Zero has advantages over the slot's mean over reference rows
+    and over the row of unseen values: the result is the very network without the slot (`Network.keep`, as the
+    search weighs options), additive networks add up to their logit exactly, and the bundle suffices, which
+    keeps no rows. A mean would depend on chosen rows, and the row of unseen values is learned from rare ones
+    and has an effect of its own.
 
-    Streams read masked vectors, so that a field's contribution holds what streams make of its vector. Streams with
-    tables of their own look the field's code up themselves: there a masked field has the code of unseen values, which
-    is the nearest to none that such a table has. A stream's own contribution is the logit without its logit.
+    Streams read masked vectors, so a field's contribution includes the effect of its vector in streams. Streams
+    with tables of their own look up the field's code themselves; there a masked field has the code of unseen
+    values, the nearest to no value in such a table. A stream's own contribution is the logit without its logit.
 
-    Everything is in the unit of what the network gives: where boosted trees have a share, the network's is weighed by
-    its own, and the trees stay as they are.
+    The unit is that of the network's output: where boosted trees have a share, the network's logit is
+    multiplied by its own share, and the trees stay unchanged.
     """
     slots = {slot for operator in _operators(network) for slot in operator.slots}
     fields = sorted({field for slot in slots for field in slot})
@@ -80,7 +81,7 @@ def contributions(network: Network, selected: Mapping[str, Tensor]) -> Contribut
 
 @dataclass(frozen=True)
 class Removal:
-    """What is left out at once: slots of whatever operators have them, a stream."""
+    """The parts that are masked together: slots in all operators that have them, or a stream."""
 
     slots: frozenset[Column] = frozenset()
     stream: str | None = None
@@ -92,7 +93,11 @@ def masked_logits(
 ) -> Tensor:
     """Return the logit of each row without each of the removals, float64 `[N, R]`.
 
-    A pass of the network takes `rows` rows and removals together.
+    Args:
+        network: The network.
+        selected: Its inputs.
+        removals: The removals.
+        rows: Rows times removals of one pass of the network.
     """
     count = len(next(iter(selected.values())))
     kept = {operator.name: _kept(operator.slots, removals) for operator in _operators(network)}
@@ -117,5 +122,5 @@ def _operators(network: Network) -> list[Operator]:
 
 
 def _kept(slots: Sequence[Column], removals: Sequence[Removal]) -> Tensor:
-    """Which slots are left by which removal, bool `[R, S]`."""
+    """Return the slots that each removal leaves, bool `[R, S]`."""
     return torch.tensor([[slot not in removal.slots for slot in slots] for removal in removals])

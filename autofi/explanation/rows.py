@@ -1,4 +1,4 @@
-"""Some encoded rows with all that is told about them, put together row by row."""
+"""Encoded rows with everything that explains them, put together row by row."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from autofi.operators.explains import Explains, RowWeights
 
 
 class ExplainedRows:
-    """The rows of a batch, by one bundle; everything that takes a network is computed at once."""
+    """The rows of a batch with one bundle; all computing with the network is done at once."""
 
     def __init__(
         self, bundle: Bundle, fields: Sequence[Field], batch: pa.RecordBatch, rows: EncodedRows
     ) -> None:
-        """`fields` are told about; `batch` has their raw columns."""
+        """`fields` are the fields to explain; `batch` has their raw columns."""
         builder, network = bundle.builder, bundle.network
         features = builder.of_rows(rows)
         selected = network.select(features)
@@ -49,7 +49,7 @@ class ExplainedRows:
         self._trees = _trees(bundle, features, selected)
 
     def explanation(self, row: int, *, number: int) -> Explanation:
-        """One row, which has that number in its table."""
+        """Return the explanation of one row, whose number in its table is `number`."""
         found, trees = self._found, self._trees
         fields = tuple(self._field(name, row) for name in self._values)
         pairs = tuple(self._pair(pair, row) for pair in found.pairs)
@@ -104,7 +104,7 @@ class ExplainedRows:
 
 
 def _at(column: Tensor | None, row: int) -> float:
-    """Of a field that no operator reads, 0."""
+    """Return the number of a row, 0 for a field that no operator reads."""
     return 0.0 if column is None else float(column[row])
 
 
@@ -125,7 +125,7 @@ def _values(column: pa.Array, field: Field) -> list[Value]:
 def _weights(
     network: Network, selected: Mapping[str, Tensor]
 ) -> tuple[dict[str, Sequence[RowWeights]], dict[str, Sequence[RowWeights]]]:
-    """What operators and streams tell, by name."""
+    """Return the weights that operators and streams report, by name."""
     operators = {
         name: operator.explained(selected[name])
         for name, operator in network.operators.items()
@@ -155,7 +155,7 @@ def _told(found: Iterable[RowWeights], row: int) -> tuple[Weights, ...]:
 def _trees(
     bundle: Bundle, features: Features, selected: Mapping[str, Tensor]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """What boosted trees add to the logit, `[N]`, and every field's part of it, `[N, F]`."""
+    """Return the logit that boosted trees add, `[N]`, and every field's part of it, `[N, F]`."""
     builder, weights = bundle.builder, bundle.network.boosted_weights
     if weights is None or builder.boosted is None:
         return None

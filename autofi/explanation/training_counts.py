@@ -1,4 +1,4 @@
-"""What training saw of the values and cells of some rows."""
+"""Counts of training rows with the values and crosses of some rows."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from autofi.operators.explains import Knows
 
 @dataclass(frozen=True, eq=False)
 class Forms:
-    """The forms of every slot, and which rows hit an entry of their own.
+    """The forms of every slot, and the rows that hit an entry of their own.
 
-    hits   by slot and form, bool `[N]`; None of a form that looks nothing up
+    Attributes:
+        hits: By slot and form, bool `[N]`; None for a form without a lookup table.
     """
 
     hits: Mapping[Column, Mapping[str, NDArray[np.bool_] | None]]
 
     @classmethod
     def of(cls, network: Network, selected: Mapping[str, Tensor]) -> Forms:
-        """Asked of the operators themselves."""
+        """Return the forms of a network, as its operators report them."""
         found: dict[Column, dict[str, NDArray[np.bool_] | None]] = {}
         for operator in network.operators.values():
             assert isinstance(operator, Operator)
@@ -43,7 +44,7 @@ class Forms:
         return cls(found)
 
     def at(self, slot: Column, row: int) -> tuple[Form, ...]:
-        """Return the forms of a slot and whether they hit in one row."""
+        """Return the forms of a slot, each with its hit in one row."""
         return tuple(
             Form(name, None if hits is None else bool(hits[row]))
             for name, hits in self.hits.get(slot, {}).items()
@@ -51,7 +52,7 @@ class Forms:
 
 
 class Seen:
-    """Counts and click rates of the cells of some rows, as far as the model keeps them."""
+    """Counts and click rates of the crosses of some rows, as far as the model keeps them."""
 
     def __init__(self, builder: FeatureBuilder, features: Features) -> None:
         self._crosses = {
@@ -65,7 +66,7 @@ class Seen:
         self._counts = builder.encoder.counts
 
     def count(self, slot: Column, row: int) -> int | None:
-        """Training rows with the row's value or cell; None of a cell that was too rare to be kept."""
+        """Return the training rows with the row's value or cross; None for a cross that was too rare to be kept."""
         if len(slot) == 1:
             return int(self._counts[slot[0]][self._features.ids[row, slot[0]]])
         if slot in self._columns and self._features.statistics is not None:
@@ -78,7 +79,7 @@ class Seen:
         return int(counts[found]) if found else None
 
     def rate(self, slot: Column, row: int) -> float | None:
-        """The share of them that were clicked; None where the model keeps no clicks of the slot, or there are none."""
+        """Return the click rate of these rows; None where the model keeps no clicks of the slot, or there is no row."""
         if slot not in self._columns or self._features.statistics is None:
             return None
         count, clicks = self._features.statistics[row, self._columns[slot]]
@@ -86,7 +87,7 @@ class Seen:
 
 
 def status_of(field: FieldEncoder, place: int, kept: int, rows: EncodedRows, row: int) -> Status:
-    """Whether training knew a field's value; codes from `kept` on are too rare for rows of their own."""
+    """Return whether training knew a field's value; codes from `kept` on are too rare for entries of their own."""
     if field.field.kind is FieldKind.MULTI_VALUED:
         tokens = rows.bags[field.field.name][row]
         present = tokens[tokens >= 0]

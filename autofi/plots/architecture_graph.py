@@ -1,4 +1,4 @@
-"""An architecture as a drawn graph: fields, pairs, streams, what joins them, and the probability."""
+"""An architecture as a drawn graph: fields, pairs, streams, the head, and the probability."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from autofi.plots.style import (
 from autofi.space.architecture import Architecture
 from autofi.text.architecture import told
 
-#: Boxes of one column; what is beyond shares one.
+#: The most boxes of one column; all further parts share the last one.
 MOST = 14
 _PAIRS = {"memorize": MEMORIZE, "factorize": FACTORIZE, "memorize+factorize": BOTH}
 
@@ -32,7 +32,7 @@ Place = tuple[int, int]
 
 @dataclass
 class _Box:
-    """A box, and the boxes that it reads."""
+    """A box of the graph, and the boxes that it reads."""
 
     text: str
     colour: str
@@ -41,9 +41,9 @@ class _Box:
 
 
 def plot_architecture(names: Sequence[str], architecture: Architecture) -> go.Figure:
-    """Columns from left to right: fields with their forms, pairs, streams and the read-out, the probability.
+    """Return the graph with columns from left to right: fields with forms, pairs, head and streams, probability.
 
-    Of many fields or pairs the first are drawn, and the others as one box that says how many they are.
+    Of many fields or pairs the first are drawn, and one box gives the number of the others.
     """
     fields = [name for name in names if name in architecture.fields] or list(architecture.fields)
     row_of = {name: min(row, MOST - 1) for row, name in enumerate(fields)}
@@ -68,17 +68,17 @@ def plot_architecture(names: Sequence[str], architecture: Architecture) -> go.Fi
 
 
 def _readers(architecture: Architecture, of_fields: list[Place], of_all: list[Place]) -> list[_Box]:
-    """What gives a logit: the read-out over fields and pairs, streams and trees over fields."""
+    """Return the boxes that give a logit: the head over fields and pairs, streams and trees over fields."""
     readout = architecture.readout
     layers = "-".join(map(str, readout.hidden))
-    members = f", {readout.members} members" if readout.members > 1 else ""
+    members = f", {readout.members} ensemble heads" if readout.members > 1 else ""
     name = f"{readout.name} {layers}".strip()
     streams = [
         _Box(ellipsize(line.split(",")[0]), COLOURS[5], line, of_fields)
         for line in told(architecture.chosen_streams())
     ]
     trees = _Box("boosted trees", COLOURS[3], "trees predict beside the network", of_fields)
-    found = [_Box(name, COLOURS[2], f"read-out: {name}{members}", of_all), *streams]
+    found = [_Box(name, COLOURS[2], f"head: {name}{members}", of_all), *streams]
     return [*found, trees] if architecture.boosting else found
 
 

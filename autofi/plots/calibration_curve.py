@@ -1,4 +1,4 @@
-"""Predicted beside observed click rates."""
+"""Predicted against observed click rates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from autofi.plots.style import COLOURS, OTHER, escape_plotly, laid_out
 
 
 def plot_calibration_curve(bins: Mapping[str, Sequence[ReliabilityBin]]) -> go.Figure:
-    """A curve per model, with the standard error of every observed rate; on the diagonal predictions are exact."""
+    """Return a curve per model with the standard error of every observed rate.
+
+    On the diagonal, predictions are exact.
+    """
     drawn = go.Figure()
     everything = [one for found in bins.values() for one in found]
     most = max((max(one.predicted, one.rate) for one in everything), default=1.0)

@@ -1,4 +1,4 @@
-"""Where the bytes of a model are."""
+"""The bytes of a model by part, as bars."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import plotly.graph_objects as go
 from autofi.evaluation.cost_breakdown import CostBreakdown
 from autofi.plots.style import COLOURS, ellipsize, escape_plotly, laid_out
 
-#: Bars; what is smaller shares one.
+#: The most bars; all smaller parts share one more.
 SHOWN = 20
 
 
 def plot_cost_breakdown(costs: CostBreakdown) -> go.Figure:
-    """Bytes of tables by field and by cross, of fitted statistics and vocabularies, of trees and of dense weights; the
-    largest on top, and as one bar what is left."""
+    """Return the bytes of tables by field and cross, of preprocessing, of trees and of dense weights.
+
+    The largest part is on top; one bar holds all smaller ones.
+    """
     parts = [
         (_name(table.fields), "trained table", table.bytes, table.rows)
         for table in costs.by_fields().values()

@@ -1,4 +1,4 @@
-"""A row's explanation as a waterfall: from the baseline, part by part, to the logit."""
+"""The explanation of a row as a waterfall: from the baseline, part by part, to the logit."""
 
 from __future__ import annotations
 
@@ -7,24 +7,32 @@ import plotly.graph_objects as go
 from autofi.explanation.explanation import Explanation, Part, added
 from autofi.plots.style import escape_plotly
 
-#: Fields and pairs with a bar of their own.
+#: The most fields and pairs with a bar of their own.
 SHOWN_PARTS = 15
 _RISE, _FALL, _WHOLE = "#f58518", "#4c78a8", "#54278f"
 
 
 def plot_explanation(explanation: Explanation, *, shown: int = SHOWN_PARTS, height: int = 450) -> go.Figure:
-    """Return a waterfall of the sum of `Explanation`: the largest parts, all others as one; `height` is in pixels."""
+    """Return the sum of an `Explanation` as a waterfall: the largest parts, then all others as one bar.
+
+    Args:
+        explanation: The row's explanation.
+        shown: The most parts with a bar of their own.
+        height: In pixels.
+    """
     parts = explanation.parts()
     bars = [("baseline", explanation.baseline, "everything masked")]
     bars += [(part.name, added(part), _told(part)) for part in parts[:shown]]
     if len(parts) > shown:
         others = parts[shown:]
-        bars.append((f"{len(others)} more", sum(map(added, others)), "fields and pairs that say less"))
+        bars.append(
+            (f"{len(others)} more", sum(map(added, others)), "fields and pairs with smaller contributions")
+        )
     if explanation.trees is not None:
         bars.append(("boosted trees", explanation.trees, ""))
-    bars.append(("together", explanation.rest, "what parts do together"))
+    bars.append(("together", explanation.rest, "the joint effect of several parts"))
     names, steps, texts = zip(*bars, strict=True)
-    # By place, not by name: a field may be called as another bar is.
+    # Bars stand by place, not by name: a field may have the name of another bar.
     places = list(range(len(bars) + 1))
     drawn = go.Figure(
         go.Waterfall(

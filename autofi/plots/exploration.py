@@ -1,4 +1,4 @@
-"""What came before the trials: whole architectures by inherited weights, in the order they were scored."""
+"""The exploration before the trials: whole architectures scored by inherited weights, in their order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from autofi.supernet.exploration import Exploration
 
 
 def plot_exploration(exploration: Exploration) -> go.Figure:
-    """Logloss on the rows that guide, the best so far, and apart those that surely gain on rows that guided nobody."""
+    """Return the logloss of every architecture on the rows that guide the exploration, and the best so far.
+
+    Architectures that surely gain on other rows, which guided nothing, have a mark of their own.
+    """
     drawn = go.Figure()
     scored = list(enumerate(exploration.scored))
     for name, colour, size, own in (
@@ -35,7 +38,7 @@ def plot_exploration(exploration: Exploration) -> go.Figure:
     ]
     add_best_so_far(drawn, steps, [best[place] for place in steps])
     drawn.update_xaxes(title="architecture, in the order it was scored", zeroline=False, tickformat=",d")
-    # A few that leave nearly everything out are far worse: all but the worst tenth are in view at first.
+    # A few architectures that leave nearly everything out are far worse: the worst tenth is out of view at first.
     worst = sorted(one.guided for _, one in scored)[: max(1, len(scored) * 9 // 10)][-1]
     margin = 0.05 * (worst - best[-1]) or 1e-4
     drawn.update_yaxes(

@@ -1,4 +1,4 @@
-"""What the winner gains where values are rare, and where they are frequent."""
+"""The gain of the winner for rare and for frequent values."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import plotly.graph_objects as go
 from autofi.plots.style import MAIN, OTHER, escape_plotly, interval_bars, laid_out
 from autofi.records.gain_by_frequency import BucketGain
 
-#: Rows of a bucket from which on it counts for the scale of colours.
+#: Buckets with fewer rows do not count for the scale of colours.
 SCALING_ROWS = 100
 
 
 def plot_gain_by_frequency(buckets: Sequence[BucketGain], *, rival: str) -> go.Figure:
-    """AUC of the winner less that of the other model by the rarest value of a row, with 95 % intervals; buckets with
-    too few rows of a class have none."""
+    """Return the AUC that the winner gains on the other model, by a row's rarest value, with 95 % intervals.
+
+    Buckets with too few rows of a class are left out.
+    """
     found = [(bucket, bucket.auc) for bucket in buckets if bucket.auc is not None]
     drawn = go.Figure(
         go.Scatter(
@@ -36,8 +38,8 @@ def plot_gain_by_frequency(buckets: Sequence[BucketGain], *, rival: str) -> go.F
     return laid_out(drawn, f"AUC gained on {rival} by frequency", height=340)
 
 
-def plot_gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
-    """The same for every field by its own value: logloss that the winner saves."""
+def gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
+    """Return the logloss that the winner saves, for every field by the frequency of its value."""
     labels: dict[str, int] = {}
     for buckets in gains.values():
         for bucket in buckets:
@@ -49,7 +51,7 @@ def plot_gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
         known = {bucket.label: bucket for bucket in buckets}
         cells.append([-known[label].logloss.difference if label in known else None for label in columns])
         texts.append([_told(known[label]) if label in known else "" for label in columns])
-    # Few rows may save any logloss: they do not set the scale.
+    # The logloss saved on few rows is mostly chance, so it does not set the scale.
     told = [bucket for buckets in gains.values() for bucket in buckets if bucket.rows >= SCALING_ROWS]
     most = max((abs(bucket.logloss.difference) for bucket in told), default=1.0) or 1.0
     drawn = go.Figure(

@@ -1,4 +1,4 @@
-"""Scores by inherited weights beside those of training from scratch."""
+"""Scores by inherited weights against scores of training from scratch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 
 from autofi.plots.style import MAIN, escape_plotly, laid_out
 
-#: Architectures below which a rank correlation says nothing.
+#: A rank correlation of fewer architectures says nothing.
 FEWEST_SCORED = 3
 
 
 @dataclass(frozen=True)
 class TwiceScored:
-    """One architecture: its logloss by inherited weights, and that of its trial."""
+    """One architecture with its logloss by inherited weights and the logloss of its trial."""
 
     trial: int
     inherited: float
@@ -24,7 +24,7 @@ class TwiceScored:
 
 
 def rank_correlation(scored: Sequence[TwiceScored]) -> float | None:
-    """Spearman's, None below three architectures or where one side is constant."""
+    """Return Spearman's rank correlation; None below three architectures or where one side is constant."""
     sides = [[one.inherited for one in scored], [one.alone for one in scored]]
     if len(scored) < FEWEST_SCORED or any(len(set(side)) < 2 for side in sides):
         return None
@@ -35,7 +35,7 @@ def rank_correlation(scored: Sequence[TwiceScored]) -> float | None:
 
 
 def plot_inherited_vs_scratch(scored: Sequence[TwiceScored]) -> go.Figure:
-    """Validation logloss of trials against that by inherited weights of the same fields, pairs and streams."""
+    """Return the validation logloss of trials against that of the same choices by inherited weights."""
     drawn = go.Figure(
         go.Scatter(
             x=[one.inherited for one in scored],

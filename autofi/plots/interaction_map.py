@@ -1,4 +1,4 @@
-"""Fields × fields: what was chosen for every pair, how often the best trials chose it, and what it gained."""
+"""Maps of fields × fields: the choice for every pair, its share among the best trials, and its gain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from autofi.plots.style import BOTH, FACTORIZE, MEMORIZE, NAIVE, RISING, escape_plotly, laid_out
 from autofi.space.architecture import Architecture
 
-#: Fields of a map; of more, those with most pairs that are not naive.
+#: The most fields of a map; those with the most pairs that are not naive are taken.
 MAPPED_FIELDS = 60
 Pair = tuple[str, str]
 _CHOICES = ("naive", "factorize", "memorize", "memorize+factorize")
@@ -29,10 +29,16 @@ def plot_interaction_map(
     height: int = 450,
     more: Mapping[Pair, str] | None = None,
 ) -> go.Figure:
-    """Which pairs the architecture memorizes, factorizes or leaves naive.
+    """Return a map of the pairs that the architecture memorizes, factorizes or leaves naive.
 
-    `names` in the order of the data; hovering tells the form of a pair, then what `more` says of it, and on the
-    diagonal the forms of a field. `height` is in pixels; optuna-dashboard cuts off what is higher than 450.
+    Hovering shows the form of a pair, and on the diagonal the forms of a field.
+
+    Args:
+        names: The fields in the order of the data.
+        architecture: The architecture.
+        title: The title.
+        height: In pixels; optuna-dashboard cuts off everything above 450.
+        more: A further text per pair, shown on hovering.
     """
     pairs = Counter(name for pair in architecture.pairs for name in pair)
     shown = _most(names, pairs)
@@ -67,7 +73,7 @@ def plot_interaction_map(
 def plot_choice_shares(
     names: Sequence[str], architectures: Sequence[Architecture], *, title: str, height: int = 450
 ) -> go.Figure:
-    """How often several architectures chose a pair: the share in which it is not naive, and in words each choice."""
+    """Return a map of the share of architectures in which a pair is not naive; hovering counts each choice."""
     counts: dict[Pair, Counter[str]] = {}
     for architecture in architectures:
         for left, right in architecture.pairs:
@@ -97,7 +103,7 @@ def plot_pair_values(
     title: str,
     height: int = 450,
 ) -> go.Figure:
-    """Return a number of at least 0 per pair that has one, such as what it gained; pairs in the order of `names`."""
+    """Return a map of a number of at least 0 per pair, such as its gain; pairs are in the order of `names`."""
     shown = _most(names, Counter({name: sum(name in pair for pair in values) for name in names}))
     heatmap = _heatmap(shown, values, texts, {})
     heatmap.update(
@@ -107,7 +113,10 @@ def plot_pair_values(
 
 
 def grouped(names: Sequence[str], pairs: Iterable[Pair]) -> tuple[str, ...]:
-    """The fields so that those of a pair stand near each other (reverse Cuthill-McKee), those of no pair last."""
+    """Return the fields so that those of a pair stand close together, and fields without a pair last.
+
+    The order is that of the reverse Cuthill-McKee algorithm.
+    """
     place = {name: number for number, name in enumerate(names)}
     known = [(place[left], place[right]) for left, right in pairs]
     rows, columns = [left for left, _ in known], [right for _, right in known]
@@ -120,7 +129,7 @@ def grouped(names: Sequence[str], pairs: Iterable[Pair]) -> tuple[str, ...]:
 def _heatmap(
     shown: Sequence[str], cells: Mapping[Pair, float], texts: Mapping[Pair, str], diagonal: Mapping[str, str]
 ) -> go.Heatmap:
-    """The same on both sides of the diagonal; pairs without a cell stay empty."""
+    """Return a heatmap with equal cells on both sides of the diagonal; pairs without a cell stay empty."""
     grid: list[list[float | None]] = [[None] * len(shown) for _ in shown]
     told = [[""] * len(shown) for _ in shown]
     for place, name in enumerate(shown):
@@ -164,7 +173,7 @@ def _ordered(names: Sequence[str], left: str, right: str) -> Pair:
 
 
 def _most(names: Sequence[str], used: Mapping[str, int]) -> list[str]:
-    """Return the fields that are used most, in the order of the data."""
+    """Return the most used fields, in the order of the data."""
     if len(names) <= MAPPED_FIELDS:
         return list(names)
     most = set(sorted(names, key=lambda name: -used.get(name, 0))[:MAPPED_FIELDS])

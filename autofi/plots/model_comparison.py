@@ -1,4 +1,4 @@
-"""The winner beside the baselines, each with its interval."""
+"""The winner and the baselines, each with its interval."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import plotly.graph_objects as go
 from autofi.plots.style import MAIN, OTHER, escape_plotly, interval_bars, laid_out
 
 
-def plot_model_comparison(
-    winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[str, Any]]
-) -> go.Figure:
-    """Test AUC of every model, best on top; `winner` and `baselines` as `Study.summary()` gives them."""
+def plot_model_comparison(winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Return the test AUC of every model, best on top; the arguments are entries of `Study.summary()`."""
     models = [(model, MAIN) for model in ([winner] if winner else [])]
     models += [(model, OTHER) for model in baselines]
     measured = [

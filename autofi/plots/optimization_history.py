@@ -1,4 +1,4 @@
-"""How a search went: every trial, the best so far, and what was trained again, by number and by time."""
+"""The course of a search: every trial, the best so far, and retrained models, by number and by time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autofi.objectives.objectives import Objective
 from autofi.plots.style import BEST, COLOURS, add_best_so_far, escape_plotly, laid_out
 from autofi.store import ModelRecord, ModelRole, TrialRecord
 
-#: Stages after the trials, with their marks.
+#: The roles of models trained after the trials, with their marks.
 RETRAINED = {ModelRole.FINALIST: "diamond-open", ModelRole.WINNER: "star-open"}
 
 
@@ -22,10 +22,16 @@ def plot_optimization_history(
     models: Sequence[ModelRecord] = (),
     by_time: bool = False,
 ) -> go.Figure:
-    """Values of the complete trials, a colour per stage and variant of pairs, and the best within the limits so far.
+    """Return the values of the complete trials, and the best within the limits so far.
 
-    `by_time` puts them at minutes since the first trial began instead of their numbers. Further seeds of finalists and
-    of the winner among `models` are hollow, at the trial of their architecture or at their own time.
+    Trials have a colour per stage and variant of pairs. Further seeds of finalists and of the winner are hollow
+    marks.
+
+    Args:
+        trials: The trials.
+        objective: The objective whose values are drawn.
+        models: The finalists and winners; each stands at the trial of its architecture, or at its own time.
+        by_time: Draw over minutes since the first trial began instead of trial numbers.
     """
     done = sorted(
         (trial for trial in trials if trial.value is not None and (trial.finished or not by_time)),
@@ -88,7 +94,7 @@ def plot_optimization_history(
 
 
 def best_so_far(trials: Sequence[TrialRecord], objective: Objective) -> list[tuple[TrialRecord, float]]:
-    """In their order, the trials at which the best value within the limits changed, and the last one."""
+    """Return, in their order, the trials at which the best value within the limits changed, and the last one."""
     steps: list[tuple[TrialRecord, float]] = []
     for trial in trials:
         if trial.value is None or not trial.feasible:
@@ -99,6 +105,6 @@ def best_so_far(trials: Sequence[TrialRecord], objective: Objective) -> list[tup
 
 
 def kind(trial: TrialRecord) -> str:
-    """What a trial is told apart by: its stage, and its variant of the pairs where the proposal has several."""
+    """Return the group of a trial: its stage, and its variant of the pairs where the proposal has several."""
     pairs = trial.params.get("pairs")
     return f"{trial.stage}, pairs {pairs}" if pairs else trial.stage

@@ -1,4 +1,4 @@
-"""Which parameters of a search its values depend on."""
+"""The importance of the search's parameters for its values."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import plotly.graph_objects as go
 
 from autofi.plots.style import MAIN, ellipsize, escape_plotly, laid_out
 
-#: Parameters that are shown, the most important ones.
+#: The most parameters that are shown, the most important ones.
 SHOWN = 20
 
 
 def plot_param_importances(found: Mapping[str, float]) -> go.Figure:
-    """Bars of the shares that add up to 1, the largest on top."""
+    """Return bars of the shares, which add up to 1, the largest on top."""
     most = sorted(found.items(), key=lambda item: item[1])[-SHOWN:]
     drawn = go.Figure(
         go.Bar(

@@ -1,4 +1,4 @@
-"""What a better architecture costs: every trial by one measure against another, and the front."""
+"""The Pareto front: every trial by one measure against another."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ from autofi.plots.style import BEST, MAIN, OTHER, escape_plotly, laid_out
 from autofi.records.trial_metrics import measure
 from autofi.store import TrialRecord
 
-#: Trials of which hovering tells the architecture; of more, only those on the front and the first ones.
+#: Hovering shows the architecture of so many trials at most, and of all trials on the front.
 DESCRIBED = 2_000
 
 
 def plot_pareto_front(trials: Sequence[TrialRecord], cost: str, *, gain: str, study: str) -> go.Figure:
-    """Complete trials by `gain` against `cost`, both names of `autofi.objectives.OBJECTIVES`; those without either are
-    left out. What hovering over a point of the front shows last is the command that exports it.
+    """Return complete trials by `gain` against `cost`, with the Pareto front; trials that lack one are left out.
+
+    Hovering over a point of the front also shows the command that exports it.
+
+    Args:
+        trials: The trials.
+        cost: A name of `autofi.objectives.OBJECTIVES`, on the x axis.
+        gain: A name of `autofi.objectives.OBJECTIVES`, on the y axis.
+        study: The name of the study, for the command.
     """
     found = [
         (trial, of, at)

@@ -1,4 +1,4 @@
-"""How much a model relies on its fields, and on pairs of them beyond each field."""
+"""The reliance of a model on its fields, and on pairs of them beyond each field."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from autofi.importance.interaction_scores import Estimate
 from autofi.importance.permutation_importance import PermutationImportance
 from autofi.plots.style import MAIN, ellipsize, escape_plotly, interval_bars, laid_out
 
-#: Fields or pairs that are shown, the most important ones.
+#: The most fields or pairs that are shown, the most important ones.
 SHOWN = 20
 
 
 def plot_field_importance(found: PermutationImportance) -> go.Figure:
-    """Rise of the logloss when a field is shuffled, with its 95 % interval, the largest on top."""
+    """Return the rise of the logloss when a field is shuffled, with its 95 % interval, the largest on top."""
     return _bars(found.fields, "Importance of fields", "rise of the logloss when shuffled")
 
 
 def plot_pair_importance(found: PermutationImportance) -> go.Figure:
-    """Rise of the logloss when both fields of a pair are shuffled, less that of each alone; the largest size on top."""
+    """Return the rise of the logloss when a pair is shuffled, less that of each field alone, the largest on top."""
     pairs = {" × ".join(names): estimate for names, estimate in found.pairs.items()}
     return _bars(pairs, "Importance of pairs beyond their fields", "rise together less each alone")
 
@@ -45,7 +45,7 @@ def _bars(found: Mapping[str, Estimate], title: str, axis: str) -> go.Figure:
         )
     )
     drawn.update_xaxes(title=axis, tickformat=".2~g", nticks=5)
-    # By place: two long names may be cut to the same.
+    # Bars stand by place: two long names may be cut to the same text.
     drawn.update_yaxes(
         tickvals=places, ticktext=[escape_plotly(ellipsize(name, 28)) for name, _ in shown], showgrid=False
     )

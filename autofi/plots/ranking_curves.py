@@ -1,4 +1,4 @@
-"""How well models rank held-out rows: ROC, precision over recall, cumulative gains."""
+"""The ranking of held-out rows by models: ROC, precision over recall, cumulative gains."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import plotly.graph_objects as go
 from autofi.metrics.threshold_curves import RankingCurve
 from autofi.plots.style import COLOURS, OTHER, escape_plotly, laid_out
 
-#: Points of a curve at most.
+#: The most points of a curve.
 POINTS = 200
 _HEIGHT = 400
-#: An axis of shares; beyond 1, so that the last label has room on a phone.
+#: An axis of shares; it ends beyond 1, so that the last label has room on a phone.
 _SHARES = {"tickformat": ".0%", "range": [0, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
 _AT = "threshold %{customdata[0]:.4f}, %{customdata[1]:.2%} of rows flagged<extra></extra>"
 
 
 def plot_roc_curve(curves: Mapping[str, RankingCurve], aucs: Mapping[str, float]) -> go.Figure:
-    """True over false positive rates, a curve per model; by chance both are the same."""
+    """Return true over false positive rates, a curve per model; by chance both are equal."""
     drawn = go.Figure()
     _chance(drawn, [0, 1], [0, 1])
     for number, (name, curve) in enumerate(curves.items()):
@@ -41,7 +41,7 @@ def plot_roc_curve(curves: Mapping[str, RankingCurve], aucs: Mapping[str, float]
 
 
 def plot_precision_recall_curve(curves: Mapping[str, RankingCurve]) -> go.Figure:
-    """Precision over recall, a curve per model; by chance precision is the click rate."""
+    """Return precision over recall, a curve per model; by chance precision is the click rate."""
     drawn = go.Figure()
     rate = next(iter(curves.values())).base_rate
     _chance(drawn, [0, 1], [rate, rate])
@@ -62,7 +62,7 @@ def plot_precision_recall_curve(curves: Mapping[str, RankingCurve]) -> go.Figure
 
 
 def plot_cumulative_gains(curves: Mapping[str, RankingCurve]) -> go.Figure:
-    """Share of the clicks over share of the rows, those with the highest scores first; hovering tells the lift."""
+    """Return the share of the clicks over the share of the rows, highest scores first; hovering shows the lift."""
     drawn = go.Figure()
     rate = next(iter(curves.values())).base_rate
     _chance(drawn, [0, 1], [0, 1])
@@ -113,7 +113,7 @@ def _line(
     told: str,
     begins: bool = False,
 ) -> None:
-    """A curve; one that `begins` has a point before the first threshold, where nothing is flagged."""
+    """Add a curve; with `begins` it has a point before the first threshold, where nothing is flagged."""
     rows = np.stack([found.thresholds, found.flagged, found.lift], axis=1)
     if begins:
         rows = np.vstack([[float(found.thresholds[0]), 0.0, float(found.lift[0])], rows])
@@ -129,5 +129,5 @@ def _line(
 
 
 def _rounded(values: Any) -> list[float]:
-    """Six digits: a figure shows fewer, and a page holds thousands."""
+    """Return the values with six digits; figures show fewer, and a page holds thousands of values."""
     return [float(f"{value:.6g}") for value in values]

@@ -14,7 +14,7 @@ from autofi.plots.style import COLOURS, escape_plotly, frame, interval_bars
 from autofi.rashomon.halo import Halo, HaloPoint
 from autofi.rashomon.result import RashomonSet
 
-#: Rows of a swarm or a cloud.
+#: The most rows of a swarm or a cloud.
 SHOWN_GROUPS = 20
 BLUE, ORANGE, *_ = COLOURS
 GREY = "#8a8f98"
@@ -26,8 +26,15 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def plot_rashomon_swarm(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go.Figure:
-    """A row per pair (`order` 2; fields are 1, triples 3) and a dot per model at its score, coloured by its logloss; a
-    star is the model that masked ones were explored around."""
+    """Return a row per pair with a dot per model at its score, coloured by its logloss.
+
+    A star is the reference model, around which masked ones were explored.
+
+    Args:
+        found: The set.
+        order: 1 for fields, 2 for pairs, 3 for triples.
+        most: The most rows.
+    """
     shown = _clouds(found, order)[:most]
     rows = {cloud.names: row for row, cloud in enumerate(shown)}
     scores = [
@@ -63,7 +70,10 @@ def plot_rashomon_swarm(found: RashomonSet, *, order: int = 2, most: int = SHOWN
 
 
 def plot_rashomon_cloud(found: RashomonSet, *, order: int = 2, most: int = SHOWN_GROUPS) -> go.Figure:
-    """A row per pair with the range of its scores over all models; a star is the reference, with its interval."""
+    """Return a row per pair with the range of its scores over all models.
+
+    A star is the reference model, with its interval. The arguments are those of `swarm`.
+    """
     shown = _clouds(found, order)[:most]
     bars = go.Bar(
         x=[cloud.high - cloud.low for cloud in shown],
@@ -85,10 +95,14 @@ def plot_rashomon_cloud(found: RashomonSet, *, order: int = 2, most: int = SHOWN
 
 
 def plot_halo(found: RashomonSet, pair: Sequence[str]) -> go.Figure:
-    """Return the halo of a pair: a circle of the budget, and points as far inside or outside of it as the two interact.
+    """Return the halo of a pair: points off a circle as far as the two fields interact.
 
-    Right of the middle the first field's factor is above 1, above it the second's. The band is where pairs lie that do
-    not interact; the published radius, the loss itself, is in the legend. Raises StoreError for a pair without one.
+    The circle is the budget. Right of the middle the first field's factor is above 1, and above the middle the
+    second's. The band is the place of pairs that do not interact. The published radius, the loss itself, can be
+    shown by the legend.
+
+    Raises:
+        StoreError: The pair has no halo.
     """
     drawn = _halo(found, pair, 2)
     points = sorted(drawn.points, key=_angle)
@@ -119,9 +133,10 @@ def plot_halo(found: RashomonSet, pair: Sequence[str]) -> go.Figure:
 
 
 def plot_halo_of_three(found: RashomonSet, triple: Sequence[str]) -> go.Figure:
-    """The halo of a triple around a sphere of the budget, points coloured by how far they are from it, in budgets.
+    """Return the halo of a triple: points off a sphere of the budget, coloured by their distance in budgets.
 
-    Raises StoreError for a triple without one.
+    Raises:
+        StoreError: The triple has no halo.
     """
     drawn = _halo(found, triple, 3)
     places = []
@@ -131,7 +146,7 @@ def plot_halo_of_three(found: RashomonSet, triple: Sequence[str]) -> go.Figure:
         places.append([radius * share / length for share in point.direction])
     apart = [point.interaction.mean / drawn.budget for point in drawn.points]
     most = max(map(abs, apart)) or 1.0
-    # What WebGL draws knows no entities, and letters that begin a tag are lost.
+    # WebGL does not know HTML entities, and it drops text that looks like a tag.
     names = [name.replace("<", "‹").replace(">", "›") for name in drawn.names]
     dots = go.Scatter3d(
         x=[place[0] for place in places],
@@ -235,7 +250,7 @@ def _halo(found: RashomonSet, names: Sequence[str], order: int) -> Halo:
     drawn = found.halo(*names) if len(names) == order else None
     if drawn is None:
         known = [" × ".join(halo.names) for halo in found.halos if len(halo.names) == order]
-        raise StoreError(f"There is no halo of {' × '.join(names)}: {nearest(' × '.join(names), known)}")
+        raise StoreError(f"There is no halo of {' × '.join(names)}; {nearest(' × '.join(names), known)}")
     return drawn
 
 
@@ -260,7 +275,7 @@ def _line(name: str, places: Sequence[tuple[float, float]], colour: str) -> go.S
 
 
 def _band(points: Sequence[HaloPoint], budget: float, found: RashomonSet) -> list[go.Scatter]:
-    """Return a closed strip around the circle; none where a direction has no width."""
+    """Return the band around the circle as one closed strip; nothing where a direction has no width."""
     if any(point.direction not in found.bands for point in points):
         return []
     known = [_angle(point) for point in points]
@@ -314,7 +329,7 @@ def _factors(names: Names, point: HaloPoint) -> str:
 
 
 def _sphere(radius: float) -> list[go.Scatter3d]:
-    """Three great circles."""
+    """Return a sphere as three great circles."""
     angles = [2 * math.pi * step / 60 for step in range(61)]
     found = []
     for zero in range(3):

@@ -1,4 +1,4 @@
-"""What all figures have in common: colours, margins, and names that are no markup."""
+"""The common style of all figures: colours, margins, and escaped names."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
-# Apart for colour-blind eyes, and on a dark page as well.
+# Colour-blind readers can tell these colours apart, also on a dark page.
 NAIVE, FACTORIZE, MEMORIZE, BOTH = "rgba(150,160,172,0.25)", "#4c78a8", "#f58518", "#54278f"
 MAIN, OTHER, BEST = "#4c78a8", "#9aa5b1", "#e45756"
-#: One after the other where nothing else tells which.
+#: The colours of several models or stages, in their order.
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#eeca3b")
-#: Of a share or a strength: from nothing to all, visible on light and dark pages.
+#: The scale of a share, from nothing to all, visible on light and dark pages.
 RISING = [[0.0, "rgba(76,120,168,0.06)"], [1.0, "#4c78a8"]]
 
 
 def escape_plotly(text: object) -> str:
-    """Plotly reads a few HTML tags."""
+    """Return text without HTML, of which Plotly reads a few tags."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def ellipsize(text: str, most: int = 24) -> str:
-    """Return a name that fits on an axis."""
+    """Return a name cut to fit on an axis."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def frame(title: str) -> dict[str, object]:
-    """Layout that all figures share: a title, which is markup, small margins, and a legend at the bottom."""
+    """Return the layout that all figures share: a title (markup), small margins, and a legend at the bottom."""
     return {
         "title": {"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "container"},
         "template": "none",
@@ -36,7 +36,7 @@ def frame(title: str) -> dict[str, object]:
 
 
 def add_best_so_far(figure: go.Figure, x: Sequence[float], y: Sequence[float]) -> None:
-    """A line in steps, from where a value became the best to where the next did."""
+    """Add a line in steps, each from the point where a value became the best to the next one."""
     figure.add_scatter(
         x=x,
         y=y,

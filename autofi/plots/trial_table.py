@@ -12,7 +12,7 @@ from autofi.records.trial_metrics import rank
 from autofi.store import TrialRecord
 from autofi.text.markdown import count, figure
 
-#: Trials of a table.
+#: The most trials of a table.
 LISTED_TRIALS = 20
 
 
@@ -22,7 +22,13 @@ def plot_trial_table(
     objective: str,
     direction: Direction,
 ) -> go.Figure:
-    """Return the measured trials, feasible ones first and best first among each; `objective` names their value."""
+    """Return the measured trials as a table, feasible ones first, best first in each group.
+
+    Args:
+        trials: The trials.
+        objective: The heading of their values.
+        direction: The direction of the objective.
+    """
     ranked = rank(trials, direction)[:LISTED_TRIALS]
     columns: dict[str, list[str]] = {
         "trial": [str(trial.number) for trial in ranked],

@@ -128,7 +128,7 @@ def test_an_impossible_output_is_refused_before_any_row_is_read(predictor: Predi
     rows = tmp_path / "rows.csv"
     pyarrow.csv.write_csv(UNSEEN, rows)
     before = rows.read_bytes()
-    with pytest.raises(DataError, match=r"ends in '\.json'; end it in \.csv, \.parquet, \.pq"):
+    with pytest.raises(DataError, match=r"ends in '\.json', .* use one of \.csv, \.parquet, \.pq"):
         predictor.predict_file("no such source", tmp_path / "scores.json")
     with pytest.raises(DataError, match="does not exist; create it"):
         predictor.predict_file("no such source", tmp_path / "no" / "scores.csv")
