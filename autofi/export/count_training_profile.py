@@ -1,4 +1,4 @@
-"""The training profile of an encoded dataset: counted on training rows, and on validation rows what to expect."""
+"""The training profile of an encoded dataset: counts of training rows, and of validation rows as expected values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from autofi.data.encoder import FieldEncoder
 from autofi.data.schema import FieldKind
 from autofi.data.vocabulary import MISSING, OUT_OF_VOCABULARY, Vocabulary
 
-#: Training rows of which quantiles are taken.
+#: The most training rows that quantiles are computed from.
 _SAMPLED_ROWS = 1_000_000
 _TEXTS_AT_ONCE = 1 << 16
 
 
 def profile_training(dataset: EncodedDataset) -> TrainingProfile:
-    """What training and validation rows hold, field by field; costs one pass over the validation rows."""
+    """Return the content of training and validation rows, field by field; costs one pass over the validation rows."""
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     fields = tuple(_field(dataset, place, encoder) for place, encoder in enumerate(dataset.encoder.fields))
     return TrainingProfile(train.stop - train.start, valid.stop - valid.start, fields)
@@ -54,12 +54,12 @@ def _known(vocabulary: Vocabulary) -> KnownValues:
 
 
 def _unseen(codes: NDArray[np.int32]) -> Share:
-    # Padding of bags lies below the code of missing values.
+    # The padding of bags is smaller than the code of missing values.
     return Share(int((codes == OUT_OF_VOCABULARY).sum()), int((codes > MISSING).sum()))
 
 
 def _range(dataset: EncodedDataset, encoder: FieldEncoder) -> NumberRange | None:
-    """None where training rows hold no number."""
+    """Return the range of a numeric field; None where training rows hold no number."""
     assert encoder.field.kind is FieldKind.NUMERIC and encoder.positions is not None
     borders = encoder.positions.borders
     if not len(borders):

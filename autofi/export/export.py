@@ -1,4 +1,4 @@
-"""A bundle for use elsewhere: the forms asked for, and what its users need to know of it."""
+"""Export of a bundle in the chosen forms, with the files that its users need."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ from autofi.export.quantize import QUANTIZED, replace_by_quantized
 from autofi.export.sample_request import Sample, write_answer, write_sample
 from autofi.metrics.calibrators import Calibration
 
-#: By which a form may differ from the network, in probability.
+#: The largest difference in probability between a form and the network.
 TOLERANCE = 1e-5
 
 
 class Calibrated(Protocol):
-    """A calibration with what it changes, as `autofi.records.calibrate` measures it."""
+    """A calibration with its metrics, as `autofi.records.calibrate` measures them."""
 
     @property
     def calibration(self) -> Calibration: ...
@@ -74,20 +74,26 @@ def export_bundle(
     origin: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Write the model of a bundle to a new folder in these forms, all or nothing.
+    """Write the model of a bundle to a new folder in these forms, all or nothing; takes some seconds per form.
 
-    onnx    `model.onnx`, everything from raw columns to the probability; beyond 2 GB its numbers in a file beside it
-    pt2     `model.pt2`, the network alone by torch.export, with the preprocessing of torch beside it
-    torch   the preprocessing and `weights.safetensors`
+    - onnx: `model.onnx`, everything from raw columns to the probability; beyond 2 GB, its numbers are in a file
+      beside it
+    - pt2: `model.pt2`, the network alone by torch.export, with the preprocessing of torch beside it
+    - torch: the preprocessing and `weights.safetensors`
 
-    With `calibrated` its calibration is the last step of every form, and what it changed is among the metrics.
-    With `quantize` the tables and weights of the form onnx are stored as int8 or float16, see
-    `autofi.export.onnx_quantize`, and what that changed is among the metrics; other forms stay float32.
+    Args:
+        source: The folder of the bundle.
+        target: The new folder.
+        forms: The forms.
+        calibrated: A calibration that becomes the last step of every form; the metrics include its effect.
+        quantize: Store tables and weights of the form onnx as int8 or float16 (see
+            `autofi.export.onnx_quantize`); the metrics include the effect. Other forms stay float32.
+        origin: Further facts about the origin of the bundle, for metrics and model card.
+        progress: Is told of the forms that are done.
 
-    `origin` is what is known of where the bundle comes from that was not when it was made: metrics and card tell it.
-
-    Takes some seconds per form. Raises ConfigError for a quantization without the form onnx, ExportError for a damaged
-    source, where a form cannot be made, and where quantizing it changes its probabilities.
+    Raises:
+        ConfigError: A quantization is asked for without the form onnx.
+        ExportError: The source is damaged, a form cannot be made, or quantizing changes its probabilities.
     """
     quantization_of(quantize, forms)
     shown = progress or SilentProgress()
@@ -147,7 +153,7 @@ def _write_forms(
 def _check_sample(
     work: Path, sample: Sample, bundle: Bundle, forms: Sequence[Form], inputs: Sequence[GraphInput]
 ) -> None:
-    """Raise ExportError unless every form that was written gives the sample the network's own probabilities."""
+    """Raise ExportError unless every written form gives the sample the probabilities of the network."""
     scorers: dict[Form, Scorer] = {}
     if "onnx" in forms:
         scorers["onnx"] = OnnxScorer(work / ONNX, inputs)
@@ -158,6 +164,6 @@ def _check_sample(
         apart = float(np.abs(found - sample.probabilities).max())
         if not apart <= TOLERANCE:
             raise ExportError(
-                f"Every form of a model gives the probabilities of its network: {form} is {apart:.2g} away on the "
-                f"sample, more than {TOLERANCE}; export the other forms, and please report this."
+                f"The probabilities of the form {form} differ from those of its network by {apart:.2g} on the sample, "
+                f"more than {TOLERANCE}; export the other forms, and please report this."
             )

@@ -1,4 +1,4 @@
-"""The bundle as a model of MLflow: its `MLmodel` file, and what MLflow's Python function flavour calls."""
+"""The bundle as an MLflow model: its `MLmodel` file, and the functions of MLflow's Python function flavour."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ REQUIREMENTS = "requirements.txt"
 
 
 def write_mlmodel(folder: Path) -> None:
-    """Write `MLmodel` and `requirements.txt`, with which `mlflow.pyfunc.load_model(folder)` works.
+    """Write `MLmodel` and `requirements.txt`, so that `mlflow.pyfunc.load_model(folder)` works.
 
-    Without a signature: with one MLflow would refuse an id that is a number in one table and a text in another.
+    There is no signature, because with one MLflow would refuse an id that is a number in one table and text in
+    another.
     """
     flavor = {
         "loader_module": __name__,
@@ -36,7 +37,7 @@ def write_mlmodel(folder: Path) -> None:
 
 
 class PythonFunction:
-    """A predictor as MLflow calls it."""
+    """A predictor with the interface that MLflow calls."""
 
     def __init__(self, folder: str) -> None:
         from autofi.bundle.load import load
@@ -44,10 +45,10 @@ class PythonFunction:
         self._predictor = load(folder)
 
     def predict(self, rows: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Return the probability of a click in every row of a frame, float64 `[N]`; there are no params."""
+        """Return the probability of a click in every row of a frame, float64 `[N]`; `params` is not used."""
         return self._predictor.predict_proba(rows)
 
 
 def _load_pyfunc(path: str) -> PythonFunction:
-    """What MLflow calls by this name; `path` is the bundle's folder."""
+    """Return the model in a bundle's folder; MLflow calls this function by its name."""
     return PythonFunction(path)

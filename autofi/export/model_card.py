@@ -1,4 +1,4 @@
-"""`MODEL_CARD.md` of a bundle: what it is, what it reads, what was measured and how, what it must not be used for."""
+"""The model card of a bundle: its purpose, its inputs, its metrics and their protocol, its limits."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ CARD = "MODEL_CARD.md"
 _PARTS = {"train": "training", "valid": "validation", "test": "test"}
 _REACH = NormalDist().inv_cdf(0.975)
 _LIMITS = (
-    "A probability holds for rows like those it was measured on: the same traffic, the same rule for what is shown, "
-    "and a share of clicks like theirs. Where negatives were sampled, it is one of that sample.",
-    "A value that training had not is scored as unknown, and a cross that it had not by its fields alone.",
-    "Intervals are of the rows that were measured. Another training of the same architecture differs besides.",
-    "Fields and pairs stand together with the click. That they cause it, nothing here says.",
+    "Probabilities are valid for rows like those they were measured on: the same traffic, the same rule for what is "
+    "shown, and a similar share of clicks. If negatives were sampled, they are probabilities within that sample.",
+    "A value that training rows do not have is scored as unknown, and an unseen cross by its fields alone.",
+    "Intervals are over the measured rows. They do not include the difference between two trainings of the same "
+    "architecture.",
+    "Fields and pairs are associated with clicks; nothing here shows that they cause them.",
 )
 
 
 _TRUST = (
-    "Nothing in this folder is a pickle, and AutoFI runs none of it as code. `model.pt2` is the exception: torch "
-    "evaluates texts in it. Load it (`--runtime pt2 --trust-pt2`, or `torch.export.load`) only if you trust whoever "
-    "wrote it."
+    "Nothing in this folder is a pickle, and AutoFI executes none of it as code. `model.pt2` is the exception: torch "
+    "evaluates texts in it. Load it (`--runtime pt2 --trust-pt2`, or `torch.export.load`) only if you trust its author."
 )
 
 
@@ -57,7 +57,7 @@ def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Seque
 
 
 def _limits(origin: Mapping[str, Any]) -> list[str]:
-    """What the figures must not be taken for."""
+    """Return the limits of the numbers in the card."""
     read = read_before(origin.get("choice"))
     return [*([read] if read else []), *_LIMITS]
 
@@ -114,7 +114,7 @@ def _size(bundle: Bundle) -> str:
             ("rows of lookup tables", count(bundle.network.table_rows())),
             ("bytes of lookup tables", count(bundle.network.table_bytes())),
             (
-                "bytes of vocabularies, crosses and statistics",
+                "bytes of vocabularies, crosses and target encodings",
                 count(fitted_bytes(bundle.network, bundle.builder)),
             ),
         ]
@@ -135,8 +135,9 @@ def _quantized(metrics: Mapping[str, Any]) -> str:
         ]
     )
     return (
-        f"{told}\n\nDifferences are from the float32 model, on {ROWS:,} rows drawn from what the encoder knows of each "
-        "field. Other forms are float32. What was measured above was measured in float32."
+        f"{told}\n\nDifferences are from the float32 model, on {ROWS:,} rows drawn from the values that the "
+        "encoder knows "
+        "of each field. Other forms are float32. The metrics above were measured in float32."
     )
 
 

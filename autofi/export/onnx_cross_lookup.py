@@ -1,4 +1,4 @@
-"""Cells in the graph: the row of a cross, and counts and clicks, looked up by the exact code of the cell."""
+"""Lookup of crosses in the graph: the row of a cross, and counts and clicks, by the exact code of the cross."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SPACE = 1 << 63
 
 
 def cross_rows(ids: Var, crosses: Crosses) -> Var:
-    """int64 codes `[N, F]` → rows `[N, P]`; 0, a pair's own row of the unknown, where a cell was not kept."""
+    """Return the rows `[N, P]` of int64 codes `[N, F]`; 0, a pair's own row of the unknown, for other crosses."""
     known = [(cells.codes, cells.local_rows[:-1].astype(np.int64)) for cells in crosses.cells]
     return _found(ids, crosses.pairs, crosses.cardinalities, known, absent=0)
 
 
 def counts_and_clicks(ids: Var, statistics: TargetStatistics) -> Var:
-    """int64 codes `[N, F]` → float32 `[N, C, 2]`, zeros where a cell was never seen."""
+    """Return counts and clicks, float32 `[N, C, 2]`, of int64 codes `[N, F]`; zeros for a cross that was never seen."""
     sizes = [len(cells.codes) for cells in statistics.cells]
     starts = np.cumsum([0, *sizes])
     known = [
@@ -48,7 +48,7 @@ def _found(
     *,
     absent: int,
 ) -> Var:
-    """What `known` (codes and values) says of every cell of a row, `[N, len(cells)]`."""
+    """Return the values that `known` (codes and values) has for every cross of a row, `[N, len(cells)]`."""
     parts = []
     for group, bases in _groups(cells, cardinalities):
         codes = _codes(ids, [cells[number] for number in group], cardinalities)
@@ -64,7 +64,7 @@ def _found(
 
 
 def _codes(ids: Var, cells: Sequence[Column], cardinalities: Sequence[int]) -> Var:
-    """Return the codes of cells of one or two fields, as `autofi.data.cross_codes.cell_codes` makes them."""
+    """Return the codes of crosses of one or two fields, as `autofi.data.cross_codes.cell_codes` makes them."""
     left = columns(ids, [cell[0] for cell in cells])
     if all(len(cell) == 1 for cell in cells):
         return left
@@ -75,7 +75,7 @@ def _codes(ids: Var, cells: Sequence[Column], cardinalities: Sequence[int]) -> V
 
 
 def _groups(cells: Sequence[Column], cardinalities: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
-    """Cells side by side as long as the codes of all together fit 63 bits: one table instead of one each."""
+    """Yield groups of crosses whose codes fit 63 bits together, so that one table replaces several."""
     group: list[int] = []
     bases: list[int] = []
     top = 0
@@ -83,8 +83,9 @@ def _groups(cells: Sequence[Column], cardinalities: Sequence[int]) -> Iterator[t
         space = cell_space([cardinalities[field] for field in cell])
         if space is None or len(cell) > 2:
             raise ExportError(
-                f"A graph looks up cells of one or two fields whose codes fit 63 bits: found {len(cell)} fields; "
-                "export it with --format torch."
+                f"A cross of {len(cell)} fields cannot be looked up in an ONNX graph, which takes at most two "
+                "fields and "
+                "codes of 63 bits; export it with --format torch."
             )
         if group and top + space >= _SPACE:
             yield group, bases

@@ -1,4 +1,4 @@
-"""Numbers in the graph: buckets and positions, equal to those of `autofi.data.quantile_binning` to the last bit."""
+"""Numbers in the graph: buckets and positions, bit by bit those of `autofi.data.quantile_binning`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def bucket_codes(values: Var, buckets: Sequence[Buckets]) -> Var:
-    """float64 `[N, Q]` → int64 codes `[N, Q]`."""
+    """Return int64 codes `[N, Q]` of float64 numbers `[N, Q]`."""
     edges = [thresholds(bucket) for bucket in buckets]
     last = np.array([max(len(own) - 1, 0) for own in edges], dtype=np.int64)
     first = [FIRST_VALUE if len(own) else OUT_OF_VOCABULARY for own in edges]
@@ -26,12 +26,12 @@ def bucket_codes(values: Var, buckets: Sequence[Buckets]) -> Var:
 
 
 def positions(values: Var, fitted: Sequence[Positions]) -> Var:
-    """float64 `[N, Q]` → float32 positions `[N, Q]`, NaN where missing."""
+    """Return float32 positions `[N, Q]` of float64 numbers `[N, Q]`, NaN where missing."""
     bins = np.array([own.bins for own in fitted], dtype=np.int64)
     borders = [own.borders if own.bins else np.zeros(2) for own in fitted]
     low = np.array([own[0] for own in borders])
     high = np.array([own[-1] for own in borders])
-    # A bin that overflows is steep: what lies in it is clipped, as in training.
+    # A bin whose slope overflows is so steep that its positions are clipped, as in training.
     with np.errstate(over="ignore"):
         slopes = [
             1 / np.diff(own) if number else np.zeros(1) for own, number in zip(borders, bins, strict=True)
@@ -51,21 +51,22 @@ def positions(values: Var, fitted: Sequence[Positions]) -> Var:
     found = op.add(op.mul(slope, op.sub(inside, start)), op.cast(place, to=np.float64))
     top = op.const(bins.astype(np.float64))
     found = op.min([op.max([found, op.const(np.float64(0))]), top])
-    # The last border itself is the end, not the start of a bin that there is not.
+    # The last border is the end of the last bin, not the start of a further one.
     found = op.where(op.greater_or_equal(inside, op.const(high)), top, found)
     return op.cast(op.where(op.isnan(values), op.const(np.float64(np.nan)), found), to=np.float32)
 
 
 def thresholds(buckets: Buckets) -> Floats:
-    """The smallest number of every bucket: comparing with it is what cutting on the scale comes to, by any library.
+    """Return the smallest number of every bucket; a comparison with it equals a cut on the scale, in any library.
 
-    Found by bisection over the 2^64 float64 numbers in their order; the scales rise.
+    The numbers are found by bisection over the 2^64 float64 numbers in their order, which works because the
+    scales rise.
     """
     edges = buckets.edges
     low = np.full(len(edges), _order(np.float64(-np.inf)), dtype=np.int64)
     high = np.full(len(edges), _order(np.float64(np.inf)), dtype=np.int64)
     while (low < high).any():
-        # Their mean without their sum, which overflows.
+        # The mean without the sum, which would overflow.
         middle = (low & high) + ((low ^ high) >> 1)
         reached = buckets.scaled(_number(middle)) >= edges
         high = np.where(reached, middle, high)
@@ -74,7 +75,7 @@ def thresholds(buckets: Buckets) -> Floats:
 
 
 def _order(value: np.float64) -> np.int64:
-    """Where a number is among all: integers in the order of the float64 numbers."""
+    """Return the place of a number among all float64 numbers, as an integer in their order."""
     bits = np.asarray(value).view(np.int64)
     return np.int64(np.where(bits < 0, np.int64(-(2**63)) - bits, bits))
 

@@ -1,4 +1,4 @@
-"""The operator sets of the graph, in one place: everything that is written down in it uses the same two."""
+"""The operator sets of the graph in one place: every part of it uses the same two."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ OPSET = 20
 
 
 def rows_of(array: Var) -> Var:
-    """How many rows there are, int64 `[1]`."""
+    """Return the number of rows, int64 `[1]`."""
     return op.gather(op.shape(array), op.const(np.array([0], dtype=np.int64)))
 
 
 def columns(array: Var, places: Sequence[int]) -> Var:
-    """Columns of a matrix, in the order of `places`."""
+    """Return columns of a matrix, in the order of `places`."""
     return op.gather(array, op.const(np.array(places, dtype=np.int64)), axis=1)
 
 
 def beside(parts: Sequence[Var]) -> Var:
-    """`[N]` each → `[N, len(parts)]`."""
+    """Return vectors `[N]` as the columns of a matrix `[N, len(parts)]`."""
     axis = op.const(np.array([1], dtype=np.int64))
     return op.concat([op.unsqueeze(part, axis) for part in parts], axis=1)
 
 
 def at_or_above(values: Var, borders: NDArray[np.float64]) -> Var:
-    """How many of its column's borders are at or below each value: `[N, Q]` float64, `[Q, B]` → int64 `[N, Q]`.
+    """Return the number of borders at or below each value: `[N, Q]` float64, `[Q, B]` → int64 `[N, Q]`.
 
-    Borders that a column has not are NaN. NaN is at or above none.
+    Unused borders of a column are NaN. A value of NaN has none below it.
     """
     wide = op.unsqueeze(values, op.const(np.array([2], dtype=np.int64)))
     reached = op.greater_or_equal(wide, op.const(borders))
@@ -40,7 +40,7 @@ def at_or_above(values: Var, borders: NDArray[np.float64]) -> Var:
 
 
 def padded(rows: Sequence[NDArray[np.float64]], fill: float = np.nan) -> NDArray[np.float64]:
-    """Vectors of several lengths as the rows of a matrix at least one column wide."""
+    """Return vectors of several lengths as the rows of a matrix at least one column wide."""
     found = np.full((len(rows), max([1, *map(len, rows)])), fill)
     for line, row in zip(found, rows, strict=True):
         line[: len(row)] = row

@@ -1,10 +1,11 @@
-"""An ONNX model with smaller numbers: tables and weights are stored in fewer bytes and widened where they are read.
+"""An ONNX model with smaller numbers: tables and weights take fewer bytes and become float32 where they are read.
 
-    float16    value                                           half the bytes
-    int8       round(value / scale) · scale, scale = max / 127  a quarter, and a float32 scale per row of a table, or
-               per output of a weight
+- float16: the rounded value, half the bytes
+- int8: round(value / scale) · scale with scale = max / 127, a quarter of the bytes, and a float32 scale per
+  row of a table, or per output of a weight
 
-What a table is read at stays small in memory, too: rows are gathered first and widened then. Activations stay float32.
+Rows of a table are gathered first and widened afterwards, so that reading needs little memory too.
+Activations stay float32.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from onnx_ir.passes.common import NameFixPass
 
 from autofi.bundle.files import Quantization
 
-#: Numbers of the smallest array that is worth further nodes.
+#: Smaller arrays are not worth the additional nodes.
 LEAST_NUMBERS = 1024
 _STEPS = 127
 _ONNX = ("", "ai.onnx")
@@ -29,7 +30,7 @@ _ONNX = ("", "ai.onnx")
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What is kept of a float32 array: float16, or int8 to be multiplied by float32 scales of as many axes."""
+    """The stored numbers of a float32 array: float16, or int8 with float32 scales to multiply by, of as many axes."""
 
     numbers: NDArray[Any]
     scales: NDArray[np.float32] | None = None
@@ -40,16 +41,16 @@ class Stored:
 
     @property
     def by_row(self) -> bool:
-        """Whether rows can be widened without the others."""
+        """True where a row can be widened without the others."""
         return self.scales is None or len(self.scales) == len(self.numbers)
 
 
 def quantized(model: onnx.ModelProto, kind: Quantization) -> onnx.ModelProto:
-    """The model with its matrices of LEAST_NUMBERS numbers or more stored smaller; `model` itself is left as it is.
+    """Return a model whose matrices of LEAST_NUMBERS numbers or more are stored smaller; `model` stays unchanged.
 
-    Vectors stay float32 (biases, and counts among them), and so does what float16 cannot hold. With int8, an array is
-    float16 where scales would make int8 the larger of the two, such as a table of four columns or fewer, and where it
-    is neither a table nor a weight.
+    Vectors stay float32 (biases and counts are among them), and so do numbers outside the range of float16.
+    With int8, an array becomes float16 where int8 with its scales would be larger, such as a table of four
+    columns or fewer, and where it is neither a table nor a weight.
     """
     changed = ir.from_proto(model)
     graph = changed.graph
@@ -62,26 +63,26 @@ def quantized(model: onnx.ModelProto, kind: Quantization) -> onnx.ModelProto:
 
 
 def float16(values: NDArray[np.float32]) -> Stored | None:
-    """Rounded to float16; None where a number lies beyond its range."""
+    """Return values rounded to float16; None where a number is outside its range."""
     with np.errstate(over="ignore"):
         half = values.astype(np.float16)
     return Stored(half) if np.isfinite(half).all() else None
 
 
 def int8(values: NDArray[np.float32], shared: tuple[int, ...]) -> Stored:
-    """Rounded to 255 steps around 0, whose size numbers share along the axes `shared`; finite numbers only."""
+    """Return finite values rounded to 255 steps around 0; numbers along the axes `shared` have one step size."""
     scales = np.abs(values).max(axis=shared, keepdims=True) / np.float32(_STEPS)
-    # Where all are 0 the scale is, too, and 0 times it is exact.
+    # Where all values are 0, the scale is 0 too, and the product is exact.
     steps = np.divide(values, scales, out=np.zeros_like(values), where=scales > 0)
     return Stored(np.clip(np.rint(steps), -_STEPS, _STEPS).astype(np.int8), scales)
 
 
 def _stored(value: ir.Value, kind: Quantization) -> Stored | None:
-    """How an initializer is stored; None where it stays as it is."""
+    """Return the stored form of an initializer; None where it stays unchanged."""
     tensor = value.const_value
     if tensor is None or tensor.dtype != ir.DataType.FLOAT or len(tensor.shape) < 2:
         return None
-    # An input's initializer is a default that others may replace.
+    # The initializer of an input is a default that callers may replace.
     if tensor.size < LEAST_NUMBERS or value.is_graph_input() or value.is_graph_output() or not value.uses():
         return None
     values = tensor.numpy()
@@ -94,7 +95,7 @@ def _stored(value: ir.Value, kind: Quantization) -> Stored | None:
 
 
 def _shared(value: ir.Value) -> tuple[int, ...] | None:
-    """Return the axes along which the numbers of a table or a weight share a scale; None for what is neither."""
+    """Return the axes along which the numbers of a table or a weight share a scale; None for any other array."""
     assert value.const_value is not None
     axes = len(value.const_value.shape)
     if any(_reads_rows(node, place, axes) for node, place in value.uses()):
@@ -120,13 +121,13 @@ def _summed(node: ir.Node, place: int) -> int | None:
 
 
 def _integer(node: ir.Node, name: str) -> int:
-    """Return an attribute whose default is 0."""
+    """Return an integer attribute whose default is 0."""
     found = node.attributes.get(name)
     return 0 if found is None else found.as_int()
 
 
 class _Widening:
-    """Puts what is stored in the place of one initializer."""
+    """The replacement of one initializer by its stored numbers."""
 
     def __init__(self, graph: ir.Graph, value: ir.Value, stored: Stored) -> None:
         self.graph, self.value, self.stored = graph, value, stored

@@ -1,4 +1,4 @@
-"""The whole graph: raw columns in, the probability of a click out."""
+"""The whole graph, from raw columns to the probability of a click."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from autofi.export.onnx_opset import Tensor, Var, argument, beside, build, colum
 from autofi.export.onnx_string_codes import bag_of, codes_of, joined, numbers_of, tokens_of
 from autofi.export.onnx_tree_ensemble import boosted_logits
 
-#: Numbers of an array from which on it is kept apart while the graph is put together.
+#: Arrays of so many numbers or more are kept apart while the graph is put together.
 TABLE_NUMBERS = 1 << 14
-#: What an input is called until the graph is whole, with its place: columns may be called as what is in it.
+#: The temporary name of an input, with its place: a column may have the name of a value in the graph.
 _PLACE = "autofi.input."
 
 
 def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -> onnx.ModelProto:
-    """`network`, whose inputs are features, behind all that makes features of raw columns."""
+    """Return `network`, whose inputs are features, behind the graph that makes features from raw columns."""
     inputs = read_fields(builder, reads)
     given = {one.field.name: argument(_type(one)) for one in inputs}
     ids, numbers, bags = _encoded(builder, reads, given)
@@ -57,7 +57,7 @@ def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -
 
 
 def _without_tables(network: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, onnx.TensorProto]]:
-    """The model with its large numbers as inputs, and those: no protobuf that is worked on may be beyond 2 GB."""
+    """Return the model with its large numbers as inputs, and these numbers; a protobuf is limited to 2 GB."""
     small = onnx.ModelProto(ir_version=network.ir_version, opset_import=network.opset_import)
     small.functions.extend(network.functions)
     small.graph.name = network.graph.name
@@ -77,12 +77,12 @@ def _without_tables(network: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str
 
 
 def _with_tables(model: onnx.ModelProto, tables: Mapping[str, onnx.TensorProto]) -> onnx.ModelProto:
-    """Return the whole model: numbers are not given but held, the graph's own as those of the network."""
+    """Return the whole model, with the numbers as initializers instead of inputs."""
     inputs = [value for value in model.graph.input if value.name not in tables]
     del model.graph.input[:]
     model.graph.input.extend(inputs)
     for table in tables.values():
-        # Field by field: a message that is copied is serialized on the way, and none beyond 2 GB can be.
+        # Set field by field: copying a message serializes it, which fails beyond 2 GB.
         held = model.graph.initializer.add(name=table.name, data_type=table.data_type, dims=table.dims)
         held.raw_data = table.raw_data
     nodes = []
@@ -105,7 +105,7 @@ def _type(given: GraphInput) -> Tensor:
 def _encoded(
     builder: FeatureBuilder, reads: Reads, given: Mapping[str, Var]
 ) -> tuple[Var, Var | None, dict[str, Var]]:
-    """Codes int64 `[N, F]`, positions float32 `[N, Q]` if any are read, and bags, as the encoder makes them."""
+    """Return codes int64 `[N, F]`, positions float32 `[N, Q]` if any are read, and bags, as the encoder makes them."""
     encoder = builder.encoder
     tokens = {
         field.field.name: tokens_of(given[field.field.name], field.field.separator)

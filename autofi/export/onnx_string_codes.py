@@ -1,4 +1,4 @@
-"""Texts in the graph: codes of values, numbers of texts, lists of tokens; each as the encoder reads them."""
+"""Texts in the graph: codes of values, numbers of texts, lists of tokens, as the encoder reads them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DIGITS = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 _EXPONENT = r"[eE][+-]?[0-9]+"
 _NUMBER = rf"{_SPACE}[+-]?{_DIGITS}({_EXPONENT})?{_SPACE}"
 _ZERO = rf"{_SPACE}[+-]?[0.]+({_EXPONENT})?{_SPACE}"
-# What the runtime's own parser, which refuses numbers beyond float64, surely reads.
+# Texts that the runtime's parser, which refuses numbers beyond float64, surely reads.
 _PLAIN = rf"{_SPACE}[+-]?[0-9]{{0,150}}\.?[0-9]{{0,150}}([eE][+-]?0*[0-9]{{1,2}})?{_SPACE}"
 _SHORT = rf"{_SPACE}[+-]?[0-9]\.?[0-9]{{0,40}}[eE][+-]?0*([12]?[0-9]{{1,2}}|30[0-7]){_SPACE}"
 _SMALL = rf"{_SPACE}[^eE]*[eE]-[0-9]+{_SPACE}"
@@ -23,7 +23,7 @@ _INFINITE = rf"{_SPACE}[+-]?(?i:inf|infinity){_SPACE}"
 
 
 def codes_of(texts: Var, vocabulary: Vocabulary, limit: int) -> Var:
-    """Canonical texts (empty is missing) → int64 codes; those from `limit` on are out of vocabulary."""
+    """Return int64 codes of canonical texts (empty is missing); codes from `limit` on are out of vocabulary."""
     values = vocabulary.values[: max(0, limit - FIRST_VALUE)].to_pylist()
     codes = np.arange(FIRST_VALUE, FIRST_VALUE + len(values), dtype=np.int64)
     return ml.label_encoder(
@@ -35,9 +35,9 @@ def codes_of(texts: Var, vocabulary: Vocabulary, limit: int) -> Var:
 
 
 def numbers_of(texts: Var) -> Var:
-    """float64 numbers of texts as `autofi.values.arrow_values.as_numbers` reads them, NaN where they are none.
+    """Return float64 numbers of texts as `autofi.values.arrow_values.as_numbers` reads them, NaN for other texts.
 
-    Beyond 1e307 and below 1e-307 a text that is not in the shortest scientific form is infinite, or zero.
+    Beyond 1e307 and below 1e-307, a text that is not in the shortest scientific form becomes infinite, or zero.
     """
 
     def like(pattern: str) -> Var:
@@ -53,9 +53,9 @@ def numbers_of(texts: Var) -> Var:
 
 
 def tokens_of(texts: Var, separator: str | None) -> Var:
-    """Lists padded with empty texts, `[N, L]` → tokens `[N, M]`, M ≥ 1, empty ones among them.
+    """Return tokens `[N, M]`, M ≥ 1, of lists padded with empty texts `[N, L]`; empty tokens are among them.
 
-    With a separator each text is itself split at it.
+    With a separator, each text is also split at it.
     """
     rows = rows_of(texts)
     shape = op.concat([rows, op.const(np.array([-1], dtype=np.int64))], axis=0)
@@ -71,11 +71,14 @@ def tokens_of(texts: Var, separator: str | None) -> Var:
 
 
 def bag_of(tokens: Var, vocabulary: Vocabulary, width: int) -> Var:
-    """The codes of the first `width` tokens that are not empty, int64 `[N, width]`; an empty list is one missing."""
+    """Return the codes of the first `width` tokens that are not empty, int64 `[N, width]`.
+
+    An empty list becomes one missing value.
+    """
     codes = codes_of(tokens, vocabulary, vocabulary.cardinality)
     present = op.not_(op.equal(tokens, op.const("")))
     place = op.cumsum(op.cast(present, to=np.int64), op.const(np.int64(1)))
-    # Those that have no place go to a column behind the last, which is cut off.
+    # Tokens beyond `width` go to an additional column, which is cut off.
     kept = op.and_(present, op.less_or_equal(place, op.const(np.int64(width))))
     target = op.where(kept, op.sub(place, op.const(np.int64(1))), op.const(np.int64(width)))
     rows = rows_of(tokens)
@@ -83,16 +86,16 @@ def bag_of(tokens: Var, vocabulary: Vocabulary, width: int) -> Var:
         op.const(np.array([[MISSING] + [PADDING] * width], dtype=np.int64)),
         op.concat([rows, op.const(np.array([1], dtype=np.int64))], axis=0),
     )
-    # Empty texts are written first as what is there already: where no token follows, a missing one.
+    # Empty texts write the code of a missing value, which stays where no token follows.
     filled = op.scatter_elements(start, target, codes, axis=1)
     return op.slice(filled, op.const(np.array([0])), op.const(np.array([width])), op.const(np.array([1])))
 
 
 def joined(tokens: Var) -> Var:
-    """Return the tokens of each row as one text, `[N, M] → [N]`: what stands for the list as a value.
+    """Return the tokens of each row joined into one text, `[N, M] → [N]`, which is the value of the list.
 
-    Neighbours are joined until one text is left: every text is copied log M times, where appending one after the other
-    would copy what is there already M times.
+    Neighbours are joined until one text is left, so every text is copied log M times; appending one by one
+    would copy the first ones M times.
     """
     rows = rows_of(tokens)
     one, two = (op.const(np.array([number], dtype=np.int64)) for number in (1, 2))
@@ -112,5 +115,5 @@ def joined(tokens: Var) -> Var:
 
 
 def _width(matrix: Var) -> Var:
-    """How many columns there are, int64 `[1]`."""
+    """Return the number of columns, int64 `[1]`."""
     return op.gather(op.shape(matrix), op.const(np.array([1], dtype=np.int64)))

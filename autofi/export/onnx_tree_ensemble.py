@@ -1,4 +1,4 @@
-"""Boosted trees in the graph: what they read of numbers and statistics, and the trees themselves."""
+"""Boosted trees in the graph: their inputs from numbers and target encodings, and the trees themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autofi.export.onnx_opset import Var, ml, op, rows_of
 def boosted_logits(ids: Var, numbers: Var | None, trees: BoostedTrees, statistics: TargetStatistics) -> Var:
     """Return the mean logit of all trees, float32 `[N]`.
 
-    What they read of a value is looked up, not computed: a rate that differs in its last bit could pass a threshold.
+    Target encodings are looked up, not computed: a rate that differs in its last bit could pass a threshold.
     """
     prior = math.log(trees.prior / (1 - trees.prior))
     fields = range(len(statistics.cardinalities))
@@ -41,13 +41,13 @@ def boosted_logits(ids: Var, numbers: Var | None, trees: BoostedTrees, statistic
 
 
 def _of_last(array: Var, place: int) -> Var:
-    """One entry of the last axis, which stays."""
+    """Return one entry of the last axis, which stays."""
     return op.gather(array, op.const(np.array([place], dtype=np.int64)), axis=2)
 
 
 @dataclass
 class _Nodes:
-    """The nodes of all trees, as ONNX lists them."""
+    """The nodes of all trees, in the lists that ONNX needs."""
 
     trees: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -76,11 +76,11 @@ class _Nodes:
                 continue
             if node["decision_type"] != "<=" or node["missing_type"] not in ("None", "NaN"):
                 raise ExportError(
-                    f"A graph has trees that compare numbers: found a split '{node['decision_type']}' with missing "
-                    f"'{node['missing_type']}'; export it with --format torch."
+                    f"The trees have a split '{node['decision_type']}' with missing '{node['missing_type']}', which an "
+                    "ONNX graph cannot express; export it with --format torch."
                 )
             threshold = float(node["threshold"])
-            # LightGBM takes a missing value for zero where training had none.
+            # LightGBM treats a missing value as zero where training had none.
             left = bool(node["default_left"]) if node["missing_type"] == "NaN" else threshold >= 0
             self._add("BRANCH_LEQ", node["split_feature"], threshold, count, count + 1, int(left))
             waiting += [(count, node["left_child"]), (count + 1, node["right_child"])]

@@ -1,4 +1,4 @@
-"""The ONNX form with smaller numbers, in the place of the float32 one once its probabilities were compared."""
+"""Quantization of the form onnx: the smaller model replaces the float32 one after a comparison of probabilities."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from autofi.errors import ExportError
 from autofi.export.onnx_file import onnx_bytes, save_onnx
 from autofi.export.random_rows import probe_rows
 
-#: The place of a `Quantized` among the metrics of a bundle.
+#: The key of a `Quantized` in the metrics of a bundle.
 QUANTIZED = "quantized"
-#: By which a quantized model may differ from the float32 one, in probability on average.
+#: The largest mean difference in probability between a quantized model and the float32 one.
 LARGEST_MEAN = 0.02
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """What quantizing changed: sizes of `model.onnx`, and differences of probability over drawn rows."""
+    """The effect of quantizing: sizes of `model.onnx`, and differences of probability over drawn rows."""
 
     kind: Quantization
     largest_difference: float
@@ -42,9 +42,10 @@ class Quantized:
 def replace_by_quantized(
     folder: Path, model: onnx.ModelProto, kind: Quantization, encoder: Encoder, inputs: Sequence[GraphInput]
 ) -> Quantized:
-    """Write a model over the float32 one in `folder`, and measure what that changes on rows of `probe_rows`.
+    """Write a model over the float32 one in `folder`, and return the effect on the rows of `probe_rows`.
 
-    Raises ExportError where it gives no probabilities, or others than the float32 model.
+    Raises:
+        ExportError: The model gives no probabilities, or other ones than the float32 model.
     """
     path = folder / ONNX
     fields = {field.field.name: field for field in encoder.fields}
@@ -57,10 +58,10 @@ def replace_by_quantized(
     save_onnx(model, path)
     apart = np.abs(score() - exact)
     mean = float(apart.mean())
-    if not mean <= LARGEST_MEAN:  # nan is not, either
+    if not mean <= LARGEST_MEAN:  # also true for NaN
         ways = "leave --quantize out" + (", or export with --quantize fp16" if kind == "int8" else "")
         raise ExportError(
-            f"A quantized model gives the probabilities of its float32 one, within {LARGEST_MEAN} on average: {kind} "
-            f"is {mean:.2g} away on {rows.num_rows:,} drawn rows; {ways}."
+            f"Probabilities with {kind} differ from the float32 model by {mean:.2g} on average over "
+            f"{rows.num_rows:,} drawn rows, more than {LARGEST_MEAN}; {ways}."
         )
     return Quantized(kind, float(apart.max()), mean, onnx_bytes(path), size)

@@ -1,4 +1,4 @@
-"""Raw rows to compare two forms of a model on, drawn from what its encoder learned of each field by itself."""
+"""Random raw rows to compare two forms of a model on, drawn field by field from the values that the encoder knows."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from autofi.export.sample_request import UNSEEN
 from autofi.values.arrow_values import LIST_SEPARATOR
 
 ROWS = 2000
-#: Of the rows, in every field.
+#: The shares of rows, in every field.
 MISSING_SHARE = 0.05
 UNSEEN_SHARE = 0.05
 
 
 def probe_rows(fields: Sequence[FieldEncoder], rows: int = ROWS, *, seed: int = 0) -> pa.RecordBatch:
-    """Return a column per field, drawn by itself; the same rows every time.
+    """Return a column per field, drawn independently; equal arguments give equal rows.
 
-    Values are as frequent as in training, numbers lie between two borders that are drawn evenly. Some are missing, and
-    some are values that training had not, or numbers beyond the outer borders.
+    Values are as frequent as in training, and numbers lie between two borders that are drawn evenly. Some
+    values are missing, and some are unseen values, or numbers beyond the outer borders.
     """
     generator = np.random.default_rng(seed)
     columns = {}
@@ -59,7 +59,7 @@ def _texts(field: FieldEncoder, rows: int, generator: np.random.Generator) -> pa
 
 
 def _cell(field: FieldEncoder, value: str) -> Any:
-    """Return a value as its column holds it: a list's is known by its joined values."""
+    """Return a value as its column holds it; a list is known by its joined values."""
     if field.field.kind is not FieldKind.MULTI_VALUED:
         return value
     values = value.split(LIST_SEPARATOR)
@@ -67,7 +67,7 @@ def _cell(field: FieldEncoder, value: str) -> Any:
 
 
 def _exceptions(rows: int, generator: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows miss a value, and which have one that training had not."""
+    """Return the masks of the rows with a missing value, and of those with an unseen one."""
     drawn = generator.random(rows)
     return drawn < MISSING_SHARE, (drawn >= MISSING_SHARE) & (drawn < MISSING_SHARE + UNSEEN_SHARE)
 

@@ -1,4 +1,4 @@
-"""A request to try a bundle with, and the answer that it should get."""
+"""A sample request to try a bundle with, and its expected answer."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from autofi.data.vocabulary import Vocabulary
 
 REQUEST = "sample_request.json"
 RESPONSE = "sample_response.json"
-#: A text that stands for all others.
+#: A text that stands for every unseen value.
 UNSEEN = "a value that training had not"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Raw rows and the probabilities that the network itself gives them."""
+    """Raw rows and the probabilities that the network gives them."""
 
     rows: pa.RecordBatch
     probabilities: Floats
 
 
 def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> Sample:
-    """Write a request of the Open Inference Protocol v2, and the network's own answer."""
+    """Write a request of the Open Inference Protocol v2, and the answer of the network."""
     encoder_of = {field.field.name: field for field in bundle.builder.encoder.fields}
     columns = {given.field.name: _column(encoder_of[given.field.name]) for given in inputs}
     batch = pa.RecordBatch.from_pydict(columns)
@@ -46,7 +46,7 @@ def write_sample(folder: Path, bundle: Bundle, inputs: Sequence[GraphInput]) -> 
 
 
 def write_answer(folder: Path, probabilities: Floats) -> None:
-    """Write the answer to the sample request; one that is there is replaced."""
+    """Write the answer to the sample request; an existing one is replaced."""
     shape, data = [len(probabilities)], probabilities.tolist()
     _write(
         folder / RESPONSE,
@@ -59,7 +59,7 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 
 def _column(encoder: FieldEncoder) -> list[Any]:
-    """Three rows: the likeliest value, one that training had not, and a missing one."""
+    """Return three rows: the likeliest value, an unseen one, and a missing one."""
     if encoder.field.kind is FieldKind.NUMERIC:
         assert encoder.positions is not None
         borders = encoder.positions.borders

@@ -1,4 +1,4 @@
-"""An exported model over HTTP: the Open Inference Protocol v2 and plain JSON rows."""
+"""A server of exported models over HTTP: the Open Inference Protocol v2 and plain JSON rows."""
 
 from __future__ import annotations
 
@@ -24,14 +24,24 @@ def serve(
     log_level: str = "warning",
     allowed_hosts: Sequence[str] = (),
 ) -> None:
-    """Serve the bundle in a folder until SIGTERM or Ctrl-C, then answer what was accepted and return.
+    """Serve the bundle in a folder until SIGTERM or Ctrl-C; then answer the accepted requests and return.
 
-    Whatever runs, the process ends within `limits.shutdown_seconds` of the signal. Requests are answered whose Host is
-    `host`, this machine's own name, an address, or one of `allowed_hosts` (`*` is any).
+    The process ends within `limits.shutdown_seconds` of the signal, whatever it is doing.
 
-    `name` is the model's in URLs, the folder's unless given; port 0 takes a free one. Raises ConfigError for an
-    address that cannot be had, ExportError for a folder that is no bundle, and MissingDependencyError without the
-    packages of the extra `serve`.
+    Args:
+        directory: The folder of the bundle.
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+        name: The name of the model in URLs; None for the name of the folder.
+        limits: The limits of requests and batches.
+        log_level: The log level of Uvicorn.
+        allowed_hosts: Further names that a request's Host may have, besides `host`, the names of this machine,
+            and any address; `*` allows every name.
+
+    Raises:
+        ConfigError: The address is not available.
+        ExportError: The folder is not a bundle.
+        MissingDependencyError: A package of the extra `serve` is missing.
     """
     try:
         from autofi.serving.server import run
@@ -39,7 +49,7 @@ def serve(
         if error.name not in _PACKAGES:
             raise
         raise MissingDependencyError(
-            f"Serving needs the package {error.name}, which is not installed: pip install 'autofi[serve]'."
+            f"The package {error.name}, which serving needs, is not installed; run pip install 'autofi[serve]'."
         ) from error
     run(
         directory,

@@ -1,4 +1,4 @@
-"""Requests whose Host is another's name: a page on the web could point a name of its own at this server."""
+"""A check of the Host header: without it, a web page could reach this server by pointing its own name at it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from autofi.serving.protocol import Problem, respond
 from autofi.serving.refusal import short
 
-#: Allows every name.
+#: The entry that allows every name.
 ANY = "*"
 _OWN = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 
 class KnownHosts:
-    """Answers requests for other hosts than these with 421.
+    """A layer that answers requests for other hosts with 421.
 
-    An address is never another's name: whoever has to point a name at this server cannot use one.
+    Addresses are always allowed, because an attacker needs a name to point at this server.
     """
 
     def __init__(self, app: ASGIApp, host: str, allowed: Iterable[str] = ()) -> None:
-        """`host` is where the server listens."""
+        """`host` is the address that the server listens on."""
         self._app = app
         own = (host, *_OWN, socket.gethostname())
         self._names = {name.lower().rstrip(".") for name in (*own, *allowed)}
@@ -36,13 +36,12 @@ class KnownHosts:
             return
         found = short(Headers(scope=scope).get("host", ""))
         problem = Problem(
-            error=f"This server answers to its own names: found the Host '{found}'; start it with --allowed-host "
-            "for another."
+            error=f"The Host '{found}' is not a name of this server; start it with --allowed-host to allow it."
         )
         await respond(problem, 421)(scope, receive, send)
 
     def _knows(self, host: str) -> bool:
-        if not host or ANY in self._names:  # of HTTP/1.0, which no browser sends
+        if not host or ANY in self._names:  # only HTTP/1.0 has no Host, and no browser sends that
             return True
         try:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")

@@ -1,4 +1,4 @@
-"""The HTTP application: its parts put together, and what becomes of errors."""
+"""The HTTP application: its routes and layers put together, and the answers to errors."""
 
 from __future__ import annotations
 
@@ -37,10 +37,14 @@ def create_app(
     host: str = "127.0.0.1",
     allowed_hosts: Sequence[str] = (),
 ) -> FastAPI:
-    """Return an ASGI application that serves a model; `life` tells it when to call itself not ready.
+    """Return an ASGI application that serves a model.
 
-    It answers requests whose Host is the name where it listens, `host`, one of this machine's own, an address, or one
-    of `allowed_hosts` (`*` is any).
+    Args:
+        model: The model.
+        limits: The limits of requests and batches.
+        life: The state that decides when the server reports itself as not ready.
+        host: The name that the server listens on.
+        allowed_hosts: Further names that a request's Host may have, see `autofi.serving.serve`.
     """
     limits, life = limits or Limits(), life or ServerState()
     metrics = Metrics(model)
@@ -52,7 +56,7 @@ def create_app(
         async with batcher.running():
             yield
 
-    # FastAPI's own pages of documentation load scripts from elsewhere.
+    # FastAPI's own documentation pages load scripts from other servers.
     app = FastAPI(
         title="AutoFI",
         version=__version__,
@@ -74,7 +78,7 @@ def create_app(
 
 
 def _counted(model: ServedModel, metrics: Metrics) -> Callable[[pa.Table], Floats]:
-    """What scores rows and counts them against those of training, where the bundle says what those were."""
+    """Return a function that scores rows, and counts them against those of training where the bundle has a profile."""
     counts = model.skew_counts()
     if counts is None:
         return model.score
@@ -90,7 +94,7 @@ def _counted(model: ServedModel, metrics: Metrics) -> Callable[[pa.Table], Float
 
 
 def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
-    @app.get("/metrics", **description.text("The server's figures for Prometheus.", CONTENT_TYPE_LATEST))
+    @app.get("/metrics", **description.text("The server's metrics for Prometheus.", CONTENT_TYPE_LATEST))
     async def figures() -> Response:
         return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -119,10 +123,10 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, error: ClientDisconnect) -> Response:
-        return respond(Problem(error="The connection was closed before the whole body came."), 400)
+        return respond(Problem(error="The connection was closed before the whole body arrived."), 400)
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> Response:
-        # What failed goes on to the server, which closes the connection: a client that is not told asks again on it.
-        problem = Problem(error="The server failed; its log says where.")
+        # The exception goes on to the server, which closes the connection; the header keeps clients from reusing it.
+        problem = Problem(error="The server failed; its log has the details.")
         return respond(problem, 500, {"Connection": "close"})

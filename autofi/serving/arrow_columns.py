@@ -1,4 +1,4 @@
-"""Each field's column in one Arrow type, however its values came: tables of several requests can then be joined."""
+"""Columns of fields in one Arrow type each, whatever form their values had, so that several requests can be joined."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autofi.values.arrow_values import (
     canonical_strings,
 )
 
-#: Of a list, or of a text that is divided into one: more than any model reads.
+#: The most values of a list, or of a text that is split into one; no model reads more.
 MOST_VALUES = 100_000
 _TYPES = {
     FieldKind.CATEGORICAL: pa.string(),
@@ -28,9 +28,11 @@ _TYPES = {
 def joinable(array: pa.Array, field: Field) -> pa.Array:
     """Return the canonical texts, numbers or tokens of a field's values; missing values are null.
 
-    What the model makes of them is what it makes of the values themselves.
-    Raises UnreadableValueError, with the row, for a value that a numeric field cannot hold: text, or a number that is
-    infinite; Refusal for a text of more than `MOST_VALUES` values.
+    A model gives them the same result as the original values.
+
+    Raises:
+        UnreadableValueError: A numeric field has a text or an infinite number; the error has its row.
+        RequestError: A text has more than `MOST_VALUES` values.
     """
     if field.kind is FieldKind.CATEGORICAL:
         return canonical_strings(array, field.reading)
@@ -47,11 +49,11 @@ def joinable(array: pa.Array, field: Field) -> pa.Array:
 
 
 def check_length(count: int, field: Field, *, row: int) -> None:
-    """Raise Refusal for a list of more values than `MOST_VALUES`; rows count from 0."""
+    """Raise RequestError for a list of more values than `MOST_VALUES`; rows count from 0."""
     if count > MOST_VALUES:
         found = f"{count:,}" if count < 1 << 62 else shown(count)
         raise RequestError(
-            413, f"Row {row + 1}: field '{field.name}' has at most {MOST_VALUES:,} values; found {found}."
+            413, f"Row {row + 1}: field '{field.name}' has {found} values; send at most {MOST_VALUES:,}."
         )
 
 
@@ -68,5 +70,5 @@ def joinable_schema(schema: Schema) -> pa.Schema:
 
 
 def missing_row(schema: Schema) -> pa.Table:
-    """One row without any value."""
+    """Return one row without any value."""
     return pa.Table.from_pylist([{}], schema=joinable_schema(schema))

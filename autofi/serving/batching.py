@@ -1,4 +1,4 @@
-"""Requests that come while the model is busy are scored together."""
+"""Batching of requests: those that arrive while the model is busy are scored together."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from autofi.serving.served_model import Floats
 
 
 class BusyError(Exception):
-    """As many requests wait as may."""
+    """The most requests that may wait are already waiting."""
 
 
 class StuckError(Exception):
-    """Scoring takes longer than it may: a request's own batch (`own`), or the one before it."""
+    """Scoring takes longer than allowed: that of the request's own batch (`own`), or of the batch before it."""
 
     def __init__(self, *, own: bool) -> None:
         super().__init__()
@@ -38,14 +38,15 @@ class _Request:
 
 
 class MicroBatcher:
-    """Scores tables of equal schemas in one thread, several at a time where they come faster than that.
+    """A queue that scores tables of equal schemas in one thread, several at a time while the model is busy.
 
-    A request that finds the model idle is scored at once. Those that come while it is busy are scored together after
-    that, once the oldest has waited for `limits.window` seconds or `limits.batch_rows` rows are there. A request is
-    never divided, so that one of more rows makes a batch of its own.
+    A request that finds the model idle is scored at once. Requests that arrive while it is busy are scored
+    together afterwards, once the oldest has waited for `limits.window` seconds or there are `limits.batch_rows`
+    rows. A request is never split; one with more rows is a batch of its own.
 
-    A batch that takes longer than `limits.batch_seconds` is given up: whoever waits for it, or behind it, is told so.
-    The thread itself cannot be ended; until it has, `stuck_seconds` says for how long it has been late.
+    A batch that takes longer than `limits.batch_seconds` is given up, and its requests and those behind it get
+    an error. The thread itself cannot be ended; until it ends, `stuck_seconds` says for how long it has been
+    late.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class MicroBatcher:
         *,
         observe: Callable[[int, int], None] = lambda requests, rows: None,
     ) -> None:
-        """`observe` is told the requests and rows of every batch."""
+        """`observe` is called with the number of requests and of rows of every batch."""
         self._score = score
         self._limits = limits
         self._observe = observe
@@ -65,12 +66,12 @@ class MicroBatcher:
 
     @property
     def stuck_seconds(self) -> float:
-        """Seconds by which the batch that is scored is late; 0 while none is."""
+        """The seconds by which the current batch is late; 0 while none is."""
         return 0.0 if self._late_since is None else time.monotonic() - self._late_since
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Score in here; when it ends, what still waits is cancelled."""
+        """Score requests while the block runs; when it ends, waiting requests are cancelled."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="autofi-model")
         work = asyncio.create_task(self._work(thread))
         try:
@@ -81,12 +82,16 @@ class MicroBatcher:
                 await work
             for request in self._waiting:
                 request.answer.cancel()
-            # Not waited for: it may be stuck.
+            # The thread is not waited for, because it may be stuck.
             thread.shutdown(wait=False, cancel_futures=True)
 
     async def score(self, table: pa.Table) -> Floats:
-        """The probabilities of a table's rows; raises BusyError when too many requests wait, StuckError when scoring is
-        late."""
+        """Return the probabilities of a table's rows.
+
+        Raises:
+            BusyError: Too many requests wait.
+            StuckError: Scoring is late.
+        """
         if self._late_since is not None:
             raise StuckError(own=False)
         if len(self._waiting) >= self._limits.waiting:
@@ -111,12 +116,12 @@ class MicroBatcher:
             done, _ = await asyncio.wait([scoring], timeout=self._limits.batch_seconds)
             if not done:
                 self._give_up(batch)
-                with suppress(Exception):  # whatever it was: nobody waits for it any more
+                with suppress(Exception):  # nobody waits for the result any more
                     await scoring
                 self._late_since = None
                 continue
             for request, answer in zip(batch, scoring.result(), strict=True):
-                if request.answer.done():  # whoever asked has gone
+                if request.answer.done():  # the client has gone
                     continue
                 if isinstance(answer, Exception):
                     request.answer.set_exception(answer)
@@ -132,7 +137,7 @@ class MicroBatcher:
         self._waiting.clear()
 
     async def _next(self) -> None:
-        """Wait until a request comes that was not there before."""
+        """Wait for a new request."""
         self._came.clear()
         await self._came.wait()
 
@@ -156,7 +161,7 @@ class MicroBatcher:
         return batch
 
     def _scored(self, tables: list[pa.Table]) -> list[Floats | Exception]:
-        """Return the answer to every table; one that cannot be scored takes none of the others with it."""
+        """Return the answer to every table; a table that cannot be scored does not affect the others."""
         try:
             probabilities = self._score(pa.concat_tables(tables))
         except Exception as error:

@@ -1,10 +1,11 @@
-"""The extension `binary_tensor_data` of the protocol: tensors as bytes behind the JSON of a request or answer.
+"""The protocol's extension `binary_tensor_data`: tensors as bytes after the JSON of a request or answer.
 
-The header `Inference-Header-Content-Length` says where the JSON ends. The bytes of the tensors that have a parameter
-`binary_data_size` follow in their order: numbers little-endian, row by row, and each text of BYTES behind its length in
-four bytes. Clients of Triton send and ask for tensors so unless they are told otherwise.
+The header `Inference-Header-Content-Length` gives the length of the JSON. The bytes of the tensors with a
+parameter `binary_data_size` follow in their order: numbers little-endian, row by row, and each text of
+BYTES after its length in four bytes. Clients of Triton send and ask for tensors this way by default.
 
-Source: https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/extension_binary.md
+Source: https://github.com/kserve/open-inference-
+protocol/blob/main/specification/protocol/extension_binary.md
 """
 
 from __future__ import annotations
@@ -31,55 +32,58 @@ _KINDS = {
 
 
 def header_length(headers: Headers) -> int | None:
-    """Where the JSON of a request ends, None where all of it is JSON; raises Refusal for what is no length."""
+    """Return the length of a request's JSON, None where the whole body is JSON; raise RequestError if it is invalid."""
     given = headers.get(HEADER)
     if given is None:
         return None
     if not given.isascii() or not given.isdecimal() or len(given) > 12:
-        raise RequestError(400, f"{HEADER} is the number of bytes of the JSON: found '{short(given)}'.")
+        raise RequestError(
+            400, f"{HEADER} '{short(given)}' is not a number of bytes; send the length of the JSON."
+        )
     return int(given)
 
 
 def divided(body: bytes, length: int | None) -> tuple[bytes, memoryview]:
-    """Return the JSON, and the bytes behind it; raises Refusal where it should be longer than the body."""
+    """Return the JSON and the bytes after it; raise RequestError where the body is shorter than the JSON's length."""
     end = len(body) if length is None else length
     if end > len(body):
         raise RequestError(
-            400, f"{HEADER} is the number of bytes of the JSON: found {end}, and the body has {len(body)}."
+            400, f"{HEADER} is {end}, but the body has {len(body)} bytes; send the length of the JSON."
         )
     return body[:end], memoryview(body)[end:]
 
 
 def attached(inputs: Sequence[InferInput], data: memoryview) -> dict[str, pa.Array]:
-    """Return the values of every tensor that came in bytes, by its name; raises Refusal unless the bytes are those."""
+    """Return the values of every tensor that came as bytes, by its name; raise RequestError where they do not fit."""
     found: dict[str, pa.Array] = {}
     start = 0
     for place, tensor in enumerate(inputs):
         size = (tensor.parameters or {}).get("binary_data_size")
         if (size is None) is (tensor.data is None):
-            rule = (
-                "a tensor has data, or a binary_data_size"
-                if size is None
-                else "data or binary_data_size, not both"
+            found_here = "neither data nor" if size is None else "both data and"
+            raise RequestError(
+                400, f"The tensor at inputs.{place}.data has {found_here} binary_data_size; send one of them."
             )
-            raise RequestError(400, f"A request is as the protocol says: at inputs.{place}.data, {rule}.")
         if size is None:
             continue
         if type(size) is not int or size < 0 or start + size > len(data):
             raise RequestError(
                 400,
-                f"Tensor '{short(tensor.name)}': binary_data_size is a number of bytes that follow; found "
-                f"{shown(size)} where {len(data) - start} are left.",
+                f"Tensor '{short(tensor.name)}': binary_data_size is {shown(size)}, but {len(data) - start} bytes are "
+                "left; send the number of its bytes.",
             )
         found[tensor.name] = _values(tensor, data[start : start + size])
         start += size
     if start != len(data):
-        raise RequestError(400, f"All bytes behind the JSON are a tensor's: {len(data) - start} are left.")
+        raise RequestError(
+            400,
+            f"{len(data) - start} bytes after the JSON belong to no tensor; send only the tensors' bytes.",
+        )
     return found
 
 
 def wants_binary(request: InferRequest) -> bool:
-    """Whether the probabilities are asked for as bytes: of the output itself, or else of all."""
+    """Return True where the probabilities are asked for as bytes, for the output itself or else for all outputs."""
     asked = [output.parameters or {} for output in request.outputs or []]
     of_all = bool((request.parameters or {}).get("binary_data_output"))
     return bool(asked[0].get("binary_data", of_all)) if asked else of_all
@@ -88,7 +92,7 @@ def wants_binary(request: InferRequest) -> bool:
 def binary_answer(
     known: Mapping[str, Any], output: dict[str, Any], probabilities: NDArray[np.float64]
 ) -> Response:
-    """Return the answer with the probabilities behind its JSON."""
+    """Return the answer with the probabilities as bytes after its JSON."""
     data = probabilities.astype("<f8").tobytes()
     told = output | {"parameters": {"binary_data_size": len(data)}}
     head = json.dumps({**known, "outputs": [told]}, separators=(",", ":")).encode()
@@ -102,8 +106,8 @@ def _values(tensor: InferInput, data: memoryview) -> pa.Array:
     if len(data) % kind.itemsize:
         raise RequestError(
             400,
-            f"Tensor '{short(tensor.name)}': a value of {tensor.datatype} has {kind.itemsize} bytes; found "
-            f"{len(data)} in all.",
+            f"Tensor '{short(tensor.name)}': {len(data)} bytes are not a multiple of {kind.itemsize}, the bytes of a "
+            f"value of {tensor.datatype}.",
         )
     if kind.kind == "b":
         numbers = np.frombuffer(data, np.uint8)
@@ -120,8 +124,8 @@ def _texts(tensor: InferInput, data: memoryview) -> pa.Array:
         if start > end or place > end:
             raise RequestError(
                 400,
-                f"Tensor '{short(tensor.name)}': a text of BYTES stands behind its length in 4 bytes; value "
-                f"{len(texts) + 1} is longer than what follows.",
+                f"Tensor '{short(tensor.name)}': value {len(texts) + 1} is longer than the remaining bytes; send each "
+                "text after its length in 4 bytes.",
             )
         try:
             texts.append(str(data[start:place], "utf-8"))

@@ -1,4 +1,4 @@
-"""Connections that send nothing, or slowly, or do not read: closed in seconds, so that they keep nobody out."""
+"""Time limits of connections: clients that send nothing, or slowly, or do not read, are disconnected after seconds."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sys
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-#: From the opening of a connection, or the last answer on it, until the next request's headers are there.
+#: The most seconds from the opening of a connection, or the last answer on it, to the headers of the next request.
 HEADER_SECONDS = 10.0
-#: Until a client must have read what waits for it.
+#: The most seconds that a client may take to read a waiting answer.
 READ_SECONDS = 30.0
-#: File descriptors that are left for everything else.
+#: The file descriptors that are reserved for everything else.
 _SPARE_FILES = 128
 _MOST_CONNECTIONS = 10_000
 
 
 class BoundedConnections(H11Protocol):
-    """HTTP/1.1 as Uvicorn's own, with an end to waiting; what is closed is told once, until there is room again."""
+    """Uvicorn's HTTP/1.1 protocol with time limits; refused connections are logged once, until there is room again."""
 
     _full = False
     _waiting: asyncio.TimerHandle | None = None
@@ -66,8 +66,8 @@ class BoundedConnections(H11Protocol):
             self._waiting = None
 
     def _read(self) -> None:
-        # Not with the next request: of many that a client sends at once, and whose answers it does not read, each would
-        # begin the waiting anew.
+        # The limit is not restarted by the next request: a client that sends many at once and reads no answer would
+        # otherwise extend it each time.
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
@@ -85,7 +85,7 @@ class BoundedConnections(H11Protocol):
 
 
 def most_connections() -> int:
-    """As many as there are file descriptors for: beyond them, accepting would fail over and over."""
+    """Return the number of connections that there are file descriptors for; accepting more would fail."""
     if sys.platform == "win32":
         return _MOST_CONNECTIONS
     import resource

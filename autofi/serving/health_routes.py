@@ -1,4 +1,4 @@
-"""The routes that tell of the server and its model: health and metadata."""
+"""The routes for health and metadata of the server and its model."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The pages for people: `/` says what is served and how to ask it, `/docs` what every route takes and gives.
+"""The pages for people: `/` shows the model and how to call it, `/docs` the input and output of every route.
 
-Either is whole by itself: no scripts, nothing loaded from elsewhere, and every text of the model or request escaped.
+Each page is complete: no scripts, nothing loaded from other servers, and every text of the model or request
+escaped.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _EXAMPLES: Mapping[FieldKind, Any] = {
 
 
 def add_pages(app: FastAPI, model: ServedModel) -> None:
-    """Add both to an application."""
+    """Add both pages to an application."""
 
     @app.get("/", include_in_schema=False)
     async def landing(request: Request) -> Response:
@@ -66,7 +67,7 @@ def _page(title: str, body: Iterable[str]) -> Response:
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n'
         f"<h1>{escape(title)}</h1>\n" + "\n".join(body) + "\n</html>\n"
     )
-    # What JSON cannot hold in UTF-8, such as half of a surrogate pair in a name, is shown as a question mark.
+    # Text that UTF-8 cannot hold, such as half of a surrogate pair in a name, is shown as a question mark.
     return Response(html.encode("utf-8", "replace"), media_type="text/html", headers=_HEADERS)
 
 
@@ -87,12 +88,12 @@ def _landing(model: ServedModel, place: str) -> Iterator[str]:
                 field.name,
                 field.kind.value,
                 kinds[field.kind]
-                + (f", or a text divided at “{field.separator}”" if field.separator else ""),
+                + (f", or a text that is split at “{field.separator}”" if field.separator else ""),
             )
             for field in model.schema.fields
         ),
     )
-    yield "<p>What a row leaves out, or is null, is missing.</p>"
+    yield "<p>A field that a row leaves out, or that is null, is missing.</p>"
     body = json.dumps({"rows": [example_row(model.schema)]}, ensure_ascii=False)
     yield "<h2>Try it</h2>"
     command = f"curl -s {place}/predict -H 'Content-Type: application/json' -d {shlex.quote(body)}"
@@ -100,11 +101,11 @@ def _landing(model: ServedModel, place: str) -> Iterator[str]:
     yield "<h2>More</h2>"
     named = f"/v2/models/{model.name}"
     links = (
-        ("/docs", "what every route takes and gives"),
+        ("/docs", "the input and output of every route"),
         ("/openapi.json", "the same for programs"),
-        (named, "the model as the Open Inference Protocol v2 tells of it"),
-        ("/v2/health/ready", "whether it takes requests"),
-        ("/metrics", "its figures, for Prometheus"),
+        (named, "the model's metadata by the Open Inference Protocol v2"),
+        ("/v2/health/ready", "true while the server takes requests"),
+        ("/metrics", "the server's metrics for Prometheus"),
     )
     items = (f'<li><a href="{escape(to)}">{escape(to)}</a>: {escape(what)}</li>' for to, what in links)
     yield f"<ul>{''.join(items)}</ul>"
@@ -134,7 +135,7 @@ def _documentation(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _contents(message: Mapping[str, Any]) -> str:
-    """Return the kinds of bodies of a message, as HTML: those with a name lead to it."""
+    """Return the kinds of bodies of a message as HTML, with links to those that have a name."""
     found = []
     for kind, content in message.get("content", {}).items():
         name = str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]

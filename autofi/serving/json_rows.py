@@ -1,4 +1,4 @@
-"""Rows as JSON objects (`{"rows": [{"city": "Rome", "price": 1.5}]}`) to a table."""
+"""Conversion of rows as JSON objects (`{"rows": [{"city": "Rome", "price": 1.5}]}`) to a table."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ _RULES = {
 
 
 def table_of_rows(document: Any, schema: Schema, *, most_rows: int) -> pa.Table:
-    """The fields' columns, as `joinable_schema` says; raises Refusal, with row and field, for what they cannot hold.
+    """Return the fields' columns, typed as in `joinable_schema`.
 
-    A field that a row leaves out is missing there; keys that are no field are for `autofi.serving.unknown_keys`.
+    A field that a row leaves out is missing there; `autofi.serving.unknown_keys` deals with keys that are not
+    fields.
+
+    Raises:
+        RequestError: A value does not fit its field; the message has row and field.
     """
     rows = _rows(document, most_rows)
     known = set(schema.names)
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
-            raise RequestError(400, f"A row is an object of fields and values: row {number} is {shown(row)}.")
+            raise RequestError(400, f"Row {number} is {shown(row)}, not an object of fields and values.")
         if known.isdisjoint(row):
             raise RequestError(400, _foreign(row, number, schema))
     columns = [_column([row.get(field.name) for row in rows], field) for field in schema.fields]
@@ -41,27 +45,30 @@ def table_of_rows(document: Any, schema: Schema, *, most_rows: int) -> pa.Table:
 def _rows(document: Any, most_rows: int) -> list[Any]:
     example = 'send {"rows": [{field: value, ...}, ...]}'
     if not isinstance(document, dict) or "rows" not in document:
-        found = "an object without" if isinstance(document, dict) else shown(document)
-        raise RequestError(400, f"A request is an object with the key 'rows': found {found}; {example}.")
+        found = "an object without the key 'rows'" if isinstance(document, dict) else shown(document)
+        raise RequestError(400, f"The request is {found}; {example}.")
     for key in document:
         if key != "rows":
-            raise RequestError(400, f"A request has the key 'rows' only: found '{short(key)}'; {example}.")
+            raise RequestError(400, f"The request has the key '{short(key)}' beside 'rows'; {example}.")
     rows = document["rows"]
     if not isinstance(rows, list):
-        raise RequestError(400, f"'rows' is a list of objects: found {shown(rows)}; {example}.")
+        raise RequestError(400, f"'rows' is {shown(rows)}, not a list of objects; {example}.")
     if not rows:
-        raise RequestError(400, f"A request has at least one row: 'rows' is empty; {example}.")
+        raise RequestError(400, f"'rows' is empty; {example}.")
     if len(rows) > most_rows:
-        raise RequestError(413, f"A request has at most {most_rows} rows: found {len(rows)}; send several.")
+        raise RequestError(
+            413, f"The request has {len(rows)} rows, and {most_rows} is the limit; send several requests."
+        )
     return rows
 
 
 def _foreign(row: dict[str, Any], number: int, schema: Schema) -> str:
-    rule = f"A row has at least one field of the model: row {number}"
     first = short(next(iter(row), ""))
     if not row:
-        return f"{rule} is empty; known: {', '.join(schema.names)}."
-    return f"{rule} has none, its first key is '{first}'; {nearest(first, schema.names)}"
+        return f"Row {number} is empty; send at least one of the fields {', '.join(schema.names)}."
+    return (
+        f"Row {number} has no field of the model, its first key is '{first}'; {nearest(first, schema.names)}"
+    )
 
 
 def _column(values: list[Any], field: Field) -> pa.Array:
@@ -73,7 +80,7 @@ def _column(values: list[Any], field: Field) -> pa.Array:
 
 
 def _numbers(values: list[Any], field: Field) -> pa.Array:
-    """float64; texts are numbers or times as a column of texts would be."""
+    """Return float64 numbers; texts are read as numbers or times, as in a column of texts."""
     spelled = [value if isinstance(value, str) else None for value in values]
     others = [
         None if isinstance(value, str) else _number(value, field, row) for row, value in enumerate(values)
@@ -102,7 +109,7 @@ def _number(value: Any, field: Field, row: int) -> float | None:
 
 
 def _texts(values: Sequence[Any], field: Field, row: int | None = None) -> list[str | None]:
-    """Return the canonical text of every single value; they lie in one row if it is given, else one in each."""
+    """Return the canonical text of every single value; all are of row `row`, or one of each row if it is None."""
     floats = [value for value in values if isinstance(value, float)]
     spelled = iter(canonical_strings(pa.array(floats, pa.float64())).to_pylist())
     texts: list[str | None] = []
@@ -121,7 +128,7 @@ def _texts(values: Sequence[Any], field: Field, row: int | None = None) -> list[
 
 
 def _lists(values: list[Any], field: Field) -> pa.Array:
-    """Lists hold their tokens; single values are read as text of the field is, with its separator."""
+    """Return the tokens of every list; a single value is read as text of the field, with its separator."""
     for row, value in enumerate(values):
         if isinstance(value, list):
             check_length(len(value), field, row=row)
@@ -136,4 +143,4 @@ def _lists(values: list[Any], field: Field) -> pa.Array:
 
 def _refused(value: Any, field: Field, row: int) -> RequestError:
     rule = _RULES[field.kind]
-    return RequestError(400, f"Row {row + 1}: field '{field.name}' is {rule}; found {shown(value)}.")
+    return RequestError(400, f"Row {row + 1}: field '{field.name}' is {shown(value)}; send {rule}.")

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the routes and of this model's fields."""
+"""The OpenAPI document of the routes and of the model's fields."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ROWS, TENSORS = "PredictRequest", "InferRequest"
 
 _REFERENCE = "#/components/schemas/"
 _REASONS = {
-    400: "The request is not understood.",
+    400: "The request is invalid.",
     404: "There is no such model or version.",
-    408: "The body did not come in time.",
+    408: "The body did not arrive in time.",
     413: "There are too many rows or bytes.",
     415: "The body is not JSON.",
     421: "The Host is not one of this server's names.",
@@ -47,7 +47,7 @@ def answers(
 
 
 def scoring(answer: type[BaseModel], request: str, *problems: int) -> dict[str, Any]:
-    """The same for a route that takes a JSON body."""
+    """Return the keywords of a route that takes a JSON body."""
     content = {"application/json": {"schema": {"$ref": _REFERENCE + request}}}
     return answers(answer, *_SCORING, *problems) | {
         "openapi_extra": {"requestBody": {"required": True, "content": content}}
@@ -55,7 +55,7 @@ def scoring(answer: type[BaseModel], request: str, *problems: int) -> dict[str, 
 
 
 def text(meaning: str, media_type: str) -> dict[str, Any]:
-    """The same for a route that answers with text."""
+    """Return the keywords of a route that answers with text."""
     content = {media_type: {"schema": {"type": "string"}}}
     return {
         "responses": {200: {"description": meaning, "content": content}},
@@ -65,7 +65,7 @@ def text(meaning: str, media_type: str) -> dict[str, Any]:
 
 
 def describe(app: FastAPI, schema: Schema, *, most_rows: int) -> None:
-    """Complete the application's document with the schemas of its requests."""
+    """Add the schemas of the requests to the application's document."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -82,7 +82,7 @@ def describe(app: FastAPI, schema: Schema, *, most_rows: int) -> None:
 
 
 def _drop_unused(document: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """FastAPI says of every route with a name in its path that it may answer with 422; none does."""
+    """Remove the answer 422, which FastAPI lists for every route with a name in its path; no route gives it."""
     for operations in document["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
@@ -94,7 +94,7 @@ def _rows(schema: Schema, most_rows: int) -> dict[str, Any]:
     row = {
         "type": "object",
         "properties": {field.name: _value(field) for field in schema.fields},
-        # Of other keys alone there is nothing to score.
+        # A row with other keys only has nothing to score.
         "anyOf": [{"required": [name]} for name in schema.names],
     }
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": most_rows}
@@ -107,7 +107,7 @@ def _rows(schema: Schema, most_rows: int) -> dict[str, Any]:
 
 
 def _value(field: Field) -> dict[str, Any]:
-    # Of numbers a float cannot hold, JSON has many.
+    # JSON has numbers that a float cannot hold.
     number = {"type": "number", "minimum": -sys.float_info.max, "maximum": sys.float_info.max}
     others = [{"type": "boolean"}, {"type": "null"}]
     if field.kind is FieldKind.NUMERIC:

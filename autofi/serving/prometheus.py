@@ -1,4 +1,4 @@
-"""What a server counts for Prometheus, and the ASGI layer that does the counting."""
+"""The metrics of a server for Prometheus, and the ASGI layer that counts them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _NO_ROUTE = "none"
 
 
 class Metrics:
-    """The figures of one server, in a registry of their own."""
+    """The metrics of one server, in a registry of their own."""
 
     def __init__(self, model: ServedModel) -> None:
         self.registry = CollectorRegistry()
-        build = Info("autofi_build", "The model that is served and what serves it.", registry=self.registry)
+        build = Info("autofi_build", "The served model and the version of AutoFI.", registry=self.registry)
         build.info(
             {
                 "version": __version__,
@@ -35,7 +35,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             "autofi_request_seconds",
-            "From a request's first byte to its answer's last.",
+            "Seconds from the first byte of a request to the last byte of its answer.",
             ("route",),
             buckets=_SECONDS,
             registry=self.registry,
@@ -61,7 +61,7 @@ class Metrics:
 
 
 class Measurement:
-    """Counts every request of an application by its route (not its path, which clients choose) and status."""
+    """A layer that counts every request by its route (not its path, which clients choose) and status."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app

@@ -12,7 +12,7 @@ Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
 ]  # fmt: skip
 Dimension = Annotated[int, Field(ge=0)]
-# One wrong element is enough to refuse a body that may have millions.
+# Validation stops at the first wrong element, since a body may have millions.
 Shape = Annotated[list[Dimension], Field(min_length=1, fail_fast=True)]
 Parameters = dict[str, Any]
 
@@ -24,7 +24,7 @@ class _Message(BaseModel):
 class InferInput(_Message):
     """One tensor of values, row by row; null is a missing value.
 
-    Its data are here, or `binary_data_size` bytes behind the JSON (see `autofi.serving.binary_tensors`).
+    Its data are in `data`, or in `binary_data_size` bytes after the JSON (see `autofi.serving.binary_tensors`).
     """
 
     name: str
@@ -64,7 +64,7 @@ class TensorMetadata(_Message):
     name: str
     datatype: Datatype
     shape: list[int]
-    """-1 is any size."""
+    """The shape; -1 is any size."""
 
 
 class ModelMetadata(_Message):
@@ -97,11 +97,11 @@ class ModelReady(_Message):
 class PredictAnswer(_Message):
     probabilities: list[float]
     ignored: list[str] = []
-    """Keys of the rows that are no field of the model; left out where there are none."""
+    """Keys of the rows that are not fields of the model; left out where there are none."""
 
 
 class Problem(_Message):
-    """Why a request was not answered, in one line."""
+    """The reason for a refused request, in one line."""
 
     error: str
 

@@ -1,4 +1,4 @@
-"""What is answered instead of probabilities, and how a value is shown in it."""
+"""The refusal of a request, and the display of values in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RequestError(Exception):
 
 
 def shown(value: Any) -> str:
-    """Return a value of a JSON document, short enough for one line."""
+    """Return a value of a JSON document as text, short enough for one line."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):

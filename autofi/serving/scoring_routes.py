@@ -25,7 +25,7 @@ from autofi.serving.served_model import VERSION, Floats, ServedModel
 from autofi.serving.tensors import OUTPUT, table_of_tensors
 from autofi.serving.unknown_keys import ignored_keys
 
-# Reading a larger body takes milliseconds, which health checks should not wait for.
+# Parsing a larger body takes milliseconds, and health checks should not wait for it.
 _LARGE_BODY = 1 << 16
 _UNSUPPORTED = ("shared_memory_region", "classification", "sequence_id")
 
@@ -50,14 +50,16 @@ def add_scoring(app: FastAPI, model: ServedModel, limits: Limits, batcher: Micro
             return await batcher.score(table)
         except BusyError:
             raise RequestError(
-                503, "As many requests wait as may: try again.", {"Retry-After": "1"}
+                503,
+                f"{limits.waiting} requests already wait, which is the limit; try again.",
+                {"Retry-After": "1"},
             ) from None
         except StuckError as stuck:
             if stuck.own:
                 raise RequestError(
-                    504, f"Scoring takes longer than {limits.batch_seconds:g} s: send fewer rows."
+                    504, f"Scoring takes longer than {limits.batch_seconds:g} s; send fewer rows."
                 ) from None
-            raise RequestError(503, "Scoring is late: try again.", {"Retry-After": "5"}) from None
+            raise RequestError(503, "Scoring is late; try again.", {"Retry-After": "5"}) from None
 
     async def inferred(request: Request) -> Response:
         length = header_length(request.headers)
@@ -103,18 +105,18 @@ def _understood(document: Any) -> InferRequest:
         place = ".".join(short(str(part)) for part in first["loc"]) or "the body"
         found = "" if first["type"] == "missing" else f"; found {shown(first['input'])}"
         rule = first["msg"].partition(" or instance of ")[0]
-        raise RequestError(400, f"A request is as the protocol says: at {place}, {rule}{found}.") from None
+        raise RequestError(
+            400, f"The request does not follow the protocol: at {place}, {rule}{found}."
+        ) from None
     outputs = request.outputs or []
     for output in outputs:
         if output.name != OUTPUT.name:
-            raise RequestError(
-                400, f"The output is '{OUTPUT.name}': found '{short(output.name)}' in outputs."
-            )
+            raise RequestError(400, f"There is no output '{short(output.name)}'; ask for '{OUTPUT.name}'.")
     given = [request.parameters]
     given += [tensor.parameters for tensor in request.inputs]
     given += [output.parameters for output in outputs]
     for parameters in given:
         for name in _UNSUPPORTED:
             if parameters and parameters.get(name):
-                raise RequestError(400, f"Tensors are sent with their request: leave '{name}' out.")
+                raise RequestError(400, f"The parameter '{name}' is not supported; leave it out.")
     return request

@@ -1,4 +1,4 @@
-"""What a server needs to know of the model it serves."""
+"""The facts about the served model that a server needs."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from autofi.bundle.skew import SkewCounts
 
 Floats = NDArray[np.float64]
-#: A bundle is one version of a model; another one is another server.
+#: A bundle is one version of a model; another version needs another server.
 VERSION = "1"
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model under the name that URLs have."""
+    """A model with its name in URLs."""
 
     name: str
     schema: Schema
     score: Callable[[pa.Table], Floats]
-    """Probabilities, float64 [N], of N rows; called from one thread at a time."""
+    """Returns the probabilities, float64 `[N]`, of N rows; called from one thread at a time."""
     study: str
     architecture: str
-    """The architecture's id."""
+    """The id of the architecture."""
     skew_counts: Callable[[], SkewCounts | None] = lambda: None
-    """What counts rows against those of training; None where the bundle does not say what training saw."""
+    """Returns a counter of rows against those of training; None where the bundle has no training profile."""
 
     @classmethod
     def of(cls, predictor: Predictor, name: str) -> ServedModel:
@@ -49,10 +49,10 @@ class ServedModel:
         )
 
     def check(self, name: str, version: str = VERSION) -> None:
-        """Raises Refusal unless this is the model that a URL names."""
+        """Raise RequestError unless a URL names this model and version."""
         if name != self.name:
-            raise RequestError(404, f"No model is named '{short(name)}': this server has '{self.name}'.")
+            raise RequestError(404, f"There is no model '{short(name)}'; this server has '{self.name}'.")
         if version != VERSION:
             raise RequestError(
-                404, f"Model '{self.name}' has no version '{short(version)}': it has '{VERSION}'."
+                404, f"Model '{self.name}' has no version '{short(version)}'; it has '{VERSION}'."
             )

@@ -1,4 +1,4 @@
-"""A server process: from a bundle's folder to the last answer after SIGTERM."""
+"""The process of a server, from loading the bundle to the last answer after SIGTERM."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from autofi.serving.limits import Limits
 from autofi.serving.served_model import ServedModel
 from autofi.serving.shutdown import ServerState
 
-#: From the signal until no further connection is taken: those that were on their way are answered.
+#: For so many seconds after the signal connections are still accepted, so that those on their way are answered.
 LEAVE_SECONDS = 0.3
-#: Until a connection on which nothing comes is closed.
+#: An idle connection is closed after so many seconds.
 KEEP_ALIVE_SECONDS = 5
 _BACKLOG = 2048
 
@@ -47,13 +47,13 @@ def run(
     log_level: str,
     allowed_hosts: Sequence[str] = (),
 ) -> None:
-    """See `autofi.serving.serve`."""
+    """Run the server; see `autofi.serving.serve`."""
     limits = limits or Limits()
     with _bound(host, port) as listener:
         predictor = load(directory)
         predictor.stop_after(limits.batch_seconds)
         model = ServedModel.of(predictor, name or directory.resolve().name)
-        # The first rows are slow: they are compiled for, and memory is touched.
+        # The first row is slow, because it compiles code and allocates memory.
         model.score(missing_row(model.schema))
         life = ServerState()
         config = uvicorn.Config(
@@ -74,11 +74,11 @@ def run(
 
 
 def welcome(model: ServedModel, host: str, port: int) -> str:
-    """Where the server is, what it serves and a command to try it with."""
+    """Return the address of the server, its model, and a command to try it with."""
     place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     rows = {"rows": [example_row(model.schema)]}
     row = json.dumps(rows, ensure_ascii=False)
-    # With escapes where JSON may hold what a terminal obeys as it is: controls beyond ASCII.
+    # Escaped where the text holds control characters that a terminal would obey.
     body = shlex.quote(row if row.isprintable() else json.dumps(rows))
     fields = one_line(", ".join(f"{field.name} ({field.kind})" for field in model.schema.fields))
     return (
@@ -89,7 +89,7 @@ def welcome(model: ServedModel, host: str, port: int) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Ends in steps: not ready, then no further connections, then the last answer; and in time, whatever runs."""
+    """A server that shuts down in steps: not ready, then no further connections, then the last answer; in time."""
 
     def __init__(
         self, config: uvicorn.Config, life: ServerState, shutdown_seconds: float, welcome: str
@@ -106,7 +106,7 @@ class _Server(uvicorn.Server):
         sys.stderr.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # Uvicorn raises the signal again once it has ended: that would be the exit code of a failure.
+        # Not Uvicorn's own handler: it raises the signal again at the end, which gives the exit code of a failure.
         if self._life.ending:
             self.force_exit = self.should_exit = True
             return
@@ -119,7 +119,7 @@ class _Server(uvicorn.Server):
 
 
 def end_in(seconds: float) -> None:
-    """End the process then, with exit code 1, unless it has ended before: a native call that is stuck ends it not."""
+    """End the process after so many seconds with exit code 1, even where a native call is stuck."""
 
     def end() -> None:
         sys.stderr.write(f"autofi: ended after {seconds:g} s, with requests that were not answered\n")
@@ -129,15 +129,15 @@ def end_in(seconds: float) -> None:
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-    # Of a thread that needs no lock of Python's, should a native call hold it.
+    # This thread needs no lock of Python's, which a native call may hold.
     silent = os.open(os.devnull, os.O_WRONLY)
     faulthandler.dump_traceback_later(seconds + 1.0, exit=True, file=silent)
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """Return a socket at the address, before the work of loading; connections are refused until it listens."""
+    """Return a socket at the address, taken before the model loads; connections are refused until it listens."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio turns Nagle's algorithm off: an answer would wait 40 ms for the client's receipt.
+    # With the protocol named, asyncio turns off Nagle's algorithm, which could delay an answer by 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -146,13 +146,13 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.close()
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ConfigError(
-            f"Serving needs a free port: {host}:{port} cannot be had ({reason}); choose another (--port 0 finds one)."
+            f"The address {host}:{port} is not available ({reason}); choose another port (--port 0 finds one)."
         ) from error
     return listener
 
 
 def _logging() -> dict[str, Any]:
-    """As Uvicorn's own, with nothing on standard output."""
+    """Return Uvicorn's logging settings with nothing on standard output."""
     settings = copy.deepcopy(LOGGING_CONFIG)
     settings["handlers"]["access"]["stream"] = "ext://sys.stderr"
     return settings

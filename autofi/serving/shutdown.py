@@ -1,4 +1,4 @@
-"""Whether a server takes requests, and what it tells those that still come when it ends."""
+"""The state of a server, ready or ending, and its effect on connections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class ServerState:
-    """Ready until it is told to end, and while scoring is not late; alive unless it stays late."""
+    """The state of a server: ready until it ends and while scoring is not late; alive unless scoring stays late."""
 
     def __init__(self) -> None:
         self.ending = False
@@ -17,7 +17,7 @@ class ServerState:
         self._patience = 0.0
 
     def watch(self, late: Callable[[], float], *, patience: float) -> None:
-        """Be told by `late` for how many seconds scoring has been late; after `patience`, only a restart may help."""
+        """Set the function that returns for how many seconds scoring is late; after `patience`, `live` is False."""
         self._late, self._patience = late, patience
 
     @property
@@ -31,7 +31,7 @@ class ServerState:
 
 
 class ClosedAtEnd:
-    """Asks clients not to send further requests on a connection once the server ends."""
+    """A layer that asks clients to send no further requests on a connection once the server ends."""
 
     def __init__(self, app: ASGIApp, life: ServerState) -> None:
         self._app = app

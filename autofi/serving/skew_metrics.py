@@ -1,4 +1,4 @@
-"""The rows that a server scores against those of training: counted for Prometheus, and told in the log."""
+"""The comparison of scored rows with those of training: counts for Prometheus, and lines in the log."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from prometheus_client.registry import Collector
 from autofi.bundle.skew import FieldSkew, Skew, SkewCounts
 from autofi.core.one_line import one_line
 
-#: Rows that are counted together: every call of Arrow has a price of its own.
+#: Rows are counted in groups of at least this size, because every call of Arrow has a cost.
 ROWS_AT_ONCE = 128
-#: Rows compared that a line in the log rests on at least, and seconds until a field is told again.
+#: The least number of compared rows for a line in the log, and the seconds until a field is logged again.
 FEWEST_LOGGED = 100
 SECONDS_BETWEEN_LINES = 3600.0
 
-# That of Uvicorn, so that --log-level holds for it and lines look alike.
+# Uvicorn's logger, so that --log-level applies and lines look alike.
 _log = logging.getLogger("uvicorn.error")
 
 
 class SkewMonitor(Collector):
-    """What `SkewCounts` counts of all rows scored; rows are added from one thread and the figures read from any."""
+    """The `SkewCounts` of all scored rows; rows are added from one thread, and the metrics read from any."""
 
     def __init__(self, counts: SkewCounts, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._counts = counts
@@ -36,7 +36,7 @@ class SkewMonitor(Collector):
         self._told_at: dict[str, float] = {}
 
     def add(self, table: pa.Table) -> None:
-        """Count rows that were scored, as soon as there are enough."""
+        """Count scored rows, as soon as there are enough."""
         if not table.num_rows:
             return
         with self._lock:
@@ -45,25 +45,26 @@ class SkewMonitor(Collector):
                 self._count()
 
     def skew(self) -> Skew:
-        """All rows so far."""
+        """Return the comparison of all rows so far."""
         with self._lock:
             self._count()
             return self._counts.skew("requests")
 
     def collect(self) -> Iterator[Metric]:
-        """Prometheus asks for the figures."""
+        """Yield the metrics when Prometheus asks for them."""
         found = self.skew()
         rows = CounterMetricFamily("autofi_compared_rows", "Rows that were compared with those of training.")
         rows.add_metric([], found.counted)
         values = CounterMetricFamily(
             "autofi_values",
-            "Values of the rows compared: seen, unseen (training has no such value), missing, out_of_range (of "
-            "training's numbers).",
+            "Values of the compared rows: seen, unseen (not in training rows), missing, out_of_range (beyond "
+            "the numbers "
+            "of training rows).",
             labels=("field", "state"),
         )
         expected = GaugeMetricFamily(
             "autofi_training_share",
-            "What to expect by training: the share of rows that lack the field, and of values that are unseen.",
+            "The expected share of rows without the field, and of unseen values, as measured at training.",
             labels=("field", "state"),
         )
         for field in found.fields:
@@ -83,7 +84,7 @@ class SkewMonitor(Collector):
             self._log()
 
     def _log(self) -> None:
-        """A line per field that is far off in the rows since the last look, unless it was told within the hour."""
+        """Log a line per field that is far off in the rows since the last check, at most once an hour per field."""
         found = self._counts.skew("the requests", since=self._logged_to)
         if found.counted < FEWEST_LOGGED:
             return

@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol v2 to a table."""
+"""Conversion of tensors of the Open Inference Protocol v2 to a table."""
 
 from __future__ import annotations
 
@@ -49,9 +49,16 @@ def table_of_tensors(
     most_rows: int,
     given: Mapping[str, pa.Array] | None = None,
 ) -> pa.Table:
-    """The fields' columns, as `joinable_schema` says; raises Refusal, with the tensor, for what they cannot hold.
+    """Return the fields' columns, typed as in `joinable_schema`.
 
-    given   the values of tensors, in the order of rows, that came in bytes and not as JSON
+    Args:
+        inputs: The tensors.
+        schema: The fields.
+        most_rows: The most rows.
+        given: The values of tensors that came as bytes instead of JSON, in the order of rows.
+
+    Raises:
+        RequestError: A tensor does not fit its field; the message has its name.
     """
     tensors = _by_name(inputs, schema)
     first = inputs[0]
@@ -59,12 +66,14 @@ def table_of_tensors(
         if tensor.shape[0] != first.shape[0]:
             raise RequestError(
                 400,
-                f"All tensors have the same rows: '{first.name}' has {shown(first.shape[0])}, "
-                f"'{tensor.name}' has {shown(tensor.shape[0])}.",
+                f"Tensor '{first.name}' has {shown(first.shape[0])} rows and '{tensor.name}' has "
+                f"{shown(tensor.shape[0])}; send all tensors with the same rows.",
             )
     rows = first.shape[0]
     if rows > most_rows:
-        raise RequestError(413, f"A request has at most {most_rows} rows: found {shown(rows)}; send several.")
+        raise RequestError(
+            413, f"The request has {shown(rows)} rows, and {most_rows} is the limit; send several requests."
+        )
     columns = [_column(tensors[field.name], field, given or {}) for field in schema.fields]
     return pa.Table.from_arrays(columns, schema=joinable_schema(schema))
 
@@ -73,17 +82,17 @@ def _by_name(inputs: list[InferInput], schema: Schema) -> dict[str, InferInput]:
     tensors: dict[str, InferInput] = {}
     for tensor in inputs:
         if tensor.name in tensors:
-            raise RequestError(400, f"A tensor is given once: '{short(tensor.name)}' is there twice.")
+            raise RequestError(400, f"The tensor '{short(tensor.name)}' occurs twice; send it once.")
         tensors[tensor.name] = tensor
     for name in tensors:
         if name not in schema.names:
             known = nearest(short(name), schema.names)
-            raise RequestError(400, f"A tensor is a field of the model: '{short(name)}' is none; {known}")
+            raise RequestError(400, f"The tensor '{short(name)}' is not a field of the model; {known}")
     for name in schema.names:
         if name not in tensors:
             raise RequestError(
                 400,
-                f"Every field has its tensor: '{name}' is missing; send it, with null for values that are not known.",
+                f"The tensor '{name}' is missing; send it, with null for unknown values.",
             )
     return tensors
 
@@ -95,7 +104,7 @@ def _column(tensor: InferInput, field: Field, given: Mapping[str, pa.Array]) -> 
         array = _array(_flat(tensor, per_row), tensor)
     elif len(array) != math.prod(tensor.shape):
         raise RequestError(400, _unfilled(tensor, len(array)))
-    # A text of several values, one in each row, is divided as the field says; rows of several tokens are not.
+    # A text of several values, one text per row, is split at the field's separator; rows of several tokens are not.
     if (
         field.kind is FieldKind.MULTI_VALUED
         and len(tensor.shape) == 2
@@ -108,8 +117,7 @@ def _column(tensor: InferInput, field: Field, given: Mapping[str, pa.Array]) -> 
     except UnreadableValueError as error:
         raise RequestError(
             400,
-            f"Tensor '{tensor.name}': value {error.position + 1} is not {error.reason}: "
-            f"found {shown(error.value)}.",
+            f"Tensor '{tensor.name}': value {error.position + 1}, {shown(error.value)}, is not {error.reason}.",
         ) from None
 
 
@@ -122,11 +130,11 @@ def _values_per_row(tensor: InferInput, field: Field) -> int:
         return shape[1]
     allowed = "[N], [N,1] or [N,L]" if field.kind is FieldKind.MULTI_VALUED else "[N] or [N,1]"
     found = ",".join(shown(size) for size in shape[:5])
-    raise RequestError(400, f"Tensor '{tensor.name}': its shape is {allowed}; found [{found}].")
+    raise RequestError(400, f"Tensor '{tensor.name}' has the shape [{found}]; send {allowed}.")
 
 
 def _flat(tensor: InferInput, per_row: int) -> list[Any]:
-    """Return the values in the order of rows, from flat or nested data; raises Refusal unless they fill the shape."""
+    """Return the values in the order of rows, from flat or nested data; raise RequestError if their number is wrong."""
     data = tensor.data or []
     if len(tensor.shape) == 2 and data and isinstance(data[0], list):
         for place, row in enumerate(data):
@@ -134,8 +142,8 @@ def _flat(tensor: InferInput, per_row: int) -> list[Any]:
                 found = f"{len(row)} values" if isinstance(row, list) else shown(row)
                 raise RequestError(
                     400,
-                    f"Tensor '{tensor.name}': a row of its data is a list of {shown(per_row)} as its shape says; "
-                    f"found {found} in row {place + 1}.",
+                    f"Tensor '{tensor.name}': row {place + 1} of its data is {found}; send a list of {shown(per_row)}, "
+                    "as its shape says.",
                 )
         data = [value for row in data for value in row]
     expected = math.prod(tensor.shape)
@@ -146,34 +154,34 @@ def _flat(tensor: InferInput, per_row: int) -> list[Any]:
 
 def _unfilled(tensor: InferInput, found: int) -> str:
     expected = shown(math.prod(tensor.shape))
-    return f"Tensor '{short(tensor.name)}': its data fill its shape with {expected} values; found {found}."
+    return f"Tensor '{short(tensor.name)}' has {found} values; its shape needs {expected}."
 
 
 def _array(values: list[Any], tensor: InferInput) -> pa.Array:
-    """Return an Arrow array of the datatype; raises Refusal with the first value that is none."""
+    """Return an Arrow array of the datatype; raise RequestError with the first value that does not fit."""
     try:
         return _typed(values, tensor.datatype)
     except (TypeError, ValueError, OverflowError):
-        # Seldom, so that looking at one after the other does no harm.
+        # This is rare, so checking the values one by one costs little.
         for place, value in enumerate(values):
             try:
                 _typed([value], tensor.datatype)
             except (TypeError, ValueError, OverflowError):
                 raise RequestError(
                     400,
-                    f"Tensor '{tensor.name}': value {place + 1} is not of datatype {tensor.datatype}: "
-                    f"found {shown(value)}.",
+                    f"Tensor '{tensor.name}': value {place + 1}, {shown(value)}, is not of datatype "
+                    f"{tensor.datatype}.",
                 ) from None
         raise
 
 
 def _typed(values: list[Any], datatype: Datatype) -> pa.Array:
-    """Raises TypeError, ValueError or OverflowError for a value that the datatype has not."""
+    """Return an Arrow array; raise TypeError, ValueError or OverflowError for a value outside the datatype."""
     kind = _ARROW[datatype]
     if not set(map(type, values)) <= {type(None), *(_OTHERS.get(datatype) or _NUMBERS[datatype[0]])}:
         raise TypeError(datatype)
     if pa.types.is_floating(kind):
-        # Arrow refuses integers that a float rounds; JSON has one kind of number.
+        # Arrow refuses integers that a float rounds, but JSON has only one kind of number.
         values = [None if value is None else float(value) for value in values]
     array = pa.array(values, kind)
     if pa.types.is_floating(kind) and pc.any(pc.is_inf(pc.cast(array, pa.float64()))).as_py():

@@ -1,4 +1,4 @@
-"""The keys of JSON rows that are no field of the model: told, and refused where they look like one that is missing."""
+"""Keys of JSON rows that are not fields of the model: reported, and refused where they look like a missing field."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from autofi.data.schema import Schema
 from autofi.errors import nearest
 from autofi.serving.refusal import RequestError, short
 
-#: Keys that an answer tells, and that are compared with the fields' names.
+#: The most keys that an answer reports, and that are compared with the fields' names.
 MOST_KEYS = 100
-#: Of 1, how alike two names are of which one is taken for the other mistyped.
+#: From this similarity (of 1) on, a key counts as a mistyped name.
 _ALIKE = 0.75
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 _DIGITS = re.compile(r"\d+")
 
 
 def ignored_keys(rows: list[dict[str, Any]], schema: Schema, *, strict: bool) -> list[str]:
-    """Return the keys of the rows that are no field, the first 100 in order of appearance.
+    """Return the keys of the rows that are not fields, the first 100 in order of appearance.
 
-    Raises Refusal where a row lacks a field and has a key that is nearly its name, and with `strict` for any such key.
+    Raises:
+        RequestError: A row lacks a field and has a key similar to its name; with `strict`, a row has any such
+            key.
     """
     known = set(schema.names)
     first_row: dict[str, int] = {}
@@ -34,7 +36,7 @@ def ignored_keys(rows: list[dict[str, Any]], schema: Schema, *, strict: bool) ->
     if strict and keys:
         raise RequestError(
             400,
-            f"A row has the fields of the model only: row {first_row[keys[0]]} has '{short(keys[0])}'; "
+            f"Row {first_row[keys[0]]} has '{short(keys[0])}', which is not a field of the model; "
             f"{nearest(short(keys[0]), schema.names)}",
         )
     for key in keys:
@@ -45,14 +47,14 @@ def ignored_keys(rows: list[dict[str, Any]], schema: Schema, *, strict: bool) ->
                 if key in row and name not in row:
                     raise RequestError(
                         400,
-                        f"Row {number} has '{short(key)}' and no '{name}': did you mean '{name}'? Where its value is "
-                        f"not known send null for '{name}', or leave '{short(key)}' out.",
+                        f"Row {number} has '{short(key)}' and no '{name}': did you mean '{name}'? If its value is "
+                        f"unknown, send null for '{name}', or leave '{short(key)}' out.",
                     )
     return [short(key) for key in keys]
 
 
 def _mistyped(key: str, name: str) -> bool:
-    """Whether a key is nearly a name; not where only numbers differ, as of `price1` and `price2`."""
+    """Return True where a key is similar to a name, but not where only digits differ (`price1` and `price2`)."""
     if len(key) > 2 * len(name) + 2:
         return False
     typed, meant = (_SEPARATORS.sub("", text.casefold()) for text in (key, name))

@@ -164,7 +164,7 @@ def test_a_model_that_gives_other_probabilities_is_refused(
             )
     save_onnx(plain, tmp_path / "model.onnx")
     wrong = raw_model(loaded.builder, reads_of(loaded.network, loaded.builder), other)
-    told = r"within 0\.02 on average: int8 is \S+ away on 2,000 drawn rows; leave --quantize out, or .* fp16"
+    told = r"with int8 differ .* by \S+ on average over 2,000 drawn rows, more than 0\.02; leave --quantize out, or .* fp16"
     with pytest.raises(ExportError, match="are not finite" if np.isnan(factor) else told):
         replace_by_quantized(tmp_path, wrong, "int8", loaded.builder.encoder, inputs)
 
@@ -230,7 +230,9 @@ def test_a_refused_quantization_leaves_the_bundle_that_was_there(
     monkeypatch.setattr("autofi.export.quantize.LARGEST_MEAN", 1e-9)
     target = tmp_path / "model"
     shutil.copytree(released / "plain", target)
-    with pytest.raises(ExportError, match="fp16 is .* away on 2,000 drawn rows; leave --quantize out"):
+    with pytest.raises(
+        ExportError, match="with fp16 differ .* over 2,000 drawn rows, .*; leave --quantize out"
+    ):
         export_bundle(SMALL, target, forms=("onnx",), quantize="fp16")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert (target / "manifest.json").read_bytes() == (released / "plain" / "manifest.json").read_bytes()

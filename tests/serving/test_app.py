@@ -117,7 +117,7 @@ def test_a_model_that_fails_is_the_servers_fault_and_told_without_details(gate: 
         answer = client.post("/predict", json=ROW)
         assert (answer.status_code, answer.json()) == (
             500,
-            {"error": "The server failed; its log says where."},
+            {"error": "The server failed; its log has the details."},
         )
         # Else the next request may go out on a connection that the server is about to close.
         assert answer.headers["connection"] == "close"

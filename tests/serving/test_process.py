@@ -128,9 +128,9 @@ def test_what_cannot_be_served_is_one_line_and_exit_code_2(bundle: Path, tmp_pat
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for arguments, told in (
-            ((str(bundle), "--port", port), f"127.0.0.1:{port} cannot be had"),
+            ((str(bundle), "--port", port), f"127.0.0.1:{port} is not available"),
             ((str(tmp_path / "none"), "--port", "0"), "does not exist"),
-            ((str(bundle), "--host", "nowhere.invalid", "--port", "0"), "nowhere.invalid:0 cannot be had"),
+            ((str(bundle), "--host", "nowhere.invalid", "--port", "0"), "nowhere.invalid:0 is not available"),
         ):
             command = [sys.executable, "-m", "autofi", "serve", *arguments]
             ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
