@@ -164,7 +164,7 @@ def test_a_model_that_gives_other_probabilities_is_refused(
             )
     save_onnx(plain, tmp_path / "model.onnx")
     wrong = raw_model(loaded.builder, reads_of(loaded.network, loaded.builder), other)
-    told = r"with int8 differ .* by \S+ on average over 2,000 drawn rows, more than 0\.02; leave --quantize out, or .* fp16"
+    told = r"with int8 differ .* by \S+ on average over 2,000 drawn rows, more than 0\.02; leave .* fp16"
     with pytest.raises(ExportError, match="are not finite" if np.isnan(factor) else told):
         replace_by_quantized(tmp_path, wrong, "int8", loaded.builder.encoder, inputs)
 

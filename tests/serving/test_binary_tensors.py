@@ -166,10 +166,14 @@ def damaged(predictor: Predictor, kind: str) -> tuple[bytes, dict[str, str]]:
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [("beyond", "but the body has"), ("no length", "is not a number of bytes"), ("too few bytes", "binary_data_size is"),
-     ("too many bytes", "1 bytes after the JSON"), ("a size below 0", "is -1, but"), ("a size of a text", 'is "10", but'),
-     ("a size of true", "is true, but"), ("no size", "at inputs.1.data"), ("a long text", "longer than the remaining bytes"),
-     ("no UTF-8", "value 1 is not UTF-8"), ("another count", "has 3 values"), ("another type", "multiple of 8")],
+    [
+        ("beyond", "but the body has"), ("no length", "is not a number of bytes"),
+        ("too few bytes", "binary_data_size is"), ("too many bytes", "1 bytes after the JSON"),
+        ("a size below 0", "is -1, but"), ("a size of a text", 'is "10", but'),
+        ("a size of true", "is true, but"), ("no size", "at inputs.1.data"),
+        ("a long text", "longer than the remaining bytes"), ("no UTF-8", "value 1 is not UTF-8"),
+        ("another count", "has 3 values"), ("another type", "multiple of 8"),
+    ],
 )  # fmt: skip
 def test_bytes_that_are_no_tensors_are_refused(
     client: httpx.Client, predictor: Predictor, kind: str, told: str

@@ -170,7 +170,7 @@ def change(place: int, **changes: Any) -> dict[int, dict[str, Any]]:
         (change(1, data=["a"]), "Tensor 'city' has 1 values; its shape needs 2"),
         (change(1, shape=[2, 2], data=list("abcd")), "Tensor 'city' has the shape [2,2]; send [N] or [N,1]"),
         (change(1, shape=[2, 1, 1]), "has the shape [2,1,1]"),
-        (change(9, shape=[2, 2, 1], data=list("abcd")), "Tensor 'tags' has the shape [2,2,1]; send [N], [N,1] or [N,L]"),
+        (change(9, shape=[2, 2, 1], data=list("abcd")), "the shape [2,2,1]; send [N], [N,1] or [N,L]"),
         (change(9, shape=[2, 2], data=[["a", "b"], ["c"]]), "row 2 of its data is 1 values"),
         (change(9, shape=[2, 99_999], data=[]), "has 0 values"),
         (change(1, data=["a", 5]), "Tensor 'city': value 2, 5, is not of datatype BYTES"),
