@@ -121,7 +121,8 @@ TABLES = {
         text="city,hour,click\nRome,1,0\nOslo,2,1,7\nRome,3,1\n",
     ),
     "a ragged row after a cell with a line end": Case(
-        ("Line 4 of clicks.csv", "has 2 cells and the first row has 3"), text='city,hour,click\n"Ro\nme",1,0\nOslo,2\nRome,3,1\n'
+        ("Line 4 of clicks.csv", "has 2 cells and the first row has 3"),
+        text='city,hour,click\n"Ro\nme",1,0\nOslo,2\nRome,3,1\n',
     ),
     "a split column without a train part": Case(
         ("'train'", "column 'part' of clicks.csv"),

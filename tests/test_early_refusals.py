@@ -63,7 +63,10 @@ FILES = {
         ["predict", "modle", "rows.parquet", "-o", "s.csv"],
         "'modle' does not exist; did you mean 'model'",
     ),
-    "predict an output": (["predict", "model", "rows.parquet", "-o", "no/s.csv"], "'no', does not exist; create it"),
+    "predict an output": (
+        ["predict", "model", "rows.parquet", "-o", "no/s.csv"],
+        "'no', does not exist; create it",
+    ),
     "evaluate": (["evaluate", "model", "rws.parquet"], "no file 'rws.parquet'"),
     "evaluate a bundle": (["evaluate", "modle", "rows.parquet"], "'modle' does not exist"),
     "explain": (["explain", "model", "rws.parquet"], "no file 'rws.parquet'"),

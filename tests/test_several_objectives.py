@@ -120,7 +120,7 @@ def test_any_point_is_exported_and_costs_what_was_recorded(searched: Searched, t
         exported = searched.run("export", "mine", "--trial", str(trial), "-o", str(folder))
         assert exported.exit_code == 0, exported.output
         told = (
-            f"Trial {trial} has no bundle yet: its architecture is retrained, with one seed."
+            f"Trial {trial} has no bundle yet, so its architecture is retrained with one seed."
             in exported.stderr
         )
         assert told == (trial != won["trial"])
@@ -208,8 +208,7 @@ def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path
     summary = json.loads(runner.invoke(app, ["show", "none", "--json"]).stdout)
     assert (summary["best"], summary["winner"]["seeds"], len(summary["missed"])) == (None, 1, 1)
     assert (
-        "The retrained winner misses the limits: table_bytes"
-        in runner.invoke(app, ["show", "none"]).stdout
+        "The retrained winner misses the limits: table_bytes" in runner.invoke(app, ["show", "none"]).stdout
     )
     with StudyStore(resolve_storage(storage)) as store:
         study = autofi.open_study("none", storage=storage)

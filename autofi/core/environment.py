@@ -16,5 +16,7 @@ def asked(variable: str, choices: Sequence[str]) -> str:
     """
     found = os.environ.get(variable, choices[0])
     if found not in choices:
-        raise ConfigError(f"The environment variable {variable} is '{found}'; set it to {' or '.join(choices)}.")
+        raise ConfigError(
+            f"The environment variable {variable} is '{found}'; set it to {' or '.join(choices)}."
+        )
     return found

@@ -1,4 +1,4 @@
-"""optuna-dashboard over the studies of a storage: who may see it, and what AutoFI adds to it."""
+"""The dashboard: optuna-dashboard over the studies of a storage, with access control and AutoFI's own pages."""
 
 from autofi.dashboard.server import dashboard_app, open_dashboard
 

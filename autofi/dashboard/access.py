@@ -1,4 +1,4 @@
-"""Who may look at the dashboard, and who may change what it shows: it has no users of its own."""
+"""Access control of the dashboard, which has no users: a token for reading, and permission for changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _LOOKING = ("GET", "HEAD")
 
 @dataclass(frozen=True)
 class Access:
-    """Where the dashboard listens and what it asks for; raises ConfigError for what would be open to strangers."""
+    """The address of the dashboard and the access that it allows.
+
+    Raises:
+        ConfigError: The settings would open the dashboard, or changes, to strangers.
+    """
 
     host: str = LOOPBACK
     token: str | None = None
@@ -37,34 +41,31 @@ class Access:
     def __post_init__(self) -> None:
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise ConfigError(
-                "The dashboard's token has 8 to 200 visible ASCII characters: found one of "
-                f"{len(self.token)} (--token or {TOKEN_VARIABLE}); give another, or --token {MAKE_TOKEN}."
+                f"The dashboard's token (--token or {TOKEN_VARIABLE}) has {len(self.token)} characters; give "
+                "one of 8 to "
+                f"200 visible ASCII characters, or --token {MAKE_TOKEN}."
             )
         if self.token is None and self.allow_changes:
-            raise ConfigError(
-                "The dashboard changes studies only for who has its token: found --allow-changes and no "
-                f"--token; add --token {MAKE_TOKEN}."
-            )
+            raise ConfigError(f"--allow-changes needs a token, and there is none; add --token {MAKE_TOKEN}.")
         if self.token is None and not is_loopback(self.host):
             raise ConfigError(
-                "Without a token the dashboard listens on this machine only: found --host "
-                f"{self.host} and no --token; add --token {MAKE_TOKEN}."
+                f"--host {self.host} opens the dashboard to other machines without a token; add --token {MAKE_TOKEN}."
             )
 
     @classmethod
     def of(cls, host: str, token: str | None, *, allow_changes: bool) -> Self:
-        """The same, with the token `auto` a new one."""
+        """Return the access with these settings; the token `auto` makes a new one."""
         made = secrets.token_urlsafe(24) if token == MAKE_TOKEN else token
         return cls(host=host, token=made, allow_changes=allow_changes)
 
 
 def guarded(app: WSGIApplication, access: Access) -> WSGIApplication:
-    """Return the application behind its token, for looking only unless `access` allows changes.
+    """Return the application behind its token, read-only unless `access` allows changes.
 
-    What listens on this machine only answers nothing but this machine's names, so that no website can point a name
-    of its own here. A change must come from a page of the dashboard itself, or from no page (curl). The cookie that
-    holds the token goes to the host that set it and to no request that another site makes. Which changes may be made
-    at all, `autofi.dashboard.forbidden_routes` decides by the route that is called.
+    A dashboard on this machine's own address answers only to this machine's names, so that no website can point
+    a name of its own at it. A change must come from a page of the dashboard itself, or from no page (curl). The
+    cookie with the token's hash goes to the host that set it, and never with a request that another site makes.
+    `autofi.dashboard.forbidden_routes` decides by route about the changes that are never allowed.
     """
 
     def guard(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -78,7 +79,7 @@ def guarded(app: WSGIApplication, access: Access) -> WSGIApplication:
                 return _ask(environ, start_response)
         if environ["REQUEST_METHOD"] not in _LOOKING:
             if not access.allow_changes:
-                return _refuse(environ, start_response, "this dashboard is for looking only")
+                return _refuse(environ, start_response, "this dashboard is read-only")
             if not _from_own_page(environ):
                 return _refuse(environ, start_response, "another website's page may not change studies")
         return app(environ, start_response)
@@ -87,7 +88,7 @@ def guarded(app: WSGIApplication, access: Access) -> WSGIApplication:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine and nothing else."""
+    """Return True where a host's name or address means this machine only."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -130,24 +131,24 @@ def _same(given: str, expected: str) -> bool:
 
 
 def _pass(token: str) -> str:
-    """What the cookie holds: who reads it has not the token."""
+    """Return the value of the cookie, from which the token cannot be computed."""
     return hashlib.sha256(f"autofi dashboard {token}".encode()).hexdigest()
 
 
 def _cookie_name(environ: WSGIEnvironment) -> str:
-    # Browsers send a host's cookies to all of its ports: two dashboards must not forget each other's.
+    # Browsers share cookies between all ports of a host: two dashboards must not overwrite each other's cookie.
     return f"autofi_dashboard_{environ.get('SERVER_PORT', '')}"
 
 
 def _enter(environ: WSGIEnvironment, start_response: StartResponse, token: str) -> Iterable[bytes]:
     """Set the cookie and go to the same page without the token.
 
-    By a page and not by a redirect: after a link on another site, browsers keep a strict cookie back until the first
-    request that a page of this one makes.
+    This is a page and not a redirect: after a link on another site, browsers hold back a strict cookie until
+    the first request that a page of this site makes.
     """
     rest = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     del rest["token"]
-    # One slash: two would begin another host's name.
+    # Only one slash, because two would begin the name of another host.
     path = "/" + quote(environ.get("PATH_INFO", "").encode("latin-1")).lstrip("/")
     target = html.escape(path + (f"?{urlencode(rest, doseq=True)}" if rest else ""))
     page = f'<!doctype html><meta http-equiv="refresh" content="0; url={target}"><a href="{target}">Studies</a>\n'

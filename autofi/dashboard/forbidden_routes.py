@@ -1,7 +1,7 @@
-"""Routes of Optuna's dashboard that would break a study: forbidden where they are called, however a path is written.
+"""Routes of Optuna's dashboard that would break a study, forbidden by route and not by path.
 
-A path is decoded, cut and matched before it becomes a route: `%0a` or `%ff` behind it, or slashes, make another path of
-the same route. Deciding on the path, some of them would be missed.
+A path is decoded, cut and matched before it becomes a route: `%0a` or `%ff` after it, or additional
+slashes, make another path to the same route. A decision by path would miss some of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import bottle
 
-#: Method and rule. Renaming copies Optuna's half of a study under another name and deletes the first, and a trial that
-#: is ended here is lost to the process that trains it.
+#: The methods and rules. Renaming copies Optuna's half of a study to another name and deletes the first one; a trial
+#: that is ended here is lost to the process that trains it.
 FORBIDDEN = frozenset(
     {
         ("POST", "/api/studies/<study_id:int>/rename"),
@@ -22,20 +22,21 @@ FORBIDDEN = frozenset(
 
 
 def forbid(dashboard: bottle.Bottle) -> None:
-    """Answer those routes of the application with 403.
+    """Answer the forbidden routes of the application with 403.
 
-    Raises RuntimeError where it has not all of them, as another version may: they may then be called something else.
+    Raises:
+        RuntimeError: The application lacks one of them, because another version may have renamed it.
     """
     known = {(route.method, route.rule) for route in dashboard.routes}
     if missing := FORBIDDEN - known:
         raise RuntimeError(
-            f"optuna-dashboard has no route {sorted(missing)[0]}: autofi.dashboard.forbidden_routes is out of date"
+            f"optuna-dashboard has no route {sorted(missing)[0]}; autofi.dashboard.forbidden_routes is out of date"
         )
     dashboard.install(_Forbidding())
 
 
 class _Forbidding:
-    """A plugin of Bottle: it stands between a route and what answers it."""
+    """A plugin of Bottle, which wraps the callbacks of the forbidden routes."""
 
     name = "autofi-forbidden"
     api = 2
@@ -46,4 +47,4 @@ class _Forbidding:
 
 def _refuse(**arguments: Any) -> Any:
     bottle.response.status = 403
-    return {"reason": "this would break a study that AutoFI keeps"}
+    return {"reason": "this would break a study of AutoFI"}

@@ -1,4 +1,4 @@
-"""Optuna's dashboard with links to AutoFI's pages: one script more in the page that all of its views are made of."""
+"""Links from Optuna's dashboard to AutoFI's pages: one more script in the page that contains all of its views."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-#: A file and not an inline script: the policy that optuna-dashboard sends allows scripts of this server alone.
+#: A file and not an inline script, because the policy of optuna-dashboard allows only scripts of this server.
 TAG = b'<script defer src="/autofi/links.js"></script>\n'
 _END = b"</head>"
-# The page is a few kB. Answered in part, compressed, or from the browser's memory, it could not be added to.
+# The script cannot be added to a page that is partial, compressed, or in the browser's cache; it has a few kB only.
 _CONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE", "HTTP_ACCEPT_ENCODING")
 _OF_THE_FILE = ("content-length", "etag", "last-modified", "accept-ranges")
 
 
 def is_shell(path: str) -> bool:
-    """Whether optuna-dashboard answers a path with that page."""
+    """Return True where optuna-dashboard answers a path with that page."""
     return path == "/dashboard" or path.startswith("/dashboard/")
 
 
 def with_links(dashboard: WSGIApplication) -> WSGIApplication:
-    """Its page with the script; what is no page, or one without a head, stays as it is."""
+    """Return the application with the script in its page; other answers, and pages without a head, stay unchanged."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         asked = {key: value for key, value in environ.items() if key not in _CONDITIONS}

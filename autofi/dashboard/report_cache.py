@@ -1,4 +1,4 @@
-"""The report of a study as a page, rendered when it is asked for and kept while nothing changes."""
+"""The report of a study as a page, rendered on request and kept until the study changes."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from autofi.report.html_page import Links, page_html
 from autofi.store import StudyOverview, StudyStore
 from autofi.study.study import Study
 
-#: Where the list of studies and plotly.js are served.
+#: The paths of the list of studies and of plotly.js.
 STUDIES, SCRIPT = "/", "/plotly.min.js"
-#: Reports that are kept: some megabytes each.
+#: The most reports that are kept, some megabytes each.
 KEPT = 16
 
 
 @dataclass(frozen=True)
 class Page:
-    """A rendered report; `tag` is another one whenever it may differ."""
+    """A rendered report; `tag` changes whenever the report may differ."""
 
     tag: str
     html: bytes
 
 
 class Reports:
-    """Reports of the studies of one store."""
+    """The reports of the studies of one store."""
 
     def __init__(self, store: StudyStore) -> None:
         self._store = store
         self._pages: OrderedDict[str, Page] = OrderedDict()
-        #: Two visitors of one study do not render it twice.
+        #: One lock per study, so that two visitors do not render its report twice.
         self._rendering: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @staticmethod
     def tag(study: StudyOverview) -> str:
-        """What a page of the study has as its tag now."""
+        """Return the current tag of a study's page."""
         return hashlib.sha256(repr((study.version, state_of(study))).encode()).hexdigest()[:32]
 
     def page(self, study: StudyOverview) -> Page:
-        """Return the report; raises AutoFIError where the study has none."""
+        """Return the report; raise AutoFIError where the study has none."""
         tag = self.tag(study)
         with self._rendering[study.name]:
             found = self._pages.get(study.name)

@@ -1,4 +1,4 @@
-"""What AutoFI serves beside Optuna's dashboard: the list of studies, their reports, and the scripts of both."""
+"""AutoFI's own pages beside Optuna's dashboard: the list of studies, their reports, and the scripts of both."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 WEB = Path(__file__).parent / "web"
 ASSETS, LISTING, REPORT = "/autofi", "/studies.json", "/report"
 HTML = "text/html; charset=utf-8"
-#: Ours loads nothing but what lies beside it.
+#: The policy of our own pages, which load files of this server only.
 _STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-#: A report holds its own scripts and styles, and some of Plotly's figures compile code.
+#: The policy of reports, which contain scripts and styles; some of Plotly's figures compile code.
 _OF_REPORTS = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -35,15 +35,15 @@ _OF_REPORTS = (
 
 
 def is_ours(path: str) -> bool:
-    """Whether a path is answered here and not by Optuna's dashboard."""
+    """Return True where AutoFI answers a path, and not Optuna's dashboard."""
     return path in (STUDIES, LISTING, SCRIPT) or path.startswith((f"{ASSETS}/", f"{REPORT}/"))
 
 
 def pages(store: StudyStore) -> WSGIApplication:
-    """Return the application that answers the paths that are ours; `store` is only read."""
+    """Return the application that answers AutoFI's own paths; `store` is only read."""
     site = _Site(store)
     app = bottle.Bottle()
-    # A failure is a page of ours, and a programming error is not shown to visitors.
+    # Errors become a page of ours, and visitors do not see the text of programming errors.
     app.default_error_handler = _error_page
     app.route(STUDIES, "GET", site.landing)
     app.route(LISTING, "GET", site.listing)
@@ -85,7 +85,7 @@ class _Site:
         if tag in bottle.request.headers.get("If-None-Match", ""):
             return bottle.HTTPResponse(status=304, headers=kept)
         if bottle.request.method == "HEAD":
-            # Open reports ask often whether there is another: none is rendered for that.
+            # Open reports often ask for a newer version, and nothing is rendered for that.
             return _answer(b"", HTML, policy=_OF_REPORTS, **kept)
         try:
             page = self._reports.page(study)
@@ -106,7 +106,7 @@ def _plotly() -> Path:
 
 
 def _file(name: str, folder: Path) -> Any:
-    """Return a file, with a tag by which a browser that has it is told so."""
+    """Return a file with a tag, by which a browser knows that its copy is current."""
     answer = bottle.static_file(name, root=str(folder))
     return _guard(answer, _STRICT, **{"Cache-Control": "no-cache"})
 
@@ -126,7 +126,7 @@ def _error_page(error: Any) -> bytes:
     message = (
         error.body
         if error.exception is None
-        else "This page failed; what it failed of is where it is served."
+        else "This page failed; the output of autofi dashboard has the details."
     )
     _guard(bottle.response, _STRICT, **{"Cache-Control": "no-store"})
     page: str = bottle.SimpleTemplate((WEB / "error.html").read_text(encoding="utf-8")).render(

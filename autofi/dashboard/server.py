@@ -1,5 +1,4 @@
-"""Serves AutoFI's pages and optuna-dashboard over the studies of a storage: for looking, and for changing where that is
-asked for."""
+"""The server of AutoFI's pages and optuna-dashboard over a storage, read-only unless changes are allowed."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from autofi.store.storage_url import StorageURL, resolve_storage
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-#: Until a connection on which nothing comes, or nothing is read, is closed.
+#: An idle connection is closed after so many seconds.
 IDLE_SECONDS = 60.0
 
 
@@ -36,11 +35,20 @@ def open_dashboard(
     token: str | None = None,
     allow_changes: bool = False,
 ) -> None:
-    """Serve the studies on http://HOST:PORT until Ctrl-C; port 0 takes a free one.
+    """Serve the studies on http://HOST:PORT until Ctrl-C; meanwhile add notes and figures that studies lack.
 
-    Whoever reaches the port may look, and only look. With a `token` (`auto` makes one) whoever has it; another host
-    than this machine's own address, and `allow_changes`, need one. Notes and figures that studies lack are added
-    meanwhile. Raises StoreError without a database, ConfigError for a host or port that cannot be had.
+    Everybody who reaches the port may read, unless there is a token.
+
+    Args:
+        storage: The storage of the studies.
+        port: The port; 0 takes a free one.
+        host: The address; an address other than this machine's own needs a token.
+        token: The token that visitors need; `auto` makes one.
+        allow_changes: Allow changes of studies; needs a token.
+
+    Raises:
+        StoreError: There is no database.
+        ConfigError: The address is not available.
     """
     url = resolve_storage(storage)
     access = Access.of(host, token, allow_changes=allow_changes)
@@ -57,25 +65,25 @@ def open_dashboard(
 
 
 def dashboard_app(storage: str | None = None, access: Access | None = None) -> WSGIApplication:
-    """Return the dashboard as a WSGI application; what `access` does not allow is answered with 401 or 403.
+    """Return the dashboard as a WSGI application; requests that `access` does not allow get 401 or 403.
 
-    AutoFI answers `/` (the list of studies), `/studies.json`, `/report/STUDY`, `/plotly.min.js` and `/autofi/...`, and
-    Optuna's dashboard everything else.
+    AutoFI answers `/` (the list of studies), `/studies.json`, `/report/STUDY`, `/plotly.min.js` and
+    `/autofi/...`, and Optuna's dashboard everything else.
     """
     try:
         from optuna_dashboard import wsgi
 
-        # Of the same extra.
+        # These need a package of the same extra.
         from autofi.dashboard.forbidden_routes import forbid
         from autofi.dashboard.routes import is_ours, pages
     except ImportError as error:
         raise MissingDependencyError(
-            "The dashboard needs a package that is not installed: pip install 'autofi[dashboard]'."
+            "A package of the dashboard is not installed; run pip install 'autofi[dashboard]'."
         ) from error
     url = resolve_storage(storage)
     _check_exists(url)
     read_attributes_once()
-    # Handed over open: of a URL, Optuna would read braces in paths and passwords as placeholders.
+    # Passed as an open database: in a URL, Optuna would read braces in paths and passwords as placeholders.
     database = Database(url, looking=access is None or not access.allow_changes)
     dashboard: WSGIApplication = wsgi(database.optuna, artifact_store=LinkedArtifacts.of(url))
     forbid(dashboard)
@@ -90,33 +98,32 @@ def dashboard_app(storage: str | None = None, access: Access | None = None) -> W
 
 
 def listen(app: WSGIApplication, host: str, port: int) -> WSGIServer:
-    """Return a server of the application, a thread for every request; raises ConfigError where it cannot listen."""
+    """Return a server of the application with a thread per request; raise ConfigError where it cannot listen."""
     server_class = _Server6 if ":" in host else _Server
     try:
         return make_server(host, port, app, server_class=server_class, handler_class=_Handler)
     except (OSError, OverflowError) as error:
         raise ConfigError(
-            f"The dashboard needs a free port: {host}:{port} cannot be had ({_reason(error)}); choose "
-            "another (--port 0 finds one)."
+            f"The address {host}:{port} is not available ({_reason(error)}); choose another port (--port 0 finds one)."
         ) from error
 
 
 def _add_what_is_missing(url: StorageURL) -> None:
-    """To studies of earlier versions, 10 ms a note; a database that may only be read is shown as it is."""
+    """Add notes and figures to studies of earlier versions, 10 ms a note; a read-only database stays unchanged."""
     from autofi.study.dashboard_notes import complete
 
     try:
         with StudyStore(url) as store:
             for study in store.list():
-                # A visitor may delete a study at this moment: Optuna raises KeyError, and so does our own error.
+                # A visitor may delete a study meanwhile; Optuna raises KeyError, and our own error is one too.
                 with contextlib.suppress(KeyError):
                     complete(store.open(study.name))
     except StoreError as error:
-        _say(f"Notes and figures that are missing could not be added: {error}")
+        _say(f"Missing notes and figures could not be added: {error}")
 
 
 def _address(access: Access, port: int, *, made: bool) -> str:
-    """Where to look; with a token only if it was made here: one that was given is its owner's secret."""
+    """Return the URL to open; it contains the token only if it was made here, for a given one is its owner's secret."""
     shown = socket.gethostname() if access.host in ("0.0.0.0", "::") else access.host
     shown = f"[{shown}]" if ":" in shown else shown
     place = f"http://{shown}:{port}/"
@@ -131,12 +138,9 @@ def _say(text: str) -> None:
 
 
 def _check_exists(url: StorageURL) -> None:
-    """Looking must not create a database; one on a server is reached when it is opened."""
+    """Raise StoreError where there is no database file, because reading must not create it."""
     if url.file is not None and not url.file.exists():
-        raise StoreError(
-            f"The dashboard shows studies that exist: there is no database at {url}; run autofi search, or "
-            "name another with --storage."
-        )
+        raise StoreError(f"There is no database at {url}; run autofi search, or name another with --storage.")
 
 
 def _reason(error: Exception) -> str:
@@ -144,19 +148,19 @@ def _reason(error: Exception) -> str:
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A page asks for several things at once, and a large study takes a second."""
+    """A server with a thread per request, since a page makes several at once and a large study takes a second."""
 
     daemon_threads = True
 
 
 class _Server6(_Server):
-    """The same for addresses such as ::1."""
+    """The server for IPv6 addresses such as ::1."""
 
     address_family = socket.AF_INET6
 
 
 class _Handler(WSGIRequestHandler):
-    """Without a line for every request; a connection on which nothing comes or goes is closed, and its thread ends."""
+    """A handler that logs no requests and closes idle connections, which ends their threads."""
 
     timeout = IDLE_SECONDS
 

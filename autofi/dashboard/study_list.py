@@ -1,4 +1,4 @@
-"""The list of studies as the landing page asks for it, and as anybody may: `/studies.json`."""
+"""The list of studies for the landing page, and for everybody as `/studies.json`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from autofi.store.stage_keys import GOAL, PROPOSAL, STOPPED
 from autofi.store.winner_record import kept_reason
 from autofi.text.verdict import untested_words, verdict
 
-#: Keys of the stages whose payloads the list tells of.
+#: The keys of the stages whose payloads the list needs.
 PAYLOADS = (GOAL, STOPPED, WINNER, "seconds")
 
 
 class Trials(BaseModel, frozen=True):
-    """Trials of a search; failed ones are replaced, and pruned ones count."""
+    """The numbers of a search's trials by state; failed trials are replaced, and pruned ones count."""
 
     asked: int
     complete: int
@@ -31,7 +31,7 @@ class Trials(BaseModel, frozen=True):
 
 
 class Best(BaseModel, frozen=True):
-    """The best value of the objective that leads, within the study's limits; `told` is for people."""
+    """The best value of the first objective within the study's limits; `told` is the text for people."""
 
     objective: str
     label: str
@@ -40,9 +40,9 @@ class Best(BaseModel, frozen=True):
 
 
 class Result(BaseModel, frozen=True):
-    """The retrained winner on test rows, and against the best baseline; a verdict is better, tie or worse.
+    """The retrained winner on test rows, and its comparison with the best baseline.
 
-    Without an AUC `told` says why.
+    `verdict` is better, tie or worse. Where there is no AUC, `told` says why.
     """
 
     auc: float | None
@@ -53,10 +53,11 @@ class Result(BaseModel, frozen=True):
 
 
 class Listed(BaseModel, frozen=True):
-    """One study; `since` is when the search that goes on began, `seconds` what all that ended took together.
+    """One study of the list.
 
-    `pending` says that `result` is not known yet and will be. `reason` is why a trial that is ahead of the winner in a
-    validation figure did not win, a sentence.
+    `since` is the start of the current search, and `seconds` the total of all that ended. `pending` is True
+    while `result` is being computed. `reason` is a sentence on why a trial with a better validation metric than
+    the winner did not win.
     """
 
     name: str
@@ -82,7 +83,7 @@ class Listed(BaseModel, frozen=True):
 
 
 class Listing(BaseModel, frozen=True):
-    """The studies of a storage: those that are at work first, then the newest first."""
+    """The studies of a storage: active ones first, each group newest first."""
 
     storage: str
     now: datetime
@@ -90,20 +91,20 @@ class Listing(BaseModel, frozen=True):
 
 
 def report_path(name: str) -> str:
-    """Where the report of that study is."""
+    """Return the path of a study's report."""
     return f"/report/{quote(name, safe='')}"
 
 
 def dashboard_path(optuna_id: int) -> str:
-    """Where Optuna's dashboard shows the study of that id."""
+    """Return the path of the study with this id in Optuna's dashboard."""
     return f"/dashboard/studies/{optuna_id}"
 
 
 def listing(storage: str, studies: Iterable[StudyOverview], results: Results) -> Listing:
-    """What is known now; results that are not known yet are being computed from then on."""
+    """Return the list as it is known now; unknown results are computed afterwards."""
     newest = sorted(studies, key=lambda study: study.created_at, reverse=True)
     listed = [_listed(study, results) for study in newest]
-    # Sorting is stable.
+    # Sorting is stable, so each group stays newest first.
     return Listing(
         storage=storage, now=datetime.now(UTC), studies=sorted(listed, key=lambda study: study.since is None)
     )
@@ -209,7 +210,7 @@ def _retraining(study: StudyOverview) -> str:
 
 
 def _stopped(study: StudyOverview) -> str:
-    return stopped_by(study) or "broken off; autofi search goes on with it"
+    return stopped_by(study) or "interrupted; autofi search continues it"
 
 
 def _waiting(study: StudyOverview) -> str:

@@ -1,4 +1,4 @@
-"""What a study is about at the moment, from what it recorded and from who is alive."""
+"""The current state of a study, from its records and its living processes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from enum import StrEnum
 from autofi.store import StudyOverview
 from autofi.store.stage_keys import GOAL, PROPOSAL, STOPPED
 
-#: The stage that ends everything: the winner is retrained and compared.
+#: The last stage: the winner is retrained and compared.
 WINNER = "winner"
 
 
 class StudyState(StrEnum):
-    """Of a study; STOPPED ended before its winner was retrained, WAITING has not begun."""
+    """The state of a study; STOPPED ended before its winner was retrained, WAITING has not begun."""
 
     SEARCHING = "searching"
     RETRAINING = "retraining"
@@ -23,7 +23,7 @@ class StudyState(StrEnum):
 
 
 def state_of(study: StudyOverview) -> StudyState:
-    """Return the state; a sitting begins with its goal, and what was recorded before that is of an earlier one."""
+    """Return the state; a run begins with its goal, and earlier records are of an earlier run."""
     begun = _recorded(study, GOAL)
 
     def is_of_this_sitting(key: str) -> bool:
@@ -43,7 +43,7 @@ def state_of(study: StudyOverview) -> StudyState:
 
 
 def stopped_by(study: StudyOverview) -> str | None:
-    """Why the last sitting's search ended; None while it goes on, or where it was broken off."""
+    """Return why the last run's search ended; None while it goes on, or where it was interrupted."""
     stopped, begun = study.stages.get(STOPPED), _recorded(study, GOAL)
     if stopped is None or stopped.payload is None or (begun is not None and stopped.recorded_at < begun):
         return None

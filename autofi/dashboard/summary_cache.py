@@ -1,4 +1,4 @@
-"""What the winners of studies came to on test rows: computed beside the pages, once for every change."""
+"""The summaries of studies with a winner, computed in the background once for every change."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from autofi.errors import AutoFIError
 
 _logger = logging.getLogger(__name__)
 
-#: What `Study.summary()` gives.
+#: The result of `Study.summary()`.
 Summary = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Found:
-    """The summary of a study in one version of it; None where it could not be made."""
+    """The summary of one version of a study; None where it could not be made."""
 
     version: object
     summary: Summary | None
 
 
 class Results:
-    """Summaries of studies by name, each made by `summarize` in a thread of its own time.
+    """The summaries of studies by name, each computed by `summarize` in a background thread.
 
-    The comparison with the best baseline sorts all test rows: seconds for millions, and a page of many studies must
-    not wait for all of them.
+    The comparison with the best baseline sorts all test rows, which takes seconds for millions, and the list of
+    many studies must not wait for it.
     """
 
     def __init__(self, summarize: Callable[[str], Summary]) -> None:
@@ -39,7 +39,7 @@ class Results:
         self._busy = False
 
     def of(self, name: str, version: object) -> Found | None:
-        """What is known of that version; None until it is, which has been seen to."""
+        """Return the summary of that version; None until it is computed, which this call starts."""
         with self._lock:
             found = self._found.get(name)
             if found is not None and found.version == version:
@@ -67,9 +67,9 @@ class Results:
         try:
             return self._summarize(name)
         except (AutoFIError, KeyError, OSError):
-            # A visitor may delete a study at this moment, and files may be gone.
+            # A visitor may delete a study meanwhile, and files may be missing.
             return None
         except Exception:
-            # The list goes on without this one; what was wrong is told where it is served.
+            # The list shows no result of this study; the log has the error.
             _logger.exception("study '%s' has no result", name)
             return None

@@ -296,7 +296,9 @@ def _check_cells(pair: Pair, cells: PairCells, space: int | None) -> None:
     if rows[-1] != 0 or rows.min() < 0 or rows.max() >= len(cells.counts) or cells.counts.min() < 0:
         raise ValueError(f"crosses.npz has rows of pair {pair} outside 0..{len(cells.counts) - 1}")
     if not codes_rise(cells.codes, space):
-        raise ValueError(f"crosses.npz has codes of pair {pair} that do not rise or are not those of its fields")
+        raise ValueError(
+            f"crosses.npz has codes of pair {pair} that do not rise or are not those of its fields"
+        )
 
 
 def _columns(ids: Ids, pairs: Sequence[Pair]) -> dict[int, Ids]:

@@ -174,7 +174,9 @@ class Encoder:
         present = set(found)
         for name in self.schema.names:
             if name not in present:
-                raise DataError(f"The column of field '{name}' is missing in {source}; {nearest(name, found)}")
+                raise DataError(
+                    f"The column of field '{name}' is missing in {source}; {nearest(name, found)}"
+                )
 
     def save(self, directory: Path | str) -> None:
         """Write `schema.json`, `encoder.json` and `vocabulary.parquet`."""

@@ -77,7 +77,9 @@ class PlantedSpec:
                 f"{len(self.cardinalities)} cardinalities; change either."
             )
         if TARGET in self.names:
-            raise DataError(f"A field is named '{TARGET}', which is the target of planted data; rename the field.")
+            raise DataError(
+                f"A field is named '{TARGET}', which is the target of planted data; rename the field."
+            )
         _within("rows", self.rows, 1, None)
         _within("rank", self.rank, 1, None)
         _within("seed", self.seed, 0, None)
@@ -95,9 +97,7 @@ class PlantedSpec:
                     f"{len(self.cardinalities)}."
                 )
         if len(set(planted)) != len(planted):
-            raise DataError(
-                "A pair of memorize_pairs or factorize_pairs is there twice; remove one."
-            )
+            raise DataError("A pair of memorize_pairs or factorize_pairs is there twice; remove one.")
 
         for fields in self.products:
             if (

@@ -61,7 +61,9 @@ class Field:
         object.__setattr__(self, "missing", tuple(self.missing))
         object.__setattr__(self, "values", _value_type(self.values, self.name))
         if self.decimal not in (None, ".", ","):
-            raise DataError(f"Field '{self.name}' has the decimal mark {self.decimal!r}; it must be '.' or ','.")
+            raise DataError(
+                f"Field '{self.name}' has the decimal mark {self.decimal!r}; it must be '.' or ','."
+            )
         object.__setattr__(self, "kind", _kind(self.kind, self.name))
         if self.separator is not None and self.kind is not FieldKind.MULTI_VALUED:
             raise DataError(

@@ -179,9 +179,7 @@ def _check_names(table: Table | ColumnNames, target: str | None, given: SchemaOv
     for use in ("ignore", "categorical", "numeric", "multi_valued"):
         for name in said[use]:
             if name is not None and first_use.setdefault(name, use) != use:
-                raise DataError(
-                    f"The column '{name}' is in both {first_use[name]} and {use}; remove one."
-                )
+                raise DataError(f"The column '{name}' is in both {first_use[name]} and {use}; remove one.")
     for use in ("target", "weight", "time", "split_column"):
         (name,) = said[use]
         if name in given.ignore:

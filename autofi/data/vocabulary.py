@@ -79,7 +79,9 @@ class ValueCounter:
 
     def __init__(self) -> None:
         self._dictionaries = Dictionaries()
-        self._values = pa.array([], pa.large_string())  # in the order of appearance; positions are their numbers
+        self._values = pa.array(
+            [], pa.large_string()
+        )  # in the order of appearance; positions are their numbers
         self._counts = np.zeros(0, dtype=np.int64)
         self._missing = 0
         self._pending: list[tuple[Texts, NDArray[np.int64]]] = []

@@ -186,9 +186,7 @@ def _rows(
     kept = weight > 0.0
     truth, values, weight = truth[kept], values[kept], weight[kept]
     if truth.all() or not truth.any():
-        raise DataError(
-            f"All {len(truth)} rows for the calibration are of one class; hold out more rows."
-        )
+        raise DataError(f"All {len(truth)} rows for the calibration are of one class; hold out more rows.")
     if np.ptp(on_grid(values)) == 0.0:
         raise _unordered(f"all {len(values)} rows have the logit {values[0]:.3g}")
     return truth, values, weight / weight.mean()

@@ -37,7 +37,9 @@ def checked_scores(scores: npt.ArrayLike, rows: int) -> Floats:
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.shape != (rows,):
-        raise DataError(f"The scores have the shape {values.shape} for {rows} labels; there must be one per label.")
+        raise DataError(
+            f"The scores have the shape {values.shape} for {rows} labels; there must be one per label."
+        )
     wrong = np.isnan(values)
     if wrong.any():
         raise DataError(f"The score of row {int(np.argmax(wrong))} is NaN; scores must be numbers.")
@@ -52,7 +54,9 @@ def checked_weights(weights: npt.ArrayLike, rows: int) -> Floats:
     """
     values = np.asarray(weights, dtype=np.float64)
     if values.shape != (rows,):
-        raise DataError(f"The weights have the shape {values.shape} for {rows} labels; there must be one per label.")
+        raise DataError(
+            f"The weights have the shape {values.shape} for {rows} labels; there must be one per label."
+        )
     wrong = ~(np.isfinite(values) & (values >= 0.0))
     if wrong.any():
         row = int(np.argmax(wrong))

@@ -102,7 +102,9 @@ def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) ->
     values = checked_scores(scores, len(truth))
     keys = np.asarray(groups)
     if keys.shape != truth.shape:
-        raise DataError(f"The groups have the shape {keys.shape} for {len(truth)} rows; there must be one per row.")
+        raise DataError(
+            f"The groups have the shape {keys.shape} for {len(truth)} rows; there must be one per row."
+        )
     codes = np.unique(keys, return_inverse=True)[1]
     order = np.lexsort((values, codes))
     codes, values, truth = codes[order], values[order], truth[order]

@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 from autofi.plots.style import MAIN, OTHER, escape_plotly, interval_bars, laid_out
 
 
-def plot_model_comparison(winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[str, Any]]) -> go.Figure:
+def plot_model_comparison(
+    winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[str, Any]]
+) -> go.Figure:
     """Return the test AUC of every model, best on top; the arguments are entries of `Study.summary()`."""
     models = [(model, MAIN) for model in ([winner] if winner else [])]
     models += [(model, OTHER) for model in baselines]

@@ -50,9 +50,7 @@ class _TextOptions:
         """Raise DataError if an option of delimited text is set, as the source is not delimited text."""
         for name, value in (("header", self.header), ("delimiter", self.delimiter)):
             if value is not None:
-                raise DataError(
-                    f"{name}={value!r} is set, but the source is not CSV or TSV; leave it out."
-                )
+                raise DataError(f"{name}={value!r} is set, but the source is not CSV or TSV; leave it out.")
 
 
 def open_table(
@@ -182,9 +180,7 @@ def _open_path(path: Path, options: _TextOptions) -> Table:
         files = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         files = [file for file in files if file.is_file()]
         if not files:
-            raise DataError(
-                f"The glob '{path}' matches no file; correct it, and quote it in the shell."
-            )
+            raise DataError(f"The glob '{path}' matches no file; correct it, and quote it in the shell.")
         return _open_files(files, options, name=str(path))
     raise _missing(path)
 

@@ -22,8 +22,6 @@ from autofi.plots import (
     plot_field_importance,
     plot_gain_by_field,
     plot_gain_by_frequency,
-    plot_halo,
-    plot_halo_of_three,
     plot_inherited_vs_scratch,
     plot_interaction_map,
     plot_model_comparison,

@@ -284,9 +284,7 @@ def _explain(url: StorageURL, error: Exception) -> str:
     elif "not a database" in reason:
         way_out = "the file is something else, so name another one with --storage PATH.db"
     else:
-        way_out = (
-            "make its folder writable, free disk space, or name another file with --storage PATH.db"
-        )
+        way_out = "make its folder writable, free disk space, or name another file with --storage PATH.db"
     return f"the studies in {url} cannot be used: {reason}; {way_out}."
 
 

@@ -1,1 +1,1 @@
-"""A study as its user holds it: results, retraining, notes for the dashboard."""
+"""A study for its user: results, retraining, notes for the dashboard."""

@@ -1,4 +1,4 @@
-"""What AutoFI adds to optuna-dashboard: a note and files per trial, the map of pairs and a table per study."""
+"""AutoFI's additions to optuna-dashboard: a note and files per trial, the map of pairs and a table per study."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from autofi.store import ModelRole, StudyHandle, TrialState
 
 MAP = "interaction-map"
 TABLE = "trials"
-#: Trials after which a running search draws its figures again; of the first so many, after each.
+#: A running search draws its figures after each of the first trials, then once in so many.
 DRAW_EVERY = 10
 
 
 def attach_files(handle: StudyHandle, number: int, architecture: Architecture) -> None:
-    """List a running trial's predictions and architecture at it; once it has ended, Optuna takes nothing more."""
+    """Attach the predictions and the architecture to a running trial; Optuna accepts nothing once it has ended."""
     shown = handle.shown
     shown.attach(json.dumps(architecture.to_json(), indent=2), name="architecture.json", trial=number)
     predictions = predictions_file(handle, trial_key(number))
@@ -30,17 +30,17 @@ def attach_files(handle: StudyHandle, number: int, architecture: Architecture) -
 
 
 def note_trial(handle: StudyHandle, number: int) -> None:
-    """Add the note of a trial that has ended; a few milliseconds, however many trials there are."""
+    """Add the note of a trial that has ended; takes a few milliseconds for any number of trials."""
     handle.shown.add_notes({number: trial_note(handle.trial(number))})
 
 
 def is_drawn_after(trials: int) -> bool:
-    """Whether a running search draws its figures when it has so many trials: 0.1 s, of 2,000 trials 0.2 s."""
+    """Return True where a running search draws its figures after so many trials: 0.1 s, with 2,000 trials 0.2 s."""
     return trials <= DRAW_EVERY or trials % DRAW_EVERY == 0
 
 
 def draw_study(handle: StudyHandle) -> None:
-    """Draw the map of the winner, or of the leading feasible trial before there is one, and the table of trials."""
+    """Draw the map of the winner, or else of the leading feasible trial, and the table of trials."""
     study = handle.optuna_study
     direction = handle.goals.directions[0]
     trials = handle.trials()
@@ -55,7 +55,7 @@ def draw_study(handle: StudyHandle) -> None:
     try:
         architecture = Architecture.from_json(best.architecture)
     except SearchSpaceError:
-        # Of a version with other operators.
+        # The trial is of a version with other operators.
         return
     title = f"Pairs of trial {best.number}" + (", the winner" if best.number == winner else "")
     mapped = plot_interaction_map(names or list(architecture.fields), architecture, title=title)
@@ -74,7 +74,7 @@ def show_winner(handle: StudyHandle) -> None:
 
 
 def complete(handle: StudyHandle) -> None:
-    """Add what is missing: of trials that ended without a note, and of a study without figures."""
+    """Add the missing notes of ended trials, and the missing figures of a study."""
     ended = [
         trial for trial in handle.trials() if trial.state not in (TrialState.RUNNING, TrialState.WAITING)
     ]

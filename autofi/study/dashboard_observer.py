@@ -1,4 +1,4 @@
-"""The observer of a search that writes what optuna-dashboard shows of it."""
+"""The observer of a search that writes its notes and figures for optuna-dashboard."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from autofi.supernet.proposal import Proposal
 
 
 class DashboardObserver:
-    """Notes and files of trials, figures of the study, and its stages as studies of their own."""
+    """The observer that adds notes and files of trials, figures of the study, and its stages as further studies."""
 
     def proposal_made(self, handle: StudyHandle, proposal: Proposal) -> None:
         """Write the stages before the first trial."""
         show_proposal(handle, proposal)
 
     def trial_measured(self, handle: StudyHandle, number: int) -> None:
-        """List the predictions and the architecture of a trial at it."""
+        """Attach the predictions and the architecture of a trial."""
         attach_files(handle, number, Architecture.from_json(handle.trial(number).architecture))
 
     def trial_ended(self, handle: StudyHandle, number: int) -> None:
@@ -25,7 +25,7 @@ class DashboardObserver:
         note_trial(handle, number)
 
     def trials_counted(self, handle: StudyHandle, ended: int) -> None:
-        """Draw the figures of a running search, once in a while."""
+        """Draw the figures of a running search from time to time."""
         if is_drawn_after(ended):
             draw_study(handle)
 
@@ -34,6 +34,6 @@ class DashboardObserver:
         draw_study(handle)
 
     def models_trained(self, handle: StudyHandle) -> None:
-        """Draw the figures once more, list the winner's manifests, and write what was trained to the end."""
+        """Draw the figures once more, list the winner's manifests, and write the retrained models."""
         show_winner(handle)
         show_trained(handle)

@@ -1,4 +1,4 @@
-"""The stages of a search beside its trials: what the supernet chose, what was explored, what was trained to the end."""
+"""The stages of a search beside its trials: the choices of the supernet, the exploration, the retrained models."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from autofi.supernet.exploration import Exploration, ScoredArchitecture
 from autofi.supernet.proposal import Proposal
 
 SUPERNET, EXPLORE, RETRAIN = "supernet", "explore", "retrain"
-#: Explored architectures that are shown: so many of the best, and so many of the rest, evenly.
+#: The most explored architectures that are shown: so many of the best, and so many of the rest, evenly.
 SHOWN = 50
-#: Changes that a text names, of one architecture.
+#: The most changes of an architecture that a text names.
 NAMED = 12
 
 
 def show_proposal(handle: StudyHandle, proposal: Proposal) -> None:
-    """Write what came before the first trial; what a strategy did without is left out."""
+    """Write the stages before the first trial; those that a strategy does not have are left out."""
     if proposal.evidence:
         handle.write_stage(
             SUPERNET, [_selection(proposal)], measured="logloss gained", direction="maximize", about={}
@@ -40,14 +40,14 @@ def show_proposal(handle: StudyHandle, proposal: Proposal) -> None:
 
 
 def show_trained(handle: StudyHandle) -> None:
-    """Write what was trained beside the trials: finalists, the winner and the baselines, a trial per seed."""
+    """Write the models trained beside the trials: finalists, the winner and the baselines, a trial per seed."""
     trials = [_trained(model) for model in handle.models() if "valid" in model.metrics]
     if trials:
         handle.write_stage(RETRAIN, trials, measured="valid AUC", direction="maximize", about={})
 
 
 def shown_of(exploration: Exploration) -> list[tuple[int, ScoredArchitecture]]:
-    """By place: the start, the best and, evenly, the rest, in the order they were scored."""
+    """Return the start, the best and, evenly, the rest of the architectures, with their places, in scored order."""
     scored = list(enumerate(exploration.scored))
     ranked = sorted(scored, key=lambda found: found[1].guided)
     rest = sorted(ranked[SHOWN:])
@@ -100,7 +100,7 @@ def _explored(exploration: Exploration, place: int, one: ScoredArchitecture) -> 
 
 
 def _changes(exploration: Exploration, one: ScoredArchitecture) -> str:
-    """In words, where an architecture is not as the start was."""
+    """Return the differences between an architecture and the start, in words."""
     before = exploration.scored[0].options
     slots = zip(exploration.slots, before, one.options, strict=True)
     changed = [

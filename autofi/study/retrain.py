@@ -1,4 +1,4 @@
-"""Final trainings: an architecture or a baseline from fresh weights, several seeds, test read, results kept."""
+"""Final trainings: an architecture or a baseline with fresh weights and several seeds, measured on test rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from autofi.store.search_settings import SearchSettings
 def _reliability_tables(
     bench: Workbench, predictions: Mapping[str, Predictions]
 ) -> dict[str, list[dict[str, float]]]:
-    """Of the same parts the bins that `ece` adds up."""
+    """Return the bins of the calibration error (`ece`), by part."""
     return {
         part: [asdict(found) for found in reliability(labels, predictions[part], rows.weights)]
         for part, rows, labels in measurable_parts(bench, predictions)
@@ -43,11 +43,20 @@ def retrain_winner(
     progress: Progress,
     role: ModelRole = ModelRole.WINNER,
 ) -> None:
-    """Train the architecture with `seeds` seeds that are not recorded yet; each becomes a bundle and a record.
+    """Train the architecture with the missing ones of `seeds` seeds; each becomes a bundle and a record.
 
-    With `refit` every seed is trained once more on training and validation rows together, for as many evaluation
-    periods as its first training found best; that second model is the one that is kept. The importances of the first
-    seed are kept too, where the study has none of it.
+    The importances of the first seed are recorded too, where the study has none.
+
+    Args:
+        handle: The study.
+        bench: The data and the device.
+        architecture: The architecture.
+        seeds: The number of seeds.
+        seed: The first seed.
+        refit: Train every seed once more on training and validation rows together, for as many evaluation
+            periods as its first training found best, and keep the second model.
+        progress: Is told of trained seeds.
+        role: The role of the models.
     """
     progress.phase("retrain winner" if role is ModelRole.WINNER else "retrain", total=seeds)
     known = _kept_in_either(handle, role, architecture.id, refit=refit)
@@ -68,7 +77,7 @@ def retrain_winner(
 def _kept_in_either(
     handle: StudyHandle, role: ModelRole, architecture_id: str, *, refit: bool
 ) -> dict[int, ModelRecord]:
-    """Return the seeds of an architecture in a role; what was trained in the other role counts in this one, too."""
+    """Return the trained seeds of an architecture in a role; models of the other role are recorded in this one, too."""
     known = recorded(handle, role, role.value, architecture_id, refit=refit)
     other = ModelRole.RETRAINED if role is ModelRole.WINNER else ModelRole.WINNER
     for seed, model in recorded(handle, other, other.value, architecture_id, refit=refit).items():
@@ -110,7 +119,7 @@ def _keep_bundle(
 
 
 def origin(handle: StudyHandle, bench: Workbench, seed: int, *, refit: bool) -> dict[str, Any]:
-    """Where a bundle comes from."""
+    """Return the origin of a bundle: study, data, protocol, versions, seed."""
     record, dataset = handle.record, bench.dataset
     settings = SearchSettings.from_json(record.settings)
     column = settings.schema_overrides().split_column

@@ -1,4 +1,4 @@
-"""A study as its user holds it: what was measured, which architecture won, and what to do with it."""
+"""A study for its user: its results, its winner, and the operations on it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """What `autofi.search` returns and `autofi.open_study` opens."""
+    """A study of architectures, which `autofi.search` returns and `autofi.open_study` opens."""
 
     def __init__(self, store: StudyStore, handle: StudyHandle, bench: Workbench | None = None) -> None:
         self._store, self._handle, self._bench = store, handle, bench
@@ -65,7 +65,7 @@ class Study:
         return f"Study({self.name!r}, storage={self.storage!r})"
 
     def close(self) -> None:
-        """Give the database's connections back; using the study opens it again."""
+        """Release the connections of the database; using the study opens it again."""
         self._handle.close()
         self._store.close()
 
@@ -80,12 +80,14 @@ class Study:
 
     @property
     def best(self) -> Architecture:
-        """The architecture that wins on validation rows, within the limits; raises LimitError where none keeps them."""
+        """The best architecture on validation rows within the limits; raises LimitError where none keeps them."""
         return Architecture.from_json(best_trial(self._handle).architecture)
 
     def leaderboard(self) -> pandas.DataFrame:
-        """Every measured architecture, one row per complete trial: those within the limits first, best first by the
-        first objective."""
+        """Return every measured architecture, one row per complete trial.
+
+        Trials within the limits come first, best first by the first objective.
+        """
         import pandas
 
         goals = self._handle.goals
@@ -115,10 +117,13 @@ class Study:
         return pandas.DataFrame(rows)
 
     def front(self) -> pandas.DataFrame:
-        """The measured architectures within the limits that no other beats in every objective, best first by the first
-        one; a column per objective, in the units of `autofi.objectives.OBJECTIVES`. Any of them can be exported.
+        """Return the Pareto front: the measured architectures within the limits that no other beats in every objective.
 
-        Raises LimitError where no architecture keeps the limits.
+        They are sorted best first by the first objective, with a column per objective in the units of
+        `autofi.objectives.OBJECTIVES`. Any of them can be exported.
+
+        Raises:
+            LimitError: No architecture keeps the limits.
         """
         import pandas
 
@@ -128,7 +133,7 @@ class Study:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Everything `autofi search --json` prints; what is not known yet is None."""
+        """Return everything that `autofi search --json` prints; unknown values are None."""
         trials, goals = complete_trials(self._handle), self._handle.goals
         feasible = any(trial.feasible for trial in trials)
         won = self._handle.stage(WINNER) or {}
@@ -188,11 +193,11 @@ class Study:
                 if name in architecture.fields
             ],
             "streams": architecture.chosen_streams(),
-            # Of the logit, what boosted trees give; None where the architecture has none.
+            # The share of boosted trees in the logit; None where the architecture has none.
             "boosted_share": winner.attrs.get("boosted_share") if architecture.boosting else None,
-            # Who chose the trained winner, and how many models' test figures had been read by then.
+            # Who chose the trained winner, and how many models had been measured on test rows before.
             "choice": choice and choice.told(),
-            # Why trials that are ahead of the winner in a validation figure did not win, in words.
+            # Why trials that are ahead of the winner in a validation metric did not win, in words.
             "reasons": why_not(
                 goals,
                 trials,
@@ -201,7 +206,7 @@ class Study:
                 choice.decision if choice else decision,
                 trained=choice is not None,
             ),
-            # In words; only a trial that was asked for by its number wins beyond the limits.
+            # In words; only a trial that was chosen by its number wins beyond the limits.
             "missed": goals.missed(winner.violations),
         }
 
@@ -231,7 +236,7 @@ class Study:
         handle, settings = self._handle, self._settings
         if trial is None and make_winner:
             raise ConfigError(
-                "A trial is made the winner by its number: found make_winner and none; name one (--trial N)."
+                "make_winner needs the number of a trial, and there is none; name one (--trial N)."
             )
         choice, decision = crowned(handle), None
         if trial is not None:
@@ -245,7 +250,7 @@ class Study:
         wins = trial is None or make_winner or is_winner
         if make_winner and not is_winner:
             for missed in handle.goals.missed(record.violations):
-                progress.note(f"Trial {record.number} becomes the winner although {missed}.")
+                progress.note(f"Trial {record.number} becomes the winner, although {missed}.")
         elif not wins:
             progress.note(f"Trial {record.number} is trained beside the winner (--make-winner replaces it).")
         with handle:
@@ -253,7 +258,7 @@ class Study:
             if choice is not None and is_winner:
                 keep(handle, choice)
             elif wins:
-                # Before its test rows are read, so that a retraining that goes on counts none of its own.
+                # Chosen before test rows are read, so that a resumed retraining does not count its own models.
                 choice = choose(handle, record, by=HAND if make_winner else RULE, decision=decision)
             role = ModelRole.WINNER if wins else ModelRole.RETRAINED
             self._train(bench, record, role, seeds=seeds or settings.seeds, progress=progress)
@@ -264,8 +269,11 @@ class Study:
         return self
 
     def retrained(self) -> list[dict[str, Any]]:
-        """Models of other trials than the winner that were trained anew: to be compared, to be exported, or winners
-        before; each as `summary` tells one, with its trial's number, in the order of these."""
+        """Return the models of trials other than the winner that were retrained, in the order of their numbers.
+
+        They were retrained to be compared or exported, or were winners before. Each is as in `summary`, with its
+        trial's number.
+        """
         won = (self._handle.stage(WINNER) or {}).get("architecture_id")
         numbers = {trial.architecture_id: trial.number for trial in complete_trials(self._handle)}
         refit = bool(self._handle.record.settings.get("refit"))
@@ -280,7 +288,7 @@ class Study:
         ]
 
     def _claimed_bench(self, jobs: int | None, progress: Progress) -> Workbench:
-        """Return the data, and the study claimed for what is trained on it."""
+        """Return the data, and claim the study for trainings on it."""
         bench = self._bench or self._open_bench(self._settings, progress)
         if jobs is not None:
             bench.jobs = jobs
@@ -290,9 +298,9 @@ class Study:
     def _train(
         self, bench: Workbench, record: TrialRecord, role: ModelRole, *, seeds: int, progress: Progress
     ) -> None:
-        """Train a trial's architecture from fresh weights and keep the bundles; the handle has claimed the study."""
+        """Train a trial's architecture from fresh weights and keep the bundles; the study must be claimed."""
         settings = self._settings
-        # Where a version without them searched.
+        # An earlier version may have searched without these.
         check_once(self._handle, bench.dataset, seed=settings.seed)
         save_frequencies(self._handle, bench.dataset)
         retrain_winner(
@@ -363,8 +371,11 @@ class Study:
         return target
 
     def _origin(self, model: ModelRecord) -> dict[str, Any]:
-        """What a bundle tells beside what it was made with: the study's name now, and of a winner what had been read of
-        test rows before it was chosen."""
+        """Return the facts that a bundle needs beside its own origin.
+
+        They are the study's current name, and for a winner the models that had been measured on test rows before it
+        was chosen.
+        """
         choice = crowned(self._handle)
         found: dict[str, Any] = {"study": self.name}
         if choice is not None and choice.read and choice.architecture_id == model.architecture_id:
@@ -379,7 +390,7 @@ class Study:
         rashomon: float | None = None,
         progress: Progress | None = None,
     ) -> Path:
-        """Write what is known of the study, running or finished, and return where.
+        """Write the report of the study, running or finished, and return its path.
 
         Args:
             path: A file, or for `md` a folder; by default under `studies/<name>` of the working directory.
@@ -401,11 +412,11 @@ class Study:
 
     @property
     def figures(self) -> StudyFigures:
-        """Plotly figures of the study as it is now, such as `study.figures.interaction_map()`."""
+        """The Plotly figures of the study as it is now, such as `study.figures.interaction_map()`."""
         return StudyFigures(self.findings())
 
     def findings(self) -> Findings:
-        """Return all that a report is made of, read once."""
+        """Return the whole content of a report, read once."""
         return read_findings(self._handle, self.summary())
 
     def _ranked_trials(self) -> list[dict[str, Any]]:
@@ -420,16 +431,21 @@ class Study:
         settings: ExploringSettings | None = None,
         progress: Progress | None = None,
     ) -> RashomonSet:
-        """Interaction scores over all models whose validation logloss is within the share `eps` of the best.
+        """Return interaction scores over all models whose validation logloss is within the share `eps` of the best.
 
-        Which fields and pairs the models rely on, how far they differ in that, and the same of masked models around
-        the winner; `settings` say on how many rows and pairs, their `eps` is replaced. The set is kept in the study,
-        another one replaces it. Validation rows are read, never test rows. The data is opened again as `retrain` does::
+        They show the fields and pairs that the models rely on, the differences between models, and the scores of
+        masked models around the winner. The set is kept in the study and replaces an earlier one. Validation rows
+        are read, never test rows. The data is opened again as by `retrain`::
 
             found = autofi.open_study("mine").rashomon(0.05)
             for cloud in found.pairs[:5]:
                 print(cloud.names, cloud.low, cloud.high, cloud.reference)
             swarm(found).write_html("swarm.html")  # from autofi.plots.rashomon import swarm
+
+        Args:
+            eps: The share.
+            settings: The numbers of rows and pairs; its own `eps` is not used.
+            progress: Is told of the exploration.
         """
         # SciPy's distributions take half a second to import.
         from autofi.rashomon.explore import ExploringSettings
@@ -446,13 +462,12 @@ class Study:
         models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
         if not models:
             raise ExportError(
-                f"A study is exported once its winner is retrained: '{self.name}' has none; "
-                f"run autofi retrain {self.name}."
+                f"'{self.name}' has no retrained winner to export; run autofi retrain {self.name}."
             )
         return models
 
     def _of_trial(self, record: TrialRecord, progress: Progress) -> list[ModelRecord]:
-        """Return the seeds of a trial's architecture; one is trained where there is none."""
+        """Return the seeds of a trial's architecture; train one where there is none."""
         refit = self._settings.refit
 
         def found() -> list[ModelRecord]:
@@ -461,7 +476,7 @@ class Study:
 
         if not found():
             progress.note(
-                f"Trial {record.number} has no bundle yet: its architecture is retrained, with one seed."
+                f"Trial {record.number} has no bundle yet, so its architecture is retrained with one seed."
             )
             with self._handle:
                 bench = self._claimed_bench(None, progress)
@@ -505,7 +520,7 @@ class Study:
         return over_seeds(name, models, test_error=self._test_error(models[0]))
 
     def _test_error(self, model: ModelRecord) -> float | None:
-        """Standard error of the test AUC over rows; of a model of an older version from its predictions."""
+        """Return the standard error of the test AUC over rows, computed from predictions for earlier versions."""
         kept = kept_test_error(model)
         if kept is not None:
             return kept
@@ -517,7 +532,7 @@ class Study:
     def _comparison(
         self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
     ) -> dict[str, Any] | None:
-        """Return the winner against the baseline with the best test AUC: paired over test rows and over seeds."""
+        """Return the winner compared with the baseline of the best test AUC, paired over test rows and seeds."""
         rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
         mine = mean_figures(winners, "test") if winners else None
         labels = load_labels(self._handle, "test")
@@ -543,7 +558,7 @@ class Study:
         return load_predictions(self._handle, model_key(model)).get(part)
 
     def _names(self, architecture: Architecture) -> list[str]:
-        """Return the fields in the order of the data; an architecture that was stored has lost it."""
+        """Return the fields in the order of the data, which a stored architecture does not keep."""
         return list((self._handle.stage("fields") or {}).get("names") or architecture.fields)
 
     def _pairs(self, architecture: Architecture) -> list[dict[str, Any]]:
@@ -554,17 +569,17 @@ class Study:
         return found
 
     def _explored(self) -> dict[str, int] | None:
-        """How many architectures were scored by inherited weights, and how many are sure to gain; None without."""
+        """Return the numbers of architectures scored by inherited weights and of those sure to gain, or None."""
         kept = (self._handle.stage(PROPOSAL) or {}).get("exploration")
         found = Exploration.from_json(kept) if kept else Exploration()
         return {"scored": len(found.scored), "sure": len(found.best)} if found.scored else None
 
     def _warnings(self) -> list[dict[str, Any]]:
-        """What the checks of the data warn of; none where a version without them searched."""
+        """Return the warnings of the data checks; none where an earlier version searched."""
         return list((self._handle.stage(DATA) or {}).get("warnings", []))
 
     def _stopped(self) -> str | None:
-        """Why the search ended; None before it did."""
+        """Return the reason for the end of the search; None before it ended."""
         return (self._handle.stage(STOPPED) or {}).get("reason")
 
     def _seconds(self) -> dict[str, float | None]:
@@ -574,13 +589,16 @@ class Study:
 
 
 def _counted_earlier(trials: Sequence[TrialRecord]) -> int:
-    """How many trials' bytes are of trained tables and trees alone, as an earlier version counted, beside others'."""
+    """Return the number of trials whose bytes count trained tables and trees only, as an earlier version did.
+
+    It is 0 where all trials are counted alike.
+    """
     earlier = sum("fitted_bytes" not in trial.attrs for trial in trials)
     return earlier if earlier < len(trials) else 0
 
 
 def open_study(name: str, storage: str | None = None) -> Study:
-    """Return the study of that name; `StudyNotFoundError` with the nearest name where there is none."""
+    """Return the study of that name; raise StudyNotFoundError, with the nearest name, where there is none."""
     store = StudyStore(resolve_storage(storage))
     return Study(store, store.open(name))
 

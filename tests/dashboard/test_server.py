@@ -233,11 +233,11 @@ def test_notes_and_figures_that_a_study_lacks_are_added(
 @pytest.mark.parametrize(
     ("words", "token", "told"),
     [
-        (["--host", "0.0.0.0"], None, "--host 0.0.0.0 and no --token"),
-        (["--allow-changes"], None, "--allow-changes and no --token"),
+        (["--host", "0.0.0.0"], None, "--host 0.0.0.0 opens the dashboard"),
+        (["--allow-changes"], None, "--allow-changes needs a token"),
         (["--token", "short"], None, "8 to 200 visible ASCII characters"),
         (["--allow-changes"], "short", "8 to 200 visible ASCII characters"),
-        (["--host", "192.0.2.1", "--port", "0"], "long-enough", "192.0.2.1:0 cannot be had"),
+        (["--host", "192.0.2.1", "--port", "0"], "long-enough", "192.0.2.1:0 is not available"),
     ],
 )
 def test_the_command_line_refuses_it_in_one_line(
@@ -254,5 +254,5 @@ def test_a_port_that_is_taken_is_one_line(storage: str) -> None:
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         taken.listen()
-        with pytest.raises(ConfigError, match=r"free port: 127.0.0.1:\d+"):
+        with pytest.raises(ConfigError, match=r"127.0.0.1:\d+ is not available"):
             open_dashboard(storage, port=taken.getsockname()[1])

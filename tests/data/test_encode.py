@@ -231,7 +231,10 @@ def test_infinite_training_numbers_are_refused_by_place() -> None:
 
 def test_weights_are_checked() -> None:
     for weights, message in (
-        ([1.0, -1.0, 1, 1, 1, 1], "Row 2 of .* has -1.0 in column 'w', which is not a finite weight of at least 0"),
+        (
+            [1.0, -1.0, 1, 1, 1, 1],
+            "Row 2 of .* has -1.0 in column 'w', which is not a finite weight of at least 0",
+        ),
         ([0.0, 0, 0, 0, 1, 1], "The train part has no click with a 'w' above 0"),
     ):
         frame = pd.DataFrame({"x": list("abcabc"), "click": [0, 1] * 3, "part": THREE, "w": weights})

@@ -109,7 +109,7 @@ def test_a_damaged_file_is_refused_by_name(bundle: Path, name: str, damage: str)
 def test_a_file_edited_by_hand_is_refused(bundle: Path, name: str) -> None:
     path = bundle / name
     path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
-    with pytest.raises(ExportError, match=f"{name}.*export it again"):
+    with pytest.raises(ExportError, match=f"{name}.*export the bundle again"):
         load_bundle(bundle)
 
 
@@ -126,7 +126,7 @@ def test_every_flipped_byte_of_the_manifest_is_noticed(bundle: Path) -> None:
 
 def test_a_newer_format_asks_for_an_upgrade(bundle: Path) -> None:
     seal(bundle, version=99, autofi="9.0")
-    with pytest.raises(ExportError, match="version 99, written by AutoFI 9.0; upgrade AutoFI"):
+    with pytest.raises(ExportError, match="version 99, written by AutoFI 9.0, .*; upgrade AutoFI"):
         load_bundle(bundle)
 
 
@@ -169,7 +169,7 @@ def test_an_old_bundle_is_replaced_and_nothing_else_is(model: Model, bundle: Pat
     model.write(bundle, version="new")
     assert load_bundle(bundle).metrics == {"version": "new"}
     (bundle / "notes.txt").write_text("keep me")
-    with pytest.raises(ExportError, match=r"notes\.txt.*lost"):
+    with pytest.raises(ExportError, match=r"notes\.txt.*would delete"):
         model.write(bundle, version="newer")
     for target in (bundle / "preprocessing", bundle / "notes.txt"):
         before = files(bundle)
@@ -258,7 +258,7 @@ def test_killed_at_any_step_a_write_leaves_a_whole_bundle_or_none(
     assert len(first) > 30 and len(again) > 40
 
     between = runs(tmp_path / "again")[again.index("none")]
-    with pytest.raises(ExportError, match="cut short"):
+    with pytest.raises(ExportError, match="was interrupted"):
         load_bundle(between / "model")
     with pytest.raises(KeyError), replaced_folder(between / "model", check=lambda _: None):
         raise KeyError

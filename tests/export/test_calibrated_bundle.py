@@ -100,7 +100,7 @@ def test_a_damaged_calibration_is_refused_by_name(calibrated: Path, damage: str)
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(ExportError, match=r"calibration\.json.*export it again"):
+    with pytest.raises(ExportError, match=r"calibration\.json.*export the bundle again"):
         load_bundle(calibrated)
 
 

@@ -50,5 +50,5 @@ def test_every_cell_has_its_count_and_clicks_and_another_none(cardinalities: tup
 def test_cells_of_three_fields_are_refused_with_a_way_out() -> None:
     train = drawn((7, 5, 6), 50)
     statistics, _ = TargetStatistics.fit(train, GENERATOR.integers(0, 2, 50), (7, 5, 6), [(0, 1, 2)])
-    with pytest.raises(ExportError, match=r"one or two fields .* --format torch"):
+    with pytest.raises(ExportError, match=r"at most two fields .* --format torch"):
         run(lambda ids: counts_and_clicks(ids, statistics), train.astype(np.int64))

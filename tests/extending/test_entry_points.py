@@ -158,8 +158,6 @@ def test_a_name_or_alias_of_another_is_refused() -> None:
     )
     samplers.add(first)
     for other in (second, third):
-        with pytest.raises(
-            ConfigError, match=f"the sampler name 'b': .*Sampler0 and .*{other.__name__}"
-        ):
+        with pytest.raises(ConfigError, match=f"the sampler name 'b': .*Sampler0 and .*{other.__name__}"):
             samplers.add(other)
     assert samplers.get("b") is samplers.get("a") is first

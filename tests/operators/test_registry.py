@@ -43,9 +43,7 @@ def test_a_name_is_taken_once() -> None:
     class Other(Embedding):
         pass
 
-    with pytest.raises(
-        SearchSpaceError, match="name 'embedding': autofi.operators.embedding.Embedding and "
-    ):
+    with pytest.raises(SearchSpaceError, match="name 'embedding': autofi.operators.embedding.Embedding and "):
         register(Other)
     assert get_operator("embedding") is Embedding
 

@@ -124,5 +124,5 @@ def test_a_trial_is_retrained_beside_the_winner_and_takes_its_place_only_by_name
 
 
 def test_a_winner_is_made_by_the_number_of_a_trial(study: autofi.Study) -> None:
-    with pytest.raises(ConfigError, match=r"found make_winner and none; name one \(--trial N\)"):
+    with pytest.raises(ConfigError, match=r"make_winner needs the number of a trial, .* \(--trial N\)"):
         study.retrain(make_winner=True)

@@ -226,7 +226,7 @@ def test_what_is_beyond_a_limit_never_wins(limited: StudyHandle) -> None:
     with pytest.raises(DataError, match="table in memory"):
         # What is asked for by its number may win, and that is said before anything is trained.
         study_of(limited).retrain(0, make_winner=True, progress=progress)
-    assert progress.notes == ["Trial 0 becomes the winner although flops 150 is over 100 by 50."]
+    assert progress.notes == ["Trial 0 becomes the winner, although flops 150 is over 100 by 50."]
 
 
 def test_without_a_winner_the_nearest_miss_is_told(limited: StudyHandle) -> None:
