@@ -1,6 +1,6 @@
 """A check for pairs whose crosses have one class, from which a model only learns how the table was made.
 
-If negatives were drawn among the crosses without a click, no cross has both classes, and a seen cross reveals its class.
+If negatives were drawn among the crosses without a click, no cross has both classes, and a cross reveals its class.
 Such a pair looks like the best one of the table and is worth nothing in use.
 """
 

@@ -34,7 +34,7 @@ def kept_memory() -> Iterator[None]:
     By default glibc gives a block of 32 MiB or more back to the system as soon as it is free. The next tensor of that
     size takes memory from the system again, which clears it page by page: that is 10 to 20 % of a training step with
     such tensors (AFN, FGCNN, FiBiNET). The price is gaps between blocks of different sizes: the peak memory of a
-    process grows by 10 %, and by up to a third if most of it are large tensors. Free memory goes back to the system when
+    process grows by 10 %, and by up to a third if most of it is large tensors. Free memory goes back to the system when
     the last block ends.
 
     The environment variable AUTOFI_KEPT_MEMORY=off turns this off. Nothing changes without glibc, or if the environment

@@ -82,7 +82,7 @@ class Fault:
 
 
 def first_fault(error: ValidationError, document: Any) -> Fault:
-    """Return the first fault of a document, with keys of the document: pydantic puts names of union members in between."""
+    """Return the first fault of a document, without the names of union members that pydantic puts among its keys."""
     first = error.errors(include_url=False)[0]
     missing = first["type"] == "missing"
     return Fault(

@@ -450,7 +450,7 @@ def summarize(table: Table, *, most_distinct: int = MOST_DISTINCT) -> tuple[Colu
 def first_wrong(table: Table, column: str, wrong: Callable[[Column], Mask]) -> tuple[int, Any]:
     """Return the number, from 1, and the value of the first row that the mask `wrong` marks.
 
-    A row for which `wrong` raises UnreadableValueError counts, too. This costs a pass, so it is only for error messages.
+    A row for which `wrong` raises UnreadableValueError counts, too. It costs a pass, so it is only for error messages.
     """
     before = 0
     for batch in table.batches([column]):

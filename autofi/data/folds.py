@@ -33,7 +33,7 @@ def kept_apart(
     """Return the field, pair of fields or group that a split keeps apart: no validation row has a cell of training.
 
     Only columns whose cells a random split would share count. A field is preferred to a pair, and the column with the
-    fewest cells to one that refines it. Labels are not read. The cost is a count of a sample of rows per field and pair.
+    fewest cells to one that refines it. Labels are not read. It costs a count of a sample of rows per field and pair.
 
     Returns:
         The column; `()` for the group column; None if the split keeps nothing apart, as a random one.

@@ -1,7 +1,7 @@
 """A check of LightGBM's text format of boosted trees, before LightGBM reads it.
 
-LightGBM's reader trusts its texts: it follows the numbers of children, offsets and features in them. A forged text makes
-it read outside its memory, or loop for ever.
+LightGBM's reader trusts its texts: it follows the numbers of children, offsets and features in them. A forged text
+makes it read outside its memory, or loop for ever.
 """
 
 from __future__ import annotations

@@ -202,8 +202,8 @@ def generate(spec: PlantedSpec) -> PlantedTable:
 def planted_from_name(text: str) -> PlantedTable:
     """Return the table of a named source: "planted", or "planted:seed=3,rows=50000" with settings of `PlantedSpec`.
 
-    "pairs=random" draws the planted pairs by the seed, and "pairs=none" plants none. "products=0-1-2+4-5-6-7" plants two
-    products, of three and of four fields.
+    "pairs=random" draws the planted pairs by the seed, and "pairs=none" plants none. "products=0-1-2+4-5-6-7" plants
+    two products, of three and of four fields.
 
     Raises:
         DataError: The name or an option is not valid.

@@ -1,8 +1,8 @@
 """Calibration of predictions: predicted click probabilities beside the observed click rates.
 
-Rows are sorted by their prediction and divided into bins of equal weight. Rows with the same prediction share a bin: the
-one that holds the middle of their weight. So the order of the rows does not matter, and a weight of 2 equals the row
-twice.
+Rows are sorted by their prediction and divided into bins of equal weight. Rows with the same prediction share a bin,
+the one that holds the middle of their weight. So the order of the rows does not matter, and a weight of 2 equals the
+row twice.
 """
 
 from __future__ import annotations

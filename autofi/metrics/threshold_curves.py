@@ -62,7 +62,7 @@ class RankingCurve:
         return self._at(kept)
 
     def at_shares(self, shares: Sequence[float] = SHARES) -> RankingCurve:
-        """Return the curve at the lowest thresholds that flag at most these shares; shares without rows are left out."""
+        """Return the curve at the lowest thresholds that flag at most these shares; those without rows are left out."""
         # Sums of weights are exact only up to the last bits.
         places = np.searchsorted(self.flagged, np.asarray(shares) * (1 + 1e-12), side="right") - 1
         kept = np.unique(places[places >= 0])

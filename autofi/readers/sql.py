@@ -102,7 +102,7 @@ class _Spool:
 
 
 def _array(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
-    """Return the values with type `kind`, that of the rows before, if it fits, else with their own type, else as text."""
+    """Return the values with the type `kind` of earlier rows if it fits, else with their own type, else as text."""
     for wanted in (kind, None):
         if wanted is None or not pa.types.is_null(wanted):
             try:

@@ -49,7 +49,7 @@ def common_types(
     """Return the types to which columns are cast, where that changes no value: columns of integers or without values.
 
     Other columns keep the type of each part, and are made equal value by value: double beside int64 (whose common type
-    in Arrow would lose digits), decimals of several scales, times of several units, texts with and without a dictionary.
+    in Arrow would lose digits), decimals of several scales, times of several units, texts with or without a dictionary.
 
     Raises:
         DataError: The types of two parts mean different things; if there are `names`, only these columns matter.

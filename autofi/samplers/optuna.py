@@ -1,7 +1,7 @@
 """Proposals of Optuna's samplers, over an in-memory study of the known trials.
 
-Optuna's samplers do not store their random state, and a resumed one with its first seed would repeat its points. So each
-proposal is made by a new sampler with its own seed.
+Optuna's samplers do not store their random state, and a resumed one with its first seed would repeat its points. So
+each proposal is made by a new sampler with its own seed.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from autofi.samplers.registry import register
 class TPE(Sampler):
     """The tree-structured Parzen estimator: it draws where good points are dense and others are not.
 
-    For several objectives, see Ozaki et al., "Multiobjective Tree-structured Parzen Estimator", JAIR 2022. Points beyond
-    a limit rank behind all that keep them.
+    For several objectives, see Ozaki et al., "Multiobjective Tree-structured Parzen Estimator", JAIR 2022. Points
+    beyond a limit rank behind all that keep them.
     """
 
     name = "tpe"

@@ -44,7 +44,7 @@ _ARTIFACT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Removed:
-    """The result of a deletion: numbers of trials and models, and files that are left in the folder, such as reports."""
+    """The result of a deletion: numbers of trials and models, and the files that are left, such as reports."""
 
     name: str
     trials: int

@@ -1,7 +1,7 @@
 """The trials of a study in Optuna's tables, where optuna-dashboard and every Optuna tool can read them.
 
-Optuna's sampler is never asked: the search proposes, and a trial is written with exactly its parameters. Trials that
-have ended and architectures cannot change and are read once, so that a study of a thousand trials is read as fast as one
+Optuna's sampler is never asked: the search proposes, and a trial is written with exactly its parameters. Architectures
+and trials that have ended cannot change and are read once, so that a study of a thousand trials is read as fast as one
 of ten.
 """
 

@@ -262,12 +262,12 @@ class StudyHandle:
         self._running.pop(number, None)
 
     def give_up_trial(self, number: int, error: BaseException) -> None:
-        """Change a trial from RUNNING to FAIL, and let another worker repeat it, as the architecture is not at fault."""
+        """Change a trial from RUNNING to FAIL, and let a worker repeat it, as the architecture is not at fault."""
         self._log.fail(number, error, beside=self._settling(number, ClaimState.LOST))
         self._running.pop(number, None)
 
     def reap(self) -> tuple[int, ...]:
-        """Free the claims of dead workers for `take_over`, and return the numbers of their trials, which are FAIL now."""
+        """Free the claims of dead workers for `take_over`, and return the numbers of their trials, now FAIL."""
         orphans = self._claims.orphans()
         if not orphans:
             return ()
@@ -306,7 +306,7 @@ class StudyHandle:
         return self._claims.pending(stage)
 
     def counted(self, stage: str) -> int:
-        """Return the number of trials of a stage that run, wait or are complete, which `most` of `start_trial` limits."""
+        """Return the number of trials of a stage that run, wait or are complete: that is limited by `most`."""
         return self._claims.counted(stage)
 
     def taken(self, stage: str) -> frozenset[str]:

@@ -117,7 +117,9 @@ class TestFailuresAreOneLine:
     def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
         path = tmp_path / "notes.db"
         path.write_text("these are notes, and more than a hundred bytes of them" * 20)
-        assert "file is not a database; the file is something else: name another" in self.refused(str(path))
+        assert "file is not a database; the file is something else, so name another" in self.refused(
+            str(path)
+        )
         assert path.read_text().startswith("these are notes")
 
     def test_a_folder_that_is_a_file(self, tmp_path: Path) -> None:
