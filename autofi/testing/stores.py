@@ -135,7 +135,7 @@ class StoreContract:
     def test_there_is_a_value_for_every_objective(self, store: StudyStore, make_study: MakeStudy) -> None:
         study = make_study(store, settings={"objectives": ["auc", "flops"]})
         number = start(study)
-        with pytest.raises(ValueError, match="has 1 values; the study has the objectives"):
+        with pytest.raises(ValueError, match="has 1 values, and the study has the objectives"):
             study.finish_trial(number, 0.7)
         with pytest.raises(ValueError, match="trial 0 has the value inf"):
             study.finish_trial(number, (0.7, float("inf")))
@@ -153,7 +153,7 @@ class StoreContract:
 
     def test_attributes_fit_every_database(self, store: StudyStore, make_study: MakeStudy) -> None:
         study = make_study(store)
-        with pytest.raises(ValueError, match="attribute 'curve' has 70002 bytes, at most 60000"):
+        with pytest.raises(ValueError, match="attribute 'curve' has 70002 bytes, and 60000 is the most"):
             start(study, attrs={"curve": "x" * 70_000})
         # An architecture of a hundred fields has five thousand pairs.
         large = {f"field {i}×field {j}": "memorize" for i in range(100) for j in range(i)}

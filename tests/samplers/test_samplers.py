@@ -33,9 +33,9 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("distributions", "directions", "reason"),
         [
-            (MIXED, ("maximize",), "'kind' has choices; take tpe"),
-            (NUMBERS, ("maximize", "minimize"), "knows one objective: there are 2"),
-            ({"rate": NUMBERS["rate"]}, ("maximize",), "two parameters or more: the space has 1"),
+            (MIXED, ("maximize",), "'kind' has choices; use tpe"),
+            (NUMBERS, ("maximize", "minimize"), "supports one objective, and there are 2"),
+            ({"rate": NUMBERS["rate"]}, ("maximize",), "two parameters or more, and the space has 1"),
         ],
     )
     def test_what_cma_es_cannot_search(
