@@ -359,7 +359,7 @@ def test_bundles_and_outputs_are_refused(
 
 def test_a_damaged_row_while_predicting_leaves_no_scores(work: Path) -> None:
     (work / "clicks.csv").write_text("city,hour,price,click\nRome,1,2.5,0\nOslo,2,cheap,1\n")
-    check_refused(work, PREDICT, ("'price'", "'cheap'", "row 2 of clicks.csv"))
+    check_refused(work, PREDICT, ("'price'", "'cheap'", "Row 2 of clicks.csv"))
     (work / "clicks.csv").write_text("city,hour,price,click\nRome,1,2.5,0\nOslo,2\n")
     check_refused(work, PREDICT, ("Line 3 of clicks.csv",))
 

@@ -130,8 +130,8 @@ def test_rows_of_a_query_are_explained(additive: ObservedTrial, rows: Path) -> N
         (("model", "rows.csv", "--rows", "0"), ("--rows",)),
         (("model", "rows.csv", "--top", "0"), ("--top",)),
         (("model", "less.csv"), ("'city' is missing in less.csv",)),
-        (("model", "wrong.csv", "-o", "told.csv"), ("'price'", "'cheap'", "row 1 of wrong.csv")),
-        (("model", "wrong.csv", "-o", "told.json"), ("'price'", "'cheap'", "row 1 of wrong.csv")),
+        (("model", "wrong.csv", "-o", "told.csv"), ("'price'", "'cheap'", "Row 1 of wrong.csv")),
+        (("model", "wrong.csv", "-o", "told.json"), ("'price'", "'cheap'", "Row 1 of wrong.csv")),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
