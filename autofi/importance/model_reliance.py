@@ -44,9 +44,6 @@ def reliances(
 ) -> list[dict[Group, Floats]]:
     """Return `phi(I)` of every repeat, `[repeats]`, for every model by group of fields.
 
-    Args:
-        models: Functions that run `network` (itself, or masked); the inputs for shuffled rows are built once for all.
-
     All fields of a group take their values from one other row: their joint distribution stays, and their relation to
     the click and to other fields goes. With `z` the logit of a row and `z_I` that with the group shuffled, `phi(I)` is
     the mean over rows of
@@ -57,6 +54,9 @@ def reliances(
       of a pair that does not interact is 0 without error, where the logloss bends both ends of the logit;
     - "logit": `(z_I - z)²`, the change of the logit, whatever the click. Effects that add up in the logit add up in it
       except for the sampled covariance of the two.
+
+    Args:
+        models: Functions that run `network` (itself, or masked); the inputs for shuffled rows are built once for all.
     """
     check_measure(measure)
     draw = shuffles.draw

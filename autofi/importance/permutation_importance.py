@@ -117,6 +117,8 @@ def permutation_importance(
     from the shuffled values. Both fields of a pair move together, by the same order as each alone. Means are weighted
     as in training.
 
+    The cost is one pass over all drawn rows per field and pair, seconds on a processor for any model.
+
     Args:
         pairs: Pairs that the model uses. If there are more than `most_pairs`, those of the most important fields are
             measured; if there is room, pairs of the TOP_FIELDS most important fields too.
@@ -125,8 +127,6 @@ def permutation_importance(
 
     Raises:
         DataError: The rows have no labels or one class, or a pair has a field that the model does not have.
-
-    The cost is one pass over all drawn rows per field and pair, seconds on a processor for any model.
     """
     if rows.labels is None:
         raise DataError("The rows have no labels, which importances need; give rows with a target column.")

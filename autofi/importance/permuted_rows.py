@@ -25,12 +25,12 @@ FEWEST_REPEATS = 2
 class Draw:
     """Rows in one block per repeat; each block is sampled, and shuffled, separately.
 
+    Every set of fields takes its values by the same order. Sets that share a field shuffle it alike, so that its effect
+    cancels where their scores are compared.
+
     Attributes:
         rows: Encoded rows with labels, block after block, equally many in each.
         order: For every row, the row of its block whose value a shuffled field takes, `[N]`.
-
-    Every set of fields takes its values by the same order. Sets that share a field shuffle it alike, so that its effect
-    cancels where their scores are compared.
     """
 
     rows: EncodedRows

@@ -24,11 +24,11 @@ def mix(
 ) -> Tensor:
     """Return `Σ_k mask_k · operator_k(selected_k)` for operators of the same slots and widths, `[B, P·D]`.
 
-    Args:
-        mask: A weight per slot and operator, `[P]` or `[B, P]`; None sums them unweighted.
-
     On a CPU, an embedding of every cross and a product for every pair are mixed in one pass over the batch, without
     storing either. All other mixtures are summed by torch operations.
+
+    Args:
+        mask: A weight per slot and operator, `[P]` or `[B, P]`; None sums them unweighted.
     """
     if mask is None:
         return _total([operator(selected[operator.name]) for operator in operators])

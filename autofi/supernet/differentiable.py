@@ -1,4 +1,4 @@
-"""Architecture search by gradient: one weight per option of every slot, learned with the weights of the supernet."""
+"""Architecture search by gradient: one weight per option of every slot, learned with the supernet's weights."""
 
 from __future__ import annotations
 
@@ -68,16 +68,6 @@ def train_by_gradient(
 ) -> ChoiceWeights:
     """Train `supernet` and a weight alpha per option of every slot, both by gradient.
 
-    Args:
-        weight_index: Rows that train the network.
-        choice_index: Rows that train alpha; disjoint from `weight_index`.
-        choice_learning_rate: Adam's rate for alpha; 3e-2 for "gumbel", the published 1e-3 for "joint".
-        tau: The decrease of the temperature per training step of "joint".
-        on_epoch: Called with the number of the epoch, from 1, after every epoch.
-
-    Raises:
-        ValueError: "gumbel" has no `choice_index`.
-
     "gumbel" follows the paper (Gumbel-softmax, arXiv 1611.01144, in OptInter, arXiv 2105.10484). Every step mixes the
     options of a slot by `softmax((alpha + g) / t)` with fresh Gumbel noise g; t falls from `HOT` to `COLD`. A step of
     the network on a batch of `weight_index`, with alpha fixed, alternates with a step of alpha on a batch of
@@ -99,6 +89,16 @@ def train_by_gradient(
 
     Two weaknesses stay as published: with one batch for both, a cross that memorizes the training rows looks better
     than it is, and near t = 0.01 only the leading option still receives a gradient.
+
+    Args:
+        weight_index: Rows that train the network.
+        choice_index: Rows that train alpha; disjoint from `weight_index`.
+        choice_learning_rate: Adam's rate for alpha; 3e-2 for "gumbel", the published 1e-3 for "joint".
+        tau: The decrease of the temperature per training step of "joint".
+        on_epoch: Called with the number of the epoch, from 1, after every epoch.
+
+    Raises:
+        ValueError: "gumbel" has no `choice_index`.
     """
     if method == "gumbel" and (choice_index is None or not len(choice_index)):
         raise ValueError('"gumbel" has no choice_index; pass the rows that train the choices.')

@@ -56,14 +56,14 @@ def screen_pairs(
 ) -> list[PairScore]:
     """Return the scores of `pairs`, in their order.
 
+    The factorization is a truncated SVD of the residuals summed per cell, rows and columns scaled by the root of their
+    counts, so that a frequent value does not lead by its frequency alone. Per pair and fold it costs a few sorts of N
+    codes and an SVD of a sparse matrix with N entries; no pair is trained.
+
     Args:
         ids: Codes of the training rows, int32 `[N, F]`.
         residuals: Label minus the probability of a network that did not see the row, `[N]`.
         folds: The fold of every row, `[N]`; a fold's cells are fitted on the residuals of the other folds.
-
-    The factorization is a truncated SVD of the residuals summed per cell, rows and columns scaled by the root of their
-    counts, so that a frequent value does not lead by its frequency alone. Per pair and fold it costs a few sorts of N
-    codes and an SVD of a sparse matrix with N entries; no pair is trained.
     """
 
     def surely(kind: Explanation, pair: Pair) -> float:

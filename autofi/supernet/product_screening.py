@@ -51,18 +51,18 @@ def screen_products(
 ) -> list[ProductScore]:
     """Return the products of the given orders that came through to the second pass, best first.
 
+    A product is fitted by alternating least squares, one factor after the other. Every factor's mean over the rows is
+    subtracted, so that over independent fields no product can stand for an effect of fewer fields. A product of fields
+    with hundreds of values each is not found: no random start is close enough to it for the rows to tell. Fields with
+    less than `ROWS_PER_VALUE` rows per value are not tried. The cost is fifteen passes over `FIRST_ROWS` rows per
+    product of three fields, and about a hundred over all rows for each leading one, at 40 ns per row and pass.
+
     Args:
         ids: Codes of the training rows, int32 `[N, F]`.
         residuals: The residuals to explain, `[N]`; see `pair_screening.screen_pairs`.
         folds: The fold of every row, `[N]`; a product is fitted on the other folds.
         fields: The fields that may be multiplied.
         orders: The numbers of fields of a product.
-
-    A product is fitted by alternating least squares, one factor after the other. Every factor's mean over the rows is
-    subtracted, so that over independent fields no product can stand for an effect of fewer fields. A product of fields
-    with hundreds of values each is not found: no random start is close enough to it for the rows to tell. Fields with
-    less than `ROWS_PER_VALUE` rows per value are not tried. The cost is fifteen passes over `FIRST_ROWS` rows per
-    product of three fields, and about a hundred over all rows for each leading one, at 40 ns per row and pass.
     """
     every = np.arange(len(residuals))
     shuffled, every_fold = generator.permutation(every), np.unique(folds)

@@ -75,14 +75,14 @@ def fit(
 ) -> FitReport:
     """Train `network` in place and leave it with the weights of its best evaluation.
 
+    All of that is about the network alone: boosted trees get their weight at the end.
+
     Args:
         index: The rows of `train` to train on; None for all.
         repeat: A report to repeat, for the refit on more rows: validation rows are not read, the training runs as long
             as that one did until its best evaluation, and its learning rate decays where that one's did.
         on_evaluation: Called with number, AUC, logloss and rows per second after each evaluation.
         to_beat: An AUC; a training that cannot reach it at its present pace ends early.
-
-    All of that is about the network alone: boosted trees get their weight at the end.
     """
     begun = time.monotonic()
     close_gates(network, train, settings, generator, index=index)
