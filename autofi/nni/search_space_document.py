@@ -1,7 +1,7 @@
 """Conversion of parameters between Optuna's distributions and NNI's search space document.
 
-NNI's format: https://nni.readthedocs.io/en/v3.0/hpo/search_space.html. Only the types that a space of AutoFI can have are
-written; a whole number is `randint`, whose upper end is exclusive in NNI.
+NNI's format: https://nni.readthedocs.io/en/v3.0/hpo/search_space.html. Only the types that a space of AutoFI can have
+are written; a whole number is `randint`, whose upper end is exclusive in NNI.
 """
 
 from __future__ import annotations
