@@ -1,4 +1,4 @@
-"""AutoFI as a scikit-learn estimator: what scikit-learn hands over in, and its conventions out."""
+"""AutoFI as a scikit-learn estimator, with scikit-learn's inputs and conventions."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ Floats = npt.NDArray[np.float64]
 
 
 class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Searches an architecture for a table of two classes and predicts with the retrained winner.
+    """An estimator for two classes that searches an architecture and predicts with the retrained winner.
 
-    `fit` runs `autofi.search` on the rows, less a stratified part that validates, and keeps the exported
+    `fit` runs `autofi.search` on the rows, without a stratified part for validation, and keeps the exported
     winner in memory, so that a fitted estimator can be pickled. Tables are pandas or Polars frames, Arrow
-    tables, or arrays of numbers; missing cells are fine in all of them. Columns are read by the rules of
-    `autofi.inspect_table`: numbers with a fraction as numeric, text and whole numbers as categorical.
+    tables, or arrays of numbers; missing values are fine in all of them. Columns are read by the rules of
+    `autofi.inspect_table`: numbers with a fraction as numeric, text and integers as categorical.
 
     Args:
         space: Name or YAML file of a search space.
@@ -100,10 +100,10 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Search, retrain and keep the winner; rows of weight 0 are left out.
 
-        Sets `classes_`, `n_features_in_`, `feature_names_in_` (where columns are named by text),
-        `architecture_`, `summary_` (what `autofi search --json` prints), and `feature_importances_`: by how much the
-        logloss of validation rows rises when a column is shuffled among them, in the order of the columns. They are
-        not normalized, and a column that says nothing may be a little below 0; one that is not read has 0.
+        Sets `classes_`, `n_features_in_`, `feature_names_in_` (where columns have text names), `architecture_`,
+        `summary_` (the output of `autofi search --json`), and `feature_importances_`: the rise of the logloss of
+        validation rows when a column is shuffled among them, in the order of the columns. Importances are not
+        normalized; that of a useless column may be a little below 0, and that of an unread column is 0.
         """
         table, labels = self._checked(X, y)
         weights = None
@@ -119,7 +119,7 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
-            raise ValueError(f"A classifier needs two classes: y holds one class only, {classes[0]!r}.")
+            raise ValueError(f"y holds one class only, {classes[0]!r}; a classifier needs two classes.")
         generator = check_random_state(self.random_state)
         train, valid = _stratified(codes, self.validation_fraction, generator)
         columns = table.column_names
@@ -167,30 +167,29 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def study_(self) -> Study:
-        """The study in its storage, opened anew; AttributeError where `fit` was given no storage, and has forgotten
-        it."""
+        """The study in its storage, opened again; raises AttributeError where `fit` had no storage."""
         check_is_fitted(self)
         if self.storage is None:
             raise AttributeError(
-                "A study is kept in a storage: this estimator was fitted without one; give storage=, such as "
+                "This estimator was fitted without a storage, so its study is not kept; give storage=, such as "
                 "'studies/autofi.db', and fit again."
             )
         return open_study(self._kept_as, self.storage)
 
     def predict_proba(self, X: Any) -> Floats:
-        """`[N, 2]`: the probability of either class, in the order of `classes_`."""
+        """Return the probability of either class, `[N, 2]`, in the order of `classes_`."""
         second = self._probabilities(X)
         return np.column_stack([1.0 - second, second])
 
     def decision_function(self, X: Any) -> Floats:
-        """`[N]`: the logit of the second class; it is predicted where this is above 0."""
+        """Return the logit of the second class, `[N]`; that class is predicted where it is above 0."""
         second = self._probabilities(X)
         inside = np.clip(second, np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
         logits: Floats = np.log(inside) - np.log1p(-inside)
         return logits
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """`[N]`: the likelier class."""
+        """Return the more likely class, `[N]`."""
         second = self._probabilities(X) > 0.5
         found: npt.NDArray[Any] = self.classes_[second.astype(np.intp)]
         return found
@@ -203,9 +202,9 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         quantize: str | None = None,
         progress: Progress | None = None,
     ) -> Path:
-        """Write the winner as the folder that `autofi.load` and `autofi predict` read, as `Study.export` does.
+        """Write the winner as a folder for `autofi.load` and `autofi predict`, as `Study.export` does.
 
-        It predicts the second of `classes_`, and finds the columns of arrays as x0, x1, ...
+        The bundle predicts the second of `classes_`, and reads the columns of arrays as x0, x1, ...
         """
         from autofi.export.export import export_bundle
 
@@ -236,7 +235,7 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._predictor = _load(state["_bundle"])
 
     def _checked(self, X: Any, y: Any) -> tuple[pa.Table, npt.NDArray[Any]]:
-        """Table and labels, refused with the messages of scikit-learn."""
+        """Return table and labels; errors are those of scikit-learn."""
         if not _is_frame(X):
             X, y = validate_data(self, X, y, ensure_all_finite="allow-nan")
             return _arrow(X), np.asarray(y)
@@ -257,14 +256,14 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _study_name(self) -> str:
         if self.study is not None and self.storage is None:
             raise ConfigError(
-                f"A study is kept in a storage: found study='{self.study}' without one; give storage=, such "
-                "as 'studies/autofi.db', or leave the name out."
+                f"study='{self.study}' needs a storage, and there is none; give storage=, such as "
+                "'studies/autofi.db', or leave the name out."
             )
         return self.study or f"classifier-{uuid.uuid4().hex[:8]}"
 
 
 def _is_frame(X: Any) -> bool:
-    """Whether columns have names and types of their own: pandas, Polars, Arrow."""
+    """Return True where columns have names and types of their own: pandas, Polars, Arrow."""
     return hasattr(X, "__arrow_c_stream__") and hasattr(X, "columns")
 
 
@@ -278,11 +277,9 @@ def _arrow(X: Any) -> pa.Table:
 def _stratified(
     codes: npt.NDArray[np.intp], fraction: float, generator: np.random.RandomState
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Rows that train and rows that validate, some of each class in both: a class of one row is in both."""
+    """Return training rows and validation rows with both classes in each; a class of one row is in both."""
     if not 0.0 < fraction < 1.0:
-        raise ConfigError(
-            f"validation_fraction lies between 0 and 1: found {fraction}; write for example 0.1."
-        )
+        raise ConfigError(f"validation_fraction={fraction} is not between 0 and 1; give for example 0.1.")
     validate = np.zeros(len(codes), dtype=bool)
     both = []
     for code in (0, 1):
@@ -303,28 +300,28 @@ def _unused(name: str, columns: Sequence[str]) -> str:
 
 
 def _separators(chosen: Mapping[str | int, str], columns: Sequence[str]) -> dict[str, str]:
-    """Return the separator by column, of names and positions."""
+    """Return the separators by column name, from names and positions."""
     names = _named(list(chosen), columns, "multi_valued")
     return dict(zip(names, chosen.values(), strict=True))
 
 
 def _named(chosen: Sequence[str | int], columns: Sequence[str], parameter: str) -> tuple[str, ...]:
-    """Return the columns of names and positions."""
+    """Return the names of columns, from names and positions."""
     names = []
     for column in chosen:
         if isinstance(column, str) and column not in columns:
             raise ConfigError(
-                f"{parameter} names columns of X: '{column}' is none; {nearest(column, columns)}"
+                f"{parameter} has '{column}', which is not a column of X; {nearest(column, columns)}"
             )
         if not isinstance(column, str) and not 0 <= column < len(columns):
-            raise ConfigError(f"{parameter} names columns of X: found {column}; X has {len(columns)}.")
+            raise ConfigError(f"{parameter} has the position {column}, but X has {len(columns)} columns.")
         names.append(column if isinstance(column, str) else columns[column])
     return tuple(names)
 
 
 @contextmanager
 def _storage(storage: str | None) -> Iterator[str]:
-    """The storage given, or one that is gone afterwards."""
+    """Yield the given storage, or a temporary one."""
     if storage is not None:
         yield storage
         return

@@ -119,10 +119,10 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("flags", "message"),
         [
-            ("--engine ray", "found 1 in all; give --workers"),
-            ("--engine ray --workers 2 --worker-cpus 0", "found 0 and 0"),
-            ("--worker-cpus 2", "found worker cpus 2.0 with --engine optuna"),
-            ("--worker-data x.csv --workers 2", "found worker data x.csv"),
+            ("--engine ray", "--workers 1 leaves no worker for Ray"),
+            ("--engine ray --workers 2 --worker-cpus 0", "cannot take 0 cores and 0 GPUs"),
+            ("--worker-cpus 2", "worker cpus 2.0 needs --engine ray, but the engine is optuna"),
+            ("--worker-data x.csv --workers 2", "worker data x.csv needs --engine ray"),
         ],
     )
     def test_what_does_not_go_together(self, flags: str, message: str, tmp_path: Path) -> None:
@@ -134,12 +134,15 @@ class TestRefused:
 
     def test_a_worker_that_fits_on_no_node(self) -> None:
         url = resolve_storage("s.db")
-        with pytest.raises(ConfigError, match=r"3 cores and 0 GPUs: found 2 and 0, 2 and 1; give smaller"):
+        with pytest.raises(
+            ConfigError,
+            match=r"3 cores and 0 GPUs for a worker, the nodes have 2 and 0, 2 and 1; give smaller",
+        ):
             RayPlan(3, 0, None).check_nodes([node("a", CPU=2.0), node("a", CPU=2.0, GPU=1.0)], url)
 
     def test_a_file_for_several_machines(self) -> None:
         several = [node("a", CPU=2.0), node("b", CPU=2.0)]
-        with pytest.raises(ConfigError, match="one machine: found 2 in the Ray cluster"):
+        with pytest.raises(ConfigError, match="The Ray cluster has 2 machines"):
             PLAN.check_nodes(several, resolve_storage("s.db"))
         PLAN.check_nodes([several[0], {**several[1], "Alive": False}], resolve_storage("s.db"))
         PLAN.check_nodes(several, StorageURL("postgresql+psycopg://ads@db/studies"))

@@ -222,7 +222,7 @@ def test_without_a_feasible_trial_nothing_wins_and_the_miss_is_told(source: Path
     ("words", "told"),
     [
         (["--objective", "acu"], "No objective is named 'acu': did you mean 'auc'"),
-        (["--max", "table_bytes"], "--max must be NAME=VALUE, not 'table_bytes'"),
+        (["--max", "table_bytes"], "--max 'table_bytes' is not NAME=VALUE"),
         (["--min", "auc=high"], "The limit of auc is 'high'; write a number"),
     ],
 )

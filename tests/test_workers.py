@@ -138,7 +138,7 @@ class TestRefused:
         with sqlite3.connect(storage) as connection:
             connection.execute("DELETE FROM autofi_stage WHERE key = 'proposal'")
         connection.close()
-        with pytest.raises(StoreError, match="nobody searches 's'"):
+        with pytest.raises(StoreError, match="No process searches 's'"):
             autofi.work("s", storage=str(storage))
 
 

@@ -1,1 +1,1 @@
-"""The verbs of the library: search, work, compare; and the workers they begin."""
+"""The main functions of the library, search, work and compare, and the workers that they start."""

@@ -1,4 +1,4 @@
-"""Known models side by side: every single-point space on some tables, under one protocol, over several sittings."""
+"""A comparison of known models: single-point spaces on several tables under one protocol, over several runs."""
 
 from __future__ import annotations
 
@@ -42,27 +42,33 @@ from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.store.search_settings import SearchSettings
 from autofi.study.study import Study
 
-#: What the studies of a comparison are kept under: their models are named one by one, not drawn from a space.
+#: The space name of a comparison's studies, whose models are named one by one and not drawn from a space.
 SPACE = "comparison"
-#: Seconds that trees may spend on forms of their own, as much as a network's training takes.
+#: The most seconds that trees may spend on their own parameters, about as long as a network's training.
 TREE_SECONDS = 120.0
 
 
 class Closer(Strict):
-    """The models that lead by validation AUC are trained with more seeds."""
+    """The models that lead by validation AUC and are trained with more seeds."""
 
     models: CountOrNone = 0
     seeds: Count = 1
 
 
 class TableSettings(Strict):
-    """A table, how it is read, and what was published on it.
+    """A table of a comparison: how it is read, and the results that were published on it.
 
-    source         relative to the folder of data that the call names
-    models         instead of the comparison's own
-    training       settings of training that networks take here, instead of those they were published with elsewhere
-    own_training   models that keep those of their space: what suits deep networks may not suit sums
-    published      test AUC by model, shown beside what is measured; `note` says how far they may be compared
+    Attributes:
+        source: The file, relative to the data folder of the call.
+        target: The column with the clicks.
+        split: The rule that splits the rows.
+        columns: How columns are read.
+        models: The models for this table instead of those of the comparison.
+        training: Training settings for networks on this table, instead of the published ones of their spaces.
+        own_training: Models that keep the settings of their space: settings for deep networks may not suit
+            linear models.
+        published: The published test AUC by model, shown beside the measured one.
+        note: A note on how far published and measured AUC can be compared.
     """
 
     source: str
@@ -86,7 +92,7 @@ class TableSettings(Strict):
 
 
 class ComparisonSettings(Strict):
-    """The file of a comparison; every table becomes a study `<name>-<table>`."""
+    """The settings file of a comparison; every table becomes a study `<name>-<table>`."""
 
     name: str
     models: tuple[str, ...]
@@ -96,12 +102,12 @@ class ComparisonSettings(Strict):
 
 
 def load_comparison(path: str | Path) -> ComparisonSettings:
-    """Return the settings in a YAML file; raises ConfigError naming the file and the key."""
+    """Return the settings in a YAML file; raise ConfigError that names the file and the key."""
     try:
         document = read_yaml(Path(path))
     except ValueError as error:
         raise ConfigError(
-            f"A comparison is a YAML file: '{path}' cannot be read ({error}); mend it."
+            f"The comparison '{path}' cannot be read as YAML ({error}); correct the file."
         ) from error
     try:
         return ComparisonSettings.model_validate(document)
@@ -153,7 +159,7 @@ def compare(
     for name in (name for table in settings.tables.values() for name in table.own_training):
         if name not in known:
             raise ConfigError(
-                f"'{file}', key 'own_training': no model named '{name}': {nearest(name, known)}"
+                f"'{file}', key 'own_training': there is no model '{name}'; {nearest(name, known)}"
             )
     wanted = set(_chosen(models, sorted(known), "model"))
     deadline = None if timeout is None else begun + timeout
@@ -181,7 +187,7 @@ def compare(
                 [result for name, handle in studies.items() for result in measured_results(handle, name)],
             )
         summaries = {name: Study(store, handle).summary() for name, handle in studies.items()}
-    # A table that this storage has no study of is reported by its lines.
+    # A table without a study in this storage is reported from its lines.
     found = models_by_table(line for line in lines if line.table not in summaries)
     found |= {name: summary["baselines"] for name, summary in summaries.items()}
     reported = {name: found[name] for name in settings.tables if name in found}
@@ -190,12 +196,12 @@ def compare(
 
 
 def study_name(settings: ComparisonSettings, table: str) -> str:
-    """What the study of a table is kept under."""
+    """Return the name of a table's study."""
     return f"{settings.name}-{table}"
 
 
 def _studies(store: StudyStore, settings: ComparisonSettings) -> dict[str, StudyHandle]:
-    """Return the studies that there are, by table."""
+    """Return the existing studies by table."""
     kept = {study.name for study in store.list()}
     return {
         name: store.open(study) for name in settings.tables if (study := study_name(settings, name)) in kept
@@ -264,7 +270,7 @@ def _train_table(
             for (model, seed), error in failed.items():
                 progress.note(f"{model} failed on {name} with seed {seed}: {error}")
 
-        # Seed by seed: a sitting that ends early has compared all models by as many seeds as it could.
+        # Seed by seed, so that a run that ends early has compared all models with equally many seeds.
         train(f"train on {name}", [(model, seed) for seed in range(settings.seeds) for model in models])
         leaders = [model for model in _leaders(handle, settings) if model in models]
         more = range(settings.seeds, settings.closer.seeds)
@@ -273,7 +279,10 @@ def _train_table(
 
 
 def _leaders(handle: StudyHandle, settings: ComparisonSettings) -> list[str]:
-    """Best by validation AUC over the seeds that every model has: seeds of their own do not change who leads."""
+    """Return the best models by validation AUC over the seeds that every model has.
+
+    Additional seeds of a leader do not change the order.
+    """
     found = {
         name: mean_figures([model for model in models if model.seed < settings.seeds], "valid")
         for name, models in current_baselines(handle).items()
@@ -289,5 +298,5 @@ def _published(settings: ComparisonSettings) -> dict[str, tuple[dict[str, float]
 def _chosen(given: Sequence[str] | None, known: Sequence[str] | Mapping[str, Any], what: str) -> list[str]:
     for name in given or ():
         if name not in known:
-            raise ConfigError(f"The comparison has no {what} '{name}': {nearest(name, known)}")
+            raise ConfigError(f"The comparison has no {what} '{name}'; {nearest(name, known)}")
     return list(known) if given is None else list(given)

@@ -1,4 +1,4 @@
-"""A comparison's trainings as lines of JSON beside its file, so that another machine goes on without the database."""
+"""The trainings of a comparison as lines of JSON beside its file, so that another machine can continue them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,24 @@ from autofi.metrics.over_seeds import kept_test_error, over_seeds
 from autofi.records.models import current_baselines
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 
-#: Beside the comparison's file, next to `report.md`.
+#: The file beside that of the comparison, next to `report.md`.
 FILE_NAME = "results.jsonl"
 
 
 class Result(Strict):
-    """One training of a model on a table.
+    """One training of a model on a table; it counts only for this table, `data` and `architecture`.
 
-    `data` is the fingerprint of the table and `architecture` the id of what was trained (empty for trees): a line
-    counts for these only. `metrics` maps a split part to its measures, `note` says what is unusual about the line.
+    Attributes:
+        table: The table.
+        model: The model.
+        seed: The seed.
+        data: The fingerprint of the table.
+        architecture: The id of the trained architecture; empty for trees.
+        metrics: By part, its metrics.
+        parameters: The number of trained numbers.
+        table_bytes: The bytes of tables.
+        seconds: The seconds of the training.
+        note: A remark on the line.
     """
 
     table: str
@@ -40,17 +49,17 @@ class Result(Strict):
 
     @property
     def key(self) -> tuple[str, str, int, str, str]:
-        """What is trained once."""
+        """The key of a training, which is done once."""
         return self.table, self.model, self.seed, self.data, self.architecture
 
     @property
     def of(self) -> tuple[str, str, str, str]:
-        """What the seeds of one model on one table have in common."""
+        """The key that the seeds of one model on one table share."""
         return self.table, self.model, self.data, self.architecture
 
 
 def load_results(path: Path) -> list[Result]:
-    """Return the lines of a file, none where there is no file; raises DataError naming the line that cannot be read."""
+    """Return the lines of a file, none where there is no file; raise DataError that names an invalid line."""
     if not path.exists():
         return []
     found = []
@@ -68,13 +77,15 @@ def load_results(path: Path) -> list[Result]:
 
 def _unreadable(path: Path, number: int, reason: str) -> DataError:
     return DataError(
-        f"'{path}', line {number}, {reason}; mend the line or remove it, then it is trained again."
+        f"'{path}', line {number}, {reason}; correct the line, or remove it to train the model again."
     )
 
 
 def write_results(path: Path, measured: Iterable[Result]) -> list[Result]:
-    """Join `measured` to the lines of a file, and return all of them; of a model that changed on a table only the new
-    lines stay."""
+    """Join `measured` to the lines of a file and return all lines.
+
+    Old lines of a model that changed on a table are removed.
+    """
     measured = list(measured)
     current = {result.of for result in measured}
     known = {(table, model) for table, model, _, _ in current}
@@ -91,7 +102,7 @@ def write_results(path: Path, measured: Iterable[Result]) -> list[Result]:
 
 
 def models_by_table(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]]:
-    """Return the models of every table, each over its seeds as `Study.summary()` tells it."""
+    """Return the models of every table, each over its seeds, as in `Study.summary()`."""
     seeds: dict[tuple[str, str, str, str], list[Result]] = {}
     for result in results:
         seeds.setdefault(result.of, []).append(result)
@@ -103,9 +114,9 @@ def models_by_table(results: Iterable[Result]) -> dict[str, list[dict[str, Any]]
 
 
 def restore(handle: StudyHandle, table: str, results: Iterable[Result]) -> int:
-    """Record the results of a table that its study lacks, and how many these were.
+    """Record the results that a table's study lacks, and return their number.
 
-    A model that the study has measured in another form since stays as it is.
+    A model that the study has measured with another architecture since then stays unchanged.
     """
     measured = measured_results(handle, table)
     known = {result.key for result in measured}
@@ -133,7 +144,7 @@ def restore(handle: StudyHandle, table: str, results: Iterable[Result]) -> int:
 
 
 def measured_results(handle: StudyHandle, table: str) -> list[Result]:
-    """What the study of a table has measured of its models as they are now."""
+    """Return the results of a table's study, for its models as they are now."""
     return [
         _result(handle, table, model) for models in current_baselines(handle).values() for model in models
     ]

@@ -1,4 +1,4 @@
-"""Further workers for as long as a search measures trials: what a crew is, and the one on this machine."""
+"""Further worker processes during a search: their interface, and workers on this machine."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from autofi.core.progress import Progress
 from autofi.store import StorageURL
 from autofi.store.storage_url import STORAGE_VARIABLE
 
-#: Seconds that a worker has to give up its trial when the search ends before it.
+#: The seconds that a worker has to give up its trial when the search ends.
 PATIENCE = 20.0
 
 
 class WorkerPool(Protocol):
-    """Further workers, which begin and end with the context: `LocalWorkers`, or `autofi.api.ray_workers.RayWorkers`."""
+    """A context of further workers, which start and end with it: `LocalWorkers`, or `RayWorkers`."""
 
     def __enter__(self) -> Self: ...
 
@@ -29,19 +29,18 @@ class WorkerPool(Protocol):
     ) -> None: ...
 
     def share_cores(self) -> None:
-        """Take no more cores here than every other worker does, until the crew has left."""
+        """Use no more cores here than every other worker does, until the context ends."""
 
     def check(self) -> None:
-        """Tell of workers that ended since the last call and should not have."""
+        """Report workers that failed since the last call."""
 
 
 class LocalWorkers:
-    """`count` processes that run `autofi worker`; cores are shared out evenly, GPUs dealt out in turn.
+    """A pool of `count` processes that run `autofi worker`; they share cores evenly and GPUs in turn.
 
-    They begin with the search, and have read the data by the time there is something to measure.
-
-    A worker that ends early is told of, and not replaced: whatever ended it would end the next, and what it measured is
-    taken over by the others.
+    They start with the search, and have read the data by the time there is a trial to measure. A worker that
+    ends early is reported and not replaced, because the same cause would end the next one too; the other
+    workers take over its trial.
     """
 
     def __init__(
@@ -76,11 +75,11 @@ class LocalWorkers:
         return self
 
     def share_cores(self) -> None:
-        """Take no more cores here than every other worker does, until the crew has left."""
+        """Use no more cores here than every other worker does, until the context ends."""
         torch.set_num_threads(self._share())
 
     def check(self) -> None:
-        """Tell of workers that ended since the last call and should not have."""
+        """Report workers that failed since the last call."""
         for number, (process, said) in list(self._processes.items()):
             if process.poll() is None:
                 continue
@@ -99,7 +98,7 @@ class LocalWorkers:
         if error is not None:
             for process, _ in self._processes.values():
                 process.terminate()
-        # A worker that has not yet seen that the goal is reached ends by itself.
+        # A worker ends by itself, as soon as it sees that the goal is reached.
         for process, said in self._processes.values():
             try:
                 process.wait(PATIENCE)
@@ -113,7 +112,7 @@ class LocalWorkers:
         return max(1, self._threads // (self._count + 1))
 
     def _environment(self, number: int, threads: int) -> dict[str, str]:
-        # The storage may hold a password, which a command line would show to everybody.
+        # The storage's URL may hold a password, which a command line would show to everybody.
         added = {STORAGE_VARIABLE: self._storage.url, "OMP_NUM_THREADS": str(threads)}
         if self._device.type == "cuda":
             visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(

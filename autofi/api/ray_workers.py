@@ -1,4 +1,4 @@
-"""Further workers as tasks of Ray, which finds each of them a node; imported only where `--engine ray` asks for it."""
+"""Further workers as tasks of Ray, which finds a node for each; imported only with `--engine ray`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from autofi.core.progress import Progress
 from autofi.errors import ConfigError, EngineError, MissingDependencyError
 from autofi.store import StorageURL
 
-#: Seconds that workers have to see that the search has ended, before they are interrupted.
+#: The seconds that workers have to notice the end of the search, before they are interrupted.
 GRACE = 3.0
-#: Seconds that an interrupted worker has to give up its trial, before its process is ended.
+#: The seconds that an interrupted worker has to give up its trial, before its process is ended.
 PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
 class RayPlan:
-    """What each worker is declared to take of its node, and where the table lies there (None: where it lies here)."""
+    """The resources of each worker on its node, and the place of the table there (None: the same place as here)."""
 
     cpus: float
     gpus: float
@@ -44,55 +44,67 @@ class RayPlan:
         data: str | None,
         device: torch.device,
     ) -> RayPlan | None:
-        """What was asked for; None with another engine. By default a worker takes a core, and a GPU if the search does.
+        """Return the plan of these settings; None with an engine other than Ray.
 
-        Raises ConfigError for what does not go together, MissingDependencyError without Ray.
+        By default a worker takes one core, and one GPU if the search uses one.
+
+        Raises:
+            ConfigError: The settings do not fit together.
+            MissingDependencyError: Ray is not installed.
         """
         if engine != RAY:
             given = {"worker cpus": cpus, "worker gpus": gpus, "worker data": data}
             for name, value in given.items():
                 if value is not None:
                     raise ConfigError(
-                        f"Ray's workers are declared with --engine ray: found {name} {value} with --engine {engine}."
+                        f"{name} {value} needs --engine ray, but the engine is {engine}; change one of them."
                     )
             return None
         if importlib.util.find_spec("ray") is None:
-            raise MissingDependencyError("--engine ray needs the package ray: pip install 'autofi[ray]'.")
+            raise MissingDependencyError(
+                "The package ray, which --engine ray needs, is not installed; run pip install 'autofi[ray]'."
+            )
         if workers < 2:
             raise ConfigError(
-                f"With --engine ray all workers but the first run on Ray: found {workers} in all; give --workers."
+                f"--workers {workers} leaves no worker for Ray, which runs all workers but the first; give 2 or more."
             )
         plan = cls(
             1.0 if cpus is None else cpus, float(device.type == "cuda") if gpus is None else gpus, data
         )
         if plan.cpus <= 0 or plan.gpus < 0:
             raise ConfigError(
-                f"A worker on Ray takes more than 0 cores and at least 0 GPUs: found {plan.cpus:g} and {plan.gpus:g}."
+                f"A worker on Ray cannot take {plan.cpus:g} cores and {plan.gpus:g} GPUs; give more than 0 "
+                "cores and at "
+                "least 0 GPUs."
             )
         return plan
 
     @property
     def threads(self) -> int:
-        """Cores that a worker computes on."""
+        """The number of cores that a worker computes on."""
         return max(1, int(self.cpus))
 
     def check(self, storage: StorageURL) -> None:
-        """Raise ConfigError where the cluster that runs has no room for such a worker, or cannot reach the storage.
+        """Check that the running cluster has room for such a worker and can reach the storage.
 
-        Costs the seconds of joining it; without one there is nothing to ask before a local one is started.
+        It takes the seconds of joining the cluster; without a running cluster there is nothing to check.
+
+        Raises:
+            ConfigError: There is no room, or no access to the storage.
         """
         with _Connection(start=False) as ray:
             if ray is not None:
                 self.check_nodes(ray.nodes(), storage)
 
     def check_nodes(self, nodes: list[dict[str, Any]], storage: StorageURL) -> None:
-        """The same of the nodes that `ray.nodes` tells of."""
+        """Raise ConfigError where nodes, as `ray.nodes` returns them, have no room or no access to the storage."""
         alive = [node for node in nodes if node["Alive"]]
         machines = {node["NodeManagerAddress"] for node in alive}
         if storage.file is not None and len(machines) > 1:
             raise ConfigError(
-                f"SQLite is for the processes of one machine: found {len(machines)} in the Ray cluster and the file "
-                f"{storage.file}; give --storage postgresql+psycopg://user@host/database."
+                f"The Ray cluster has {len(machines)} machines, but the SQLite file {storage.file} serves only "
+                "one; give "
+                "--storage postgresql+psycopg://user@host/database."
             )
         if not any(
             node["Resources"].get("CPU", 0) >= self.cpus and node["Resources"].get("GPU", 0) >= self.gpus
@@ -103,16 +115,17 @@ class RayPlan:
                 for node in alive
             )
             raise ConfigError(
-                f"A worker on Ray needs a node with {self.cpus:g} cores and {self.gpus:g} GPUs: found {most}; give "
+                f"No node of Ray has {self.cpus:g} cores and {self.gpus:g} GPUs for a worker, the nodes have "
+                f"{most}; give "
                 "smaller --worker-cpus and --worker-gpus."
             )
 
 
 class RayWorkers:
-    """`count` workers on the cluster that runs (RAY_ADDRESS, or one on this machine), else on a local one of their own.
+    """A pool of `count` workers on the running cluster (RAY_ADDRESS, or one on this machine), else on a local one.
 
-    Those that Ray has no room for begin when it has. As with `LocalWorkers`, a worker that ends early, with its node
-    or without, is told of and not replaced; the others take its trial over.
+    Workers that Ray has no room for start when it has. A worker that ends early, alone or with its node, is
+    reported and not replaced, as by `LocalWorkers`; the other workers take over its trial.
     """
 
     def __init__(
@@ -129,7 +142,7 @@ class RayWorkers:
         self._ray = self._connection.__enter__()
         try:
             self._plan.check_nodes(self._ray.nodes(), self._storage)
-            # Not retried by Ray: what ended it may be the trial, and the claims count how many workers a trial costs.
+            # Ray must not retry: the trial may have ended the worker, and claims count the workers lost by a trial.
             task = self._ray.remote(num_cpus=self._plan.cpus, num_gpus=self._plan.gpus, max_retries=0)(_work)
             for number in range(1, self._count + 1):
                 self._workers[
@@ -141,11 +154,11 @@ class RayWorkers:
         return self
 
     def share_cores(self) -> None:
-        """Take no more cores here than every other worker does, until the crew has left."""
+        """Use no more cores here than every other worker does, until the context ends."""
         torch.set_num_threads(min(self._threads, self._plan.threads))
 
     def check(self) -> None:
-        """Tell of workers that ended since the last call and should not have."""
+        """Report workers that failed since the last call."""
         if not self._workers:
             return
         ended, _ = self._ray.wait(list(self._workers), num_returns=len(self._workers), timeout=0)
@@ -154,7 +167,7 @@ class RayWorkers:
             try:
                 self._ray.get(worker)
             except self._ray.exceptions.RayError as error:
-                # What a task raised is its cause; of a worker or node that died Ray tells in several lines.
+                # The cause is the exception of a task; Ray reports a dead worker or node in several lines.
                 reason = str(getattr(error, "cause", None) or error).strip().splitlines()
                 self._progress.note(f"Worker {number} ended: {reason[0] if reason else type(error).__name__}")
 
@@ -164,7 +177,7 @@ class RayWorkers:
         torch.set_num_threads(self._threads)
         try:
             self._wait(0 if error is not None else GRACE)
-            # Those that never found room are waiting still; those that run give their trials up.
+            # Workers that never found room are still waiting; running ones give up their trials.
             for worker in self._workers:
                 self._ray.cancel(worker)
             self._wait(PATIENCE)
@@ -175,7 +188,7 @@ class RayWorkers:
             self._connection.__exit__(kind, error, trace)
 
     def _wait(self, seconds: float) -> None:
-        """Until all have ended, at most so long; those that have are forgotten."""
+        """Wait at most so long for all workers to end, and forget those that have."""
         if self._workers:
             ended, _ = self._ray.wait(list(self._workers), num_returns=len(self._workers), timeout=seconds)
             for worker in ended:
@@ -183,19 +196,20 @@ class RayWorkers:
 
 
 def _work(study: str, storage: str, plan: RayPlan, folder: str) -> Worked:
-    """What a task does, on whatever node it finds itself."""
+    """Measure trials as a task of Ray, on any node."""
     torch.set_num_threads(plan.threads)
-    # Relative paths mean what they mean to the search, where its folder is there to be seen.
+    # Relative paths mean the same as in the search, where its folder exists on this node.
     with suppress(OSError):
         os.chdir(folder)
-    # Its exceptions travel as they are: they need nothing of this process to be read.
+    # Exceptions can be pickled as they are.
     return work(study, storage=storage, data=plan.data, device="cuda" if plan.gpus else "cpu")
 
 
 class _Connection:
-    """Ray's module, connected for as long as the context lasts; one that the caller had made is left as it was.
+    """A context with Ray's module, connected; a connection that the caller had made before stays open.
 
-    start  whether a local Ray is started where no cluster runs; otherwise the context is None then
+    Attributes:
+        start: True where a local Ray is started if no cluster runs; else the context is None then.
     """
 
     def __init__(self, *, start: bool) -> None:
@@ -203,7 +217,7 @@ class _Connection:
         self._ray: Any = None
 
     def __enter__(self) -> Any:
-        # Ray reports how it is used to its makers unless it is told not to, before it is imported.
+        # Ray sends usage statistics to its makers unless this is set before it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         ray = importlib.import_module("ray")
         if ray.is_initialized():
@@ -214,7 +228,7 @@ class _Connection:
         except ConnectionError as error:
             if os.environ.get("RAY_ADDRESS"):
                 raise EngineError(
-                    f"No Ray answers at RAY_ADDRESS ({os.environ['RAY_ADDRESS']}): start it, or unset the variable."
+                    f"No Ray answers at RAY_ADDRESS ({os.environ['RAY_ADDRESS']}); start it, or unset the variable."
                 ) from error
             if not self._start:
                 return None

@@ -201,12 +201,10 @@ def search(options: SearchOptions) -> Study:
 
 
 def choose_winner(handle: StudyHandle, progress: Progress) -> Choice:
-    """Keep which trial wins: one that was made the winner by hand stays it, else the rule decides."""
+    """Record the winner: a trial that was made the winner by hand stays it, otherwise the rule decides."""
     before = chosen(handle)
     if before is not None and before.by == HAND:
-        progress.note(
-            f"Trial {before.trial} stays the winner: it was made so by hand (autofi retrain --make-winner)."
-        )
+        progress.note(f"Trial {before.trial} stays the winner, as autofi retrain --make-winner set it.")
         return choose(handle, handle.trial(before.trial), by=HAND)
     decision = decide(handle)
     return choose(handle, handle.trial(decision.winner), by=RULE, decision=decision)
@@ -225,14 +223,14 @@ def run_search(
     tuning: Tuning | None = None,
     observed: Observed,
 ) -> None:
-    """Bring the study to `trials` measured architectures, with the help of `crew` and of whoever else works on it."""
+    """Bring the study to `trials` measured architectures, with the help of `crew` and of all other workers."""
     progress = observed.progress
     seconds = None if deadline is None else deadline - time.monotonic()
     StoppingRule.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
         observed.tell(SearchObserver.proposal_made, handle, proposal)
-        # Workers fit what candidates read at the same time.
+        # Workers fit the preprocessing of candidates at the same time.
         crew.share_cores()
         candidates = prepare(handle, bench, space, proposal, progress=progress)
         if tuning is None:
@@ -251,32 +249,32 @@ def _proposal(
         strategy = get_strategy(SearchSettings.from_json(handle.record.settings).strategy)
         proposal = strategy.propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
         handle.record_stage(PROPOSAL, proposal.to_json() | {"seconds": time.monotonic() - started})
-        # As every worker and every later sitting reads it.
+        # Read back in the form that every worker and every later run reads.
         kept = handle.stage(PROPOSAL)
         assert kept is not None
     return Proposal.from_json(kept)
 
 
 def add_seconds(handle: StudyHandle, **seconds: float) -> None:
-    """Add what this sitting took to what earlier ones did."""
+    """Add the seconds of this run to those of earlier ones."""
     before = handle.stage("seconds") or {}
     handle.record_stage("seconds", {name: before.get(name, 0.0) + value for name, value in seconds.items()})
 
 
 def default_name(source: str | None, space: str) -> str:
-    """Return the study's name when none is given: from the source and the space."""
+    """Return the default name of a study, from the source and the space."""
     if source is None:
         return f"table-{space}"
     path = Path(source.split("?")[0])
     stem = source if source.startswith("planted") else path.stem
-    # Of a glob such as logs/*.parquet the folder says more; what a study's name cannot hold becomes a hyphen.
+    # For a glob such as logs/*.parquet the folder is the better name; invalid characters become a hyphen.
     named = (re.sub(r"[^\w.+-]+", "-", text).strip("-.") for text in (stem, path.parent.name, "table"))
     stem = next(text for text in named if text)[:80]
     return f"{stem}-{space}"
 
 
 def shown_source(source: str | None) -> str:
-    """What the study and its bundles call the data: a database's URL without its password."""
+    """Return the name of the data in the study and its bundles: the path, or a database's URL without its password."""
     if source is None:
         return "a table in memory"
     return mask_password(source) if is_database_url(source) else source

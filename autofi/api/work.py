@@ -1,4 +1,4 @@
-"""A worker: joins a search that another process leads, measures trials, and leaves when there are none left."""
+"""A worker: it joins a search that another process leads, measures trials, and leaves when none are left."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from autofi.supernet.proposal import Proposal
 
 @dataclass(frozen=True)
 class Worked:
-    """What a worker did: trials it measured, of how many the study has by now."""
+    """The work of a worker: the number of trials that it measured, and the total of the study."""
 
     study: str
     trials: int
@@ -73,8 +73,8 @@ def work(
     with StudyStore(resolve_storage(storage)) as store, store.open(study) as handle:
         if not StoppingRule.read(handle).shared:
             raise ConfigError(
-                f"A tuner of NNI proposes to one process: '{study}' is searched with --engine nni; several at once are "
-                "trained there with --jobs."
+                f"'{study}' is searched with --engine nni, which takes no workers; train several trials at once there "
+                "with --jobs."
             )
         settings = SearchSettings.from_json(handle.record.settings)
         progress.phase("encode")
@@ -100,13 +100,12 @@ def work(
 
 
 def _await_proposal(handle: StudyHandle, progress: Progress) -> Proposal:
-    """What the leader proposes, as soon as it does."""
+    """Return the leader's proposal as soon as it is made."""
     waited = False
     while (kept := handle.stage(PROPOSAL)) is None:
         if not handle.is_led():
             raise StoreError(
-                f"A worker joins a search that somebody leads: nobody searches '{handle.name}', and nothing has been "
-                "proposed in it yet; run autofi search."
+                f"No process searches '{handle.name}', and nothing has been proposed in it yet; run autofi search."
             )
         if not waited:
             progress.phase("wait for the supernet")

@@ -1,10 +1,10 @@
-"""The command line: arguments in, one call of the public API, its answer printed."""
+"""The command line: arguments in, one call of the public API, and its answer printed."""
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """Entry point of the `autofi` script."""
+    """Run the `autofi` script."""
     from autofi.cli.app import app
 
     app(prog_name="autofi")

@@ -1,4 +1,4 @@
-"""The `autofi` application: which commands there are, and what becomes of errors and of Ctrl-C."""
+"""The `autofi` application: its commands, and its handling of errors and of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ RESUMABLE = ("search", "worker", "retrain", "compare")
 
 
 class Commands(TyperGroup):
-    """A user's error is one line and exit code 2; an interrupt says what was kept. Anything else is our bug
-    and keeps its traceback."""
+    """The group of all commands, which turns errors and interrupts into one line each.
+
+    An error of the user gives exit code 2, and an interrupt says what was kept. Any other exception is a bug of
+    ours and keeps its traceback.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -26,18 +26,16 @@ EVALUATE_EXAMPLES = (
 )
 Runtime = Annotated[
     Literal["auto", "onnx", "torch", "pt2"],
-    typer.Option(
-        help="Which form of the model is run; auto is onnx where the bundle has it.", metavar="NAME"
-    ),
+    typer.Option(help="The form of the model to run; auto is onnx where the bundle has it.", metavar="NAME"),
 ]
 TrustPt2 = Annotated[
     bool,
     typer.Option(
         "--trust-pt2",
-        help="Load pt2 although torch evaluates texts in it: whoever wrote the bundle may run code here.",
+        help="Load pt2, although torch evaluates texts in it: the author of the bundle can then run code here.",
     ),
 ]
-Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where it is run: cpu or cuda.", metavar="NAME")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="The device: cpu or cuda.", metavar="NAME")]
 Data = Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="DATA")]
 
 
@@ -86,12 +84,12 @@ def evaluate(
     device: Device = "cpu",
     unweighted: Annotated[
         bool,
-        typer.Option("--unweighted", help="Count every row once, where the study weighed them by a column."),
+        typer.Option("--unweighted", help="Count every row once, where the study has a column of weights."),
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Score raw rows that carry the target and compare, rows weighed as in the study.
+    """Score raw rows that carry the target, and print AUC and logloss with the row weights of the study.
 
     One line on standard error warns where the rows are far from those of training, field by field.
     """
@@ -121,7 +119,7 @@ def evaluate(
 
 @contextlib.contextmanager
 def _skew_told() -> Iterator[dict[str, Any]]:
-    """A SkewWarning in here becomes a line on standard error, and `skew` of what is yielded, for --json."""
+    """Turn a SkewWarning in the block into a line on standard error, and into `skew` of the yielded dict."""
     from autofi.bundle.skew import SkewWarning
 
     found: dict[str, Any] = {}

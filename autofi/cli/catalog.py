@@ -1,4 +1,4 @@
-"""The commands that say what a search can choose from: `spaces` and `operators`."""
+"""The commands that list the choices of a search: `spaces` and `operators`."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def spaces(
         ),
     ] = None,
 ) -> None:
-    """List the search spaces that have a name: what they search, and their sources.
+    """List the named search spaces: what they search, and their sources.
 
-    Those of the folder that AUTOFI_SPACES names stand behind those that come with AutoFI.
+    Spaces in the folder AUTOFI_SPACES follow those that come with AutoFI.
     """
     if nni is not None:
         check_space(nni)

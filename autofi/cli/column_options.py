@@ -1,4 +1,4 @@
-"""The options that say how the columns of a table are read: the same of every command that opens one."""
+"""The options for reading the columns of a table, equal for every command that opens one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Numeric = Annotated[
 MultiValued = Annotated[
     list[str] | None,
     typer.Option(
-        help="Column with several values per cell, and what separates them. Repeatable.",
+        help="Column with several values per cell, and their separator. Repeatable.",
         rich_help_panel=COLUMNS,
         metavar="C:SEP",
     ),
@@ -59,8 +59,8 @@ SplitColumn = Annotated[
 Missing = Annotated[
     list[str] | None,
     typer.Option(
-        help="Text or number that is a missing value in any column, besides NA, NULL, - and others in columns of "
-        "numbers. Repeatable.",
+        help="Text or number that means a missing value in any column; columns of numbers also know NA, NULL, - and "
+        "others. Repeatable.",
         rich_help_panel=COLUMNS,
         metavar="MARK",
     ),
@@ -68,7 +68,7 @@ Missing = Annotated[
 Decimal = Annotated[
     str | None,
     typer.Option(
-        help="Decimal mark of numbers in texts, '.' or ','; found where it is certain.",
+        help="Decimal mark of numbers in texts, '.' or ','; detected where it is certain.",
         rich_help_panel=COLUMNS,
         metavar="MARK",
     ),
@@ -77,7 +77,7 @@ SchemaFile = Annotated[
     Path | None,
     typer.Option(
         "--schema",
-        help="YAML with the same settings; flags win over it.",
+        help="YAML file with the same settings; flags override it.",
         rich_help_panel=COLUMNS,
         metavar="FILE",
     ),
@@ -85,7 +85,7 @@ SchemaFile = Annotated[
 
 
 def with_columns(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with these options, of which it is given what they say as `overrides`."""
+    """Return the command with these options added; it gets them as `overrides`."""
     own = inspect.signature(command, eval_str=True)
     read = inspect.signature(schema_overrides, eval_str=True).parameters
 
@@ -101,22 +101,22 @@ def with_columns(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_one_split(split: str | None, overrides: SchemaOverrides | None) -> None:
-    """Refuse a rule beside a column that says the same for every row."""
+    """Raise ConfigError for a split rule beside a column that defines the split."""
     if split is not None and overrides is not None and overrides.split_column is not None:
         raise ConfigError(
             f"--split {split} and --split-column {overrides.split_column} (or split_column of --schema) exclude each "
-            "other: give one"
+            "other; give one"
         )
 
 
 def parse_multi_valued(texts: list[str]) -> dict[str, str]:
-    """`genres:|` as {"genres": "|"}, divided at the first colon (the YAML file takes any name)."""
+    """Return `genres:|` as {"genres": "|"}, split at the first colon (the YAML file takes any name)."""
     separators: dict[str, str] = {}
     for text in texts:
         column, _, separator = text.partition(":")
         if not column or not separator:
             raise ConfigError(
-                f"--multi-valued must be COLUMN:SEPARATOR, not '{text}': such as --multi-valued 'genres:|'"
+                f"--multi-valued '{text}' is not COLUMN:SEPARATOR; write for example --multi-valued 'genres:|'"
             )
         separators[column] = separator
     return separators
@@ -138,9 +138,9 @@ def schema_overrides(
     delimiter: Delimiter = None,
     schema: SchemaFile = None,
 ) -> Any:
-    """Return the SchemaOverrides that the YAML file says, changed by the flags; None when neither says anything.
+    """Return the SchemaOverrides of the YAML file, changed by the flags; None when both are empty.
 
-    Not by its name, which is looked up for `--help`, where AutoFI is not imported yet.
+    The return type is Any, because `--help` resolves annotations before AutoFI is imported.
     """
     kinds: dict[str, Any] = {
         "ignore": tuple(ignore or ()),
@@ -151,7 +151,7 @@ def schema_overrides(
     roles = {"weight": weight, "group": group, "time": time, "split_column": split_column}
     given_roles = {key: name for key, name in roles.items() if name is not None}
     if decimal not in (None, ".", ","):
-        raise ConfigError(f"--decimal is '.' or ',', not '{decimal}'")
+        raise ConfigError(f"--decimal '{decimal}' is not a decimal mark; give '.' or ','")
     marks = tuple(missing) if missing else None
     text = {"header": header, "delimiter": delimiter, "decimal": decimal, "missing": marks}
     given_text = {key: value for key, value in text.items() if value is not None}

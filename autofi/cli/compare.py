@@ -22,9 +22,9 @@ EXAMPLES = (
 def compare(
     file: Annotated[
         Path,
-        typer.Argument(help="YAML that names models, seeds and tables.", metavar="FILE", show_default=False),
+        typer.Argument(help="YAML file with models, seeds and tables.", metavar="FILE", show_default=False),
     ],
-    data: Annotated[Path, typer.Option(help="Folder that the tables' sources lie in.")] = Path(),
+    data: Annotated[Path, typer.Option(help="Folder of the tables' sources.")] = Path(),
     tables: Annotated[
         str | None, typer.Option(help="Only these tables of the file.", metavar="LIST", show_default=False)
     ] = None,
@@ -34,7 +34,7 @@ def compare(
     timeout: Annotated[
         str | None,
         typer.Option(
-            help="Begin no training after this long, such as 30m or 2h; the same command goes on.",
+            help="Begin no training after this time, such as 30m or 2h; the same command continues.",
             metavar="TIME",
             show_default=False,
         ),
@@ -45,7 +45,7 @@ def compare(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train known models on some tables under one protocol, over several sittings, and write report.md beside FILE."""
+    """Train known models on several tables under one protocol, over several runs, and write report.md beside FILE."""
     chosen = None if tables is None else options.parse_list(tables)
     check_comparison(file, data, chosen)
     import autofi

@@ -1,4 +1,4 @@
-"""The commands that remove and rename what is kept: `delete` and `rename`."""
+"""The commands that delete and rename studies: `delete` and `rename`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def delete(
 ) -> None:
     """Delete a study: its trials, models, predictions and listed files. Reports and exported bundles stay.
 
-    A study that a living process searches, or has a worker, is refused.
+    A study that a living process searches, or that has a worker, cannot be deleted.
     """
     check_study(study, storage)
     import autofi
@@ -45,14 +45,14 @@ def delete(
 
 def rename(
     study: options.Study,
-    new: Annotated[str, typer.Argument(help="The name it is to have.", metavar="NEW")],
+    new: Annotated[str, typer.Argument(help="The new name.", metavar="NEW")],
     storage: options.Storage = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Give a study another name, with its stages, models and files.
 
-    A study that a living process searches, or has a worker, is refused, and so is a name that another study has.
+    The name must be free. A study that a living process searches, or that has a worker, cannot be renamed.
     """
     check_study(study, storage)
     check_new_study(new, storage)
@@ -63,11 +63,11 @@ def rename(
     if as_json:
         print_json({"study": new, "before": study})
     elif not quiet:
-        say(f"Study '{study}' is '{new}' from now on. Next: {command('show', new)}")
+        say(f"Renamed study '{study}' to '{new}'. Next: {command('show', new)}")
 
 
 def _ask(study: str, storage: str | None) -> None:
-    """Return when whoever is asked says yes."""
+    """Ask for confirmation, and return where it is given."""
     from autofi.store import StudyStore, resolve_storage
 
     with StudyStore(resolve_storage(storage)) as store:
@@ -76,9 +76,9 @@ def _ask(study: str, storage: str | None) -> None:
     try:
         agreed = typer.confirm(question, err=True)
     except typer.Abort as error:
-        say("")  # the question has no end of its line
+        say("")  # ends the line of the question
         raise ConfigError(
-            f"Study '{study}' is deleted once that is confirmed: nobody answered; add --yes."
+            f"Study '{study}' was not deleted, because nobody confirmed it; add --yes."
         ) from error
     if not agreed:
         say("Nothing was deleted.")

@@ -1,7 +1,7 @@
-"""Mistyped files, columns, names and numbers are refused before torch and what comes with it is imported.
+"""Early checks of files, columns, names and numbers, made before torch and its dependants are imported.
 
-The library refuses the same, and more, but only after seconds of imports. Where torch is imported already, or not
-installed, there is nothing to gain, and nothing is looked at here.
+The library refuses the same errors, and more, but only after seconds of imports. Where torch is imported
+already, or not installed, the checks save nothing and are skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _YAML = (".yaml", ".yml")
 
 
 def check_study(name: str, storage: str | None, *, data: str | None = None) -> None:
-    """Refuse the name of a study that the storage has not, and another place of its table where no table is."""
+    """Raise an error for a study that the storage lacks, and for a `data` where there is no table."""
     if _needless():
         return
     with extras_named():
@@ -37,7 +37,7 @@ def check_study(name: str, storage: str | None, *, data: str | None = None) -> N
 
 
 def check_new_study(name: str | None, storage: str | None) -> None:
-    """Refuse a name that no study can have; without one it is made of the table's."""
+    """Raise an error for a name that no study can have; without a name, it is made from the table's."""
     if name is None or _needless():
         return
     with extras_named():
@@ -47,7 +47,7 @@ def check_new_study(name: str | None, storage: str | None) -> None:
 
 
 def check_trial(study: str, storage: str | None, trial: int | None) -> None:
-    """Refuse the number of a trial that the study has not finished."""
+    """Raise an error for the number of a trial that the study has not finished."""
     if trial is None or _needless():
         return
     with extras_named():
@@ -65,7 +65,7 @@ def check_table(
     split: str | None = None,
     others: Sequence[Path | None] = (),
 ) -> None:
-    """Refuse files that are not there, and names that are no column of the table."""
+    """Raise an error for missing files, and for names that are not columns of the table."""
     if _needless():
         return
     text: dict[str, Any] = {}
@@ -87,7 +87,7 @@ def check_table(
 
 
 def check_space(name: str) -> None:
-    """Refuse a search space that is neither a name nor a file."""
+    """Raise an error for a search space that is neither a name nor a file."""
     if _needless():
         return
     from autofi.space.builtin import space_file
@@ -97,12 +97,12 @@ def check_space(name: str) -> None:
         space_file(name)
     elif not path.is_file():
         raise SearchSpaceError(
-            f"A search space file must exist: found none at '{path}'; check the path or name a space."
+            f"The search space file '{path}' does not exist; check the path or name a space."
         )
 
 
 def check_baselines(names: Sequence[str] | None) -> None:
-    """Refuse names of baselines that are neither trees nor search spaces."""
+    """Raise an error for baselines that are neither trees nor search spaces."""
     if names is None or _needless():
         return
     from autofi.space.builtin import TREES, named_spaces
@@ -110,7 +110,7 @@ def check_baselines(names: Sequence[str] | None) -> None:
     known = sorted({*TREES, *named_spaces()})
     for name in names:
         if name not in known:
-            # Not all of them: which spaces have one point is known once they are read, with torch.
+            # Spaces with one point are known only after reading all, which needs torch.
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean '{close[0]}'? " if close else ""
             raise SearchSpaceError(
@@ -120,7 +120,7 @@ def check_baselines(names: Sequence[str] | None) -> None:
 
 
 def check_report(study: str, output: Path | None, form: str | None) -> None:
-    """Refuse a form that no report has, and a file of another form than is asked for."""
+    """Raise an error for an unknown form of a report, and for a file that does not fit the form."""
     if _needless():
         return
     from autofi.report.output_path import report_target
@@ -139,8 +139,10 @@ def check_bundle(
     labelled: bool = False,
     unweighted: bool = False,
 ) -> None:
-    """Refuse a folder that is no bundle, an output that cannot be written, and a table that lacks columns of the
-    bundle, with `labelled` also those that are compared with."""
+    """Raise an error for a folder that is not a bundle, an invalid output, and a table without the bundle's columns.
+
+    With `labelled`, the table also needs the target, and the weights unless `unweighted`.
+    """
     if _needless():
         return
     from autofi.bundle.files import existing_bundle
@@ -171,7 +173,7 @@ def check_bundle(
 
 
 def check_comparison(file: Path, data: Path, tables: Sequence[str] | None) -> None:
-    """Refuse a file of a comparison that is not there, and tables of it whose sources are not."""
+    """Raise an error for a missing file of a comparison, and for missing sources of its tables."""
     if _needless():
         return
     from autofi.core.bounded_yaml import read_yaml
@@ -179,7 +181,9 @@ def check_comparison(file: Path, data: Path, tables: Sequence[str] | None) -> No
     try:
         document = read_yaml(file)
     except ValueError as error:
-        raise ConfigError(f"A comparison is a YAML file: '{file}' cannot be read ({error}).") from error
+        raise ConfigError(
+            f"The comparison '{file}' cannot be read as YAML ({error}); correct the file."
+        ) from error
     listed = document.get("tables") if isinstance(document, dict) else None
     for name, table in (listed if isinstance(listed, dict) else {}).items():
         source = table.get("source") if isinstance(table, dict) else None
@@ -192,7 +196,7 @@ def _needless() -> bool:
 
 
 def _columns(data: str, **options: Any) -> ColumnNames | None:
-    """Return the columns of a table at a glance; the options are those of `column_names`."""
+    """Return the columns of a table without reading its rows; the options are those of `column_names`."""
     if data.partition(":")[0] == _PLANTED:
         return None
     from autofi.readers import column_names

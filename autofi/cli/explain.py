@@ -1,4 +1,4 @@
-"""The command `explain`: why rows get their probabilities."""
+"""The command `explain`, which shows the contributions to the probabilities of rows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ EXAMPLES = (
     "autofi explain model sqlite:///clicks.db --query 'SELECT * FROM today LIMIT 1' --json"
 )
 SHOWN_ROWS = 10
-#: Characters of the longest bar, to either side, in a window of so many columns, and in a narrower one.
+#: The characters of the longest bar, to either side: in a window of at least WIDE columns, and in a narrower one.
 BAR, WIDE, NARROW_BAR = 12, 100, 4
-#: Weights that a stream or an operator gave, and parts of each, that a table tells.
+#: The most weights of a stream or an operator that are shown, and the most parts of each.
 SHOWN_WEIGHTS = 3
 SHOWN_PARTS = 5
 
@@ -36,13 +36,13 @@ def explain(
     rows: Annotated[
         int | None,
         typer.Option(
-            help=f"How many rows, the first of the table. [dim]default: {SHOWN_ROWS}, with --output all[/dim]",
+            help=f"Number of rows from the start of the table. [dim]default: {SHOWN_ROWS}, with --output all[/dim]",
             min=1,
             show_default=False,
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option(help="Largest contributions that the table of a row shows.", min=1)
+        int, typer.Option(help="Number of contributions to show per row, largest first.", min=1)
     ] = 10,
     output: Annotated[
         Path | None,
@@ -60,9 +60,10 @@ def explain(
     as_json: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Tell what made the probability of each row: contributions of fields and pairs, and which crosses were known.
+    """Show what made the probability of each row: contributions of fields and pairs, and the crosses that were known.
 
-    A contribution is the logit less the logit with that part of the network masked to zero. Needs the form torch.
+    A contribution is the logit less the logit with that part of the network masked to zero. Needs the form
+    torch.
     """
     check_bundle(bundle, data, query=query, header=header, delimiter=delimiter)
     import autofi
@@ -124,7 +125,7 @@ def _table(explanation: Explanation, top: int) -> Table:
         ("seen", "right"),
         ("clicked", "right"),
     ):
-        # In a narrow window names and values take more lines; a bar in pieces would say nothing.
+        # In a narrow window names and values take several lines; a bar must stay on one.
         table.add_column(
             name,
             justify="right" if justify == "right" else "left",
@@ -168,7 +169,7 @@ def _cells(part: Part, longest: float, most: int) -> tuple[str, ...]:
 
 
 def bar(logit: float, longest: float, most: int = BAR) -> str:
-    """A bar to the right of the middle for a logit above zero, to its left for one below; `most` is its length."""
+    """Return a bar of at most `most` characters, right of the middle for a positive logit, left for a negative one."""
     length = round(most * abs(logit) / longest) if longest else 0
     return f"{'':{most}}│{'█' * length}" if logit >= 0 else f"{'█' * length:>{most}}│"
 
@@ -182,7 +183,7 @@ def _value(value: Any) -> str:
 
 
 def _stream_lines(stream: StreamPart) -> list[str]:
-    """Return a stream, and of its weights those that favour a part most."""
+    """Return a stream's line, then those of its weights that favour a part most."""
     found = [f"stream {stream.name}: {stream.contribution:+.3f}"]
     sharpest = sorted(stream.weights, key=lambda each: -max(each.weights.values(), default=0.0))
     for each in sharpest[:SHOWN_WEIGHTS]:

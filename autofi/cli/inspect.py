@@ -1,4 +1,4 @@
-"""The commands that look at a table before it is searched: `inspect` and `check`."""
+"""The commands that check a table before a search: `inspect` and `check`."""
 
 from __future__ import annotations
 
@@ -69,9 +69,10 @@ def check(
     *,
     overrides: Any,
 ) -> None:
-    """Split and read a table as a search would, and warn of what would make its results not what they seem.
+    """Split and read a table as a search would, and warn of problems that would make its results misleading.
 
-    Told are fields and pairs that give the click away, and fields that drift. Labels of test rows are not read.
+    These are fields and pairs that give the click away, and fields that drift. Labels of test rows are not
+    read.
     """
     check_one_split(split, overrides)
     check_table(data, target=target, overrides=overrides, query=query, split=split, others=(valid, test))

@@ -1,4 +1,4 @@
-"""Plain tables of records, frames and figures."""
+"""Plain tables of records, data frames and numbers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from autofi.checks.run import DataChecks
     from autofi.data.schema_inference import InferredSchema
 
-#: Characters of a value that a table shows.
+#: The most characters of a value that a table shows.
 _SHOWN = 60
 
 
 def print_records(records: Sequence[Any], *, below: str | None = None, hidden: Collection[str] = ()) -> None:
-    """One row per dataclass instance (all of one class), one column per field that any has and that is not `hidden`;
-    the field `below` is a sentence under the table instead."""
+    """Print one row per dataclass instance (all of one class), and one column per field that any of them has.
+
+    Fields in `hidden` are left out, and the field `below` becomes a sentence under the table.
+    """
     if not records:
         return
     names = [field.name for field in fields(records[0]) if field.name not in {below, *hidden}]
@@ -33,7 +35,7 @@ def print_records(records: Sequence[Any], *, below: str | None = None, hidden: C
 
 
 def print_columns(found: InferredSchema) -> None:
-    """How a table would be read, one row per column of it."""
+    """Print how a table would be read, one row per column."""
     names = ("column", "used as", "kind", "values", "type", "distinct", "missing share", "example", "note")
     rows = [
         (
@@ -59,7 +61,7 @@ def _shortened(example: str | None) -> str | None:
 
 
 def print_checks(found: DataChecks) -> None:
-    """Rows by part, fields and what there is to beware of, the gravest first."""
+    """Print rows by part, fields, and warnings, the most serious first."""
     drifts = {(drift.field, drift.part): drift.index for drift in found.drifts}
     names = ("field", "kind", "values", "missing share", "unseen valid share", "unseen test share")
     rows = [
@@ -82,7 +84,7 @@ def print_checks(found: DataChecks) -> None:
     for warning in found.warnings:
         out.print(f"Warning: {warning.sentence}", markup=False)
     if not found.warnings:
-        out.print("Nothing to beware of was found.")
+        out.print("The checks found no problem.")
     out.print(found.looked_at, markup=False)
 
 
@@ -112,7 +114,7 @@ def _print_table(
     for place in range(len(rows[0])):
         numbers = all(_is_number(row[place]) or row[place] is None for row in rows)
         header = names[place].replace("_", " ") if names else ""
-        # A moment that is broken over two lines is misread.
+        # A time that is broken over two lines is easily misread.
         whole = any(isinstance(row[place], datetime) for row in rows)
         table.add_column(header, justify="right" if numbers else "left", overflow="fold", no_wrap=whole)
     for row in rows:
@@ -128,7 +130,7 @@ def _is_number(value: object) -> bool:
 
 
 def text_of(value: Any, name: str = "") -> str:
-    """Return a cell: shares as per cent, thousands with commas, local time, nothing for None."""
+    """Return a cell as text: shares in per cent, thousands with commas, local time, "" for None."""
     if hasattr(value, "item") and callable(value.item):
         value = value.item()
     if value is None or value != value:

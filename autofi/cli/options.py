@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts are read."""
+"""Options that several commands share, and the parsers of their texts."""
 
 from __future__ import annotations
 
@@ -62,34 +62,34 @@ _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 def parse_duration(
     text: str, *, flag: str = "--timeout", examples: str = "90s, 10m or 1h30m", zero: bool = False
 ) -> float:
-    """Seconds of `2ms`, `90s`, `10m`, `2h`, `1h30m`, or a bare number of seconds; none at all only if `zero`."""
+    """Return the seconds of `2ms`, `90s`, `10m`, `2h`, `1h30m`, or a bare number of seconds; 0 only with `zero`."""
     compact = text.strip().lower().replace(" ", "")
     if re.fullmatch(r"\d+(\.\d+)?", compact):
         seconds = float(compact)
     elif _DURATION.fullmatch(compact):
         seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(compact))
     else:
-        raise ConfigError(f"{flag} must be a length of time, not '{text}': write {examples}")
+        raise ConfigError(f"{flag} '{text}' is not a length of time; write {examples}")
     if seconds <= 0 and not zero:
-        raise ConfigError(f"{flag} must be longer than nothing, not '{text}': write {examples}")
+        raise ConfigError(f"{flag} '{text}' is not longer than 0; write {examples}")
     return seconds
 
 
 def parse_list(text: str) -> tuple[str, ...]:
-    """`a,b` as ("a", "b"); `none` as nothing."""
+    """Return `a,b` as ("a", "b"), and `none` as ()."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     return () if names == ("none",) else names
 
 
 def parse_limits(most: list[str] | None, least: list[str] | None) -> tuple[str, ...] | None:
-    """`--max table_bytes=50MB` and `--min auc=0.7` as `table_bytes<=50MB` and `auc>=0.7`; None where there is none."""
+    """Return `--max table_bytes=50MB` and `--min auc=0.7` as `table_bytes<=50MB` and `auc>=0.7`; None without any."""
     found = []
     for flag, sign, texts in (("--max", "<=", most or []), ("--min", ">=", least or [])):
         for text in texts:
             name, equals, value = (part.strip() for part in text.partition("="))
             if not (name and equals and value):
                 raise ConfigError(
-                    f"{flag} must be NAME=VALUE, not '{text}': such as --max table_bytes=50MB or --min auc=0.7"
+                    f"{flag} '{text}' is not NAME=VALUE; write for example --max table_bytes=50MB or --min auc=0.7"
                 )
             found.append(f"{name}{sign}{value}")
     return tuple(found) or None

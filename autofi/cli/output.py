@@ -1,4 +1,4 @@
-"""Where output goes: answers to standard output, everything else to standard error."""
+"""The output of commands: answers to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PIPE_WIDTH = 120
 
 
 def fail(message: str) -> None:
-    """The one line of a user's error; what a terminal would obey, such as in a file's name, is shown as its escape."""
+    """Print the one line of a user's error; control characters, such as in a file's name, are escaped."""
     say(f"autofi: error: {one_line(message)}")
 
 
@@ -41,17 +41,17 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_json(answer: Any) -> None:
-    """One JSON object on standard output; numbers that JSON cannot hold (NaN, infinity) become null."""
+    """Print one JSON object on standard output; numbers that JSON cannot hold (NaN, infinity) become null."""
     typer.echo(json_text(answer))
 
 
 @contextlib.contextmanager
 def quiet_stdout() -> Iterator[None]:
-    """Work in here that prints to standard output, native code included, prints to standard error instead."""
+    """Redirect standard output of the block, native code included, to standard error."""
     sys.stdout.flush()
     try:
         kept = os.dup(1)
-    except OSError:  # standard output is closed: there is nothing to keep clean
+    except OSError:  # standard output is closed, so there is nothing to redirect
         kept = None
     if kept is not None:
         os.dup2(2, 1)
@@ -67,7 +67,7 @@ def quiet_stdout() -> Iterator[None]:
 
 @contextlib.contextmanager
 def working(*, quiet: bool = False) -> Iterator[Progress]:
-    """Long work: progress on standard error (none when `quiet`), standard output kept for the answer."""
+    """Yield the progress of long work, shown on standard error unless `quiet`; standard output stays clean."""
     from autofi.core.progress import RichProgress, SilentProgress
 
     with quiet_stdout():

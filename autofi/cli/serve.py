@@ -37,40 +37,44 @@ def serve(
     ] = 8080,
     name: Annotated[
         str | None,
-        typer.Option(help="The model's name in URLs. [dim]default: the folder's[/dim]", show_default=False),
+        typer.Option(
+            help="The model's name in URLs. [dim]default: the name of the folder[/dim]", show_default=False
+        ),
     ] = None,
     max_rows: Annotated[
-        int, typer.Option(help="Rows of a request.", min=1, rich_help_panel=LIMITS)
+        int, typer.Option(help="The most rows of a request.", min=1, rich_help_panel=LIMITS)
     ] = _DEFAULT.rows,
     max_bytes: Annotated[
         str,
         typer.Option(
-            help="Size of a request, such as 500kB or 16MB.", metavar="SIZE", rich_help_panel=LIMITS
+            help="The largest size of a request, such as 500kB or 16MB.",
+            metavar="SIZE",
+            rich_help_panel=LIMITS,
         ),
     ] = "16MB",
     batch_window: Annotated[
         str,
         typer.Option(
-            help="For how long requests that find the model busy are collected, such as 2ms; 0 not longer than it is.",
+            help="The longest time to collect requests while the model is busy, such as 2ms; 0 for no additional time.",
             metavar="TIME",
             rich_help_panel=LIMITS,
         ),
     ] = "2ms",
     max_batch: Annotated[
-        int, typer.Option(help="Rows scored together.", min=1, rich_help_panel=LIMITS)
+        int, typer.Option(help="The most rows that are scored together.", min=1, rich_help_panel=LIMITS)
     ] = _DEFAULT.batch_rows,
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
-            help="Refuse rows at /predict with keys that are no field of the model.",
+            help="Refuse rows at /predict with keys that are not fields of the model.",
             rich_help_panel=LIMITS,
         ),
     ] = False,
     batch_timeout: Annotated[
         str,
         typer.Option(
-            help="For how long a batch may be scored, such as 30s; then 504, and not ready until it has ended.",
+            help="The longest time to score a batch, such as 30s; then 504, and not ready until it has ended.",
             metavar="TIME",
             rich_help_panel=LIMITS,
         ),
@@ -78,7 +82,7 @@ def serve(
     shutdown_timeout: Annotated[
         str,
         typer.Option(
-            help="Within which the process ends after SIGTERM or Ctrl-C, whatever runs.",
+            help="The longest time from SIGTERM or Ctrl-C to the end of the process.",
             metavar="TIME",
             rich_help_panel=LIMITS,
         ),
@@ -86,14 +90,14 @@ def serve(
     allowed_host: Annotated[
         list[str] | None,
         typer.Option(
-            help="A name that requests may have as their Host, besides this machine's own and addresses; * is any.",
+            help="A further Host name that requests may use, besides this machine's names and addresses; * is any.",
             metavar="NAME",
         ),
     ] = None,
     log_level: Annotated[
         LogLevel,
         typer.Option(
-            help="What is logged on standard error; [bold]info[/bold] has a line for every request."
+            help="The level of the log on standard error; [bold]info[/bold] has a line for every request."
         ),
     ] = LogLevel.WARNING,
 ) -> None:
@@ -126,7 +130,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _size(text: str) -> int:
-    # A tenth of a second to import, for one command of all.
+    # The import takes a tenth of a second, and only this command needs it.
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     try:
@@ -134,5 +138,5 @@ def _size(text: str) -> int:
     except ValidationError:
         size = 0
     if size <= 0:
-        raise ConfigError(f"--max-bytes must be a size, not '{text}': write 500kB, 16MB or 1GiB")
+        raise ConfigError(f"--max-bytes '{text}' is not a size; write for example 500kB, 16MB or 1GiB")
     return size

@@ -1,4 +1,4 @@
-"""The commands that look at finished work: `studies`, `show`, `export`, `report` and `dashboard`."""
+"""The commands for existing studies: `studies`, `show`, `export`, `report` and `dashboard`."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def studies(storage: options.Storage = None, as_json: options.Json = False) -> N
     else:
         from autofi.cli.listing_tables import print_records
 
-        # The winner is known by its architecture alone there, which says nothing to a reader.
+        # The winner is given only by the id of its architecture, which tells a reader nothing.
         print_records(found, below="reason", hidden=("winner",))
 
 
 def show(study: options.Study, storage: options.Storage = None, as_json: options.Json = False) -> None:
-    """Show a study: the winner against every baseline, the leaderboard, what was chosen, and what to type next."""
+    """Show a study: the winner against every baseline, the leaderboard, the choices, and the next command."""
     check_study(study, storage)
     import autofi
 
@@ -84,7 +84,7 @@ def export(
     trial: Annotated[
         int | None,
         typer.Option(
-            help="Number of another trial, such as one of the front; retrained first where it is not yet. "
+            help="Number of another trial, such as one of the front; it is retrained first if needed. "
             "[dim]default: the winner[/dim]",
             min=0,
             show_default=False,
@@ -102,7 +102,7 @@ def export(
     calibrate: Annotated[
         str | None,
         typer.Option(
-            help="platt or isotonic: what makes probabilities of logits is fitted on the validation rows.",
+            help="platt or isotonic: calibrate the probabilities on the validation rows.",
             metavar="NAME",
             show_default=False,
         ),
@@ -110,7 +110,7 @@ def export(
     quantize: Annotated[
         str | None,
         typer.Option(
-            help="int8 or fp16: what tables and weights of the form onnx are stored as; pt2 and torch stay float32.",
+            help="int8 or fp16: number type of tables and weights in the form onnx; pt2 and torch stay float32.",
             metavar="NAME",
             show_default=False,
         ),
@@ -162,8 +162,8 @@ def report(
     rashomon: Annotated[
         float | None,
         typer.Option(
-            help="Explore the models whose logloss is at most this share above the best, such as 0.05; minutes, kept "
-            "in the study.",
+            help="Explore the models whose logloss is at most this share above the best, such as 0.05; takes minutes "
+            "and is kept in the study.",
             metavar="EPS",
             show_default=False,
         ),
@@ -171,7 +171,7 @@ def report(
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write what is known of a study, running or finished: the winner, its pairs, its costs, how the search went."""
+    """Write the report of a study, running or finished: the winner, its pairs, its costs, the course of the search."""
     check_study(study, storage)
     check_report(study, output, form)
     import autofi
@@ -189,14 +189,14 @@ def dashboard(
         int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
     ] = 8080,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; another than this machine's own needs a token.")
+        str, typer.Option(help="Address to listen on; one that other machines reach needs a token.")
     ] = "127.0.0.1",
     token: Annotated[
         str | None,
         typer.Option(
             envvar="AUTOFI_DASHBOARD_TOKEN",
             help="Ask every visitor for this token, of 8 characters or more; [bold]auto[/bold] makes one and "
-            "prints the URL that holds it. Others on this machine can read a command line, not the variable.",
+            "prints the URL with it. Other users of this machine can read a command line, but not the variable.",
             show_default=False,
             metavar="TEXT",
         ),
@@ -206,7 +206,7 @@ def dashboard(
         typer.Option("--allow-changes", help="Let visitors write notes and delete studies; needs a token."),
     ] = False,
 ) -> None:
-    """Look at the studies in a browser, also while they are searched."""
+    """Show the studies in a browser, also while they are searched."""
     import autofi
 
     autofi.open_dashboard(storage=storage, port=port, host=host, token=token, allow_changes=allow_changes)

@@ -1,5 +1,8 @@
-"""What a search ends with and `show` prints, in 80 columns: the verdict, the winner against every baseline, the best
-trials, what was chosen, and the next command. The rest is in `--json` and in the report."""
+"""The summary of a study in 80 columns, which a search ends with and `show` prints.
+
+It has the verdict, the winner against every baseline, the best trials, the choices, and the next command.
+The rest is in `--json` and in the report.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-#: Rows of the leaderboard, its columns at most, and the width that these keep to together.
+#: The most rows and columns of the leaderboard, and its width.
 SHOWN_TRIALS, SHOWN_COLUMNS, NARROW = 10, 8, 80
-#: Pairs of a choice that are named, and trials of the front.
+#: The most pairs of a choice, and the most trials of the front, that are named.
 NAMED_PAIRS, NAMED_POINTS = 12, 30
 CHOICES = ("memorize", "factorize", "memorize+factorize", "naive")
 Summary = Mapping[str, Any]
@@ -34,8 +37,14 @@ Trials = Sequence[Mapping[str, Any]]
 def print_summary(
     summary: Summary, trials: Trials = (), *, storage: str | None = None, stderr: bool = False
 ) -> None:
-    """`summary` as `Study.summary()` gives it and `trials` as the rows of `Study.leaderboard()`; parts that are not
-    known yet (null) are left out."""
+    """Print the summary; parts that are not known yet (null) are left out.
+
+    Args:
+        summary: The result of `Study.summary()`.
+        trials: The rows of `Study.leaderboard()`.
+        storage: The storage that the command was given.
+        stderr: Print to standard error.
+    """
     out = console(stderr=stderr)
     kept = f"{summary['study']} in {summary['storage']}"
     searched = bool(summary.get("best") or summary.get("winner") or not summary.get("baselines"))
@@ -52,7 +61,7 @@ def print_summary(
         out.print(_models_table(summary))
         _print_line(out, "", alike(_models(summary)))
     if not searched:
-        # Nothing was searched: models side by side.
+        # A comparison: nothing was searched.
         _print_line(out, "Kept as: ", kept)
         return
     _print_goals(out, summary)
@@ -76,10 +85,10 @@ def print_summary(
 
 
 def sentences(summary: Summary) -> list[str]:
-    """What the comparison says; plainly so when a baseline won, and then what to do."""
+    """Return the comparison in sentences; if a baseline won, they say so and what to do."""
     winner, comparison = summary.get("winner"), summary.get("comparison")
     if not winner or not (winner.get("test") or winner.get("valid")):
-        return ["Not retrained yet: the figures are those of the search."]
+        return ["The winner is not retrained yet; the numbers are those of the search."]
     if untested_words(summary):
         return [untested_words(summary)]
     if not comparison:
@@ -93,7 +102,7 @@ def sentences(summary: Summary) -> list[str]:
 
 
 def _gaucs(summary: Summary) -> list[str]:
-    """One line with every model's GAUC on test rows, where the table has groups."""
+    """Return one line with every model's GAUC on test rows, where the table has groups."""
     models = [model for model in (summary.get("winner"), *(summary.get("baselines") or [])) if model]
     told = [
         f"{model['name']} {model['test']['gauc']:.4f}"
@@ -104,7 +113,7 @@ def _gaucs(summary: Summary) -> list[str]:
 
 
 def report_command(summary: Summary, storage: str | None) -> str:
-    """What makes a page of all this."""
+    """Return the command that writes the report."""
     return command("report", str(summary["study"]), *_place(summary, storage))
 
 
@@ -114,8 +123,11 @@ def _place(summary: Summary, storage: str | None) -> tuple[str, ...]:
 
 
 def next_command(summary: Summary, storage: str | None) -> str:
-    """What one types after this. `storage` is what this command was given: unless the environment says so
-    too, the next one needs it as well, as the summary spells it (without its password)."""
+    """Return the command to run next.
+
+    It names the storage that this command was given, without its password, unless the environment names the
+    same.
+    """
     study, place = str(summary["study"]), _place(summary, storage)
     if not summary.get("winner"):
         return command("retrain", study, *place)
@@ -127,7 +139,7 @@ def command(*words: str) -> str:
 
 
 def _models(summary: Summary) -> list[Summary]:
-    """The winner, or the best trial before there is one, then the baselines and other retrained trials, best first."""
+    """Return the winner, or else the best trial, then baselines and other retrained trials, best first."""
     winner, best = summary.get("winner"), summary.get("best")
     first: list[Summary] = [winner] if winner else []
     if best and not winner:
@@ -176,7 +188,7 @@ def _strength(model: Summary) -> float:
 
 
 def _print_leaderboard(out: Console, summary: Summary, trials: Trials) -> None:
-    """The best trials, those within the limits first, by what the search is after."""
+    """Print the best trials, those within the limits first, in the order of the objectives."""
     if not trials:
         return
     rows = trials[:SHOWN_TRIALS]
@@ -201,7 +213,7 @@ def _print_leaderboard(out: Console, summary: Summary, trials: Trials) -> None:
     out.print(table)
 
 
-#: What a column is called, by the objective's name.
+#: The headings of columns, by the objective's name.
 _HEADINGS = {
     **{name: objective.label for name, objective in OBJECTIVES.items()},
     "table_bytes": "bytes",
@@ -217,7 +229,7 @@ def _figure(name: str, row: Mapping[str, Any]) -> str:
 
 
 def _note(summary: Summary, row: Mapping[str, Any]) -> str:
-    """What a trial is beside one of many."""
+    """Return the role of a trial: winner, leader, retrained, over a limit."""
     number, notes = row["trial"], []
     choice, best = summary.get("choice") or {}, summary.get("best") or {}
     if number == choice.get("trial"):
@@ -236,8 +248,7 @@ def _fitting(
     columns: Mapping[str, list[str]],
     last: Mapping[str, list[str]] | None = None,
 ) -> dict[str, list[str]]:
-    """Of columns of cells by heading, as many as the width and the number of columns leave room for beside the first
-    and the last; those without a cell are left out."""
+    """Return as many columns as fit between the first and the last ones; columns without a cell are left out."""
 
     def width(heading: str, cells: Sequence[str]) -> int:
         return 2 + max((len(heading), *map(len, cells)))
@@ -253,7 +264,7 @@ def _fitting(
 
 
 def _print_choices(out: Console, summary: Summary) -> None:
-    """What the winner is made of: its pairs, streams and trees."""
+    """Print the parts of the winner: its pairs, streams and trees."""
     pairs = summary.get("pairs") or []
     if pairs:
         chosen = {choice: [p for p in pairs if p["choice"] == choice] for choice in CHOICES}
@@ -287,20 +298,20 @@ def _table() -> Table:
 
 
 def _texts(*cells: str) -> list[Text]:
-    # Text, not str: a column of the user's may be called [bold].
+    # Text, not str, because a user's column may have the name [bold].
     from rich.text import Text
 
     return [Text(str(cell)) for cell in cells]
 
 
 def _print_line(out: Console, label: str, text: str) -> None:
-    """A line, broken between words where the width is known; nothing where there is neither label nor text."""
+    """Print a line, wrapped where the width is known; nothing where label and text are empty."""
     if label or text:
         out.print(label + text, markup=False, soft_wrap=_is_piped(out))
 
 
 def _print_command(out: Console, label: str, text: str) -> None:
-    """A command in one line, or continued by backslashes where it does not fit: either can be pasted."""
+    """Print a command in one line, or continued by backslashes where it does not fit; both can be pasted."""
     if _is_piped(out) or len(label) + len(text) <= out.width:
         out.print(label + text, markup=False, soft_wrap=True)
         return
@@ -316,7 +327,7 @@ def _print_command(out: Console, label: str, text: str) -> None:
 
 
 def _is_piped(out: Console) -> bool:
-    """Whether nobody has said how wide lines are."""
+    """Return True where the width of lines is not known."""
     return not out.is_terminal and "COLUMNS" not in os.environ
 
 

@@ -255,7 +255,7 @@ def test_a_table_may_have_settings_of_training_of_its_own(file: Path) -> None:
     run(file, tables=["visits"], models=["lr"])
     assert parts() == known
     write(file, tables={"visits": {**TABLE, "own_training": ["lm"]}})
-    with pytest.raises(ConfigError, match="no model named 'lm'"):
+    with pytest.raises(ConfigError, match="there is no model 'lm'"):
         run(file)
     for wrong, message in (
         ({"epoch": 1}, "key 'tables.visits.training': .* no setting 'epoch': did you mean 'epochs'"),

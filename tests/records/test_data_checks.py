@@ -103,8 +103,8 @@ def test_the_command_tells_warnings_and_what_they_rest_on(searched: Searched) ->
     text = " ".join(asked().split())
     for line in (f"Warning: {kept.warnings[0].sentence}", kept.looked_at):
         assert " ".join(line.split()) in text
-    assert "Nothing to beware of" not in text
-    assert "Nothing to beware of" in asked("--ignore", "item")
+    assert "The checks found no problem" not in text
+    assert "The checks found no problem" in asked("--ignore", "item")
 
 
 def test_warnings_are_told_while_searching_and_by_the_summary(searched: Searched) -> None:

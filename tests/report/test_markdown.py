@@ -116,7 +116,7 @@ def test_a_front_is_a_section_and_limits_a_sentence() -> None:
     assert "Searched for auc, then table_bytes, then latency, with table_bytes at most 2.0 MB." in text
     assert ["3", "0.8100", "1.5 MB", "99.0 us", "a¦b"] in rows(text)
     assert rows(text)[-1][-1] == "no"
-    assert "beyond the limits" not in text
+    assert "misses the limits" not in text
     missed = report_markdown(
         RECORD, {**summary, "best": {}, "missed": ["table_bytes 3 MB is over 2 MB"]}, TRIALS
     )

@@ -45,11 +45,11 @@ def test_options_become_limits(calls: list[tuple[Path, dict[str, Any]]]) -> None
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ("--max-bytes many", "--max-bytes must be a size, not 'many'"),
-        ("--max-bytes 0", "--max-bytes must be a size, not '0'"),
-        ("--batch-window soon", "--batch-window must be a length of time, not 'soon': write 2ms or 0"),
-        ("--batch-timeout 0", "--batch-timeout must be longer than nothing, not '0': write 30s"),
-        ("--shutdown-timeout never", "--shutdown-timeout must be a length of time"),
+        ("--max-bytes many", "--max-bytes 'many' is not a size"),
+        ("--max-bytes 0", "--max-bytes '0' is not a size"),
+        ("--batch-window soon", "--batch-window 'soon' is not a length of time; write 2ms or 0"),
+        ("--batch-timeout 0", "--batch-timeout '0' is not longer than 0; write 30s"),
+        ("--shutdown-timeout never", "--shutdown-timeout 'never' is not a length of time"),
         ("--max-rows 0", "--max-rows"),
         ("--port 70000", "--port"),
         ("--log-level loud", "--log-level"),

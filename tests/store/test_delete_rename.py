@@ -268,13 +268,13 @@ def test_the_commands_ask_and_tell(tmp_path: Path) -> None:
     runner = CliRunner(env={"AUTOFI_STORAGE": url.url})
     asked = runner.invoke(app, ["delete", "mine"])
     assert asked.exit_code == 2
-    assert "nobody answered; add --yes" in asked.stderr
+    assert "nobody confirmed it; add --yes" in asked.stderr
     declined = runner.invoke(app, ["delete", "mine"], input="n\n")
     assert declined.exit_code == 1
     assert "Nothing was deleted." in declined.stderr
     renamed = runner.invoke(app, ["rename", "mine", "a name"])
     assert renamed.exit_code == 0, renamed.stderr
-    assert "Study 'mine' is 'a name' from now on. Next: autofi show 'a name'" in renamed.stderr
+    assert "Renamed study 'mine' to 'a name'. Next: autofi show 'a name'" in renamed.stderr
     wrong = runner.invoke(app, ["delete", "mine", "--yes"])
     assert (wrong.exit_code, "no study 'mine'" in wrong.stderr) == (2, True)
     deleted = runner.invoke(app, ["delete", "a name"], input="y\n")
