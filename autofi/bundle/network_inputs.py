@@ -25,7 +25,7 @@ def read_fields(builder: FeatureBuilder, reads: Reads) -> tuple[GraphInput, ...]
         or number_of.get(field.field.name) in reads.numbers
         or field.field.name in reads.bags
     ]
-    # A model that reads nothing still gives a probability per row, so one column must tell the number of rows.
+    # A model that reads nothing still gives a probability per row, so one column must give the number of rows.
     inputs = graph_inputs([field.field for field, _ in found] or [encoder.fields[0].field])
     if not found:
         return inputs

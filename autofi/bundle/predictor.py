@@ -122,7 +122,7 @@ class Predictor:
             query: SQL of the rows, for a database.
             header: Whether delimited text has a header; None finds a first row that holds the names of the fields.
             delimiter: The delimiter of delimited text, a character or `tab`; None finds it.
-            progress: Is told of scored rows.
+            progress: Shows the progress; silent by default.
         """
         opened = open_rows(table, self.schema, query=query, header=header, delimiter=delimiter)
         counts = self.skew_counts()

@@ -1,4 +1,4 @@
-"""A time limit for native code that can be told to stop."""
+"""A time limit for native code that can be asked to stop."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def explain(
         header: Whether delimited text has a header; None finds it.
         delimiter: The delimiter of delimited text; None finds it.
         rows: The number of rows; None for all.
-        progress: Is told of explained rows.
+        progress: Shows the progress; silent by default.
 
     Raises:
         ExportError: The folder is not a bundle with the form torch.

@@ -89,7 +89,7 @@ def export_bundle(
         quantize: Store tables and weights of the form onnx as int8 or float16 (see
             `autofi.export.onnx_quantize`); the metrics include the effect. Other forms stay float32.
         origin: Further facts about the origin of the bundle, for metrics and model card.
-        progress: Is told of the forms that are done.
+        progress: Shows the progress; silent by default.
 
     Raises:
         ConfigError: A quantization is asked for without the form onnx.

@@ -1,4 +1,4 @@
-"""The content of a study, read once, from which all figures and pages are made."""
+"""The content of a study, read once for all figures and pages."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class _Server(uvicorn.Server):
         sys.stderr.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # Not Uvicorn's own handler: it raises the signal again at the end, which gives the exit code of a failure.
+        # Uvicorn's own handler would raise the signal again at the end, which gives the exit code of a failure.
         if self._life.ending:
             self.force_exit = self.should_exit = True
             return

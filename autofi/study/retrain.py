@@ -55,7 +55,7 @@ def retrain_winner(
         seed: The first seed.
         refit: Train every seed once more on training and validation rows together, for as many evaluation
             periods as its first training found best, and keep the second model.
-        progress: Is told of trained seeds.
+        progress: Shows the progress; silent by default.
         role: The role of the models.
     """
     progress.phase("retrain winner" if role is ModelRole.WINNER else "retrain", total=seeds)

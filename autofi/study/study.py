@@ -445,7 +445,7 @@ class Study:
         Args:
             eps: The share.
             settings: The numbers of rows and pairs; its own `eps` is not used.
-            progress: Is told of the exploration.
+            progress: Shows the progress; silent by default.
         """
         # SciPy's distributions take half a second to import.
         from autofi.rashomon.explore import ExploringSettings
