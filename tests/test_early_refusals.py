@@ -97,9 +97,9 @@ COLUMNS = {
         ["check", "clicks.csv", "--split", "group:ctiy"],
         "needs column 'ctiy'.*did you mean 'city'",
     ),
-    "predict": (["predict", "model", "clicks.csv", "-o", "s.csv"], "Every field needs its column"),
+    "predict": (["predict", "model", "clicks.csv", "-o", "s.csv"], "The column 'color' is missing"),
     "evaluate": (["evaluate", "model", "unlabelled.parquet"], "has no column 'click'"),
-    "explain": (["explain", "model", "clicks.csv"], "Every field needs its column"),
+    "explain": (["explain", "model", "clicks.csv"], "The column 'color' is missing"),
 }
 STUDIES = {
     command: ([command, "mne", "--storage", "s.db", *more], "no study 'mne' in .*; did you mean 'mine'")

@@ -68,4 +68,4 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.delitem(sys.modules, "autofi.serving.server", raising=False)
     result = CliRunner().invoke(app, ["serve", "model"])
     assert result.exit_code == 2
-    assert "needs the package uvicorn" in result.stderr and "pip install 'autofi[serve]'" in result.stderr
+    assert "The package uvicorn" in result.stderr and "pip install 'autofi[serve]'" in result.stderr
