@@ -38,7 +38,7 @@ def plot_gain_by_frequency(buckets: Sequence[BucketGain], *, rival: str) -> go.F
     return laid_out(drawn, f"AUC gained on {rival} by frequency", height=340)
 
 
-def gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
+def plot_gain_by_field(gains: Mapping[str, Sequence[BucketGain]]) -> go.Figure:
     """Return the logloss that the winner saves, for every field by the frequency of its value."""
     labels: dict[str, int] = {}
     for buckets in gains.values():

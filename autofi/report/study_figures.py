@@ -22,6 +22,8 @@ from autofi.plots import (
     plot_field_importance,
     plot_gain_by_field,
     plot_gain_by_frequency,
+    plot_halo,
+    plot_halo_of_three,
     plot_inherited_vs_scratch,
     plot_interaction_map,
     plot_model_comparison,
@@ -233,7 +235,7 @@ class StudyFigures:
         Raises:
             StoreError: No halo was drawn of them.
         """
-        return (halo if len(names) == 2 else halo3)(self._rashomon(), names)
+        return (plot_halo if len(names) == 2 else plot_halo_of_three)(self._rashomon(), names)
 
     def _rashomon(self) -> RashomonSet:
         if self._findings.rashomon is None:

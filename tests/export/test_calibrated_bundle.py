@@ -116,7 +116,8 @@ def test_a_calibration_of_another_hand_is_refused_though_its_checksums_fit(
     (calibrated / "manifest.json").write_bytes(manifest.render())
     with pytest.raises(
         ExportError,
-        match=r"calibration\.json' does not fit .* \((The calibration has .*which no export writes|it is not a JSON object)",
+        match=r"calibration\.json' does not fit .* \("
+        r"(The calibration has .*which no export writes|it is not a JSON object)",
     ):
         load_bundle(calibrated)
 

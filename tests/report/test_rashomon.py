@@ -76,7 +76,7 @@ def test_a_halo_of_three_lies_around_a_sphere() -> None:
 
 
 def test_a_pair_without_a_halo_is_named_with_the_nearest() -> None:
-    with pytest.raises(StoreError, match="no halo of b × d: did you mean 'b × c'"):
+    with pytest.raises(StoreError, match="no halo of b × d; did you mean 'b × c'"):
         plot_halo(FOUND, ("b", "d"))
     with pytest.raises(StoreError, match="no halo of b × c"):
         plot_halo_of_three(FOUND, ("b", "c"))
