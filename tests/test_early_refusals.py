@@ -45,7 +45,7 @@ FILES = {
     "search test": ([*SEARCH, "--test", "tst.csv"], "no file 'tst.csv'"),
     "search SQL": (["search", "sqlite:///no.db", "--query", "SELECT 1"], "no database sqlite:///no.db"),
     "search a glob": (["search", "no*.csv"], "matches no file"),
-    "search a space": ([*SEARCH, "--space", "spce.yaml"], "found none at 'spce.yaml'"),
+    "search a space": ([*SEARCH, "--space", "spce.yaml"], "'spce.yaml' does not exist"),
     "search a study's name": ([*SEARCH, "--study", "../x"], "'../x': a study's name has 1 to 120"),
     "search a study named as a file": (
         [*SEARCH, "--storage", "s.db", "--study", "clicks.csv"],
