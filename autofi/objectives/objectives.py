@@ -257,6 +257,8 @@ def dominates(one: npt.ArrayLike, other: npt.ArrayLike) -> npt.NDArray[np.bool_]
         one: Losses `[..., objectives]`: less is better.
         other: Losses of a shape that broadcasts with it; either may be a single point.
     """
+    import numpy as np
+
     mine, theirs = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
     return np.asarray((mine <= theirs).all(-1) & (mine < theirs).any(-1))
 
