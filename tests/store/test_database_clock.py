@@ -49,7 +49,7 @@ def test_a_wrong_clock_of_a_worker_changes_nothing(
             return datetime.now(tz) + timedelta(seconds=ahead)
 
     make_study(store).close()
-    for module in ("lease", "claims", "overview", "clock"):
+    for module in ("lease", "claims", "overview", "database_clock"):
         monkeypatch.setattr(f"autofi.store.{module}.datetime", Wrong, raising=False)
     for seconds, alive in ((LEASE_SECONDS - 60, True), (LEASE_SECONDS + 60, False)):
         with database.session() as session:

@@ -165,7 +165,7 @@ def test_an_interrupted_trial_waits_for_the_next_worker(store: StudyStore, make_
 
 def test_no_more_than_asked_for(store: StudyStore, make_study: MakeStudy) -> None:
     study = make_study(store)
-    numbers = [start(study, architecture_id=f"a{number}", most=2) for number in range(3)]
+    numbers = [study.start_trial(**trial(architecture_id=f"a{number}", most=2)) for number in range(3)]
     assert numbers == [0, 1, None]
     study.fail_trial(1, "diverged")
     assert start(study, architecture_id="a2", most=2) == 2, "a failed one is replaced"

@@ -318,6 +318,6 @@ def test_what_the_split_keeps_apart_is_told(tmp_path: Path) -> None:
         summary = study.summary()
         assert summary["apart"] == ["user", "item"]
         assert [pair["choice"] for pair in summary["pairs"]] == ["naive"]
-        assert "shares user × item with training" in report_markdown(study._handle.record, summary, [])
+        assert "shares user × item with a training row" in report_markdown(study._handle.record, summary, [])
     finally:
         study.close()
