@@ -27,7 +27,7 @@ from autofi.model.build import build_network
 from autofi.operators.base import Sizes
 from autofi.readers import open_table
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 
 ROWS, VALUES, WIDTH = 20_000, 5_000, 120_000
 
@@ -47,7 +47,7 @@ def main(
     architecture = Architecture(
         fields={"item": ("embedding",)},
         sizes=Sizes(embedding_dim=WIDTH),
-        readout=ReadoutSizes(name="linear"),
+        head=HeadSizes(name="linear"),
         min_count=1,
     )
     network = build_network(architecture, builder, seed=0).eval()

@@ -21,7 +21,7 @@ from autofi.data.features import Column, Features
 from autofi.model.network import Network
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import operators, streams
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.training.optimizers import make_optimizers
 from autofi.training.row_source import Rows
 from autofi.training.step import train_rows
@@ -79,8 +79,8 @@ def _step(name: str, shapes: Shapes, features: Features) -> Callable[[], None]:
     else:
         layout = {name: single}
     torch.manual_seed(0)
-    readout = ReadoutSizes(hidden=(400, 400, 400))
-    network = Network(layout, shapes, Sizes(16, 16, 16), readout, streams=beside)
+    head = HeadSizes(hidden=(400, 400, 400))
+    network = Network(layout, shapes, Sizes(16, 16, 16), head, streams=beside)
     labels = (torch.rand(len(features)) < 0.3).float()
     rows = Rows(network.select(features), labels)
     optimizers = make_optimizers(network, 1e-3, 1e-5)

@@ -23,7 +23,7 @@ from autofi.rashomon.explore import ExploringSettings, OpenedModel, explore_mode
 from autofi.rashomon.halo import Halo, Widths
 from autofi.rashomon.result import RashomonSet
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
 from autofi.store.search_settings import SearchSettings
 
@@ -39,7 +39,7 @@ def architecture(names: tuple[str, ...]) -> Architecture:
     return Architecture(
         fields=dict.fromkeys(names, ("embedding",)),
         pairs=dict.fromkeys(combinations(names, 2), ("factorize_hadamard", "memorize_statistics")),
-        readout=ReadoutSizes(hidden=(128, 64), dropout=0.2),
+        head=HeadSizes(hidden=(128, 64), dropout=0.2),
         training=TRAINING,
     )
 

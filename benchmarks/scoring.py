@@ -21,7 +21,7 @@ from torch import Tensor
 from autofi.data.crosses import Crosses
 from autofi.data.features import Features
 from autofi.operators.base import Shapes, Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.supernet.inherited_scoring import Options, Scorer
 from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.supernet import Slot, Supernet
@@ -83,7 +83,7 @@ def trained(
     slots = [Slot((field,), (("embedding",),)) for field in range(fields)]
     torch.manual_seed(seed)
     supernet = Supernet(
-        [*slots, *(Slot(pair, OPTIONS) for pair in pairs)], shapes, SIZES, ReadoutSizes(hidden=hidden)
+        [*slots, *(Slot(pair, OPTIONS) for pair in pairs)], shapes, SIZES, HeadSizes(hidden=hidden)
     )
     features = Features(
         ids=codes,

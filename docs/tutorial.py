@@ -59,7 +59,7 @@ summary: Every pair memorized, factorized or naive, below a small MLP.
 fields: {forms: [embedding]}
 pairs:
   options: [[], [factorize_hadamard], [memorize_embedding]]
-readout: {hidden: [64, 32], members: 4}
+head: {hidden: [64, 32], ensemble: 4}
 training: {learning_rate: 0.003, embedding_l2: 0.001, batch_size: 1024, epochs: 15}
 """
 )

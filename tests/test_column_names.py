@@ -32,7 +32,7 @@ name: odd
 summary: All that reads a column.
 fields: {forms: [embedding, bag, piecewise_linear, statistics]}
 sizes: {embedding_dim: 2}
-readout: {name: mlp, hidden: [16], dropout: 0.0, batch_norm: false}
+head: {name: mlp, hidden: [16], dropout: 0.0, batch_norm: false}
 boosting: {leaves: 4, learning_rate: 0.1}
 training: {learning_rate: 0.02, batch_size: 128, epochs: 2}
 """

@@ -29,7 +29,7 @@ SPACE = {
     "fields": {"forms": ["embedding"]},
     "pairs": {"options": [[], ["factorize_hadamard"], ["memorize_embedding"]]},
     "sizes": {"embedding_dim": {"choices": [4, 2, 8]}, "cross_dim": 4, "factor_dim": 4},
-    "readout": {"name": "mlp", "hidden": [16]},
+    "head": {"name": "mlp", "hidden": [16]},
     "training": {
         "learning_rate": {"low": 0.0005, "high": 0.02, "log": True, "default": 0.005},
         "batch_size": 256,

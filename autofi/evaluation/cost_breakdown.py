@@ -15,7 +15,9 @@ from autofi.model.network import Network
 from autofi.operators.base import Candidate
 
 #: The name for weights that belong to no operator and no stream.
-READOUT = "readout"
+HEAD = "head"
+#: The same in records of earlier versions.
+_READOUT = "readout"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,11 @@ class CostBreakdown:
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> Self:
         """Return the breakdown that `to_json` wrote, also after a round trip through JSON."""
-        return TypeAdapter(cls).validate_python(payload)
+        weights = [
+            {**part, "operator": HEAD} if part["operator"] == _READOUT else part
+            for part in payload["weights"]
+        ]
+        return TypeAdapter(cls).validate_python({**payload, "weights": weights})
 
 
 def break_down(network: Network, builder: FeatureBuilder) -> CostBreakdown:
@@ -108,7 +114,7 @@ def break_down(network: Network, builder: FeatureBuilder) -> CostBreakdown:
         assert isinstance(candidate, Candidate)
         tables += _tables(name, candidate)
         weights.append(_weights(name, candidate, candidate.tables()))
-    weights.append(_weights(READOUT, network.readout, ()))
+    weights.append(_weights(HEAD, network.head, ()))
     trees = builder.boosted if network.boosted else None
     return CostBreakdown(
         tables=tuple(tables),

@@ -101,10 +101,10 @@ def masked_logits(
     """
     count = len(next(iter(selected.values())))
     kept = {operator.name: _kept(operator.slots, removals) for operator in _operators(network)}
-    mask = {name: weights.to(network.readout.bias) for name, weights in kept.items()}
+    mask = {name: weights.to(network.head.bias) for name, weights in kept.items()}
     for stream in network.active_streams():
         weights = torch.tensor([[removal.stream != stream.name] for removal in removals])
-        mask[stream.name] = weights.to(network.readout.bias)
+        mask[stream.name] = weights.to(network.head.bias)
     coded = {operator.name for operator in _operators(network) if operator.coded}
     found = torch.empty(count * len(removals), dtype=torch.float64)
     for start in range(0, len(found), rows):

@@ -64,7 +64,7 @@ def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: 
             architecture.layout(shapes.names),
             shapes,
             architecture.sizes,
-            architecture.readout,
+            architecture.head,
             streams=architecture.streams,
             field_sum=architecture.field_sum,
             boosted=bool(architecture.boosting),

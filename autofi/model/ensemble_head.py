@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Members(nn.Module):
+class EnsembleHead(nn.Module):
     """`[B, H] → [B, K]`: K networks after the same hidden layer, each with its own signs, biases and weights.
 
     A member multiplies the shared layer by its own factors, initially +1 or -1, so that members start from different
@@ -21,13 +21,13 @@ class Members(nn.Module):
     computed once, and the small later ones are batched products.
     """
 
-    def __init__(self, widths: Sequence[int], members: int) -> None:
+    def __init__(self, widths: Sequence[int], size: int) -> None:
         super().__init__()
-        signs = torch.randint(0, 2, (members, widths[0])).float() * 2 - 1
+        signs = torch.randint(0, 2, (size, widths[0])).float() * 2 - 1
         self.factors = nn.Parameter(signs)
-        self.shifts = nn.ParameterList(torch.zeros(members, 1, width) for width in widths)
+        self.shifts = nn.ParameterList(torch.zeros(size, 1, width) for width in widths)
         self.weights = nn.ParameterList(
-            torch.randn(members, width, following) * (2.0 / (width + following)) ** 0.5
+            torch.randn(size, width, following) * (2.0 / (width + following)) ** 0.5
             for width, following in pairwise(widths)
         )
 

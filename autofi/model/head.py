@@ -9,12 +9,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from autofi.model.ensemble_head import Members, mean_logit
+from autofi.model.ensemble_head import EnsembleHead, mean_logit
 from autofi.operators._mlp import initialize
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 
 
-class Readout(nn.Module):
+class Head(nn.Module):
     """A head `[B, columns] → [B]`: nothing, a plain sum, a linear map, or an MLP.
 
     With members, an ensemble head, it gives `[B, members]` in training. `first` maps the columns and is the only part
@@ -22,7 +22,7 @@ class Readout(nn.Module):
     from a cached `first(x)`.
     """
 
-    def __init__(self, columns: int, sizes: ReadoutSizes, *, bias: float = 0.0) -> None:
+    def __init__(self, columns: int, sizes: HeadSizes, *, bias: float = 0.0) -> None:
         super().__init__()
         self.sizes = sizes
         self.columns = columns
@@ -48,7 +48,7 @@ class Readout(nn.Module):
         return self.rest(self.first(columns), beside)
 
     def rest(self, first: Tensor, beside: Tensor | None = None) -> Tensor:
-        """Return the logit from `first(columns)`; with members their mean probability's, or in training all of them."""
+        """Return the logit from `first(columns)`; of an ensemble its mean probability's, or in training all of them."""
         logits: Tensor = self.layers(first)
         # The check is explicit: with members torch would squeeze nothing, but an exported graph would try to.
         logits = (logits.squeeze(-1) if logits.shape[-1] == 1 else logits) + self.bias
@@ -87,14 +87,14 @@ def _added(logits: Tensor, beside: Tensor) -> Tensor:
     return logits + beside
 
 
-def _after_first(widths: Sequence[int], sizes: ReadoutSizes) -> list[nn.Module]:
+def _after_first(widths: Sequence[int], sizes: HeadSizes) -> list[nn.Module]:
     """Return the modules after the first layer, whose outputs are `widths[0]` wide."""
     layers: list[nn.Module] = []
     for width, following in itertools.pairwise(widths):
         if sizes.batch_norm:
             layers.append(nn.BatchNorm1d(width))
-        if sizes.members > 1:
-            return [*layers, nn.Dropout(sizes.dropout), Members(widths, sizes.members)]
+        if sizes.ensemble > 1:
+            return [*layers, nn.Dropout(sizes.dropout), EnsembleHead(widths, sizes.ensemble)]
         layers.append(nn.ReLU())
         if sizes.dropout:
             layers.append(nn.Dropout(sizes.dropout))

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from autofi.data.features import Column, Features
 from autofi.errors import InvalidArchitectureError, nearest
-from autofi.model.head import Readout
+from autofi.model.head import Head
 from autofi.model.shared_pair_mixture import mix
 from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Candidate, Operator, Shapes, Sizes
 from autofi.operators.feature_tensors import FeatureTensors
 from autofi.operators.registry import get_operator, get_stream
 from autofi.operators.streams import BranchedStream, Stream, StreamInputs
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 
 #: The slots of every operator, by name.
 Layout = Mapping[str, Sequence[Column]]
@@ -32,7 +32,7 @@ BOOSTED = "boosted"
 
 
 class Network(nn.Module):
-    """Logits from selected features: `readout(cat(operator(selected) for every operator)) + sum of streams`.
+    """Logits from selected features: `head(cat(operator(selected) for every operator)) + sum of streams`.
 
     Streams read the vectors of all the operators that give a field's vector.
 
@@ -50,7 +50,7 @@ class Network(nn.Module):
         layout: Layout,
         shapes: Shapes,
         sizes: Sizes,
-        readout: ReadoutSizes,
+        head: HeadSizes,
         *,
         streams: Streams | None = None,
         field_sum: bool = False,
@@ -69,11 +69,17 @@ class Network(nn.Module):
         #: Operators by their columns: those of one entry share them.
         self.blocks = self._shared_blocks() if shared else tuple((name,) for name in self.operators)
         columns = sum(self._columns(self._operator(block[0])) for block in self.blocks)
-        self.readout = Readout(columns, readout, bias=bias)
+        #: The head, by the name that stored weights have it under.
+        self.readout = Head(columns, head, bias=bias)
         self.vector_width = sizes.embedding_dim
         self.streams = nn.ModuleDict(self._built(streams or {}, shapes))
 
     boosted_weights: Tensor | None
+
+    @property
+    def head(self) -> Head:
+        """The last part, which maps columns and streams to the logit."""
+        return self.readout
 
     def _built(self, streams: Streams, shapes: Shapes) -> dict[str, Stream]:
         """Return streams over the vectors of this network, by name."""
@@ -143,16 +149,16 @@ class Network(nn.Module):
     @property
     def device(self) -> torch.device:
         """The device of its weights."""
-        return self.readout.bias.device
+        return self.head.bias.device
 
     @property
     def branched(self) -> bool:
         """True if it gives a logit per branch of its one branched stream, `[B, K]`, in training.
 
-        With members, or another stream with branches, a stream gives the mean of its branches.
+        With an ensemble head, or another stream with branches, a stream gives the mean of its branches.
         """
         branched = [stream for stream in self.active_streams() if isinstance(stream, BranchedStream)]
-        return len(branched) == 1 and self.readout.sizes.members == 1
+        return len(branched) == 1 and self.head.sizes.ensemble == 1
 
     @property
     def boosted(self) -> bool:
@@ -191,9 +197,9 @@ class Network(nn.Module):
         selected = self._drawn(selected)
         parts = self._parts(selected, mask)
         columns = list(parts.values())
-        if not self.readout.reads_columns:
+        if not self.head.reads_columns:
             columns = columns[:1]  # only the number of rows is needed
-        logits: Tensor = self.readout(_beside(columns), self._stream_logits(parts, selected, mask))
+        logits: Tensor = self.head(_beside(columns), self._stream_logits(parts, selected, mask))
         return logits
 
     def columns(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
@@ -267,7 +273,7 @@ class Network(nn.Module):
     def first_weight(self, name: str) -> Tensor:
         """Return the head's first weight for one operator's vectors, `[H, sum of widths]`."""
         start, operator = self._starts()[name], self._operator(name)
-        weight = self.readout.first_weight()[:, start : start + self._columns(operator)]
+        weight = self.head.first_weight()[:, start : start + self._columns(operator)]
         if not self._sums(operator):
             return weight
         blocks = weight.reshape(len(weight), self.num_fields, -1)
@@ -304,7 +310,7 @@ class Network(nn.Module):
                     chosen = torch.isin(self.get_buffer(f"{name}_repeats").cpu(), torch.tensor(positions))
                     kept.extend((start + chosen.nonzero().flatten()).tolist())
         small.blocks = tuple((name,) for name in small.operators)
-        small.readout = self.readout.narrow(kept)
+        small.readout = self.head.narrow(kept)
         small.streams = nn.ModuleDict(
             {stream.name: copy.deepcopy(stream) for stream in self.active_streams()}
         )

@@ -69,16 +69,16 @@ def plot_architecture(names: Sequence[str], architecture: Architecture) -> go.Fi
 
 def _readers(architecture: Architecture, of_fields: list[Place], of_all: list[Place]) -> list[_Box]:
     """Return the boxes that give a logit: the head over fields and pairs, streams and trees over fields."""
-    readout = architecture.readout
-    layers = "-".join(map(str, readout.hidden))
-    members = f", {readout.members} ensemble heads" if readout.members > 1 else ""
-    name = f"{readout.name} {layers}".strip()
+    head = architecture.head
+    layers = "-".join(map(str, head.hidden))
+    ensemble = f", an ensemble of {head.ensemble}" if head.ensemble > 1 else ""
+    name = f"{head.name} {layers}".strip()
     streams = [
         _Box(ellipsize(line.split(",")[0]), COLOURS[5], line, of_fields)
         for line in told(architecture.chosen_streams())
     ]
     trees = _Box("boosted trees", COLOURS[3], "trees predict beside the network", of_fields)
-    found = [_Box(name, COLOURS[2], f"head: {name}{members}", of_all), *streams]
+    found = [_Box(name, COLOURS[2], f"head: {name}{ensemble}", of_all), *streams]
     return [*found, trees] if architecture.boosting else found
 
 

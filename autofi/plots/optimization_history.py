@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from autofi.objectives.objectives import Objective
 from autofi.plots.style import BEST, COLOURS, add_best_so_far, escape_plotly, laid_out
+from autofi.space.renamed_keys import current_parameters
 from autofi.store import ModelRecord, ModelRole, TrialRecord
 
 #: The roles of models trained after the trials, with their marks.
@@ -106,5 +107,5 @@ def best_so_far(trials: Sequence[TrialRecord], objective: Objective) -> list[tup
 
 def kind(trial: TrialRecord) -> str:
     """Return the group of a trial: its stage, and its variant of the pairs where the proposal has several."""
-    pairs = trial.params.get("pairs")
+    pairs = current_parameters(trial.params).get("pairs")
     return f"{trial.stage}, pairs {pairs}" if pairs else trial.stage

@@ -26,6 +26,7 @@ from autofi.records.predictions import load_labels, load_predictions, load_weigh
 from autofi.records.trial_metrics import rank
 from autofi.records.value_frequencies import Frequencies, load_frequencies
 from autofi.space.architecture import Architecture
+from autofi.space.renamed_keys import current_key
 from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyRecord, TrialRecord, TrialState
 from autofi.store.stage_keys import GOAL, PROPOSAL
 from autofi.supernet.exploration import Exploration
@@ -228,7 +229,7 @@ def _importances(handle: StudyHandle, trials: Sequence[TrialRecord]) -> dict[str
         found = get_param_importances(
             handle.optuna_study, evaluator=PedAnovaImportanceEvaluator(), params=varied, target=target
         )
-    return {name: float(share) for name, share in found.items() if share == share}
+    return {current_key(name): float(share) for name, share in found.items() if share == share}
 
 
 def _winners(handle: StudyHandle, models: Sequence[ModelRecord]) -> list[ModelRecord]:

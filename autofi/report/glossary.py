@@ -66,11 +66,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "network; also called an interaction.",
     ),
     "head": (
-        "read-outs?",
+        "heads?|read-outs?",
         "The last part of the network, which turns the outputs of fields and pairs into a score.",
     ),
     "ensemble head": (
-        "members",
+        "ensemble head of|in an ensemble|members",
         "Several small heads behind one shared layer, each trained on its own loss and averaged when they score.",
     ),
     "gate": ("gates", "A factor by which training may take a value, or a field, out of the model for good."),

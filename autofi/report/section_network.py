@@ -13,11 +13,11 @@ def network_section(findings: Findings, figures: StudyFigures) -> Section:
     blocks: list[Block] = [drawing("network", figures.network)]
     architecture = findings.architecture
     if architecture is not None:
-        sizes, readout = architecture.sizes, architecture.readout
+        sizes, head = architecture.sizes, architecture.head
         rows = [
             ["embedding size", str(sizes.embedding_dim)],
-            ["head", f"{readout.name} {'-'.join(map(str, readout.hidden))}".strip()],
-            ["ensemble heads", str(readout.members)],
+            ["head", f"{head.name} {'-'.join(map(str, head.hidden))}".strip()],
+            ["ensemble head of", str(head.ensemble)],
             ["least count of a value", str(architecture.min_count)],
             ["least count of a memorized cross", str(architecture.cross_min_count)],
             ["learning rate", f"{architecture.training.learning_rate:g}"],

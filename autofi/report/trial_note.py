@@ -8,6 +8,7 @@ from typing import Any
 
 from autofi.errors import SearchSpaceError
 from autofi.space.architecture import Architecture
+from autofi.space.renamed_keys import current_parameters
 from autofi.store import TrialRecord
 from autofi.text.architecture import boosted_words, choices
 from autofi.text.markdown import count, escaped, figure, two_columns
@@ -73,8 +74,9 @@ def _lineage(trial: TrialRecord) -> list[tuple[str, str]]:
     attrs = trial.attrs
     retried = attrs.get("retry_of")
     versions = ", ".join(f"{name} {version}" for name, version in (attrs.get("versions") or {}).items())
+    params = current_parameters(trial.params)
     variants = ", ".join(
-        f"{name} {trial.params[name]}" for name in ("fields", "pairs", "products") if name in trial.params
+        f"{name} {params[name]}" for name in ("fields", "pairs", "products") if name in params
     )
     lineage = (
         ("stage", trial.stage),

@@ -15,7 +15,8 @@ from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
 from autofi.operators.registry import choices_of, get_operator, get_stream, registered_name
 from autofi.space.architecture_id import architecture_id
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
+from autofi.space.renamed_keys import stored_setting
 from autofi.space.training_config import TrainingSettings, without_gates
 
 #: Operators active in one slot; () is naive for a pair, and a field left out for a field.
@@ -33,7 +34,7 @@ class Architecture:
     fields: Mapping[str, Forms]
     pairs: Mapping[tuple[str, str], Forms] = field(default_factory=dict)
     sizes: Sizes = Sizes()
-    readout: ReadoutSizes = ReadoutSizes()
+    head: HeadSizes = HeadSizes()
     #: The settings of every stream, by name.
     streams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     field_sum: bool = False
@@ -66,16 +67,14 @@ class Architecture:
         sizes = Sizes(
             **{name: value for name, value in dataclasses.asdict(self.sizes).items() if name in read}
         )
-        readout = (
-            self.readout if self.readout.name == "mlp" else ReadoutSizes(name=self.readout.name, hidden=())
-        )
+        head = self.head if self.head.name == "mlp" else HeadSizes(name=self.head.name, hidden=())
         gated = any(issubclass(operator, GatedTable) for operator in used.values())
         training = self.training if gated else without_gates(self.training)
         cross_min_count, cross_max_rows = self.cross_min_count, self.cross_max_rows
         if "memorize_embedding" not in used:
             cross_min_count, cross_max_rows = 2, None
         for name, value in (
-            ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("readout", readout),
+            ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("head", head),
             ("streams", _with_all_settings(self.streams) if any(operator.vector for operator in used.values()) else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
             ("boosting", self.boosting or Boosting()),
@@ -87,11 +86,11 @@ class Architecture:
         if self.training.loss == "bce":
             return
         branched = [name for name in sorted(self.streams) if get_stream(name).branched]
-        if len(branched) != 1 or self.readout.members > 1:
+        if len(branched) != 1 or self.head.ensemble > 1:
             raise InvalidArchitectureError(
-                f"The architecture has {', '.join(branched) or 'no stream with branches'} and readout.members "
-                f"{self.readout.members}, but the loss '{self.training.loss}' compares the branches of one stream, "
-                "without members; set training.loss to bce, or change one of them."
+                f"The architecture has {', '.join(branched) or 'no stream with branches'} and head.ensemble "
+                f"{self.head.ensemble}, but the loss '{self.training.loss}' compares the branches of one stream, "
+                "without an ensemble head; set training.loss to bce, or change one of them."
             )
 
     def __hash__(self) -> int:
@@ -111,7 +110,10 @@ class Architecture:
                 for (left, right), forms in self.pairs.items()
             ],
             "sizes": dataclasses.asdict(self.sizes),
-            "readout": {**dataclasses.asdict(self.readout), "hidden": list(self.readout.hidden)},
+            "readout": {
+                stored_setting("head", key): _listed(value)
+                for key, value in dataclasses.asdict(self.head).items()
+            },
             "streams": _listed(
                 {name: get_stream(name).listed(settings) for name, settings in self.streams.items()}
             ),
@@ -136,7 +138,7 @@ class Architecture:
                 fields={name: tuple(forms) for name, forms in value["fields"].items()},
                 pairs={(pair["left"], pair["right"]): tuple(pair["forms"]) for pair in value["pairs"]},
                 sizes=Sizes(**value["sizes"]),
-                readout=ReadoutSizes(**{**value["readout"], "hidden": tuple(value["readout"]["hidden"])}),
+                head=_head(value["readout"]),
                 streams=value["streams"],
                 field_sum=bool(value["field_sum"]),
                 min_count=int(value["min_count"]),
@@ -196,11 +198,18 @@ class Architecture:
             choice = self.choice(left, right)[0]
             counts[choice] = counts.get(choice, 0) + 1
         pairs = ", ".join(f"{count} {choice}d" for choice, count in sorted(counts.items())) or "no pair"
-        network = "-".join(map(str, self.readout.hidden)) if self.readout.name == "mlp" else self.readout.name
-        if self.readout.name == "mlp" and self.readout.members > 1:
-            network += f" by {self.readout.members} members"
+        network = "-".join(map(str, self.head.hidden)) if self.head.name == "mlp" else self.head.name
+        if self.head.name == "mlp" and self.head.ensemble > 1:
+            network += f" in an ensemble of {self.head.ensemble}"
         trees = ["boosted trees"] if self.boosting else []
         return ", ".join([f"{len(self.fields)} fields", pairs, network, *self.streams, *trees])
+
+
+def _head(stored: Mapping[str, Any]) -> HeadSizes:
+    settings = {field.name: stored_setting("head", field.name) for field in dataclasses.fields(HeadSizes)}
+    names = {stored: name for name, stored in settings.items()}
+    found = {names.get(key, key): value for key, value in stored.items()}
+    return HeadSizes(**{**found, "hidden": tuple(found["hidden"])})
 
 
 def _registered(forms: Forms) -> Forms:

@@ -19,6 +19,7 @@ from autofi.operators.registry import candidates, get_candidate
 from autofi.operators.streams import Stream, StreamInputs
 from autofi.space.load import load_named_spaces
 from autofi.space.parameters import Choices, FloatRange
+from autofi.space.renamed_keys import current_key
 
 #: The reference table for an operator's cost: ten fields of a thousand values, crosses of ten thousand cells.
 FIELDS, VALUES, CELLS = 10, 1_000, 10_000
@@ -74,7 +75,7 @@ def list_spaces() -> tuple[SpaceInfo, ...]:
             space.name,
             "one point" if space.single else "search",
             space.summary,
-            "; ".join(f"{key}: {_range(value)}" for key, value in space.parameters().items()),
+            "; ".join(f"{current_key(key)}: {_range(value)}" for key, value in space.parameters().items()),
             space.source,
             space.differs,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from autofi.errors import SearchSpaceError, nearest
 from autofi.space.parameters import Choices, FloatRange, offers
+from autofi.space.renamed_keys import current_key, current_variant
 
 #: Names of the variants that exploring ranked best (`supernet.variants`).
 EXPLORED = ("explored-1", "explored-2")
@@ -38,14 +39,15 @@ def check_starts(
                 if value not in VARIANTS[key]:
                     raise SearchSpaceError(
                         f"A start has {value!r:.80} for {key}, which is no variant: "
-                        + nearest(str(value), VARIANTS[key])
+                        + nearest(str(value), [current_variant(key, name) for name in VARIANTS[key]])
                     )
             elif key not in parameters:
                 raise SearchSpaceError(
-                    f"A start sets '{key}', which is no parameter of the space: "
-                    + nearest(key, (*chosen, *VARIANTS))
+                    f"A start sets '{current_key(key)}', which is no parameter of the space: "
+                    + nearest(current_key(key), (*map(current_key, chosen), *VARIANTS))
                 )
             elif key in chosen and not offers(chosen[key], value):
                 raise SearchSpaceError(
-                    f"A start has {value!r:.80} for '{key}', which is not among its choices; change it, or the choices."
+                    f"A start has {value!r:.80} for '{current_key(key)}', which is not among its choices; "
+                    "change it, or the choices."
                 )

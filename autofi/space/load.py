@@ -10,6 +10,7 @@ from autofi.core.bounded_yaml import read_yaml
 from autofi.core.validated import first_fault
 from autofi.errors import SearchSpaceError
 from autofi.space.builtin import named_spaces, space_file
+from autofi.space.renamed_keys import with_current_keys
 from autofi.space.search_space import SearchSpace
 
 
@@ -47,7 +48,7 @@ def _read(path: Path) -> SearchSpace:
     except SearchSpaceError as error:
         raise type(error)(f"Search space '{path}': {error}") from error
     except ValidationError as error:
-        fault = first_fault(error, document)
+        fault = first_fault(error, with_current_keys(document))
         raise SearchSpaceError(
             f"Search space '{path}', key '{fault.key or 'the file'}': {fault.rule}; found {fault.found}."
         ) from error

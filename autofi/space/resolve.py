@@ -9,7 +9,7 @@ from autofi.data.boosted_trees import Boosting
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import get_operator
 from autofi.space.architecture import Architecture, Forms
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.search_space import SearchSpace
 from autofi.space.training_config import TrainingSettings
 
@@ -36,7 +36,7 @@ def resolve(
         fields=fields,
         pairs=pairs,
         sizes=Sizes(**section("sizes", space.sizes)),
-        readout=ReadoutSizes(**section("readout", space.readout)),
+        head=HeadSizes(**section("head", space.head)),
         streams={**space.value("streams", chosen), **(streams or {})},
         field_sum=space.field_sum,
         min_count=int(space.value("min_count", chosen)),

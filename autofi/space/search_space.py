@@ -18,9 +18,16 @@ from autofi.errors import SearchSpaceError, nearest
 from autofi.operators.base import Sizes
 from autofi.operators.registry import get_operator, registered_name, vector_operators
 from autofi.space.architecture import Forms
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.initial_trials import check_starts
 from autofi.space.parameters import Choices, Choosable, FloatRange, default_of, kind_of, read_each, values_of
+from autofi.space.renamed_keys import (
+    current_key,
+    start_as_stored,
+    stored_key,
+    with_current_keys,
+    with_stored_keys,
+)
 from autofi.space.sections import (
     FieldSpace,
     PairSpace,
@@ -35,7 +42,7 @@ from autofi.space.training_config import TrainingSettings
 #: The classes that sections of the file set.
 SECTIONS = {
     "sizes": Sizes,
-    "readout": ReadoutSizes,
+    "head": HeadSizes,
     "boosting": Boosting,
     "training": TrainingSettings,
 }
@@ -52,7 +59,7 @@ class RareCells:
 #: The keys with choices outside the sections, and all keys with choices.
 _UNSECTIONED = ("streams", "min_count", "cross_min_count")
 _PARAMETERS = {
-    f"{section}.{field.name}" for section, kind in SECTIONS.items() for field in fields(kind)
+    stored_key(f"{section}.{field.name}") for section, kind in SECTIONS.items() for field in fields(kind)
 }.union(_UNSECTIONED)
 
 
@@ -67,7 +74,7 @@ class SearchSpace(Strict):
     fields: FieldSpace
     pairs: PairSpace = PairSpace()
     sizes: dict[str, Choosable] = Field(default_factory=dict)
-    readout: dict[str, Choosable] = Field(default_factory=dict)
+    head: dict[str, Choosable] = Field(default_factory=dict)
     #: Streams besides the head; or `{choices: [...]}` of several such sets.
     streams: Annotated[
         Annotated[StreamSets, Tag("choices")] | Annotated[Streams, Tag("keys")], Discriminator(kind_of)
@@ -85,6 +92,11 @@ class SearchSpace(Strict):
     #: Parameters to try after the defaults: by dotted key, and `fields`, `pairs` and `products` by the name of a
     #: variant. A parameter that this space fixes keeps its value.
     starts: tuple[dict[str, Any], ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_current_keys(cls, given: Any) -> Any:
+        return with_current_keys(given)
 
     @field_validator(*SECTIONS)
     @classmethod
@@ -115,7 +127,7 @@ class SearchSpace(Strict):
             {**start, "streams": {registered_name(name): value for name, value in start["streams"].items()}}
             if isinstance(start.get("streams"), Mapping)
             else start
-            for start in given
+            for start in map(start_as_stored, given)
         )
 
     @model_validator(mode="after")
@@ -124,9 +136,9 @@ class SearchSpace(Strict):
             raise ValueError(
                 "streams are set, but no field has a vector to read; add 'embedding' to fields.forms"
             )
-        if self.readout.get("name") == "none" and not self.streams:
+        if self.head.get("name") == "none" and not self.streams:
             raise ValueError(
-                "readout is 'none' and no stream gives a logit; name some streams, or another readout"
+                "head is 'none' and no stream gives a logit; name some streams, or another head"
             )
         for sizes in self._all_sizes():
             for form in self.fields.forms:
@@ -162,7 +174,7 @@ class SearchSpace(Strict):
         for section in SECTIONS:
             for key, value in getattr(self, section).items():
                 if isinstance(value, FloatRange | Choices):
-                    found[f"{section}.{key}"] = value
+                    found[stored_key(f"{section}.{key}")] = value
         for key in _UNSECTIONED:
             value = getattr(self, key)
             if isinstance(value, FloatRange | Choices):
@@ -175,10 +187,10 @@ class SearchSpace(Strict):
 
     def value(self, key: str, chosen: Mapping[str, Any]) -> Any:
         """Return the value of a dotted key: chosen, else its default, else fixed; None if the file does not name it."""
-        section, _, name = key.rpartition(".")
+        section, _, name = current_key(key).rpartition(".")
         found = getattr(self, section).get(name) if section else getattr(self, name)
         if isinstance(found, FloatRange | Choices):
-            return chosen.get(key, default_of(found))
+            return chosen.get(stored_key(key), default_of(found))
         return found
 
     @property
@@ -192,11 +204,11 @@ class SearchSpace(Strict):
 
         It keeps the file's order, which names choices and parameters alike for every worker.
         """
-        return json.dumps(self.model_dump(mode="json"))
+        return json.dumps(with_stored_keys(self.model_dump(mode="json")))
 
     def canonical(self) -> str:
         """Return the JSON of the fingerprint, which does not depend on the order of keys."""
-        return json.dumps(self.model_dump(mode="json", exclude={"differs"}), sort_keys=True)
+        return json.dumps(with_stored_keys(self.model_dump(mode="json", exclude={"differs"})), sort_keys=True)
 
     @property
     def fingerprint(self) -> str:

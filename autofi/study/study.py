@@ -39,6 +39,7 @@ from autofi.report.markdown import write_report
 from autofi.report.output_path import report_target, write_whole
 from autofi.report.study_figures import StudyFigures
 from autofi.space.architecture import Architecture
+from autofi.space.renamed_keys import current_parameters
 from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, TrialRecord, resolve_storage
 from autofi.store.quick_lookup import not_finished
 from autofi.store.search_settings import SearchSettings
@@ -110,7 +111,7 @@ class Study:
                 "seconds": trial.seconds,
                 "architecture": trial.attrs.get("describe"),
                 "architecture_id": trial.architecture_id,
-                **trial.params,
+                **current_parameters(trial.params),
             }
             for trial in ranked
         ]

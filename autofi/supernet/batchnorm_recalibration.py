@@ -21,7 +21,7 @@ def recalibrate(network: Network, rows: RowSource, index: torch.Tensor) -> None:
     """
     network.eval()
     active = [
-        *network.readout.modules(),
+        *network.head.modules(),
         *(m for stream in network.active_streams() for m in stream.modules()),
     ]
     norms = [module for module in active if isinstance(module, nn.modules.batchnorm._BatchNorm)]

@@ -14,14 +14,14 @@ from autofi.core.progress import Progress
 from autofi.data.dataset import EncodedDataset
 from autofi.model.network import Network
 from autofi.operators.base import Shapes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.search_space import SearchSpace
 
 Built = TypeVar("Built", bound=Network)
 
 #: The head of a supernet: small, so that paths train fast and changes are scored fast.
 HIDDEN = (128, 64)
-READOUT = ReadoutSizes(hidden=HIDDEN)
+HEAD = HeadSizes(hidden=HIDDEN)
 
 
 @dataclass(frozen=True)

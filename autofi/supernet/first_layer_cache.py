@@ -41,9 +41,9 @@ class FirstLayer:
         self._slot, self._used = torch.cat(slots), torch.cat(used)
         self._every = torch.arange(len(self._slot))
         self._weight = torch.cat(weights).to(dtype)
-        if supernet.readout.sizes.name == "none":
+        if supernet.head.sizes.name == "none":
             self._weight.zero_()
-        self.bias = supernet.readout.first_bias().detach().to(dtype)
+        self.bias = supernet.head.first_bias().detach().to(dtype)
 
     def bytes(self, rows: int) -> int:
         """Return the bytes that `activations` of this many rows take."""

@@ -13,7 +13,7 @@ from autofi.data.folds import deal_folds
 from autofi.model.network import Layout, Streams
 from autofi.operators.base import Sizes
 from autofi.supernet.batchnorm_recalibration import recalibrate
-from autofi.supernet.context import READOUT, Run, batch_for, bias_of
+from autofi.supernet.context import HEAD, Run, batch_for, bias_of
 from autofi.supernet.greedy_selection import HeldOut
 from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.slots import SearchSlots
@@ -80,7 +80,7 @@ def train_path_supernets(run: Run, offer: SearchSlots, streams: Sequence[Streams
     rows: RowSource | None = None
     for number, (training, judging) in enumerate(folds):
         supernet = run.fresh(
-            lambda: Supernet(slots, shapes, Sizes(), READOUT, streams=streams, bias=bias), number
+            lambda: Supernet(slots, shapes, Sizes(), HEAD, streams=streams, bias=bias), number
         )
         if rows is None:
             rows = rows_for(supernet, offer.features, labels)

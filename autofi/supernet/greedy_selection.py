@@ -57,7 +57,7 @@ class HeldOut:
     @torch.no_grad()
     def losses(self, first: Tensor) -> Tensor:
         """Return the logloss of every row, `[N]`, from the first layer's output."""
-        logits = self.supernet.readout.rest(first)
+        logits = self.supernet.head.rest(first)
         return nn.functional.binary_cross_entropy_with_logits(logits, self.labels, reduction="none")
 
 

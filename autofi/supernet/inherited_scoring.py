@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.metrics.ranking import auc
-from autofi.model.head import Readout
+from autofi.model.head import Head
 from autofi.supernet.first_layer_cache import FirstLayer
 from autofi.supernet.supernet import Supernet
 from autofi.training.precision import fast_dtype
@@ -76,12 +76,12 @@ class Scorer:
         dtype: torch.dtype | None = None,
     ) -> None:
         supernet.eval()
-        readout = supernet.readout
-        hidden = len(readout.layers) > 0
-        dtype = (dtype or fast_dtype(readout.bias.device)) if hidden else torch.float32
+        head = supernet.head
+        hidden = len(head.layers) > 0
+        dtype = (dtype or fast_dtype(head.bias.device)) if hidden else torch.float32
         self.layer = FirstLayer(supernet, dtype)
         #: The function from the first layer's output to the logits, `[N, H] → [N]`.
-        self.rest = _rest_in(readout, dtype) if hidden else readout.rest
+        self.rest = _rest_in(head, dtype) if hidden else head.rest
         #: The positions of the scorer's rows in `rows`.
         self.order = torch.randperm(len(rows), generator=generator)
         self.rows = rows.take(self.order.to(rows.labels.device))
@@ -191,10 +191,10 @@ class Scorer:
         return losses if weights is None else losses * (weights[span] / weights.mean())
 
 
-def _rest_in(readout: Readout, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    """Return `readout.rest` with its inner layers in `dtype` and the last in float32: rounded logits would tie rows."""
+def _rest_in(head: Head, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    """Return `head.rest` with its inner layers in `dtype` and the last in float32: rounded logits would tie rows."""
     # The first layer is not needed here, but one column is too little to treat separately.
-    quick = readout.narrow([0]).requires_grad_(False)
+    quick = head.narrow([0]).requires_grad_(False)
     inner, last = list(quick.layers)[:-1], quick.layers[-1]
     for layer in inner:
         if isinstance(layer, nn.Linear):

@@ -31,7 +31,7 @@ from autofi.space.parameters import Choices
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.space.training_config import TrainingSettings
-from autofi.supernet.context import READOUT, Run, bias_of
+from autofi.supernet.context import HEAD, Run, bias_of
 from autofi.supernet.differentiable import train_by_gradient
 from autofi.supernet.exploration import Exploration
 from autofi.supernet.explore import explore, score_variants
@@ -94,7 +94,7 @@ def _widths(run: Run, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
     architecture = dataclasses.replace(
         architecture,
         sizes=dataclasses.replace(architecture.sizes, embedding_dim=dim),
-        readout=dataclasses.replace(architecture.readout, hidden=hidden, members=1),
+        head=dataclasses.replace(architecture.head, hidden=hidden, ensemble=1),
         streams=streams,
         training=TrainingSettings(),
     )
@@ -178,7 +178,7 @@ def _by_gradient(run: Run, offer: SearchSlots) -> Proposal:
     run.progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)
     bias = bias_of(shapes)
     # The forms of a pair are mixed into the same columns, as published.
-    supernet = run.fresh(lambda: Supernet(slots, shapes, Sizes(), READOUT, shared=True, bias=bias))
+    supernet = run.fresh(lambda: Supernet(slots, shapes, Sizes(), HEAD, shared=True, bias=bias))
     rows = rows_for(supernet, offer.features, dataset.labels)
     train, valid = dataset.parts["train"], dataset.parts["valid"]
     gumbel = settings.method == "gumbel"

@@ -19,7 +19,7 @@ from autofi.operators.base import Sizes
 from autofi.operators.registry import coded_operators
 from autofi.space.resolve import applicable_forms
 from autofi.space.training_config import TrainingSettings
-from autofi.supernet.context import READOUT, Run, batch_for, bias_of
+from autofi.supernet.context import HEAD, Run, batch_for, bias_of
 from autofi.supernet.pair_screening import PairScore, screen_pairs, without_pairs
 from autofi.supernet.product_screening import screen_products
 from autofi.training.fit import fit
@@ -121,7 +121,7 @@ def cross_fitted_residuals(run: Run) -> tuple[Residuals, Folds]:
     bias = bias_of(shapes)
     rows: RowSource | None = None
     for fold in (0, 1):
-        network = run.fresh(lambda: Network(layout, shapes, Sizes(), READOUT, bias=bias), fold)
+        network = run.fresh(lambda: Network(layout, shapes, Sizes(), HEAD, bias=bias), fold)
         if rows is None:
             rows = rows_for(network, features.rows(train), dataset.labels[train])
         seen, unseen = (

@@ -20,7 +20,7 @@ from autofi.space.parameters import label
 from autofi.space.resolve import applicable_forms
 from autofi.space.search_space import SearchSpace, subsets
 from autofi.space.sections import StreamSets
-from autofi.supernet.context import READOUT, Run
+from autofi.supernet.context import HEAD, Run
 from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.screening import Screened, screen
 from autofi.supernet.supernet import Slot, Supernet
@@ -97,7 +97,7 @@ def streams_of(run: Run, offer: SearchSlots) -> tuple[Streams, ...]:
     # Streams read the fields alone, so no cross has to be built to ask.
     fields = [slot for slot in offer.slots if len(slot.column) == 1]
     with torch.random.fork_rng(devices=[]):
-        probe = Supernet(fields, offer.shapes, Sizes(), READOUT)
+        probe = Supernet(fields, offer.shapes, Sizes(), HEAD)
         for streams in run.space.streams.choices:
             try:
                 probe.add_streams(streams, offer.shapes)

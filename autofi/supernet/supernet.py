@@ -14,7 +14,7 @@ from autofi.model.network import Layout, Mask, Network, Streams
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import get_stream
 from autofi.operators.streams import Stream
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 
 #: The operators that are active together in one slot; () is naive.
 Forms = tuple[str, ...]
@@ -43,7 +43,7 @@ class Supernet(Network):
         slots: Sequence[Slot],
         shapes: Shapes,
         sizes: Sizes,
-        readout: ReadoutSizes,
+        head: HeadSizes,
         *,
         streams: Sequence[Streams] = (),
         field_sum: bool = False,
@@ -52,7 +52,7 @@ class Supernet(Network):
     ) -> None:
         self.choices = tuple(slots)
         super().__init__(
-            candidates(slots), shapes, sizes, readout, field_sum=field_sum, shared=shared, bias=bias
+            candidates(slots), shapes, sizes, head, field_sum=field_sum, shared=shared, bias=bias
         )
         self._active: dict[str, Tensor] | None = None
         #: The keys in `self.streams` of every set's streams.
@@ -103,7 +103,7 @@ class Supernet(Network):
     def stream_logits(self, selected: Mapping[str, Tensor]) -> Tensor:
         """Return the logits of the chosen streams, `[B]`, which read the active vectors."""
         found = self._stream_logits(self._parts(selected, self._active, vectors=True), selected)
-        return self.readout.bias.new_zeros(len(next(iter(selected.values())))) if found is None else found
+        return self.head.bias.new_zeros(len(next(iter(selected.values())))) if found is None else found
 
     @property
     def branched(self) -> bool:

@@ -128,19 +128,19 @@ class Entangled(nn.Module):
 
     def _read(self, columns: Tensor, scales: Tensor) -> Tensor:
         """Return the head's logit."""
-        readout = self.network.readout
-        if readout.first is None:
-            summed: Tensor = readout(columns)
+        head = self.network.head
+        if head.first is None:
+            summed: Tensor = head(columns)
             return summed
         layer = 0
-        found = readout.first(columns * scales)
-        for step in readout.layers:
+        found = head.first(columns * scales)
+        for step in head.layers:
             found = step(found)
             if isinstance(step, nn.ReLU):
                 held = _held(self.alpha_hidden, self.get_buffer(f"hidden_{layer}"))
                 found = found * held.square().to(found.dtype)
                 layer += 1
-        logits: Tensor = found.squeeze(-1) + readout.bias
+        logits: Tensor = found.squeeze(-1) + head.bias
         return logits
 
     def chosen(self) -> dict[str, Any]:
@@ -192,8 +192,8 @@ def width_choices(parameters: Mapping[str, Sequence[Any]], default: Architecture
     in more than their slices, and everything else. `default` has the sizes where there is no choice.
     """
     dims = tuple(sorted({int(value) for value in parameters.get("sizes.embedding_dim", ())}))
-    lists = [default.readout.hidden]
-    if default.readout.name == "mlp" and "readout.hidden" in parameters:
+    lists = [default.head.hidden]
+    if default.head.name == "mlp" and "readout.hidden" in parameters:
         lists = [tuple(value) for value in parameters["readout.hidden"]]
     hidden = tuple(sorted({widths for widths in lists if len(widths) == len(lists[0])}))
     streams = tuple(parameters.get("streams", [default.streams]))
@@ -202,7 +202,7 @@ def width_choices(parameters: Mapping[str, Sequence[Any]], default: Architecture
     sliced = [name for name in default.streams if issubclass(get_stream(name), SlicedStream)]
     if unlike or not sliced:
         streams = ({},)
-        if default.readout.name == "none":
+        if default.head.name == "none":
             return None
     choices = WidthChoices(dims or (default.sizes.embedding_dim,), hidden, streams)
     several = any(len(found) > 1 for found in (choices.embedding_dim, choices.hidden, choices.streams))

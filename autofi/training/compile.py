@@ -38,7 +38,7 @@ def compiled_products(
         on_gpu = network.device.type == "cuda"
         if not _wanted(on_gpu):
             return train(network, *args, **kwargs)
-        parts: list[nn.Module] = [network.readout, *network.streams.values()]
+        parts: list[nn.Module] = [network.head, *network.streams.values()]
         for part in parts:
             part.compile(mode="reduce-overhead" if on_gpu else None, dynamic=None if on_gpu else True)
         try:

@@ -11,7 +11,7 @@ from autofi.space.training_config import LossName
 
 
 def mean_loss(logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-    """Return the mean logloss of a batch; for logits `[B, members]` also the mean over members."""
+    """Return the mean logloss of a batch; for logits `[B, K]` also its mean over members."""
     if logits.dim() > 1:
         labels = labels.unsqueeze(1).expand_as(logits)
         weights = None if weights is None else weights.unsqueeze(1)

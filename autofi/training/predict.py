@@ -14,7 +14,7 @@ from autofi.training.prefetch import on_device
 from autofi.training.row_source import Rows, RowSource
 
 #: Rows scored at once when no gradient is needed: few enough that intermediate results stay in the cache, and that the
-#: system is not asked for new memory each time (8 members of 400 units take half as long again with 4,096 rows).
+#: system is not asked for new memory each time (eight heads of 400 units take half as long again with 4,096 rows).
 SCORING_ROWS = 1024
 #: Rows scored at once on a GPU, where every piece has a launch cost.
 GPU_SCORING_ROWS = 4096
@@ -78,7 +78,7 @@ def _each(
     """Return the results of `read` for pieces of the rows, concatenated, float64 `[N]`."""
     network.eval()
     count = len(rows) if index is None else len(index)
-    found = torch.empty(count, dtype=network.readout.bias.dtype, device=network.device)
+    found = torch.empty(count, dtype=network.head.bias.dtype, device=network.device)
     done = 0
     size = SCORING_ROWS if network.device.type == "cpu" else GPU_SCORING_ROWS
     for piece in on_device(rows.pieces(size, index), network.device):

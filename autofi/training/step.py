@@ -43,7 +43,7 @@ def batch_loss(
     """Return the loss of a batch: the model's matrix products in `fast_products`, the loss itself in float32.
 
     Args:
-        model: Takes the inputs of a batch and gives logits, `[B]` or `[B, members]`.
+        model: Takes the inputs of a batch and gives logits, `[B]` or `[B, K]`.
         batch: The rows.
         mask: Further arguments of the model, such as the mask of a supernet.
         total: The loss of logits, labels and weights.

@@ -12,7 +12,7 @@ import torch
 
 from autofi.model.network import Network
 from autofi.operators.base import Shapes, Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.training.optimizers import make_optimizers
 from autofi.training.predict import predict
 from autofi.training.row_source import Rows
@@ -73,12 +73,12 @@ def _network(model: str, cardinalities: tuple[int, ...], dim: int) -> Network:
         kept=cardinalities,
         prior=0.5,
     )
-    readout = ReadoutSizes("none", hidden=()) if model == "finalmlp" else ReadoutSizes(hidden=HIDDEN)
+    head = HeadSizes("none", hidden=()) if model == "finalmlp" else HeadSizes(hidden=HIDDEN)
     return Network(
         {"embedding": [(field,) for field in fields]},
         shapes,
         Sizes(embedding_dim=dim),
-        readout,
+        head,
         streams=STREAMS[model],
     )
 

@@ -31,7 +31,7 @@ from autofi.evaluation.workbench import Workbench
 from autofi.model.build import shapes_of
 from autofi.model.network import Network
 from autofi.operators.base import LARGE_TABLE, Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.store.search_settings import SearchSettings
 from autofi.supernet.context import HIDDEN
 from autofi.supernet.path_training import train_by_paths
@@ -89,7 +89,7 @@ def pieces(path: str, raw: int) -> dict[str, Any]:
     shapes = shapes_of(builder, min_count=2, cross_min_count=2)
     slots = [Slot((field,), (("embedding",),)) for field in range(len(shapes.names))]
     supernet = Supernet(
-        [*slots, *(Slot(pair, OPTIONS) for pair in pairs)], shapes, Sizes(), ReadoutSizes(hidden=HIDDEN)
+        [*slots, *(Slot(pair, OPTIONS) for pair in pairs)], shapes, Sizes(), HeadSizes(hidden=HIDDEN)
     )
     measured(points, "supernet", partial(train_supernet, supernet, features, dataset))
     points["supernet"]["bound"] = together + needed(supernet, features)
@@ -153,7 +153,7 @@ def batch(network: Network, features: Features) -> int:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network(rows.selected).sum()
     trained = 2 * sum(size for place, size in kept.items() if place not in own)
-    return max(trained, 2 * 4 * SCORING_ROWS * network.readout.columns)
+    return max(trained, 2 * 4 * SCORING_ROWS * network.head.columns)
 
 
 def warm_up() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from autofi.operators.base import Shapes, Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.supernet.differentiable import train_by_gradient
 from autofi.supernet.supernet import Slot, Supernet
 from autofi.training.row_source import Rows
@@ -40,8 +40,8 @@ class Search:
         )
         slots = [Slot((field,), (("embedding",),)) for field in fields]
         slots += [Slot(pair, OPTIONS) for pair in pairs]
-        readout = ReadoutSizes(hidden=tuple(request["hidden"]), batch_norm=True)
-        self.supernet = Supernet(slots, shapes, Sizes(20, 10, 10), readout, shared=True)
+        head = HeadSizes(hidden=tuple(request["hidden"]), batch_norm=True)
+        self.supernet = Supernet(slots, shapes, Sizes(20, 10, 10), head, shared=True)
         self.rows = Rows(
             {"embedding": codes, "factorize_hadamard": codes, "memorize_embedding": cells}, labels
         )

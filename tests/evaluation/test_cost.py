@@ -41,7 +41,7 @@ def bench() -> Workbench:
 def test_a_dnn_costs_what_its_matrices_and_tables_do(bench: Workbench) -> None:
     architecture = baseline("dnn", bench)
     assert architecture.sizes.embedding_dim == DIM
-    assert architecture.readout.hidden == (HIDDEN,) * 3
+    assert architecture.head.hidden == (HIDDEN,) * 3
     builder, _ = bench.features(architecture)
     network = build_network(architecture, builder, seed=0)
     costs = measure_costs(network, used_builder(architecture, builder, network))

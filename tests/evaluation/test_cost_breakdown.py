@@ -16,7 +16,7 @@ from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.evaluation.cost import measure_costs
-from autofi.evaluation.cost_breakdown import READOUT, CostBreakdown, break_down
+from autofi.evaluation.cost_breakdown import HEAD, CostBreakdown, break_down
 from autofi.model.build import build_network, used_builder
 from autofi.model.network import Network
 from autofi.operators._gated_table import GatedTable
@@ -79,7 +79,7 @@ def test_every_operator_at_once(builder: FeatureBuilder) -> None:
     assert set(network.operators) == set(operators())
     names = {table.operator for table in found.tables} | {part.operator for part in found.weights}
     # The one without anything to train.
-    assert names == {*operators(), READOUT} - {"piecewise_linear"}
+    assert names == {*operators(), HEAD} - {"piecewise_linear"}
     # A memorized cross under both names, a factor under each field's own, a shared table under all that share it.
     whose = {table.fields for table in found.tables if table.operator == "memorize_embedding"}
     assert whose == {("user", "item"), ("item", "hour")}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from tests.explanation.models import ObservedTrial, make
 from tests.export.models import Model, make_model
 
@@ -15,15 +15,15 @@ ARM = {"exponential_neurons": {"heads": 2, "neurons": 3, "alpha": 2.0, "hidden":
 
 @pytest.fixture(scope="session")
 def additive(tmp_path_factory: pytest.TempPathFactory) -> ObservedTrial:
-    """A linear read-out and nothing beside it."""
+    """A linear head and nothing beside it."""
     return make(tmp_path_factory.mktemp("additive") / "model")
 
 
 @pytest.fixture(scope="session")
 def attentive(tmp_path_factory: pytest.TempPathFactory) -> ObservedTrial:
-    """ARM-Net beside an MLP with members."""
-    readout = ReadoutSizes(name="mlp", hidden=(8, 4), members=2)
-    return make(tmp_path_factory.mktemp("attentive") / "model", readout=readout, streams=ARM)
+    """ARM-Net beside an ensemble of MLPs."""
+    head = HeadSizes(name="mlp", hidden=(8, 4), ensemble=2)
+    return make(tmp_path_factory.mktemp("attentive") / "model", head=head, streams=ARM)
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,10 @@ from autofi.model.build import build_network
 from autofi.operators.base import Sizes
 from autofi.readers import open_table
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 
 ROWS = 600
-LINEAR = ReadoutSizes(name="linear")
+LINEAR = HeadSizes(name="linear")
 #: Cells of a pair, and values of a field, that training saw less often share a row.
 MIN_COUNT, CROSS_MIN_COUNT = 5, 6
 PAIRS = {
@@ -64,7 +64,7 @@ def table(rows: int = ROWS, *, seed: int = 0) -> pa.Table:
 
 
 def make(
-    folder: Path, *, readout: ReadoutSizes = LINEAR, streams: Mapping[str, Mapping[str, Any]] | None = None
+    folder: Path, *, head: HeadSizes = LINEAR, streams: Mapping[str, Mapping[str, Any]] | None = None
 ) -> ObservedTrial:
     """A bundle with weights as after a training."""
     source = open_table(table())
@@ -88,7 +88,7 @@ def make(
             for (left, right), forms in zip(pairs, PAIRS.values(), strict=True)
         },
         sizes=Sizes(embedding_dim=4, cross_dim=3, factor_dim=4),
-        readout=readout,
+        head=head,
         streams=streams or {},
         min_count=MIN_COUNT,
         cross_min_count=CROSS_MIN_COUNT,

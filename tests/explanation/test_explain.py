@@ -78,7 +78,7 @@ def test_more_rows_than_are_held_at_once_are_numbered_through(additive: Observed
 
 
 def test_an_additive_network_adds_up_to_its_logit(additive: ObservedTrial) -> None:
-    bias = float(additive.bundle.network.readout.bias)
+    bias = float(additive.bundle.network.head.bias)
     clicked = additive.bundle.builder.statistics.prior
     for explanation in autofi.explain(additive.bundle, NEW):
         assert explanation.baseline == pytest.approx(bias, abs=1e-6)

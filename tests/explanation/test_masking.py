@@ -15,13 +15,13 @@ from autofi.model.network import Network
 from autofi.operators.base import Operator
 from autofi.operators.explains import Explains, Knows
 from autofi.operators.registry import operators, streams
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from tests.model.test_network import FEATURES, SHAPES, everything, make
 from tests.operators.examples import slots_of
 
-LINEAR = ReadoutSizes("linear", hidden=())
-MLP = ReadoutSizes("mlp", hidden=(6, 4), batch_norm=True)
-MEMBERS = ReadoutSizes("mlp", hidden=(6, 4), members=3)
+LINEAR = HeadSizes("linear", hidden=())
+MLP = HeadSizes("mlp", hidden=(6, 4), batch_norm=True)
+ENSEMBLE = HeadSizes("mlp", hidden=(6, 4), ensemble=3)
 FIELDS = range(len(SHAPES.names))
 
 
@@ -42,7 +42,7 @@ def operator_of(network: Network, name: str) -> Operator:
 def without(network: Network, slots: set[Column]) -> Tensor:
     """The network with the first weights behind these slots set to zero."""
     cut = copy.deepcopy(network)
-    weight = cut.readout.first_weight()
+    weight = cut.head.first_weight()
     start = 0
     with torch.no_grad():
         for name in cut.operators:
@@ -55,15 +55,15 @@ def without(network: Network, slots: set[Column]) -> Tensor:
     return cut(cut.select(FEATURES))
 
 
-@pytest.mark.parametrize("readout", [LINEAR, ReadoutSizes("sum", hidden=())], ids=["linear", "sum"])
+@pytest.mark.parametrize("head", [LINEAR, HeadSizes("sum", hidden=())], ids=["linear", "sum"])
 @pytest.mark.parametrize("field_sum", [False, True])
 def test_contributions_of_an_additive_network_and_its_bias_add_up_to_the_logit(
-    readout: ReadoutSizes, field_sum: bool
+    head: HeadSizes, field_sum: bool
 ) -> None:
-    network = make(everything(), readout, field_sum=field_sum)
+    network = make(everything(), head, field_sum=field_sum)
     found = explained(network)
     torch.testing.assert_close(found.logits, network(network.select(FEATURES)), rtol=0, atol=1e-12)
-    torch.testing.assert_close(found.baseline, network.readout.bias.detach().expand(len(FEATURES)))
+    torch.testing.assert_close(found.baseline, network.head.bias.detach().expand(len(FEATURES)))
     torch.testing.assert_close(summed(found), found.logits, rtol=0, atol=1e-9)
 
 
@@ -73,9 +73,9 @@ def test_parts_of_an_additive_stream_add_up_too() -> None:
     torch.testing.assert_close(summed(found), found.logits, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("readout", [LINEAR, MLP, MEMBERS], ids=["linear", "mlp", "members"])
-def test_masking_is_the_network_with_those_weights_set_to_zero(readout: ReadoutSizes) -> None:
-    network = make(everything(), readout)
+@pytest.mark.parametrize("head", [LINEAR, MLP, ENSEMBLE], ids=["linear", "mlp", "ensemble"])
+def test_masking_is_the_network_with_those_weights_set_to_zero(head: HeadSizes) -> None:
+    network = make(everything(), head)
     found = explained(network)
     slots = {slot for layout in everything().values() for slot in layout}
     torch.testing.assert_close(found.baseline, without(network, slots), rtol=0, atol=1e-10)
@@ -107,7 +107,7 @@ def test_a_field_contributes_what_streams_make_of_its_vector() -> None:
 
 def test_a_masked_field_is_an_unseen_value_to_a_stream_with_a_table_of_its_own() -> None:
     layout = {"embedding": slots_of("embedding", SHAPES)}
-    network = make(layout, ReadoutSizes("none", hidden=()), streams={"linear": {}})
+    network = make(layout, HeadSizes("none", hidden=()), streams={"linear": {}})
     weights = network.get_parameter("streams.linear.table").detach().flatten()
     codes = network.select(FEATURES)["embedding"].long()
     for field, contribution in explained(network).own.items():
@@ -116,9 +116,9 @@ def test_a_masked_field_is_an_unseen_value_to_a_stream_with_a_table_of_its_own()
         torch.testing.assert_close(contribution, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("readout", [LINEAR, MEMBERS], ids=["linear", "members"])
-def test_a_stream_contributes_what_is_missing_without_it(readout: ReadoutSizes) -> None:
-    network = make(everything(), readout, streams={"fm": {}, "linear": {}})
+@pytest.mark.parametrize("head", [LINEAR, ENSEMBLE], ids=["linear", "ensemble"])
+def test_a_stream_contributes_what_is_missing_without_it(head: HeadSizes) -> None:
+    network = make(everything(), head, streams={"fm": {}, "linear": {}})
     found = explained(network)
     assert set(found.streams) == {"fm", "linear"}
     for name, contribution in found.streams.items():

@@ -33,7 +33,7 @@ from autofi.model.build import build_network
 from autofi.operators.base import Sizes
 from autofi.readers import open_table
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from tests.export.models import model_of
 
 VERSIONS = Path(__file__).parent / "versions"
@@ -57,7 +57,7 @@ ARCHITECTURE = Architecture(
         ("id", "price"): ("memorize_statistics",),
     },
     sizes=Sizes(embedding_dim=4, cross_dim=2, factor_dim=2),
-    readout=ReadoutSizes(hidden=(8,)),
+    head=HeadSizes(hidden=(8,)),
     streams={"cross_network": {}},
     boosting=BOOSTING,
     min_count=2,

@@ -28,7 +28,7 @@ from autofi.operators.base import Sizes
 from autofi.operators.registry import operators
 from autofi.readers import Table, open_table
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 
 #: With and without tables, buffers and branches of their own. That the weights of each one are kept is part of the
 #: contract of streams; all of them together would take minutes here.
@@ -165,7 +165,7 @@ def _every_operator(
         },
         sizes=Sizes(embedding_dim=6, cross_dim=3, factor_dim=5),
         boosting=BOOSTING,
-        readout=ReadoutSizes(hidden=(16, 8), batch_norm=True),
+        head=HeadSizes(hidden=(16, 8), batch_norm=True),
         streams={name: {} for name in streams},
         min_count=3,
         cross_min_count=4,

@@ -26,7 +26,7 @@ from autofi.operators.base import Sizes
 from autofi.operators.registry import operators
 from autofi.readers import open_table
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 
 ROWS = 300
 TEXTS = st.text(min_size=1, max_size=6)
@@ -111,7 +111,7 @@ def test_any_model_scores_any_rows_alike_in_onnx_runtime_and_torch(data: st.Data
         pairs={pair: chosen for pair, chosen in of_pairs.items() if chosen},
         sizes=Sizes(embedding_dim=4, cross_dim=2, factor_dim=2),
         boosting=boosting,
-        readout=ReadoutSizes(hidden=(8,), members=draw(st.sampled_from([1, 3]))),
+        head=HeadSizes(hidden=(8,), ensemble=draw(st.sampled_from([1, 3]))),
         streams=draw(st.sampled_from(STREAMS)),
         min_count=min_count,
         cross_min_count=cross_min_count,

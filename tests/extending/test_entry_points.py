@@ -38,7 +38,7 @@ name: triples
 summary: Products of three fields, by an operator of another package.
 fields: {forms: [embedding]}
 sizes: {embedding_dim: {choices: [2, 3, 4, 5]}}
-readout: {name: mlp, hidden: [8], batch_norm: false}
+head: {name: mlp, hidden: [8], batch_norm: false}
 streams: {hofm: {}}
 training: {epochs: 1}
 """

@@ -111,7 +111,7 @@ def test_named_pairs_come_first_then_those_of_important_fields(monkeypatch: pyte
 
 def test_large_models_are_given_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     network, builder, rows = opened(
-        replace(additive(), readout=replace(additive().readout, name="mlp", hidden=(8,)))
+        replace(additive(), head=replace(additive().head, name="mlp", hidden=(8,)))
     )
     monkeypatch.setattr(module, "FEWEST_ROWS", 10)
     monkeypatch.setattr(module, "BUDGET", 1.0)

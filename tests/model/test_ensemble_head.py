@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.model.ensemble_head import Members, mean_logit
-from autofi.model.head import Readout
-from autofi.space.head_config import ReadoutSizes
+from autofi.model.ensemble_head import EnsembleHead, mean_logit
+from autofi.model.head import Head
+from autofi.space.head_config import HeadSizes
 from autofi.training.losses import mean_loss
 
-SIZES = ReadoutSizes(hidden=(6, 5, 4), members=3)
+SIZES = HeadSizes(hidden=(6, 5, 4), ensemble=3)
 
 
-def readout(sizes: ReadoutSizes = SIZES, seed: int = 0) -> Readout:
+def head(sizes: HeadSizes = SIZES, seed: int = 0) -> Head:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = Readout(7, sizes, bias=0.3)
+        made = Head(7, sizes, bias=0.3)
         with torch.no_grad():
             for parameter in made.parameters():
                 parameter += 0.1 * torch.randn_like(parameter)
@@ -29,9 +29,9 @@ def columns(rows: int = 40, seed: int = 0) -> torch.Tensor:
 
 
 def test_every_member_is_a_network_of_its_own() -> None:
-    made = readout().train()
+    made = head().train()
     members = made.layers[-1]
-    assert isinstance(members, Members)
+    assert isinstance(members, EnsembleHead)
     x = columns()
     logits = made(x).detach().numpy()
     first = (x @ made.first.weight.T + made.first.bias).detach().numpy()
@@ -43,7 +43,7 @@ def test_every_member_is_a_network_of_its_own() -> None:
 
 
 def test_scoring_is_the_logit_of_the_mean_probability() -> None:
-    made = readout()
+    made = head()
     each = made.train()(columns()).detach().double().sigmoid()
     assert each.shape == (40, 3)
     scored = made.eval()(columns()).double().sigmoid()
@@ -69,22 +69,22 @@ def test_each_member_is_trained_on_its_own_loss() -> None:
 
 
 def test_members_begin_differently_and_one_seed_begins_alike() -> None:
-    signs = readout().layers[-1].factors
+    signs = head().layers[-1].factors
     assert not torch.equal(signs[0], signs[1])
-    fresh = Members((64, 8, 1), 4)
+    fresh = EnsembleHead((64, 8, 1), 4)
     assert set(fresh.factors.unique().tolist()) == {-1.0, 1.0}
-    for left, right in zip(readout(seed=3).parameters(), readout(seed=3).parameters(), strict=True):
+    for left, right in zip(head(seed=3).parameters(), head(seed=3).parameters(), strict=True):
         assert torch.equal(left, right)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_narrowing_keeps_the_members(batch_norm: bool) -> None:
-    made = readout(ReadoutSizes(hidden=(6, 4), members=3, batch_norm=batch_norm, dropout=0.3)).eval()
+    made = head(HeadSizes(hidden=(6, 4), ensemble=3, batch_norm=batch_norm, dropout=0.3)).eval()
     x = columns()
     x[:, [1, 4]] = 0.0
     kept = [0, 2, 3, 5, 6]
     torch.testing.assert_close(made.narrow(kept)(x[:, kept]), made(x))
 
 
-def test_a_read_out_without_hidden_layers_has_no_members() -> None:
-    assert readout(ReadoutSizes(name="linear", hidden=(), members=3)).train()(columns()).shape == (40,)
+def test_a_head_without_hidden_layers_is_no_ensemble() -> None:
+    assert head(HeadSizes(name="linear", hidden=(), ensemble=3)).train()(columns()).shape == (40,)

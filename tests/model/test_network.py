@@ -1,4 +1,4 @@
-"""A network is its operators side by side and a read-out over them."""
+"""A network is its operators side by side and a head over them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from autofi.errors import InvalidArchitectureError
 from autofi.model.network import Network, Streams
 from autofi.operators.base import Sizes
 from autofi.operators.registry import operators, vector_operators
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from tests.operators.examples import KEPT, SIZES, random_features, shapes_for, slots_of
 
 FEATURES = random_features(50)
 SHAPES = shapes_for(FEATURES)
-READOUTS = [
-    ReadoutSizes("sum", hidden=()),
-    ReadoutSizes("linear", hidden=()),
-    ReadoutSizes("mlp", hidden=(6,)),
-    ReadoutSizes("mlp", hidden=(6, 4), dropout=0.3, batch_norm=True),
+HEADS = [
+    HeadSizes("sum", hidden=()),
+    HeadSizes("linear", hidden=()),
+    HeadSizes("mlp", hidden=(6,)),
+    HeadSizes("mlp", hidden=(6, 4), dropout=0.3, batch_norm=True),
 ]
-every_readout = pytest.mark.parametrize("readout", READOUTS, ids=lambda r: f"{r.name}{len(r.hidden)}")
+every_head = pytest.mark.parametrize("head", HEADS, ids=lambda r: f"{r.name}{len(r.hidden)}")
 field_sums = pytest.mark.parametrize("field_sum", [False, True])
 
 Layout = dict[str, list[Column]]
@@ -58,7 +58,7 @@ def randomise(network: Network, seed: int) -> None:
 
 def make(
     layout: Layout,
-    readout: ReadoutSizes,
+    head: HeadSizes,
     *,
     streams: Streams | None = None,
     field_sum: bool = False,
@@ -66,7 +66,7 @@ def make(
 ) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(layout, SHAPES, SIZES, readout, streams=streams, field_sum=field_sum, bias=-1.0)
+        network = Network(layout, SHAPES, SIZES, head, streams=streams, field_sum=field_sum, bias=-1.0)
     randomise(network, seed)
     return network.eval()
 
@@ -78,11 +78,11 @@ def mask_of(network: Network, layout: Layout) -> dict[str, Tensor]:
     }
 
 
-@every_readout
+@every_head
 @field_sums
 @pytest.mark.parametrize("seed", range(4))
-def test_keeping_slots_equals_masking_the_others(readout: ReadoutSizes, field_sum: bool, seed: int) -> None:
-    network = make(everything(), readout, field_sum=field_sum, seed=seed)
+def test_keeping_slots_equals_masking_the_others(head: HeadSizes, field_sum: bool, seed: int) -> None:
+    network = make(everything(), head, field_sum=field_sum, seed=seed)
     layout = random_layout(seed)
     small = network.keep(layout).double()
     masked = network(network.select(FEATURES), mask_of(network, layout))
@@ -95,10 +95,10 @@ def test_keeping_slots_equals_masking_the_others(readout: ReadoutSizes, field_su
 
 @field_sums
 def test_what_is_kept_is_a_copy_of_exactly_its_weights(field_sum: bool) -> None:
-    network = make(everything(), READOUTS[3], field_sum=field_sum)
+    network = make(everything(), HEADS[3], field_sum=field_sum)
     layout = random_layout(1)
     small = network.keep(layout)
-    built = make(layout, READOUTS[3], field_sum=field_sum)
+    built = make(layout, HEADS[3], field_sum=field_sum)
     assert {name: tuple(p.shape) for name, p in small.state_dict().items()} == {
         name: tuple(p.shape) for name, p in built.state_dict().items()
     }
@@ -112,7 +112,7 @@ def test_what_is_kept_is_a_copy_of_exactly_its_weights(field_sum: bool) -> None:
 
 @field_sums
 def test_a_kept_network_can_be_narrowed_again(field_sum: bool) -> None:
-    network = make(everything(), READOUTS[2], field_sum=field_sum)
+    network = make(everything(), HEADS[2], field_sum=field_sum)
     middle = {name: slots[:3] for name, slots in everything().items()}
     inner = {name: slots[1:2] for name, slots in middle.items()}
     twice, once = network.keep(middle).keep(inner).double(), network.keep(inner).double()
@@ -121,7 +121,7 @@ def test_a_kept_network_can_be_narrowed_again(field_sum: bool) -> None:
 
 
 def test_the_order_of_the_wanted_slots_does_not_matter() -> None:
-    network = make(everything(), READOUTS[2], field_sum=False)
+    network = make(everything(), HEADS[2], field_sum=False)
     layout = random_layout(2)
     turned = {name: slots[::-1] for name, slots in reversed(layout.items())}
     one, other = network.keep(layout), network.keep(turned)
@@ -129,7 +129,7 @@ def test_the_order_of_the_wanted_slots_does_not_matter() -> None:
 
 
 def test_slots_it_has_not_cannot_be_kept() -> None:
-    network = make({"embedding": [(0,), (1,)], "factorize_inner": [(0, 1)]}, READOUTS[2], field_sum=False)
+    network = make({"embedding": [(0,), (1,)], "factorize_inner": [(0, 1)]}, HEADS[2], field_sum=False)
     with pytest.raises(InvalidArchitectureError, match=r"no 'embedding' at \(2,\)"):
         network.keep({"embedding": [(0,), (2,)]})
     with pytest.raises(InvalidArchitectureError, match="did you mean 'factorize_inner'"):
@@ -138,8 +138,8 @@ def test_slots_it_has_not_cannot_be_kept() -> None:
 
 def test_field_sum_adds_pair_vectors_to_both_fields() -> None:
     layout = everything()
-    side_by_side = make(layout, READOUTS[2], field_sum=False)
-    summed = make(layout, READOUTS[2], field_sum=True)
+    side_by_side = make(layout, HEADS[2], field_sum=False)
+    summed = make(layout, HEADS[2], field_sum=True)
     summed.operators.load_state_dict(side_by_side.operators.state_dict())
     wide = side_by_side.columns(side_by_side.select(FEATURES))
     narrow = summed.columns(summed.select(FEATURES))
@@ -161,14 +161,14 @@ def test_field_sum_adds_pair_vectors_to_both_fields() -> None:
     assert summed.num_parameters() < side_by_side.num_parameters()
 
 
-@every_readout
+@every_head
 @field_sums
-def test_the_first_layer_is_the_sum_of_what_operators_bring(readout: ReadoutSizes, field_sum: bool) -> None:
-    network = make(everything(), readout, field_sum=field_sum)
+def test_the_first_layer_is_the_sum_of_what_operators_bring(head: HeadSizes, field_sum: bool) -> None:
+    network = make(everything(), head, field_sum=field_sum)
     selected = network.select(FEATURES)
     columns = network.columns(selected)
-    first = columns.sum(1, keepdim=True) if network.readout.first is None else network.readout.first(columns)
-    total = network.readout.first_bias().expand_as(first)
+    first = columns.sum(1, keepdim=True) if network.head.first is None else network.head.first(columns)
+    total = network.head.first_bias().expand_as(first)
     for name, operator in network._operators():
         weight = network.first_weight(name)
         assert weight.shape == (first.shape[1], sum(operator.widths()))
@@ -176,20 +176,20 @@ def test_the_first_layer_is_the_sum_of_what_operators_bring(readout: ReadoutSize
     torch.testing.assert_close(total, first, rtol=1e-9, atol=1e-9)
 
 
-@every_readout
+@every_head
 @field_sums
-def test_the_rest_finishes_from_the_first_layer(readout: ReadoutSizes, field_sum: bool) -> None:
-    network = make(everything(), readout, field_sum=field_sum)
+def test_the_rest_finishes_from_the_first_layer(head: HeadSizes, field_sum: bool) -> None:
+    network = make(everything(), head, field_sum=field_sum)
     selected = network.select(FEATURES)
-    first = network.columns(selected) @ network.readout.first_weight().T + network.readout.first_bias()
-    torch.testing.assert_close(network.readout.rest(first), network(selected), rtol=1e-9, atol=1e-9)
+    first = network.columns(selected) @ network.head.first_weight().T + network.head.first_bias()
+    torch.testing.assert_close(network.head.rest(first), network(selected), rtol=1e-9, atol=1e-9)
 
 
 def test_with_inner_products_and_a_sum_it_is_the_factorization_machine() -> None:
     pairs = list(combinations(range(5), 2))
     layout: Layout = {"embedding": [(f,) for f in range(5)], "factorize_inner": [*pairs]}
     network = Network(
-        layout, SHAPES, Sizes(embedding_dim=1, factor_dim=3), ReadoutSizes("sum", hidden=()), bias=0.7
+        layout, SHAPES, Sizes(embedding_dim=1, factor_dim=3), HeadSizes("sum", hidden=()), bias=0.7
     )
     with torch.no_grad():
         for table in network.tables():
@@ -208,36 +208,36 @@ def test_with_inner_products_and_a_sum_it_is_the_factorization_machine() -> None
 
 
 def test_tables_are_counted_in_bytes() -> None:
-    network = Network({"embedding": [(0,)], "statistics": [(1,)]}, SHAPES, SIZES, READOUTS[1])
+    network = Network({"embedding": [(0,)], "statistics": [(1,)]}, SHAPES, SIZES, HEADS[1])
     assert network.table_bytes() == 4 * KEPT[0] * SIZES.embedding_dim
     assert network.num_parameters() == KEPT[0] * SIZES.embedding_dim + 1 + SIZES.embedding_dim + 2 + 1
 
 
 def test_no_rows_give_no_logits() -> None:
-    network = make(everything(), READOUTS[3], field_sum=True)
+    network = make(everything(), HEADS[3], field_sum=True)
     assert network(network.select(FEATURES.rows(slice(0, 0)))).shape == (0,)
 
 
-@pytest.mark.parametrize("readout", [ReadoutSizes("none", hidden=()), *READOUTS], ids=lambda r: r.name)
-def test_streams_add_their_logits(readout: ReadoutSizes) -> None:
+@pytest.mark.parametrize("head", [HeadSizes("none", hidden=()), *HEADS], ids=lambda r: r.name)
+def test_streams_add_their_logits(head: HeadSizes) -> None:
     layout = {"embedding": slots_of("embedding", SHAPES), "bag": [(3,)], "statistics": [(1,)]}
-    network = make(layout, readout, streams={"fm": {}, "linear": {}})
+    network = make(layout, head, streams={"fm": {}, "linear": {}})
     selected = network.select(FEATURES)
     codes, table = selected["embedding"], network.operators["embedding"].tables()[0]
     rows = table[codes + network.operators["embedding"].offsets]
     vectors = torch.cat([rows, network.operators["bag"](selected["bag"]).unsqueeze(1)], 1)
     beside = network.streams["fm"](vectors, codes) + network.streams["linear"](vectors, codes)
-    expected = network.readout(network.columns(selected)) + beside
+    expected = network.head(network.columns(selected)) + beside
     torch.testing.assert_close(network(selected), expected)
-    if readout.name == "none":
-        torch.testing.assert_close(expected, beside + network.readout.bias)
+    if head.name == "none":
+        torch.testing.assert_close(expected, beside + network.head.bias)
 
 
 @pytest.mark.parametrize(
     "forms", [["embedding"], ["unified_embedding"], ["bag"], ["embedding", "unified_embedding"]]
 )
 def test_streams_are_given_the_codes_of_the_fields_that_have_any(forms: list[str]) -> None:
-    network = make({name: slots_of(name, SHAPES) for name in forms}, READOUTS[2], streams={"linear": {}})
+    network = make({name: slots_of(name, SHAPES) for name in forms}, HEADS[2], streams={"linear": {}})
     seen = []
     network.streams["linear"].register_forward_pre_hook(lambda _, read: seen.append(read))
     selected = network.select(FEATURES)
@@ -254,17 +254,17 @@ def test_streams_are_given_the_codes_of_the_fields_that_have_any(forms: list[str
 
 def test_streams_join_every_member() -> None:
     layout = {"embedding": slots_of("embedding", SHAPES)}
-    network = make(layout, ReadoutSizes(hidden=(6,), members=3), streams={"fm": {}})
+    network = make(layout, HeadSizes(hidden=(6,), ensemble=3), streams={"fm": {}})
     selected = network.select(FEATURES)
     vectors = network.columns(selected).unflatten(1, (-1, SIZES.embedding_dim))
     beside = network.streams["fm"](vectors, selected["embedding"])
-    members = network.readout.train()(network.columns(selected)) + beside.unsqueeze(1)
-    network.readout.eval()
+    members = network.head.train()(network.columns(selected)) + beside.unsqueeze(1)
+    network.head.eval()
     torch.testing.assert_close(network(selected).sigmoid(), members.sigmoid().mean(1))
 
 
 def test_what_is_kept_keeps_its_streams_and_every_field_they_read() -> None:
-    network = make(everything(), READOUTS[3], streams={"cross_network": {"layers": 1}, "linear": {}})
+    network = make(everything(), HEADS[3], streams={"cross_network": {"layers": 1}, "linear": {}})
     vectors = {name: slots_of(name, SHAPES) for name in sorted(vector_operators())}
     small = network.keep(vectors).double()
     masked = network(network.select(FEATURES), mask_of(network, vectors))
@@ -276,14 +276,14 @@ def test_what_is_kept_keeps_its_streams_and_every_field_they_read() -> None:
 
 def test_streams_need_vectors() -> None:
     with pytest.raises(InvalidArchitectureError, match="No field has an embedding"):
-        make({"statistics": [(1,)]}, READOUTS[0], streams={"fm": {}})
+        make({"statistics": [(1,)]}, HEADS[0], streams={"fm": {}})
 
 
-@pytest.mark.parametrize("readout", [ReadoutSizes("none", hidden=()), *READOUTS], ids=lambda r: r.name)
-def test_branches_are_told_apart_while_training_only(readout: ReadoutSizes) -> None:
+@pytest.mark.parametrize("head", [HeadSizes("none", hidden=()), *HEADS], ids=lambda r: r.name)
+def test_branches_are_told_apart_while_training_only(head: HeadSizes) -> None:
     layout = {"embedding": slots_of("embedding", SHAPES)}
     network = make(
-        layout, replace(readout, dropout=0.0, batch_norm=False), streams={"fused_crosses": {}, "fm": {}}
+        layout, replace(head, dropout=0.0, batch_norm=False), streams={"fused_crosses": {}, "fm": {}}
     )
     selected = network.select(FEATURES)
     scored = network(selected)
@@ -302,28 +302,28 @@ def test_streams_train_the_rows_of_the_unseen_that_embeddings_train() -> None:
     shapes = replace(SHAPES, kept=SHAPES.cardinalities)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Network({"embedding": [(0,)]}, shapes, SIZES, READOUTS[1], streams={"linear": {}})
+        network = Network({"embedding": [(0,)]}, shapes, SIZES, HEADS[1], streams={"linear": {}})
         rows = {"embedding": torch.full((20_000, 1), 2, dtype=torch.int32)}
         network.train()(rows).sum().backward()
     stream, embedding = network.streams["linear"].table.grad, network.operators["embedding"].table.grad
     counted = stream.flatten()
     assert counted[2] + counted[1] == 20_000
     assert 10 < counted[1] < 100  # 40 expected
-    weight = network.readout.first_weight()[0].detach()
+    weight = network.head.first_weight()[0].detach()
     torch.testing.assert_close(embedding[1], counted[1] * weight)
 
 
-@pytest.mark.parametrize("members", [1, 3])
-def test_branches_are_averaged_beside_members_and_other_branches(members: int) -> None:
+@pytest.mark.parametrize("ensemble", [1, 3])
+def test_branches_are_averaged_beside_an_ensemble_and_other_branches(ensemble: int) -> None:
     layout = {"embedding": slots_of("embedding", SHAPES)}
     streams: dict[str, dict[str, object]] = {
         "fused_crosses": {},
         "factorized_blocks": {"first": [4], "second": [2]},
     }
-    if members > 1:
+    if ensemble > 1:
         del streams["factorized_blocks"]
-    network = make(layout, ReadoutSizes(hidden=(6,), members=members), streams=streams)
+    network = make(layout, HeadSizes(hidden=(6,), ensemble=ensemble), streams=streams)
     network.train().operators.eval()
     told = network(network.select(FEATURES))
-    assert told.shape == ((50, 3) if members > 1 else (50,))
+    assert told.shape == ((50, 3) if ensemble > 1 else (50,))
     assert not network.branched

@@ -24,7 +24,7 @@ name: three
 summary: Three points.
 fields: {forms: [embedding]}
 sizes: {embedding_dim: {choices: [4, 6, 8]}}
-readout: {name: mlp, hidden: [8]}
+head: {name: mlp, hidden: [8]}
 training: {learning_rate: 0.002, epochs: 1}
 """
 TABLE = "planted:rows=3000"

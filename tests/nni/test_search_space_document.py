@@ -70,7 +70,7 @@ def test_the_command_line_prints_it(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(
         "name: mine\nsummary: Mine.\nfields: {forms: [embedding]}\n"
-        "readout: {name: mlp, hidden: {choices: [[32], [64, 32]]}, dropout: {low: 0.0, high: 0.5, default: 0.2}}\n"
+        "head: {name: mlp, hidden: {choices: [[32], [64, 32]]}, dropout: {low: 0.0, high: 0.5, default: 0.2}}\n"
     )
     printed = CliRunner().invoke(app, ["spaces", "--nni", str(path)])
     assert printed.exit_code == 0, printed.output

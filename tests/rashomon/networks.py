@@ -19,7 +19,7 @@ from autofi.model.network import Network
 from autofi.operators.base import Sizes
 from autofi.readers import open_table
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 
 NAMES = ("a", "b", "c", "d")
 
@@ -69,7 +69,7 @@ def additive(names: tuple[str, ...] = NAMES) -> Architecture:
     return Architecture(
         fields=dict.fromkeys(names, ("embedding",)),
         sizes=Sizes(4),
-        readout=ReadoutSizes(name="linear", hidden=()),
+        head=HeadSizes(name="linear", hidden=()),
     )
 
 

@@ -42,7 +42,7 @@ PARTS = CostBreakdown(
         TableCost("embedding", ("field 1",), 30, 30, 300, 1_200),
         TableCost("memorize_embedding", ("field 0", "field 1"), 200, 200, 800, 3_200),
     ),
-    weights=(WeightCost("readout", 900, 3_600),),
+    weights=(WeightCost("head", 900, 3_600),),
     trees_bytes=1_600,
     fitted=(FittedCost("vocabulary", ("field 0",), 100, 900),),
 )

@@ -164,7 +164,7 @@ def test_bytes_are_told_by_field_by_cross_and_by_what_they_are(figures: StudyFig
         ("trained table", "field 0"): 2_000,
         ("trained table", "field 1"): 1_200,
         ("trained table", "field 0 × field 1"): 3_200,
-        ("weights", "readout"): 3_600,
+        ("weights", "head"): 3_600,
         ("trees", "boosted trees"): 1_600,
         ("vocabulary", "field 0"): 900,
     }

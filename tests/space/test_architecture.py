@@ -11,7 +11,7 @@ from autofi.data.boosted_trees import Boosting
 from autofi.errors import InvalidArchitectureError
 from autofi.operators.base import Sizes
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
 
 PLAIN = Architecture(
@@ -54,7 +54,7 @@ def test_unused_choices_do_not_change_the_id(changes: dict[str, object]) -> None
         {"sizes": Sizes(cross_dim=99)},
         {"min_count": 5},
         {"cross_min_count": 5},
-        {"readout": ReadoutSizes(hidden=(7,))},
+        {"head": HeadSizes(hidden=(7,))},
         {"streams": {"fm": {}}},
         {"boosting": Boosting(leaves=9)},
         {"pairs": {("ad", "site"): ("memorize_statistics",)}},
@@ -106,9 +106,7 @@ def test_without_embeddings_there_is_nothing_for_streams_to_read() -> None:
 
 
 def test_hidden_layers_matter_only_to_an_mlp() -> None:
-    linear = [
-        dataclasses.replace(PLAIN, readout=ReadoutSizes("linear", hidden=(width,))) for width in (8, 16)
-    ]
+    linear = [dataclasses.replace(PLAIN, head=HeadSizes("linear", hidden=(width,))) for width in (8, 16)]
     assert linear[0].id == linear[1].id
 
 
@@ -143,10 +141,10 @@ def test_branches_go_with_their_losses() -> None:
     crosses = {"fused_crosses": {}}
     tri = TrainingSettings(loss="tri_bce")
     assert Architecture(fields=fields, streams=crosses, training=tri).training.loss == "tri_bce"
-    with pytest.raises(InvalidArchitectureError, match="no stream with branches and readout.members 1"):
+    with pytest.raises(InvalidArchitectureError, match="no stream with branches and head.ensemble 1"):
         Architecture(fields=fields, streams={"fm": {}}, training=tri)
-    with pytest.raises(InvalidArchitectureError, match="has fused_crosses and readout.members 4"):
-        Architecture(fields=fields, streams=crosses, readout=ReadoutSizes(members=4), training=tri)
+    with pytest.raises(InvalidArchitectureError, match="has fused_crosses and head.ensemble 4"):
+        Architecture(fields=fields, streams=crosses, head=HeadSizes(ensemble=4), training=tri)
     with pytest.raises(InvalidArchitectureError, match="has factorized_blocks, fused_crosses and"):
         Architecture(fields=fields, streams={**crosses, "factorized_blocks": {}}, training=tri)
-    assert Architecture(fields=fields, streams=crosses, readout=ReadoutSizes(members=4)).readout.members == 4
+    assert Architecture(fields=fields, streams=crosses, head=HeadSizes(ensemble=4)).head.ensemble == 4

@@ -20,7 +20,7 @@ summary: What we run today.
 fields: {forms: [embedding]}
 sizes: {embedding_dim: 2}
 streams: {linear: {}, fm: {}}
-readout: {name: none}
+head: {name: none}
 training: {epochs: 1, learning_rate: 0.01}
 """
 

@@ -53,5 +53,5 @@ def test_settings_are_told_with_bounds_and_defaults(found: Found) -> None:
 def test_ranges_are_what_a_space_searches() -> None:
     spaces = {space.name: space for space in list_spaces()}
     assert "training.embedding_l2: 1e-05 to 0.1 (log)" in spaces["optinter"].ranges
-    assert "readout.members: 8 | 1" in spaces["optinter"].ranges
+    assert "head.ensemble: 8 | 1" in spaces["optinter"].ranges
     assert (spaces["fm"].kind, spaces["fm"].ranges) == ("one point", "")

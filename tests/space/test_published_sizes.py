@@ -20,7 +20,7 @@ from tests.operators.stream_examples import FRAPPE
 ROWS, DIM = FRAPPE.rows, FRAPPE.dim
 #: The published logs of DeepFM and AutoInt+ are of an older version, whose tables had a row less.
 LATER_ROWS = len(ROWS)
-#: Of the read-out; theirs has it in a stream or not at all.
+#: Of the head; theirs has it in a stream or not at all.
 BIAS = 1
 
 

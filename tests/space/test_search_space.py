@@ -67,7 +67,7 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
         ({"streams": {"cross": {}}}, "No stream named 'cross'"),
         ({"streams": {"choices": [{}, {"fm": {"layers": 2}}]}}, "'fm' has no setting 'layers'"),
         ({"streams": {"fm": {}}, "fields": {"forms": ["statistics"]}}, "add 'embedding' to fields.forms"),
-        ({"readout": {"name": "none"}}, "no stream gives a logit"),
+        ({"head": {"name": "none"}}, "no stream gives a logit"),
         (
             {"sizes": {"embedding_dim": "ten"}},
             "'sizes', setting 'embedding_dim': .* valid integer.*; found 'ten'",
@@ -77,8 +77,8 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
             {"sizes": {"embedding_dims": 8}},
             "'sizes' has no setting 'embedding_dims': did you mean 'embedding_dim'",
         ),
-        ({"readout": {"hidden": {"choices": [[64], [64, 0]]}}}, "setting 'hidden.1': .* equal to 1; found 0"),
-        ({"readout": {"dropout": {"low": 0.0, "high": 1.0}}}, "setting 'dropout': .* less than 1; found 1.0"),
+        ({"head": {"hidden": {"choices": [[64], [64, 0]]}}}, "setting 'hidden.1': .* equal to 1; found 0"),
+        ({"head": {"dropout": {"low": 0.0, "high": 1.0}}}, "setting 'dropout': .* less than 1; found 1.0"),
         ({"boosting": {"leaves": -1}}, "'boosting', setting 'leaves': .* equal to 0; found -1"),
         ({"min_count": {"choices": [1, 0]}}, "setting 'min_count': .* equal to 1; found 0"),
         ({"training": {"patience": -2}}, "'training', setting 'patience': .* equal to 1; found -2"),
@@ -94,7 +94,7 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
             {"training": {"batch_size": {"low": 512, "high": 4096}}},
             "range 512 to 4096 but takes no fractions; list",
         ),
-        ({"readout": {"batch_norm": {"low": 0, "high": 1}}}, "'readout.batch_norm' has the range 0 to 1"),
+        ({"head": {"batch_norm": {"low": 0, "high": 1}}}, "'head.batch_norm' has the range 0 to 1"),
         ({"training": {"gate_rewind": {"choices": [0, 8]}}}, "gate_rewind is 8, but there are 8 epochs"),
         ({"starts": [{"pairs": "rate"}]}, "'rate' for pairs, which is no variant: did you mean 'rates'"),
         (
@@ -102,8 +102,8 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
             "'training.epoch', which is no parameter of the space: Known: fields, pairs, products",
         ),
         (
-            {"readout": {"hidden": {"choices": [[8], [16]]}}, "starts": [{"readout.hidden": [8, 8]}]},
-            r"has \[8, 8\] for 'readout.hidden', which is not among its choices",
+            {"head": {"hidden": {"choices": [[8], [16]]}}, "starts": [{"head.hidden": [8, 8]}]},
+            r"has \[8, 8\] for 'head.hidden', which is not among its choices",
         ),
         (
             {
@@ -142,7 +142,7 @@ def test_a_number_that_yaml_reads_as_text_is_a_number(tmp_path: Path) -> None:
 
 def test_a_fraction_that_is_whole_keeps_its_fingerprint(tmp_path: Path) -> None:
     """Studies are resumed by the fingerprint of their space, and read what they have stored."""
-    text = load_space(write(tmp_path, readout={"dropout": 0, "hidden": {"choices": [[64, 32]]}})).text()
+    text = load_space(write(tmp_path, head={"dropout": 0, "hidden": {"choices": [[64, 32]]}})).text()
     assert '"dropout": 0,' in text and '{"choices": [[64, 32]]}' in text
     assert SearchSpace.model_validate_json(text).text() == text
 
@@ -194,14 +194,12 @@ def test_variants_are_parameters_only_where_there_is_a_choice() -> None:
 def test_a_point_has_the_values_of_the_file() -> None:
     found = resolve(load_space("dnn"), fields={"ad": ("embedding",)}, pairs={})
     assert found.training.embedding_l2 == 0.05
-    assert (
-        found.readout.hidden == (400, 400, 400) and found.readout.batch_norm and found.readout.dropout == 0.2
-    )
+    assert found.head.hidden == (400, 400, 400) and found.head.batch_norm and found.head.dropout == 0.2
     assert found.sizes.embedding_dim == 10
     changed = resolve(
         load_space("optinter"), fields={"ad": ("embedding",)}, pairs={}, parameters={"readout.dropout": 0.4}
     )
-    assert changed.readout.dropout == 0.4
+    assert changed.head.dropout == 0.4
 
 
 def test_subsets_are_small_first_and_never_empty() -> None:
@@ -227,3 +225,50 @@ def test_a_worker_that_reads_the_stored_space_offers_what_its_leader_does(name: 
     assert stored.fingerprint == space.fingerprint
     mine, theirs = distributions(space, {}), distributions(stored, {})
     assert list(mine.items()) == list(theirs.items())
+
+
+OLD = {
+    "readout": {"members": {"choices": [8, 1]}, "hidden": {"choices": [[64], [32]]}},
+    "starts": [{"readout.members": 1, "readout.hidden": [32], "pairs": "rates"}, {"pairs": "likely"}],
+}
+NEW = {
+    "head": {"ensemble": {"choices": [8, 1]}, "hidden": {"choices": [[64], [32]]}},
+    "starts": [{"head.ensemble": 1, "head.hidden": [32], "pairs": "target_encoded"}, {"pairs": "probable"}],
+}
+
+
+def test_a_space_is_the_same_by_old_keys_and_by_new_ones() -> None:
+    old, new = (SearchSpace.model_validate({**MINIMAL, **keys}) for keys in (OLD, NEW))
+    assert (old.fingerprint, old.text(), old.starts) == (new.fingerprint, new.text(), new.starts)
+    # What studies of earlier versions hold: their fingerprints, texts and trials stay.
+    stored = json.loads(new.text())
+    assert stored["readout"]["members"]["choices"] == [8, 1] and "head" not in stored
+    assert old.fingerprint == "cce20fccc1652c4507b914c2389c690c"
+    assert set(new.parameters()) == {"readout.members", "readout.hidden"}
+    assert SearchSpace.model_validate(stored) == new
+    assert SearchSpace.model_validate_json(new.text()) == new
+
+    first, second = (
+        resolve(space, fields={"ad": ("embedding",)}, pairs={}, parameters={"readout.members": 1})
+        for space in (old, new)
+    )
+    assert first.id == second.id and first.head.ensemble == 1
+    assert first.to_json()["readout"]["members"] == 1
+
+
+@pytest.mark.parametrize("key", ["readout", "members", "readout.members"])
+def test_a_key_is_given_once(key: str, tmp_path: Path) -> None:
+    changes = {
+        "readout": {"head": {}, "readout": {}},
+        "members": {"head": {"members": 8, "ensemble": 8}},
+        "readout.members": {**NEW, "starts": [{"head.ensemble": 1, "readout.members": 1}]},
+    }[key]
+    with pytest.raises(SearchSpaceError, match=rf"mine.yaml': 'head.*' is given twice, once as '{key}'"):
+        load_space(write(tmp_path, **changes))
+
+
+def test_an_error_of_an_old_key_names_the_new_one(tmp_path: Path) -> None:
+    with pytest.raises(SearchSpaceError, match=r"key 'head.dropout.low'"):
+        load_space(write(tmp_path, readout={"dropout": {"low": "little", "high": 0.5}}))
+    with pytest.raises(SearchSpaceError, match=r"The section 'head', setting 'ensemble': .* found 0"):
+        load_space(write(tmp_path, readout={"members": 0}))

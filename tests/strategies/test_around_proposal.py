@@ -126,7 +126,7 @@ def test_learned_widths_are_tried_after_the_defaults() -> None:
     assert (starts[0]["sizes.embedding_dim"], starts[0]["readout.hidden"]) == (16, "256-128")
     assert (starts[1]["sizes.embedding_dim"], starts[1]["readout.hidden"]) == (8, "64-32")
     architecture = ProposedCandidates(load_space("tanglenas"), kept).architecture(starts[1])
-    assert (architecture.sizes.embedding_dim, architecture.readout.hidden) == (8, (64, 32))
+    assert (architecture.sizes.embedding_dim, architecture.head.hidden) == (8, (64, 32))
 
 
 def test_a_learned_set_of_streams_is_tried_as_the_space_names_it() -> None:

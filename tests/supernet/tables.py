@@ -13,13 +13,13 @@ from autofi.data.crosses import Crosses
 from autofi.data.features import Features, Pair
 from autofi.model.network import Streams
 from autofi.operators.base import Shapes, Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.supernet.supernet import Forms, Slot, Supernet
 from autofi.training.row_source import Rows
 
 FIELDS, CODES = 4, 8
 PAIRS: tuple[Pair, ...] = tuple(combinations(range(FIELDS), 2))
-READOUT = ReadoutSizes(hidden=(16,))
+HEAD = HeadSizes(hidden=(16,))
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def slots_with(options: tuple[Forms, ...]) -> list[Slot]:
 def make_supernet(
     table: Table,
     slots: list[Slot],
-    readout: ReadoutSizes = READOUT,
+    head: HeadSizes = HEAD,
     *,
     seed: int = 0,
     field_sum: bool = False,
@@ -76,4 +76,4 @@ def make_supernet(
 ) -> Supernet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Supernet(slots, table.shapes, Sizes(4, 4, 4), readout, field_sum=field_sum, streams=streams)
+        return Supernet(slots, table.shapes, Sizes(4, 4, 4), head, field_sum=field_sum, streams=streams)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.supernet.greedy_selection import HeldOut, select
 from autofi.supernet.supernet import Slot, Supernet, chosen
 from autofi.training.row_source import Rows
 from tests.supernet.tables import CODES, FIELDS, PAIRS, Table, cell_table, make_supernet, slots_with
 
 BOTH = ((), ("memorize_embedding",), ("factorize_inner",), ("memorize_embedding", "factorize_inner"))
-SUM = ReadoutSizes("sum", hidden=())
+SUM = HeadSizes("sum", hidden=())
 PLANTED = (1, 3)
 
 
@@ -22,10 +22,8 @@ def table() -> Table:
     return cell_table(4000, {PLANTED: 1.0})
 
 
-def randomised(
-    table: Table, slots: list[Slot], readout: ReadoutSizes, *, field_sum: bool = False
-) -> Supernet:
-    supernet = make_supernet(table, slots, readout, field_sum=field_sum)
+def randomised(table: Table, slots: list[Slot], head: HeadSizes, *, field_sum: bool = False) -> Supernet:
+    supernet = make_supernet(table, slots, head, field_sum=field_sum)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in supernet.parameters():
@@ -60,16 +58,14 @@ def whole_losses(supernet: Supernet, rows: Rows, options: list[int]) -> torch.Te
 
 
 @pytest.mark.parametrize(
-    "readout",
-    [SUM, ReadoutSizes("linear", hidden=()), ReadoutSizes(hidden=(8, 4), dropout=0.5, batch_norm=True)],
+    "head",
+    [SUM, HeadSizes("linear", hidden=()), HeadSizes(hidden=(8, 4), dropout=0.5, batch_norm=True)],
     ids=lambda r: r.name,
 )
 @pytest.mark.parametrize("field_sum", [False, True])
-def test_changed_one_by_one_equals_computed_whole(
-    table: Table, readout: ReadoutSizes, field_sum: bool
-) -> None:
+def test_changed_one_by_one_equals_computed_whole(table: Table, head: HeadSizes, field_sum: bool) -> None:
     slots = slots_with(BOTH)
-    supernet = randomised(table, slots, readout, field_sum=field_sum)
+    supernet = randomised(table, slots, head, field_sum=field_sum)
     rows = table.rows(supernet).part(slice(0, 300))
     fold = HeldOut(supernet, rows)
     rng = np.random.default_rng(0)
@@ -149,7 +145,7 @@ def test_a_higher_threshold_accepts_less(table: Table) -> None:
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
 def test_it_ends_where_no_single_change_is_acceptable(table: Table, threshold: float) -> None:
     slots = slots_with(BOTH)
-    supernet = randomised(table, slots, ReadoutSizes(hidden=(8, 4)))
+    supernet = randomised(table, slots, HeadSizes(hidden=(8, 4)))
     rows = table.rows(supernet).part(slice(0, 400))
     begin = [0] * FIELDS + [3] * len(PAIRS)
     options, moves = select([HeldOut(supernet, rows)], begin, threshold=threshold)
@@ -169,7 +165,7 @@ def test_it_ends_where_no_single_change_is_acceptable(table: Table, threshold: f
 
 def test_it_stops_after_the_most_moves(table: Table) -> None:
     slots = slots_with(BOTH)
-    supernet = randomised(table, slots, ReadoutSizes(hidden=(8, 4)))
+    supernet = randomised(table, slots, HeadSizes(hidden=(8, 4)))
     fold = HeldOut(supernet, table.rows(supernet))
     begin = [0] * FIELDS + [3] * len(PAIRS)
     every = select([fold], begin, threshold=0.0)[1]
@@ -182,7 +178,7 @@ def test_it_stops_after_the_most_moves(table: Table) -> None:
 
 def test_the_first_move_is_the_largest_gain(table: Table) -> None:
     slots = slots_with(BOTH)
-    supernet = randomised(table, slots, ReadoutSizes(hidden=(8, 4)))
+    supernet = randomised(table, slots, HeadSizes(hidden=(8, 4)))
     rows = table.rows(supernet).part(slice(0, 500))
     begin = [0] * FIELDS + [3] * len(PAIRS)
     _, moves = select([HeldOut(supernet, rows)], begin, threshold=1.0, most_moves=1)

@@ -11,21 +11,19 @@ import torch
 from torch import nn
 
 from autofi.metrics.ranking import auc, logloss
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.supernet.inherited_scoring import MOST_DERIVED, Options, Scorer
 from autofi.supernet.supernet import Supernet
 from autofi.training.row_source import Rows
-from tests.supernet.test_supernet import FEATURES, READOUTS, SLOTS, random_options, supernet
+from tests.supernet.test_supernet import FEATURES, HEADS, SLOTS, random_options, supernet
 
 SIZES = [
-    *READOUTS,
-    ReadoutSizes("none", hidden=()),
-    ReadoutSizes("mlp", hidden=(6,)),
-    ReadoutSizes("mlp", hidden=(7, 5), batch_norm=True, dropout=0.3, members=3),
+    *HEADS,
+    HeadSizes("none", hidden=()),
+    HeadSizes("mlp", hidden=(6,)),
+    HeadSizes("mlp", hidden=(7, 5), batch_norm=True, dropout=0.3, ensemble=3),
 ]
-EVERY_READOUT = pytest.mark.parametrize(
-    "readout", SIZES, ids=lambda r: f"{r.name}-{r.members}-{len(r.hidden)}"
-)
+EVERY_HEAD = pytest.mark.parametrize("head", SIZES, ids=lambda r: f"{r.name}-{r.ensemble}-{len(r.hidden)}")
 EXACT = {"dtype": torch.float32}
 
 
@@ -62,11 +60,11 @@ def children(options: Sequence[int], number: int) -> list[Options]:
     return found
 
 
-@EVERY_READOUT
+@EVERY_HEAD
 @pytest.mark.parametrize("field_sum", [False, True])
 @pytest.mark.parametrize("budget", [0, 30_000, 1 << 30], ids=["nothing kept", "some kept", "all kept"])
-def test_scored_equals_masked(readout: ReadoutSizes, field_sum: bool, budget: int) -> None:
-    whole = supernet(readout, field_sum=field_sum)
+def test_scored_equals_masked(head: HeadSizes, field_sum: bool, budget: int) -> None:
+    whole = supernet(head, field_sum=field_sum)
     scorer = scorer_of(whole, budget=budget, **EXACT)
     parent = random_options(0)
     scorer.remember(parent)
@@ -79,16 +77,16 @@ def test_scored_equals_masked(readout: ReadoutSizes, field_sum: bool, budget: in
     torch.testing.assert_close(scorer.losses(candidates), losses, rtol=2e-5, atol=2e-5)
 
 
-@EVERY_READOUT
+@EVERY_HEAD
 @pytest.mark.parametrize("field_sum", [False, True])
-def test_bfloat16_is_close_and_its_logits_are_not_rounded(readout: ReadoutSizes, field_sum: bool) -> None:
-    whole = supernet(readout, field_sum=field_sum)
+def test_bfloat16_is_close_and_its_logits_are_not_rounded(head: HeadSizes, field_sum: bool) -> None:
+    whole = supernet(head, field_sum=field_sum)
     scorer = scorer_of(whole, dtype=torch.bfloat16)
     candidates = [random_options(seed) for seed in range(6)]
     found, expected = scorer.logits(candidates), masked_logits(whole, scorer, candidates)
     # Three decimal digits of everything summed on the way.
     assert float((found - expected).abs().max()) < 0.03 * max(1.0, float(expected.abs().max()))
-    if readout.name != "none":
+    if head.name != "none":
         rounded = found == found.bfloat16().float()
         assert float(rounded.float().mean()) < 0.2
 

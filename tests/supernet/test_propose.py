@@ -137,7 +137,7 @@ def test_a_product_is_found_once_the_pairs_are_taken_out() -> None:
 def test_sizes_of_streams_are_learned_beside_the_widths(dataset: EncodedDataset) -> None:
     given = yaml.safe_load(load_space("tanglenas_dcnv2").canonical())
     given["sizes"]["embedding_dim"] = {"choices": [4, 8]}
-    given["readout"]["hidden"] = {"choices": [[8], [16]]}
+    given["head"]["hidden"] = {"choices": [[8], [16]]}
     given["search"]["epochs"] = 1
     space = SearchSpace.model_validate(given)
     found = propose(dataset, space, seed=0, progress=SilentProgress())

@@ -10,7 +10,7 @@ from torch import nn
 from autofi.errors import InvalidArchitectureError
 from autofi.model.network import Network
 from autofi.operators.base import Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.supernet.supernet import Slot, Supernet, candidates, chosen
 from tests.operators.examples import PAIRS, random_features, shapes_for
 
@@ -39,20 +39,18 @@ SLOTS = [
         for pair in PAIRS
     ),
 ]
-READOUTS = [
-    ReadoutSizes("sum", hidden=()),
-    ReadoutSizes("linear", hidden=()),
-    ReadoutSizes("mlp", hidden=(7, 5), dropout=0.2, batch_norm=True),
+HEADS = [
+    HeadSizes("sum", hidden=()),
+    HeadSizes("linear", hidden=()),
+    HeadSizes("mlp", hidden=(7, 5), dropout=0.2, batch_norm=True),
 ]
 
 
-def supernet(
-    readout: ReadoutSizes = READOUTS[2], *, field_sum: bool = False, shared: bool = False
-) -> Supernet:
+def supernet(head: HeadSizes = HEADS[2], *, field_sum: bool = False, shared: bool = False) -> Supernet:
     """Random weights and running statistics, ready to be read."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        made = Supernet(SLOTS, SHAPES, SIZES, readout, field_sum=field_sum, shared=shared, bias=0.3)
+        made = Supernet(SLOTS, SHAPES, SIZES, head, field_sum=field_sum, shared=shared, bias=0.3)
         with torch.no_grad():
             for parameter in made.parameters():
                 parameter += 0.3 * torch.randn_like(parameter)
@@ -69,13 +67,13 @@ def random_options(seed: int) -> list[int]:
     return [int(rng.integers(len(slot.options))) for slot in SLOTS]
 
 
-@pytest.mark.parametrize("readout", READOUTS, ids=lambda r: r.name)
+@pytest.mark.parametrize("head", HEADS, ids=lambda r: r.name)
 @pytest.mark.parametrize("field_sum", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
 def test_extracted_equals_activated_for_random_architectures(
-    readout: ReadoutSizes, field_sum: bool, shared: bool
+    head: HeadSizes, field_sum: bool, shared: bool
 ) -> None:
-    whole = supernet(readout, field_sum=field_sum, shared=shared)
+    whole = supernet(head, field_sum=field_sum, shared=shared)
     selected = whole.select(FEATURES)
     everything = whole(selected)
     for seed in range(8):
@@ -85,13 +83,13 @@ def test_extracted_equals_activated_for_random_architectures(
         small = whole.keep(layout)
         torch.testing.assert_close(small(small.select(FEATURES)), activated, rtol=2e-5, atol=2e-5)
         assert not torch.allclose(activated, everything)
-        built = Network(layout, SHAPES, SIZES, readout, field_sum=field_sum)
+        built = Network(layout, SHAPES, SIZES, head, field_sum=field_sum)
         assert small.num_parameters() == built.num_parameters() < whole.num_parameters()
         assert small.table_bytes() == built.table_bytes()
         assert type(small) is Network
         # Its weights load into a network built for the same architecture: what an export does.
         order = {name: list(op.slots) for name, op in small._operators()}
-        rebuilt = Network(order, SHAPES, SIZES, readout, field_sum=field_sum).eval()
+        rebuilt = Network(order, SHAPES, SIZES, head, field_sum=field_sum).eval()
         rebuilt.load_state_dict(small.state_dict())
         assert torch.equal(rebuilt(rebuilt.select(FEATURES)), small(small.select(FEATURES)))
     whole.reset()

@@ -12,7 +12,7 @@ from torch import nn
 from autofi.model.network import Layout, Network, Streams
 from autofi.operators.base import Sizes
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutName, ReadoutSizes
+from autofi.space.head_config import HeadName, HeadSizes
 from autofi.supernet.weight_entanglement import Entangled, WidthChoices, learn_widths, width_choices
 from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, PAIRS, cell_table
@@ -25,7 +25,7 @@ LAYOUT = {"embedding": [(field,) for field in range(FIELDS)], "memorize_embeddin
 def network(dim: int = 5, hidden: tuple[int, ...] = (8, 6), *, seed: int = 0) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = Network(LAYOUT, TABLE.shapes, Sizes(dim, 4, 4), ReadoutSizes(hidden=hidden)).eval()
+        made = Network(LAYOUT, TABLE.shapes, Sizes(dim, 4, 4), HeadSizes(hidden=hidden)).eval()
         with torch.no_grad():
             for parameter in made.parameters():
                 parameter += 0.5 * torch.randn_like(parameter)
@@ -94,7 +94,7 @@ def test_one_hidden_unit_is_not_chosen_where_a_pair_needs_more() -> None:
     layout = {"embedding": [(field,) for field in range(FIELDS)]}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = Network(layout, table.shapes, Sizes(8, 4, 4), ReadoutSizes(hidden=(32,)))
+        made = Network(layout, table.shapes, Sizes(8, 4, 4), HeadSizes(hidden=(32,)))
     entangled = Entangled(made, WidthChoices((1, 8), ((1,), (32,))))
     found = learn_widths(
         entangled,
@@ -127,7 +127,7 @@ def test_slices_are_chosen_where_pairs_need_them(small: Streams, large: Streams,
     layout = {"embedding": [(field,) for field in range(FIELDS)]}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = Network(layout, table.shapes, Sizes(8, 4, 4), ReadoutSizes("linear"), streams=large)
+        made = Network(layout, table.shapes, Sizes(8, 4, 4), HeadSizes("linear"), streams=large)
     found = learn_widths(
         Entangled(made, WidthChoices((8,), ((),), (small, large))),
         Rows(made.select(table.features), table.labels),
@@ -150,11 +150,11 @@ HEADS = tuple(
 
 
 def with_streams(
-    streams: Streams, dim: int = 5, *, name: ReadoutName = "linear", layout: Layout = LAYOUT, seed: int = 0
+    streams: Streams, dim: int = 5, *, name: HeadName = "linear", layout: Layout = LAYOUT, seed: int = 0
 ) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = Network(layout, TABLE.shapes, Sizes(dim, 4, 4), ReadoutSizes(name, ()), streams=streams).eval()
+        made = Network(layout, TABLE.shapes, Sizes(dim, 4, 4), HeadSizes(name, ()), streams=streams).eval()
         with torch.no_grad():
             for parameter in made.parameters():
                 parameter += 0.5 * torch.randn_like(parameter)
@@ -164,7 +164,7 @@ def with_streams(
 @pytest.mark.parametrize("name", ["none", "sum", "linear"])
 @pytest.mark.parametrize("dim", [0, 1])
 @pytest.mark.parametrize("rank", range(3))
-def test_one_rank_alone_is_the_network_of_that_rank(name: ReadoutName, dim: int, rank: int) -> None:
+def test_one_rank_alone_is_the_network_of_that_rank(name: HeadName, dim: int, rank: int) -> None:
     choices = WidthChoices((2, 5), ((),), RANKS)
     entangled = Entangled(with_streams(choices.largest[2], name=name), choices).eval()
     entangled.alpha_dim.data[dim] = entangled.alpha_streams.data[rank] = 1000.0
@@ -210,7 +210,7 @@ def test_what_is_not_chosen_among_is_not_learned() -> None:
     assert entangled.chosen().keys() == {"streams"}
 
 
-PLAIN = Architecture(fields={"a": ("embedding",)}, sizes=Sizes(6), readout=ReadoutSizes(hidden=(9,)))
+PLAIN = Architecture(fields={"a": ("embedding",)}, sizes=Sizes(6), head=HeadSizes(hidden=(9,)))
 
 
 def test_what_can_be_entangled_is_told_from_the_rest() -> None:
@@ -224,7 +224,7 @@ def test_what_can_be_entangled_is_told_from_the_rest() -> None:
     assert width_choices({"sizes.embedding_dim": (2, 3)}, PLAIN) == WidthChoices((2, 3), ((9,),))
     assert width_choices({"readout.hidden": ([8],)}, PLAIN) is None
     assert width_choices({}, PLAIN) is None
-    linear = replace(PLAIN, readout=ReadoutSizes("linear"))
+    linear = replace(PLAIN, head=HeadSizes("linear"))
     assert width_choices({"readout.hidden": ([8], [4])}, linear) is None
 
 
@@ -255,7 +255,7 @@ def test_streams_without_a_choice_stand_beside_what_is_chosen() -> None:
     fixed = replace(PLAIN, streams={"cross_network": {"layers": 2}, "fm": {}})
     found = width_choices({"sizes.embedding_dim": (4, 6)}, fixed)
     assert found is not None and found.largest[2].keys() == {"cross_network"}
-    left = replace(PLAIN, streams={"fm": {}}, readout=ReadoutSizes("none"))
+    left = replace(PLAIN, streams={"fm": {}}, head=HeadSizes("none"))
     assert width_choices({"sizes.embedding_dim": (4, 6)}, left) is None
     # Streams read the vectors of fields: there are none.
     without = replace(PLAIN, fields={"a": ("statistics",)}, streams=RANKS[0])
@@ -266,11 +266,11 @@ def test_normalisation_sees_whole_columns() -> None:
     """A column's mean and deviation are its own: what a choice lacks does not change those it has."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = Network(LAYOUT, TABLE.shapes, Sizes(5, 4, 4), ReadoutSizes(hidden=(8, 6), batch_norm=True))
+        made = Network(LAYOUT, TABLE.shapes, Sizes(5, 4, 4), HeadSizes(hidden=(8, 6), batch_norm=True))
     entangled = Entangled(made, CHOICES).train()
     selected = made.select(TABLE.features)
     entangled(selected)
-    norm = made.readout.layers[0]
+    norm = made.head.layers[0]
     assert isinstance(norm, nn.BatchNorm1d) and norm.running_mean is not None
     before = norm.running_mean.clone()
     entangled.alpha_hidden.data.copy_(torch.tensor([5.0, 0.0, 0.0]))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from autofi.errors import ConfigError
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
 from autofi.training.compile import VARIABLE
 from tests.training.test_fit import make, run
@@ -21,7 +21,7 @@ SHORT = TrainingSettings(learning_rate=2e-2, batch_size=200, epochs=1)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler")
 def test_compiled_or_not_a_training_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOFI_PRECISION", "fp32")
-    plain, compiled = make(ReadoutSizes(hidden=(16, 8))), make(ReadoutSizes(hidden=(16, 8)))
+    plain, compiled = make(HeadSizes(hidden=(16, 8))), make(HeadSizes(hidden=(16, 8)))
     expected = run(plain, SHORT)
     monkeypatch.setenv(VARIABLE, "on")
     found = run(compiled, SHORT)
@@ -29,7 +29,7 @@ def test_compiled_or_not_a_training_comes_to_the_same(monkeypatch: pytest.Monkey
     for own, other in zip(compiled.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(own, other, rtol=1e-3, atol=1e-4)
     assert list(compiled.state_dict()) == list(plain.state_dict())
-    assert compiled.readout._compiled_call_impl is None  # nothing compiled is left in what is saved
+    assert compiled.head._compiled_call_impl is None  # nothing compiled is left in what is saved
 
 
 def test_a_wrong_choice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

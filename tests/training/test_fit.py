@@ -13,7 +13,7 @@ from autofi.metrics.ranking import auc, logloss
 from autofi.model.network import Network
 from autofi.operators import base
 from autofi.operators.base import Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import LossName, TrainingSettings
 from autofi.training import fit as module
 from autofi.training import predict as prediction
@@ -31,10 +31,10 @@ SETTINGS = TrainingSettings(learning_rate=2e-2, batch_size=200, epochs=12, patie
 LAYOUT = {"embedding": [(f,) for f in range(FIELDS)], "memorize_embedding": list(PAIRS)}
 
 
-def make(readout: ReadoutSizes = ReadoutSizes(hidden=(16,)), *, seed: int = 0) -> Network:  # noqa: B008
+def make(head: HeadSizes = HeadSizes(hidden=(16,)), *, seed: int = 0) -> Network:  # noqa: B008
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Network(LAYOUT, TABLE.shapes, Sizes(4, 4, 4), readout)
+        return Network(LAYOUT, TABLE.shapes, Sizes(4, 4, 4), head)
 
 
 def rows_of(network: Network) -> tuple[Rows, Rows]:
@@ -181,7 +181,7 @@ def test_batches_are_few_even_and_complete(rows: int, size: int) -> None:
 
 
 def test_one_row_more_than_a_batch_does_not_break_batch_normalisation() -> None:
-    network = make(ReadoutSizes(hidden=(8,), batch_norm=True))
+    network = make(HeadSizes(hidden=(8,), batch_norm=True))
     train, valid = rows_of(network)
     fit(
         network,
@@ -209,7 +209,7 @@ def test_a_row_of_weight_two_counts_as_two_rows() -> None:
 
 
 def test_predicting_does_not_depend_on_how_rows_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = make(ReadoutSizes(hidden=(8,), batch_norm=True, dropout=0.5))
+    network = make(HeadSizes(hidden=(8,), batch_norm=True, dropout=0.5))
     _, valid = rows_of(network)
     whole = predict(network, valid)
     monkeypatch.setattr(prediction, "SCORING_ROWS", 7)
@@ -276,7 +276,7 @@ def test_branches_are_trained_by_their_loss(loss: LossName) -> None:
             layout = {"embedding": [(f,) for f in range(FIELDS)]}
             streams = {"fused_crosses": {"linear_layers": 2, "exponential_layers": 1}}
             return Network(
-                layout, TABLE.shapes, Sizes(4, 4, 4), ReadoutSizes("none", hidden=()), streams=streams
+                layout, TABLE.shapes, Sizes(4, 4, 4), HeadSizes("none", hidden=()), streams=streams
             )
 
     longer = replace(SETTINGS, epochs=20, patience=20, decay=1.0)

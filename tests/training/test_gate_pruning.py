@@ -16,7 +16,7 @@ from autofi.model.network import Network
 from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
 from autofi.space.architecture import Architecture
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
 from autofi.store.search_settings import SearchSettings
 from autofi.training.gate_pruning import _pooled, _savings, close_gates, gated_tables
@@ -46,7 +46,7 @@ def bench() -> Workbench:
 def train(bench: Workbench, form: str, **changes: object) -> TrainedModel:
     architecture = Architecture(
         fields=dict.fromkeys(bench.names, (form,)),
-        readout=ReadoutSizes(hidden=(16,)),
+        head=HeadSizes(hidden=(16,)),
         training=replace(SETTINGS, **changes),
     )
     return bench.train(architecture, seed=0, parts=("valid", "test"))
@@ -108,7 +108,7 @@ def network(form: str = "gated_embedding") -> tuple[Network, Rows]:
     layout = {form: [(field,) for field in range(FIELDS)]}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = Network(layout, table.shapes, Sizes(4, 4, 4), ReadoutSizes("linear", hidden=()))
+        made = Network(layout, table.shapes, Sizes(4, 4, 4), HeadSizes("linear", hidden=()))
         with torch.no_grad():
             for parameter in made.parameters():
                 parameter += 0.5 * torch.randn_like(parameter)
@@ -116,7 +116,7 @@ def network(form: str = "gated_embedding") -> tuple[Network, Rows]:
 
 
 def test_a_saving_is_what_the_loss_would_rise_by() -> None:
-    """With a linear read-out exactly: the vector is taken out of every row by hand."""
+    """With a linear head exactly: the vector is taken out of every row by hand."""
     form = "gated_embedding"
     made, rows = network(form)
     (operator,) = gated_tables(made).values()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from autofi.model.network import Network
 from autofi.operators import base
 from autofi.operators.base import Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.training.optimizers import DenseAdam, make_optimizers
 from autofi.training.sparse_adam import RowAdam
 from tests.operators.examples import random_features, shapes_for
@@ -77,7 +77,7 @@ def network() -> Network:
         "statistics": [(0,)],
         "periodic": [(2,)],
     }
-    return Network(layout, shapes_for(features), Sizes(4, 4, 4), ReadoutSizes(hidden=(6, 4), batch_norm=True))
+    return Network(layout, shapes_for(features), Sizes(4, 4, 4), HeadSizes(hidden=(6, 4), batch_norm=True))
 
 
 def test_every_parameter_has_one_optimizer_and_its_own_decay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +108,9 @@ def test_small_tables_need_one_optimizer() -> None:
 
 def test_a_network_without_tables_is_trained_too() -> None:
     features = random_features(30)
-    made = Network({"statistics": [(0,)]}, shapes_for(features), Sizes(), ReadoutSizes("sum", hidden=()))
+    made = Network({"statistics": [(0,)]}, shapes_for(features), Sizes(), HeadSizes("sum", hidden=()))
     (optimizer,) = make_optimizers(made, 1e-2, 1e-5)
     made(made.select(features)).sum().backward()
-    before = made.readout.bias.item()
+    before = made.head.bias.item()
     optimizer.step()
-    assert made.readout.bias.item() == pytest.approx(before - 1e-2)
+    assert made.head.bias.item() == pytest.approx(before - 1e-2)

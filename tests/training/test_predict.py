@@ -14,7 +14,7 @@ from autofi.errors import InvalidArchitectureError
 from autofi.metrics.ranking import logloss
 from autofi.model.network import BOOSTED, Network
 from autofi.operators.base import Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
 from autofi.training.fit import fit
 from autofi.training.predict import RIDGE, predict, settle
@@ -29,7 +29,7 @@ def make(*, boosted: bool = True) -> Network:
     layout = {"embedding": [(field,) for field in range(FIELDS)]}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return Network(layout, TABLE.shapes, Sizes(4, 4, 4), ReadoutSizes(hidden=(16,)), boosted=boosted)
+        return Network(layout, TABLE.shapes, Sizes(4, 4, 4), HeadSizes(hidden=(16,)), boosted=boosted)
 
 
 def boosted_by(logits: torch.Tensor) -> Features:
@@ -82,7 +82,7 @@ def test_trees_that_know_nothing_weigh_nothing_and_are_not_asked_for(scale: floa
     network = make()
     with torch.no_grad():
         # Where a network is too sure of itself, less of it is better: that is no merit of the trees.
-        for parameter in network.readout.parameters():
+        for parameter in network.head.parameters():
             parameter.mul_(scale)
     chance = 0.1 * torch.randn(len(TABLE.labels), generator=torch.Generator().manual_seed(2))
     settled = settle(network, rows_of(network, chance, VALID))

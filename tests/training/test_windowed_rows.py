@@ -18,7 +18,7 @@ from autofi.data.features import Features
 from autofi.metrics.ranking import auc
 from autofi.model.network import Network
 from autofi.operators.base import Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
 from autofi.supernet.differentiable import train_by_gradient
 from autofi.supernet.path_training import train_by_paths
@@ -53,7 +53,7 @@ def numbered(rows: int, window: int) -> WindowedRows:
 def make(*, seed: int = 0) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Network(LAYOUT, TABLE.shapes, Sizes(4, 4, 4), ReadoutSizes(hidden=(16,)))
+        return Network(LAYOUT, TABLE.shapes, Sizes(4, 4, 4), HeadSizes(hidden=(16,)))
 
 
 def windowed(network: Network, window: int) -> WindowedRows:

@@ -12,7 +12,7 @@ from autofi.core.memmap import empty_rows
 from autofi.data.features import Features
 from autofi.model.network import Network
 from autofi.operators.base import Shapes, Sizes
-from autofi.space.head_config import ReadoutSizes
+from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
 from autofi.training.fit import fit
 from autofi.training.place_rows import rows_for
@@ -37,7 +37,7 @@ def main() -> None:
         prior=0.5,
     )
     layout = {"embedding": [(field,) for field in range(FIELDS)]}
-    network = Network(layout, shapes, Sizes(embedding_dim=1), ReadoutSizes("linear"))
+    network = Network(layout, shapes, Sizes(embedding_dim=1), HeadSizes("linear"))
     generator = np.random.default_rng(0)
     ids = empty_rows((ROWS, FIELDS), np.int32, mapped=True)
     for field in range(FIELDS):
