@@ -18,13 +18,13 @@ def plot_exploration(exploration: Exploration) -> go.Figure:
     drawn = go.Figure()
     scored = list(enumerate(exploration.scored))
     for name, colour, size, own in (
-        ("explored", OTHER, 4, [(place, one) for place, one in scored if place and not one.sure]),
-        ("sure to gain", MAIN, 9, [(place, one) for place, one in scored if place and one.sure]),
+        ("explored", OTHER, 4, [(place, one) for place, one in scored if place and not one.is_significant]),
+        ("sure to gain", MAIN, 9, [(place, one) for place, one in scored if place and one.is_significant]),
         ("as selected", BEST, 9, scored[:1]),
     ):
         drawn.add_scatter(
             x=[place for place, _ in own],
-            y=[one.guided for _, one in own],
+            y=[one.guide_logloss for _, one in own],
             mode="markers",
             name=name,
             marker={"size": size, "color": colour, "opacity": 0.8},
@@ -32,14 +32,14 @@ def plot_exploration(exploration: Exploration) -> go.Figure:
             hovertemplate="architecture %{x}: %{y:.5f}%{text}<extra></extra>",
             visible=True if own else "legendonly",
         )
-    best = list(accumulate((one.guided for _, one in scored), min))
+    best = list(accumulate((one.guide_logloss for _, one in scored), min))
     steps = [
         place for place in range(len(best)) if place in (0, len(best) - 1) or best[place] < best[place - 1]
     ]
     add_best_so_far(drawn, steps, [best[place] for place in steps])
     drawn.update_xaxes(title="architecture, in the order it was scored", zeroline=False, tickformat=",d")
     # A few architectures that leave nearly everything out are far worse: the worst tenth is out of view at first.
-    worst = sorted(one.guided for _, one in scored)[: max(1, len(scored) * 9 // 10)][-1]
+    worst = sorted(one.guide_logloss for _, one in scored)[: max(1, len(scored) * 9 // 10)][-1]
     margin = 0.05 * (worst - best[-1]) or 1e-4
     drawn.update_yaxes(
         title="logloss by inherited weights", zeroline=False, range=[best[-1] - margin, worst + margin]

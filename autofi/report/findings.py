@@ -140,7 +140,9 @@ class Findings:
         """The trials whose fields, pairs and interaction streams were scored by inherited weights, too."""
         exploration = self.exploration
         inherited = {
-            _choices(exploration.fields(one), exploration.pairs(one), exploration.streams_of(one)): one.guided
+            _choices(
+                exploration.fields(one), exploration.pairs(one), exploration.streams_of(one)
+            ): one.guide_logloss
             for one in (*exploration.scored, *exploration.variants)
         }
         if not inherited:

@@ -63,7 +63,7 @@ class ProposedCandidates(Candidates):
             "pairs": tuple(self.pairs),
             "products": tuple(self.products),
         }
-        self.widths = proposal.widths
+        self.learned_sizes = proposal.learned_sizes
         self.streams = proposal.streams
         self._explored = explored_starts(proposal, self.fields, self.pairs)
         super().__init__(
@@ -100,7 +100,7 @@ class ProposedCandidates(Candidates):
         """
         found = [self.defaults]
         products = [{"products": "selected"}] if "selected" in self.products else []
-        for start in (*self._explored[:1], *products, UNSELECTED, self.widths, *self.space.starts):
+        for start in (*self._explored[:1], *products, UNSELECTED, self.learned_sizes, *self.space.starts):
             chosen = {**self.defaults, **self._offered(start)}
             if chosen not in found:
                 found.append(chosen)

@@ -48,7 +48,7 @@ class FreeCandidates(Candidates):
             }
             for name, every in proposal.all_fields.items()
         }
-        self._asked = tuple(proposal.screened)
+        self._asked = tuple(proposal.screening_scores)
         self._fixed = dict(proposal.pairs)
         self._options = {forms_label(forms): forms for forms in space.pairs.options}
         #: By kind, its operators for a pair, and the pairs from the best of that kind on.
@@ -57,7 +57,7 @@ class FreeCandidates(Candidates):
             for kind in KINDS
         }
         self._ranked = {
-            kind: sorted(self._asked, key=lambda pair: -proposal.screened[pair][number])
+            kind: sorted(self._asked, key=lambda pair: -proposal.screening_scores[pair][number])
             for number, kind in enumerate(KINDS)
         }
         free = [name for name, forms in self._fields.items() if len(forms) > 1]

@@ -43,4 +43,4 @@ class Scratch(Strategy):
         return FreeCandidates(space, proposal, sampler=sampler, directions=directions)
 
     def pairs(self, proposal: Proposal) -> Collection[tuple[str, str]]:
-        return {**proposal.pairs, **dict.fromkeys(proposal.screened, ())}
+        return {**proposal.pairs, **dict.fromkeys(proposal.screening_scores, ())}

@@ -45,8 +45,8 @@ class Staged(Strategy):
     def pairs(self, proposal: Proposal) -> Collection[tuple[str, str]]:
         explored = (proposal.exploration.pairs(one) for one in proposal.exploration.best)
         return {
-            **proposal.likely,
+            **proposal.probable_pairs,
             **proposal.pairs,
-            **proposal.rates,
+            **proposal.target_encoded_pairs,
             **{pair: () for found in explored for pair in found},
         }

@@ -49,7 +49,7 @@ def show_trained(handle: StudyHandle) -> None:
 def shown_of(exploration: Exploration) -> list[tuple[int, ScoredArchitecture]]:
     """Return the start, the best and, evenly, the rest of the architectures, with their places, in scored order."""
     scored = list(enumerate(exploration.scored))
-    ranked = sorted(scored, key=lambda found: found[1].guided)
+    ranked = sorted(scored, key=lambda found: found[1].guide_logloss)
     rest = sorted(ranked[SHOWN:])
     kept = {0, *(place for place, _ in ranked[:SHOWN])}
     kept |= {place for place, _ in rest[:: max(1, -(-len(rest) // SHOWN))]}
@@ -95,8 +95,8 @@ def _explored(exploration: Exploration, place: int, one: ScoredArchitecture) -> 
         "differs": _changes(exploration, one),
     }
     if one.gain is not None:
-        attrs |= {"gain": one.gain, "standard error": one.standard_error, "sure to gain": one.sure}
-    return StageTrial(str(place), one.guided, params, distributions, attrs)
+        attrs |= {"gain": one.gain, "standard error": one.standard_error, "sure to gain": one.is_significant}
+    return StageTrial(str(place), one.guide_logloss, params, distributions, attrs)
 
 
 def _changes(exploration: Exploration, one: ScoredArchitecture) -> str:

@@ -20,7 +20,7 @@ class ScoredArchitecture:
     Attributes:
         options: One option per slot.
         streams: The number of its set of interaction streams.
-        guided: Mean logloss of the rows that guided the search.
+        guide_logloss: Mean logloss of the rows that guided the search.
         gain: How much lower its logloss is than the start's, on rows that did not guide the search; None if not
             measured.
         standard_error: The standard error of `gain`.
@@ -28,18 +28,18 @@ class ScoredArchitecture:
 
     options: tuple[int, ...]
     streams: int | None
-    guided: float
+    guide_logloss: float
     gain: float | None = None
     standard_error: float | None = None
 
     @property
-    def sure(self) -> bool:
+    def is_significant(self) -> bool:
         """True where the gain is larger than its standard error."""
         return self.gain is not None and self.gain > (self.standard_error or 0.0)
 
     def to_json(self) -> list[Any]:
         """Return plain JSON: a list in the order of the attributes."""
-        return [list(self.options), self.streams, self.guided, self.gain, self.standard_error]
+        return [list(self.options), self.streams, self.guide_logloss, self.gain, self.standard_error]
 
     @classmethod
     def from_json(cls, value: Sequence[Any]) -> Self:
@@ -66,7 +66,9 @@ class Exploration:
     @property
     def best(self) -> tuple[ScoredArchitecture, ...]:
         """The architectures with a sure gain on the start, best first."""
-        return tuple(sorted((one for one in self.scored if one.sure), key=lambda one: -(one.gain or 0.0)))
+        return tuple(
+            sorted((one for one in self.scored if one.is_significant), key=lambda one: -(one.gain or 0.0))
+        )
 
     def fields(self, one: ScoredArchitecture) -> dict[str, Forms]:
         """Return the forms of every field."""

@@ -65,7 +65,7 @@ def explore(
             point = walk.point(propose(sampler, question), starts[0])
         if point not in found:
             found[point] = _scored(judges, *point)
-        known.append(ObservedTrial(walk.parameters(*point), (found[point].guided,)))
+        known.append(ObservedTrial(walk.parameters(*point), (found[point].guide_logloss,)))
         if (step + 1) % TOLD == 0 or step + 1 == count:
             progress.advance(step % TOLD + 1, scored=len(found))
     return _compared(judges, list(found.values()))
@@ -105,7 +105,7 @@ def _compared(
             one, gain=float(gains.mean()), standard_error=float(gains.std() / len(gains) ** 0.5)
         )
 
-    finalists = sorted(scored[1:], key=lambda one: one.guided)[:FINALISTS]
+    finalists = sorted(scored[1:], key=lambda one: one.guide_logloss)[:FINALISTS]
     return tuple(compared(one) if one in finalists else one for one in scored)
 
 

@@ -17,29 +17,30 @@ class Proposal:
 
     Attributes:
         pairs: Options whose gain is sure by the space's threshold.
-        likely: Options that are sure by one standard error only.
-        widths: Sizes learned by gradient, by the key of the space.
-        rates: Target encodings of the pairs that the screen ranks best, beside their likely embeddings, but without
-            products: on sparse data, many crosses together tell what no single one tells for sure.
+        probable_pairs: Options that are sure by one standard error only.
+        learned_sizes: Sizes learned by gradient, by the parameter of the space.
+        target_encoded_pairs: Target encodings of the pairs that the screen ranks best, beside their probable
+            embeddings, but without products: on sparse data, many crosses together tell what no single one tells for
+            sure.
         streams: The space's sets of interaction streams by their score beside the sure pairs, best first; empty if not
             asked.
         products: Sets of three or more fields whose product explains what pairs leave over.
-        screened: By pair, the screen's scores for memorizing and for factorizing (0 if not asked), in a search without
-            a supernet.
+        screening_scores: By pair, the screen's scores for memorizing and for factorizing (0 if not asked), in a search
+            without a supernet.
         exploration: Whole architectures around these, scored by the supernet's weights.
     """
 
     fields: Mapping[str, Forms]
     all_fields: Mapping[str, Forms]
     pairs: Mapping[tuple[str, str], Forms]
-    likely: Mapping[tuple[str, str], Forms]
-    rates: Mapping[tuple[str, str], Forms]
+    probable_pairs: Mapping[tuple[str, str], Forms]
+    target_encoded_pairs: Mapping[tuple[str, str], Forms]
     evidence: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
-    widths: Mapping[str, Any] = field(default_factory=dict)
+    learned_sizes: Mapping[str, Any] = field(default_factory=dict)
     products: tuple[tuple[str, ...], ...] = ()
     streams: tuple[Streams, ...] = ()
     exploration: Exploration = Exploration()
-    screened: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    screening_scores: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -47,14 +48,14 @@ class Proposal:
             "fields": {name: list(forms) for name, forms in self.fields.items()},
             "all_fields": {name: list(forms) for name, forms in self.all_fields.items()},
             "pairs": [[*pair, list(forms)] for pair, forms in self.pairs.items()],
-            "likely": [[*pair, list(forms)] for pair, forms in self.likely.items()],
-            "rates": [[*pair, list(forms)] for pair, forms in self.rates.items()],
+            "likely": [[*pair, list(forms)] for pair, forms in self.probable_pairs.items()],
+            "rates": [[*pair, list(forms)] for pair, forms in self.target_encoded_pairs.items()],
             "evidence": [dict(move) for move in self.evidence],
-            "widths": dict(self.widths),
+            "widths": dict(self.learned_sizes),
             "streams": [dict(streams) for streams in self.streams],
             "products": [list(names) for names in self.products],
             "exploration": self.exploration.to_json(),
-            "screened": [[*pair, *scores] for pair, scores in self.screened.items()],
+            "screened": [[*pair, *scores] for pair, scores in self.screening_scores.items()],
         }
 
     @classmethod
@@ -64,14 +65,14 @@ class Proposal:
             fields={name: tuple(forms) for name, forms in value["fields"].items()},
             all_fields={name: tuple(forms) for name, forms in value["all_fields"].items()},
             pairs={(left, right): tuple(forms) for left, right, forms in value["pairs"]},
-            likely={(left, right): tuple(forms) for left, right, forms in value["likely"]},
-            rates={(left, right): tuple(forms) for left, right, forms in value["rates"]},
+            probable_pairs={(left, right): tuple(forms) for left, right, forms in value["likely"]},
+            target_encoded_pairs={(left, right): tuple(forms) for left, right, forms in value["rates"]},
             evidence=tuple(value["evidence"]),
-            widths=value.get("widths", {}),
+            learned_sizes=value.get("widths", {}),
             streams=tuple(value.get("streams", ())),
             exploration=Exploration.from_json(value["exploration"])
             if "exploration" in value
             else Exploration(),
-            screened={(left, right): (a, b) for left, right, a, b in value.get("screened", ())},
+            screening_scores={(left, right): (a, b) for left, right, a, b in value.get("screened", ())},
             products=tuple(tuple(names) for names in value.get("products", ())),
         )

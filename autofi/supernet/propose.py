@@ -49,8 +49,8 @@ from autofi.training.place_rows import rows_for
 CPU = torch.device("cpu")
 
 #: The option of a pair that has target encodings alone, and the number of pairs that get them together.
-RATES: Forms = ("memorize_statistics",)
-MOST_RATES = 60
+TARGET_ENCODED: Forms = ("memorize_statistics",)
+MOST_TARGET_ENCODED = 60
 
 
 def propose(
@@ -72,15 +72,15 @@ def propose(
     else:
         by = _by_paths if space.search.method == "paths" else _by_gradient
         proposal = by(run, offer)
-        rates = _with_rates(space, names, offer.screened.ranked, proposal)
-        proposal = dataclasses.replace(proposal, rates=rates)
+        pairs = _target_encoded_pairs(space, names, offer.screened.ranked, proposal)
+        proposal = dataclasses.replace(proposal, target_encoded_pairs=pairs)
     proposal = dataclasses.replace(proposal, products=offer.screened.products)
     if space.search.sizes == "entangled":
-        proposal = dataclasses.replace(proposal, widths=_widths(run, offer, proposal))
+        proposal = dataclasses.replace(proposal, learned_sizes=_learned_sizes(run, offer, proposal))
     return proposal
 
 
-def _widths(run: Run, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
+def _learned_sizes(run: Run, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
     """Return sizes learned for the proposed fields and pairs; validation rows choose."""
     space, dataset = run.space, run.dataset
     offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
@@ -114,21 +114,21 @@ def _widths(run: Run, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
     )
 
 
-def _with_rates(
+def _target_encoded_pairs(
     space: SearchSpace, names: tuple[str, ...], ranked: Sequence[PairScore], proposal: Proposal
 ) -> dict[tuple[str, str], Forms]:
-    """Return target encodings of many pairs: the best by the screen's memorizing score, likely or not.
+    """Return target encodings of many pairs: the best by the screen's memorizing score, probable or not.
 
-    A likely embedding of a cross stays beside its target encoding. A likely product does not: on sparse tables its
+    A probable embedding of a cross stays beside its target encoding. A probable product does not: on sparse tables its
     factors overfit before the target encodings are learned (on Frappe two of them cost .003 AUC).
     """
-    if RATES not in space.pairs.options:
-        return dict(proposal.likely)
-    chosen = [score.pair for score in sorted(ranked, key=lambda score: -score.memorize)[:MOST_RATES]]
-    found = {(names[left], names[right]): RATES for left, right in chosen}
-    for pair, forms in proposal.likely.items():
+    if TARGET_ENCODED not in space.pairs.options:
+        return dict(proposal.probable_pairs)
+    chosen = [score.pair for score in sorted(ranked, key=lambda score: -score.memorize)[:MOST_TARGET_ENCODED]]
+    found = {(names[left], names[right]): TARGET_ENCODED for left, right in chosen}
+    for pair, forms in proposal.probable_pairs.items():
         if choices_of(forms) == {"memorize"}:
-            found[pair] = tuple(sorted({*forms, *RATES}))
+            found[pair] = tuple(sorted({*forms, *TARGET_ENCODED}))
     return found
 
 
@@ -141,8 +141,8 @@ def _by_paths(run: Run, offer: SearchSlots) -> Proposal:
     run.progress.phase("judge options on held-out rows")
     start = [len(slot.options) - 1 if len(slot.column) == 1 else 0 for slot in slots]
     options, moves = select(held_out, start, threshold=settings.threshold)
-    likely, more = select(held_out, options, threshold=min(1.0, settings.threshold))
-    proposal = _proposal(offer, options, likely, [*moves, *more])
+    probable, more = select(held_out, options, threshold=min(1.0, settings.threshold))
+    proposal = _proposal(offer, options, probable, [*moves, *more])
     searched = any(len(slot.options) > 1 for slot in slots)
     if not streams and not (settings.explore and searched):
         return proposal
@@ -155,7 +155,7 @@ def _by_paths(run: Run, offer: SearchSlots) -> Proposal:
     run.progress.phase("explore by inherited weights", total=settings.explore)
     scored = explore(
         judges,
-        [tuple(options), tuple(likely)],
+        [tuple(options), tuple(probable)],
         ranking[0] if ranking else None,
         count=settings.explore,
         sampler=settings.explorer,

@@ -41,7 +41,7 @@ def survey(
         for score in _worth_asking(run, pairs)
         for left, right in [score.pair]
     }
-    return Proposal(forms, forms, {}, {}, {}, screened=found)
+    return Proposal(forms, forms, {}, {}, {}, screening_scores=found)
 
 
 def _worth_asking(run: Run, pairs: list[Pair]) -> list[PairScore]:

@@ -47,12 +47,13 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
         pair: EMBEDDED_CROSS if choices_of(forms) == {"memorize"} and EMBEDDED_CROSS in options else forms
         for pair, forms in proposal.pairs.items()
     }
+    # By the names that trials store: see `space.renamed_keys`.
     return _distinct(
         {
             "selected": proposal.pairs,
             "embeddings": embedded,
-            "likely": proposal.likely,
-            "rates": proposal.rates,
+            "likely": proposal.probable_pairs,
+            "rates": proposal.target_encoded_pairs,
             "naive": {},
         }
         | {name: found.pairs(one) for name, one in zip(EXPLORED, found.best, strict=False)}

@@ -96,7 +96,10 @@ def test_a_fingerprint_is_that_of_the_choices(tmp_path: Path) -> None:
         ),
         ({"head": {"batch_norm": {"low": 0, "high": 1}}}, "'head.batch_norm' has the range 0 to 1"),
         ({"training": {"gate_rewind": {"choices": [0, 8]}}}, "gate_rewind is 8, but there are 8 epochs"),
-        ({"starts": [{"pairs": "rate"}]}, "'rate' for pairs, which is no variant: did you mean 'rates'"),
+        (
+            {"starts": [{"pairs": "target_encode"}]},
+            "'target_encode' for pairs, which is no variant: did you mean 'target_encoded'",
+        ),
         (
             {"starts": [{"training.epoch": 3}]},
             "'training.epoch', which is no parameter of the space: Known: fields, pairs, products",

@@ -121,7 +121,7 @@ def test_a_space_with_one_point_runs_out() -> None:
 def test_learned_widths_are_tried_after_the_defaults() -> None:
     learned = {"sizes.embedding_dim": 8, "readout.hidden": (64, 32)}
     fields = {"ad": ("embedding",), "site": ("embedding",)}
-    kept = Proposal.from_json(Proposal(fields, fields, {}, {}, {}, widths=learned).to_json())
+    kept = Proposal.from_json(Proposal(fields, fields, {}, {}, {}, learned_sizes=learned).to_json())
     starts = ProposedCandidates(load_space("tanglenas"), kept).starts()
     assert (starts[0]["sizes.embedding_dim"], starts[0]["readout.hidden"]) == (16, "256-128")
     assert (starts[1]["sizes.embedding_dim"], starts[1]["readout.hidden"]) == (8, "64-32")
@@ -133,7 +133,7 @@ def test_a_learned_set_of_streams_is_tried_as_the_space_names_it() -> None:
     space = load_space("tanglenas_dcnv2")
     learned = {"streams": {"cross_network": {"layers": 3, "rank": 8}}, "sizes.embedding_dim": 4}
     fields = {"ad": ("embedding",), "site": ("embedding",)}
-    candidates = ProposedCandidates(space, Proposal(fields, fields, {}, {}, {}, widths=learned))
+    candidates = ProposedCandidates(space, Proposal(fields, fields, {}, {}, {}, learned_sizes=learned))
     starts = candidates.starts()
     assert starts[0]["streams"] == "cross_network(layers=3, rank=16)"
     assert starts[1]["streams"] == "cross_network(layers=3, rank=8)"

@@ -34,11 +34,11 @@ def test_of_few_pairs_all_are_asked_about_and_of_many_those_that_lead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     space = example_space()
-    every = proposed("scratch", space).screened
+    every = proposed("scratch", space).screening_scores
     assert len(every) == 6 and set(every.values()) == {(0.0, 0.0)}
     monkeypatch.setattr("autofi.supernet.propose_without_supernet.OWN_PARAMETERS", 3)
     narrow = space.model_copy(update={"search": space.search.model_copy(update={"open_pairs": 1})})
-    leading = proposed("scratch", narrow).screened
+    leading = proposed("scratch", narrow).screening_scores
     # Cells explain a product too: both rankings may have the same pair in front.
     assert leading.keys() <= {("hour", "city"), ("device", "site")}
     assert all(max(scores) > 3.0 for scores in leading.values())

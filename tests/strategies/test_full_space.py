@@ -22,7 +22,7 @@ PAIR = ("ad", "site")
 
 
 def asked(pairs: dict[tuple[str, str], tuple[float, float]]) -> Proposal:
-    return Proposal(FORMS, FORMS, {}, {}, {}, screened=pairs)
+    return Proposal(FORMS, FORMS, {}, {}, {}, screening_scores=pairs)
 
 
 def test_fields_and_pairs_are_parameters_of_their_own() -> None:
@@ -55,7 +55,7 @@ def wide() -> FreeCandidates:
     pairs = {pair: (float(rank), float(-rank)) for rank, pair in enumerate(combinations(names, 2))}
     assert len(pairs) > OWN_PARAMETERS
     forms = dict.fromkeys(names, ("embedding",))
-    return FreeCandidates(SPACE, Proposal(forms, forms, {}, {}, {}, screened=pairs))
+    return FreeCandidates(SPACE, Proposal(forms, forms, {}, {}, {}, screening_scores=pairs))
 
 
 def test_of_many_pairs_shares_of_two_rankings_are_parameters(wide: FreeCandidates) -> None:
@@ -94,7 +94,7 @@ def test_no_architecture_is_proposed_twice_until_the_space_is_spent() -> None:
         {},
         {},
         {},
-        screened={PAIR: (0.0, 0.0)},
+        screening_scores={PAIR: (0.0, 0.0)},
     )
     candidates = FreeCandidates(small, proposal)
     known: list[ObservedTrial] = []
@@ -125,7 +125,7 @@ def test_names_that_some_database_takes_for_one_have_parameters_of_their_own() -
     forms = dict.fromkeys(names, ("embedding", "statistics"))
     pairs = dict.fromkeys(combinations(names, 2), (0.0, 0.0))
     assert len(pairs) <= OWN_PARAMETERS
-    candidates = FreeCandidates(SPACE, Proposal(forms, forms, {}, {}, {}, screened=pairs))
+    candidates = FreeCandidates(SPACE, Proposal(forms, forms, {}, {}, {}, screening_scores=pairs))
     own = candidates.distributions.keys() - SPACE.parameters().keys()
     assert len(own) == len(names) + len(pairs)
     assert all(len(name) <= 512 and name.isprintable() for name in own)

@@ -9,6 +9,6 @@ PROPOSAL = Proposal(
     fields={"ad": ("statistics",), "site": ("embedding",)},
     all_fields={"ad": ("embedding", "statistics"), "site": ("embedding", "statistics")},
     pairs={},
-    likely={PAIR: ("factorize_hadamard",)},
-    rates={PAIR: ("memorize_statistics",)},
+    probable_pairs={PAIR: ("factorize_hadamard",)},
+    target_encoded_pairs={PAIR: ("memorize_statistics",)},
 )

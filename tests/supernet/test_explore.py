@@ -141,11 +141,13 @@ def test_variants_are_scored_as_explored_ones_are_and_none_twice(
 ) -> None:
     judges = InheritedEvaluator(supernets, naive(offer), seed=0)
     anew = score_variants(judges, [one.options for one in scored], [0, 1, 2], [])
-    known = {(one.options, one.streams): one.guided for one in scored}
+    known = {(one.options, one.streams): one.guide_logloss for one in scored}
     assert {(one.options, one.streams) for one in anew} >= known.keys()
     for one in anew:
         assert judges.settled(one.options, one.streams) == (one.options, one.streams)
-        assert one.guided == pytest.approx(known.get((one.options, one.streams), one.guided), abs=1e-5)
+        assert one.guide_logloss == pytest.approx(
+            known.get((one.options, one.streams), one.guide_logloss), abs=1e-5
+        )
     more = score_variants(judges, [one.options for one in scored], [0, 1, 2], scored)
     assert {(one.options, one.streams) for one in more} == {
         (one.options, one.streams) for one in anew

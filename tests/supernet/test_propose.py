@@ -21,7 +21,7 @@ from autofi.store.search_settings import SearchSettings
 from autofi.supernet.context import batch_for
 from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.propose import MOST_RATES, RATES, _with_rates, propose
+from autofi.supernet.propose import MOST_TARGET_ENCODED, TARGET_ENCODED, _target_encoded_pairs, propose
 
 # Fewer rows than a real table, so stronger effects, and more values than an embedding has dimensions: each planted pair
 # is beyond doubt.
@@ -107,12 +107,14 @@ def test_statistics_of_many_pairs_are_offered_beside_the_likely_ones() -> None:
     ranked = [PairScore((0, 1), 9.0, 0.0), PairScore((0, 2), 2.0, 0.0), PairScore((1, 2), 8.0, 0.0)]
     likely = {("a", "b"): ("memorize_embedding",), ("b", "c"): ("factorize_hadamard",)}
     space: SearchSpace = load_space("optinter")
-    found = _with_rates(space, names, ranked, Proposal({}, {}, likely, likely, {}))
+    found = _target_encoded_pairs(space, names, ranked, Proposal({}, {}, likely, likely, {}))
     both = ("memorize_embedding", "memorize_statistics")
-    assert found == {("a", "b"): both, ("b", "c"): RATES, ("a", "c"): RATES}
-    many = [PairScore((0, number), float(number), 0.0) for number in range(1, MOST_RATES + 20)]
-    wide = _with_rates(space, tuple(map(str, range(MOST_RATES + 20))), many, Proposal({}, {}, {}, {}, {}))
-    assert len(wide) == MOST_RATES
+    assert found == {("a", "b"): both, ("b", "c"): TARGET_ENCODED, ("a", "c"): TARGET_ENCODED}
+    many = [PairScore((0, number), float(number), 0.0) for number in range(1, MOST_TARGET_ENCODED + 20)]
+    wide = _target_encoded_pairs(
+        space, tuple(map(str, range(MOST_TARGET_ENCODED + 20))), many, Proposal({}, {}, {}, {}, {})
+    )
+    assert len(wide) == MOST_TARGET_ENCODED
 
 
 @pytest.mark.parametrize(("rows", "size"), [(10, 256), (30_000, 256), (60_000, 512), (10**7, 1024)])
@@ -137,11 +139,14 @@ def test_a_product_is_found_once_the_pairs_are_taken_out() -> None:
 def test_sizes_of_streams_are_learned_beside_the_widths(dataset: EncodedDataset) -> None:
     given = yaml.safe_load(load_space("tanglenas_dcnv2").canonical())
     given["sizes"]["embedding_dim"] = {"choices": [4, 8]}
-    given["head"]["hidden"] = {"choices": [[8], [16]]}
+    given["readout"]["hidden"] = {"choices": [[8], [16]]}
     given["search"]["epochs"] = 1
     space = SearchSpace.model_validate(given)
     found = propose(dataset, space, seed=0, progress=SilentProgress())
-    assert found.widths["streams"] in given["streams"]["choices"]
-    assert found.widths["sizes.embedding_dim"] in (4, 8)
-    assert found.widths["readout.hidden"] in ((8,), (16,))
-    assert Proposal.from_json(json.loads(json.dumps(found.to_json()))).widths.keys() == found.widths.keys()
+    assert found.learned_sizes["streams"] in given["streams"]["choices"]
+    assert found.learned_sizes["sizes.embedding_dim"] in (4, 8)
+    assert found.learned_sizes["readout.hidden"] in ((8,), (16,))
+    assert (
+        Proposal.from_json(json.loads(json.dumps(found.to_json()))).learned_sizes.keys()
+        == found.learned_sizes.keys()
+    )

@@ -64,5 +64,5 @@ def test_every_variant_of_fields_stands_beside_every_one_of_pairs_that_the_slots
 
 
 def test_a_variant_with_a_pair_that_is_not_open_is_left_out() -> None:
-    elsewhere = replace(PROPOSAL, likely={("ad", "hour"): ("factorize_hadamard",)})
+    elsewhere = replace(PROPOSAL, probable_pairs={("ad", "hour"): ("factorize_hadamard",)})
     assert {options[-1] for options in variant_options(elsewhere, SLOTS, OPTIONS)} == {0}
