@@ -28,7 +28,7 @@ from autofi.space.architecture import Architecture
 from autofi.space.load import load_space
 from autofi.space.resolve import resolve
 from autofi.store.search_settings import SearchSettings
-from autofi.supernet.context import Run
+from autofi.supernet.context import ProposalContext
 from autofi.supernet.fold_supernets import train_path_supernets
 from autofi.supernet.slots import build_slots, streams_of
 from autofi.supernet.supernet import Slot, chosen
@@ -67,7 +67,7 @@ def main(
     overrides = SchemaOverrides(ignore=tuple(ignore or ()), split_column=split_column)
     settings = SearchSettings(table, target=target, overrides=overrides.model_dump(exclude_defaults=True))
     dataset, device = open_data(table, settings), pick_device("auto")
-    run = Run(dataset, chosen_space, seed, SilentProgress(), device, np.random.default_rng(seed))
+    run = ProposalContext(dataset, chosen_space, seed, SilentProgress(), device, np.random.default_rng(seed))
     begun = time.monotonic()
     offer = build_slots(run)
     slots, streams = offer.slots, streams_of(run, offer)
@@ -110,7 +110,9 @@ def main(
         )
 
 
-def draw(run: Run, slots: Sequence[Slot], streams: Sequence[object], count: int, epochs: int) -> list[Sample]:
+def draw(
+    run: ProposalContext, slots: Sequence[Slot], streams: Sequence[object], count: int, epochs: int
+) -> list[Sample]:
     """Different random architectures, everything that is not drawn at the space's defaults."""
     names, generator = tuple(run.dataset.encoder.schema.names), np.random.default_rng(run.seed + 1)
     found: dict[str, Sample] = {}

@@ -125,7 +125,7 @@ def _pace() -> float:
 
 def _tell_row_adam_apart() -> None:
     """Name RowAdam's compiled loops in the profile, which sees torch's operations only."""
-    for method in ("step", "catch_up", "settle"):
+    for method in ("step", "catch_up", "catch_up_all"):
         setattr(RowAdam, method, _named(f"rows: {method}", getattr(RowAdam, method)))
 
 

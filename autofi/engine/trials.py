@@ -35,7 +35,7 @@ class Proposer(Protocol):
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]: ...
 
-    def several(
+    def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]: ...
 
@@ -131,7 +131,9 @@ def _take(
         return [RunningTrial(lost.number, Architecture.from_json(lost.architecture), lost.seed)]
     known = [_known(trial) for trial in ended]
     while further and (room := goal.trials - handle.counted(STAGE)) > 0:
-        found = candidates.several(known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed)
+        found = candidates.suggest_batch(
+            known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed
+        )
         if not found:
             return []
         numbers = [

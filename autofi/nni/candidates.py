@@ -82,7 +82,7 @@ class TunedCandidates:
                         "proposes from there with more --trials."
                     )
 
-    def several(
+    def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
         """Return at most `most` different candidates to train at once; none if all are measured.
@@ -94,7 +94,7 @@ class TunedCandidates:
         """
         self._settle()
         found: list[tuple[dict[str, Any], Architecture]] = []
-        while len(found) < most and (start := self._candidates.start(seen | _ids(found))) is not None:
+        while len(found) < most and (start := self._candidates.next_initial(seen | _ids(found))) is not None:
             found.append(start)
         if found or not self.distributions:
             return found

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.core.validated import Count, CountOrNone, Share
-from autofi.core.versioned_fields import later
+from autofi.core.versioned_fields import added_setting
 from autofi.errors import SearchSpaceError
 from autofi.operators._mlp import initialize
 from autofi.operators._softmax import softmax
@@ -44,7 +44,7 @@ class HeterogeneousAttentionSettings:
     hidden: Count = 64
     pruned_last: bool = True
     dropout: Share = 0.0
-    norm_tokens: bool = later(False)
+    norm_tokens: bool = added_setting(False)
 
     def __post_init__(self) -> None:
         if self.width % self.heads:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.core.validated import Count, Share
-from autofi.core.versioned_fields import later
+from autofi.core.versioned_fields import added_setting
 from autofi.errors import SearchSpaceError
 from autofi.operators._mlp import initialize
 from autofi.operators._row_blocks import by_blocks
@@ -43,10 +43,10 @@ class SelfAttentionSettings:
     scaled: bool = True
     dropout: Share = 0.0
     relu: bool = False
-    residual: Literal["map", "field"] = later("map")
+    residual: Literal["map", "field"] = added_setting("map")
     layer_norm: bool = False
-    norm_first: bool = later(False)
-    split: Literal["columns", "fields"] = later("columns")
+    norm_first: bool = added_setting(False)
+    split: Literal["columns", "fields"] = added_setting("columns")
 
     def __post_init__(self) -> None:
         if self.width % self.heads:

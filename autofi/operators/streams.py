@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from autofi.core.validated import read_settings
-from autofi.core.versioned_fields import listed
+from autofi.core.versioned_fields import without_defaults
 from autofi.operators.base import Candidate, TableBlock, blocks_of
 
 
@@ -100,9 +100,9 @@ class Stream(Candidate):
         return read_settings(cls.Settings, given, f"The stream '{cls.name}'")
 
     @classmethod
-    def listed(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def without_defaults(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that an architecture lists."""
-        return listed(cls.Settings, settings)
+        return without_defaults(cls.Settings, settings)
 
 
 @dataclass(frozen=True)

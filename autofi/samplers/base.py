@@ -74,7 +74,7 @@ class Sampler(ABC):
     summary: ClassVar[str]
     source: ClassVar[str]
 
-    def refusal(self, distributions: Distributions, objectives: int) -> str | None:
+    def unsupported_reason(self, distributions: Distributions, objectives: int) -> str | None:
         """Return the reason why it cannot search these parameters for so many objectives, or None if it can."""
         return None
 

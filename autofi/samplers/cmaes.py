@@ -31,7 +31,7 @@ class CMAES(Sampler):
     summary = "CMA-ES: a normal distribution that moves with the better half; numbers only, one objective"
     source = "https://arxiv.org/abs/1604.00772"
 
-    def refusal(self, distributions: Distributions, objectives: int) -> str | None:
+    def unsupported_reason(self, distributions: Distributions, objectives: int) -> str | None:
         named = [key for key, found in distributions.items() if not isinstance(found, Range)]
         if named:
             return f"needs a space of numbers, and '{named[0]}' has choices"
@@ -63,7 +63,7 @@ def _loss(trial: ObservedTrial, directions: Sequence[Direction]) -> float:
 
 
 def _ranges(distributions: Distributions) -> dict[str, Range]:
-    """Return the distributions as ranges; `refusal` has refused all others."""
+    """Return the distributions as ranges; `unsupported_reason` has refused all others."""
     return {key: found for key, found in distributions.items() if isinstance(found, Range)}
 
 

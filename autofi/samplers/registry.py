@@ -35,9 +35,9 @@ def get_sampler(name: str) -> Sampler:
 
 def check_sampler(name: str, question: SamplerContext) -> None:
     """Raise ConfigError if the sampler cannot search such a space or so many objectives."""
-    refusal = get_sampler(name).refusal(question.distributions, len(question.directions))
-    if refusal is not None:
-        raise ConfigError(f"The sampler '{name}' {refusal}; use {DEFAULT_SAMPLER}.")
+    reason = get_sampler(name).unsupported_reason(question.distributions, len(question.directions))
+    if reason is not None:
+        raise ConfigError(f"The sampler '{name}' {reason}; use {DEFAULT_SAMPLER}.")
 
 
 def propose(name: str, question: SamplerContext) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autofi.core.versioned_fields import listed
+from autofi.core.versioned_fields import without_defaults
 from autofi.data.boosted_trees import Boosting
 from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
@@ -115,7 +115,7 @@ class Architecture:
                 for key, value in dataclasses.asdict(self.head).items()
             },
             "streams": _listed(
-                {name: get_stream(name).listed(settings) for name, settings in self.streams.items()}
+                {name: get_stream(name).without_defaults(settings) for name, settings in self.streams.items()}
             ),
             "field_sum": self.field_sum,
             "min_count": self.min_count,
@@ -123,7 +123,7 @@ class Architecture:
             "cross_max_rows": self.cross_max_rows,
             # Listed only if there are some, so that architectures of earlier versions keep their ids.
             **({"boosting": dataclasses.asdict(self.boosting)} if self.boosting else {}),
-            "training": listed(TrainingSettings, dataclasses.asdict(self.training)),
+            "training": without_defaults(TrainingSettings, dataclasses.asdict(self.training)),
         }
 
     @classmethod

@@ -32,9 +32,9 @@ from autofi.space.sections import (
     FieldSpace,
     PairSpace,
     ProductSpace,
-    SearchSettings,
     Streams,
     StreamSets,
+    SupernetConfig,
     registered_streams,
 )
 from autofi.space.training_config import TrainingSettings
@@ -88,7 +88,7 @@ class SearchSpace(Strict):
     #: Rows of all memorized crosses together: above it, the least frequent cells share their pair's unknown row.
     cross_max_rows: Count | None = None
     training: dict[str, Choosable] = Field(default_factory=dict)
-    search: SearchSettings = SearchSettings()
+    search: SupernetConfig = SupernetConfig()
     #: Parameters to try after the defaults: by dotted key, and `fields`, `pairs` and `products` by the name of a
     #: variant. A parameter that this space fixes keeps its value.
     starts: tuple[dict[str, Any], ...] = ()

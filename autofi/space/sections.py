@@ -96,7 +96,7 @@ class ProductSpace(Strict):
 Sampling = Literal["uniform", "fair", "sandwich"]
 
 
-class SearchSettings(Strict):
+class SupernetConfig(Strict):
     """The settings of the search for options; see `supernet.propose`."""
 
     method: Literal["paths", "gumbel", "joint"] = "paths"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from autofi.core.validated import Count, CountOrNone, NonNegative, Positive
-from autofi.core.versioned_fields import later
+from autofi.core.versioned_fields import added_setting
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TrainingSettings:
     gate_learning_rate: Positive = 0.15
     gate_temperature: Positive = 1000.0
     gate_rewind: CountOrNone = 0
-    gradient_norm: NonNegative = later(0.0)
+    gradient_norm: NonNegative = added_setting(0.0)
 
 
 def without_gates(settings: TrainingSettings) -> TrainingSettings:

@@ -1,6 +1,6 @@
 """Claims of workers on architectures: no two workers measure one, and none is lost if its worker dies.
 
-A claim is taken before its trial begins and settled after it has ended. The fate of a claim whose worker died is read
+A claim is taken before its trial begins and closed after it has ended. The fate of a claim whose worker died is read
 from its trial. Optuna changes the state of a trial only once, so that a worker that was only cut off and another that
 takes over from it cannot both end a trial.
 """
@@ -99,12 +99,12 @@ class Claims:
             return _claim(row)
 
     @patient
-    def settle(self, name: str, state: ClaimState) -> None:
+    def close(self, name: str, state: ClaimState) -> None:
         """Change a claim from RUNNING to `state`; do nothing if another worker has taken it over."""
         with self._database.session() as session:
-            self.settle_in(session, name, state)
+            self.close_in(session, name, state)
 
-    def settle_in(self, session: Session, name: str, state: ClaimState) -> None:
+    def close_in(self, session: Session, name: str, state: ClaimState) -> None:
         """Settle a claim in the transaction that ends its trial."""
         session.execute(
             update(ClaimRow).where(*_running(name)).values(state=state),

@@ -238,7 +238,7 @@ class StudyHandle:
             values,
             attrs=attrs or {},
             violations=violations or {},
-            beside=self._settling(number, ClaimState.COMPLETE),
+            beside=self._closing(number, ClaimState.COMPLETE),
         )
         self._running.pop(number, None)
 
@@ -253,17 +253,17 @@ class StudyHandle:
 
     def prune_trial(self, number: int, attrs: Mapping[str, Any] | None = None) -> None:
         """Change a trial from RUNNING to PRUNED, as others did better on its rung; it counts as a trial."""
-        self._log.prune(number, attrs or {}, beside=self._settling(number, ClaimState.COMPLETE))
+        self._log.prune(number, attrs or {}, beside=self._closing(number, ClaimState.COMPLETE))
         self._running.pop(number, None)
 
     def fail_trial(self, number: int, error: BaseException | str) -> None:
         """Change a trial from RUNNING to FAIL, with the error's message and the last line of its traceback."""
-        self._log.fail(number, error, beside=self._settling(number, ClaimState.FAILED))
+        self._log.fail(number, error, beside=self._closing(number, ClaimState.FAILED))
         self._running.pop(number, None)
 
     def give_up_trial(self, number: int, error: BaseException) -> None:
         """Change a trial from RUNNING to FAIL, and let a worker repeat it, as the architecture is not at fault."""
-        self._log.fail(number, error, beside=self._settling(number, ClaimState.LOST))
+        self._log.fail(number, error, beside=self._closing(number, ClaimState.LOST))
         self._running.pop(number, None)
 
     def reap(self) -> tuple[int, ...]:
@@ -277,7 +277,7 @@ class StudyHandle:
             if trial is None:
                 # It died between the claim and the trial.
                 if self._attempts(claim, trials):
-                    self._claims.settle(claim.name, ClaimState.LOST if again else ClaimState.FAILED)
+                    self._claims.close(claim.name, ClaimState.LOST if again else ClaimState.FAILED)
                 else:
                     self._claims.abandon(claim.name)
                 continue
@@ -291,9 +291,9 @@ class StudyHandle:
                 lost = True
                 reaped.append(trial.number)
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-                self._claims.settle(claim.name, ClaimState.COMPLETE)
+                self._claims.close(claim.name, ClaimState.COMPLETE)
             else:
-                self._claims.settle(claim.name, ClaimState.LOST if lost and again else ClaimState.FAILED)
+                self._claims.close(claim.name, ClaimState.LOST if lost and again else ClaimState.FAILED)
         return tuple(reaped)
 
     @staticmethod
@@ -323,15 +323,15 @@ class StudyHandle:
             weakref.finalize(self, self._worker.release)
         return self._worker.row_id
 
-    def _settling(self, number: int, state: ClaimState) -> Callable[[Session], None]:
+    def _closing(self, number: int, state: ClaimState) -> Callable[[Session], None]:
         """Return a function that settles the claim of a trial of this handle in the trial's transaction."""
         claim = self._running.get(number)
 
-        def settle(session: Session) -> None:
+        def close(session: Session) -> None:
             if claim is not None:
-                self._claims.settle_in(session, claim, state)
+                self._claims.close_in(session, claim, state)
 
-        return settle
+        return close
 
     def _adopt(self) -> tuple[int, ...]:
         """Adopt the trials of versions without claims: complete ones count, and running ones fail, as they are dead."""

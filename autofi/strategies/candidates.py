@@ -48,7 +48,7 @@ class Candidates(ABC):
         """Return the points that are tried before the sampler proposes."""
         return [dict(self.defaults)]
 
-    def start(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
+    def next_initial(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
         """Return the first start whose id is not `seen`; None if there is none."""
         for parameters in self.starts():
             architecture = self.architecture(parameters)
@@ -60,7 +60,7 @@ class Candidates(ABC):
         """Return values of single parameters that are tried once each, after the starts, on the best known point."""
         return []
 
-    def step(
+    def next_variation(
         self, known: Sequence[ObservedTrial], seen: Collection[str]
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Return the best known point with the first step that was not tried yet; None if there is none."""
@@ -76,24 +76,24 @@ class Candidates(ABC):
                 return parameters, architecture
         return None
 
-    def several(
+    def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
         """Return at most `most` different candidates to train at once."""
         found: list[tuple[dict[str, Any], Architecture]] = []
         while len(found) < most:
             pending = {architecture.id for _, architecture in found}
-            candidate = self.next(known, seen | pending, seed=seed)
+            candidate = self.suggest(known, seen | pending, seed=seed)
             if candidate is None:
                 break
             found.append(candidate)
         return found
 
-    def next(
+    def suggest(
         self, known: Sequence[ObservedTrial], seen: set[str], *, seed: int
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Return parameters and architecture of the next candidate whose id is not `seen`; None if there is none."""
-        begun = self.start(seen) or self.step(known, seen)
+        begun = self.next_initial(seen) or self.next_variation(known, seen)
         if begun is not None:
             return begun
         # Nothing is known yet while other workers train the starts, so there is nothing to learn from.

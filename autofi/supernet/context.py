@@ -25,7 +25,7 @@ HEAD = HeadSizes(hidden=HIDDEN)
 
 
 @dataclass(frozen=True)
-class Run:
+class ProposalContext:
     """One proposal in the making; `generator` draws folds and samples of rows."""
 
     dataset: EncodedDataset

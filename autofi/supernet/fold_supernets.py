@@ -13,7 +13,7 @@ from autofi.data.folds import deal_folds
 from autofi.model.network import Layout, Streams
 from autofi.operators.base import Sizes
 from autofi.supernet.batchnorm_recalibration import recalibrate
-from autofi.supernet.context import HEAD, Run, batch_for, bias_of
+from autofi.supernet.context import HEAD, ProposalContext, batch_for, bias_of
 from autofi.supernet.greedy_selection import HeldOut
 from autofi.supernet.path_training import train_by_paths
 from autofi.supernet.slots import SearchSlots
@@ -69,7 +69,9 @@ class PathSupernets:
         return np.concatenate([_inherited(fold, self.rows, layout, streams) for fold in self.folds])
 
 
-def train_path_supernets(run: Run, offer: SearchSlots, streams: Sequence[Streams]) -> PathSupernets:
+def train_path_supernets(
+    run: ProposalContext, offer: SearchSlots, streams: Sequence[Streams]
+) -> PathSupernets:
     """Train supernets as the space's `search` says, one per fold if validation rows are few."""
     settings, labels = run.space.search, run.dataset.labels
     slots, shapes = offer.slots, offer.shapes
@@ -102,7 +104,9 @@ def train_path_supernets(run: Run, offer: SearchSlots, streams: Sequence[Streams
     return PathSupernets(tuple(judged), rows, labels)
 
 
-def _folds(run: Run, candidates: int) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+def _folds(
+    run: ProposalContext, candidates: int
+) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Return pairs of training rows and judging rows, which are disjoint.
 
     The judging rows are the validation rows if there are many of them, else also folds of the training rows.

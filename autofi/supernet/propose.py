@@ -31,7 +31,7 @@ from autofi.space.parameters import Choices
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.space.training_config import TrainingSettings
-from autofi.supernet.context import HEAD, Run, bias_of
+from autofi.supernet.context import HEAD, ProposalContext, bias_of
 from autofi.supernet.differentiable import train_by_gradient
 from autofi.supernet.exploration import Exploration
 from autofi.supernet.explore import explore, score_variants
@@ -62,7 +62,7 @@ def propose(
     device: torch.device = CPU,
 ) -> Proposal:
     """Propose the forms of the fields and the options of the pairs from training and validation rows only."""
-    run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
+    run = ProposalContext(dataset, space, seed, progress, device, np.random.default_rng(seed))
     offer = build_slots(run)
     names, forms = tuple(dataset.encoder.schema.names), offer.forms
     if all(len(slot.options) == 1 for slot in offer.slots):
@@ -80,7 +80,7 @@ def propose(
     return proposal
 
 
-def _learned_sizes(run: Run, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
+def _learned_sizes(run: ProposalContext, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
     """Return sizes learned for the proposed fields and pairs; validation rows choose."""
     space, dataset = run.space, run.dataset
     offered = {key: value.choices for key, value in space.parameters().items() if isinstance(value, Choices)}
@@ -132,7 +132,7 @@ def _target_encoded_pairs(
     return found
 
 
-def _by_paths(run: Run, offer: SearchSlots) -> Proposal:
+def _by_paths(run: ProposalContext, offer: SearchSlots) -> Proposal:
     settings = run.space.search
     slots, shapes = offer.slots, offer.shapes
     streams = streams_of(run, offer)
@@ -172,7 +172,7 @@ def _by_paths(run: Run, offer: SearchSlots) -> Proposal:
     return dataclasses.replace(proposal, exploration=dataclasses.replace(exploration, variants=variants))
 
 
-def _by_gradient(run: Run, offer: SearchSlots) -> Proposal:
+def _by_gradient(run: ProposalContext, offer: SearchSlots) -> Proposal:
     settings, dataset = run.space.search, run.dataset
     slots, shapes = offer.slots, offer.shapes
     run.progress.phase(f"learn choice weights ({settings.method})", total=settings.epochs)

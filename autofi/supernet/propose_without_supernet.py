@@ -12,7 +12,7 @@ from autofi.data.features import Pair
 from autofi.model.build import encoded_shapes
 from autofi.space.resolve import applicable_forms
 from autofi.space.search_space import SearchSpace
-from autofi.supernet.context import Run
+from autofi.supernet.context import ProposalContext
 from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.screening import score_pairs
@@ -28,7 +28,7 @@ def survey(
     dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress: Progress, device: torch.device
 ) -> Proposal:
     """Return a neutral proposal: all forms of all fields, every pair naive, and the pairs that may be more."""
-    run = Run(dataset, space, seed, progress, device, np.random.default_rng(seed))
+    run = ProposalContext(dataset, space, seed, progress, device, np.random.default_rng(seed))
     names = tuple(dataset.encoder.schema.names)
     forms = applicable_forms(space, encoded_shapes(dataset.encoder, min_count=2))
     pairs = asked_pairs(dataset, space)
@@ -44,7 +44,7 @@ def survey(
     return Proposal(forms, forms, {}, {}, {}, screening_scores=found)
 
 
-def _worth_asking(run: Run, pairs: list[Pair]) -> list[PairScore]:
+def _worth_asking(run: ProposalContext, pairs: list[Pair]) -> list[PairScore]:
     """Return the pairs in their order; if there are many, those that lead one of the two rankings."""
     if len(pairs) <= OWN_PARAMETERS:
         return [PairScore(pair, 0.0, 0.0) for pair in pairs]

@@ -19,7 +19,7 @@ from autofi.operators.base import Sizes
 from autofi.operators.registry import coded_operators
 from autofi.space.resolve import applicable_forms
 from autofi.space.training_config import TrainingSettings
-from autofi.supernet.context import HEAD, Run, batch_for, bias_of
+from autofi.supernet.context import HEAD, ProposalContext, batch_for, bias_of
 from autofi.supernet.pair_screening import PairScore, screen_pairs, without_pairs
 from autofi.supernet.product_screening import screen_products
 from autofi.training.fit import fit
@@ -49,7 +49,7 @@ class Screened:
     products: tuple[tuple[str, ...], ...] = ()
 
 
-def screen(run: Run, pairs: Sequence[Pair]) -> Screened:
+def screen(run: ProposalContext, pairs: Sequence[Pair]) -> Screened:
     """Screen as the space asks: pairs for a search by paths or among the top, products where it offers any."""
     space, settings, dataset = run.space, run.space.search, run.dataset
     searched = pairs if space.pairs.searched else ()
@@ -74,7 +74,7 @@ def screen(run: Run, pairs: Sequence[Pair]) -> Screened:
     return Screened(tuple(ranked), {score.pair: score for score in sure if score in ranked}, products)
 
 
-def score_pairs(run: Run, pairs: Sequence[Pair]) -> tuple[list[PairScore], Residuals, Folds]:
+def score_pairs(run: ProposalContext, pairs: Sequence[Pair]) -> tuple[list[PairScore], Residuals, Folds]:
     """Return every pair's score on the residuals of a network without pairs, with the residuals and their folds.
 
     It takes three steps of progress.
@@ -87,7 +87,7 @@ def score_pairs(run: Run, pairs: Sequence[Pair]) -> tuple[list[PairScore], Resid
     return scores, residuals, folds
 
 
-def _products(run: Run, residuals: Residuals, folds: Folds) -> tuple[tuple[str, ...], ...]:
+def _products(run: ProposalContext, residuals: Residuals, folds: Folds) -> tuple[tuple[str, ...], ...]:
     dataset, settings = run.dataset, run.space.products
     assert settings is not None
     forms = applicable_forms(run.space, encoded_shapes(dataset.encoder, min_count=2))
@@ -106,7 +106,7 @@ def _products(run: Run, residuals: Residuals, folds: Folds) -> tuple[tuple[str, 
     return tuple(tuple(names[position] for position in score.fields) for score in chosen[: settings.most])
 
 
-def cross_fitted_residuals(run: Run) -> tuple[Residuals, Folds]:
+def cross_fitted_residuals(run: ProposalContext) -> tuple[Residuals, Folds]:
     """Return label minus the probability of a network without pairs that did not see the row, and the row's fold."""
     dataset = run.dataset
     builder, features = build_features(dataset, [], seed=run.seed)

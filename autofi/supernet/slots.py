@@ -20,7 +20,7 @@ from autofi.space.parameters import label
 from autofi.space.resolve import applicable_forms
 from autofi.space.search_space import SearchSpace, subsets
 from autofi.space.sections import StreamSets
-from autofi.supernet.context import HEAD, Run
+from autofi.supernet.context import HEAD, ProposalContext
 from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.screening import Screened, screen
 from autofi.supernet.supernet import Slot, Supernet
@@ -44,7 +44,7 @@ class SearchSlots:
     slots: Sequence[Slot]
 
 
-def build_slots(run: Run) -> SearchSlots:
+def build_slots(run: ProposalContext) -> SearchSlots:
     """Screen the pairs that the space asks about, and fit the data that their options read."""
     dataset, space = run.dataset, run.space
     pairs = asked_pairs(dataset, space)
@@ -89,7 +89,7 @@ def _offered(option: Forms, score: PairScore | None) -> bool:
     return kinds == {"factorize" if score.factorize > score.memorize else "memorize"}
 
 
-def streams_of(run: Run, offer: SearchSlots) -> tuple[Streams, ...]:
+def streams_of(run: ProposalContext, offer: SearchSlots) -> tuple[Streams, ...]:
     """Return the sets of streams that these fields allow; empty where there is no choice."""
     if not isinstance(run.space.streams, StreamSets):
         return ()

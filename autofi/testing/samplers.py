@@ -32,7 +32,7 @@ BEST = {"rate": 3e-2, "share": 0.8, "layers": 6, "kind": "c"}
 
 def _space(name: str) -> dict[str, BaseDistribution]:
     """Return the largest of the spaces that the sampler takes."""
-    return MIXED if get_sampler(name).refusal(MIXED, 1) is None else NUMBERS
+    return MIXED if get_sampler(name).unsupported_reason(MIXED, 1) is None else NUMBERS
 
 
 def _loss(parameters: dict[str, Any]) -> float:
@@ -65,7 +65,7 @@ class SamplerContract(Contract):
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         super().pytest_generate_tests(metafunc)
         if "of_several" in metafunc.fixturenames:
-            several = [name for name in self.names if get_sampler(name).refusal(MIXED, 2) is None]
+            several = [name for name in self.names if get_sampler(name).unsupported_reason(MIXED, 2) is None]
             metafunc.parametrize("of_several", several)
 
     def test_it_says_what_it_is(self, name: str) -> None:

@@ -49,7 +49,7 @@ class StrategyContract(Contract):
         fitted = set(strategy.pairs(proposal))
         ids: list[str] = []
         for seed in range(8):
-            found, again = (side.next([], set(ids), seed=seed) for side in (leader, worker))
+            found, again = (side.suggest([], set(ids), seed=seed) for side in (leader, worker))
             assert found is not None and again is not None
             parameters, architecture = found
             assert (parameters, architecture.id) == (again[0], again[1].id)

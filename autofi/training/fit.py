@@ -19,7 +19,7 @@ from autofi.training.best_weights import BestWeights
 from autofi.training.compile import compiled_products
 from autofi.training.gate_pruning import close_gates
 from autofi.training.optimizers import TableTrainer, optimizers_of
-from autofi.training.predict import Probabilities, predict, settle
+from autofi.training.predict import Probabilities, fit_tree_weight, predict
 from autofi.training.row_source import Period, RowSource
 from autofi.training.seeding import own_randomness
 from autofi.training.step import train_rows
@@ -98,7 +98,7 @@ def fit(
         steps += train_rows(network, train.batches(period, settings.batch_size), optimizers, settings)
         speed = sum(map(len, period)) / max(time.monotonic() - started, 1e-9)
         for optimizer in optimizers:
-            optimizer.settle()
+            optimizer.catch_up_all()
         if valid is None or repeat is not None:
             if repeat is not None and number in repeat.decayed:
                 _decay(optimizers, settings)
@@ -125,7 +125,7 @@ def fit(
         weights.copy_(torch.tensor(repeat.boosted_weights))
     reached = history[best_at - 1] if history else (float("nan"), float("nan"))
     if weights is not None and valid is not None and history:
-        reached = _figures(settle(network, valid), valid)
+        reached = _figures(fit_tree_weight(network, valid), valid)
     seconds = time.monotonic() - begun
     return FitReport(
         *reached,

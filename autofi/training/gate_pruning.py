@@ -58,14 +58,14 @@ def close_gates(
     for epoch in range(settings.gate_epochs):
         if epoch == settings.gate_rewind:
             for optimizer in optimizers:
-                optimizer.settle()
+                optimizer.catch_up_all()
             begun.keep(network)
         for operator in operators.values():
             operator.temperature = settings.gate_temperature ** (epoch / max(settings.gate_epochs - 1, 1))
         for period in train.shuffled(generator, index=learned_from):
             train_rows(network, train.batches(period, settings.batch_size), optimizers, settings)
         for optimizer in optimizers:
-            optimizer.settle()
+            optimizer.catch_up_all()
         saved = _savings(network, operators, train, judged)
         for name, operator in operators.items():
             pooled = _pooled(operator, saved[name], of_judged[name]) * counts[name]

@@ -17,7 +17,7 @@ class TableTrainer(Protocol):
 
     def zero_grad(self) -> None: ...
     def step(self) -> object: ...
-    def settle(self) -> None:
+    def catch_up_all(self) -> None:
         """Bring every row up to date before the weights are read."""
 
     def release(self) -> None:
@@ -42,7 +42,7 @@ class DenseAdam:
     def step(self) -> None:
         self.adam.step()
 
-    def settle(self) -> None:
+    def catch_up_all(self) -> None:
         """Do nothing: every step already updates every row."""
 
     def release(self) -> None:

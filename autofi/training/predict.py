@@ -29,7 +29,7 @@ def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> P
     return _each(network, rows, lambda piece: network(piece.selected), index).sigmoid().cpu().numpy()
 
 
-def settle(network: Network, rows: RowSource) -> Probabilities:
+def fit_tree_weight(network: Network, rows: RowSource) -> Probabilities:
     """Set the weight of boosted trees by these rows, and return the resulting predictions.
 
     The two logits are combined by a logistic regression on both. Trees get no weight, and the network's logit stays

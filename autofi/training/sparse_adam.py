@@ -25,7 +25,7 @@ class RowAdam:
     """Adam with coupled L2, as over the whole table, at the cost of the rows in the batch.
 
     Dense Adam moves every row at every step: by its momentum, and by the gradient `l2 * w` of its decay. A row that
-    missed k steps makes them up just before it is next read, and at `settle`, in log2(k) blocks of steps
+    missed k steps makes them up just before it is next read, and at `catch_up_all`, in log2(k) blocks of steps
     (`sparse_adam_numba.row_kernels`). Rows that every batch touches get exactly dense Adam's steps; for the others the
     blocks are a close approximation, which is closer the shorter they were absent.
 
@@ -97,19 +97,19 @@ class RowAdam:
             self._update_apart(rows, values)
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def catch_up_all(self) -> None:
         """Bring every row up to the present step."""
         behind = (self.done < self.steps).nonzero().flatten()
         if len(behind):
             self.catch_up(behind)
 
     def scale_learning_rate(self, factor: float) -> None:
-        """Scale the learning rate; missed steps are also made up at the new rate, so settle first if that matters."""
+        """Scale the learning rate; missed steps are also made up at the new rate, so catch up first if that matters."""
         self.learning_rate *= factor
 
     def release(self) -> None:
         """Settle, and detach from the table."""
-        self.settle()
+        self.catch_up_all()
         if getattr(self.table, "before_read", None) == self.catch_up:
             del self.table.before_read  # type: ignore[attr-defined]
 

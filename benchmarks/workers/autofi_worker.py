@@ -52,7 +52,7 @@ class Own:
 
     def probabilities(self) -> np.ndarray:
         for optimizer in self.optimizers:
-            optimizer.settle()
+            optimizer.catch_up_all()
         return predict(self.network, self.test)
 
 

@@ -27,7 +27,7 @@ from autofi.nni.tuners import REFUSED, TUNERS
 from autofi.report.glossary import WORDS
 from autofi.samplers.registry import samplers
 from autofi.space.search_space import SECTIONS
-from autofi.space.sections import FieldSpace, PairSpace, ProductSpace, SearchSettings
+from autofi.space.sections import FieldSpace, PairSpace, ProductSpace, SupernetConfig
 from autofi.strategies.registry import strategies
 
 
@@ -179,7 +179,7 @@ class Settings(Generated):
         "fields": FieldSpace,
         "pairs": PairSpace,
         "products": ProductSpace,
-        "search": SearchSettings,
+        "search": SupernetConfig,
     }
 
     def markdown(self) -> str:

@@ -43,7 +43,7 @@ def test_a_study_walks_from_the_defaults_through_the_starts_to_the_estimator() -
     known: list[ObservedTrial] = []
     seen: set[str] = set()
     for number in range(9):
-        found = candidates.next(known, seen, seed=0)
+        found = candidates.suggest(known, seen, seed=0)
         assert found is not None
         parameters, architecture = found
         assert architecture.id not in seen
@@ -63,7 +63,7 @@ def walk(
     known: list[ObservedTrial] = []
     seen: set[str] = set()
     for _ in range(count):
-        found = candidates.next(known, seen, seed=0)
+        found = candidates.suggest(known, seen, seed=0)
         assert found is not None
         seen.add(found[1].id)
         known.append(ObservedTrial(found[0], (value(found[0]),)))
@@ -113,9 +113,9 @@ def test_a_space_with_one_point_runs_out() -> None:
     candidates = ProposedCandidates(
         load_space("lr"), Proposal({"ad": ("embedding",)}, {"ad": ("embedding",)}, {}, {}, {})
     )
-    found = candidates.next([], set(), seed=0)
+    found = candidates.suggest([], set(), seed=0)
     assert found is not None
-    assert candidates.next([ObservedTrial(found[0], (0.5,))], {found[1].id}, seed=0) is None
+    assert candidates.suggest([ObservedTrial(found[0], (0.5,))], {found[1].id}, seed=0) is None
 
 
 def test_learned_widths_are_tried_after_the_defaults() -> None:

@@ -23,7 +23,7 @@ def test_what_the_gradient_chose_is_the_only_layout() -> None:
     candidates = strategy.candidates(space, proposal, sampler="random", directions=["maximize"])
     layouts, ids = set(), set()
     for seed in range(5):
-        found = candidates.next([], ids, seed=seed)
+        found = candidates.suggest([], ids, seed=seed)
         assert found is not None
         ids.add(found[1].id)
         layouts.add((tuple(sorted(found[1].fields.items())), tuple(sorted(found[1].pairs.items()))))

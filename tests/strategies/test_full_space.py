@@ -99,7 +99,7 @@ def test_no_architecture_is_proposed_twice_until_the_space_is_spent() -> None:
     candidates = FreeCandidates(small, proposal)
     known: list[ObservedTrial] = []
     seen: set[str] = set()
-    while (found := candidates.next(known, seen, seed=0)) is not None:
+    while (found := candidates.suggest(known, seen, seed=0)) is not None:
         parameters, architecture = found
         assert architecture.id not in seen
         seen.add(architecture.id)

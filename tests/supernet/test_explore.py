@@ -16,7 +16,7 @@ from autofi.metrics.ranking import logloss
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store.search_settings import SearchSettings
-from autofi.supernet.context import Run
+from autofi.supernet.context import ProposalContext
 from autofi.supernet.exploration import Exploration, ScoredArchitecture
 from autofi.supernet.explore import explore, score_variants
 from autofi.supernet.fold_supernets import PathSupernets, train_path_supernets
@@ -37,7 +37,7 @@ HALVES: tuple[HeldOutHalf, ...] = ("guiding", "judging")
 
 
 @pytest.fixture(scope="module")
-def run() -> Run:
+def run() -> ProposalContext:
     space = load_space("default").model_dump()
     space["products"] = None
     space["streams"] = {"choices": [{}, {"cross_network": {"layers": 2}}, {"fm": {}, "linear": {}}]}
@@ -45,16 +45,16 @@ def run() -> Run:
     space["starts"] = ()
     dataset = open_data(generate(SPEC).table, SearchSettings(source=None, target="click"))
     found = SearchSpace.model_validate(space)
-    return Run(dataset, found, 0, SilentProgress(), torch.device("cpu"), np.random.default_rng(0))
+    return ProposalContext(dataset, found, 0, SilentProgress(), torch.device("cpu"), np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
-def offer(run: Run) -> SearchSlots:
+def offer(run: ProposalContext) -> SearchSlots:
     return build_slots(run)
 
 
 @pytest.fixture(scope="module")
-def supernets(run: Run, offer: SearchSlots) -> PathSupernets:
+def supernets(run: ProposalContext, offer: SearchSlots) -> PathSupernets:
     return train_path_supernets(run, offer, streams_of(run, offer))
 
 
@@ -63,12 +63,18 @@ def naive(offer: SearchSlots) -> tuple[int, ...]:
 
 
 @pytest.fixture(scope="module")
-def scored(run: Run, offer: SearchSlots, supernets: PathSupernets) -> tuple[ScoredArchitecture, ...]:
+def scored(
+    run: ProposalContext, offer: SearchSlots, supernets: PathSupernets
+) -> tuple[ScoredArchitecture, ...]:
     return explored(run, offer, supernets)
 
 
 def explored(
-    run: Run, offer: SearchSlots, supernets: PathSupernets, count: int = 60, sampler: str = "evolution"
+    run: ProposalContext,
+    offer: SearchSlots,
+    supernets: PathSupernets,
+    count: int = 60,
+    sampler: str = "evolution",
 ) -> tuple[ScoredArchitecture, ...]:
     start = naive(offer)
     judges = InheritedEvaluator(supernets, start, seed=0)
@@ -77,7 +83,7 @@ def explored(
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_both_halves_together_score_what_the_supernet_itself_gives(
-    run: Run, offer: SearchSlots, supernets: PathSupernets, number: int
+    run: ProposalContext, offer: SearchSlots, supernets: PathSupernets, number: int
 ) -> None:
     start = naive(offer)
     losses = InheritedEvaluator(supernets, start, seed=0).losses(start, number, *HALVES)
@@ -116,14 +122,14 @@ def test_an_architecture_with_streams_keeps_the_vectors_they_read(
 
 
 def test_the_same_seed_explores_the_same(
-    run: Run, offer: SearchSlots, supernets: PathSupernets, scored: tuple[ScoredArchitecture, ...]
+    run: ProposalContext, offer: SearchSlots, supernets: PathSupernets, scored: tuple[ScoredArchitecture, ...]
 ) -> None:
     assert explored(run, offer, supernets) == scored
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_any_sampler_of_the_engine_can_walk(
-    run: Run, offer: SearchSlots, supernets: PathSupernets, sampler: str
+    run: ProposalContext, offer: SearchSlots, supernets: PathSupernets, sampler: str
 ) -> None:
     assert len(explored(run, offer, supernets, 12, sampler)) > 6
 

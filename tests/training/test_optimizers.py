@@ -48,7 +48,7 @@ def test_coupled_l2_is_half_lambda_times_the_squared_norm_in_the_loss() -> None:
             data = (nn.functional.embedding(rows, parameter) - target).square().mean()
             (data + 0.5 * penalty * parameter.square().sum()).backward()
             optimizer.step()
-            optimizer.settle()
+            optimizer.catch_up_all()
     torch.testing.assert_close(coupled, explicit)
     assert not torch.equal(coupled[-1], table()[-1])  # no batch touches it, and it shrinks all the same
     assert (coupled[-1].abs() < table()[-1].abs()).all()

@@ -17,7 +17,7 @@ from autofi.operators.base import Sizes
 from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
 from autofi.training.fit import fit
-from autofi.training.predict import RIDGE, predict, settle
+from autofi.training.predict import RIDGE, fit_tree_weight, predict
 from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, cell_table
 
@@ -55,7 +55,7 @@ def test_the_weights_have_the_lowest_logloss(weighed: bool) -> None:
     rows = rows_of(network, knowing(0.7), VALID)
     if weighed:
         rows = replace(rows, weights=torch.linspace(0.1, 2.0, len(rows)))
-    settled = settle(network, rows)
+    settled = fit_tree_weight(network, rows)
     plain = make(boosted=False)
     own = predict(plain, Rows(plain.select(TABLE.features), TABLE.labels).part(VALID))
     labels = rows.labels.numpy()
@@ -85,7 +85,7 @@ def test_trees_that_know_nothing_weigh_nothing_and_are_not_asked_for(scale: floa
         for parameter in network.head.parameters():
             parameter.mul_(scale)
     chance = 0.1 * torch.randn(len(TABLE.labels), generator=torch.Generator().manual_seed(2))
-    settled = settle(network, rows_of(network, chance, VALID))
+    settled = fit_tree_weight(network, rows_of(network, chance, VALID))
     assert network.boosted_weights is not None
     assert network.boosted_weights.tolist() == [1.0, 0.0]
     without = Rows(network.select(TABLE.features), TABLE.labels).part(VALID)
@@ -96,7 +96,7 @@ def test_trees_that_know_nothing_weigh_nothing_and_are_not_asked_for(scale: floa
 
 def test_features_without_the_trees_that_a_network_counts_on_are_refused() -> None:
     network = make()
-    settle(network, rows_of(network, knowing(0.7), VALID))
+    fit_tree_weight(network, rows_of(network, knowing(0.7), VALID))
     with pytest.raises(InvalidArchitectureError, match="the features have none"):
         network.select(TABLE.features)
 

@@ -43,7 +43,7 @@ def by_row(
         )
         parameter.grad = gradient if sparse else gradient.to_dense()
         optimizer.step()
-    optimizer.settle()
+    optimizer.catch_up_all()
     return parameter
 
 
@@ -106,11 +106,13 @@ def test_a_row_is_brought_up_to_date_before_it_is_read(dtype: torch.dtype) -> No
     changed = (parameter != start).any(1).nonzero().flatten().tolist()
     assert changed == [2, 5]
     with torch.no_grad():
-        assert torch.equal(look_up(parameter, torch.tensor([7])), start[7:8])  # scoring follows `settle`
+        assert torch.equal(
+            look_up(parameter, torch.tensor([7])), start[7:8]
+        )  # scoring follows `catch_up_all`
     read = look_up(parameter, torch.tensor([7], dtype=torch.int32))
     assert not torch.equal(read, start[7:8])
     before = read.detach().clone()
-    optimizer.settle()
+    optimizer.catch_up_all()
     assert torch.equal(parameter[7:8], before)
 
 
@@ -120,9 +122,9 @@ def test_settling_twice_pays_once_and_releasing_lets_go() -> None:
     rows, values = gradients(1, skew=1.0)[0]
     parameter.grad = torch.sparse_coo_tensor(rows.unsqueeze(0), values, (ROWS, DIM), check_invariants=True)
     optimizer.step()
-    optimizer.settle()
+    optimizer.catch_up_all()
     once = parameter.detach().clone()
-    optimizer.settle()
+    optimizer.catch_up_all()
     optimizer.release()
     optimizer.release()
     assert torch.equal(parameter, once)
@@ -133,5 +135,5 @@ def test_a_step_without_a_gradient_is_none() -> None:
     parameter = table()
     optimizer = RowAdam(parameter, RATE, 0.5)
     optimizer.step()
-    optimizer.settle()
+    optimizer.catch_up_all()
     assert torch.equal(parameter, table())
