@@ -13,8 +13,8 @@ class HeadSizes:
     """The sizes of a head; all but `name` matter for the MLP only.
 
     Attributes:
-        ensemble: Networks of an ensemble head: they follow the first hidden layer, are trained side by side and averaged
-            (`model.ensemble_head`); dropout and batch normalization then act on that shared layer.
+        ensemble: Networks of an ensemble head (`model.ensemble_head`): they follow the first hidden layer, are trained
+            side by side and averaged; dropout and batch normalization then act on that shared layer.
     """
 
     name: HeadName = "mlp"

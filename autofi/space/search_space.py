@@ -137,9 +137,7 @@ class SearchSpace(Strict):
                 "streams are set, but no field has a vector to read; add 'embedding' to fields.forms"
             )
         if self.head.get("name") == "none" and not self.streams:
-            raise ValueError(
-                "head is 'none' and no stream gives a logit; name some streams, or another head"
-            )
+            raise ValueError("head is 'none' and no stream gives a logit; name some streams, or another head")
         for sizes in self._all_sizes():
             for form in self.fields.forms:
                 get_operator(form).check_sizes(sizes)

@@ -22,7 +22,7 @@ from autofi.supernet.inherited_evaluator import InheritedEvaluator
 from autofi.supernet.inherited_scoring import Options
 
 #: The number of architectures that are compared on the other half of the rows.
-FINALISTS = 16
+RESCORED = 16
 #: The sampler sees at most this many of the latest results, so that the cost of a proposal does not grow.
 SHOWN = 256
 #: The key of the set of streams, beside the keys of the slots.
@@ -105,7 +105,7 @@ def _compared(
             one, gain=float(gains.mean()), standard_error=float(gains.std() / len(gains) ** 0.5)
         )
 
-    finalists = sorted(scored[1:], key=lambda one: one.guide_logloss)[:FINALISTS]
+    finalists = sorted(scored[1:], key=lambda one: one.guide_logloss)[:RESCORED]
     return tuple(compared(one) if one in finalists else one for one in scored)
 
 
