@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Option:
-    """All that is said of one option, apart from its name, type and default.
+    """The description of one option, apart from its name, type and default.
 
     Attributes:
         help: A sentence or two, in plain text, for the command line and Python alike.

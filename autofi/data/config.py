@@ -17,7 +17,7 @@ READING = 2
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where rows come from and how they are read; `source` is None for a table in memory.
+    """The source of the rows and how they are read; `source` is None for a table in memory.
 
     `overrides` are those of `SchemaOverrides.to_json`; `reading` is the `READING` of the version that began the study.
     """

@@ -1,4 +1,4 @@
-"""What a study keeps of the options of its search: all that a resume, a worker or a retraining goes by."""
+"""The options of a search that its study keeps, for a resume, a worker or a retraining."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a module gives once it is exported: by `torch.export`, and by ONNX Runtime."""
+"""The outputs of an exported module, by `torch.export` and by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autofi.export.onnx_opset import OPSET
 def exported(
     module: nn.Module, inputs: Mapping[str, Tensor], rows: tuple[int, ...]
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Of the first `rows` of the inputs, by each of those numbers: what the program gives, and what the graph does."""
+    """Yield for every number of `rows` the outputs of the program and of the graph for the first rows of the inputs."""
     program = export_program(module, inputs)
     model = onnx_program(program, inputs, OPSET).SerializeToString()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])

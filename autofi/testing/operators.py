@@ -24,7 +24,7 @@ ROWS = 40
 
 
 class OperatorContract(Contract):
-    """What every operator of fields or pairs keeps to, whatever it computes."""
+    """The contract of every operator of fields or pairs, whatever it computes."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         super().pytest_generate_tests(metafunc)

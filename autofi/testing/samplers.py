@@ -57,7 +57,7 @@ def _run(
 
 
 class SamplerContract(Contract):
-    """What every sampler keeps to; tests of several objectives are for those that take several."""
+    """The contract of every sampler; tests of several objectives run for those that support several."""
 
     #: Those of the names that do not learn from what was measured.
     unguided: ClassVar[Iterable[str]] = ()

@@ -35,7 +35,7 @@ MakeStudy = Callable[..., StudyHandle]
 
 
 class StoreContract:
-    """What the store keeps to in every database; a subclass has a fixture `url`, a `StorageURL` without studies."""
+    """The contract of the store in every database; a subclass has a fixture `url`, a `StorageURL` without studies."""
 
     @pytest.fixture
     def store(self, url: StorageURL) -> Iterator[StudyStore]:
@@ -45,7 +45,7 @@ class StoreContract:
 
     @pytest.fixture
     def outside(self, url: StorageURL) -> Iterator[RDBStorage]:
-        """The same database as another Optuna program sees it."""
+        """Return the database as another Optuna program sees it."""
         with seen_by_optuna(url) as storage:
             yield storage
 

@@ -32,7 +32,7 @@ SPEC = PlantedSpec(
 
 
 class StrategyContract(Contract):
-    """What every strategy keeps to, on a small table with planted interactions."""
+    """The contract of every strategy, on a small table with planted interactions."""
 
     def test_it_says_what_it_is(self, name: str) -> None:
         strategy = strategies()[name]

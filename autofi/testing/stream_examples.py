@@ -26,7 +26,7 @@ def codes(seed: int = 0) -> torch.Tensor:
 
 
 def build(name: str, settings: dict[str, Any] | None = None, *, seed: int = 0) -> Stream:
-    """As it scores rows, unless it is told to train."""
+    """Return a stream with random weights, in evaluation mode unless `train` is called."""
     kind = get_stream(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -17,7 +17,7 @@ from autofi.testing.stream_examples import INPUTS, ROWS, build, codes, vectors
 
 
 class StreamContract(Contract):
-    """What every stream keeps to, whatever it computes; with its default settings and with each of its `examples`."""
+    """The contract of every stream, with its default settings and with each of its `examples`."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "settings" in metafunc.fixturenames:
