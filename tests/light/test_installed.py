@@ -85,6 +85,14 @@ def test_it_tells_its_version(installed: Run) -> None:
     assert installed("-m", "autofi", "--version").stdout == f"{__version__}\n"
 
 
+def test_a_table_is_inspected_without_what_trains(installed: Run, tmp_path: Path) -> None:
+    table = tmp_path / "clicks.csv"
+    table.write_text("ad,click\n1,0\n2,1\n3,0\n", encoding="utf-8")
+    inspected = installed("-m", "autofi", "inspect", str(table), "--target", "click", "--json")
+    assert (inspected.returncode, inspected.stderr) == (0, "")
+    assert json.loads(inspected.stdout)["rows"] == 3
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -92,7 +100,6 @@ def test_it_tells_its_version(installed: Run) -> None:
         ("show", "mine"),
         ("export", "mine", "-o", "model"),
         ("operators",),
-        ("inspect", "clicks.csv"),
         ("check", "clicks.csv"),
         ("predict", BUNDLE, "clicks.csv", "-o", "scores.csv", "--runtime", "torch"),
         ("evaluate", BUNDLE, "sqlite:///clicks.db", "--query", "SELECT 1"),
