@@ -33,7 +33,7 @@ STUCK = """
 import ctypes, sys
 from dataclasses import replace
 from pathlib import Path
-from autofi.serving import running
+from autofi.serving import server
 from autofi.serving.limits import Limits
 from autofi.serving.served_model import ServedModel
 
@@ -44,7 +44,7 @@ def of(predictor, name):
 
 real, ServedModel.of = ServedModel.of, of
 limits = Limits(batch_seconds=float(sys.argv[2]), shutdown_seconds=float(sys.argv[3]))
-running.run(Path(sys.argv[1]), host="127.0.0.1", port=0, name="ctr", limits=limits, log_level="info")
+server.run(Path(sys.argv[1]), host="127.0.0.1", port=0, name="ctr", limits=limits, log_level="info")
 """
 
 

@@ -203,7 +203,8 @@ def test_no_file_but_an_artifact_is_removed(store: StudyStore, make_study: MakeS
 
 KILLED = """
 import os, signal, sys
-from autofi.store import StudyStore, removal, resolve_storage
+from autofi.store import StudyStore, resolve_storage
+from autofi.store import delete_rename as removal
 store = StudyStore(resolve_storage(sys.argv[1]))
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
