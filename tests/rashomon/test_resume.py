@@ -94,7 +94,7 @@ def test_a_killed_exploration_goes_on_where_it_stopped(
     assert any(key.startswith(PREFIX) for key in recorded)
     assert len(trained) >= SETTINGS.trainings
     assert trainings == []
-    assert any(f"{len(before)} of its parts are kept" in line for line in progress.told)
+    assert any(f"with {len(before)} finished parts" in line for line in progress.told)
     # The same in every digit.
     assert again.to_json() == found.to_json()
     # Parts are gone once the whole is there, their files too.
