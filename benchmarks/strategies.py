@@ -28,6 +28,7 @@ from autofi.core.progress import SilentProgress
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
+from autofi.engine.observer import Observed
 from autofi.evaluation.workbench import TrainedModel, Workbench
 from autofi.metrics.ranking import auc
 from autofi.samplers.successive_halving import check_fidelity
@@ -36,6 +37,7 @@ from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyStore, resolve_storage
 from autofi.store.search_settings import SearchSettings
+from autofi.study.dashboard_observer import DashboardObserver
 from benchmarks.paired import machine
 
 #: By name: the strategy, who proposes, and on how many rows trials begin.
@@ -158,7 +160,7 @@ def _search(
                     deadline=bench.begun + seconds,
                     plateau=None,
                     crew=crew,
-                    progress=progress,
+                    observed=Observed(DashboardObserver(), progress),
                 )
     return bench.points
 
