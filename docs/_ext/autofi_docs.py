@@ -30,6 +30,9 @@ from autofi.space.search_space import SECTIONS
 from autofi.space.sections import FieldSpace, PairSpace, ProductSpace, SupernetConfig
 from autofi.strategies.registry import strategies
 
+#: More choices of an option are not listed with it.
+MOST_CHOICES = 12
+
 
 class Generated(SphinxDirective):
     """A directive whose content is Markdown that `markdown` returns."""
@@ -105,7 +108,9 @@ def _code(text: str) -> str:
 
 
 def _help(row: OptionRow) -> str:
-    choices = f" One of {', '.join(f'`{choice}`' for choice in row.choices)}." if row.choices else ""
+    # The names of all spaces have a page of their own.
+    few = row.choices if len(row.choices) <= MOST_CHOICES else ()
+    choices = f" One of {', '.join(f'`{choice}`' for choice in few)}." if few else ""
     return " ".join(_escaped(_sentence(row.help) + choices).split())
 
 
