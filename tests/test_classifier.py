@@ -165,7 +165,7 @@ def test_a_storage_keeps_the_study(tmp_path: Path) -> None:
     names = [study.name for study in autofi.list_studies(storage)]
     assert names[0] == "mine"
     assert len(set(names)) == 2
-    with pytest.raises(ConfigError, match="study='mine' without"):
+    with pytest.raises(ConfigError, match="study='mine' needs a storage"):
         quick(study="mine").fit(*table(80))
 
 
@@ -174,9 +174,11 @@ def test_columns_are_read_as_said() -> None:
     by_name = quick(numeric=("hour",), categorical=("city",)).fit(frame, labels)
     by_place = quick(numeric=(2,), categorical=(0,)).fit(frame, labels)
     np.testing.assert_array_equal(by_name.predict_proba(frame), by_place.predict_proba(frame))
-    with pytest.raises(ConfigError, match="'hours' is none; did you mean 'hour'"):
+    with pytest.raises(
+        ConfigError, match="numeric has 'hours', which is not a column of X; did you mean 'hour'"
+    ):
         quick(numeric=("hours",)).fit(frame, labels)
-    with pytest.raises(ConfigError, match="found 3; X has 3"):
+    with pytest.raises(ConfigError, match="numeric has the position 3, but X has 3 columns"):
         quick(numeric=(3,)).fit(frame, labels)
 
 

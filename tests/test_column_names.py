@@ -131,7 +131,7 @@ def test_a_name_that_no_database_or_terminal_takes_is_refused_when_the_table_is_
         with pytest.raises(DataError) as refused:
             open_table(source)
         assert (
-            f"column 2 of the {'Arrow table' if source is table else 'DataFrame'} is called {name!a}"
+            f"Column 2 of the {'Arrow table' if source is table else 'DataFrame'} is called {name!a}"
             in str(refused.value)
         )
 

@@ -207,9 +207,9 @@ def test_a_registered_sampler_appears_everywhere(own_sampler: str, tmp_path: Pat
     with pytest.raises(ConfigError, match=f"No sampler named 'constnat': did you mean '{own_sampler}'"):
         autofi.search("nowhere.csv", sampler="constnat", storage=f"sqlite:///{tmp_path}/s.db")
     # The name is taken: what is missing is the table.
-    with pytest.raises(DataError, match="'nowhere.csv' does not"):
+    with pytest.raises(DataError, match="There is no file 'nowhere.csv'"):
         autofi.search("nowhere.csv", sampler=own_sampler, storage=f"sqlite:///{tmp_path}/s.db")
-    assert "'nowhere.csv' does not" in searched("--sampler", own_sampler, storage=tmp_path).stderr
+    assert "no file 'nowhere.csv'" in searched("--sampler", own_sampler, storage=tmp_path).stderr
 
 
 @pytest.mark.parametrize(("registry", "listing"), [("samplers", samplers), ("strategies", strategies)])

@@ -195,7 +195,7 @@ def test_a_line_that_cannot_be_read_is_named(file: Path) -> None:
     run(file, tables=["again"])
     path = file.parent / "results.jsonl"
     path.write_text(path.read_text() + '{"table": "again"}\n')
-    with pytest.raises(DataError, match=r"results.jsonl', line 4, model: .*trained again"):
+    with pytest.raises(DataError, match=r"results.jsonl', line 4, model: .*to train the model again"):
         run(file)
 
 
@@ -282,7 +282,7 @@ def test_a_wrong_file_is_refused(file: Path, changes: dict[str, Any], message: s
 
 
 def test_unknown_names_and_files_are_refused(file: Path) -> None:
-    with pytest.raises(ConfigError, match="no table 'visit': did you mean 'visits'"):
+    with pytest.raises(ConfigError, match="no table 'visit'; did you mean 'visits'"):
         run(file, tables=["visit"])
     with pytest.raises(ConfigError, match="no model 'dnn'"):
         run(file, models=["dnn"])

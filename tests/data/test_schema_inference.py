@@ -64,7 +64,7 @@ def test_kinds_and_summaries_equal_those_pandas_counts() -> None:
     assert notes == {
         "constant": "all values are the same",
         "empty": "all values are missing",
-        "part": "looks like a split: name it as split column to use it",
+        "part": "looks like a split; name it as split column to use it",
     }
 
 

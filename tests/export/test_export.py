@@ -147,7 +147,9 @@ def test_a_form_alone_is_all_that_its_runtime_needs(
     held = {path.name for path in (tmp_path / "model").iterdir()}
     assert {"schema.json", "MODEL_CARD.md", "sample_request.json", "MLmodel", "metrics.json"} <= held
     missing = {"onnx": "pt2", "torch": "onnx", "pt2": "onnx"}[form]
-    with pytest.raises(ExportError, match=rf"not hold the form {missing}, only .*; export it with --format {missing}"):
+    with pytest.raises(
+        ExportError, match=rf"not hold the form {missing}, only .*; export it with --format {missing}"
+    ):
         autofi.load(tmp_path / "model", runtime=missing)
 
 

@@ -120,7 +120,7 @@ def test_a_label_that_is_none_is_named_by_its_row(predictor: Predictor) -> None:
     labels = table["click"].to_pylist()
     labels[41] = 2
     place = table.column_names.index("click")
-    with pytest.raises(DataError, match="'click'.*row 42"):
+    with pytest.raises(DataError, match="Row 42 .*'click'"):
         predictor.evaluate(table.set_column(place, "click", pa.array(labels)))
 
 

@@ -87,7 +87,7 @@ def test_weights_that_cannot_be_used_are_refused_with_the_way_out(folder: Path, 
     test = pd.read_csv(folder / "test.csv")
     for wrong, told in (
         (test.drop(columns="w"), "has no column 'w', the weights of the study.*--unweighted"),
-        (test.assign(w=-1.0), "'w' must be a finite weight of at least 0.*row 1"),
+        (test.assign(w=-1.0), "Row 1 .* has -1.0 in column 'w', which is not a finite weight of at least 0"),
         (test.assign(w=0.0), "'w' of .* are 0 in all .* rows with a click.*--unweighted"),
     ):
         with pytest.raises(DataError, match=told):

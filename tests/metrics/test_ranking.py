@@ -102,7 +102,7 @@ def test_gauc_of_one_group_is_auc_and_group_offsets_do_not_matter() -> None:
 
 
 def test_gauc_needs_a_mixed_group() -> None:
-    with pytest.raises(DataError, match="none of 2 groups"):
+    with pytest.raises(DataError, match="None of 2 groups"):
         gauc([0, 0, 1], [0.1, 0.2, 0.3], ["a", "a", "b"])
 
 
@@ -202,7 +202,7 @@ def test_unusable_columns_are_refused(labels: list[int], scores: list[float], me
 
 def test_unusable_weights_are_refused() -> None:
     for weights in ([1.0, -1.0], [0.0, 0.0], [1.0], [1.0, math.inf]):
-        with pytest.raises(DataError, match="eights must"):
+        with pytest.raises(DataError, match="eights? .*(must be|larger)"):
             logloss([0, 1], [0.4, 0.6], weights)
 
 

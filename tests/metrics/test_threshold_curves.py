@@ -96,5 +96,5 @@ def test_a_thinned_curve_keeps_its_ends_and_lies_on_the_whole_one() -> None:
     ("labels", "weights"), [([1, 1], None), ([0, 0], None), ([1, 0], [1.0, 0.0]), ([1, 0], [0.0, 1.0])]
 )
 def test_one_class_is_refused(labels: list[int], weights: list[float] | None) -> None:
-    with pytest.raises(DataError, match="rows of both classes"):
+    with pytest.raises(DataError, match="and a ranking curve needs both"):
         ranking_curve(labels, [0.2, 0.4], weights)

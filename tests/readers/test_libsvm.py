@@ -55,7 +55,7 @@ def test_many_indices_of_value_one_become_a_list(tmp_path: Path) -> None:
     path = write(tmp_path, text)
     assert columns(path)["features"] == lines
     path.write_text(text + "0 5000:0.5\n")
-    with pytest.raises(DataError, match="at most 1000 indices"):
+    with pytest.raises(DataError, match="more than 1000 indices"):
         open_table(path)
 
 

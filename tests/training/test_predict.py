@@ -97,7 +97,7 @@ def test_trees_that_know_nothing_weigh_nothing_and_are_not_asked_for(scale: floa
 def test_features_without_the_trees_that_a_network_counts_on_are_refused() -> None:
     network = make()
     fit_tree_weight(network, rows_of(network, knowing(0.7), VALID))
-    with pytest.raises(InvalidArchitectureError, match="the features have none"):
+    with pytest.raises(InvalidArchitectureError, match="The features have no logit of boosted trees"):
         network.select(TABLE.features)
 
 
