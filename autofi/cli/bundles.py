@@ -36,7 +36,7 @@ TrustPt2 = Annotated[
     ),
 ]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="The device: cpu or cuda.", metavar="NAME")]
-Data = Annotated[str, typer.Argument(help=options.DATA_HELP, metavar="DATA")]
+Data = Annotated[str, typer.Argument(help=options.ROWS_HELP, metavar="DATA")]
 
 
 def predict(

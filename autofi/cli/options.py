@@ -12,10 +12,8 @@ from autofi.cli.field_options import typer_option
 from autofi.engine.search_options import GOALS
 from autofi.errors import ConfigError
 
-DATA_HELP = (
-    "A CSV, TSV, Parquet, Arrow, JSON or libsvm file, a folder or glob of them, a database URL with --query, "
-    "or [bold]planted[/bold] (generated data with a known truth)."
-)
+ROWS_HELP = "A CSV, TSV, Parquet, Arrow, JSON or libsvm file, a folder or glob of them, or a database URL with --query."
+DATA_HELP = f"{ROWS_HELP.removesuffix('.')}; or [bold]planted[/bold] (generated data with a known truth)."
 
 Storage = Annotated[str | None, typer_option("storage")]
 Study = Annotated[
