@@ -202,7 +202,7 @@ class Settings(Generated):
 
 
 def _kind(value: dict[str, Any], schema: dict[str, Any]) -> str:
-    """What a value may be, from its JSON schema."""
+    """Return the kinds and bounds of a value in words, from its JSON schema."""
     if "$ref" in value:
         return _kind(schema["$defs"][value["$ref"].rpartition("/")[2]], schema)
     for several in ("anyOf", "oneOf"):

@@ -1,4 +1,4 @@
-"""What refuses a table is one line that can be read, however long its values and names and however many its columns."""
+"""A refusal of a table is one readable line, however long its values and names and however many its columns."""
 
 from __future__ import annotations
 

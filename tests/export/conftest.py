@@ -31,7 +31,7 @@ def written(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def released(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same in every form, which no test changes."""
+    """The model in every form; no test changes it."""
     return once_per_run(tmp_path_factory, "released", partial(export_bundle, written))
 
 

@@ -147,7 +147,7 @@ def release(folder: Path) -> None:
 
 
 def release_every_operator(folder: Path) -> None:
-    """The same of a network with every operator of fields and pairs, and of two streams, in fewer forms."""
+    """A bundle with every operator of fields and pairs and with two streams, in fewer forms."""
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
         overrides = SchemaOverrides(categorical=("id",), numeric=("price",), multi_valued={"tags": "|"})

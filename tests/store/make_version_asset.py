@@ -148,7 +148,7 @@ def write(name: str, value: Any) -> None:
 
 
 def write_expected(study: autofi.Study) -> None:
-    """What AutoFI says now of the study, and of what it is made of."""
+    """Return the output of this version for the study and its parts."""
     write(SUMMARY, summary_of(study))
     exported = study.export("exported", forms=("torch",))
     write(PROBABILITIES, autofi.load(exported).predict_proba(TEST_TABLE).tolist())
