@@ -79,6 +79,7 @@ def test_they_are_listed_by_name_and_alias(site: Path) -> None:
     assert (squared["name"], squared["choice"], squared["parameters"]) == ("squared_position", "field", 0)
 
 
+@pytest.mark.slow
 def test_a_search_and_a_worker_of_it_take_them(site: Path) -> None:
     (site / "space.yaml").write_text(SPACE)
     words = (
@@ -95,6 +96,7 @@ def test_a_search_and_a_worker_of_it_take_them(site: Path) -> None:
     assert [list(found["streams"]) for found in architectures] == [["triples"]] * 4
 
 
+@pytest.mark.slow
 def test_the_contracts_run_for_them(site: Path) -> None:
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml")
     done = run(site, *words, HERE / "check_example.py")
