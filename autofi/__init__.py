@@ -9,9 +9,9 @@ rows with what was exported, `explain` says why.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from autofi.core.lazy_names import lazy_name
 from autofi.core.optional_dependencies import extras_named
 
 if TYPE_CHECKING:
@@ -97,12 +97,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported when first used: torch alone takes seconds, and `autofi --help` needs none of it.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'autofi' has no attribute '{name}'")
     with extras_named():
-        value = getattr(importlib.import_module(f"autofi.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
+        return lazy_name(__name__, _WHERE, name)
 
 
 def __dir__() -> list[str]:

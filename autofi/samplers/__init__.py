@@ -5,8 +5,9 @@ A new sampler is a file in this package with a class and its decorator.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from autofi.core.lazy_names import lazy_name
 
 if TYPE_CHECKING:
     from autofi.samplers.base import ObservedTrial, Sampler, SamplerContext
@@ -26,8 +27,4 @@ __all__ = ["ObservedTrial", "Sampler", "SamplerContext", "get_sampler", "registe
 
 def __getattr__(name: str) -> Any:
     # Imported when first used: Optuna takes a second, and the names of samplers are read without.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'autofi.samplers' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"autofi.samplers.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
+    return lazy_name(__name__, _WHERE, name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from autofi.core.lazy_names import lazy_name
 
 if TYPE_CHECKING:
     from autofi.store.delete_rename import Removed
@@ -68,8 +69,4 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: Optuna takes a second, and a storage's URL and the names in it are read without it.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'autofi.store' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"autofi.store.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
+    return lazy_name(__name__, _WHERE, name)

@@ -10,10 +10,11 @@ A suite is a class for pytest. A subclass names what it tests:
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from autofi.core.lazy_names import lazy_name
 
 if TYPE_CHECKING:
     from autofi.testing.operators import OperatorContract
@@ -38,6 +39,4 @@ pytest.register_assert_rewrite(*(f"autofi.testing.{module}" for module in _WHERE
 
 def __getattr__(name: str) -> Any:
     # Imported when first used: a sampler's suite needs no torch.
-    if name not in _WHERE:
-        raise AttributeError(f"module 'autofi.testing' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"autofi.testing.{_WHERE[name]}"), name)
+    return lazy_name(__name__, _WHERE, name)
