@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -26,16 +27,33 @@ SPACE = ROOT / "tests" / "spaces" / "several.yaml"
 TABLE = "planted:rows=3000"
 
 
-def searched(storage: Path, *, trials: int) -> dict[str, float | None]:
-    """AUC by architecture of a search of this process alone."""
+def search(storage: Path, *, trials: int) -> Path:
     autofi.search(
         TABLE, space=SPACE, study="s", storage=str(storage), trials=trials, seeds=1, baselines=()
     ).close()
-    return values(storage)
+    return storage
 
 
-def values(storage: Path) -> dict[str, float | None]:
-    return {trial.architecture_id: trial.value for trial in complete(storage)}
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> list[TrialRecord]:
+    """The four trials of a search that one process did alone."""
+    return complete(search(tmp_path_factory.mktemp("alone") / "s.db", trials=4))
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return search(tmp_path_factory.mktemp("begun") / "s.db", trials=1)
+
+
+@pytest.fixture
+def storage(begun: Path, tmp_path: Path) -> Path:
+    """A study of one trial, in a database of the test's own."""
+    return Path(shutil.copy(begun, tmp_path / "s.db"))
+
+
+def values(trials: list[TrialRecord]) -> dict[str, float | None]:
+    """AUC by architecture."""
+    return {trial.architecture_id: trial.value for trial in trials}
 
 
 def complete(storage: Path) -> list[TrialRecord]:
@@ -48,16 +66,15 @@ def set_goal(storage: Path, trials: int) -> None:
         StoppingRule(trials).keep(handle)
 
 
-def test_what_a_trial_comes_to_does_not_depend_on_who_measures_it(tmp_path: Path) -> None:
-    alone = searched(tmp_path / "alone.db", trials=4)
-    shared = tmp_path / "shared.db"
-    searched(shared, trials=1)
-    set_goal(shared, 4)
-    first = autofi.work("s", storage=str(shared), trials=1)
-    second = autofi.work("s", storage=str(shared))
+def test_what_a_trial_comes_to_does_not_depend_on_who_measures_it(
+    storage: Path, alone: list[TrialRecord]
+) -> None:
+    set_goal(storage, 4)
+    first = autofi.work("s", storage=str(storage), trials=1)
+    second = autofi.work("s", storage=str(storage))
     assert (first.trials, first.of, second.trials, second.of) == (1, 2, 2, 4)
-    assert values(shared) == alone
-    assert autofi.work("s", storage=str(shared)).trials == 0
+    assert values(complete(storage)) == values(alone)
+    assert autofi.work("s", storage=str(storage)).trials == 0
 
 
 @pytest.mark.slow
@@ -82,9 +99,9 @@ def test_a_search_with_workers_ends_with_all_its_trials_and_leaves_no_process(tm
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_a_worker_that_is_stopped_loses_no_trial(tmp_path: Path, end: signal.Signals) -> None:
-    storage = tmp_path / "s.db"
-    searched(storage, trials=1)
+def test_a_worker_that_is_stopped_loses_no_trial(
+    storage: Path, alone: list[TrialRecord], end: signal.Signals
+) -> None:
     set_goal(storage, 3)
     worker = subprocess.Popen(
         [sys.executable, "-m", "autofi", "worker", "s", "--storage", str(storage), "--quiet"],
@@ -109,7 +126,7 @@ def test_a_worker_that_is_stopped_loses_no_trial(tmp_path: Path, end: signal.Sig
     if ended.state is TrialState.FAIL:
         (again,) = (trial for trial in trials if trial.attrs.get("retry_of") == running)
         assert again.architecture_id == ended.architecture_id
-    assert values(storage) == searched(tmp_path / "alone.db", trials=3)
+    assert values(trials) == values(alone[:3])
 
 
 def number_running(handle: StudyHandle) -> int | None:
@@ -119,22 +136,18 @@ def number_running(handle: StudyHandle) -> int | None:
 class TestRefused:
     def test_workers_need_a_table_they_can_open(self, tmp_path: Path) -> None:
         table = pd.DataFrame({"a": ["x", "y"] * 50, "click": [0, 1] * 50})
-        with pytest.raises(ConfigError, match="a table in memory and 2 workers"):
+        with pytest.raises(ConfigError, match="A table in memory and 2 workers"):
             autofi.search(table, target="click", workers=2, storage=str(tmp_path / "s.db"))
 
     def test_a_study_that_does_not_exist(self, tmp_path: Path) -> None:
         with pytest.raises(StudyNotFoundError, match="no study 's'"):
             autofi.work("s", storage=str(tmp_path / "s.db"))
 
-    def test_other_data(self, tmp_path: Path) -> None:
-        storage = tmp_path / "s.db"
-        searched(storage, trials=1)
+    def test_other_data(self, storage: Path) -> None:
         with pytest.raises(DataError, match="was searched on data with"):
             autofi.work("s", storage=str(storage), data="planted:rows=3000,seed=8")
 
-    def test_nothing_to_join(self, tmp_path: Path) -> None:
-        storage = tmp_path / "s.db"
-        searched(storage, trials=1)
+    def test_nothing_to_join(self, storage: Path) -> None:
         with sqlite3.connect(storage) as connection:
             connection.execute("DELETE FROM autofi_stage WHERE key = 'proposal'")
         connection.close()

@@ -67,8 +67,8 @@ def search(options: SearchOptions) -> Study:
     chosen_device = pick_device(options.device)
     if options.workers > 1 and source_name(table) is None:
         raise ConfigError(
-            f"Workers open the data themselves: found a table in memory and {options.workers} workers; write it to a "
-            "file, or train several at once with jobs."
+            f"A table in memory and {options.workers} workers: other processes cannot read it; write it to a file, or "
+            "train several at once with jobs."
         )
     tuning = choose_engine(
         options.engine, options.tuner, options.nni_python, sampler=options.sampler, workers=options.workers

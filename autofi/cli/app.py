@@ -8,13 +8,17 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from autofi.cli import bundles, catalog, studies
-from autofi.cli import compare as comparing
-from autofi.cli import delete as removal
-from autofi.cli import explain as explaining
-from autofi.cli import inspect as tables
-from autofi.cli import search as searching
-from autofi.cli import serve as serving
+from autofi.cli import (
+    bundles,
+    catalog,
+    compare as comparing,
+    delete as removal,
+    explain as explaining,
+    inspect as tables,
+    search as searching,
+    serve as serving,
+    studies,
+)
 from autofi.cli.output import fail, say
 from autofi.core.optional_dependencies import extras_named
 from autofi.errors import AutoFIError

@@ -80,8 +80,7 @@ def check_table(
 
         check_columns(found, target=target, overrides=overrides)
         if split is not None:
-            from autofi.data.split import SplitSpec
-            from autofi.data.split import check_split as check
+            from autofi.data.split import SplitSpec, check_split as check
 
             check(SplitSpec.parse(split), found)
 

@@ -12,8 +12,7 @@ from autofi.core.units import describe_seconds
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress as Bars
-    from rich.progress import TaskID
+    from rich.progress import Progress as Bars, TaskID
 
 Figure = float | int | str
 REDRAW_SECONDS = 0.1

@@ -24,8 +24,7 @@ from autofi.evaluation.workbench import Workbench
 from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds
 from autofi.metrics.ranking import NORMAL_95, auc_interval, delong
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
-from autofi.records.calibrate import calibrate as fitted_calibration
-from autofi.records.calibrate import check_calibration
+from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
 from autofi.records.models import current_baselines
 from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
@@ -441,7 +440,7 @@ class Study:
             found = autofi.open_study("mine").rashomon(0.05)
             for cloud in found.pairs[:5]:
                 print(cloud.names, cloud.low, cloud.high, cloud.reference)
-            swarm(found).write_html("swarm.html")  # from autofi.plots.rashomon import swarm
+            autofi.plots.plot_rashomon_swarm(found).write_html("swarm.html")
 
         Args:
             eps: The share.

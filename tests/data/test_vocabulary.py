@@ -5,8 +5,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autofi.data import vocabulary
 from autofi.data.vocabulary import ValueCounter, Vocabulary

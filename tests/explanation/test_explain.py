@@ -25,8 +25,7 @@ from autofi.readers import open_table
 from tests.explanation.models import CROSS_MIN_COUNT, MIN_COUNT, ObservedTrial, table
 from tests.export.models import Model, make_unseen
 from tests.export.test_calibrated_bundle import copy_calibrated
-from tests.light.bundles import BUNDLE
-from tests.light.bundles import ROWS as WITH_CLICKS
+from tests.light.bundles import BUNDLE, ROWS as WITH_CLICKS
 
 NEW = table(40, seed=9).drop_columns(["click"])
 STRANGE = pa.table(

@@ -19,8 +19,7 @@ from autofi.bundle.files import FORMS, forms_of
 from autofi.bundle.manifest import describe
 from autofi.cli.app import app
 from autofi.errors import ConfigError, ExportError
-from autofi.export import export as release
-from autofi.export import onnx_file
+from autofi.export import export as release, onnx_file
 from autofi.export.export import export_bundle
 from autofi.metrics.calibrators import Isotonic, Platt
 from tests.export.models import Model, make_unseen

@@ -74,5 +74,5 @@ def test_a_package_that_lacks_a_part_of_its_own_is_not_called_absent() -> None:
 
 
 def test_an_unknown_name_of_the_package_is_no_matter_of_extras() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'serach'"):
+    with pytest.raises(AttributeError, match="No autofi attribute serach"):
         autofi.serach  # noqa: B018

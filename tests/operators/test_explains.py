@@ -15,12 +15,13 @@ from autofi.operators.explains import Explains, Knows, RowWeights
 from autofi.operators.exponential_neurons import ExponentialNeurons
 from autofi.operators.registry import streams
 from autofi.operators.streams import Stream
-from tests.operators import test_exponential_neurons as arm
-from tests.operators import test_gates as gates
-from tests.operators import test_heterogeneous_attention as hiformer
-from tests.operators import test_self_attention as autoint
-from tests.operators.examples import KEPT, random_features, shapes_for, slots_of
-from tests.operators.examples import build as build_operator
+from tests.operators import (
+    test_exponential_neurons as arm,
+    test_gates as gates,
+    test_heterogeneous_attention as hiformer,
+    test_self_attention as autoint,
+)
+from tests.operators.examples import KEPT, build as build_operator, random_features, shapes_for, slots_of
 from tests.operators.stream_examples import INPUTS, ROWS, build, codes, vectors, weight
 
 FIELDS = vectors().numpy().astype(np.float64)

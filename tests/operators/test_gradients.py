@@ -7,8 +7,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from autofi.operators._field_aware import FieldAwareProducts
-from autofi.operators._field_aware import _Products as _FieldAware
+from autofi.operators._field_aware import FieldAwareProducts, _Products as _FieldAware
 from autofi.operators._pair_products import _InnerProducts
 from autofi.operators.bilinear_interactions import _Products
 from autofi.operators.fm import _AllPairs

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from autofi.errors import DataError
-from autofi.readers import Table, open_table
-from autofi.readers import json_lines as json_rows
+from autofi.readers import Table, json_lines as json_rows, open_table
 
 ROWS: list[dict[str, Any]] = [
     {"user": 7, "when": "2024-01-02 03:04:05", "tags": ["a", "b"], "ok": True, "n": 1.5},

@@ -23,8 +23,7 @@ from autofi.data.schema_overrides import SchemaOverrides
 from autofi.objectives.objectives import Goals
 from autofi.report.findings import Findings
 from autofi.report.html_page import page_html
-from autofi.report.repeat_command import STORAGE, Repeat, study_commands
-from autofi.report.repeat_command import repeat_search as found_repeat
+from autofi.report.repeat_command import STORAGE, Repeat, repeat_search as found_repeat, study_commands
 from autofi.space.builtin import builtin_spaces
 from autofi.space.load import load_space
 from autofi.store.search_settings import SearchSettings

@@ -9,8 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autofi import Predictor
 from tests.serving.servers import TOLERANCE, Row, expected, rows_of

@@ -13,8 +13,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
 from autofi.errors import StoreError
-from autofi.store import StorageURL, StudyStore, resolve_storage
-from autofi.store import database as database_module
+from autofi.store import StorageURL, StudyStore, database as database_module, resolve_storage
 from autofi.store.database import Database
 from autofi.store.tables import VERSION_TABLE, Base
 from tests.store.databases import mysql_database

@@ -19,8 +19,7 @@ from typer.testing import CliRunner
 import autofi
 from autofi.cli.app import app
 from autofi.errors import ConfigError, StoreError, StudyNotFoundError
-from autofi.store import StudyHandle, StudyStore
-from autofi.store import delete_rename as removal
+from autofi.store import StudyHandle, StudyStore, delete_rename as removal
 from autofi.store.artifacts import FOLDER
 from autofi.store.optuna_stages import STAGES, StageTrial
 from autofi.store.storage_url import artifact_root

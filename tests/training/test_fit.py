@@ -15,8 +15,7 @@ from autofi.operators import base
 from autofi.operators.base import Sizes
 from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import LossName, TrainingSettings
-from autofi.training import fit as module
-from autofi.training import predict as prediction
+from autofi.training import fit as module, predict as prediction
 from autofi.training.fit import FitReport, fit
 from autofi.training.losses import LOSSES
 from autofi.training.optimizers import make_optimizers, optimizers_of

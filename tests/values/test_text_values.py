@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autofi.values.arrow_values import UnreadableValueError, as_numbers, canonical_codes, canonical_strings
 from autofi.values.text_values import decimal_mark
