@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Form = Literal["categorical", "mixed", "numbers", "both"]
+Metric = Literal["auc", "logloss"]
 
 FORMS: dict[str, tuple[Form, ...]] = {
     "lightgbm": ("categorical", "mixed", "numbers"),
@@ -45,6 +46,12 @@ code of values unseen in training, whose count is 0.
 
 _ROUNDS = {"lightgbm": 2000, "catboost": 1000}
 _PATIENCE = 50
+#: Of a metric: the name that each library has for it, and 1 where more is better.
+_NAMES: dict[str, dict[Metric, str]] = {
+    "lightgbm": {"auc": "auc", "logloss": "binary_logloss"},
+    "catboost": {"auc": "AUC", "logloss": "Logloss"},
+}
+_SIGNS: dict[Metric, int] = {"auc": 1, "logloss": -1}
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ class _Setting:
     seed: int
     threads: int
     deadline: float
+    metric: Metric
     parameters: Mapping[str, Any]
 
 
@@ -112,14 +120,16 @@ def fit_trees(
     raw_numbers: Floats | None = None,
     max_rounds: int | None = None,
     forms: Sequence[Form] | None = None,
+    metric: Metric = "auc",
     parameters: Mapping[str, Any] | None = None,
 ) -> TreeResult:
-    """Train `name` ("lightgbm" or "catboost") in each of its forms and keep the best by validation AUC.
+    """Train `name` ("lightgbm" or "catboost") in each of its forms and keep the best by a metric of validation rows.
 
     Only "valid" chooses the form and the number of trees.
 
     Args:
         forms: Forms to try instead of all.
+        metric: Metric of validation rows that ends the training, and that chooses the form.
         parameters: The library's own parameters instead of the ones here.
         raw_numbers: The exact values of the fields in `dataset.encoder.number_fields`, `[N, Q]`, NaN if missing.
             Without them trees see the piecewise-linear positions, which keep the order but saturate outside the
@@ -153,16 +163,18 @@ def fit_trees(
             seed=seed,
             threads=threads,
             deadline=now + share,
+            metric=metric,
             parameters=parameters or {},
         )
         valid = part("valid", form)
         booster = trainer(part("train", form), valid, setting)
         predicted = booster.predict(valid.columns)
-        score = auc(valid.labels, predicted, valid.weights)
+        measured = auc if metric == "auc" else logloss
+        score = _SIGNS[metric] * measured(valid.labels, predicted, valid.weights)
         if best is None or score > best[0]:
             best = (score, form, booster, predicted)
     assert best is not None
-    score, form, booster, predicted = best
+    _, form, booster, predicted = best
     predictions = {"valid": predicted}
     for other, rows in dataset.parts.items():
         if other not in ("train", "valid") and rows.stop > rows.start:
@@ -170,7 +182,7 @@ def fit_trees(
     return TreeResult(
         name=name,
         predictions=predictions,
-        valid_auc=score,
+        valid_auc=auc(valid.labels, predicted, valid.weights),
         valid_logloss=logloss(valid.labels, predicted, valid.weights),
         iterations=booster.iterations,
         seconds=time.monotonic() - start,
@@ -256,11 +268,12 @@ def _fit_lightgbm(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
     # It runs after `record_evaluation` (20) and `early_stopping` (30), or the last tree would not be measured.
     vars(stop_in_time)["order"] = 40
     measured: dict[str, dict[str, list[float]]] = {}
+    metric = _NAMES["lightgbm"][setting.metric]
     training = dataset(train)
     model = lightgbm.train(
         {
             **LIGHTGBM,
-            "metric": "auc",
+            "metric": metric,
             "learning_rate": 0.05,
             "seed": setting.seed,
             "num_threads": setting.threads,
@@ -277,7 +290,7 @@ def _fit_lightgbm(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
         ],
     )
     # Whether patience or the clock ended the training, keep the trees up to the best evaluation.
-    kept = int(np.argmax(measured["valid"]["auc"])) + 1
+    kept = int(np.argmax(_SIGNS[setting.metric] * np.array(measured["valid"][metric]))) + 1
     return _Booster(
         predict=lambda columns: np.asarray(
             model.predict(columns.values, num_iteration=kept), dtype=np.float64
@@ -306,7 +319,7 @@ def _fit_catboost(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
     model = catboost.CatBoostClassifier(
         iterations=setting.rounds,
         loss_function="Logloss",
-        eval_metric="AUC",
+        eval_metric=_NAMES["catboost"][setting.metric],
         od_type="Iter",
         od_wait=_PATIENCE,
         use_best_model=True,

@@ -96,6 +96,19 @@ def test_the_kept_form_is_the_one_with_the_best_validation_auc(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_kept_trees_are_the_best_by_the_metric_that_is_asked_for(name: str) -> None:
+    dataset, _ = draw()
+    by_auc, by_logloss = (
+        fit_trees(name, dataset, seed=0, metric=metric, forms=("mixed",), parameters={"learning_rate": 0.3})
+        for metric in ("auc", "logloss")
+    )
+    assert by_logloss.valid_logloss < by_auc.valid_logloss
+    assert by_logloss.valid_auc < by_auc.valid_auc
+    rows = dataset.rows("valid")
+    assert by_logloss.valid_auc == auc(rows.labels, by_logloss.predictions["valid"])
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_settings_of_the_library_take_the_place_of_ours(name: str) -> None:
     dataset, _ = draw(1)
     stump = {"lightgbm": {"num_leaves": 2}, "catboost": {"depth": 1}}[name]
