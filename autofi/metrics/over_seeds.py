@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from autofi.metrics.ranking import NORMAL_95
+from autofi.metrics.ranking import NORMAL_95, PairedDifference, paired_difference
 
 #: Metrics by which seeds are compared, and the difference up to which they are equal: that of another order of sums.
 _MEASURES, _SAME = ("auc", "logloss"), 1e-9
@@ -77,6 +77,22 @@ def mean_figures(seeds: Sequence[Seed], part: str) -> dict[str, float] | None:
         return None
     common = [key for key in found[0] if all(key in figures for figures in found)]
     return {key: statistics.fmean(figures[key] for figures in found) for key in common}
+
+
+def paired_over_seeds(
+    mine: Sequence[float], theirs: Sequence[float], *, row_error: float
+) -> PairedDifference:
+    """Return the difference between the means over seeds of a metric of two models on the same rows.
+
+    Args:
+        mine: The metric of one model, by seed.
+        theirs: That of the other.
+        row_error: Standard error over rows of the difference between one seed of each. All seeds are measured on the
+            same rows, so that more seeds do not make it smaller; they do that of the seeds.
+    """
+    variance = row_error**2
+    variance += sum(statistics.variance(found) / len(found) for found in (mine, theirs) if len(found) > 1)
+    return paired_difference(statistics.fmean(mine) - statistics.fmean(theirs), math.sqrt(variance))
 
 
 def kept_test_error(seed: Seed) -> float | None:

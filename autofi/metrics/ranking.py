@@ -155,7 +155,7 @@ def delong(
     positive_b, negative_b = _placements(truth, checked_scores(b, len(truth)))
     difference = float(positive_a.mean() - positive_b.mean())
     error = _standard_error(positive_a - positive_b, negative_a - negative_b, most=1.0)
-    return _paired(difference, error, confidence)
+    return paired_difference(difference, error, confidence)
 
 
 def paired_logloss(
@@ -174,10 +174,11 @@ def paired_logloss(
     weight = np.ones(len(losses)) if weights is None else checked_weights(weights, len(losses))
     difference = float(np.average(losses, weights=weight))
     error = float(np.sqrt(np.square(weight * (losses - difference)).sum()) / weight.sum())
-    return _paired(difference, error, confidence)
+    return paired_difference(difference, error, confidence)
 
 
-def _paired(difference: float, error: float, confidence: float) -> PairedDifference:
+def paired_difference(difference: float, error: float, confidence: float = 0.95) -> PairedDifference:
+    """Return a difference with its normal interval."""
     reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * error
     z = difference / error if error > 0.0 else float(np.sign(difference)) * (np.inf if difference else 0.0)
     return PairedDifference(difference, error, difference - reach, difference + reach, z)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -21,8 +19,8 @@ from autofi.engine.observer import Observed, SearchObserver
 from autofi.errors import ConfigError, ExportError
 from autofi.evaluation.parallel import default_jobs
 from autofi.evaluation.workbench import Workbench
-from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds
-from autofi.metrics.ranking import NORMAL_95, auc_interval, delong
+from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds, paired_over_seeds
+from autofi.metrics.ranking import auc_interval, delong
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
@@ -534,25 +532,25 @@ class Study:
     ) -> dict[str, Any] | None:
         """Return the winner compared with the baseline of the best test AUC, paired over test rows and seeds."""
         rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
-        mine = mean_figures(winners, "test") if winners else None
         labels = load_labels(self._handle, "test")
-        if not rivals or mine is None or labels is None:
+        if not rivals or not winners or not mean_figures(winners, "test") or labels is None:
             return None
         name = max(rivals, key=lambda name: mean_figures(rivals[name], "test")["auc"])  # type: ignore[index]
-        theirs = mean_figures(rivals[name], "test")
-        assert theirs is not None
         a = self._predictions(winners[0], "test")
         b = self._predictions(rivals[name][0], "test")
         if a is None or b is None:
             return None
-        variance = delong(labels, a, b).standard_error ** 2
-        for models in (winners, rivals[name]):
-            aucs = [model.metrics["test"]["auc"] for model in models]
-            variance += statistics.variance(aucs) / len(aucs) if len(aucs) > 1 else 0.0
-        difference, half = mine["auc"] - theirs["auc"], NORMAL_95 * math.sqrt(variance)
-        low, high = difference - half, difference + half
-        verdict = "better" if low > 0 else "worse" if high < 0 else "tie"
-        return {"baseline": name, "difference": difference, "interval": [low, high], "verdict": verdict}
+        mine, theirs = (
+            [model.metrics["test"]["auc"] for model in models] for models in (winners, rivals[name])
+        )
+        found = paired_over_seeds(mine, theirs, row_error=delong(labels, a, b).standard_error)
+        verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "tie"
+        return {
+            "baseline": name,
+            "difference": found.difference,
+            "interval": [found.low, found.high],
+            "verdict": verdict,
+        }
 
     def _predictions(self, model: ModelRecord, part: str) -> np.ndarray[Any, Any] | None:
         return load_predictions(self._handle, model_key(model)).get(part)

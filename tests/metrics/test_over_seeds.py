@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autofi.metrics.over_seeds import over_seeds
+from autofi.metrics.over_seeds import over_seeds, paired_over_seeds
 from autofi.report.comparison_table import comparison_markdown
 from autofi.report.markdown import report_markdown
 from autofi.store import ModelRecord, ModelRole
@@ -65,6 +65,21 @@ def test_a_deviation_is_told_where_there_is_one(aucs: tuple[float, ...], shown: 
     for text in told:
         assert (sentence in text) == same
         assert "± 0.0000" not in text
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [((0.8,), (0.79,)), ((0.80, 0.82), (0.79, 0.79, 0.76))])
+def test_a_difference_has_the_error_of_rows_and_of_seeds(
+    mine: tuple[float, ...], theirs: tuple[float, ...]
+) -> None:
+    found = paired_over_seeds(mine, theirs, row_error=0.004)
+    variance = 0.004**2
+    for values in (mine, theirs):
+        if len(values) > 1:
+            variance += statistics.stdev(values) ** 2 / len(values)
+    difference = sum(mine) / len(mine) - sum(theirs) / len(theirs)
+    assert found.difference == pytest.approx(difference)
+    assert found.low == pytest.approx(difference - 1.959964 * variance**0.5)
+    assert found.high == pytest.approx(difference + 1.959964 * variance**0.5)
 
 
 def _summary(model: dict[str, Any]) -> dict[str, Any]:
