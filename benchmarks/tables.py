@@ -24,6 +24,15 @@ def cardinalities(fields: int = FIELDS) -> list[int]:
     return [int(size) for size in np.geomspace(4, 300_000, fields)]
 
 
+def skewed_codes(
+    generator: np.random.Generator, rows: int, size: int, *, skew: float = SKEW
+) -> NDArray[np.int64]:
+    """Codes `[rows]` from 0 to `size` - 1, the most frequent first."""
+    shares = np.arange(1, size + 1, dtype=float) ** -skew
+    drawn = np.searchsorted(np.cumsum(shares / shares.sum()), generator.random(rows))
+    return np.minimum(drawn, size - 1)
+
+
 def wide_codes(
     rows: int, *, fields: int = FIELDS, seed: int = SEED
 ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
@@ -32,9 +41,7 @@ def wide_codes(
     codes = np.empty((rows, fields), dtype=np.int32)
     effects = np.empty((rows, fields), dtype=np.float32)
     for field, size in enumerate(cardinalities(fields)):
-        shares = np.arange(1, size + 1, dtype=float) ** -SKEW
-        drawn = np.searchsorted(np.cumsum(shares / shares.sum()), generator.random(rows))
-        codes[:, field] = np.minimum(drawn, size - 1)
+        codes[:, field] = skewed_codes(generator, rows, size)
         effects[:, field] = generator.standard_normal(size)[codes[:, field]]
     products = effects[:, :-1:3] * effects[:, 1::3]
     logits = FIELD_EFFECT * effects.sum(1) + PAIR_EFFECT * products.sum(1) - 1.0

@@ -7,15 +7,20 @@ Minutes on a table of tens of thousands of rows.
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 import optuna
 import typer
+from optuna.trial import BaseTrial, FixedTrial
 from rich.console import Console
 from rich.table import Table
 
-from autofi.baselines.boosted_trees import distinct_forms, fit_trees
+from autofi.baselines.boosted_trees import Metric, TreeResult, distinct_forms, fit_trees
 from autofi.cli.column_options import with_columns
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
@@ -48,25 +53,15 @@ def main(
 
 
 def _tuned(name: str, dataset: EncodedDataset, trials: int, seeds: int, limits: dict[str, Any]) -> list[str]:
-    forms = distinct_forms(name, dataset)
-
-    def train(trial: optuna.trial.BaseTrial, seed: int) -> Any:
-        form = trial.suggest_categorical("form", forms)
-        parameters = _lightgbm(trial) if name == "lightgbm" else _catboost(trial)
-        return fit_trees(name, dataset, seed=seed, forms=(form,), parameters=parameters, **limits)
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
-    study.optimize(lambda trial: float(train(trial, 0).valid_auc), n_trials=trials)
-    fixed = optuna.trial.FixedTrial(study.best_params)
+    best = tune(name, dataset, trials=trials, **limits)
     labels = np.asarray(dataset.rows("test").labels)
-    found = [train(fixed, seed) for seed in range(seeds)]
+    found = [fit(name, dataset, FixedTrial(best.settings), seed=seed, **limits) for seed in range(seeds)]
     tests = [auc(labels, result.predictions["test"]) for result in found]
     losses = [logloss(labels, result.predictions["test"]) for result in found]
     spread = f" ± {np.std(tests, ddof=1):.4f}" if seeds > 1 else ""
     told = ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in study.best_params.items()
+        for key, value in best.settings.items()
     )
     return [
         name,
@@ -77,7 +72,59 @@ def _tuned(name: str, dataset: EncodedDataset, trials: int, seeds: int, limits: 
     ]
 
 
-def _lightgbm(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Tuned:
+    """The best of some trials: its settings, and its training."""
+
+    settings: dict[str, Any]
+    result: TreeResult
+    trials: int
+
+
+def tune(
+    name: str,
+    dataset: EncodedDataset,
+    *,
+    trials: int | None = None,
+    seconds: float = math.inf,
+    starts: Sequence[dict[str, Any]] = (),
+    seed: int = 0,
+    metric: Metric = "auc",
+    time_limit: float = math.inf,
+    threads: int = 1,
+) -> Tuned:
+    """Return the best of `trials`, or of as many as `seconds` allow, at least one.
+
+    Args:
+        starts: Settings that are tried first.
+        metric: Metric of validation rows that ends a training, and that chooses the best one.
+        time_limit: Seconds of one training at most.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sign = 1.0 if metric == "auc" else -1.0
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    for start in starts:
+        study.enqueue_trial(start)
+    deadline, best = time.monotonic() + seconds, None
+    while best is None or ((trials is None or len(study.trials) < trials) and time.monotonic() < deadline):
+        trial = study.ask()
+        left = min(time_limit, deadline - time.monotonic())
+        result = fit(name, dataset, trial, seed=seed, metric=metric, time_limit=left, threads=threads)
+        score = sign * (result.valid_auc if metric == "auc" else result.valid_logloss)
+        if best is None or score > study.best_value:
+            best = result
+        study.tell(trial, score)
+    return Tuned(study.best_params, best, len(study.trials))
+
+
+def fit(name: str, dataset: EncodedDataset, trial: BaseTrial, *, seed: int, **limits: Any) -> TreeResult:
+    """Return the training with the settings of a trial."""
+    form = trial.suggest_categorical("form", distinct_forms(name, dataset))
+    parameters = _lightgbm(trial) if name == "lightgbm" else _catboost(trial)
+    return fit_trees(name, dataset, seed=seed, forms=(form,), parameters=parameters, **limits)
+
+
+def _lightgbm(trial: BaseTrial) -> dict[str, Any]:
     return {
         "num_leaves": trial.suggest_int("num_leaves", 8, 128, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.1, log=True),
@@ -87,7 +134,7 @@ def _lightgbm(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
     }
 
 
-def _catboost(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+def _catboost(trial: BaseTrial) -> dict[str, Any]:
     return {
         "depth": trial.suggest_int("depth", 4, 8),
         "learning_rate": trial.suggest_float("learning_rate", 0.03, 0.15, log=True),
