@@ -146,7 +146,7 @@ def _readings(kept: Results, lines: Lines, table: Table, owns: Sequence[str]) ->
 
 
 def _print_summary(out: Console, own: str, summary: Summary, seconds: float) -> None:
-    shown = Shown(title=f"{own}, {seconds:g} s, {summary.tables} tables", title_justify="left")
+    shown = Shown(title=f"{own}, {seconds:g} s, tables: {summary.tables}", title_justify="left")
     for heading in ("", "by logloss", "by AUC"):
         shown.add_column(heading, justify="right" if heading else "left")
     for told, counts in (
@@ -160,7 +160,7 @@ def _print_summary(out: Console, own: str, summary: Summary, seconds: float) -> 
         f"{name} {rank:.2f}" for name, rank in sorted(summary.ranks.items(), key=lambda item: item[1])
     )
     out.print(
-        f"Mean rank by logloss on the {summary.ranked} tables that all have finished: {ranks}\n", markup=False
+        f"Mean rank by logloss, tables that all have finished: {summary.ranked}: {ranks}\n", markup=False
     )
 
 
