@@ -34,24 +34,6 @@ OVERHEAD = 9.0
 #: Options of the default search: until the time is up, and one model, as the other libraries deliver one.
 SEARCH = "--trials 1000 --seeds 1"
 ALL_PEERS = ",".join(peer.name for peer in PEERS)
-EXAMPLES = """
-[bold]Examples[/bold]
-
-python -m benchmarks.peers [dim]all: 12 tables, 8 entrants, 60 s, 2 seeds: about 3 h 20 min on one core[/dim]
-
-python -m benchmarks.peers --tables adult,low_rank --seconds 10 --rows 3000 --seeds 1 [dim]a try: 5 minutes[/dim]
-
-python -m benchmarks.peers --autofi '--trials 12' --autofi '--trials 1000 --space wide' --seconds 120
-
-python -m benchmarks.peers --anytime 15,30,60,120,240 --tables adult,frappe_by_pair --seeds 1 [dim]2 h 20 min[/dim]
-
-python -m benchmarks.peers --report [dim]what is finished, at once[/dim]
-
-[bold]Time[/bold]
-
-A run takes its --seconds and about 9 s of imports; untuned trees stop by themselves. Real tables are as they come, so
-that a library may need more than its time for its first model: what it took is told.
-"""
 
 
 @dataclass(frozen=True)
@@ -67,6 +49,39 @@ class Plan:
         return OVERHEAD + (
             self.key.seconds if self.entrant.timed else min(self.key.seconds, self.entrant.about)
         )
+
+
+def estimate(tables: int, limits: Sequence[float], seeds: int) -> str:
+    """Return about how long all entrants take, such as `3 h 15 min`."""
+    plans = (
+        Plan(entrant, "", Key("", "", 0, limit))
+        for limit in limits
+        for entrant in (search_with(SEARCH), *PEERS)
+    )
+    return describe_seconds(sum(plan.about for plan in plans) * tables * seeds)
+
+
+EXAMPLES = f"""
+[bold]Examples[/bold]
+
+python -m benchmarks.peers   [dim]everything, about {estimate(12, [60], 2)}[/dim]
+
+python -m benchmarks.peers --tables adult,low_rank --seconds 10 --rows 3000 --seeds 1
+[dim]to try it, {estimate(2, [10], 1)}[/dim]
+
+python -m benchmarks.peers --autofi '--trials 12' --autofi '--trials 1000 --seeds 1 --space deepfm'
+[dim]two searches against the peers; what is finished is not run again[/dim]
+
+python -m benchmarks.peers --anytime 15,30,60,120,240 --tables adult,frappe_by_pair --seeds 1
+[dim]{estimate(2, [15, 30, 60, 120, 240], 1)}[/dim]
+
+python -m benchmarks.peers --report   [dim]what is finished, at once[/dim]
+
+[bold]Time[/bold]
+
+A run takes its --seconds and {OVERHEAD:g} s of imports; untuned trees end by themselves. On large tables some libraries
+take more than their time for a first model, and a busy machine takes longer: count on a fifth more.
+"""
 
 
 def main(

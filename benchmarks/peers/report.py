@@ -160,7 +160,8 @@ def _print_summary(out: Console, own: str, summary: Summary, seconds: float) -> 
         f"{name} {rank:.2f}" for name, rank in sorted(summary.ranks.items(), key=lambda item: item[1])
     )
     out.print(
-        f"Mean rank by logloss, tables that all have finished: {summary.ranked}: {ranks}\n", markup=False
+        f"Mean rank by logloss over the tables that all have finished ({summary.ranked}): {ranks}\n",
+        markup=False,
     )
 
 
