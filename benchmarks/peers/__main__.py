@@ -121,8 +121,8 @@ def main(
     """Run what is not finished, and print the comparison."""
     entrants = [*map(_search, autofi), *_chosen(peers)]
     limits = [seconds] if anytime is None else _numbers(anytime)
-    kept, chosen = Results(results), _free(core)
-    found = list(_opened(_named(tables), data, rows=rows, seed=generated_seed))
+    chosen, named = _free(core), _named(tables)
+    kept, found = Results(results), list(_opened(named, data, rows=rows, seed=generated_seed))
     if not report:
         environments = {"autogluon": autogluon_environment, "pytabkit": pytabkit_environment}
         interpreters = pythons(entrants, environments)

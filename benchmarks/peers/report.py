@@ -62,8 +62,7 @@ def print_report(
             f"at most {max(took):.0f} s.",
             markup=False,
         )
-    if lines:
-        out.print(caption)
+    out.print(caption if lines else f"Nothing is finished in {seconds:g} s.")
 
 
 def print_anytime(

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -29,8 +30,8 @@ from benchmarks.peers.tables import Table
 from benchmarks.peers.worker import Task, written
 
 ROOT = Path(__file__).parents[2]
-#: A process is ended after so many times its seconds of wall time, and so many more.
-PATIENCE, GRACE = 10, 900
+#: A process is ended after so many times its CPU seconds, and so many more, or if it sleeps: after so many times that.
+PATIENCE, GRACE, ASLEEP = 10, 300, 10
 _LAST_LINES = 12
 
 
@@ -176,14 +177,14 @@ def run(
     )  # fmt: skip
     written(task, work / "task.json")
     command = [str(python), "-m", f"benchmarks.peers.{entrant.module}", str(work / "task.json")]
-    begun, limit = time.monotonic(), PATIENCE * seconds + GRACE
+    begun, most = time.monotonic(), int(PATIENCE * seconds + GRACE)
     with (work / "log").open("w") as log:
         process = subprocess.Popen(
             command, cwd=scratch, env=_environment(scratch), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=lambda: _alone_on(core), start_new_session=True,
+            preexec_fn=lambda: _confine(core, most), start_new_session=True,
         )  # fmt: skip
         try:
-            status, usage = _wait(process.pid, begun + limit)
+            status, usage = _wait(process.pid, begun + ASLEEP * most)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             os.waitpid(process.pid, 0)
@@ -191,6 +192,8 @@ def run(
         finally:
             # It was waited for here, by its id, as only that tells what it used.
             process.returncode = 0
+    if status == -signal.SIGXCPU:
+        raise RunFailedError(f"it was ended after {most} CPU seconds")
     if status != 0 or not (work / "answer.json").exists():
         said = (work / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise RunFailedError("\n".join([f"it ended with status {status}:", *said[-_LAST_LINES:]]))
@@ -211,7 +214,7 @@ def _wait(pid: int, until: float) -> tuple[int, Any]:
         if ended:
             return os.waitstatus_to_exitcode(status), usage
         if time.monotonic() > until:
-            raise RunFailedError("it went on long after its time")
+            raise RunFailedError("it did not end, and used hardly any CPU")
         time.sleep(0.05)
 
 
@@ -226,7 +229,8 @@ def _environment(scratch: Path) -> dict[str, str]:
     }
 
 
-def _alone_on(core: int) -> None:
-    """Keep this process to a core, and end it with its parent (PR_SET_PDEATHSIG)."""
+def _confine(core: int, cpu_seconds: int) -> None:
+    """Keep this process to a core and to its seconds, and end it with its parent (PR_SET_PDEATHSIG)."""
     os.sched_setaffinity(0, {core})
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 60))
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)

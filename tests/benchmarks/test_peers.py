@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.peers.__main__ import main
-from benchmarks.peers.entrants import Entrant, search_with
+from benchmarks.peers.entrants import PEERS, Entrant, pythons, search_with
 from benchmarks.peers.runs import Key, Results, RunFailedError, run
 from benchmarks.peers.summary import compare, summarize
 from benchmarks.peers.tables import LABEL, SPLIT, open_table
@@ -206,6 +206,15 @@ def test_no_process_is_given_labels_of_test_rows(tmp_path: Path) -> None:
 def test_real_tables_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="adult"):
         open_table("adult", data=tmp_path)
+
+
+def test_a_library_that_cannot_be_installed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    folder = tmp_path / "file" / "environment"
+    found = pythons(PEERS, {"autogluon": folder, "pytabkit": folder})
+    assert found[""] == Path(sys.executable)
+    assert "autogluon.tabular" in str(found["autogluon"]) and str(folder) in str(found["autogluon"])
+    assert "pytabkit" in str(found["pytabkit"])
 
 
 def test_cpu_seconds_count_work_and_no_sleep() -> None:
