@@ -70,7 +70,7 @@ python -m benchmarks.peers --tables adult,low_rank --seconds 10 --rows 3000 --se
 [dim]to try it, {estimate(2, [10], 1)}[/dim]
 
 python -m benchmarks.peers --autofi '--preset fast' --autofi '--preset best --timeout 40s'
-[dim]two searches against the peers; --timeout is --seconds unless it is given, as for a search that goes on after it[/dim]
+[dim]two searches against the peers; --timeout, which is --seconds unless it is given, ends the trials[/dim]
 
 python -m benchmarks.peers --anytime 15,30,60,120,240 --tables adult,frappe_by_pair --seeds 1
 [dim]{estimate(2, [15, 30, 60, 120, 240], 1)}[/dim]

@@ -23,8 +23,8 @@ from benchmarks.peers.worker import LABEL, Answer, Task, answer
 MOST_COLUMNS = 100
 #: Epochs that are usual. TabM's own number has no end; training stops after 16 epochs without anything better.
 EPOCHS = {"realmlp": 256, "tabm": 10_000}
-#: Rows of the first training.
-FIRST_ROWS = 2_000
+#: Rows of the first training, and validation rows at most: every epoch is scored on them.
+FIRST_ROWS, VALID_ROWS = 2_000, 10_000
 #: A training has at most so many times the epochs of the one before, as the first is timed badly, and at least so many.
 GROWTH, LEAST = 12, 1.5
 #: Share of the time that is left for a training; the rest is for what it does beside its epochs.
@@ -39,6 +39,8 @@ def prepare(task: Task) -> Callable[[], Answer]:
 
     torch.set_num_threads(1)
     parts = {part: task.rows(part) for part in ("train", "valid", "test")}
+    if len(parts["valid"]) > VALID_ROWS:
+        parts["valid"] = parts["valid"].sample(VALID_ROWS, random_state=task.seed)
     model: Any = {"realmlp": RealMLP_TD_Classifier, "tabm": TabM_D_Classifier}[task.variant]
     own: dict[str, Any] = {"use_ls": False}
     if task.variant == "tabm":
