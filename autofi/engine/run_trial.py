@@ -94,7 +94,7 @@ def _advance_rung(
     share = rungs_of(fidelity)[rung]
     observed.progress.note(
         f"Trial {number} stopped after {share:.0%} of the rows: valid AUC {measured.report.auc:.5f}, "
-        f"{measured.report.seconds:.1f} s, {measured.architecture.describe()}"
+        f"{measured.report.seconds:.1f} s, {measured.delivered.describe()}"
     )
     return False
 
@@ -117,6 +117,7 @@ def _finish(
             **costs,
             # Without this, `table_bytes` is that of an earlier version, which counted only trained tables and trees.
             "fitted_bytes": measured.costs.fitted_bytes,
+            "describe": measured.delivered.describe(),
             "own_auc": report.own_auc,
             "boosted_share": report.boosted_share,
             "seconds": report.seconds,
@@ -127,6 +128,6 @@ def _finish(
     )
     observed.tell(SearchObserver.trial_ended, handle, number)
     observed.progress.note(
-        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.architecture.describe()}"
+        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.delivered.describe()}"
         + "".join(f"; {missed}" for missed in goals.missed(violations))
     )
