@@ -30,6 +30,8 @@ from autofi.training.step import train_rows
 #: The evaluations that a candidate's pace is measured over, and the number that this pace is extrapolated for.
 PACE_BEHIND = 3
 PACE_AHEAD = 10
+#: The evaluations after which a network that adds nothing to boosted trees may be given up.
+TREES_ALONE_AFTER = 3
 
 
 @dataclass(frozen=True)
@@ -185,25 +187,22 @@ def _hopeless(history: Sequence[tuple[float, float]], decayed: Sequence[int], to
     """
     if not decayed or len(history) < decayed[0] + PACE_BEHIND:
         return False
-    return _reachable(history) < to_beat
-
-
-def _reachable(history: Sequence[tuple[float, float]]) -> float:
-    """Return the AUC after PACE_AHEAD more evaluations at the pace of the last PACE_BEHIND."""
     gained = history[-1][0] - history[-1 - PACE_BEHIND][0]
-    return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD
+    return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD < to_beat
 
 
 def _superfluous(
     history: Sequence[tuple[float, float]], own: Probabilities, judged: JudgedRows | None, to_beat: float
 ) -> bool:
-    """Return True if the network adds nothing to boosted trees, and is as far from `to_beat` as `_hopeless` says.
+    """Return True if the network adds nothing to boosted trees and is far from `to_beat`.
 
-    It need not wait for the learning rate to decay: a network ... TODO
+    It is far if gaining once more what it has gained in its last two evaluations would not be enough. Such a network
+    ends with no share or with hardly any, and need not wait for the learning rate to decay as in `_hopeless`.
     """
-    if judged is None or len(history) <= PACE_BEHIND or _reachable(history) >= to_beat:
+    if judged is None or len(history) < TREES_ALONE_AFTER:
         return False
-    return not adds_to_trees(own, judged)
+    gained = max(history[-1][0] - history[-3][0], 0.0)
+    return history[-1][0] + gained < to_beat and not adds_to_trees(own, judged)
 
 
 def _periods(

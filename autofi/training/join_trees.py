@@ -117,8 +117,14 @@ def join(own: Floats | None, rows: JudgedRows) -> Joined:
 
 
 def adds_to_trees(own: Floats, rows: JudgedRows) -> bool:
-    """Return True if a network's logit `[N]` has a weight beside the trees, or if there are too few rows to tell."""
-    return rows.too_few or _fitted(own, rows.trees, rows).own > 0
+    """Return True if a network's logit `[N]` improves the predictions of the trees, or there are too few rows to tell.
+
+    Cross-fitted predictions are compared, because on the rows that a weight is fitted on it always improves them.
+    """
+    if rows.too_few:
+        return True
+    joined, alone = (_cross_fitted(logits, rows.trees, rows) for logits in (own, None))
+    return bool(rows.weights @ (_losses(alone, rows.labels) - _losses(joined, rows.labels)) > 0)
 
 
 def _cross_fitted(own: Floats | None, trees: Floats | None, rows: JudgedRows) -> Floats:

@@ -155,7 +155,7 @@ def test_bytes_are_what_a_choice_adds_to_the_bundle(tmp_path: Path, changes: dic
             if isinstance(operator, GatedTable):
                 operator.close(torch.arange(len(operator.table)) % 2 == 0)
         if network.boosted_weights is not None:
-            network.boosted_weights.copy_(torch.tensor([0.5, 0.5]))
+            network.boosted_weights.copy_(torch.tensor([0.5, 0.5, 0.2]))
         write_bundle(
             tmp_path / name,
             architecture=architecture,
@@ -204,7 +204,7 @@ def test_boosted_trees_count_where_they_have_a_weight() -> None:
     assert network.boosted_weights is not None
     alone = measure_costs(network, used_builder(architecture, builder, network))
     assert alone.table_bytes == network.table_bytes() + alone.fitted_bytes
-    network.boosted_weights.copy_(torch.tensor([0.5, 0.5]))
+    network.boosted_weights.copy_(torch.tensor([0.5, 0.5, 0.2]))
     beside = measure_costs(network, used_builder(architecture, builder, network), latency=True)
     # The trees, and the statistics of every field that they read.
     assert beside.table_bytes == network.table_bytes() + builder.boosted.nbytes + beside.fitted_bytes
