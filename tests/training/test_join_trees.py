@@ -47,6 +47,16 @@ def slow_weights(columns: list[Floats], labels: Floats, weights: Floats) -> Floa
     return np.asarray(minimize(loss, start, bounds=bounds, tol=1e-14, options={"maxiter": 10_000}).x)
 
 
+def slow_cross_fit(columns: list[Floats], rows: JudgedRows) -> Floats:
+    """Joined logits, each fold's by weights of the other folds."""
+    found = np.empty(len(rows.labels))
+    for fold in range(JOIN_FOLDS):
+        seen, unseen = rows.folds != fold, rows.folds == fold
+        weights = slow_weights([column[seen] for column in columns], rows.labels[seen], rows.weights[seen])
+        found[unseen] = np.column_stack([*columns, np.ones(len(found))])[unseen] @ weights
+    return found
+
+
 @pytest.mark.parametrize("weighed", [False, True])
 def test_each_fold_is_predicted_by_a_regression_on_the_others(weighed: bool) -> None:
     own, trees, labels = draw(1500)
@@ -57,11 +67,7 @@ def test_each_fold_is_predicted_by_a_regression_on_the_others(weighed: bool) -> 
     slow = slow_weights([own, trees], labels, given)
     np.testing.assert_allclose(found.weights, slow, atol=2e-3)
     assert abs(found.weights.intercept) > 0.5
-    expected = np.empty(len(labels))
-    for fold in range(JOIN_FOLDS):
-        seen, unseen = rows.folds != fold, rows.folds == fold
-        first, second, intercept = slow_weights([own[seen], trees[seen]], labels[seen], given[seen])
-        expected[unseen] = first * own[unseen] + second * trees[unseen] + intercept
+    expected = slow_cross_fit([own, trees], rows)
     np.testing.assert_allclose(logit(found.predictions), expected, atol=5e-3)
     # Five folds of equal sizes, and not all rows by the same weights.
     assert np.bincount(rows.folds).tolist() == [300] * JOIN_FOLDS
@@ -134,15 +140,21 @@ def test_trees_that_predict_alone_are_the_same_beside_any_network() -> None:
     np.testing.assert_allclose(found[0].weights, [0.0, weight, intercept], atol=2e-3)
 
 
-def test_neither_weight_is_negative_in_any_fold() -> None:
-    for seed in range(20):
+def test_no_weight_is_negative_and_unseen_rows_tell_if_a_network_adds_anything() -> None:
+    answers = set()
+    for seed in range(12):
         generator = np.random.default_rng(seed)
         own, trees = generator.normal(size=(2, 300))
-        labels = (generator.random(300) < expit(0.3 * trees)).astype(float)
+        labels = (generator.random(300) < expit(0.3 * trees + 0.4 * (seed % 2) * own)).astype(float)
         rows = JudgedRows.of(trees, labels, None, None)
         found = join(own, rows)
         assert min(found.weights[:2]) >= 0
-        assert adds_to_trees(own, rows) == (slow_weights([own, trees], labels, np.ones(300))[0] > 1e-6)
+        joined, alone = (
+            logloss(labels, expit(slow_cross_fit(columns, rows))) for columns in ([own, trees], [trees])
+        )
+        answers.add(adds_to_trees(own, rows))
+        assert adds_to_trees(own, rows) == (joined < alone) or abs(joined - alone) < 1e-6
+    assert answers == {True, False}
 
 
 def test_the_share_of_trees_must_be_earned() -> None:

@@ -15,7 +15,7 @@ from autofi.model.network import BOOSTED, Network
 from autofi.operators.base import Sizes
 from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
-from autofi.training.fit import FitReport, fit
+from autofi.training.fit import PACE_BEHIND, TREES_ALONE_AFTER, FitReport, fit
 from autofi.training.predict import judged_rows, predict, set_join_weights
 from autofi.training.row_source import Rows
 from tests.supernet.tables import FIELDS, cell_table
@@ -171,3 +171,27 @@ def test_trees_without_a_network_are_not_trained() -> None:
     again = fit(network, train, None, SETTINGS, generator=torch.Generator().manual_seed(0), repeat=report)
     assert isinstance(again, FitReport)
     assert (again.steps, again.boosted_weights) == (0, report.boosted_weights)
+
+
+def run_beside(logits: torch.Tensor, *, to_beat: float | None) -> FitReport:
+    network = make()
+    train, valid = (rows_of(network, logits, part) for part in (slice(0, 2000), VALID))
+    long = replace(SETTINGS, epochs=10, patience=10)
+    return fit(network, train, valid, long, generator=torch.Generator().manual_seed(0), to_beat=to_beat)
+
+
+def test_a_network_that_adds_nothing_to_trees_and_is_far_behind_ends_early() -> None:
+    # These trees know the truth, so that no network can add to it.
+    truth = torch.from_numpy(TABLE.logits)
+    whole = run_beside(truth, to_beat=None)
+    assert whole.evaluations == 10
+    ended = run_beside(truth, to_beat=0.95)
+    assert ended.evaluations == TREES_ALONE_AFTER
+    assert ended.history == whole.history[:TREES_ALONE_AFTER]
+    assert ended.auc == pytest.approx(whole.auc, abs=0.005)
+    # It goes on where it is not far behind, and where it knows what the trees do not.
+    assert run_beside(truth, to_beat=whole.own_auc - 0.02).evaluations == 10
+    adding = run_beside(knowing(1.5), to_beat=0.95)
+    assert adding.evaluations > TREES_ALONE_AFTER
+    assert adding.evaluations == min(10, adding.decayed[0] + PACE_BEHIND)
+    assert run_beside(truth, to_beat=0.95) == replace(ended, seconds=pytest.approx(ended.seconds, abs=60))
