@@ -14,9 +14,11 @@ import autofi
 from autofi.bundle.bundle import load_bundle
 from autofi.bundle.files import WEIGHTS
 from autofi.export.export import TOLERANCE
+from autofi.metrics.ranking import auc
 from autofi.records.best_trial import complete_trials, decide, finals
 from autofi.records.predictions import load_predictions, trial_key
 from autofi.records.trees_alone import same_model, trees_alone
+from autofi.space.architecture import Architecture
 from autofi.store import ModelRole
 
 SPACE = Path(__file__).parent / "spaces" / "boosted_several.yaml"
@@ -81,6 +83,23 @@ def test_it_is_one_finalist_and_trained_once(study: autofi.Study) -> None:
     assert winner.architecture_id == trial.architecture_id
     assert winner.metrics["valid"]["auc"] == pytest.approx(trial.valid["auc"])
     assert winner.metrics["test"]["auc"] == pytest.approx(trial.valid["auc"], abs=0.05)
+
+
+def test_a_refit_grows_trees_on_validation_rows_and_trains_no_network(study: autofi.Study) -> None:
+    bench = study._bench
+    assert bench is not None
+    architecture = Architecture.from_json(study._handle.trial(0).architecture)
+    with_network = bench.retrain(architecture, seed=0, refit=True)
+    alone = bench.retrain(architecture.without_network(), seed=5, refit=True)
+    assert (with_network.report.steps, alone.report.steps) == (0, 0)
+    for part in ("valid", "test"):
+        np.testing.assert_array_equal(with_network.predictions[part], alone.predictions[part])
+    labels = np.asarray(bench.dataset.rows("test").labels)
+    once = bench.retrain(architecture, seed=0, refit=False)
+    assert not np.array_equal(once.predictions["test"], alone.predictions["test"])
+    assert auc(labels, alone.predictions["test"]) == pytest.approx(
+        auc(labels, once.predictions["test"]), abs=0.02
+    )
 
 
 def test_all_forms_of_the_bundle_score_by_trees_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -118,7 +119,8 @@ def _finish(
             # Without this, `table_bytes` is that of an earlier version, which counted only trained tables and trees.
             "fitted_bytes": measured.costs.fitted_bytes,
             "describe": measured.delivered.describe(),
-            "own_auc": report.own_auc,
+            # None if the architecture has no network.
+            "own_auc": None if math.isnan(report.own_auc) else report.own_auc,
             "boosted_share": report.boosted_share,
             "seconds": report.seconds,
             "evaluations": report.evaluations,
