@@ -13,6 +13,7 @@ from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.workbench import Workbench
 from autofi.records.best_trial import finalists
 from autofi.records.models import record_training, recorded
+from autofi.records.trees_alone import trees_alone
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
 
@@ -26,10 +27,12 @@ def run_finals(
     """Train every finalist with SEEDS - 1 further seeds that are not recorded yet; test rows are not read.
 
     Among architectures that differ by less than chance, a small validation part picks the one with the luckiest seed.
-    Nothing is trained if one trial leads and has no equal, nor after `deadline`.
+    Nothing is trained if one trial leads and has no equal, nor after `deadline`. Boosted trees that predict alone do
+    not depend on the seed of a network, and are not trained again.
     """
-    found = finalists(handle)
-    if len(found) < 2:
+    finals = finalists(handle)
+    found = [trial for trial in finals if trees_alone(trial) is None]
+    if len(finals) < 2 or not found:
         return
     progress.phase("train finalists with more seeds", total=len(found) * (SEEDS - 1))
     known = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,7 +95,7 @@ def _advance_rung(
     share = rungs_of(fidelity)[rung]
     observed.progress.note(
         f"Trial {number} stopped after {share:.0%} of the rows: valid AUC {measured.report.auc:.5f}, "
-        f"{measured.report.seconds:.1f} s, {measured.architecture.describe()}"
+        f"{measured.report.seconds:.1f} s, {measured.delivered.describe()}"
     )
     return False
 
@@ -117,7 +118,9 @@ def _finish(
             **costs,
             # Without this, `table_bytes` is that of an earlier version, which counted only trained tables and trees.
             "fitted_bytes": measured.costs.fitted_bytes,
-            "own_auc": report.own_auc,
+            "describe": measured.delivered.describe(),
+            # None if the architecture has no network.
+            "own_auc": None if math.isnan(report.own_auc) else report.own_auc,
             "boosted_share": report.boosted_share,
             "seconds": report.seconds,
             "evaluations": report.evaluations,
@@ -127,6 +130,6 @@ def _finish(
     )
     observed.tell(SearchObserver.trial_ended, handle, number)
     observed.progress.note(
-        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.architecture.describe()}"
+        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.delivered.describe()}"
         + "".join(f"; {missed}" for missed in goals.missed(violations))
     )

@@ -29,7 +29,11 @@ OnEvaluation = Callable[[int, float, float, float], None]
 
 @dataclass(frozen=True)
 class Measurement:
-    """The result of a training; predictions are click probabilities by part."""
+    """The result of a training; predictions are click probabilities by part.
+
+    Where boosted trees have a weight, the predictions of validation rows are by weights that were fitted without these
+    rows, and all others by the weights of the network.
+    """
 
     architecture: Architecture
     seed: int
@@ -38,10 +42,15 @@ class Measurement:
     table_rows: int
     costs: Costs
 
+    @property
+    def delivered(self) -> Architecture:
+        """The architecture of what is kept: without the network if boosted trees predict alone."""
+        return self.architecture.without_network() if self.report.trees_alone else self.architecture
+
 
 @dataclass(frozen=True)
 class TrainedModel(Measurement):
-    """A measurement with the trained network."""
+    """A measurement with the trained network, which has the architecture `delivered`."""
 
     network: Network
     builder: FeatureBuilder
@@ -161,6 +170,8 @@ class Workbench:
     ) -> TrainedModel:
         """Train from fresh weights on the training rows, with early stopping by validation rows, and score `parts`.
 
+        If boosted trees predict alone then, the network is dropped, and costs are those of the trees.
+
         Args:
             repeat: A report to repeat: the training runs like that one, and validation rows are not read.
             to_beat: An AUC; a training that cannot reach it ends early.
@@ -168,8 +179,9 @@ class Workbench:
             share: The share of the training rows to read, at random; it contains every smaller share. Vocabularies and
                 target encodings are of all rows.
         """
-        builder, features = self.with_boosted(architecture, *self.features(architecture))
-        network = build_network(architecture, builder, seed=seed).to(self.device)
+        built = architecture.without_network() if repeat is not None and repeat.trees_alone else architecture
+        builder, features = self.with_boosted(built, *self.features(built))
+        network = build_network(built, builder, seed=seed).to(self.device)
         rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
         pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid", *parts)}
         report = fit(
@@ -182,9 +194,18 @@ class Workbench:
             repeat=repeat,
             on_evaluation=on_evaluation,
             to_beat=to_beat,
+            together=self.dataset.together("valid") if built.boosting else None,
         )
-        predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
-        used = used_builder(architecture, builder, network)
+        if report.trees_alone:
+            built, network = _without_network(built, builder, network)
+        predictions = {
+            part: predict(network, pieces[part])
+            if part != "valid" or report.valid_predictions is None
+            else report.valid_predictions
+            for part in parts
+            if len(pieces[part])
+        }
+        used = used_builder(built, builder, network)
         return TrainedModel(
             architecture=architecture,
             seed=seed,
@@ -220,3 +241,14 @@ class Workbench:
             architecture, seed=seed, parts=("test",), repeat=trained.report, on_evaluation=on_evaluation
         )
         return dataclasses.replace(again, predictions=trained.predictions | again.predictions)
+
+
+def _without_network(
+    architecture: Architecture, builder: FeatureBuilder, network: Network
+) -> tuple[Architecture, Network]:
+    """Return the boosted trees of a network alone, with their weight and intercept."""
+    alone = architecture.without_network()
+    trees = build_network(alone, builder, seed=0).to(network.device)
+    assert trees.boosted_weights is not None and network.boosted_weights is not None
+    trees.boosted_weights.copy_(network.boosted_weights)
+    return alone, trees.eval()

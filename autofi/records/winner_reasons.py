@@ -10,6 +10,7 @@ from typing import Any
 
 from autofi.objectives.objectives import OBJECTIVES, Goals, Objective
 from autofi.records.best_trial import FINALISTS, Decision, Finalist, slower
+from autofi.records.trees_alone import same_model
 from autofi.store import TrialRecord
 
 #: The most trials that get a sentence.
@@ -38,6 +39,8 @@ def why_not(
         trained: True if the winner is retrained; before that it only leads, and the finals may not be over.
     """
     first = goals.objectives[0]
+    trials = list(trials)
+    same = same_model(trials)
     found: dict[str, str] = {}
     told = set()
     for objective in (first, OBJECTIVES["logloss"]) if first == OBJECTIVES["auc"] else (first,):
@@ -47,7 +50,8 @@ def why_not(
         ahead = [
             (value, trial)
             for trial in trials
-            if (value := _figure(trial, objective)) is not None
+            if trial.number not in same
+            and (value := _figure(trial, objective)) is not None
             and objective.loss(value) < objective.loss(own)
         ]
         for value, trial in sorted(ahead, key=lambda one: (objective.loss(one[0]), one[1].number)):

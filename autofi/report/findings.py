@@ -23,6 +23,7 @@ from autofi.records.costs import load_costs
 from autofi.records.data_checks import load_checks
 from autofi.records.importances import load_importances
 from autofi.records.predictions import load_labels, load_predictions, load_weights, model_key
+from autofi.records.trees_alone import delivered
 from autofi.records.trial_metrics import rank
 from autofi.records.value_frequencies import Frequencies, load_frequencies
 from autofi.space.architecture import Architecture
@@ -126,8 +127,10 @@ class Findings:
 
     @cached_property
     def architecture(self) -> Architecture | None:
-        """The architecture of the leader; None before there is a leader, or where this version cannot read it."""
-        return None if self.leader is None else read_architecture(self.leader)
+        """The architecture that the leader delivers; None before there is a leader, or where it cannot be read."""
+        if self.leader is None or read_architecture(self.leader) is None:
+            return None
+        return delivered(self.leader)
 
     @cached_property
     def exploration(self) -> Exploration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from autofi.bundle.bundle import write_bundle
@@ -13,10 +13,12 @@ from autofi.evaluation.part_metrics import measurable_parts, part_metrics
 from autofi.evaluation.workbench import TrainedModel, Workbench
 from autofi.export.count_training_profile import profile_training
 from autofi.metrics.calibration import reliability
+from autofi.records.best_trial import complete_trials
 from autofi.records.costs import record_costs
 from autofi.records.importances import record_importances
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import Predictions, save_predictions, untested, winner_key
+from autofi.records.trees_alone import trees_alone
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 from autofi.store.search_settings import SearchSettings
@@ -45,7 +47,8 @@ def retrain_winner(
 ) -> None:
     """Train the architecture with the missing ones of `seeds` seeds; each becomes a bundle and a record.
 
-    The importances of the first seed are recorded too, where the study has none.
+    The importances of the first seed are recorded too, where the study has none. If boosted trees predict alone in the
+    architecture's trial, no network is trained, and one seed is enough: every other one would give the same.
 
     Args:
         handle: The study.
@@ -58,13 +61,19 @@ def retrain_winner(
         progress: Shows the progress; silent by default.
         role: The role of the models.
     """
+    alone = any(
+        trial.architecture_id == architecture.id and trees_alone(trial) is not None
+        for trial in complete_trials(handle)
+    )
+    seeds = 1 if alone else seeds
     progress.phase("retrain winner" if role is ModelRole.WINNER else "retrain", total=seeds)
     known = _kept_in_either(handle, role, architecture.id, refit=refit)
     missing = [number for number in range(seed, seed + seeds) if number not in known]
     progress.advance(seeds - len(missing))
-    tasks = [Retraining(architecture, number, refit=refit) for number in missing]
+    built = architecture.without_network() if alone else architecture
+    tasks = [Retraining(built, number, refit=refit) for number in missing]
     for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
-        _keep_bundle(handle, bench, trained, role=role, refit=refit)
+        _keep_bundle(handle, bench, replace(trained, architecture=architecture), role=role, refit=refit)
         progress.advance()
     record_importances(
         handle,
@@ -106,7 +115,7 @@ def _keep_bundle(
     path = handle.artifacts / "models" / name
     write_bundle(
         path,
-        architecture=trained.architecture,
+        architecture=trained.delivered,
         builder=trained.builder,
         network=trained.network,
         metrics=metrics | {"reliability": _reliability_tables(bench, trained.predictions)},

@@ -28,6 +28,7 @@ from autofi.records.calibrate import calibrate as fitted_calibration, check_cali
 from autofi.records.data_checks import check_once
 from autofi.records.models import current_baselines
 from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
+from autofi.records.trees_alone import delivered
 from autofi.records.value_frequencies import save_frequencies
 from autofi.records.winner import HAND, RULE, choose, crown, crowned, keep
 from autofi.records.winner_reasons import why_not
@@ -175,7 +176,7 @@ class Study:
         winner = next((trial for trial in trials if trial.architecture_id == won_id), best)
         assert winner is not None
         winners = self._winners(winner.architecture_id, refit=bool(won.get("refit")))
-        architecture = Architecture.from_json(winner.architecture)
+        architecture = delivered(winner)
         return known | {
             "best": best
             and {
