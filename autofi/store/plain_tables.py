@@ -28,7 +28,7 @@ USER_ATTRIBUTES, SYSTEM_ATTRIBUTES = (
 )
 #: The state of a trial; it is an enumeration type on PostgreSQL.
 STATE: ColumnElement[str] = cast(TRIALS.c.state, String(16))
-COMPLETE = TrialState.COMPLETE.name == STATE
+COMPLETE = STATE.in_((TrialState.COMPLETE.name,))
 
 # The parts of our tables (see `tables`) that they need.
 OUR_STUDIES = table(
