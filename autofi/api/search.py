@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autofi.api.local_workers import LocalWorkers, WorkerPool
 from autofi.api.ray_workers import RayPlan, RayWorkers
-from autofi.baselines.train import check_baselines, default_baselines, run_baselines
+from autofi.baselines.train import check_baselines, installed_baselines, run_baselines
 from autofi.core.device import pick_device
 from autofi.core.option_fields import called_with
 from autofi.core.option_names import OPTUNA
@@ -17,9 +17,10 @@ from autofi.data.load import open_data, source_name
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.engine.finalists import run_finals
 from autofi.engine.observer import Observed, SearchObserver
+from autofi.engine.presets import get_preset
 from autofi.engine.search_options import SearchOptions
 from autofi.engine.stopping import StoppingRule
-from autofi.engine.trials import measure_trials, prepare
+from autofi.engine.trials import measure_first, measure_trials, prepare
 from autofi.errors import ConfigError
 from autofi.evaluation.parallel import at_once, default_jobs
 from autofi.evaluation.workbench import Workbench
@@ -63,6 +64,7 @@ def search(options: SearchOptions) -> Study:
     """
     begun = time.monotonic()
     table, progress = options.table, options.progress or SilentProgress()
+    preset = get_preset(options.preset)
     found_space = load_space(options.space)
     chosen_device = pick_device(options.device)
     if options.workers > 1 and source_name(table) is None:
@@ -99,17 +101,17 @@ def search(options: SearchOptions) -> Study:
         overrides=(options.overrides or SchemaOverrides())
         .with_text(header=options.header, delimiter=options.delimiter)
         .to_json(),
-        trials=options.trials or (1 if found_space.single else SearchSettings.trials),
-        seeds=options.seeds,
+        trials=options.trials or (1 if found_space.single else preset.trials),
+        seeds=options.seeds or preset.seeds,
         seed=seed,
-        baselines=default_baselines(progress)
+        baselines=installed_baselines(preset.baselines, progress)
         if options.baselines is None
         else check_baselines(options.baselines),
         refit=options.refit,
         objectives=goals.names,
         limits=tuple(map(str, goals.limits)),
         sampler=get_sampler(options.sampler or kept.get("sampler", SearchSettings.sampler)).name,
-        strategy=get_strategy(options.strategy or kept.get("strategy", SearchSettings.strategy)).name,
+        strategy=get_strategy(options.strategy or kept.get("strategy", preset.strategy)).name,
         fidelity=check_fidelity(options.fidelity or kept.get("fidelity", SearchSettings.fidelity)),
         engine=OPTUNA if tuning is None else options.engine,
         tuner=None if tuning is None else tuning.tuner.name,
@@ -229,6 +231,8 @@ def run_search(
     progress = observed.progress
     seconds = None if deadline is None else deadline - time.monotonic()
     StoppingRule.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
+    if trials > 1 and tuning is None and handle.stage(PROPOSAL) is None:
+        measure_first(handle, bench, space, seed=seed, observed=observed)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
         observed.tell(SearchObserver.proposal_made, handle, proposal)

@@ -20,7 +20,7 @@ from autofi.records.costs import record_costs
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import baseline_key, save_predictions
 from autofi.space.architecture import Architecture
-from autofi.space.builtin import DEFAULT_BASELINES, TREES
+from autofi.space.builtin import TREES
 from autofi.space.load import load_named_spaces
 from autofi.store import ModelRole, StudyHandle
 
@@ -28,14 +28,14 @@ from autofi.store import ModelRole, StudyHandle
 TREE_SECONDS = (20.0, 120.0)
 
 
-def default_baselines(progress: Progress) -> tuple[str, ...]:
-    """Return the baselines of every search, with trees only if they are installed."""
-    missing = [name for name in TREES if importlib.util.find_spec(name) is None]
+def installed_baselines(names: Sequence[str], progress: Progress) -> tuple[str, ...]:
+    """Return baselines with trees only if they are installed; the others are told of."""
+    missing = [name for name in names if name in TREES and importlib.util.find_spec(name) is None]
     if missing:
         progress.note(
             f"Without {' and '.join(missing)} among the baselines: pip install 'autofi[baselines]'."
         )
-    return tuple(name for name in DEFAULT_BASELINES if name not in missing)
+    return tuple(name for name in names if name not in missing)
 
 
 def check_baselines(names: Sequence[str]) -> tuple[str, ...]:

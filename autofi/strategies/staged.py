@@ -9,7 +9,9 @@ import torch
 from autofi.core.progress import Progress
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
+from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
+from autofi.strategies._unselected import unselected_architecture
 from autofi.strategies.around_proposal import ProposedCandidates
 from autofi.strategies.base import Strategy
 from autofi.strategies.candidates import Candidates
@@ -25,6 +27,10 @@ class Staged(Strategy):
     name = "staged"
     summary = "a supernet, architectures explored by its weights, trials around the best, seeds for finalists"
     source = "https://arxiv.org/abs/1904.00420"
+
+    def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
+        """Return all forms of all fields with target encodings of all pairs, or no pairs if there are too many."""
+        return unselected_architecture(dataset, space)
 
     def propose(
         self,
