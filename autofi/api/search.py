@@ -41,7 +41,7 @@ from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import PROPOSAL
+from autofi.store.stage_keys import FIELDS, PROPOSAL, SECONDS
 from autofi.strategies.registry import get_strategy
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
@@ -149,7 +149,7 @@ def search(options: SearchOptions) -> Study:
     observed = Observed(DashboardObserver(), progress)
     with handle:
         apart = dataset.apart_names
-        handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
+        handle.record_stage(FIELDS, {"names": list(bench.names), "apart": apart})
         if apart is not None:
             progress.note(
                 f"No validation row shares {' × '.join(apart)} with training rows: folds keep it apart too."
@@ -185,7 +185,7 @@ def search(options: SearchOptions) -> Study:
             refit=settings.refit,
             progress=progress,
         )
-        spent = searched - encoded + (handle.stage("seconds") or {}).get("search", 0.0)
+        spent = searched - encoded + (handle.stage(SECONDS) or {}).get("search", 0.0)
         run_baselines(
             handle,
             bench,
@@ -199,7 +199,9 @@ def search(options: SearchOptions) -> Study:
         add_seconds(handle, encode=encoded - opened, search=searched - encoded, retrain=ended - searched)
         crown(handle, choice, refit=settings.refit)
         observed.tell(SearchObserver.models_trained, handle)
-    return Study(store, handle, bench)
+    study = Study(store, handle, bench)
+    study.keep_summary()
+    return study
 
 
 def choose_winner(handle: StudyHandle, progress: Progress) -> Choice:
@@ -261,8 +263,8 @@ def _proposal(
 
 def add_seconds(handle: StudyHandle, **seconds: float) -> None:
     """Add the seconds of this run to those of earlier ones."""
-    before = handle.stage("seconds") or {}
-    handle.record_stage("seconds", {name: before.get(name, 0.0) + value for name, value in seconds.items()})
+    before = handle.stage(SECONDS) or {}
+    handle.record_stage(SECONDS, {name: before.get(name, 0.0) + value for name, value in seconds.items()})
 
 
 def default_name(source: str | None, space: str) -> str:

@@ -69,3 +69,20 @@ def course(summary: Mapping[str, Any]) -> list[str]:
     if stopped := summary.get("stopped"):
         found.append(f"The search ended: {stopped}")
     return found
+
+
+def read_before(choice: Mapping[str, Any] | None) -> str:
+    """Return a sentence on test rows read before the winner was chosen; empty if none had been read."""
+    read = (choice or {}).get("test_read_before") or 0
+    if choice is None or not read:
+        return ""
+    models = "one trained model" if read == 1 else f"{read} trained models"
+    how = (
+        "was made the winner by hand"
+        if choice.get("by") == "hand"
+        else "was chosen, by validation rows alone"
+    )
+    return (
+        f"The test metrics of {models} had been read before trial {choice['trial']} {how}, so its own test metrics may "
+        "be too good: the choice was not independent of the test rows."
+    )
