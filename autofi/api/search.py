@@ -29,6 +29,7 @@ from autofi.objectives.objectives import Goals
 from autofi.readers.urls import is_database_url
 from autofi.records.best_trial import decide
 from autofi.records.data_checks import check_once
+from autofi.records.kept_networks import drop_networks
 from autofi.records.predictions import save_labels
 from autofi.records.trial_metrics import check_measurable
 from autofi.records.value_frequencies import save_frequencies
@@ -196,6 +197,7 @@ def search(options: SearchOptions) -> Study:
         ended = time.monotonic()
         add_seconds(handle, encode=encoded - opened, search=searched - encoded, retrain=ended - searched)
         crown(handle, choice, refit=settings.refit)
+        drop_networks(handle)
         observed.tell(SearchObserver.models_trained, handle)
     return Study(store, handle, bench)
 

@@ -17,6 +17,7 @@ from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import Workbench
 from autofi.records.costs import record_costs
+from autofi.records.kept_networks import kept_network
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import baseline_key, save_predictions
 from autofi.space.architecture import Architecture
@@ -145,7 +146,7 @@ def train_baselines(
             _tell(progress, name, seed, measured)
         progress.advance()
     networks = {
-        (name, seed): Retraining(found, seed)
+        (name, seed): Retraining(found, seed, weights=kept_network(handle, found.id, seed))
         for name, seed in missing
         if (found := architectures[name]) is not None
     }

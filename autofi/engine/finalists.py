@@ -12,6 +12,7 @@ from autofi.evaluation.parallel import Training, at_once, train_each
 from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.workbench import Workbench
 from autofi.records.best_trial import finalists
+from autofi.records.kept_networks import keep_network
 from autofi.records.models import record_training, recorded
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
@@ -38,7 +39,7 @@ def run_finals(
     }
     # Train seed by seed, so that after a deadline all finalists have the same seeds as far as possible.
     tasks = [
-        Training(Architecture.from_json(trial.architecture), seed + number)
+        Training(Architecture.from_json(trial.architecture), seed + number, with_network=True)
         for number in range(1, SEEDS)
         for trial in found
         if seed + number not in known[trial.number]
@@ -56,4 +57,5 @@ def run_finals(
                 role=ModelRole.FINALIST,
                 name="finalist",
             )
+            keep_network(handle, measured, progress)
             progress.advance()

@@ -16,12 +16,14 @@ from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features
 from autofi.evaluation.cost import Costs, measure_costs
+from autofi.evaluation.trained_weights import TrainedWeights
 from autofi.model.build import build_network, used_builder, used_columns
 from autofi.model.network import Network
 from autofi.space.architecture import Architecture
 from autofi.training.fit import FitReport, fit
 from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
+from autofi.training.row_source import RowSource
 
 #: A callback after every evaluation, with its number, AUC, logloss and rows per second.
 OnEvaluation = Callable[[int, float, float, float], None]
@@ -156,10 +158,8 @@ class Workbench:
             share: The share of the training rows to read, at random; it contains every smaller share. Vocabularies and
                 target encodings are of all rows.
         """
-        builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
-        network = build_network(architecture, builder, seed=seed).to(self.device)
-        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
-        pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid", *parts)}
+        builder, network, rows = self._built(architecture, seed)
+        pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid")}
         report = fit(
             network,
             pieces["train"],
@@ -171,13 +171,48 @@ class Workbench:
             on_evaluation=on_evaluation,
             to_beat=to_beat,
         )
-        predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
+        return self._scored(architecture, builder, network, rows, seed, report, parts, latency=latency)
+
+    def rebuild(
+        self, architecture: Architecture, trained: TrainedWeights, *, seed: int, parts: tuple[str, ...]
+    ) -> TrainedModel | None:
+        """Return the model that `train` returned when it made these weights, and score `parts`.
+
+        It is None if the weights are not those of this network, as after an upgrade.
+        """
+        builder, network, rows = self._built(architecture, seed)
+        if not trained.fit(network):
+            return None
+        network.load_state_dict(trained.weights)
+        return self._scored(architecture, builder, network, rows, seed, trained.report, parts)
+
+    def _built(self, architecture: Architecture, seed: int) -> tuple[FeatureBuilder, Network, RowSource]:
+        """Return a network with initial weights, with the features and the rows that it reads."""
+        builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
+        network = build_network(architecture, builder, seed=seed).to(self.device)
+        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
+        return builder, network, rows
+
+    def _scored(
+        self,
+        architecture: Architecture,
+        builder: FeatureBuilder,
+        network: Network,
+        rows: RowSource,
+        seed: int,
+        report: FitReport,
+        parts: tuple[str, ...],
+        *,
+        latency: bool = False,
+    ) -> TrainedModel:
+        """Return a trained network with its costs and its predictions for `parts`."""
+        pieces = {part: rows.part(self.dataset.parts[part]) for part in parts}
         used = used_builder(architecture, builder, network)
         return TrainedModel(
             architecture=architecture,
             seed=seed,
             report=report,
-            predictions=predictions,
+            predictions={part: predict(network, piece) for part, piece in pieces.items() if len(piece)},
             table_rows=network.table_rows(),
             costs=measure_costs(network, used, latency=latency),
             network=network,
@@ -192,19 +227,28 @@ class Workbench:
         return order[: max(1, round(share * rows))]
 
     def retrain(
-        self, architecture: Architecture, *, seed: int, refit: bool, on_evaluation: OnEvaluation | None = None
+        self,
+        architecture: Architecture,
+        *,
+        seed: int,
+        refit: bool,
+        trained: TrainedWeights | None = None,
+        on_evaluation: OnEvaluation | None = None,
     ) -> TrainedModel:
         """Train from fresh weights and score validation and test rows.
 
         Args:
             refit: True to train once more, on training and validation rows together, for as many evaluation periods as
                 the first training found best; this second network is kept and scores the test rows.
+            trained: The weights of the first training, if it has been done already.
         """
-        parts = ("valid", "test")
-        trained = self.train(architecture, seed=seed, parts=parts, on_evaluation=on_evaluation)
+        parts = ("valid",) if refit else ("valid", "test")
+        first = None if trained is None else self.rebuild(architecture, trained, seed=seed, parts=parts)
+        if first is None:
+            first = self.train(architecture, seed=seed, parts=parts, on_evaluation=on_evaluation)
         if not refit:
-            return trained
+            return first
         again = self.with_validation().train(
-            architecture, seed=seed, parts=("test",), repeat=trained.report, on_evaluation=on_evaluation
+            architecture, seed=seed, parts=("test",), repeat=first.report, on_evaluation=on_evaluation
         )
-        return dataclasses.replace(again, predictions=trained.predictions | again.predictions)
+        return dataclasses.replace(again, predictions=first.predictions | again.predictions)

@@ -15,6 +15,7 @@ from autofi.export.count_training_profile import profile_training
 from autofi.metrics.calibration import reliability
 from autofi.records.costs import record_costs
 from autofi.records.importances import record_importances
+from autofi.records.kept_networks import kept_network
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import Predictions, save_predictions, untested, winner_key
 from autofi.space.architecture import Architecture
@@ -45,6 +46,7 @@ def retrain_winner(
 ) -> None:
     """Train the architecture with the missing ones of `seeds` seeds; each becomes a bundle and a record.
 
+    A training that the search has done and kept is not repeated: its network is scored on test rows now.
     The importances of the first seed are recorded too, where the study has none.
 
     Args:
@@ -62,7 +64,10 @@ def retrain_winner(
     known = _kept_in_either(handle, role, architecture.id, refit=refit)
     missing = [number for number in range(seed, seed + seeds) if number not in known]
     progress.advance(seeds - len(missing))
-    tasks = [Retraining(architecture, number, refit=refit) for number in missing]
+    tasks = [
+        Retraining(architecture, number, refit, kept_network(handle, architecture.id, number))
+        for number in missing
+    ]
     for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
         _keep_bundle(handle, bench, trained, role=role, refit=refit)
         progress.advance()

@@ -26,6 +26,7 @@ from autofi.metrics.ranking import NORMAL_95, auc_interval, delong
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
+from autofi.records.kept_networks import drop_networks
 from autofi.records.models import current_baselines
 from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
 from autofi.records.value_frequencies import save_frequencies
@@ -265,6 +266,7 @@ class Study:
             if wins:
                 assert choice is not None
                 crown(handle, choice, refit=settings.refit)
+                drop_networks(handle)
             Observed(DashboardObserver(), progress).tell(SearchObserver.models_trained, handle)
         return self
 
