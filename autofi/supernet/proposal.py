@@ -28,6 +28,9 @@ class Proposal:
         screening_scores: By pair, the screen's scores for memorizing and for factorizing (0 if not asked), in a search
             without a supernet.
         exploration: Whole architectures around these, scored by the supernet's weights.
+        cut: The first step that did not fit in the time of the search, which was left out or ended early with all that
+            comes after it: "screen" (every pair is naive), "supernet" (pairs are as the screen scores them) or
+            "exploration"; None if every step was done.
     """
 
     fields: Mapping[str, Forms]
@@ -41,6 +44,7 @@ class Proposal:
     streams: tuple[Streams, ...] = ()
     exploration: Exploration = Exploration()
     screening_scores: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    cut: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -56,6 +60,7 @@ class Proposal:
             "products": [list(names) for names in self.products],
             "exploration": self.exploration.to_json(),
             "screened": [[*pair, *scores] for pair, scores in self.screening_scores.items()],
+            "cut": self.cut,
         }
 
     @classmethod
@@ -75,4 +80,5 @@ class Proposal:
             else Exploration(),
             screening_scores={(left, right): (a, b) for left, right, a, b in value.get("screened", ())},
             products=tuple(tuple(names) for names in value.get("products", ())),
+            cut=value.get("cut"),
         )

@@ -7,6 +7,7 @@ import torch
 
 from autofi.core.memmap import release
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, OutOfTime, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.data.features import Pair
 from autofi.model.build import encoded_shapes
@@ -25,10 +26,19 @@ OWN_PARAMETERS = 64
 
 
 def survey(
-    dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress: Progress, device: torch.device
+    dataset: EncodedDataset,
+    space: SearchSpace,
+    *,
+    seed: int,
+    progress: Progress,
+    device: torch.device,
+    budget: TimeBudget = UNLIMITED,
 ) -> Proposal:
-    """Return a neutral proposal: all forms of all fields, every pair naive, and the pairs that may be more."""
-    run = ProposalContext(dataset, space, seed, progress, device, np.random.default_rng(seed))
+    """Return a neutral proposal: all forms of all fields, every pair naive, and the pairs that may be more.
+
+    If the screen that many pairs need does not fit in `budget`, they all stay naive.
+    """
+    run = ProposalContext(dataset, space, seed, progress, device, np.random.default_rng(seed), budget)
     names = tuple(dataset.encoder.schema.names)
     forms = applicable_forms(space, encoded_shapes(dataset.encoder, min_count=2))
     pairs = asked_pairs(dataset, space)
@@ -36,9 +46,14 @@ def survey(
         options = space.pairs.options[0]
         fixed = {(names[left], names[right]): options for left, right in pairs if options}
         return Proposal(forms, forms, fixed, fixed, fixed)
+    try:
+        asked = _worth_asking(run, pairs)
+    except OutOfTime:
+        budget.leave_out("the screen of pairs")
+        return Proposal(forms, forms, {}, {}, {}, cut="screen")
     found = {
         (names[left], names[right]): (score.memorize, score.factorize)
-        for score in _worth_asking(run, pairs)
+        for score in asked
         for left, right in [score.pair]
     }
     return Proposal(forms, forms, {}, {}, {}, screening_scores=found)

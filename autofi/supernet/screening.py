@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
 from autofi.training.row_source import RowSource
 
+#: The time to screen products, in those that pairs take with the networks before; measured with eight fields.
+PRODUCTS_COST = 2.0
 #: Epochs of the network whose residuals are explained: enough for the effects of single fields.
 BASE_EPOCHS = 2
 
@@ -57,12 +60,16 @@ def screen(run: ProposalContext, pairs: Sequence[Pair]) -> Screened:
     if not by_pairs and space.products is None:
         return Screened(opened=dict.fromkeys(searched))
     run.progress.phase("screen pairs and products" if space.products else "screen pairs", total=3)
+    begun = time.monotonic()
     # Products explain what pairs leave over, even where the space does not ask about pairs.
     scores, residuals, folds = score_pairs(run, pairs)
+    taken = time.monotonic() - begun
     ranked = sorted(scores, key=lambda score: -score.best)
     sure = [score for score in ranked[: settings.open_pairs] if score.best > settings.screen]
     products: tuple[tuple[str, ...], ...] = ()
-    if space.products is not None:
+    if space.products is not None and not run.budget.fits(PRODUCTS_COST * taken):
+        run.budget.leave_out("products of fields")
+    elif space.products is not None:
         ids = dataset.ids[dataset.parts["train"]]
         left = without_pairs(ids, dataset.encoder.cardinalities, residuals, folds, sure)
         products = _products(run, left, folds)
@@ -107,7 +114,11 @@ def _products(run: ProposalContext, residuals: Residuals, folds: Folds) -> tuple
 
 
 def cross_fitted_residuals(run: ProposalContext) -> tuple[Residuals, Folds]:
-    """Return label minus the probability of a network without pairs that did not see the row, and the row's fold."""
+    """Return label minus the probability of a network without pairs that did not see the row, and the row's fold.
+
+    Raises:
+        OutOfTime: Only the first of its two networks fits in the time of the proposal.
+    """
     dataset = run.dataset
     builder, features = build_features(dataset, [], seed=run.seed)
     shapes = shapes_of(builder, min_count=2, cross_min_count=2)
@@ -120,6 +131,7 @@ def cross_fitted_residuals(run: ProposalContext) -> tuple[Residuals, Folds]:
     residuals = np.zeros(train.stop)
     bias = bias_of(shapes)
     rows: RowSource | None = None
+    begun = time.monotonic()
     for fold in (0, 1):
         network = run.fresh(lambda: Network(layout, shapes, Sizes(), HEAD, bias=bias), fold)
         if rows is None:
@@ -134,4 +146,6 @@ def cross_fitted_residuals(run: ProposalContext) -> tuple[Residuals, Folds]:
         fit(network, rows, None, training, generator=run.draws(), index=seen)
         residuals[unseen.numpy()] = dataset.labels[unseen.numpy()] - predict(network, rows, unseen)
         run.progress.advance()
+        if fold == 0:
+            run.budget.check(time.monotonic() - begun)
     return residuals, folds
