@@ -13,6 +13,7 @@ from autofi.core.device import pick_device
 from autofi.core.option_fields import called_with
 from autofi.core.option_names import OPTUNA
 from autofi.core.progress import Progress, SilentProgress
+from autofi.core.time_budget import TimeBudget
 from autofi.data.load import open_data, source_name
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.engine.finalists import run_finals
@@ -41,13 +42,16 @@ from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import PROPOSAL
+from autofi.store.stage_keys import PROPOSAL, TIME
 from autofi.strategies.registry import get_strategy
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
 from autofi.study.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.text.data_warnings import warning_lines
+
+#: The most of what is left of a run's time that a proposal takes, and after it boosted trees.
+PROPOSAL_SHARE, TREES_SHARE = 1 / 2, 1 / 4
 
 
 @called_with(SearchOptions)
@@ -62,8 +66,8 @@ def search(options: SearchOptions) -> Study:
         StudyMismatchError: The study was made with another space, other data or other objectives, limits or seed.
         LimitError: Nothing that was measured keeps the limits.
     """
-    begun = time.monotonic()
     table, progress = options.table, options.progress or SilentProgress()
+    budget = TimeBudget(options.timeout, progress)
     found_space = load_space(options.space)
     chosen_device = pick_device(options.device)
     if options.workers > 1 and source_name(table) is None:
@@ -157,21 +161,20 @@ def search(options: SearchOptions) -> Study:
             progress.note(line)
         save_labels(handle, dataset)
         save_frequencies(handle, dataset)
-        deadline = None if options.timeout is None else begun + options.timeout
         run_search(
             handle,
             bench,
             found_space,
             trials=settings.trials,
             seed=seed,
-            deadline=deadline,
+            budget=budget,
             plateau=options.plateau,
             crew=crew,
             tuning=tuning,
             observed=observed,
         )
         observed.tell(SearchObserver.trials_done, handle)
-        run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
+        run_finals(handle, bench, seed=seed, budget=budget, progress=progress)
         searched = time.monotonic()
         choice = choose_winner(handle, progress)
         architecture = Architecture.from_json(handle.trial(choice.trial).architecture)
@@ -183,19 +186,28 @@ def search(options: SearchOptions) -> Study:
             seed=seed,
             refit=settings.refit,
             progress=progress,
+            budget=budget,
         )
-        spent = searched - encoded + (handle.stage("seconds") or {}).get("search", 0.0)
+        retrained = time.monotonic()
         run_baselines(
             handle,
             bench,
             settings.baselines,
             seeds=settings.seeds,
             seed=seed,
-            seconds=spent,
+            budget=budget,
             progress=progress,
         )
         ended = time.monotonic()
         add_seconds(handle, encode=encoded - opened, search=searched - encoded, retrain=ended - searched)
+        record_time(
+            handle,
+            budget,
+            encode=encoded - opened,
+            search=searched - encoded,
+            retrain=retrained - searched,
+            baselines=ended - retrained,
+        )
         crown(handle, choice, refit=settings.refit)
         drop_networks(handle)
         observed.tell(SearchObserver.models_trained, handle)
@@ -219,7 +231,7 @@ def run_search(
     *,
     trials: int,
     seed: int,
-    deadline: float | None,
+    budget: TimeBudget,
     plateau: int | None,
     crew: WorkerPool,
     tuning: Tuning | None = None,
@@ -227,14 +239,17 @@ def run_search(
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of all other workers."""
     progress = observed.progress
-    seconds = None if deadline is None else deadline - time.monotonic()
-    StoppingRule.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
+    StoppingRule.within(trials, budget, plateau, shared=tuning is None).keep(handle)
     with crew:
-        proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
+        proposal = _proposal(
+            handle, bench, space, seed=seed, progress=progress, budget=budget.share(PROPOSAL_SHARE)
+        )
         observed.tell(SearchObserver.proposal_made, handle, proposal)
         # Workers fit the preprocessing of candidates at the same time.
         crew.share_cores()
-        candidates = prepare(handle, bench, space, proposal, progress=progress)
+        candidates = prepare(
+            handle, bench, space, proposal, progress=progress, budget=budget.share(TREES_SHARE)
+        )
         if tuning is None:
             measure_trials(handle, bench, candidates, seed=seed, observed=observed, check=crew.check)
             return
@@ -243,13 +258,21 @@ def run_search(
 
 
 def _proposal(
-    handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    space: SearchSpace,
+    *,
+    seed: int,
+    progress: Progress,
+    budget: TimeBudget,
 ) -> Proposal:
     kept = handle.stage(PROPOSAL)
     if kept is None:
         started = time.monotonic()
         strategy = get_strategy(SearchSettings.from_json(handle.record.settings).strategy)
-        proposal = strategy.propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
+        proposal = strategy.propose(
+            bench.dataset, space, seed=seed, progress=progress, device=bench.device, budget=budget
+        )
         handle.record_stage(PROPOSAL, proposal.to_json() | {"seconds": time.monotonic() - started})
         # Read back in the form that every worker and every later run reads.
         kept = handle.stage(PROPOSAL)
@@ -261,6 +284,20 @@ def add_seconds(handle: StudyHandle, **seconds: float) -> None:
     """Add the seconds of this run to those of earlier ones."""
     before = handle.stage("seconds") or {}
     handle.record_stage("seconds", {name: before.get(name, 0.0) + value for name, value in seconds.items()})
+
+
+def record_time(handle: StudyHandle, budget: TimeBudget, **seconds: float) -> None:
+    """Record how this sitting kept to its time: the seconds of its stages, and what was left out or cut short."""
+    handle.record_stage(
+        TIME,
+        {
+            "limit": budget.seconds,
+            "spent": budget.spent,
+            "stages": seconds,
+            "left_out": list(dict.fromkeys(budget.left_out)),
+            "cut": list(dict.fromkeys(budget.cut)),
+        },
+    )
 
 
 def default_name(source: str | None, space: str) -> str:

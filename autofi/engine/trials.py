@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from optuna.distributions import BaseDistribution
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
+from autofi.data.boosted_trees import FOLDS
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.run_trial import RunningTrial, measure
 from autofi.engine.stopping import StoppingRule
@@ -20,7 +22,7 @@ from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialRecord, TrialState
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import STAGE, STOPPED
+from autofi.store.stage_keys import STAGE, STOPPED, TREES
 from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import get_strategy
 from autofi.supernet.proposal import Proposal
@@ -41,9 +43,19 @@ class Proposer(Protocol):
 
 
 def prepare(
-    handle: StudyHandle, bench: Workbench, space: SearchSpace, proposal: Proposal, *, progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    space: SearchSpace,
+    proposal: Proposal,
+    *,
+    progress: Progress,
+    budget: TimeBudget = UNLIMITED,
 ) -> Candidates:
-    """Return the candidates that the study's strategy makes of a proposal, with all their features fitted."""
+    """Return the candidates that the study's strategy makes of a proposal, with all their features fitted.
+
+    Boosted trees of fewer folds are grown if all do not fit in the leader's `budget`, once for the whole study: their
+    number is recorded, and read by `use_recorded_trees`.
+    """
     settings = SearchSettings.from_json(handle.record.settings)
     strategy, names = get_strategy(settings.strategy), bench.names
     candidates = strategy.candidates(
@@ -52,8 +64,16 @@ def prepare(
     boosting = candidates.architecture(candidates.defaults).boosting
     progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
     pairs = [(names.index(left), names.index(right)) for left, right in strategy.pairs(proposal)]
-    bench.prepare(pairs, boosting)
+    use_recorded_trees(handle, bench)
+    bench.prepare(pairs, boosting, budget=UNLIMITED if handle.counted(STAGE) else budget)
+    if handle.is_claimed():
+        handle.record_stage(TREES, {"folds": bench.tree_folds})
     return candidates
+
+
+def use_recorded_trees(handle: StudyHandle, bench: Workbench) -> None:
+    """Let a workbench grow boosted trees for as many folds as the study's trials had."""
+    bench.tree_folds = (handle.stage(TREES) or {}).get("folds", FOLDS)
 
 
 def measure_trials(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ import numpy.typing as npt
 import torch
 
 from autofi.core.memmap import mapped
-from autofi.data.boosted_trees import BoostedTrees, Boosting
+from autofi.core.time_budget import UNLIMITED, TimeBudget
+from autofi.data.boosted_trees import FOLDS, BoostedTrees, Boosting
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features
@@ -59,11 +61,13 @@ class Workbench:
     """The encoded data of a study with the features that its architectures read, fitted once and kept.
 
     Features of another set of pairs replace the kept ones, so train architectures that share pairs one after the other.
-    `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows.
+    `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows. Boosted trees
+    are grown for `tree_folds` folds of the training rows.
     """
 
     def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int, jobs: int = 1) -> None:
         self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
+        self.tree_folds = FOLDS
         self._kept: tuple[FeatureBuilder, Features] | None = None
         self._boosted: dict[Boosting, tuple[BoostedTrees, npt.NDArray[np.float32]]] = {}
 
@@ -93,16 +97,25 @@ class Workbench:
         return self._kept
 
     def with_boosted(
-        self, boosting: Boosting, builder: FeatureBuilder, features: Features
+        self, boosting: Boosting, builder: FeatureBuilder, features: Features, budget: TimeBudget = UNLIMITED
     ) -> tuple[FeatureBuilder, Features]:
         """Return builder and features with boosted trees and their logits, which are grown once for all architectures.
 
-        Any builder holds the target encodings that the trees read.
+        Any builder holds the target encodings that the trees read. If the trees of all folds do not fit in `budget`,
+        `tree_folds` becomes the number of those that do.
         """
         if not boosting:
             return builder, features
         if boosting not in self._boosted:
             train, threads = self.dataset.parts["train"], torch.get_num_threads()
+            begun = time.monotonic()
+
+            def go_on(done: int) -> bool:
+                if done < self.tree_folds and not budget.fits((time.monotonic() - begun) / done):
+                    budget.cut_short(f"boosted trees, of {done} instead of {self.tree_folds} folds")
+                    self.tree_folds = done
+                return done < self.tree_folds
+
             trees = BoostedTrees.fit(
                 boosting,
                 self.dataset.rows("train"),
@@ -110,6 +123,7 @@ class Workbench:
                 together=self.dataset.together(),
                 seed=self.seed,
                 threads=threads,
+                go_on=go_on,
             )
             logits = np.full(len(self.dataset), np.nan, dtype=np.float32)
             logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)), threads=threads)
@@ -117,7 +131,9 @@ class Workbench:
         trees, logits = self._boosted[boosting]
         return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
 
-    def prepare(self, pairs: list[tuple[int, int]], *boostings: Boosting) -> None:
+    def prepare(
+        self, pairs: list[tuple[int, int]], *boostings: Boosting, budget: TimeBudget = UNLIMITED
+    ) -> None:
         """Fit crosses and target encodings of all these pairs at once, and grow the trees.
 
         It is for architectures that choose among the pairs, and the trees that they may have.
@@ -125,7 +141,7 @@ class Workbench:
         self._kept = None
         self._kept = build_features(self.dataset, pairs, seed=self.seed)
         for boosting in boostings:
-            self.with_boosted(boosting, *self._kept)
+            self.with_boosted(boosting, *self._kept, budget)
 
     def with_validation(self) -> Workbench:
         """Return a workbench that trains on validation rows too, with crosses and target encodings fitted on both."""
@@ -135,7 +151,9 @@ class Workbench:
             slice(parts["valid"].stop, parts["valid"].stop),
         )
         dataset = dataclasses.replace(self.dataset, parts=parts)
-        return Workbench(dataset, device=self.device, seed=self.seed, jobs=self.jobs)
+        found = Workbench(dataset, device=self.device, seed=self.seed, jobs=self.jobs)
+        found.tree_folds = self.tree_folds
+        return found
 
     def train(
         self,

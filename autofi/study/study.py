@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autofi.baselines.train import cut_baselines
 from autofi.bundle.files import FORMS, forms_of, quantization_of
 from autofi.core.device import pick_device
 from autofi.core.json import json_text
 from autofi.core.progress import Progress, SilentProgress
 from autofi.data.load import open_again
 from autofi.engine.observer import Observed, SearchObserver
+from autofi.engine.trials import use_recorded_trees
 from autofi.errors import ConfigError, ExportError
 from autofi.evaluation.parallel import default_jobs
 from autofi.evaluation.workbench import Workbench
@@ -43,7 +45,7 @@ from autofi.space.renamed_keys import current_parameters
 from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, TrialRecord, resolve_storage
 from autofi.store.quick_lookup import not_finished
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import DATA, PROPOSAL, STOPPED
+from autofi.store.stage_keys import DATA, PROPOSAL, STOPPED, TIME
 from autofi.store.winner_record import WINNER
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
@@ -162,6 +164,7 @@ class Study:
             "counted_earlier": _counted_earlier(trials),
             "explored": self._explored(),
             "stopped": self._stopped(),
+            "time": self._time(),
             "seconds": self._seconds(),
         }
         if not feasible and not won:
@@ -506,7 +509,9 @@ class Study:
         progress.phase("encode")
         dataset = open_again(settings, study=self.name, fingerprint=self._handle.record.data_fingerprint)
         device = pick_device("auto")
-        return Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
+        bench = Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
+        use_recorded_trees(self._handle, bench)
+        return bench
 
     def _winners(
         self, architecture_id: str, *, refit: bool, role: ModelRole = ModelRole.WINNER
@@ -583,6 +588,24 @@ class Study:
     def _stopped(self) -> str | None:
         """Return the reason for the end of the search; None before it ended."""
         return (self._handle.stage(STOPPED) or {}).get("reason")
+
+    def _time(self) -> dict[str, Any] | None:
+        """Return how the last search kept to its time, with all that time has cut from the study; None without both."""
+        time = self._handle.stage(TIME) or {}
+        proposal = (self._handle.stage(PROPOSAL) or {}).get("cut")
+        baselines = [key.removeprefix("baseline-") for key in cut_baselines(self._handle)]
+        if time.get("limit") is None and not proposal and not baselines:
+            return None
+        return {
+            "limit": time.get("limit"),
+            "spent": time.get("spent"),
+            "stages": time.get("stages") or {},
+            "left_out": time.get("left_out") or [],
+            "cut": time.get("cut") or [],
+            # Of earlier sittings too: where the proposal ended early, and baselines that the clock ended.
+            "proposal_without": proposal,
+            "cut_baselines": baselines,
+        }
 
     def _seconds(self) -> dict[str, float | None]:
         seconds = self._handle.stage("seconds") or {}
