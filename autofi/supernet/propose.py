@@ -80,6 +80,8 @@ def propose(
     else:
         by = _by_paths if space.search.method == "paths" else _by_gradient
         try:
+            if not offer.screened.whole:
+                raise OutOfTime
             proposal = by(run, offer)
         except OutOfTime:
             proposal = _by_screen(run, offer)

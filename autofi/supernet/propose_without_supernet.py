@@ -64,7 +64,7 @@ def _worth_asking(run: ProposalContext, pairs: list[Pair]) -> list[PairScore]:
     if len(pairs) <= OWN_PARAMETERS:
         return [PairScore(pair, 0.0, 0.0) for pair in pairs]
     run.progress.phase("screen pairs", total=3)
-    scores, _, _ = score_pairs(run, pairs)
+    scores, _ = score_pairs(run, pairs)
     release(run.dataset.ids)
     leading = {
         score.pair
