@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -139,7 +140,7 @@ def test_the_summary_says_it_in_one_line(hurried: Searched, folder: Path) -> Non
     assert told.trainings == []
     told.study.close()
     shown = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["show", "mine", "--storage", str(folder / "a.db")])
-    (line,) = (line for line in shown.stdout.splitlines() if "The time was" in line)
+    (line,) = (line for line in shown.stdout.splitlines() if line.startswith("The time of "))
     assert "(encode " in line and "baselines " in line
 
 
@@ -202,7 +203,7 @@ def test_boosted_trees_of_fewer_folds_are_the_same_in_every_process(resumed: Sea
     boosting = Boosting(leaves=4)
     hurried, other = (Workbench(bench.dataset, device=bench.device, seed=0) for _ in range(2))
     budget = TimeBudget(1e-3)
-    hurried.prepare([], boosting, budget=budget)
+    hurried.prepare([], boosting, budget=budget)  # one fold, and no more
     assert hurried.tree_folds == 1
     assert budget.cut == [f"boosted trees, of 1 instead of {FOLDS} folds"]
     handle.record_stage(TREES, {"folds": hurried.tree_folds})
@@ -212,4 +213,11 @@ def test_boosted_trees_of_fewer_folds_are_the_same_in_every_process(resumed: Sea
     assert mine is not None and theirs is not None
     assert mine.models == theirs.models
     assert len(mine.models) == 1
+    without = Workbench(bench.dataset, device=bench.device, seed=0)
+    without.tree_folds = 0
+    builder, features = without.with_boosted(boosting, *without.features())
+    assert builder.boosted is not None
+    assert builder.boosted.models == ()
+    assert features.boosted is not None
+    assert np.ptp(features.boosted[bench.dataset.parts["valid"]]) == 0  # it says nothing of any row
     assert handle.stage(STOPPED) is not None

@@ -50,8 +50,8 @@ from autofi.study.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.text.data_warnings import warning_lines
 
-#: The most of what is left of a run's time that a proposal takes, and after it boosted trees.
-PROPOSAL_SHARE, TREES_SHARE = 1 / 2, 1 / 4
+#: The most of what is left of a run's time that a proposal takes.
+PROPOSAL_SHARE = 1 / 2
 
 
 @called_with(SearchOptions)
@@ -247,9 +247,7 @@ def run_search(
         observed.tell(SearchObserver.proposal_made, handle, proposal)
         # Workers fit the preprocessing of candidates at the same time.
         crew.share_cores()
-        candidates = prepare(
-            handle, bench, space, proposal, progress=progress, budget=budget.share(TREES_SHARE)
-        )
+        candidates = prepare(handle, bench, space, proposal, progress=progress, budget=budget)
         if tuning is None:
             measure_trials(handle, bench, candidates, seed=seed, observed=observed, check=crew.check)
             return

@@ -108,7 +108,7 @@ class BoostedTrees:
             together: A number per row, `[N]`: rows with the same number are in one fold.
             seed: Seed of folds and trees.
             threads: Threads of LightGBM; by default those of `default_threads`.
-            go_on: Called with the number of folds that have trees, at least one; returns False to leave out the others.
+            go_on: Called with the number of folds that have trees; returns False to leave out the others.
 
         Raises:
             MissingDependencyError: LightGBM cannot be loaded.
@@ -124,7 +124,7 @@ class BoostedTrees:
         folds = deal_folds(len(chosen), FOLDS, generator, together)
         models: list[str] = []
         for fold in range(FOLDS):
-            if models and not go_on(len(models)):
+            if not go_on(len(models)):
                 break
             seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             if not len(unseen) or len(np.unique(labels[seen])) < 2:

@@ -29,6 +29,8 @@ from autofi.supernet.proposal import Proposal
 
 #: Seconds between checks of other workers when there is nothing left to take.
 POLL_SECONDS = 0.5
+#: Boosted trees begin if this share of a run's time is left, and take at most that share of it.
+TREES_BEGIN, TREES_SHARE = 1 / 2, 1 / 4
 
 
 class Proposer(Protocol):
@@ -53,8 +55,8 @@ def prepare(
 ) -> Candidates:
     """Return the candidates that the study's strategy makes of a proposal, with all their features fitted.
 
-    Boosted trees of fewer folds are grown if all do not fit in the leader's `budget`, once for the whole study: their
-    number is recorded, and read by `use_recorded_trees`.
+    Boosted trees take a quarter of what is left of the leader's `budget`, and are not begun when half of it is over:
+    then there are trees of fewer folds, or none. The number is recorded for the study; see `use_recorded_trees`.
     """
     settings = SearchSettings.from_json(handle.record.settings)
     strategy, names = get_strategy(settings.strategy), bench.names
@@ -65,7 +67,12 @@ def prepare(
     progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
     pairs = [(names.index(left), names.index(right)) for left, right in strategy.pairs(proposal)]
     use_recorded_trees(handle, bench)
-    bench.prepare(pairs, boosting, budget=UNLIMITED if handle.counted(STAGE) else budget)
+    if handle.stage(TREES) is not None or handle.counted(STAGE):
+        budget = UNLIMITED
+    if boosting and budget.seconds is not None and not budget.fits(budget.seconds * TREES_BEGIN):
+        budget.leave_out("boosted trees")
+        bench.tree_folds = 0
+    bench.prepare(pairs, boosting, budget=budget.share(TREES_SHARE))
     if handle.is_claimed():
         handle.record_stage(TREES, {"folds": bench.tree_folds})
     return candidates

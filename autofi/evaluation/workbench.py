@@ -111,7 +111,7 @@ class Workbench:
             begun = time.monotonic()
 
             def go_on(done: int) -> bool:
-                if done < self.tree_folds and not budget.fits((time.monotonic() - begun) / done):
+                if 0 < done < self.tree_folds and not budget.fits((time.monotonic() - begun) / done):
                     budget.cut_short(f"boosted trees, of {done} instead of {self.tree_folds} folds")
                     self.tree_folds = done
                 return done < self.tree_folds

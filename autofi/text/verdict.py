@@ -93,8 +93,8 @@ def _time(kept: Mapping[str, Any]) -> list[str]:
             if kept[key]
         ]
         limit, spent = (describe_seconds(kept[key]) for key in ("limit", "spent"))
-        up = "The time was up" if missing else "The time was enough"
-        found.append(f"{up}: {spent} of {limit} ({stages})" + "".join(f"; {part}" for part in missing))
+        up = f"The time of {limit} was {'up' if missing else 'enough'}"
+        found.append(f"{up}: the run took {spent} ({stages})" + "".join(f"; {part}" for part in missing))
     if (without := kept.get("proposal_without")) in _PROPOSALS:
         found.append(_PROPOSALS[str(without)])
     if baselines := kept.get("cut_baselines"):

@@ -33,13 +33,13 @@ TIME = {
         (
             {"time": TIME | {"limit": 30.0, "left_out": ["the supernet", "catboost"], "cut": ["lightgbm"]}},
             [
-                "The time was up: 31.2 s of 30.0 s (search 29.0 s, retrain 1.0 s); left out for time: the supernet, "
-                "catboost; cut short: lightgbm"
+                "The time of 30.0 s was up: the run took 31.2 s (search 29.0 s, retrain 1.0 s); left out for time: "
+                "the supernet, catboost; cut short: lightgbm"
             ],
         ),
         (
             {"time": TIME | {"limit": 60.0}},
-            ["The time was enough: 31.2 s of 1 min 00 s (search 29.0 s, retrain 1.0 s)"],
+            ["The time of 1 min 00 s was enough: the run took 31.2 s (search 29.0 s, retrain 1.0 s)"],
         ),
         (
             {"time": TIME | {"proposal_without": "supernet", "cut_baselines": ["lightgbm-0"]}},
