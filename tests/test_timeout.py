@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,8 +23,10 @@ from autofi.engine.finalists import run_finals
 from autofi.engine.stopping import TIME_IS_UP, StoppingRule
 from autofi.engine.trials import ended_trials, use_recorded_trees
 from autofi.evaluation.workbench import Workbench
+from autofi.records.best_trial import complete_trials
 from autofi.records.predictions import load_predictions
 from autofi.records.time_shares import needed_after_trials, typical_seconds
+from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, TrialState
 from autofi.store.stage_keys import STOPPED, TREES
 
@@ -200,22 +203,23 @@ def test_trees_that_the_clock_ends_are_marked_and_trained_again_without_it(resum
 def test_boosted_trees_of_fewer_folds_are_the_same_in_every_process(resumed: Searched) -> None:
     handle, bench = resumed.study._handle, resumed.study._bench
     assert bench is not None
-    boosting = Boosting(leaves=4)
+    trial = Architecture.from_json(complete_trials(handle)[0].architecture)
+    boosted = dataclasses.replace(trial, boosting=Boosting(leaves=4))
     hurried, other = (Workbench(bench.dataset, device=bench.device, seed=0) for _ in range(2))
     budget = TimeBudget(1e-3)
-    hurried.prepare([], boosting, budget=budget)  # one fold, and no more
+    hurried.prepare([], boosted, budget=budget)  # one fold, and no more
     assert hurried.tree_folds == 1
     assert budget.cut == [f"boosted trees, of 1 instead of {FOLDS} folds"]
     handle.record_stage(TREES, {"folds": hurried.tree_folds})
     use_recorded_trees(handle, other)
-    other.prepare([], boosting)
-    mine, theirs = (one.with_boosted(boosting, *one.features())[0].boosted for one in (hurried, other))
+    other.prepare([], boosted)
+    mine, theirs = (one.with_boosted(boosted, *one.features(boosted))[0].boosted for one in (hurried, other))
     assert mine is not None and theirs is not None
     assert mine.models == theirs.models
     assert len(mine.models) == 1
     without = Workbench(bench.dataset, device=bench.device, seed=0)
     without.tree_folds = 0
-    builder, features = without.with_boosted(boosting, *without.features())
+    builder, features = without.with_boosted(boosted, *without.features(boosted))
     assert builder.boosted is not None
     assert builder.boosted.models == ()
     assert features.boosted is not None

@@ -19,8 +19,8 @@ from autofi.data.schema_overrides import SchemaOverrides
 from autofi.engine.finalists import run_finals
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.search_options import SearchOptions
-from autofi.engine.stopping import StoppingRule
-from autofi.engine.trials import measure_trials, prepare
+from autofi.engine.stopping import TIME_IS_UP, StoppingRule
+from autofi.engine.trials import ended_before_proposal, measure_first, measure_trials, prepare
 from autofi.errors import ConfigError
 from autofi.evaluation.parallel import at_once, default_jobs
 from autofi.evaluation.workbench import Workbench
@@ -32,6 +32,7 @@ from autofi.records.best_trial import decide
 from autofi.records.data_checks import check_once
 from autofi.records.kept_networks import drop_networks
 from autofi.records.predictions import save_labels
+from autofi.records.time_shares import typical_seconds
 from autofi.records.trial_metrics import check_measurable
 from autofi.records.value_frequencies import save_frequencies
 from autofi.records.winner import HAND, RULE, Choice, choose, chosen, crown
@@ -240,10 +241,16 @@ def run_search(
     """Bring the study to `trials` measured architectures, with the help of `crew` and of all other workers."""
     progress = observed.progress
     StoppingRule.within(trials, budget, plateau, shared=tuning is None).keep(handle)
+    if trials > 1 and tuning is None and handle.stage(PROPOSAL) is None:
+        measure_first(handle, bench, space, seed=seed, observed=observed, budget=budget)
+        if ended_before_proposal(handle, budget):
+            progress.note(f"The search ends: {TIME_IS_UP}.")
+            return
     with crew:
-        proposal = _proposal(
-            handle, bench, space, seed=seed, progress=progress, budget=budget.share(PROPOSAL_SHARE)
-        )
+        # A proposal is of no use without the time for a trial after it.
+        trial = typical_seconds(handle.trials()) / max(budget.left, 1e-9)
+        share = max(0.0, min(PROPOSAL_SHARE, 1.0 - trial))
+        proposal = _proposal(handle, bench, space, seed=seed, progress=progress, budget=budget.share(share))
         observed.tell(SearchObserver.proposal_made, handle, proposal)
         # Workers fit the preprocessing of candidates at the same time.
         crew.share_cores()

@@ -13,7 +13,7 @@ from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.boosted_trees import FOLDS
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.run_trial import RunningTrial, measure
-from autofi.engine.stopping import StoppingRule
+from autofi.engine.stopping import TIME_IS_UP, StoppingRule
 from autofi.evaluation.parallel import at_once
 from autofi.evaluation.workbench import Workbench
 from autofi.records.trial_metrics import best_value, last_rung
@@ -39,6 +39,8 @@ class Proposer(Protocol):
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]: ...
 
+    def parameters_of(self, architecture_id: str) -> dict[str, Any] | None: ...
+
     def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]: ...
@@ -63,24 +65,72 @@ def prepare(
     candidates = strategy.candidates(
         space, proposal, sampler=settings.sampler, directions=handle.goals.directions
     )
-    boosting = candidates.architecture(candidates.defaults).boosting
-    progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
+    first = candidates.architecture(candidates.defaults)
+    progress.phase("fit crosses and boosted trees" if first.boosting else "fit crosses")
     pairs = [(names.index(left), names.index(right)) for left, right in strategy.pairs(proposal)]
-    use_recorded_trees(handle, bench)
-    if handle.stage(TREES) is not None or handle.counted(STAGE):
-        budget = UNLIMITED
-    if boosting and budget.seconds is not None and not budget.fits(budget.seconds * TREES_BEGIN):
-        budget.leave_out("boosted trees")
-        bench.tree_folds = 0
-    bench.prepare(pairs, boosting, budget=budget.share(TREES_SHARE))
-    if handle.is_claimed():
-        handle.record_stage(TREES, {"folds": bench.tree_folds})
+    trees = _tree_budget(handle, bench, first, budget)
+    bench.prepare(pairs, first, budget=trees)
+    _record_trees(handle, bench)
     return candidates
 
 
 def use_recorded_trees(handle: StudyHandle, bench: Workbench) -> None:
     """Let a workbench grow boosted trees for as many folds as the study's trials had."""
     bench.tree_folds = (handle.stage(TREES) or {}).get("folds", FOLDS)
+
+
+def _tree_budget(
+    handle: StudyHandle, bench: Workbench, architecture: Architecture, budget: TimeBudget
+) -> TimeBudget:
+    """Return the time for boosted trees; without a limit where the study has trees already."""
+    use_recorded_trees(handle, bench)
+    if handle.stage(TREES) is not None or handle.counted(STAGE) or budget.seconds is None:
+        return UNLIMITED
+    if architecture.boosting and not budget.fits(budget.seconds * TREES_BEGIN):
+        budget.leave_out("boosted trees")
+        bench.tree_folds = 0
+    return budget.share(TREES_SHARE)
+
+
+def _record_trees(handle: StudyHandle, bench: Workbench) -> None:
+    if handle.is_claimed() and handle.stage(TREES) is None:
+        handle.record_stage(TREES, {"folds": bench.tree_folds})
+
+
+def measure_first(
+    handle: StudyHandle,
+    bench: Workbench,
+    space: SearchSpace,
+    *,
+    seed: int,
+    observed: Observed,
+    budget: TimeBudget = UNLIMITED,
+) -> None:
+    """Measure the trial that needs no proposal, if the study's strategy has one and no trial has begun.
+
+    Boosted trees keep within the budget as in `prepare`.
+    """
+    settings = SearchSettings.from_json(handle.record.settings)
+    architecture = get_strategy(settings.strategy).first(bench.dataset, space)
+    if architecture is None or handle.trials():
+        return
+    observed.progress.phase("train a first model")
+    trees = _tree_budget(handle, bench, architecture, budget)
+    bench.with_boosted(architecture, *bench.features(architecture), trees)
+    _record_trees(handle, bench)
+    opened = _start(handle, architecture, {}, {}, seed=seed, most=None)
+    if opened is not None:
+        measure(handle, bench, [opened], [], settings.fidelity, observed)
+
+
+def ended_before_proposal(handle: StudyHandle, budget: TimeBudget) -> bool:
+    """Return True, and record the reason, if a first model is trained and no other trial fits in the time."""
+    ended = ended_trials(handle)
+    if StoppingRule.read(handle).reached(handle, ended) != TIME_IS_UP:
+        return False
+    budget.leave_out("the proposal and every trial but the first")
+    handle.record_stage(STOPPED, {"reason": TIME_IS_UP, "trials": len(ended)})
+    return True
 
 
 def measure_trials(
@@ -156,41 +206,57 @@ def _take(
     lost = handle.take_over(STAGE)
     if lost is not None:
         return [RunningTrial(lost.number, Architecture.from_json(lost.architecture), lost.seed)]
-    known = [_known(trial) for trial in ended]
+    known = [seen for trial in ended if (seen := _known(trial, candidates)) is not None]
     while further and (room := goal.trials - handle.counted(STAGE)) > 0:
         found = candidates.suggest_batch(
             known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed
         )
         if not found:
             return []
-        numbers = [
-            handle.start_trial(
-                stage=STAGE,
-                architecture_id=architecture.id,
-                architecture=architecture.to_json(),
-                seed=seed,
-                params=parameters,
-                distributions=candidates.distributions,
-                attrs={
-                    "describe": architecture.describe(),
-                    "data_fingerprint": handle.record.data_fingerprint,
-                    "versions": dict(handle.record.versions),
-                },
-                most=goal.trials,
-            )
+        started = [
+            _start(handle, architecture, parameters, candidates.distributions, seed=seed, most=goal.trials)
             for parameters, architecture in found
         ]
-        opened = [
-            RunningTrial(number, architecture, seed)
-            for number, (_, architecture) in zip(numbers, found, strict=True)
-            if number is not None
-        ]
+        opened = [trial for trial in started if trial is not None]
         if opened:
             return opened
     return []
 
 
-def _known(trial: TrialRecord) -> ObservedTrial:
-    """Return a trial for samplers: for one that was stopped, its result on its last rung."""
+def _start(
+    handle: StudyHandle,
+    architecture: Architecture,
+    parameters: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    *,
+    seed: int,
+    most: int | None,
+) -> RunningTrial | None:
+    """Record a running trial; None if another process has the architecture, or there are `most` trials."""
+    number = handle.start_trial(
+        stage=STAGE,
+        architecture_id=architecture.id,
+        architecture=architecture.to_json(),
+        seed=seed,
+        params=parameters,
+        distributions=distributions,
+        attrs={
+            "describe": architecture.describe(),
+            "data_fingerprint": handle.record.data_fingerprint,
+            "versions": dict(handle.record.versions),
+        },
+        most=most,
+    )
+    return None if number is None else RunningTrial(number, architecture, seed)
+
+
+def _known(trial: TrialRecord, candidates: Proposer) -> ObservedTrial | None:
+    """Return a trial for samplers: for one that was stopped, its result on its last rung.
+
+    The trial before the proposal has no parameters of its own; None if no start has its architecture.
+    """
+    parameters = trial.params or candidates.parameters_of(trial.architecture_id)
+    if parameters is None:
+        return None
     values = tuple(trial.values.values()) or last_rung(trial)
-    return ObservedTrial(trial.params, values, tuple(trial.violations.values()))
+    return ObservedTrial(parameters, values, tuple(trial.violations.values()))

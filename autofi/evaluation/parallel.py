@@ -130,8 +130,8 @@ def try_each(
         return
     # Build features here, so that every process maps the same ones instead of building its own.
     features = bench.features(*(task.architecture for task in tasks))
-    for boosting in {task.architecture.boosting for task in tasks}:
-        bench.with_boosted(boosting, *features)
+    for task in tasks:
+        bench.with_boosted(task.architecture, *features)
     # Mode "c" never writes to the file, yet gives torch a writable array.
     parallel = joblib.Parallel(
         n_jobs=jobs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +69,10 @@ class Workbench:
         self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
         self.tree_folds = FOLDS
         self._kept: tuple[FeatureBuilder, Features] | None = None
-        self._boosted: dict[Boosting, tuple[BoostedTrees, npt.NDArray[np.float32]]] = {}
+        #: The trees and their logits, by settings and pairs.
+        self._boosted: dict[
+            tuple[Boosting, tuple[tuple[str, str], ...]], tuple[BoostedTrees, npt.NDArray[np.float32]]
+        ] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,16 +100,22 @@ class Workbench:
         return self._kept
 
     def with_boosted(
-        self, boosting: Boosting, builder: FeatureBuilder, features: Features, budget: TimeBudget = UNLIMITED
+        self,
+        architecture: Architecture,
+        builder: FeatureBuilder,
+        features: Features,
+        budget: TimeBudget = UNLIMITED,
     ) -> tuple[FeatureBuilder, Features]:
-        """Return builder and features with boosted trees and their logits, which are grown once for all architectures.
+        """Return builder and features with the architecture's boosted trees and their logits.
 
-        Any builder holds the target encodings that the trees read. If the trees of all folds do not fit in `budget`,
-        `tree_folds` becomes the number of those that do.
+        They are grown once for all architectures with the same trees. Builder and features are of `features`, and so
+        hold the target encodings that the trees read. If the trees of all folds do not fit in `budget`, `tree_folds`
+        becomes the number of those that do.
         """
+        boosting, key = architecture.boosting, (architecture.boosting, architecture.boosted_pairs)
         if not boosting:
             return builder, features
-        if boosting not in self._boosted:
+        if key not in self._boosted:
             train, threads = self.dataset.parts["train"], torch.get_num_threads()
             begun = time.monotonic()
 
@@ -119,7 +128,7 @@ class Workbench:
             trees = BoostedTrees.fit(
                 boosting,
                 self.dataset.rows("train"),
-                builder.statistics.subset([(field,) for field in range(len(self.names))]),
+                builder.statistics.subset(architecture.boosted_columns(self.names)),
                 together=self.dataset.together(),
                 seed=self.seed,
                 threads=threads,
@@ -127,21 +136,31 @@ class Workbench:
             )
             logits = np.full(len(self.dataset), np.nan, dtype=np.float32)
             logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)), threads=threads)
-            self._boosted[boosting] = trees, logits
-        trees, logits = self._boosted[boosting]
+            self._boosted[key] = trees, logits
+        trees, logits = self._boosted[key]
         return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
 
     def prepare(
-        self, pairs: list[tuple[int, int]], *boostings: Boosting, budget: TimeBudget = UNLIMITED
+        self,
+        pairs: Sequence[tuple[int, int]],
+        *architectures: Architecture,
+        budget: TimeBudget = UNLIMITED,
     ) -> None:
-        """Fit crosses and target encodings of all these pairs at once, and grow the trees.
+        """Fit crosses and target encodings of all these pairs at once, and grow the trees of these architectures.
 
-        It is for architectures that choose among the pairs, and the trees that they may have.
+        It is for architectures that choose among the pairs.
         """
         self._kept = None
-        self._kept = build_features(self.dataset, pairs, seed=self.seed)
-        for boosting in boostings:
-            self.with_boosted(boosting, *self._kept, budget)
+        read = [
+            (found[0], found[1])
+            for one in architectures
+            for found in one.boosted_columns(self.names)
+            if found[1:]
+        ]
+        encoded = list(dict.fromkeys([*pairs, *read]))
+        self._kept = build_features(self.dataset, encoded, cross_pairs=pairs, seed=self.seed)
+        for architecture in architectures:
+            self.with_boosted(architecture, *self._kept, budget)
 
     def with_validation(self) -> Workbench:
         """Return a workbench that trains on validation rows too, with crosses and target encodings fitted on both."""
@@ -206,7 +225,7 @@ class Workbench:
 
     def _built(self, architecture: Architecture, seed: int) -> tuple[FeatureBuilder, Network, RowSource]:
         """Return a network with initial weights, with the features and the rows that it reads."""
-        builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
+        builder, features = self.with_boosted(architecture, *self.features(architecture))
         network = build_network(architecture, builder, seed=seed).to(self.device)
         rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
         return builder, network, rows

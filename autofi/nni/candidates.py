@@ -82,6 +82,10 @@ class TunedCandidates:
                         "proposes from there with more --trials."
                     )
 
+    def parameters_of(self, architecture_id: str) -> dict[str, Any] | None:
+        """Return the start that makes an architecture; None if no start does."""
+        return self._candidates.parameters_of(architecture_id)
+
     def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:

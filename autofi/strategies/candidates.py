@@ -48,6 +48,13 @@ class Candidates(ABC):
         """Return the points that are tried before the sampler proposes."""
         return [dict(self.defaults)]
 
+    def parameters_of(self, architecture_id: str) -> dict[str, Any] | None:
+        """Return the start that makes an architecture; None if no start does."""
+        for parameters in self.starts():
+            if self.architecture(parameters).id == architecture_id:
+                return {**self.defaults, **parameters}
+        return None
+
     def next_initial(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
         """Return the first start whose id is not `seen`; None if there is none."""
         for parameters in self.starts():

@@ -24,6 +24,7 @@ import torch
 from autofi.core.progress import Progress
 from autofi.core.time_budget import UNLIMITED, OutOfTime, TimeBudget
 from autofi.data.dataset import EncodedDataset
+from autofi.data.features import Pair
 from autofi.model.build import build_network, encoded_shapes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import choices_of
@@ -43,15 +44,11 @@ from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.slots import SearchSlots, asked_pairs, build_slots, streams_of
 from autofi.supernet.supernet import Supernet
-from autofi.supernet.variants import variant_options
+from autofi.supernet.variants import MOST_TARGET_ENCODED, TARGET_ENCODED, variant_options
 from autofi.supernet.weight_entanglement import Entangled, learn_widths, width_choices
 from autofi.training.place_rows import rows_for
 
 CPU = torch.device("cpu")
-
-#: The option of a pair that has target encodings alone, and the number of pairs that get them together.
-TARGET_ENCODED: Forms = ("memorize_statistics",)
-MOST_TARGET_ENCODED = 60
 
 
 def propose(
@@ -87,7 +84,12 @@ def propose(
             proposal = _by_screen(run, offer)
         pairs = _target_encoded_pairs(space, names, offer.screened.ranked, proposal)
         proposal = dataclasses.replace(proposal, target_encoded_pairs=pairs)
-    proposal = dataclasses.replace(proposal, products=offer.screened.products)
+    ranked = _by_memorizing(offer.screened.ranked) or offer.pairs
+    proposal = dataclasses.replace(
+        proposal,
+        products=offer.screened.products,
+        ranked_pairs=tuple((names[left], names[right]) for left, right in ranked),
+    )
     if space.search.sizes == "entangled":
         try:
             sizes = _learned_sizes(run, offer, proposal)
@@ -108,7 +110,8 @@ def _unscreened(run: ProposalContext) -> Proposal:
     found = Proposal(forms, forms, known, known, known, cut="screen")
     ranked = [PairScore(pair, 0.0, 0.0) for pair in asked]
     pairs = _target_encoded_pairs(run.space, names, ranked, found) if run.space.pairs.searched else known
-    return dataclasses.replace(found, target_encoded_pairs=pairs)
+    every = tuple((names[left], names[right]) for left, right in asked)
+    return dataclasses.replace(found, target_encoded_pairs=pairs, ranked_pairs=every)
 
 
 def _by_screen(run: ProposalContext, offer: SearchSlots) -> Proposal:
@@ -171,12 +174,17 @@ def _target_encoded_pairs(
     """
     if TARGET_ENCODED not in space.pairs.options:
         return dict(proposal.probable_pairs)
-    chosen = [score.pair for score in sorted(ranked, key=lambda score: -score.memorize)[:MOST_TARGET_ENCODED]]
+    chosen = _by_memorizing(ranked)[:MOST_TARGET_ENCODED]
     found = {(names[left], names[right]): TARGET_ENCODED for left, right in chosen}
     for pair, forms in proposal.probable_pairs.items():
         if choices_of(forms) == {"memorize"}:
             found[pair] = tuple(sorted({*forms, *TARGET_ENCODED}))
     return found
+
+
+def _by_memorizing(ranked: Sequence[PairScore]) -> list[Pair]:
+    """Return the screened pairs by their score for memorizing, best first."""
+    return [score.pair for score in sorted(ranked, key=lambda score: -score.memorize)]
 
 
 def _by_paths(run: ProposalContext, offer: SearchSlots) -> Proposal:
