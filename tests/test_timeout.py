@@ -28,7 +28,7 @@ from autofi.records.predictions import load_predictions
 from autofi.records.time_shares import needed_after_trials, typical_seconds
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, TrialState
-from autofi.store.stage_keys import STOPPED, TREES
+from autofi.store.stage_keys import PROPOSAL, STOPPED, TREES
 
 pytest.importorskip("lightgbm")
 
@@ -225,3 +225,50 @@ def test_boosted_trees_of_fewer_folds_are_the_same_in_every_process(resumed: Sea
     assert features.boosted is not None
     assert np.ptp(features.boosted[bench.dataset.parts["valid"]]) == 0  # it says nothing of any row
     assert handle.stage(STOPPED) is not None
+
+
+FIRST = """\
+name: first
+summary: A space with a first model, which needs no proposal.
+fields: {forms: [embedding, statistics], search: true}
+pairs: {options: [[], [memorize_statistics], [memorize_embedding]]}
+sizes: {embedding_dim: 4, cross_dim: 4}
+head: {name: mlp, hidden: [16], dropout: 0.0}
+boosting: {leaves: 4}
+training: {learning_rate: 0.002, embedding_l2: 1.0e-5, batch_size: 256, epochs: 3, patience: 3, decay: 1.0}
+search: {method: paths, epochs: 1, explore: 20}
+"""
+
+
+def test_without_time_for_a_second_trial_there_is_no_proposal_until_there_is(tmp_path: Path) -> None:
+    space = tmp_path / "first.yaml"
+    space.write_text(FIRST)
+
+    def again(timeout: float | None) -> autofi.Study:
+        return autofi.search(
+            "planted:rows=2000",
+            space=space,
+            study="mine",
+            storage=str(tmp_path / "a.db"),
+            trials=2,
+            seeds=1,
+            baselines=(),
+            device="cpu",
+            timeout=timeout,
+        )
+
+    hurried = again(1e-3)
+    handle = hurried._handle
+    assert len(ended_trials(handle)) == 1
+    assert handle.stage(PROPOSAL) is None
+    time = hurried.summary()["time"]
+    assert time["left_out"][:2] == ["boosted trees", "the proposal and every trial but the first"]
+    assert handle.stage(TREES) == {"folds": 0}
+    hurried.close()
+    later = again(None)
+    summary = later.summary()
+    assert len(ended_trials(later._handle)) == 2
+    assert (later._handle.stage(PROPOSAL) or {})["cut"] is None
+    # The trees stay as the first trial had them, and that goes on being said.
+    assert (summary["time"]["limit"], summary["time"]["tree_folds"]) == (None, 0)
+    later.close()

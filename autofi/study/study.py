@@ -17,6 +17,7 @@ from autofi.bundle.files import FORMS, forms_of, quantization_of
 from autofi.core.device import pick_device
 from autofi.core.json import json_text
 from autofi.core.progress import Progress, SilentProgress
+from autofi.data.boosted_trees import FOLDS
 from autofi.data.load import open_again
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.trials import use_recorded_trees
@@ -45,7 +46,7 @@ from autofi.space.renamed_keys import current_parameters
 from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, TrialRecord, resolve_storage
 from autofi.store.quick_lookup import not_finished
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import DATA, PROPOSAL, STOPPED, TIME
+from autofi.store.stage_keys import DATA, PROPOSAL, STOPPED, TIME, TREES
 from autofi.store.winner_record import WINNER
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
@@ -594,7 +595,8 @@ class Study:
         time = self._handle.stage(TIME) or {}
         proposal = (self._handle.stage(PROPOSAL) or {}).get("cut")
         baselines = [key.removeprefix("baseline-") for key in cut_baselines(self._handle)]
-        if time.get("limit") is None and not proposal and not baselines:
+        folds = (self._handle.stage(TREES) or {}).get("folds", FOLDS)
+        if time.get("limit") is None and not proposal and not baselines and folds == FOLDS:
             return None
         return {
             "limit": time.get("limit"),
@@ -602,8 +604,9 @@ class Study:
             "stages": time.get("stages") or {},
             "left_out": time.get("left_out") or [],
             "cut": time.get("cut") or [],
-            # Of earlier sittings too: where the proposal ended early, and baselines that the clock ended.
+            # Of earlier sittings too: where the proposal ended early, and what the clock ended.
             "proposal_without": proposal,
+            "tree_folds": None if folds == FOLDS else folds,
             "cut_baselines": baselines,
         }
 

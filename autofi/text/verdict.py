@@ -97,6 +97,13 @@ def _time(kept: Mapping[str, Any]) -> list[str]:
         found.append(f"{up}: the run took {spent} ({stages})" + "".join(f"; {part}" for part in missing))
     if (without := kept.get("proposal_without")) in _PROPOSALS:
         found.append(_PROPOSALS[str(without)])
+    if (folds := kept.get("tree_folds")) is not None:
+        grown = (
+            f"boosted trees were grown for {folds} of the folds of the rows"
+            if folds
+            else "there are no boosted trees"
+        )
+        found.append(f"For want of time {grown}")
     if baselines := kept.get("cut_baselines"):
         found.append(
             f"Baselines that the clock ended, which could be better with more time: {', '.join(baselines)}"

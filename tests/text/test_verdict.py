@@ -13,6 +13,7 @@ TIME = {
     "left_out": [],
     "cut": [],
     "proposal_without": None,
+    "tree_folds": None,
     "cut_baselines": [],
 }
 
@@ -42,9 +43,17 @@ TIME = {
             ["The time of 1 min 00 s was enough: the run took 31.2 s (search 29.0 s, retrain 1.0 s)"],
         ),
         (
-            {"time": TIME | {"proposal_without": "supernet", "cut_baselines": ["lightgbm-0"]}},
+            {"time": TIME | {"tree_folds": 0}},
+            ["For want of time there are no boosted trees"],
+        ),
+        (
+            {
+                "time": TIME
+                | {"proposal_without": "supernet", "tree_folds": 2, "cut_baselines": ["lightgbm-0"]}
+            },
             [
                 "For want of time no supernet was trained; pairs were proposed by the screen alone",
+                "For want of time boosted trees were grown for 2 of the folds of the rows",
                 "Baselines that the clock ended, which could be better with more time: lightgbm-0",
             ],
         ),
