@@ -119,6 +119,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "counted_earlier",
             "explored",
             "stopped",
+            "time",
             "seconds",
         )
     ]

@@ -45,8 +45,6 @@ from autofi.study.study import Study
 
 #: The space name of a comparison's studies, whose models are named one by one and not drawn from a space.
 SPACE = "comparison"
-#: The most seconds that trees may spend on their own parameters, about as long as a network's training.
-TREE_SECONDS = 120.0
 
 
 class Closer(Strict):
@@ -263,7 +261,6 @@ def _train_table(
                 handle,
                 bench,
                 wanted,
-                seconds=TREE_SECONDS,
                 progress=progress,
                 training={model: table.training for model in models if model not in table.own_training},
                 go_on=go_on,

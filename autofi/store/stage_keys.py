@@ -10,6 +10,12 @@ PROPOSAL = "proposal"
 GOAL = "goal"
 STOPPED = "stopped"
 
+#: The number of folds that boosted trees are grown for, the time that the last sitting kept to, and the baselines that
+#: the clock ended.
+TREES = "trees"
+TIME = "time"
+CUT = "cut"
+
 #: The record of the data checks.
 DATA = "data"
 

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autofi.baselines.train import cut_baselines
 from autofi.bundle.files import FORMS, forms_of, quantization_of
 from autofi.core.device import pick_device
 from autofi.core.json import json_text
 from autofi.core.progress import Progress, SilentProgress
+from autofi.data.boosted_trees import FOLDS
 from autofi.data.load import open_again
 from autofi.engine.observer import Observed, SearchObserver
+from autofi.engine.trials import use_recorded_trees
 from autofi.errors import ConfigError, ExportError, StoreError
 from autofi.evaluation.parallel import default_jobs
 from autofi.evaluation.workbench import Workbench
@@ -27,6 +30,7 @@ from autofi.metrics.ranking import NORMAL_95, auc_interval, delong
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
+from autofi.records.kept_networks import drop_networks
 from autofi.records.models import current_baselines
 from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
 from autofi.records.trees_alone import delivered
@@ -53,7 +57,7 @@ from autofi.store import (
 from autofi.store.quick_lookup import not_finished
 from autofi.store.records import LEADERS
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import DATA, FIELDS, PROPOSAL, SECONDS, STOPPED
+from autofi.store.stage_keys import DATA, FIELDS, PROPOSAL, SECONDS, STOPPED, TIME, TREES
 from autofi.store.winner_record import WINNER
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
@@ -172,6 +176,7 @@ class Study:
             "counted_earlier": _counted_earlier(trials),
             "explored": self._explored(),
             "stopped": self._stopped(),
+            "time": self._time(),
             "seconds": self._seconds(),
         }
         if not feasible and not won:
@@ -303,6 +308,7 @@ class Study:
             if wins:
                 assert choice is not None
                 crown(handle, choice, refit=settings.refit)
+                drop_networks(handle)
             Observed(DashboardObserver(), progress).tell(SearchObserver.models_trained, handle)
         self.keep_summary()
         return self
@@ -538,7 +544,9 @@ class Study:
         progress.phase("encode")
         dataset = open_again(settings, study=self.name, fingerprint=self._handle.record.data_fingerprint)
         device = pick_device("auto")
-        return Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
+        bench = Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
+        use_recorded_trees(self._handle, bench)
+        return bench
 
     def _winners(
         self, architecture_id: str, *, refit: bool, role: ModelRole = ModelRole.WINNER
@@ -615,6 +623,26 @@ class Study:
     def _stopped(self) -> str | None:
         """Return the reason for the end of the search; None before it ended."""
         return (self._handle.stage(STOPPED) or {}).get("reason")
+
+    def _time(self) -> dict[str, Any] | None:
+        """Return how the last search kept to its time, with all that time has cut from the study; None without both."""
+        time = self._handle.stage(TIME) or {}
+        proposal = (self._handle.stage(PROPOSAL) or {}).get("cut")
+        baselines = [key.removeprefix("baseline-") for key in cut_baselines(self._handle)]
+        folds = (self._handle.stage(TREES) or {}).get("folds", FOLDS)
+        if time.get("limit") is None and not proposal and not baselines and folds == FOLDS:
+            return None
+        return {
+            "limit": time.get("limit"),
+            "spent": time.get("spent"),
+            "stages": time.get("stages") or {},
+            "left_out": time.get("left_out") or [],
+            "cut": time.get("cut") or [],
+            # Of earlier sittings too: where the proposal ended early, and what the clock ended.
+            "proposal_without": proposal,
+            "tree_folds": None if folds == FOLDS else folds,
+            "cut_baselines": baselines,
+        }
 
     def _seconds(self) -> dict[str, float | None]:
         seconds = self._handle.stage(SECONDS) or {}
