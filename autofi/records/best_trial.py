@@ -150,14 +150,15 @@ def finals(handle: StudyHandle) -> Finals:
     ranked = [trial for trial in feasible if trial.number not in same]
     if handle.goals.objectives[0] != OBJECTIVES["auc"]:
         return Finals((ranked[0],), (ranked[0].number,))
-    by_auc, by_logloss = ranked[0], min(ranked, key=_by_logloss)
+    by_auc, by_logloss = ranked[0], min(ranked, key=logloss_order)
     equals, unknown = _equals(handle, ranked, by_auc, by_logloss)
     leaders = {trial.number: trial for trial in (by_auc, by_logloss)}
     others = sorted(
-        (trial for trial in ranked if trial.number in equals and trial.number not in leaders), key=_by_logloss
+        (trial for trial in ranked if trial.number in equals and trial.number not in leaders),
+        key=logloss_order,
     )
     chosen = [*leaders.values(), *others][:FINALISTS]
-    return Finals(tuple(sorted(chosen, key=_by_logloss)), tuple(sorted({*equals, *leaders})), unknown)
+    return Finals(tuple(sorted(chosen, key=logloss_order)), tuple(sorted({*equals, *leaders})), unknown)
 
 
 def finalists(handle: StudyHandle) -> list[TrialRecord]:
@@ -265,7 +266,8 @@ def _bytes(trial: TrialRecord) -> float:
     return math.inf if trial.table_bytes is None else float(trial.table_bytes)
 
 
-def _by_logloss(trial: TrialRecord) -> tuple[float, int]:
+def logloss_order(trial: TrialRecord) -> tuple[float, int]:
+    """Return the key that sorts trials by rising validation logloss."""
     return _logloss(trial.valid), trial.number
 
 

@@ -29,7 +29,7 @@ from autofi.records.value_frequencies import Frequencies, load_frequencies
 from autofi.space.architecture import Architecture
 from autofi.space.renamed_keys import current_key
 from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyRecord, TrialRecord, TrialState
-from autofi.store.stage_keys import GOAL, PROPOSAL
+from autofi.store.stage_keys import FIELDS, GOAL, PROPOSAL
 from autofi.supernet.exploration import Exploration
 
 Floats = npt.NDArray[np.float64]
@@ -167,7 +167,7 @@ def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
     """Read a study without writing anything and without reading its data."""
     trials, models = handle.trials(), handle.models()
     goal = handle.stage(GOAL) or {}
-    names = (handle.stage("fields") or {}).get("names") or ()
+    names = (handle.stage(FIELDS) or {}).get("names") or ()
     return Findings(
         record=handle.record,
         summary=summary,

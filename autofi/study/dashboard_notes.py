@@ -14,6 +14,7 @@ from autofi.records.trial_metrics import rank
 from autofi.report.trial_note import trial_note
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle, TrialState
+from autofi.store.stage_keys import FIELDS
 
 MAP = "interaction-map"
 TABLE = "trials"
@@ -52,7 +53,7 @@ def draw_study(handle: StudyHandle) -> None:
     handle.shown.save_figure(TABLE, drawn.to_json())
     winner = (handle.stage("winner") or {}).get("trial")
     best = next((trial for trial in ranked if trial.number == winner), ranked[0])
-    names = (handle.stage("fields") or {}).get("names")
+    names = (handle.stage(FIELDS) or {}).get("names")
     try:
         architecture = delivered(best)
     except SearchSpaceError:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autofi.space.architecture import Architecture
 from autofi.text.markdown import escaped
+
+if TYPE_CHECKING:
+    # torch, which the operators of an architecture need, takes seconds to import; a summary is printed without it.
+    from autofi.space.architecture import Architecture
 
 #: The most pairs or fields that are listed for one choice; then the number of the others.
 LISTED = 40

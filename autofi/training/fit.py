@@ -70,6 +70,11 @@ class FitReport:
         """The AUC of the network alone."""
         return self.history[self.best_evaluation - 1][0] if self.history else float("nan")
 
+    def whole(self, settings: TrainingSettings) -> bool:
+        """Return True if the training ended by its own settings, and not because it could not reach `to_beat`."""
+        patient = self.evaluations - self.best_evaluation < settings.patience
+        return not patient or self.evaluations == settings.epochs * settings.evaluations
+
 
 @kept_memory()
 @own_randomness
