@@ -11,21 +11,22 @@ from typing import Any
 from autofi.baselines.boosted_trees import fit_trees
 from autofi.core.memmap import VARIABLE, memory_limit
 from autofi.core.progress import Progress, watch
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.parallel import FAILURES, Retraining, try_each
 from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import Workbench
+from autofi.records.best_trial import complete_trials
 from autofi.records.costs import record_costs
+from autofi.records.kept_networks import kept_network
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import baseline_key, save_predictions
 from autofi.space.architecture import Architecture
 from autofi.space.builtin import TREES
 from autofi.space.load import load_named_spaces
 from autofi.store import ModelRole, StudyHandle
-
-#: The fewest and most seconds of a tree baseline, which otherwise has as long as the whole search took.
-TREE_SECONDS = (20.0, 120.0)
+from autofi.store.stage_keys import CUT
 
 
 def installed_baselines(names: Sequence[str], progress: Progress) -> tuple[str, ...]:
@@ -63,12 +64,13 @@ def run_baselines(
     *,
     seeds: int,
     seed: int,
-    seconds: float,
+    budget: TimeBudget,
     progress: Progress,
 ) -> None:
     """Train every baseline once, and the best of them by validation rows with as many seeds as the winner.
 
-    Trees read a whole table at once: if rows are kept in files, trees are left out.
+    Trees read a whole table at once: if rows are kept in files, trees are left out. So is what does not fit in the
+    budget, where a network is expected to take as long as the fastest one so far.
     """
     if bench.dataset.nbytes > memory_limit() and set(names) & set(TREES):
         progress.note(
@@ -78,7 +80,11 @@ def run_baselines(
     if not names:
         return
     progress.phase("train baselines", total=len(names) + seeds - 1)
-    _train(handle, bench, [(name, seed) for name in names], seconds=seconds, progress=progress)
+    _train(handle, bench, [(name, seed) for name in names], budget=budget, progress=progress)
+    trained = {model.name for model in handle.models(ModelRole.BASELINE)}
+    for name in names:
+        if name not in trained:
+            budget.leave_out(name)
     best = max(
         (
             model
@@ -86,9 +92,15 @@ def run_baselines(
             if model.name in names and "valid" in model.metrics
         ),
         key=lambda model: model.metrics["valid"]["auc"],
+        default=None,
     )
+    if best is None:
+        return
     more = [(best.name, number) for number in range(seed + 1, seed + seeds)]
-    _train(handle, bench, more, seconds=seconds, progress=progress)
+    _train(handle, bench, more, budget=budget, progress=progress)
+    known = recorded(handle, ModelRole.BASELINE, best.name, best.architecture_id, refit=False)
+    if missing := [number for _, number in more if number not in known]:
+        budget.leave_out(f"{len(missing)} of {seeds} seeds of {best.name}")
 
 
 def _train(
@@ -96,11 +108,17 @@ def _train(
     bench: Workbench,
     wanted: Sequence[tuple[str, int]],
     *,
-    seconds: float,
+    budget: TimeBudget,
     progress: Progress,
 ) -> None:
     """Train baselines by name and seed; an error of one is raised after all others are trained and kept."""
-    failed = train_baselines(handle, bench, wanted, seconds=seconds, progress=progress)
+
+    def go_on() -> bool:
+        trials = [trial.seconds for trial in complete_trials(handle)]
+        models = [model.seconds for model in handle.models(ModelRole.BASELINE)]
+        return budget.fits(min(filter(None, (*trials, *models)), default=0.0))
+
+    failed = train_baselines(handle, bench, wanted, progress=progress, budget=budget, go_on=go_on)
     for error in failed.values():
         raise error
 
@@ -110,18 +128,19 @@ def train_baselines(
     bench: Workbench,
     wanted: Sequence[tuple[str, int]],
     *,
-    seconds: float,
     progress: Progress,
+    budget: TimeBudget = UNLIMITED,
     training: Mapping[str, Mapping[str, Any]] | None = None,
     go_on: Callable[[], bool] = lambda: True,
 ) -> dict[tuple[str, int], Exception]:
     """Train baselines that are not recorded yet, by name and seed, and return those that failed with their errors.
 
     Test rows are read, so call it when the winner is chosen. Trees are trained one by one, then networks, `bench.jobs`
-    of them at once. When one fails the others continue.
+    of them at once. When one fails the others continue. Trees that an earlier run cut short are trained again.
 
     Args:
-        seconds: The time of the search: trees, which try several forms of their own, may take as long.
+        budget: Trees, which try several forms of their own, share its time evenly with the trainings after them. Where
+            the clock ends them, the record says so. Without a limit they end by themselves.
         training: Settings of networks by name, instead of their spaces'.
         go_on: Called before each begins; returns False to begin no other.
     """
@@ -133,19 +152,26 @@ def train_baselines(
         name: recorded(handle, ModelRole.BASELINE, name, None if found is None else found.id, refit=False)
         for name, found in architectures.items()
     }
-    missing = [(name, seed) for name, seed in wanted if seed not in known[name]]
+    cut = cut_baselines(handle)
+    missing = [
+        (name, seed)
+        for name, seed in wanted
+        if seed not in known[name] or (baseline_key(name, seed) in cut and budget.seconds is None)
+    ]
     progress.advance(len(wanted) - len(missing))
     failed: dict[tuple[str, int], Exception] = {}
-    for name, seed in takewhile(lambda _: go_on(), (one for one in missing if one[0] in TREES)):
+    trees = [one for one in missing if one[0] in TREES]
+    for done, (name, seed) in takewhile(lambda _: go_on(), enumerate(trees)):
+        share = None if budget.seconds is None else max(budget.left, 0.0) / (len(missing) - done)
         try:
-            measured = _train_trees(handle, bench, name, seed=seed, seconds=seconds)
+            measured = _train_trees(handle, bench, name, seed=seed, seconds=share, budget=budget)
         except FAILURES as error:
             failed[name, seed] = error
         else:
             _tell(progress, name, seed, measured)
         progress.advance()
     networks = {
-        (name, seed): Retraining(found, seed)
+        (name, seed): Retraining(found, seed, weights=kept_network(handle, found.id, seed))
         for name, seed in missing
         if (found := architectures[name]) is not None
     }
@@ -165,6 +191,19 @@ def train_baselines(
     return failed
 
 
+def cut_baselines(handle: StudyHandle) -> tuple[str, ...]:
+    """Return the keys of the baselines whose training the clock ended."""
+    return tuple((handle.stage(CUT) or {}).get("baselines", ()))
+
+
+def _record_cut(handle: StudyHandle, key: str, *, cut: bool) -> None:
+    """Record that the clock ended a training, or that it has been repeated without."""
+    before = cut_baselines(handle)
+    if cut or key in before:
+        others = [one for one in before if one != key]
+        handle.record_stage(CUT, {"baselines": [*others, *([key] if cut else [])]})
+
+
 def _trained_as(architecture: Architecture, training: Mapping[str, Any]) -> Architecture:
     """Return the architecture with these training settings instead of its own."""
     return replace(architecture, training=replace(architecture.training, **training))
@@ -176,15 +215,18 @@ def _tell(progress: Progress, name: str, seed: int, metrics: Mapping[str, Mappin
 
 
 def _train_trees(
-    handle: StudyHandle, bench: Workbench, name: str, *, seed: int, seconds: float
+    handle: StudyHandle,
+    bench: Workbench,
+    name: str,
+    *,
+    seed: int,
+    seconds: float | None,
+    budget: TimeBudget,
 ) -> dict[str, dict[str, float]]:
-    result = fit_trees(
-        name,
-        bench.dataset,
-        seed=seed,
-        time_limit=min(max(seconds, TREE_SECONDS[0]), TREE_SECONDS[1]),
-        threads=2,
-    )
+    result = fit_trees(name, bench.dataset, seed=seed, time_limit=seconds, threads=2)
+    if result.cut:
+        budget.cut_short(name)
+    _record_cut(handle, baseline_key(name, seed), cut=result.cut)
     save_predictions(handle, baseline_key(name, seed), result.predictions)
     measured = part_metrics(bench, result.predictions)
     handle.record_model(

@@ -94,8 +94,8 @@ class SearchOptions:
     )
     timeout: float | None = option(
         None,
-        "Begin no further trial after this time, such as 90s, 10m or 2h (in Python a number of seconds); what is "
-        "finished is kept.",
+        "Time of the whole run, such as 90s, 10m or 2h (in Python a number of seconds): what does not fit is left out, "
+        "and the summary says so. A training that has begun is finished.",
         form="seconds",
         metavar="TIME",
     )

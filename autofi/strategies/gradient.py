@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
 from autofi.space.architecture import Architecture
@@ -41,10 +42,11 @@ class Gradient(Staged):
         seed: int,
         progress: Progress,
         device: torch.device,
+        budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
         if space.search.method == "paths":
             space = space.model_copy(update={"search": space.search.model_copy(update={"method": "joint"})})
-        return super().propose(dataset, space, seed=seed, progress=progress, device=device)
+        return super().propose(dataset, space, seed=seed, progress=progress, device=device, budget=budget)
 
     def candidates(
         self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.evaluation.single_point import every_form
 from autofi.objectives.objectives import Direction
@@ -41,6 +42,7 @@ class Quick(Strategy):
         seed: int,
         progress: Progress,
         device: torch.device,
+        budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
         forms = every_form(space, dataset)
         names = tuple(dataset.encoder.schema.names)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
 from autofi.space.architecture import Architecture
@@ -40,8 +41,9 @@ class Staged(Strategy):
         seed: int,
         progress: Progress,
         device: torch.device,
+        budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
-        return propose(dataset, space, seed=seed, progress=progress, device=device)
+        return propose(dataset, space, seed=seed, progress=progress, device=device, budget=budget)
 
     def candidates(
         self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]
