@@ -1,9 +1,11 @@
-"""RealMLP and TabM by pytabkit, with their default settings, the best epoch by validation logloss.
+"""RealMLP and TabM by pytabkit, the best epoch by validation logloss.
+
+Their settings are the defaults, with two exceptions. RealMLP smooths no labels, as in TabArena: that would spoil its
+probabilities. TabM's batches grow with the rows, and it is small where a few epochs of its usual size take too long.
 
 Neither keeps a time limit by itself: RealMLP can be stopped before its learning rate has fallen, TabM not at all. So an
 epoch of some rows is timed, then a training of as many epochs as there seems to be time for, and so on until no longer
 one fits in; where there is no time for an epoch, it is of a part of the rows. The best by validation logloss is kept.
-As in TabArena RealMLP smooths no labels, which would spoil its probabilities, and TabM's batches grow with the rows.
 
 TabM holds every value of a category as a column. Categories of more than `MOST_COLUMNS` values are told to it by their
 clicks instead, out of fold (scikit-learn's TargetEncoder).
@@ -25,6 +27,10 @@ MOST_COLUMNS = 100
 EPOCHS = {"realmlp": 256, "tabm": 10_000}
 #: Rows of the first training, and validation rows at most: every epoch is scored on them.
 FIRST_ROWS, VALID_ROWS = 2_000, 4_000
+#: A TabM of 16 members, 128 wide, and how many times its work the usual one has, of 32 members, 512 wide.
+SMALL, LARGE_COST = {"tabm_k": 16, "d_block": 128}, 23
+#: Epochs that there must be time for, or TabM stays small.
+LARGE_EPOCHS = 8
 #: A training has at most so many times the epochs of the one before, as the first is timed badly, and at least so many.
 GROWTH, LEAST = 12, 1.5
 #: Share of the time that is left, less that of scoring test rows, for a training; the rest is for what it does beside.
@@ -55,10 +61,10 @@ def prepare(task: Task) -> Callable[[], Answer]:
         texts = [name for name in fields["train"] if fields["train"][name].dtype != float]
         order = np.random.default_rng(task.seed).permutation(len(labels["train"]))
 
-        def trained(epochs: int, rows: int, seconds: float | None) -> Any:
+        def trained(epochs: int, rows: int, seconds: float | None, sizes: dict[str, int]) -> Any:
             made = model(
                 device="cpu", random_state=task.seed, n_cv=1, n_refit=0, n_threads=1, n_epochs=epochs, verbosity=0,
-                val_metric_name="cross_entropy", **(own | task.options),
+                val_metric_name="cross_entropy", **(own | sizes | task.options),
             )  # fmt: skip
             limit = {"time_to_fit_in_seconds": seconds} if task.variant == "realmlp" else {}
             chosen = order[:rows]
@@ -68,11 +74,12 @@ def prepare(task: Task) -> Callable[[], Answer]:
             )  # fmt: skip
 
         best, epochs, rows = None, 1, min(FIRST_ROWS, len(order))
+        sizes = SMALL if task.variant == "tabm" else {}
         #: By epochs of all rows, or a share of one, the seconds of its training.
         took: dict[float, float] = {}
         while True:
             first, amount = time.monotonic(), epochs * rows / len(order)
-            fitted = trained(epochs, rows, task.seconds - (first - begun) if took else None)
+            fitted = trained(epochs, rows, task.seconds - (first - begun) if took else None, sizes)
             scored = time.monotonic()
             score = log_loss(labels["valid"], fitted.predict_proba(fields["valid"]))
             ahead = (time.monotonic() - scored) * len(fields["test"]) / len(fields["valid"])
@@ -80,12 +87,19 @@ def prepare(task: Task) -> Callable[[], Answer]:
                 best = (score, fitted)
             took[amount] = time.monotonic() - first
             within = SHARE * (task.seconds - (time.monotonic() - begun) - ahead) / took[amount] * amount
+            if sizes and within > LARGE_COST * LARGE_EPOCHS:
+                took, sizes = {}, {}
+                epochs, rows = 1, min(FIRST_ROWS, len(order))
+                continue
             following = min(EPOCHS[task.variant], GROWTH * amount, within)
             epochs, rows = max(1, int(following)), min(len(order), int(following * len(order)))
             if following < LEAST * amount or _ended_by_itself(took):
                 break
         told = ", ".join(f"{amount:.2g}" for amount in took)
-        return Answer(best[1].predict_proba(fields["test"])[:, 1], f"trainings of {told} epochs at most")
+        size = "small, " if sizes else ""
+        return Answer(
+            best[1].predict_proba(fields["test"])[:, 1], f"{size}trainings of {told} epochs at most"
+        )
 
     return fit
 
