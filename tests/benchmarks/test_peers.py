@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers.__main__ import main
 from benchmarks.peers.entrants import PEERS, Entrant, pythons, search_with
+from benchmarks.peers.pytabkit_worker import _ended_by_itself, _filled
 from benchmarks.peers.runs import Key, Results, RunFailedError, run
 from benchmarks.peers.summary import compare, summarize
 from benchmarks.peers.tables import LABEL, SPLIT, open_table
@@ -273,3 +274,20 @@ def test_a_run_that_fails_leaves_nothing_and_says_why(tmp_path: Path) -> None:
             core=min(os.sched_getaffinity(0)),
         )
     assert Results(tmp_path / "results").lines() == {}
+
+
+def test_a_training_that_ended_by_itself_took_less_than_its_epochs() -> None:
+    # One second for what is done once, half a second an epoch.
+    assert not _ended_by_itself({1.0: 1.5, 12.0: 7.0})
+    assert not _ended_by_itself({1.0: 1.5, 12.0: 7.0, 100.0: 51.0})
+    assert _ended_by_itself({1.0: 1.5, 12.0: 7.0, 100.0: 16.0})
+
+
+def test_missing_numbers_are_the_median_of_training_rows_and_told() -> None:
+    train = pd.DataFrame({"x": [1.0, 2.0, 9.0, np.nan], "y": [1.0, 2.0, 3.0, 4.0], "kind": list("abca")})
+    test = pd.DataFrame({"x": [np.nan, 5.0], "y": [np.nan, 7.0], "kind": ["a", "z"]})
+    filled = _filled({"train": train, "test": test})
+    assert filled["train"]["x"].tolist() == [1.0, 2.0, 9.0, 2.0]
+    assert filled["test"]["x"].tolist() == [2.0, 5.0] and filled["test"]["y"].tolist() == [2.5, 7.0]
+    assert filled["test"]["x is missing"].tolist() == [1.0, 0.0]
+    assert list(filled["test"]) == list(filled["train"]) == ["x", "y", "kind", "x is missing"]
