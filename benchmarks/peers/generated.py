@@ -71,21 +71,22 @@ def thresholds(rows: int, seed: int) -> Generated:
 def access_log(rows: int, seed: int) -> Generated:
     """Requests of employees for resources, nearly all granted, as in Amazon's employee access challenge.
 
-    Ids only, as many and as wide as there; a role lies in a family and a department. Whether a request is granted
-    hangs on the resource, the manager, and how the resource's group suits the role's family.
+    Ids only, nearly as many and as wide as there; a role lies in a family and a department. Whether a request is granted
+    hangs on the resource, the manager, the role, and how the resource's group suits the role's family.
     """
     generator = np.random.default_rng((seed, 4))
     sizes = {"resource": 7500, "manager": 4200, "role": 340, "title": 450, "description": 2300}
-    codes = {name: skewed_codes(generator, rows, size, skew=0.9) for name, size in sizes.items()}
+    codes = {name: skewed_codes(generator, rows, size, skew=1.1) for name, size in sizes.items()}
     for name, size, of in (
         ("family", 67, "role"),
         ("department", 177, "manager"),
-        ("group", 120, "resource"),
+        ("group", 12, "resource"),
     ):
         codes[name] = generator.integers(0, size, sizes[of])[codes[of]]
     logits = 0.9 * generator.standard_normal(sizes["resource"])[codes["resource"]]
     logits += 0.6 * generator.standard_normal(sizes["manager"])[codes["manager"]]
-    logits += 1.3 * generator.standard_normal((120, 67))[codes["group"], codes["family"]]
+    logits += 0.9 * generator.standard_normal(sizes["role"])[codes["role"]]
+    logits += 0.9 * generator.standard_normal((12, 67))[codes["group"], codes["family"]]
     # The group of a resource is not told: it shows in the resource's id only.
     frame = {name: _names(name, of) for name, of in codes.items() if name != "group"}
     return _drawn(frame, logits, generator, rate=0.94)
