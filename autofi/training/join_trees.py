@@ -91,11 +91,12 @@ def join(own: Floats | None, rows: JudgedRows) -> Joined:
 
     Trees get no weight, and the network's logit stays unchanged, unless the joined predictions are better than those of
     a regression on the network's logit alone by more than the standard error of that gain: the cost of trees must be
-    earned. If the network's weight would be negative, it is 0, and the trees predict alone. Which of the two have a
-    weight is decided once, by all rows, so that trees that predict alone are the same model in every trial.
+    earned. The network gets no weight, and the trees predict alone, unless the joined predictions are better than those
+    of the trees. Which of the two have a weight is decided once, by all rows, so that trees that predict alone are the
+    same model in every trial.
 
     With fewer than FEWEST_OF_A_CLASS rows of a class nothing is fitted: the network predicts alone as it is, or the
-    trees, if there is no network. The cost is that of a dozen regressions on two columns.
+    trees, if there is no network. The cost is that of some twenty regressions on two columns.
     """
     if own is None:
         weights = JoinWeights(own=0.0, trees=0.0) if rows.too_few else _fitted(None, rows.trees, rows)
@@ -108,8 +109,11 @@ def join(own: Floats | None, rows: JudgedRows) -> Joined:
     weights = _fitted(own, rows.trees, rows)
     if weights.trees == 0:
         return unchanged
-    joined = _cross_fitted(None if weights.trees_alone else own, rows.trees, rows)
-    gains = _losses(_cross_fitted(own, None, rows), rows.labels) - _losses(joined, rows.labels)
+    joined, by_trees = (_cross_fitted(logits, rows.trees, rows) for logits in (own, None))
+    alone = _fitted(None, rows.trees, rows)
+    if alone.trees > 0 and (weights.trees_alone or rows.weights @ _gains(by_trees, joined, rows) <= 0):
+        weights, joined = alone, by_trees
+    gains = _gains(_cross_fitted(own, None, rows), joined, rows)
     shares = rows.weights / rows.weights.sum()
     gain = shares @ gains
     earned = gain > np.sqrt(shares**2 @ (gains - gain) ** 2)
@@ -124,7 +128,7 @@ def adds_to_trees(own: Floats, rows: JudgedRows) -> bool:
     if rows.too_few:
         return True
     joined, alone = (_cross_fitted(logits, rows.trees, rows) for logits in (own, None))
-    return bool(rows.weights @ (_losses(alone, rows.labels) - _losses(joined, rows.labels)) > 0)
+    return bool(rows.weights @ _gains(alone, joined, rows) > 0)
 
 
 def _cross_fitted(own: Floats | None, trees: Floats | None, rows: JudgedRows) -> Floats:
@@ -172,6 +176,7 @@ def _regression(columns: Floats, labels: Floats, weights: Floats) -> tuple[Float
     return model.coef_[0], float(model.intercept_[0])
 
 
-def _losses(logits: Floats, labels: Floats) -> Floats:
-    """Return the logloss of each row, `[N]`."""
-    return np.logaddexp(0.0, logits) - labels * logits
+def _gains(before: Floats, after: Floats, rows: JudgedRows) -> Floats:
+    """Return the logloss of each row by the logits `before` less that by the logits `after`, `[N]`."""
+    first, second = (np.logaddexp(0.0, logits) - rows.labels * logits for logits in (before, after))
+    return np.asarray(first - second)

@@ -153,6 +153,8 @@ def test_no_weight_is_negative_and_unseen_rows_tell_if_a_network_adds_anything()
             logloss(labels, expit(slow_cross_fit(columns, rows))) for columns in ([own, trees], [trees])
         )
         answers.add(adds_to_trees(own, rows))
+        assert not found.weights.trees_alone or not adds_to_trees(own, rows)
+        assert found.weights.own == 0 or found.weights.trees == 0 or adds_to_trees(own, rows)
         assert adds_to_trees(own, rows) == (joined < alone) or abs(joined - alone) < 1e-6
     assert answers == {True, False}
 
