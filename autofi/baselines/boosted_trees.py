@@ -10,7 +10,7 @@ import importlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -177,6 +177,13 @@ def fit_trees(
         form=form,
         size_bytes=booster.size_bytes(),
     )
+
+
+def best_form(results: Sequence[TreeResult]) -> TreeResult:
+    """Return the result with the best validation AUC of one library's forms, with the seconds of all of them."""
+    order = FORMS[results[0].name]
+    best = min(results, key=lambda result: (-result.valid_auc, order.index(result.form)))
+    return replace(best, seconds=sum(result.seconds for result in results))
 
 
 def _check(dataset: EncodedDataset, raw_numbers: Floats | None) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from itertools import takewhile
+from dataclasses import dataclass, replace
 from typing import Any
 
-from autofi.baselines.boosted_trees import fit_trees
+from autofi.baselines.boosted_trees import Form, TreeResult, best_form, distinct_forms, fit_trees
 from autofi.core.memmap import VARIABLE, memory_limit
 from autofi.core.progress import Progress, watch
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
-from autofi.evaluation.parallel import FAILURES, Retraining, try_each
+from autofi.evaluation.cores import has_small_steps
+from autofi.evaluation.parallel import Retraining, Task, at_once, try_each
 from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.single_point import baseline
-from autofi.evaluation.workbench import Workbench
+from autofi.evaluation.workbench import OnEvaluation, TrainedModel, Workbench
 from autofi.records.costs import record_costs
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import baseline_key, save_predictions
@@ -26,6 +26,10 @@ from autofi.store import ModelRole, StudyHandle
 
 #: The fewest and most seconds of a tree baseline, which otherwise has as long as the whole search took.
 TREE_SECONDS = (20.0, 120.0)
+#: Threads of a tree baseline on a large table.
+TREE_THREADS = 2
+#: The baselines that take longest begin first, so that none is left over at the end.
+_LONGEST = {"catboost": 0, "lightgbm": 1}
 
 
 def default_baselines(progress: Progress) -> tuple[str, ...]:
@@ -117,8 +121,8 @@ def train_baselines(
 ) -> dict[tuple[str, int], Exception]:
     """Train baselines that are not recorded yet, by name and seed, and return those that failed with their errors.
 
-    Test rows are read, so call it when the winner is chosen. Trees are trained one by one, then networks, `bench.jobs`
-    of them at once. When one fails the others continue.
+    Test rows are read, so call it when the winner is chosen. `bench.jobs` of them are trained at once, trees first
+    and each of their forms by itself. When one fails the others continue.
 
     Args:
         seconds: The time of the search: trees, which try several forms of their own, may take as long.
@@ -136,31 +140,28 @@ def train_baselines(
     missing = [(name, seed) for name, seed in wanted if seed not in known[name]]
     progress.advance(len(wanted) - len(missing))
     failed: dict[tuple[str, int], Exception] = {}
-    for name, seed in takewhile(lambda _: go_on(), (one for one in missing if one[0] in TREES)):
-        try:
-            measured = _train_trees(handle, bench, name, seed=seed, seconds=seconds)
-        except FAILURES as error:
-            failed[name, seed] = error
-        else:
-            _tell(progress, name, seed, measured)
-        progress.advance()
-    networks = {
-        (name, seed): Retraining(found, seed)
-        for name, seed in missing
-        if (found := architectures[name]) is not None
-    }
-    keys, tasks = list(networks), list(networks.values())
+    steps = [
+        (key, task)
+        for key in sorted(missing, key=lambda key: _LONGEST.get(key[0], len(_LONGEST)))
+        for task in _tasks(bench, *key, architectures[key[0]], seconds=seconds)
+    ]
+    grown: dict[tuple[str, int], list[TreeResult]] = {}
+    tasks = [task for _, task in steps]
     for number, trained in try_each(bench, tasks, on_evaluation=watch(progress), go_on=go_on):
-        name, seed = keys[number]
+        name, seed = key = steps[number][0]
+        if key in failed:
+            continue
         if isinstance(trained, Exception):
-            failed[name, seed] = trained
-        else:
-            key = baseline_key(name, seed)
-            save_predictions(handle, key, trained.predictions)
-            record_costs(handle, key, trained)
-            measured = part_metrics(bench, trained.predictions)
-            record_training(handle, trained, measured, role=ModelRole.BASELINE, name=name)
-            _tell(progress, name, seed, measured)
+            failed[key] = trained
+            progress.advance()
+            continue
+        if isinstance(trained, TreeResult):
+            forms = grown.setdefault(key, [])
+            forms.append(trained)
+            if len(forms) < sum(other == key for other, _ in steps):
+                continue
+            trained = best_form(forms)
+        _tell(progress, name, seed, _record(handle, bench, name, seed, trained))
         progress.advance()
     return failed
 
@@ -175,24 +176,61 @@ def _tell(progress: Progress, name: str, seed: int, metrics: Mapping[str, Mappin
         progress.note(f"{name}, seed {seed}: AUC {metrics['valid']['auc']:.4f} on validation rows")
 
 
-def _train_trees(
-    handle: StudyHandle, bench: Workbench, name: str, *, seed: int, seconds: float
+@dataclass(frozen=True)
+class _Trees:
+    """The training of a tree baseline in some of its forms, within a time limit in seconds."""
+
+    name: str
+    seed: int
+    forms: tuple[Form, ...]
+    seconds: float
+    threads: int
+    architecture: None = None
+
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> TreeResult:
+        return fit_trees(
+            self.name,
+            bench.dataset,
+            seed=self.seed,
+            time_limit=self.seconds,
+            threads=self.threads,
+            forms=self.forms,
+        )
+
+
+def _tasks(
+    bench: Workbench, name: str, seed: int, architecture: Architecture | None, *, seconds: float
+) -> list[Task[TreeResult | TrainedModel]]:
+    """Return the trainings of a baseline: of trees one for every form where several trainings run at once."""
+    if architecture is not None:
+        return [Retraining(architecture, seed)]
+    forms = distinct_forms(name, bench.dataset)
+    limit = min(max(seconds, TREE_SECONDS[0]), TREE_SECONDS[1])
+    # CatBoost's results depend on the number of threads, which therefore does not follow from the cores.
+    threads = 1 if has_small_steps(bench.dataset) else TREE_THREADS
+    jobs = at_once(bench)
+    if jobs == 1:
+        return [_Trees(name, seed, forms, limit, threads)]
+    return [_Trees(name, seed, (form,), limit * min(jobs / len(forms), 1), threads) for form in forms]
+
+
+def _record(
+    handle: StudyHandle, bench: Workbench, name: str, seed: int, trained: TreeResult | TrainedModel
 ) -> dict[str, dict[str, float]]:
-    result = fit_trees(
-        name,
-        bench.dataset,
-        seed=seed,
-        time_limit=min(max(seconds, TREE_SECONDS[0]), TREE_SECONDS[1]),
-        threads=2,
-    )
-    save_predictions(handle, baseline_key(name, seed), result.predictions)
-    measured = part_metrics(bench, result.predictions)
-    handle.record_model(
-        role=ModelRole.BASELINE,
-        name=name,
-        seed=seed,
-        metrics=measured,
-        table_bytes=result.size_bytes,
-        seconds=result.seconds,
-    )
+    """Keep a trained baseline and return its metrics."""
+    key = baseline_key(name, seed)
+    save_predictions(handle, key, trained.predictions)
+    measured = part_metrics(bench, trained.predictions)
+    if isinstance(trained, TreeResult):
+        handle.record_model(
+            role=ModelRole.BASELINE,
+            name=name,
+            seed=seed,
+            metrics=measured,
+            table_bytes=trained.size_bytes,
+            seconds=trained.seconds,
+        )
+    else:
+        record_costs(handle, key, trained)
+        record_training(handle, trained, measured, role=ModelRole.BASELINE, name=name)
     return measured

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from autofi.core.progress import Progress, watch
-from autofi.evaluation.parallel import Training, at_once, train_each
+from autofi.evaluation.parallel import Training, train_each
 from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.workbench import Workbench
 from autofi.records.best_trial import finalists
@@ -44,16 +44,16 @@ def run_finals(
         if seed + number not in known[trial.number]
     ]
     progress.advance(len(found) * (SEEDS - 1) - len(tasks))
-    at = at_once(bench)
-    for start in range(0, len(tasks), at):
-        if deadline is not None and time.monotonic() >= deadline:
-            return
-        for _, measured in train_each(bench, tasks[start : start + at], on_evaluation=watch(progress)):
-            record_training(
-                handle,
-                measured,
-                part_metrics(bench, measured.predictions),
-                role=ModelRole.FINALIST,
-                name="finalist",
-            )
-            progress.advance()
+
+    def go_on() -> bool:
+        return deadline is None or time.monotonic() < deadline
+
+    for _, measured in train_each(bench, tasks, on_evaluation=watch(progress), go_on=go_on):
+        record_training(
+            handle,
+            measured,
+            part_metrics(bench, measured.predictions),
+            role=ModelRole.FINALIST,
+            name="finalist",
+        )
+        progress.advance()

@@ -20,11 +20,12 @@ from autofi.store.stage_keys import STAGE
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A RUNNING trial of this process."""
+    """A RUNNING trial of this process; a `start` is not measured against others, so their order changes nothing."""
 
     number: int
     architecture: Architecture
     seed: int
+    start: bool = False
 
 
 def measure(
@@ -50,7 +51,13 @@ def measure(
             last = rung == len(shares) - 1
             there = [trial for trial in climbing.values() if first[trial.number] <= rung]
             tasks = [
-                Training(trial.architecture, trial.seed, to_beat if last else None, latency, share)
+                Training(
+                    trial.architecture,
+                    trial.seed,
+                    to_beat if last and not trial.start else None,
+                    latency,
+                    share,
+                )
                 for trial in there
             ]
             for task, outcome in try_each(bench, tasks, on_evaluation=watch(progress)):

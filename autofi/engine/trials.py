@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution
 
+from autofi.core.option_names import Fidelity
 from autofi.core.progress import Progress
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.run_trial import RunningTrial, measure
@@ -16,6 +17,7 @@ from autofi.evaluation.parallel import at_once
 from autofi.evaluation.workbench import Workbench
 from autofi.records.trial_metrics import best_value, last_rung
 from autofi.samplers.base import ObservedTrial
+from autofi.samplers.successive_halving import rungs_of
 from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialRecord, TrialState
@@ -35,8 +37,10 @@ class Proposer(Protocol):
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]: ...
 
+    def is_start(self, architecture: Architecture) -> bool: ...
+
     def suggest_batch(
-        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]: ...
 
 
@@ -89,7 +93,16 @@ def measure_trials(
         if limit is not None and taken >= limit:
             return taken
         reason = goal.reached(handle, ended)
-        opened = _take(handle, bench, candidates, goal, ended, seed=seed, further=reason is None)
+        opened = _take(
+            handle,
+            bench,
+            candidates,
+            goal,
+            ended,
+            starts=_starts_at_once(bench, goal, settings.fidelity),
+            seed=seed,
+            further=reason is None,
+        )
         if opened:
             taken += len(opened)
             measure(handle, bench, opened, measured, settings.fidelity, observed)
@@ -101,6 +114,13 @@ def measure_trials(
             handle.record_stage(STOPPED, {"reason": reason, "trials": len(ended)})
             progress.note(f"The search ends: {reason}.")
             return taken
+
+
+def _starts_at_once(bench: Workbench, goal: StoppingRule, fidelity: Fidelity) -> int:
+    """Return how many starts are taken at once: all where trainings run at once and nothing depends on their order."""
+    jobs = at_once(bench)
+    ordered = goal.until is not None or goal.plateau is not None or len(rungs_of(fidelity)) > 1
+    return bench.proposals if ordered or jobs == 1 else max(goal.trials, bench.proposals)
 
 
 def ended_trials(handle: StudyHandle) -> list[TrialRecord]:
@@ -119,6 +139,7 @@ def _take(
     goal: StoppingRule,
     ended: Sequence[TrialRecord],
     *,
+    starts: int,
     seed: int,
     further: bool,
 ) -> list[RunningTrial]:
@@ -128,11 +149,16 @@ def _take(
     """
     lost = handle.take_over(STAGE)
     if lost is not None:
-        return [RunningTrial(lost.number, Architecture.from_json(lost.architecture), lost.seed)]
+        found_again = Architecture.from_json(lost.architecture)
+        return [RunningTrial(lost.number, found_again, lost.seed, candidates.is_start(found_again))]
     known = [_known(trial) for trial in ended]
     while further and (room := goal.trials - handle.counted(STAGE)) > 0:
         found = candidates.suggest_batch(
-            known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed
+            known,
+            set(handle.taken(STAGE)),
+            most=min(bench.proposals, room),
+            starts=min(starts, room),
+            seed=seed,
         )
         if not found:
             return []
@@ -154,7 +180,7 @@ def _take(
             for parameters, architecture in found
         ]
         opened = [
-            RunningTrial(number, architecture, seed)
+            RunningTrial(number, architecture, seed, candidates.is_start(architecture))
             for number, (_, architecture) in zip(numbers, found, strict=True)
             if number is not None
         ]

@@ -57,11 +57,21 @@ class Workbench:
     """The encoded data of a study with the features that its architectures read, fitted once and kept.
 
     Features of another set of pairs replace the kept ones, so train architectures that share pairs one after the other.
-    `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows.
+    `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows. `proposals`
+    trials of a search may be proposed before the results of the others are known; more than one changes the search.
     """
 
-    def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int, jobs: int = 1) -> None:
+    def __init__(
+        self,
+        dataset: EncodedDataset,
+        *,
+        device: torch.device,
+        seed: int,
+        jobs: int = 1,
+        proposals: int | None = None,
+    ) -> None:
         self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
+        self.proposals = jobs if proposals is None else proposals
         self._kept: tuple[FeatureBuilder, Features] | None = None
         self._boosted: dict[Boosting, tuple[BoostedTrees, npt.NDArray[np.float32]]] = {}
 

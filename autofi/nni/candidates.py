@@ -67,6 +67,9 @@ class TunedCandidates:
     def distributions(self) -> Mapping[str, BaseDistribution]:
         return self._candidates.distributions
 
+    def is_start(self, architecture: Architecture) -> bool:
+        return self._candidates.is_start(architecture)
+
     def __enter__(self) -> Self:
         return self
 
@@ -83,7 +86,7 @@ class TunedCandidates:
                     )
 
     def suggest_batch(
-        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
         """Return at most `most` different candidates to train at once; none if all are measured.
 
@@ -94,7 +97,9 @@ class TunedCandidates:
         """
         self._settle()
         found: list[tuple[dict[str, Any], Architecture]] = []
-        while len(found) < most and (start := self._candidates.next_initial(seen | _ids(found))) is not None:
+        while (
+            len(found) < starts and (start := self._candidates.next_initial(seen | _ids(found))) is not None
+        ):
             found.append(start)
         if found or not self.distributions:
             return found

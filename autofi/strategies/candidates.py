@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any
@@ -76,11 +77,27 @@ class Candidates(ABC):
                 return parameters, architecture
         return None
 
+    def is_start(self, architecture: Architecture) -> bool:
+        """Return True if the architecture is that of a start."""
+        return architecture.id in self._start_ids
+
+    @cached_property
+    def _start_ids(self) -> frozenset[str]:
+        return frozenset(self.architecture(parameters).id for parameters in self.starts())
+
     def suggest_batch(
-        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
-        """Return at most `most` different candidates to train at once."""
+        """Return different candidates to train at once: at most `starts` starts, or as far as they go `most` in all.
+
+        Starts need no results of other trials.
+        """
         found: list[tuple[dict[str, Any], Architecture]] = []
+        while len(found) < starts:
+            start = self.next_initial(seen | {architecture.id for _, architecture in found})
+            if start is None:
+                break
+            found.append(start)
         while len(found) < most:
             pending = {architecture.id for _, architecture in found}
             candidate = self.suggest(known, seen | pending, seed=seed)
