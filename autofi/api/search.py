@@ -19,7 +19,7 @@ from autofi.engine.finalists import run_finals
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.search_options import SearchOptions
 from autofi.engine.stopping import StoppingRule
-from autofi.engine.trials import measure_trials, prepare
+from autofi.engine.trials import measure_first, measure_trials, prepare
 from autofi.errors import ConfigError
 from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.training_processes import start_processes
@@ -239,6 +239,8 @@ def run_search(
     progress = observed.progress
     seconds = None if deadline is None else deadline - time.monotonic()
     StoppingRule.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
+    if trials > 1 and tuning is None and handle.stage(PROPOSAL) is None:
+        measure_first(handle, bench, space, seed=seed, observed=observed)
     with crew:
         proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
         observed.tell(SearchObserver.proposal_made, handle, proposal)

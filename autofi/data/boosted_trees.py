@@ -1,4 +1,4 @@
-"""Boosted trees over numbers and target encodings, fitted on the training rows by cross-validation."""
+"""Boosted trees over numbers and target encodings of fields and pairs, fitted by cross-validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autofi.core.strict_json import read_object
 from autofi.core.validated import CountOrNone, Positive
 from autofi.data.cross_codes import default_threads
 from autofi.data.encoded_rows import EncodedRows
-from autofi.data.features import Features
+from autofi.data.features import Column, Features, Pair
 from autofi.data.folds import deal_folds
 from autofi.data.lightgbm_text import checked_trees
 from autofi.data.target_encoding import TargetStatistics
@@ -55,10 +55,17 @@ _ROWS_AT_ONCE = 1 << 16
 
 @dataclass(frozen=True)
 class Boosting:
-    """Settings of boosted trees; with 0 leaves there are none."""
+    """Settings of boosted trees; with 0 leaves there are none.
+
+    Attributes:
+        leaves: Leaves of a tree.
+        learning_rate: The factor of every tree.
+        pairs: The most pairs whose target encodings the trees read beside those of the fields.
+    """
 
     leaves: CountOrNone = 0
     learning_rate: Positive = 0.05
+    pairs: CountOrNone = 0
 
     def __bool__(self) -> bool:
         return self.leaves > 0
@@ -72,14 +79,18 @@ class BoostedTrees:
         settings: Settings by which the trees were grown.
         prior: Click rate of the training rows.
         models: The trees that have not seen a fold, by fold.
+        pairs: The pairs whose target encodings they read beside those of all fields.
     """
 
     FILE: ClassVar[str] = "boosting.json"
-    FORMAT: ClassVar[int] = 1
+    #: The format that is written, and those that are read: in the first, trees read no pairs.
+    FORMAT: ClassVar[int] = 2
+    FORMATS: ClassVar[frozenset[int]] = frozenset({1, 2})
 
     settings: Boosting
     prior: float
     models: tuple[str, ...]
+    pairs: tuple[Pair, ...] = ()
 
     @classmethod
     def fit(
@@ -103,7 +114,7 @@ class BoostedTrees:
         Args:
             settings: Settings of the trees.
             rows: Training rows.
-            statistics: Target encodings of all fields over these rows.
+            statistics: Target encodings over these rows: of all fields, then of the pairs that the trees read.
             together: A number per row, `[N]`: rows with the same number are in one fold.
             seed: Seed of folds and trees.
             threads: Threads of LightGBM; by default those of `default_threads`.
@@ -129,25 +140,28 @@ class BoostedTrees:
             models.append(
                 _grow(settings, rows, statistics, chosen[seen], chosen[unseen], inner, generator, threads)
             )
-        return cls(settings, statistics.prior, tuple(models))
+        pairs = tuple((column[0], column[1]) for column in statistics.columns if len(column) == 2)
+        return cls(settings, statistics.prior, tuple(models), pairs)
 
     def transform(self, features: Features, *, threads: int | None = None) -> Floats:
         """Return the mean logit of all trees, float32 `[N]`, for rows that are not training rows."""
         threads = threads or default_threads()
         assert features.statistics is not None
-        fields = [features.columns.index((field,)) for field in range(features.ids.shape[1])]
+        read = self._places(features)
         logits = np.full(len(features), math.log(self.prior / (1 - self.prior)), dtype=np.float32)
         for start in range(0, len(features) if self.models else 0, _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
-            columns = _columns(features.numbers[rows], features.statistics[rows][:, fields], self.prior)
+            columns = _columns(features.numbers[rows], features.statistics[rows][:, read], self.prior)
             logits[rows] = np.mean([_logits(booster, columns, threads) for booster in self._boosters], axis=0)
             features.release()
         return logits
 
     def contributions(
         self, features: Features, number_fields: Sequence[int], *, threads: int | None = None
-    ) -> NDArray[np.float64]:
-        """Return the contributions of the fields to `transform` by TreeSHAP, and the base value as last column.
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the contributions of the fields and of the pairs to `transform` by TreeSHAP.
+
+        The base value, which is the same for all rows, is in neither.
 
         Args:
             features: Features of the rows.
@@ -155,22 +169,30 @@ class BoostedTrees:
             threads: Threads of LightGBM.
 
         Returns:
-            Contributions, `[N, F + 1]`.
+            Contributions of the fields, `[N, F]`, and of the pairs that the trees read, `[N, P]`.
         """
         assert features.statistics is not None
-        count = features.ids.shape[1]
-        found = np.zeros((len(features), count + 1))
-        if not self.models:
-            found[:, -1] = math.log(self.prior / (1 - self.prior))
-            return found
-        fields = [features.columns.index((field,)) for field in range(count)]
-        columns = _columns(features.numbers, features.statistics[:, fields], self.prior)
-        used = threads or default_threads()
-        shares = [booster.predict(columns, pred_contrib=True, num_threads=used) for booster in self._boosters]
-        # The columns in the order of `_columns`, then the base value.
-        for place, field in enumerate((*number_fields, *range(count), *range(count), count)):
-            found[:, field] += np.mean([share[:, place] for share in shares], axis=0)
-        return found
+        count, every = features.ids.shape[1], features.ids.shape[1] + len(self.pairs)
+        found = np.zeros((len(features), every))
+        if self.models:
+            columns = _columns(features.numbers, features.statistics[:, self._places(features)], self.prior)
+            used = threads or default_threads()
+            shares = np.mean(
+                [booster.predict(columns, pred_contrib=True, num_threads=used) for booster in self._boosters],
+                axis=0,
+            )
+            # The columns in the order of `_columns`; the base value comes after them.
+            for place, column in enumerate((*number_fields, *range(every), *range(every))):
+                found[:, column] += shares[:, place]
+        return found[:, :count], found[:, count:]
+
+    def columns(self, fields: int) -> tuple[Column, ...]:
+        """Return the target encodings that the trees read, of a table with so many fields."""
+        return (*((field,) for field in range(fields)), *self.pairs)
+
+    def _places(self, features: Features) -> list[int]:
+        """Return the places of the trees' target encodings among those of the features."""
+        return [features.columns.index(column) for column in self.columns(features.ids.shape[1])]
 
     @cached_property
     def _boosters(self) -> list[Any]:
@@ -179,7 +201,12 @@ class BoostedTrees:
 
     def __getstate__(self) -> dict[str, Any]:
         # LightGBM's own objects are not pickled.
-        return {"settings": self.settings, "prior": self.prior, "models": self.models}
+        return {
+            "settings": self.settings,
+            "prior": self.prior,
+            "models": self.models,
+            "pairs": self.pairs,
+        }
 
     @property
     def nbytes(self) -> int:
@@ -193,16 +220,26 @@ class BoostedTrees:
             "settings": asdict(self.settings),
             "prior": self.prior,
             "models": self.models,
+            "pairs": self.pairs,
         }
         (directory / self.FILE).write_text(json.dumps(description), encoding="utf-8")
 
     @classmethod
-    def load(cls, directory: Path, *, columns: int | None = None) -> BoostedTrees | None:
+    def load(
+        cls,
+        directory: Path,
+        *,
+        fields: int | None = None,
+        numbers: int = 0,
+        statistics: Sequence[Column] = (),
+    ) -> BoostedTrees | None:
         """Return the trees that `save` wrote, or None if there are none.
 
         Args:
             directory: The folder that was saved to.
-            columns: Number of columns that the trees must read (numbers, and two of every field); None skips the check.
+            fields: Number of fields; None skips the check of what the trees read.
+            numbers: Number of columns of numbers, which the trees must read.
+            statistics: Target encodings that are there.
 
         Raises:
             DataError: The file is not as `save` writes it.
@@ -212,16 +249,21 @@ class BoostedTrees:
             return None
         try:
             description = read_object(path)
-            if description["format"] != cls.FORMAT:
+            if description["format"] not in cls.FORMATS:
                 raise ValueError(f"format {description['format']} is not {cls.FORMAT}")
             settings = Boosting(**description["settings"])
             prior = float(description["prior"])
             if not 0 < prior < 1:
                 raise ValueError(f"the click rate lies between 0 and 1, not at {prior}")
             models = tuple(map(str, description["models"]))
+            pairs = tuple((int(left), int(right)) for left, right in description.get("pairs", ()))
+            found = cls(settings, prior, models, pairs)
+            read = None if fields is None else found.columns(fields)
+            if read is not None and (absent := sorted({*read} - {*statistics})):
+                raise ValueError(f"there is no target encoding of {absent[0]}")
             for model in models:
-                checked_trees(model, columns)
-            return cls(settings, prior, models)
+                checked_trees(model, None if read is None else numbers + 2 * len(read))
+            return found
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"'{path}' does not hold boosted trees as AutoFI writes them ({error}); export the model again."
@@ -286,7 +328,7 @@ def _grow(
 
 
 def _columns(numbers: Floats, statistics: Floats, prior: float) -> Floats:
-    """Return the inputs of trees, `[N, Q + 2F]`: numbers, then log-odds of a click and log(1 + n) of every field."""
+    """Return the inputs of trees, `[N, Q + 2C]`: numbers, then log-odds of a click and log(1 + n) of every column."""
     values = value_columns(statistics, prior)
     return np.concatenate([numbers, values[..., 0], values[..., 1]], axis=1, dtype=np.float32)
 

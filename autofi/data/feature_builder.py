@@ -38,7 +38,7 @@ class FeatureBuilder:
         crosses: Fitted crosses.
         statistics: Fitted target encodings.
         log_counts: Mean and deviation of log(1 + count) over the training rows, by column of the target encodings.
-        boosted: Boosted trees, which read the target encodings of all fields.
+        boosted: Boosted trees, which read the target encodings of all fields and of some pairs.
     """
 
     encoder: Encoder
@@ -103,13 +103,17 @@ class FeatureBuilder:
                     f"The {name} in '{directory}' have {part.cardinalities} codes and the encoder has "
                     f"{encoder.cardinalities}; export the model again."
                 )
-        columns = len(encoder.number_fields) + 2 * len(encoder.fields)
         return cls(
             encoder,
             crosses,
             statistics,
             log_counts,
-            BoostedTrees.load(directory, columns=columns),
+            BoostedTrees.load(
+                directory,
+                fields=len(encoder.fields),
+                numbers=len(encoder.number_fields),
+                statistics=statistics.columns,
+            ),
         )
 
 

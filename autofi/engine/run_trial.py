@@ -20,7 +20,7 @@ from autofi.store.stage_keys import STAGE
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A RUNNING trial of this process; a `start` is not measured against others, so their order changes nothing."""
+    """A RUNNING trial of this process; a `start` of the space needs no results of other trials."""
 
     number: int
     architecture: Architecture
@@ -43,6 +43,8 @@ def measure(
     """
     progress = observed.progress
     to_beat, latency = auc_to_beat(handle.goals, measured), "latency" in handle.goals.measured
+    # Starts have to beat the model before the proposal alone: which of them ended before is a matter of the cores.
+    first_model = auc_to_beat(handle.goals, [trial for trial in measured if not trial.params])
     first = {trial.number: first_rung(fidelity, trial.number, study=handle.name) for trial in trials}
     climbing = {trial.number: trial for trial in trials}
     shares = rungs_of(fidelity)
@@ -54,7 +56,7 @@ def measure(
                 Training(
                     trial.architecture,
                     trial.seed,
-                    to_beat if last and not trial.start else None,
+                    (first_model if trial.start else to_beat) if last else None,
                     latency,
                     share,
                 )

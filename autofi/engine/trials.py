@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution
@@ -37,7 +38,7 @@ class Proposer(Protocol):
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]: ...
 
-    def is_start(self, architecture: Architecture) -> bool: ...
+    def parameters_of(self, architecture_id: str) -> dict[str, Any] | None: ...
 
     def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
@@ -53,11 +54,25 @@ def prepare(
     candidates = strategy.candidates(
         space, proposal, sampler=settings.sampler, directions=handle.goals.directions
     )
-    boosting = candidates.architecture(candidates.defaults).boosting
-    progress.phase("fit crosses and boosted trees" if boosting else "fit crosses")
+    first = candidates.architecture(candidates.defaults)
+    progress.phase("fit crosses and boosted trees" if first.boosting else "fit crosses")
     pairs = [(names.index(left), names.index(right)) for left, right in strategy.pairs(proposal)]
-    bench.prepare(pairs, boosting)
+    bench.prepare(pairs, first)
     return candidates
+
+
+def measure_first(
+    handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, observed: Observed
+) -> None:
+    """Measure the trial that needs no proposal, if the study's strategy has one and no trial has begun."""
+    settings = SearchSettings.from_json(handle.record.settings)
+    architecture = get_strategy(settings.strategy).first(bench.dataset, space)
+    if architecture is None or handle.trials():
+        return
+    observed.progress.phase("train a first model")
+    opened = _start(handle, architecture, {}, {}, seed=seed, most=None)
+    if opened is not None:
+        measure(handle, bench, [opened], [], settings.fidelity, observed)
 
 
 def measure_trials(
@@ -149,9 +164,9 @@ def _take(
     """
     lost = handle.take_over(STAGE)
     if lost is not None:
-        found_again = Architecture.from_json(lost.architecture)
-        return [RunningTrial(lost.number, found_again, lost.seed, candidates.is_start(found_again))]
-    known = [_known(trial) for trial in ended]
+        architecture = Architecture.from_json(lost.architecture)
+        return [RunningTrial(lost.number, architecture, lost.seed, _is_start(architecture, candidates))]
+    known = [seen for trial in ended if (seen := _known(trial, candidates)) is not None]
     while further and (room := goal.trials - handle.counted(STAGE)) > 0:
         found = candidates.suggest_batch(
             known,
@@ -162,34 +177,58 @@ def _take(
         )
         if not found:
             return []
-        numbers = [
-            handle.start_trial(
-                stage=STAGE,
-                architecture_id=architecture.id,
-                architecture=architecture.to_json(),
-                seed=seed,
-                params=parameters,
-                distributions=candidates.distributions,
-                attrs={
-                    "describe": architecture.describe(),
-                    "data_fingerprint": handle.record.data_fingerprint,
-                    "versions": dict(handle.record.versions),
-                },
-                most=goal.trials,
-            )
+        started = [
+            _start(handle, architecture, parameters, candidates.distributions, seed=seed, most=goal.trials)
             for parameters, architecture in found
         ]
         opened = [
-            RunningTrial(number, architecture, seed, candidates.is_start(architecture))
-            for number, (_, architecture) in zip(numbers, found, strict=True)
-            if number is not None
+            replace(trial, start=_is_start(trial.architecture, candidates))
+            for trial in started
+            if trial is not None
         ]
         if opened:
             return opened
     return []
 
 
-def _known(trial: TrialRecord) -> ObservedTrial:
-    """Return a trial for samplers: for one that was stopped, its result on its last rung."""
+def _is_start(architecture: Architecture, candidates: Proposer) -> bool:
+    return candidates.parameters_of(architecture.id) is not None
+
+
+def _start(
+    handle: StudyHandle,
+    architecture: Architecture,
+    parameters: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    *,
+    seed: int,
+    most: int | None,
+) -> RunningTrial | None:
+    """Record a running trial; None if another process has the architecture, or there are `most` trials."""
+    number = handle.start_trial(
+        stage=STAGE,
+        architecture_id=architecture.id,
+        architecture=architecture.to_json(),
+        seed=seed,
+        params=parameters,
+        distributions=distributions,
+        attrs={
+            "describe": architecture.describe(),
+            "data_fingerprint": handle.record.data_fingerprint,
+            "versions": dict(handle.record.versions),
+        },
+        most=most,
+    )
+    return None if number is None else RunningTrial(number, architecture, seed)
+
+
+def _known(trial: TrialRecord, candidates: Proposer) -> ObservedTrial | None:
+    """Return a trial for samplers: for one that was stopped, its result on its last rung.
+
+    The trial before the proposal has no parameters of its own; None if no start has its architecture.
+    """
+    parameters = trial.params or candidates.parameters_of(trial.architecture_id)
+    if parameters is None:
+        return None
     values = tuple(trial.values.values()) or last_rung(trial)
-    return ObservedTrial(trial.params, values, tuple(trial.violations.values()))
+    return ObservedTrial(parameters, values, tuple(trial.violations.values()))

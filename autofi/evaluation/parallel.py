@@ -127,8 +127,8 @@ def try_each(
     architectures = [task.architecture for task in tasks if task.architecture is not None]
     if architectures:
         features = bench.features(*architectures)
-        for boosting in {architecture.boosting for architecture in architectures}:
-            bench.with_boosted(boosting, *features)
+        for architecture in architectures:
+            bench.with_boosted(architecture, *features)
     threads = max(1, torch.get_num_threads() // jobs)
     with (
         TemporaryDirectory(prefix="autofi-", dir=scratch_folder()) as folder,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,10 @@ class Workbench:
         self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
         self.proposals = jobs if proposals is None else proposals
         self._kept: tuple[FeatureBuilder, Features] | None = None
-        self._boosted: dict[Boosting, tuple[BoostedTrees, npt.NDArray[np.float32]]] = {}
+        #: The trees and their logits, by settings and pairs.
+        self._boosted: dict[
+            tuple[Boosting, tuple[tuple[str, str], ...]], tuple[BoostedTrees, npt.NDArray[np.float32]]
+        ] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,39 +104,48 @@ class Workbench:
         return self._kept
 
     def with_boosted(
-        self, boosting: Boosting, builder: FeatureBuilder, features: Features
+        self, architecture: Architecture, builder: FeatureBuilder, features: Features
     ) -> tuple[FeatureBuilder, Features]:
-        """Return builder and features with boosted trees and their logits, which are grown once for all architectures.
+        """Return builder and features with the architecture's boosted trees and their logits.
 
-        Any builder holds the target encodings that the trees read.
+        They are grown once for all architectures with the same trees. Builder and features are of `features`, and so
+        hold the target encodings that the trees read.
         """
+        boosting, key = architecture.boosting, (architecture.boosting, architecture.boosted_pairs)
         if not boosting:
             return builder, features
-        if boosting not in self._boosted:
+        if key not in self._boosted:
             train, threads = self.dataset.parts["train"], torch.get_num_threads()
             trees = BoostedTrees.fit(
                 boosting,
                 self.dataset.rows("train"),
-                builder.statistics.subset([(field,) for field in range(len(self.names))]),
+                builder.statistics.subset(architecture.boosted_columns(self.names)),
                 together=self.dataset.together(),
                 seed=self.seed,
                 threads=threads,
             )
             logits = np.full(len(self.dataset), np.nan, dtype=np.float32)
             logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)), threads=threads)
-            self._boosted[boosting] = trees, logits
-        trees, logits = self._boosted[boosting]
+            self._boosted[key] = trees, logits
+        trees, logits = self._boosted[key]
         return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
 
-    def prepare(self, pairs: list[tuple[int, int]], *boostings: Boosting) -> None:
-        """Fit crosses and target encodings of all these pairs at once, and grow the trees.
+    def prepare(self, pairs: Sequence[tuple[int, int]], *architectures: Architecture) -> None:
+        """Fit crosses and target encodings of all these pairs at once, and grow the trees of these architectures.
 
-        It is for architectures that choose among the pairs, and the trees that they may have.
+        It is for architectures that choose among the pairs.
         """
         self._kept = None
-        self._kept = build_features(self.dataset, pairs, seed=self.seed)
-        for boosting in boostings:
-            self.with_boosted(boosting, *self._kept)
+        read = [
+            (found[0], found[1])
+            for one in architectures
+            for found in one.boosted_columns(self.names)
+            if found[1:]
+        ]
+        encoded = list(dict.fromkeys([*pairs, *read]))
+        self._kept = build_features(self.dataset, encoded, cross_pairs=pairs, seed=self.seed)
+        for architecture in architectures:
+            self.with_boosted(architecture, *self._kept)
 
     def with_validation(self) -> Workbench:
         """Return a workbench that trains on validation rows too, with crosses and target encodings fitted on both."""
@@ -166,7 +178,7 @@ class Workbench:
             share: The share of the training rows to read, at random; it contains every smaller share. Vocabularies and
                 target encodings are of all rows.
         """
-        builder, features = self.with_boosted(architecture.boosting, *self.features(architecture))
+        builder, features = self.with_boosted(architecture, *self.features(architecture))
         network = build_network(architecture, builder, seed=seed).to(self.device)
         rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
         pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid", *parts)}

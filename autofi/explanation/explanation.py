@@ -62,8 +62,9 @@ class PairPart:
         seen: Training rows with the cross; None where it is unknown, because the model keeps no counts of rare
             crosses.
         rate: The share of these rows that were clicked, where the model keeps it.
-        forms: The forms of the pair.
+        forms: The forms of the pair; none for one that only boosted trees read.
         contribution: The contribution.
+        trees: The pair's share of the contribution of boosted trees, by TreeSHAP; None if they do not read it.
     """
 
     fields: tuple[str, str]
@@ -72,6 +73,7 @@ class PairPart:
     rate: float | None
     forms: tuple[Form, ...]
     contribution: float
+    trees: float | None = None
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -52,12 +53,13 @@ class ExplainedRows:
         """Return the explanation of one row, whose number in its table is `number`."""
         found, trees = self._found, self._trees
         fields = tuple(self._field(name, row) for name in self._values)
-        pairs = tuple(self._pair(pair, row) for pair in found.pairs)
+        read = () if trees is None else trees.by_pair
+        pairs = tuple(self._pair(pair, row) for pair in sorted({*found.pairs, *read}))
         streams = tuple(
             StreamPart(name, float(added[row]), _told(self._streams.get(name, ()), row))
             for name, added in found.streams.items()
         )
-        by_trees = None if trees is None else float(trees[0][row])
+        by_trees = None if trees is None else float(trees.logit[row])
         logit, everything_masked = float(found.logits[row]), float(found.baseline[row])
         own = sum(float(part[row]) for part in (*found.own.values(), *found.pairs.values()))
         return Explanation(
@@ -86,7 +88,7 @@ class ExplainedRows:
             forms=self._forms.at(slot, row),
             own=_at(self._found.own.get(place), row),
             contribution=_at(self._found.fields.get(place), row),
-            trees=None if trees is None else float(trees[1][row, place]),
+            trees=None if trees is None else float(trees.by_field[row, place]),
         )
 
     def _pair(self, pair: Pair, row: int) -> PairPart:
@@ -99,8 +101,20 @@ class ExplainedRows:
             seen=self._seen.count(pair, row),
             rate=self._seen.rate(pair, row),
             forms=forms,
-            contribution=float(self._found.pairs[pair][row]),
+            contribution=_at(self._found.pairs.get(pair), row),
+            trees=None
+            if self._trees is None or pair not in self._trees.by_pair
+            else float(self._trees.by_pair[pair][row]),
         )
+
+
+@dataclass(frozen=True)
+class _Trees:
+    """The logit that boosted trees add, `[N]`, and the parts of it by field, `[N, F]`, and by pair, `[N]` each."""
+
+    logit: NDArray[np.float64]
+    by_field: NDArray[np.float64]
+    by_pair: Mapping[Pair, NDArray[np.float64]]
 
 
 def _at(column: Tensor | None, row: int) -> float:
@@ -152,14 +166,12 @@ def _told(found: Iterable[RowWeights], row: int) -> tuple[Weights, ...]:
     )
 
 
-def _trees(
-    bundle: Bundle, features: Features, selected: Mapping[str, Tensor]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the logit that boosted trees add, `[N]`, and every field's part of it, `[N, F]`."""
+def _trees(bundle: Bundle, features: Features, selected: Mapping[str, Tensor]) -> _Trees | None:
     builder, weights = bundle.builder, bundle.network.boosted_weights
     if weights is None or builder.boosted is None:
         return None
     share, names = float(weights[1]), builder.encoder.schema.names
     numbers = [names.index(name) for name in builder.encoder.number_fields]
-    by_field = builder.boosted.contributions(features, numbers)[:, :-1]
-    return share * selected[BOOSTED].double().numpy(), share * by_field
+    by_field, by_pair = builder.boosted.contributions(features, numbers)
+    pairs = {pair: share * by_pair[:, place] for place, pair in enumerate(builder.boosted.pairs)}
+    return _Trees(share * selected[BOOSTED].double().numpy(), share * by_field, pairs)

@@ -24,20 +24,21 @@ def cross_rows(ids: Var, crosses: Crosses) -> Var:
     return _found(ids, crosses.pairs, crosses.cardinalities, known, absent=0)
 
 
-def counts_and_clicks(ids: Var, statistics: TargetStatistics) -> Var:
-    """Return counts and clicks, float32 `[N, C, 2]`, of int64 codes `[N, F]`; zeros for a cross that was never seen."""
+def cell_rows(ids: Var, statistics: TargetStatistics) -> Var:
+    """Return the rows `[N, C]` in `cell_values` of int64 codes `[N, F]`."""
     sizes = [len(cells.codes) for cells in statistics.cells]
     starts = np.cumsum([0, *sizes])
     known = [
         (cells.codes, np.arange(start, start + size))
         for cells, start, size in zip(statistics.cells, starts[:-1], sizes, strict=True)
     ]
-    rows = _found(ids, statistics.columns, statistics.cardinalities, known, absent=int(starts[-1]))
-    values = np.zeros((starts[-1] + 1, 2), dtype=np.float32)
-    for cells, start, size in zip(statistics.cells, starts[:-1], sizes, strict=True):
-        values[start : start + size, 0] = cells.counts
-        values[start : start + size, 1] = cells.clicks
-    return op.gather(op.const(values), rows, axis=0)
+    return _found(ids, statistics.columns, statistics.cardinalities, known, absent=int(starts[-1]))
+
+
+def cell_values(statistics: TargetStatistics) -> NDArray[np.float32]:
+    """Return counts and clicks of the cells of all columns, `[K + 1, 2]`; the last row is of a cell never seen."""
+    known = [np.stack([cells.counts, cells.clicks], axis=1) for cells in statistics.cells]
+    return np.concatenate([*known, np.zeros((1, 2))], dtype=np.float32)
 
 
 def _found(

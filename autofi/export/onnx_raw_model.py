@@ -16,7 +16,7 @@ from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.quantile_binning import Buckets
 from autofi.data.schema import FieldKind
 from autofi.data.vocabulary import MISSING, Vocabulary
-from autofi.export.onnx_cross_lookup import counts_and_clicks, cross_rows
+from autofi.export.onnx_cross_lookup import cell_rows, cell_values, cross_rows
 from autofi.export.onnx_numeric_codes import bucket_codes, positions
 from autofi.export.onnx_opset import Tensor, Var, argument, beside, build, columns, inline, op, rows_of
 from autofi.export.onnx_string_codes import bag_of, codes_of, joined, numbers_of, tokens_of
@@ -39,10 +39,11 @@ def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -
     features |= {f"bag_{name}": op.cast(bag, to=np.int32) for name, bag in bags.items()}
     if reads.pairs:
         features["crosses"] = op.cast(cross_rows(ids, builder.crosses), to=np.int32)
-    if reads.columns:
-        features["statistics"] = counts_and_clicks(ids, builder.statistics)
+    cells = cell_rows(ids, builder.statistics) if reads.columns else None
+    if cells is not None:
+        features["statistics"] = op.gather(op.const(cell_values(builder.statistics)), cells, axis=0)
     if builder.boosted is not None:
-        features["boosted"] = boosted_logits(ids, numbers, builder.boosted, builder.statistics)
+        features["boosted"] = boosted_logits(ids, cells, numbers, builder.boosted, builder.statistics)
     small, tables = _without_tables(network)
     held = {
         name: argument(Tensor(onnx.helper.tensor_dtype_to_np_dtype(table.data_type), tuple(table.dims)))

@@ -82,7 +82,6 @@ def used_columns(architecture: Architecture, names: tuple[str, ...]) -> tuple[li
     """Return the crosses and the target encodings that a network of this architecture reads."""
     layout = architecture.layout(names)
     crosses = [(slot[0], slot[1]) for slot in layout.get("memorize_embedding", [])]
-    # Boosted trees read the target encodings of every field.
-    fields: list[Column] = [(field,) for field in range(len(names))] if architecture.boosting else []
-    statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", []), *fields]
+    boosted = architecture.boosted_columns(names)
+    statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", []), *boosted]
     return crosses, list(dict.fromkeys(statistics))

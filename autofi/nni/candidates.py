@@ -67,9 +67,6 @@ class TunedCandidates:
     def distributions(self) -> Mapping[str, BaseDistribution]:
         return self._candidates.distributions
 
-    def is_start(self, architecture: Architecture) -> bool:
-        return self._candidates.is_start(architecture)
-
     def __enter__(self) -> Self:
         return self
 
@@ -84,6 +81,10 @@ class TunedCandidates:
                         "No experiment of NNI was needed: the first trials are the starts of the space; its tuner "
                         "proposes from there with more --trials."
                     )
+
+    def parameters_of(self, architecture_id: str) -> dict[str, Any] | None:
+        """Return the start that makes an architecture; None if no start does."""
+        return self._candidates.parameters_of(architecture_id)
 
     def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int

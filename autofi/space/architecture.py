@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autofi.core.versioned_fields import without_defaults
@@ -41,8 +41,10 @@ class Architecture:
     min_count: int = 2
     cross_min_count: int = 2
     cross_max_rows: int | None = None
-    #: The number of boosted trees that predict together with the network.
+    #: Boosted trees that predict together with the network; none by default.
     boosting: Boosting = Boosting()
+    #: The pairs whose target encodings the trees read; `boosting.pairs` is their number.
+    boosted_pairs: tuple[tuple[str, str], ...] = ()
     training: TrainingSettings = TrainingSettings()
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class Architecture:
         sizes = Sizes(
             **{name: value for name, value in dataclasses.asdict(self.sizes).items() if name in read}
         )
+        boosted_pairs = tuple(sorted(set(self.boosted_pairs))) if self.boosting else ()
         head = self.head if self.head.name == "mlp" else HeadSizes(name=self.head.name, hidden=())
         gated = any(issubclass(operator, GatedTable) for operator in used.values())
         training = self.training if gated else without_gates(self.training)
@@ -77,7 +80,8 @@ class Architecture:
             ("fields", fields), ("pairs", pairs), ("sizes", sizes), ("head", head),
             ("streams", _with_all_settings(self.streams) if any(operator.vector for operator in used.values()) else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
-            ("boosting", self.boosting or Boosting()),
+            ("boosted_pairs", boosted_pairs),
+            ("boosting", replace(self.boosting, pairs=len(boosted_pairs)) if self.boosting else Boosting()),
             ("field_sum", self.field_sum and bool(pairs)), ("training", training),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
@@ -122,9 +126,17 @@ class Architecture:
             "cross_min_count": self.cross_min_count,
             "cross_max_rows": self.cross_max_rows,
             # Listed only if there are some, so that architectures of earlier versions keep their ids.
-            **({"boosting": dataclasses.asdict(self.boosting)} if self.boosting else {}),
+            **({"boosting": self._boosting()} if self.boosting else {}),
             "training": without_defaults(TrainingSettings, dataclasses.asdict(self.training)),
         }
+
+    def _boosting(self) -> dict[str, Any]:
+        """Return the settings of the trees, with their pairs if they read some."""
+        settings = dataclasses.asdict(self.boosting)
+        del settings["pairs"]
+        return settings | (
+            {"pairs": [list(pair) for pair in self.boosted_pairs]} if self.boosted_pairs else {}
+        )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Architecture:
@@ -134,6 +146,8 @@ class Architecture:
             InvalidArchitectureError: The JSON is malformed.
         """
         try:
+            boosting = value.get("boosting", {})
+            boosted_pairs = tuple((left, right) for left, right in boosting.get("pairs", ()))
             return cls(
                 fields={name: tuple(forms) for name, forms in value["fields"].items()},
                 pairs={(pair["left"], pair["right"]): tuple(pair["forms"]) for pair in value["pairs"]},
@@ -144,7 +158,8 @@ class Architecture:
                 min_count=int(value["min_count"]),
                 cross_min_count=int(value["cross_min_count"]),
                 cross_max_rows=value.get("cross_max_rows"),
-                boosting=Boosting(**value.get("boosting", {})),
+                boosting=Boosting(**{**boosting, "pairs": len(boosted_pairs)}),
+                boosted_pairs=boosted_pairs,
                 training=TrainingSettings(**value["training"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -177,19 +192,19 @@ class Architecture:
 
     def layout(self, names: Sequence[str]) -> dict[str, list[Column]]:
         """Return the slots of every operator, as positions in `names`."""
-        where = {name: position for position, name in enumerate(names)}
         layout: dict[str, list[Column]] = {}
         slots: list[tuple[tuple[str, ...], Forms]] = [((name,), forms) for name, forms in self.fields.items()]
         slots += [(pair, forms) for pair, forms in self.pairs.items()]
-        for slot, forms in slots:
-            for name in slot:
-                if name not in where:
-                    raise InvalidArchitectureError(
-                        f"The data has no field '{name}', which the architecture uses: {nearest(name, names)}"
-                    )
+        columns = _columns([slot for slot, _ in slots], names)
+        for column, (_, forms) in zip(columns, slots, strict=True):
             for operator in forms:
-                layout.setdefault(operator, []).append(tuple(sorted(where[name] for name in slot)))
+                layout.setdefault(operator, []).append(column)
         return {operator: sorted(slots) for operator, slots in sorted(layout.items())}
+
+    def boosted_columns(self, names: Sequence[str]) -> list[Column]:
+        """Return the target encodings that boosted trees read, as positions in `names`: all fields, then pairs."""
+        fields: list[Column] = [(field,) for field in range(len(names))]
+        return [*fields, *sorted(_columns(self.boosted_pairs, names))] if self.boosting else []
 
     def describe(self) -> str:
         """Return a summary of one line for people."""
@@ -203,6 +218,22 @@ class Architecture:
             network += f" in an ensemble of {self.head.ensemble}"
         trees = ["boosted trees"] if self.boosting else []
         return ", ".join([f"{len(self.fields)} fields", pairs, network, *self.streams, *trees])
+
+
+def _columns(slots: Sequence[tuple[str, ...]], names: Sequence[str]) -> list[Column]:
+    """Return the positions of each slot's fields in `names`, rising.
+
+    Raises:
+        InvalidArchitectureError: A field is not among the names.
+    """
+    where = {name: position for position, name in enumerate(names)}
+    for slot in slots:
+        for name in slot:
+            if name not in where:
+                raise InvalidArchitectureError(
+                    f"The data has no field '{name}', which the architecture uses: {nearest(name, names)}"
+                )
+    return [tuple(sorted(where[name] for name in slot)) for slot in slots]
 
 
 def _head(stored: Mapping[str, Any]) -> HeadSizes:

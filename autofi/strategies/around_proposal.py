@@ -17,7 +17,7 @@ from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.candidates import Candidates
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.variants import field_variants, pair_variants
+from autofi.supernet.variants import MOST_TARGET_ENCODED, TARGET_ENCODED, field_variants, pair_variants
 
 #: Sets of names of the fields that are multiplied.
 Products = tuple[tuple[str, ...], ...]
@@ -63,9 +63,11 @@ class ProposedCandidates(Candidates):
             "pairs": tuple(self.pairs),
             "products": tuple(self.products),
         }
+        self._ranked_pairs = proposal.ranked_pairs
         self.learned_sizes = proposal.learned_sizes
         self.streams = proposal.streams
         self._explored = explored_starts(proposal, self.fields, self.pairs)
+        self._first = unselected_start(proposal, self.fields, self.pairs)
         super().__init__(
             distributions(space, named), defaults(space, named), sampler=sampler, directions=directions
         )
@@ -79,6 +81,7 @@ class ProposedCandidates(Candidates):
             pairs=self.pairs[parameters.get("pairs", "selected")],
             parameters=decode(self.space, parameters),
             streams={SelectedProducts.name: {"crosses": products, "dim": self._dim}} if products else {},
+            ranked_pairs=self._ranked_pairs,
         )
 
     def _with_codes(self, fields: Mapping[str, Forms], products: Products) -> dict[str, Forms]:
@@ -94,13 +97,14 @@ class ProposedCandidates(Candidates):
     def starts(self) -> list[dict[str, Any]]:
         """Return the trials before the sampler proposes.
 
-        They are the defaults, the best explored ones, selected products, the start without a supernet, learned widths,
-        then the space's own starts. A variant that this data does not have (no pair is likely, say) is left out of its
-        start.
+        They are all fields with target encodings of all pairs, the defaults, the best explored ones, selected products,
+        the start without a supernet, learned widths, then the space's own starts. A variant that this data does not
+        have (no pair is likely, say) is left out of its start.
         """
-        found = [self.defaults]
+        found: list[dict[str, Any]] = []
         products = [{"products": "selected"}] if "selected" in self.products else []
-        for start in (*self._explored[:1], *products, UNSELECTED, self.learned_sizes, *self.space.starts):
+        others = (*self._explored[:1], *products, UNSELECTED, self.learned_sizes, *self.space.starts)
+        for start in (*self._first, {}, *others):
             chosen = {**self.defaults, **self._offered(start)}
             if chosen not in found:
                 found.append(chosen)
@@ -133,6 +137,17 @@ class ProposedCandidates(Candidates):
 def product_variants(proposal: Proposal) -> dict[str, Products]:
     """Return the variants of products: none, and the selected ones if there are any."""
     return {"none": (), "selected": proposal.products} if proposal.products else {"none": ()}
+
+
+def unselected_start(
+    proposal: Proposal,
+    fields: Mapping[str, Mapping[str, Forms]],
+    pairs: Mapping[str, Mapping[tuple[str, str], Forms]],
+) -> list[dict[str, Any]]:
+    """Return the start that needs no selection, if there is one: see `Staged.first`."""
+    wanted = dict.fromkeys(proposal.ranked_pairs[:MOST_TARGET_ENCODED], TARGET_ENCODED)
+    found = {"fields": _name_of(proposal.all_fields, fields), "pairs": _name_of(wanted, pairs)}
+    return [found] if wanted and None not in found.values() else []
 
 
 def explored_starts(

@@ -11,6 +11,7 @@ import torch
 from autofi.core.progress import Progress
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
+from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.candidates import Candidates
 from autofi.supernet.proposal import Proposal
@@ -24,6 +25,13 @@ class Strategy(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[str]
     source: ClassVar[str]
+
+    def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
+        """Return an architecture to train before the proposal is made; None for none.
+
+        It costs nothing to name, so that a search has a model after one training, whatever the proposal takes.
+        """
+        return None
 
     @abstractmethod
     def propose(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any
@@ -49,6 +48,13 @@ class Candidates(ABC):
         """Return the points that are tried before the sampler proposes."""
         return [dict(self.defaults)]
 
+    def parameters_of(self, architecture_id: str) -> dict[str, Any] | None:
+        """Return the start that makes an architecture; None if no start does."""
+        for parameters in self.starts():
+            if self.architecture(parameters).id == architecture_id:
+                return {**self.defaults, **parameters}
+        return None
+
     def next_initial(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
         """Return the first start whose id is not `seen`; None if there is none."""
         for parameters in self.starts():
@@ -76,14 +82,6 @@ class Candidates(ABC):
             if architecture.id not in seen:
                 return parameters, architecture
         return None
-
-    def is_start(self, architecture: Architecture) -> bool:
-        """Return True if the architecture is that of a start."""
-        return architecture.id in self._start_ids
-
-    @cached_property
-    def _start_ids(self) -> frozenset[str]:
-        return frozenset(self.architecture(parameters).id for parameters in self.starts())
 
     def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int

@@ -8,7 +8,10 @@ import torch
 
 from autofi.core.progress import Progress
 from autofi.data.dataset import EncodedDataset
+from autofi.evaluation.single_point import every_form
 from autofi.objectives.objectives import Direction
+from autofi.space.architecture import Architecture
+from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.around_proposal import ProposedCandidates
 from autofi.strategies.base import Strategy
@@ -16,6 +19,7 @@ from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import register
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.propose import propose
+from autofi.supernet.variants import MOST_TARGET_ENCODED, TARGET_ENCODED
 
 
 @register
@@ -25,6 +29,19 @@ class Staged(Strategy):
     name = "staged"
     summary = "a supernet, architectures explored by its weights, trials around the best, seeds for finalists"
     source = "https://arxiv.org/abs/1904.00420"
+
+    def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
+        """Return all forms of all fields with target encodings of all pairs, or no pairs if there are too many."""
+        if not (space.fields.search or space.pairs.searched) or TARGET_ENCODED not in space.pairs.options:
+            return None
+        names = space.pair_names(tuple(dataset.encoder.schema.names))
+        pairs = names if len(names) <= MOST_TARGET_ENCODED else []
+        return resolve(
+            space,
+            fields=every_form(space, dataset),
+            pairs=dict.fromkeys(pairs, TARGET_ENCODED),
+            ranked_pairs=pairs,
+        )
 
     def propose(
         self,

@@ -28,6 +28,8 @@ class Proposal:
         screening_scores: By pair, the screen's scores for memorizing and for factorizing (0 if not asked), in a search
             without a supernet.
         exploration: Whole architectures around these, scored by the supernet's weights.
+        ranked_pairs: The pairs by the screen's score for memorizing, best first; in the order of the fields if none
+            was screened. Boosted trees read the first of them.
     """
 
     fields: Mapping[str, Forms]
@@ -41,6 +43,7 @@ class Proposal:
     streams: tuple[Streams, ...] = ()
     exploration: Exploration = Exploration()
     screening_scores: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    ranked_pairs: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -56,6 +59,7 @@ class Proposal:
             "products": [list(names) for names in self.products],
             "exploration": self.exploration.to_json(),
             "screened": [[*pair, *scores] for pair, scores in self.screening_scores.items()],
+            "ranked": [list(pair) for pair in self.ranked_pairs],
         }
 
     @classmethod
@@ -75,4 +79,5 @@ class Proposal:
             else Exploration(),
             screening_scores={(left, right): (a, b) for left, right, a, b in value.get("screened", ())},
             products=tuple(tuple(names) for names in value.get("products", ())),
+            ranked_pairs=tuple((left, right) for left, right in value.get("ranked", ())),
         )

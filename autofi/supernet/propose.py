@@ -23,6 +23,7 @@ import torch
 
 from autofi.core.progress import Progress
 from autofi.data.dataset import EncodedDataset
+from autofi.data.features import Pair
 from autofi.model.build import build_network
 from autofi.operators.base import Sizes
 from autofi.operators.registry import choices_of
@@ -42,15 +43,11 @@ from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.slots import SearchSlots, build_slots, streams_of
 from autofi.supernet.supernet import Supernet
-from autofi.supernet.variants import variant_options
+from autofi.supernet.variants import MOST_TARGET_ENCODED, TARGET_ENCODED, variant_options
 from autofi.supernet.weight_entanglement import Entangled, learn_widths, width_choices
 from autofi.training.place_rows import rows_for
 
 CPU = torch.device("cpu")
-
-#: The option of a pair that has target encodings alone, and the number of pairs that get them together.
-TARGET_ENCODED: Forms = ("memorize_statistics",)
-MOST_TARGET_ENCODED = 60
 
 
 def propose(
@@ -74,7 +71,12 @@ def propose(
         proposal = by(run, offer)
         pairs = _target_encoded_pairs(space, names, offer.screened.ranked, proposal)
         proposal = dataclasses.replace(proposal, target_encoded_pairs=pairs)
-    proposal = dataclasses.replace(proposal, products=offer.screened.products)
+    ranked = _by_memorizing(offer.screened.ranked) or offer.pairs
+    proposal = dataclasses.replace(
+        proposal,
+        products=offer.screened.products,
+        ranked_pairs=tuple((names[left], names[right]) for left, right in ranked),
+    )
     if space.search.sizes == "entangled":
         proposal = dataclasses.replace(proposal, learned_sizes=_learned_sizes(run, offer, proposal))
     return proposal
@@ -124,12 +126,17 @@ def _target_encoded_pairs(
     """
     if TARGET_ENCODED not in space.pairs.options:
         return dict(proposal.probable_pairs)
-    chosen = [score.pair for score in sorted(ranked, key=lambda score: -score.memorize)[:MOST_TARGET_ENCODED]]
+    chosen = _by_memorizing(ranked)[:MOST_TARGET_ENCODED]
     found = {(names[left], names[right]): TARGET_ENCODED for left, right in chosen}
     for pair, forms in proposal.probable_pairs.items():
         if choices_of(forms) == {"memorize"}:
             found[pair] = tuple(sorted({*forms, *TARGET_ENCODED}))
     return found
+
+
+def _by_memorizing(ranked: Sequence[PairScore]) -> list[Pair]:
+    """Return the screened pairs by their score for memorizing, best first."""
+    return [score.pair for score in sorted(ranked, key=lambda score: -score.memorize)]
 
 
 def _by_paths(run: ProposalContext, offer: SearchSlots) -> Proposal:

@@ -35,13 +35,15 @@ def survey(
     if not space.pairs.searched:
         options = space.pairs.options[0]
         fixed = {(names[left], names[right]): options for left, right in pairs if options}
-        return Proposal(forms, forms, fixed, fixed, fixed)
+        every = tuple((names[left], names[right]) for left, right in pairs)
+        return Proposal(forms, forms, fixed, fixed, fixed, ranked_pairs=every)
     found = {
         (names[left], names[right]): (score.memorize, score.factorize)
         for score in _worth_asking(run, pairs)
         for left, right in [score.pair]
     }
-    return Proposal(forms, forms, {}, {}, {}, screening_scores=found)
+    ranked = sorted(found, key=lambda pair: -found[pair][0])
+    return Proposal(forms, forms, {}, {}, {}, screening_scores=found, ranked_pairs=tuple(ranked))
 
 
 def _worth_asking(run: ProposalContext, pairs: list[Pair]) -> list[PairScore]:

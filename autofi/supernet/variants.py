@@ -14,6 +14,11 @@ from autofi.supernet.proposal import Proposal
 
 #: The option of a pair that learns one vector per cell and has nothing else.
 EMBEDDED_CROSS: Forms = ("memorize_embedding",)
+#: The option of a pair that has target encodings alone, and the most pairs that get them together.
+TARGET_ENCODED: Forms = ("memorize_statistics",)
+MOST_TARGET_ENCODED = 60
+#: The variant with target encodings of the first pairs, and nothing else.
+ALL_TARGET_ENCODED = "all_target_encoded"
 
 
 def field_variants(proposal: Proposal) -> dict[str, Mapping[str, Forms]]:
@@ -37,12 +42,13 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
     """Return variants of all pairs' options, by name.
 
     They are the sure ones, the sure ones with only embeddings where something is memorized, the likely ones, target
-    encodings of many pairs, none, and those that exploring ranked best.
+    encodings of many pairs with and without the likely embeddings, none, and those that exploring ranked best.
 
     In a supernet, where no path is trained for long, target encodings look as good as embeddings and win because they
     are cheaper; trained from scratch, embeddings of cells that are seen often come out ahead.
     """
     found = proposal.exploration
+    ranked = proposal.ranked_pairs[:MOST_TARGET_ENCODED] if TARGET_ENCODED in options else ()
     embedded = {
         pair: EMBEDDED_CROSS if choices_of(forms) == {"memorize"} and EMBEDDED_CROSS in options else forms
         for pair, forms in proposal.pairs.items()
@@ -56,6 +62,7 @@ def pair_variants(proposal: Proposal, options: Sequence[Forms]) -> dict[str, Map
             "rates": proposal.target_encoded_pairs,
             "naive": {},
         }
+        | ({ALL_TARGET_ENCODED: dict.fromkeys(ranked, TARGET_ENCODED)} if ranked else {})
         | {name: found.pairs(one) for name, one in zip(EXPLORED, found.best, strict=False)}
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,13 @@ import pytest
 
 from autofi.data.boosted_trees import FOLDS, SMOOTHING, BoostedTrees, Boosting
 from autofi.data.encoded_rows import EncodedRows
-from autofi.data.features import Features
+from autofi.data.features import Column, Features
 from autofi.data.target_encoding import TargetStatistics
 from autofi.errors import DataError, MissingDependencyError
 from autofi.metrics.ranking import auc
 
 CARDINALITIES = (22, 1500)
-FIELDS = [(0,), (1,)]
+FIELDS: list[Column] = [(0,), (1,)]
 TREES = Boosting(leaves=8, learning_rate=0.1)
 
 
@@ -34,9 +35,9 @@ def draw(rows: int, *, seed: int = 0, effect: float = 2.0) -> EncodedRows:
     return EncodedRows(ids, numbers, labels=labels)
 
 
-def statistics_of(rows: EncodedRows) -> TargetStatistics:
+def statistics_of(rows: EncodedRows, columns: Sequence[Column] = FIELDS) -> TargetStatistics:
     assert rows.labels is not None
-    return TargetStatistics.fit(rows.ids, rows.labels, CARDINALITIES, FIELDS)[0]
+    return TargetStatistics.fit(rows.ids, rows.labels, CARDINALITIES, columns)[0]
 
 
 def features_of(rows: EncodedRows, statistics: TargetStatistics) -> Features:
@@ -129,12 +130,52 @@ def test_contributions_of_the_fields_and_what_is_given_of_none_are_the_logit(
 ) -> None:
     trees = fitted.trees if grown else BoostedTrees(TREES, fitted.trees.prior, ())
     features = features_of(draw(40, seed=1), fitted.statistics)
-    found = trees.contributions(features, number_fields=[0])
-    assert found.shape == (40, 3)
-    np.testing.assert_allclose(found.sum(1), trees.transform(features), atol=1e-5)
-    assert bool((found[:, 2] == found[0, 2]).all())
+    found, of_pairs = trees.contributions(features, number_fields=[0])
+    assert (found.shape, of_pairs.shape) == ((40, 2), (40, 0))
+    base = trees.transform(features) - found.sum(1)
+    np.testing.assert_allclose(base, base[0], atol=1e-5)
     # The number is the first field's, which decides with it.
     assert (np.abs(found[:, 0]).mean() > 5 * np.abs(found[:, 1]).mean()) == grown
+
+
+def test_trees_read_a_pair_as_it_is_counted_row_by_row() -> None:
+    """Cells of the pair decide, and neither field alone; only trees that read the pair can know."""
+    train, other = draw_cells(6000), draw_cells(2000, seed=1)
+    statistics = statistics_of(train, [*FIELDS, (0, 1)])
+    settings = Boosting(leaves=8, learning_rate=0.1, pairs=1)
+    trees = BoostedTrees.fit(settings, train, statistics, seed=0)
+    assert trees.pairs == ((0, 1),)
+    features = features_of(other, statistics)
+    logits = trees.transform(features)
+    alone = statistics.subset(FIELDS)
+    fields = BoostedTrees.fit(TREES, train, alone, seed=0).transform(features_of(other, alone))
+    assert other.labels is not None and train.labels is not None
+    assert auc(other.labels, logits) > 0.8 > 0.65 > auc(other.labels, fields)
+    # The columns of the first row, counted: numbers, log-odds of the fields and of the pair, then log-counts.
+    prior = float(np.mean(train.labels))
+    odds, counts = [], []
+    for column in ((0,), (1,), (0, 1)):
+        same = train.labels[(train.ids[:, column] == other.ids[0, column]).all(axis=1)]
+        clicks = float(same.sum())
+        odds.append(np.log((clicks + SMOOTHING * prior) / (len(same) - clicks + SMOOTHING * (1 - prior))))
+        counts.append(np.log(1 + len(same)))
+    row = np.array([[*other.numbers[0], *odds, *counts]], dtype=np.float32)
+    expected = [lightgbm.Booster(model_str=model).predict(row, raw_score=True)[0] for model in trees.models]
+    assert logits[0] == pytest.approx(np.mean(expected), abs=1e-5)
+    of_fields, of_pairs = trees.contributions(features, number_fields=[0])
+    base = logits - of_fields.sum(1) - of_pairs.sum(1)
+    np.testing.assert_allclose(base, base[0], atol=1e-4)
+    assert np.abs(of_pairs[:, 0]).mean() > 2 * np.abs(of_fields).mean()
+
+
+def draw_cells(rows: int, *, seed: int = 0) -> EncodedRows:
+    """Rows whose click rate is that of their cell, .15 or .85 by chance, so that single values tell little."""
+    generator = np.random.default_rng(seed)
+    ids = generator.integers(0, 20, (rows, 2)).astype(np.int32)
+    high = np.random.default_rng(7).random((20, 20)) < 0.5
+    rate = np.where(high[ids[:, 0], ids[:, 1]], 0.85, 0.15)
+    labels = (generator.random(rows) < rate).astype(np.float32)
+    return EncodedRows(ids, generator.random((rows, 1), dtype=np.float32), labels=labels)
 
 
 def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:

@@ -202,7 +202,10 @@ def test_every_operator_is_explained_and_trees_are_a_line_of_their_own(
     (rows,) = builder.encoder.transform(open_table(unseen))
     trees = builder.boosted.transform(builder.of_rows(rows)) * float(weights[1])
     np.testing.assert_allclose([each.trees or 0 for each in found], trees, rtol=0, atol=1e-5)
-    nothing = [(each.trees or 0) - sum(part.trees or 0 for part in each.fields) for each in found]
+    assert any(part.trees for part in found[0].pairs)
+    nothing = [
+        (each.trees or 0) - sum(part.trees or 0 for part in (*each.fields, *each.pairs)) for each in found
+    ]
     np.testing.assert_allclose(nothing, nothing[0], rtol=0, atol=1e-5)
     for explanation in found:
         total = explanation.baseline + sum(map(added, explanation.parts())) + explanation.rest
@@ -233,7 +236,9 @@ def test_explanations_are_plain_json(attentive: ObservedTrial) -> None:
     assert told["fields"][0].keys() == {
         "name", "value", "status", "seen", "rate", "forms", "own", "contribution", "trees"
     }  # fmt: skip
-    assert told["pairs"][0].keys() == {"fields", "hit", "seen", "rate", "forms", "contribution"}
+    assert told["pairs"][0].keys() == {
+            "fields", "hit", "seen", "rate", "forms", "contribution", "trees"
+        }  # fmt: skip
     assert told["streams"][0].keys() == {"name", "contribution", "weights"}
 
 

@@ -93,9 +93,10 @@ def model_of(
     names = schema.names
     pairs = [(left, right) for right in range(len(names)) for left in range(right)]
     builder, _ = build_features(dataset, pairs)
-    fields = builder.statistics.subset([(field,) for field in range(len(names))])
-    builder = replace(builder, boosted=BoostedTrees.fit(BOOSTING, dataset.rows("train"), fields, seed=5))
     architecture = _every_operator(builder, names, pairs[:most_pairs], streams)
+    read = builder.statistics.subset(architecture.boosted_columns(names))
+    trees = BoostedTrees.fit(architecture.boosting, dataset.rows("train"), read, seed=5)
+    builder = replace(builder, boosted=trees)
     network = build_network(architecture, builder, seed=3)
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
@@ -165,6 +166,7 @@ def _every_operator(
         },
         sizes=Sizes(embedding_dim=6, cross_dim=3, factor_dim=5),
         boosting=BOOSTING,
+        boosted_pairs=tuple((names[left], names[right]) for left, right in pairs[1:4]),
         head=HeadSizes(hidden=(16, 8), batch_norm=True),
         streams={name: {} for name in streams},
         min_count=3,

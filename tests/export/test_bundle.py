@@ -19,8 +19,9 @@ from autofi.bundle.load import load
 from autofi.core.atomic_folder import replaced_folder
 from autofi.errors import ExportError
 from autofi.export.export import export_bundle
-from autofi.model.build import build_network
+from autofi.model.build import build_network, used_builder
 from autofi.operators.registry import operators, vector_operators
+from autofi.space.architecture import Architecture
 from tests.export.models import Model, make_unseen, seal
 
 FILES = (
@@ -83,9 +84,15 @@ def test_a_bundle_holds_no_password(written: Path) -> None:
 
 def test_only_what_the_architecture_uses_is_kept(model: Model, written: Path) -> None:
     loaded = load_bundle(written)
-    layout = model.architecture.layout(model.builder.encoder.schema.names)
+    names = model.builder.encoder.schema.names
+    layout = model.architecture.layout(names)
     assert list(loaded.builder.crosses.pairs) == layout["memorize_embedding"]
-    assert list(loaded.builder.statistics.columns) == [*layout["statistics"], *layout["memorize_statistics"]]
+    read = [
+        *layout["statistics"],
+        *layout["memorize_statistics"],
+        *loaded.architecture.boosted_columns(names),
+    ]
+    assert list(loaded.builder.statistics.columns) == list(dict.fromkeys(read))
     assert len(loaded.builder.crosses.pairs) < len(model.builder.crosses.pairs)
 
 
@@ -231,20 +238,26 @@ def test_a_copy_is_the_same_and_a_damaged_source_is_not_copied(model: Model, bun
 
 
 def test_an_architecture_without_crosses_and_statistics_has_a_bundle(model: Model, tmp_path: Path) -> None:
-    from autofi.space.architecture import Architecture
+    small_model(model).write(tmp_path / "model")
+    assert load_bundle(tmp_path / "model").builder.crosses.pairs == ()
 
+
+def small_model(model: Model) -> Model:
+    """A network of one field over the same data."""
     architecture = Architecture(fields={"city": ("embedding",)})
     network = build_network(architecture, model.builder, seed=0)
-    Model(architecture, model.builder, network).write(tmp_path / "model")
-    assert load_bundle(tmp_path / "model").builder.crosses.pairs == ()
+    return Model(architecture, used_builder(architecture, model.builder, network), network)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the helper forks")
 def test_killed_at_any_step_a_write_leaves_a_whole_bundle_or_none(
-    model: Model, written: Path, tmp_path: Path
+    model: Model, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """SIGKILL before each operation on files, once with nothing there and once with an old bundle."""
+    small = small_model(model)
+    written = tmp_path_factory.mktemp("small") / "model"
+    small.write(written)
     root = Path(__file__).resolve().parents[2]
     helper = [sys.executable, str(Path(__file__).with_name("kill_while_writing.py"))]
     subprocess.run([*helper, str(written), str(tmp_path)], check=True, cwd=root, timeout=150)
@@ -264,7 +277,7 @@ def test_killed_at_any_step_a_write_leaves_a_whole_bundle_or_none(
         raise KeyError
     assert outcome(between / "model") == "old"
     for run in runs(tmp_path / "again")[::8]:
-        model.write(run / "model", version="next")
+        small.write(run / "model", version="next")
         assert [path.name for path in run.iterdir()] == ["model"]
         assert load_bundle(run / "model").metrics == {"version": "next"}
 

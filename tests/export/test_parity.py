@@ -87,8 +87,10 @@ def test_any_model_scores_any_rows_alike_in_onnx_runtime_and_torch(data: st.Data
     pairs = [(left, right) for right in range(len(fields)) for left in range(right)]
     builder, _ = build_features(dataset, pairs, min_count=1)
     boosting = Boosting(leaves=draw(st.sampled_from([0, 4])))
+    boosted_pairs = [pair for pair in pairs if draw(st.booleans())] if boosting else []
     if boosting:
-        statistics = builder.statistics.subset([(field,) for field in range(len(fields))])
+        read = [*((field,) for field in range(len(fields))), *boosted_pairs]
+        statistics = builder.statistics.subset(read)
         trees = BoostedTrees.fit(boosting, dataset.rows("train"), statistics, seed=0, threads=1)
         builder = type(builder)(
             builder.encoder, builder.crosses, builder.statistics, builder.log_counts, trees
@@ -110,6 +112,7 @@ def test_any_model_scores_any_rows_alike_in_onnx_runtime_and_torch(data: st.Data
         pairs={pair: chosen for pair, chosen in of_pairs.items() if chosen},
         sizes=Sizes(embedding_dim=4, cross_dim=2, factor_dim=2),
         boosting=boosting,
+        boosted_pairs=tuple((fields[left], fields[right]) for left, right in boosted_pairs),
         head=HeadSizes(hidden=(8,), ensemble=draw(st.sampled_from([1, 3]))),
         streams=draw(st.sampled_from(STREAMS)),
         min_count=min_count,
