@@ -56,7 +56,7 @@ class AutoFIClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         baselines: Models that `summary_` compares the winner with; none by default.
         device: `auto`, `cpu` or `cuda`.
         random_state: Seed of everything random.
-        timeout: Seconds after which no further trial begins.
+        timeout: Seconds that `fit` may take, and the time of one training more; what does not fit is left out.
         validation_fraction: Share of each class that is held out for validation.
         storage: Database to keep the study in; without one the study is forgotten after `fit`.
         study: Name of the study in that database; a new one by default.

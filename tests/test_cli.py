@@ -28,7 +28,8 @@ from autofi.data.schema_inference import infer_schema
 from autofi.data.schema_overrides import SchemaOverrides, load_overrides
 from autofi.errors import ConfigError, DataError, MissingDependencyError, StudyNotFoundError
 from autofi.readers import open_table
-from autofi.store import StudyStore, resolve_storage
+from autofi.store import KeptSummary, StudyStore, resolve_storage
+from autofi.store.records import LEADERS
 
 COMMANDS = (
     "search",
@@ -104,6 +105,12 @@ class FakeStudy:
 
     def leaderboard(self) -> pd.DataFrame:
         return pd.DataFrame({"trial": [4, 2], "auc": [0.79, 0.78], "flops": [None, None]})
+
+    def keep_summary(self) -> KeptSummary:
+        rows = [
+            {str(key): value for key, value in row.items()} for row in self.leaderboard().to_dict("records")
+        ]
+        return KeptSummary(self.summary(), rows[:LEADERS], len(rows))
 
     def retrain(self, **asked: Any) -> None:
         self.asked.append(("retrain", asked))

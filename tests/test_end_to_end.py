@@ -17,11 +17,14 @@ from typer.testing import CliRunner
 
 import autofi
 from autofi.cli.app import app
+from autofi.core.json import to_json_value
 from autofi.data.planted import PlantedSpec, PlantedTable, generate
 from autofi.errors import ExportError, StudyMismatchError
 from autofi.metrics.ranking import auc, logloss
 from autofi.records.predictions import load_predictions
 from autofi.store import ModelRole, StudyStore, TrialState, resolve_storage
+from autofi.store.kept_summary import kept_summary
+from autofi.store.records import LEADERS
 from autofi.study.dashboard_notes import MAP, TABLE
 
 TRIALS, SEEDS = 2, 2
@@ -116,6 +119,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "counted_earlier",
             "explored",
             "stopped",
+            "time",
             "seconds",
         )
     ]
@@ -210,6 +214,15 @@ def test_the_study_is_listed(searched: Searched) -> None:
     assert (listed.name, listed.trials, listed.space_name) == ("mine", TRIALS, "default")
     assert listed.data_source == str(searched.source)
     assert listed.winner == searched.study.best.id
+
+
+def test_its_summary_was_kept_when_the_search_ended(searched: Searched) -> None:
+    found = kept_summary("mine", resolve_storage(searched.storage))
+    assert found is not None
+    assert found.summary == to_json_value(searched.study._computed_summary())
+    leaderboard = searched.study.leaderboard()
+    assert [row["trial"] for row in found.leaders] == list(leaderboard["trial"][:LEADERS])
+    assert found.trials == len(leaderboard) == TRIALS
 
 
 def test_the_dashboard_has_notes_files_and_figures(searched: Searched) -> None:

@@ -162,7 +162,7 @@ def test_help_lists_the_choices() -> None:
     shown = " ".join(help_shown().replace("│", " ").split())
     listed = {row.name: row.choices for row in option_table() if row.choices}
     assert listed.keys() == {
-        *("space", "device", "strategy", "sampler", "fidelity", "engine", "tuner", "objectives"),
+        *("space", "preset", "device", "strategy", "sampler", "fidelity", "engine", "tuner", "objectives"),
     }
     assert listed["sampler"] == tuple(samplers()) and listed["strategy"] == tuple(strategies())
     for name, choices in listed.items():

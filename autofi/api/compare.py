@@ -40,12 +40,11 @@ from autofi.report.comparison_table import write_comparison
 from autofi.space.training_config import TrainingSettings
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.store.search_settings import SearchSettings
+from autofi.store.stage_keys import FIELDS
 from autofi.study.study import Study
 
 #: The space name of a comparison's studies, whose models are named one by one and not drawn from a space.
 SPACE = "comparison"
-#: The most seconds that trees may spend on their own parameters, about as long as a network's training.
-TREE_SECONDS = 120.0
 
 
 class Closer(Strict):
@@ -248,7 +247,7 @@ def _train_table(
     )
     models = [model for model in table.models or settings.models if model in wanted]
     with handle, threads_for(dataset, chosen_device):
-        handle.record_stage("fields", {"names": list(bench.names), "apart": dataset.apart_names})
+        handle.record_stage(FIELDS, {"names": list(bench.names), "apart": dataset.apart_names})
         check_once(handle, dataset, seed=0)
         save_labels(handle, dataset)
         save_frequencies(handle, dataset)
@@ -264,7 +263,6 @@ def _train_table(
                 handle,
                 bench,
                 wanted,
-                seconds=TREE_SECONDS,
                 progress=progress,
                 training={model: table.training for model in models if model not in table.own_training},
                 go_on=go_on,

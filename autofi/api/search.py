@@ -8,18 +8,20 @@ from pathlib import Path
 
 from autofi.api.local_workers import LocalWorkers, WorkerPool
 from autofi.api.ray_workers import RayPlan, RayWorkers
-from autofi.baselines.train import check_baselines, default_baselines, run_baselines
+from autofi.baselines.train import check_baselines, installed_baselines, run_baselines
 from autofi.core.device import pick_device
 from autofi.core.option_fields import called_with
 from autofi.core.option_names import OPTUNA
 from autofi.core.progress import Progress, SilentProgress
+from autofi.core.time_budget import TimeBudget
 from autofi.data.load import open_data, source_name
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.engine.finalists import run_finals
 from autofi.engine.observer import Observed, SearchObserver
+from autofi.engine.presets import get_preset
 from autofi.engine.search_options import SearchOptions
-from autofi.engine.stopping import StoppingRule
-from autofi.engine.trials import measure_first, measure_trials, prepare
+from autofi.engine.stopping import TIME_IS_UP, StoppingRule
+from autofi.engine.trials import ended_before_proposal, measure_first, measure_trials, prepare
 from autofi.errors import ConfigError
 from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.training_processes import start_processes
@@ -30,7 +32,9 @@ from autofi.objectives.objectives import Goals
 from autofi.readers.urls import is_database_url
 from autofi.records.best_trial import decide
 from autofi.records.data_checks import check_once
+from autofi.records.kept_networks import drop_networks
 from autofi.records.predictions import save_labels
+from autofi.records.time_shares import typical_seconds
 from autofi.records.trial_metrics import check_measurable
 from autofi.records.value_frequencies import save_frequencies
 from autofi.records.winner import HAND, RULE, Choice, choose, chosen, crown
@@ -41,13 +45,16 @@ from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, mask_password, resolve_storage
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import PROPOSAL
+from autofi.store.stage_keys import FIELDS, PROPOSAL, SECONDS, TIME
 from autofi.strategies.registry import get_strategy
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
 from autofi.study.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.text.data_warnings import warning_lines
+
+#: The most of what is left of a run's time that a proposal takes.
+PROPOSAL_SHARE = 1 / 2
 
 
 @called_with(SearchOptions)
@@ -62,8 +69,9 @@ def search(options: SearchOptions) -> Study:
         StudyMismatchError: The study was made with another space, other data or other objectives, limits or seed.
         LimitError: Nothing that was measured keeps the limits.
     """
-    begun = time.monotonic()
     table, progress = options.table, options.progress or SilentProgress()
+    preset = get_preset(options.preset)
+    budget = TimeBudget(options.timeout, progress)
     found_space = load_space(options.space)
     chosen_device = pick_device(options.device)
     if options.workers > 1 and source_name(table) is None:
@@ -100,17 +108,17 @@ def search(options: SearchOptions) -> Study:
         overrides=(options.overrides or SchemaOverrides())
         .with_text(header=options.header, delimiter=options.delimiter)
         .to_json(),
-        trials=options.trials or (1 if found_space.single else SearchSettings.trials),
-        seeds=options.seeds,
+        trials=options.trials or (1 if found_space.single else preset.trials),
+        seeds=options.seeds or preset.seeds,
         seed=seed,
-        baselines=default_baselines(progress)
+        baselines=installed_baselines(preset.baselines, progress)
         if options.baselines is None
         else check_baselines(options.baselines),
         refit=options.refit,
         objectives=goals.names,
         limits=tuple(map(str, goals.limits)),
         sampler=get_sampler(options.sampler or kept.get("sampler", SearchSettings.sampler)).name,
-        strategy=get_strategy(options.strategy or kept.get("strategy", SearchSettings.strategy)).name,
+        strategy=get_strategy(options.strategy or kept.get("strategy", preset.strategy)).name,
         fidelity=check_fidelity(options.fidelity or kept.get("fidelity", SearchSettings.fidelity)),
         engine=OPTUNA if tuning is None else options.engine,
         tuner=None if tuning is None else tuning.tuner.name,
@@ -159,7 +167,7 @@ def search(options: SearchOptions) -> Study:
     observed = Observed(DashboardObserver(), progress)
     with handle, threads_for(dataset, chosen_device):
         apart = dataset.apart_names
-        handle.record_stage("fields", {"names": list(bench.names), "apart": apart})
+        handle.record_stage(FIELDS, {"names": list(bench.names), "apart": apart})
         if apart is not None:
             progress.note(
                 f"No validation row shares {' × '.join(apart)} with training rows: folds keep it apart too."
@@ -168,21 +176,20 @@ def search(options: SearchOptions) -> Study:
             progress.note(line)
         save_labels(handle, dataset)
         save_frequencies(handle, dataset)
-        deadline = None if options.timeout is None else begun + options.timeout
         run_search(
             handle,
             bench,
             found_space,
             trials=settings.trials,
             seed=seed,
-            deadline=deadline,
+            budget=budget,
             plateau=options.plateau,
             crew=crew,
             tuning=tuning,
             observed=observed,
         )
         observed.tell(SearchObserver.trials_done, handle)
-        run_finals(handle, bench, seed=seed, deadline=deadline, progress=progress)
+        run_finals(handle, bench, seed=seed, budget=budget, progress=progress)
         searched = time.monotonic()
         choice = choose_winner(handle, progress)
         architecture = Architecture.from_json(handle.trial(choice.trial).architecture)
@@ -194,22 +201,34 @@ def search(options: SearchOptions) -> Study:
             seed=seed,
             refit=settings.refit,
             progress=progress,
+            budget=budget,
         )
-        spent = searched - encoded + (handle.stage("seconds") or {}).get("search", 0.0)
+        retrained = time.monotonic()
         run_baselines(
             handle,
             bench,
             settings.baselines,
             seeds=settings.seeds,
             seed=seed,
-            seconds=spent,
+            budget=budget,
             progress=progress,
         )
         ended = time.monotonic()
         add_seconds(handle, encode=encoded - opened, search=searched - encoded, retrain=ended - searched)
+        record_time(
+            handle,
+            budget,
+            encode=encoded - opened,
+            search=searched - encoded,
+            retrain=retrained - searched,
+            baselines=ended - retrained,
+        )
         crown(handle, choice, refit=settings.refit)
+        drop_networks(handle)
         observed.tell(SearchObserver.models_trained, handle)
-    return Study(store, handle, bench)
+    study = Study(store, handle, bench)
+    study.keep_summary()
+    return study
 
 
 def choose_winner(handle: StudyHandle, progress: Progress) -> Choice:
@@ -229,7 +248,7 @@ def run_search(
     *,
     trials: int,
     seed: int,
-    deadline: float | None,
+    budget: TimeBudget,
     plateau: int | None,
     crew: WorkerPool,
     tuning: Tuning | None = None,
@@ -237,16 +256,21 @@ def run_search(
 ) -> None:
     """Bring the study to `trials` measured architectures, with the help of `crew` and of all other workers."""
     progress = observed.progress
-    seconds = None if deadline is None else deadline - time.monotonic()
-    StoppingRule.within(trials, seconds, plateau, shared=tuning is None).keep(handle)
+    StoppingRule.within(trials, budget, plateau, shared=tuning is None).keep(handle)
     if trials > 1 and tuning is None and handle.stage(PROPOSAL) is None:
-        measure_first(handle, bench, space, seed=seed, observed=observed)
+        measure_first(handle, bench, space, seed=seed, observed=observed, budget=budget)
+        if ended_before_proposal(handle, budget):
+            progress.note(f"The search ends: {TIME_IS_UP}.")
+            return
     with crew:
-        proposal = _proposal(handle, bench, space, seed=seed, progress=progress)
+        # A proposal is of no use without the time for a trial after it.
+        trial = typical_seconds(handle.trials()) / max(budget.left, 1e-9)
+        share = max(0.0, min(PROPOSAL_SHARE, 1.0 - trial))
+        proposal = _proposal(handle, bench, space, seed=seed, progress=progress, budget=budget.share(share))
         observed.tell(SearchObserver.proposal_made, handle, proposal)
         # Workers fit the preprocessing of candidates at the same time.
         crew.share_cores()
-        candidates = prepare(handle, bench, space, proposal, progress=progress)
+        candidates = prepare(handle, bench, space, proposal, progress=progress, budget=budget)
         if tuning is None:
             measure_trials(handle, bench, candidates, seed=seed, observed=observed, check=crew.check)
             return
@@ -255,7 +279,13 @@ def run_search(
 
 
 def _proposal(
-    handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    space: SearchSpace,
+    *,
+    seed: int,
+    progress: Progress,
+    budget: TimeBudget,
 ) -> Proposal:
     kept = handle.stage(PROPOSAL)
     if kept is None:
@@ -264,7 +294,9 @@ def _proposal(
             # They import torch while this process is busy with what cannot be divided.
             start_processes(bench.jobs - 1)
         strategy = get_strategy(SearchSettings.from_json(handle.record.settings).strategy)
-        proposal = strategy.propose(bench.dataset, space, seed=seed, progress=progress, device=bench.device)
+        proposal = strategy.propose(
+            bench.dataset, space, seed=seed, progress=progress, device=bench.device, budget=budget
+        )
         handle.record_stage(PROPOSAL, proposal.to_json() | {"seconds": time.monotonic() - started})
         # Read back in the form that every worker and every later run reads.
         kept = handle.stage(PROPOSAL)
@@ -274,8 +306,22 @@ def _proposal(
 
 def add_seconds(handle: StudyHandle, **seconds: float) -> None:
     """Add the seconds of this run to those of earlier ones."""
-    before = handle.stage("seconds") or {}
-    handle.record_stage("seconds", {name: before.get(name, 0.0) + value for name, value in seconds.items()})
+    before = handle.stage(SECONDS) or {}
+    handle.record_stage(SECONDS, {name: before.get(name, 0.0) + value for name, value in seconds.items()})
+
+
+def record_time(handle: StudyHandle, budget: TimeBudget, **seconds: float) -> None:
+    """Record how this sitting kept to its time: the seconds of its stages, and what was left out or cut short."""
+    handle.record_stage(
+        TIME,
+        {
+            "limit": budget.seconds,
+            "spent": budget.spent,
+            "stages": seconds,
+            "left_out": list(dict.fromkeys(budget.left_out)),
+            "cut": list(dict.fromkeys(budget.cut)),
+        },
+    )
 
 
 def default_name(source: str | None, space: str) -> str:

@@ -17,7 +17,7 @@ from autofi.evaluation.workbench import Workbench
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, resolve_storage
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import PROPOSAL, STAGE
+from autofi.store.stage_keys import PROPOSAL, STAGE, TREES
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.supernet.proposal import Proposal
 
@@ -71,7 +71,8 @@ def work(
     progress = progress or SilentProgress()
     chosen_device = pick_device(device)
     with StudyStore(resolve_storage(storage)) as store, store.open(study) as handle:
-        if not StoppingRule.read(handle).shared:
+        rule = StoppingRule.read(handle)
+        if not rule.shared:
             raise ConfigError(
                 f"'{study}' is searched with --engine nni, which takes no workers; train several trials at once there "
                 "with --jobs."
@@ -89,7 +90,7 @@ def work(
         # Proposals one at a time: other workers may take the next.
         jobs = jobs or (default_jobs(chosen_device, dataset) if chosen_device.type == "cuda" else 1)
         bench = Workbench(dataset, device=chosen_device, seed=settings.seed, jobs=jobs)
-        proposal = _await_proposal(handle, progress)
+        proposal = _await_proposal(handle, progress, trees=rule.until is not None)
         space = SearchSpace.model_validate(handle.record.space)
         candidates = prepare(handle, bench, space, proposal, progress=progress)
         observed = Observed(DashboardObserver(), progress)
@@ -100,10 +101,10 @@ def work(
         return Worked(study, measured, handle.counted(STAGE), time.monotonic() - begun)
 
 
-def _await_proposal(handle: StudyHandle, progress: Progress) -> Proposal:
-    """Return the leader's proposal as soon as it is made."""
+def _await_proposal(handle: StudyHandle, progress: Progress, *, trees: bool) -> Proposal:
+    """Return the leader's proposal as soon as it is made; with `trees`, as soon as it has grown its own, too."""
     waited = False
-    while (kept := handle.stage(PROPOSAL)) is None:
+    while (kept := handle.stage(PROPOSAL)) is None or (trees and handle.stage(TREES) is None):
         if not handle.is_led():
             raise StoreError(
                 f"No process searches '{handle.name}', and nothing has been proposed in it yet; run autofi search."

@@ -52,7 +52,8 @@ class TreeResult:
     """The best form of one library, with its predicted probabilities of every part with rows except train.
 
     `valid_auc` and `valid_logloss` use the validation rows' weights if the data has any. `iterations` is the number of
-    trees kept, `seconds` the time over all forms, `size_bytes` the size of the model as its library saves it.
+    trees kept, `seconds` the time over all forms, `size_bytes` the size of the model as its library saves it. `cut` is
+    True if the clock ended the training of a form.
     """
 
     name: str
@@ -63,6 +64,7 @@ class TreeResult:
     seconds: float
     form: Form
     size_bytes: int
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,12 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Booster:
-    """A trained model: its predictions for rows in its form, its number of trees and its size."""
+    """A trained model: its predictions for rows in its form, its trees, its size, and if the clock ended it."""
 
     predict: Callable[[_Columns], Floats]
     iterations: int
     size_bytes: Callable[[], int]
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ def fit_trees(
         return _Part(_columns(dataset, rows, form, raw_numbers), dataset.labels[rows], weights)
 
     best: tuple[float, Form, _Booster, Floats] | None = None
+    cut = False
     forms = distinct_forms(name, dataset) if forms is None else forms
     for done, form in enumerate(forms):
         now = time.monotonic()
@@ -157,6 +161,7 @@ def fit_trees(
         )
         valid = part("valid", form)
         booster = trainer(part("train", form), valid, setting)
+        cut = cut or booster.cut
         predicted = booster.predict(valid.columns)
         score = auc(valid.labels, predicted, valid.weights)
         if best is None or score > best[0]:
@@ -176,14 +181,16 @@ def fit_trees(
         seconds=time.monotonic() - start,
         form=form,
         size_bytes=booster.size_bytes(),
+        cut=cut,
     )
 
 
 def best_form(results: Sequence[TreeResult]) -> TreeResult:
-    """Return the result with the best validation AUC of one library's forms, with the seconds of all of them."""
+    """Return the result with the best validation AUC of one library's forms, with the seconds and cuts of all."""
     order = FORMS[results[0].name]
     best = min(results, key=lambda result: (-result.valid_auc, order.index(result.form)))
-    return replace(best, seconds=sum(result.seconds for result in results))
+    seconds, cut = sum(result.seconds for result in results), any(result.cut for result in results)
+    return replace(best, seconds=seconds, cut=cut)
 
 
 def _check(dataset: EncodedDataset, raw_numbers: Floats | None) -> None:
@@ -254,8 +261,12 @@ def _fit_lightgbm(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
             params={"verbosity": -1},
         )
 
+    cut = False
+
     def stop_in_time(environment: Any) -> None:
+        nonlocal cut
         if time.monotonic() > setting.deadline:
+            cut = True
             raise lightgbm.callback.EarlyStopException(
                 environment.iteration, environment.evaluation_result_list
             )
@@ -291,6 +302,7 @@ def _fit_lightgbm(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
         ),
         iterations=kept,
         size_bytes=lambda: len(model.model_to_string(num_iteration=kept).encode()),
+        cut=cut,
     )
 
 
@@ -307,8 +319,13 @@ def _fit_catboost(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
         )
 
     class StopInTime:
+        cut = False
+
         def after_iteration(self, info: Any) -> bool:
-            return time.monotonic() <= setting.deadline
+            self.cut = time.monotonic() > setting.deadline
+            return not self.cut
+
+    stop_in_time = StopInTime()
 
     model = catboost.CatBoostClassifier(
         iterations=setting.rounds,
@@ -324,13 +341,14 @@ def _fit_catboost(train: _Part, valid: _Part, setting: _Setting) -> _Booster:
         **setting.parameters,
     )
     try:
-        model.fit(pool(train.columns, train), eval_set=pool(valid.columns, valid), callbacks=[StopInTime()])
+        model.fit(pool(train.columns, train), eval_set=pool(valid.columns, valid), callbacks=[stop_in_time])
     except catboost.CatBoostError as error:
         raise DataError(f"CatBoost refused the training rows: {' '.join(str(error).split())}") from error
     return _Booster(
         predict=lambda columns: np.asarray(model.predict_proba(pool(columns))[:, 1], dtype=np.float64),
         iterations=int(model.tree_count_),
         size_bytes=lambda: _catboost_size(model),
+        cut=stop_in_time.cut,
     )
 
 

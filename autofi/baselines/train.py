@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,36 +11,38 @@ from typing import Any
 from autofi.baselines.boosted_trees import Form, TreeResult, best_form, distinct_forms, fit_trees
 from autofi.core.memmap import VARIABLE, memory_limit
 from autofi.core.progress import Progress, watch
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
 from autofi.evaluation.cores import has_small_steps
 from autofi.evaluation.parallel import Retraining, Task, at_once, try_each
 from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.workbench import OnEvaluation, TrainedModel, Workbench
+from autofi.records.best_trial import complete_trials
 from autofi.records.costs import record_costs
+from autofi.records.kept_networks import kept_network
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import baseline_key, save_predictions
 from autofi.space.architecture import Architecture
-from autofi.space.builtin import DEFAULT_BASELINES, TREES
+from autofi.space.builtin import TREES
 from autofi.space.load import load_named_spaces
 from autofi.store import ModelRole, StudyHandle
+from autofi.store.stage_keys import CUT
 
-#: The fewest and most seconds of a tree baseline, which otherwise has as long as the whole search took.
-TREE_SECONDS = (20.0, 120.0)
 #: Threads of a tree baseline on a large table.
 TREE_THREADS = 2
 #: The baselines that take longest begin first, so that none is left over at the end.
 _LONGEST = {"catboost": 0, "lightgbm": 1}
 
 
-def default_baselines(progress: Progress) -> tuple[str, ...]:
-    """Return the baselines of every search, with trees only if they are installed."""
-    missing = [name for name in TREES if importlib.util.find_spec(name) is None]
+def installed_baselines(names: Sequence[str], progress: Progress) -> tuple[str, ...]:
+    """Return baselines with trees only if they are installed; the others are told of."""
+    missing = [name for name in names if name in TREES and importlib.util.find_spec(name) is None]
     if missing:
         progress.note(
             f"Without {' and '.join(missing)} among the baselines: pip install 'autofi[baselines]'."
         )
-    return tuple(name for name in DEFAULT_BASELINES if name not in missing)
+    return tuple(name for name in names if name not in missing)
 
 
 def check_baselines(names: Sequence[str]) -> tuple[str, ...]:
@@ -67,12 +70,13 @@ def run_baselines(
     *,
     seeds: int,
     seed: int,
-    seconds: float,
+    budget: TimeBudget,
     progress: Progress,
 ) -> None:
     """Train every baseline once, and the best of them by validation rows with as many seeds as the winner.
 
-    Trees read a whole table at once: if rows are kept in files, trees are left out.
+    Trees read a whole table at once: if rows are kept in files, trees are left out. So is what does not fit in the
+    budget, where a network is expected to take as long as the fastest one so far.
     """
     if bench.dataset.nbytes > memory_limit() and set(names) & set(TREES):
         progress.note(
@@ -82,7 +86,11 @@ def run_baselines(
     if not names:
         return
     progress.phase("train baselines", total=len(names) + seeds - 1)
-    _train(handle, bench, [(name, seed) for name in names], seconds=seconds, progress=progress)
+    _train(handle, bench, [(name, seed) for name in names], budget=budget, progress=progress)
+    trained = {model.name for model in handle.models(ModelRole.BASELINE)}
+    for name in names:
+        if name not in trained:
+            budget.leave_out(name)
     best = max(
         (
             model
@@ -90,9 +98,15 @@ def run_baselines(
             if model.name in names and "valid" in model.metrics
         ),
         key=lambda model: model.metrics["valid"]["auc"],
+        default=None,
     )
+    if best is None:
+        return
     more = [(best.name, number) for number in range(seed + 1, seed + seeds)]
-    _train(handle, bench, more, seconds=seconds, progress=progress)
+    _train(handle, bench, more, budget=budget, progress=progress)
+    known = recorded(handle, ModelRole.BASELINE, best.name, best.architecture_id, refit=False)
+    if missing := [number for _, number in more if number not in known]:
+        budget.leave_out(f"{len(missing)} of {seeds} seeds of {best.name}")
 
 
 def _train(
@@ -100,11 +114,20 @@ def _train(
     bench: Workbench,
     wanted: Sequence[tuple[str, int]],
     *,
-    seconds: float,
+    budget: TimeBudget,
     progress: Progress,
 ) -> None:
     """Train baselines by name and seed; an error of one is raised after all others are trained and kept."""
-    failed = train_baselines(handle, bench, wanted, seconds=seconds, progress=progress)
+
+    # The database is read here: where several are trained at once, other threads ask whether to go on.
+    trials = [trial.seconds for trial in complete_trials(handle)]
+    models = [model.seconds for model in handle.models(ModelRole.BASELINE)]
+    shortest = min(filter(None, (*trials, *models)), default=0.0)
+
+    def go_on() -> bool:
+        return budget.fits(shortest)
+
+    failed = train_baselines(handle, bench, wanted, progress=progress, budget=budget, go_on=go_on)
     for error in failed.values():
         raise error
 
@@ -114,18 +137,20 @@ def train_baselines(
     bench: Workbench,
     wanted: Sequence[tuple[str, int]],
     *,
-    seconds: float,
     progress: Progress,
+    budget: TimeBudget = UNLIMITED,
     training: Mapping[str, Mapping[str, Any]] | None = None,
     go_on: Callable[[], bool] = lambda: True,
 ) -> dict[tuple[str, int], Exception]:
     """Train baselines that are not recorded yet, by name and seed, and return those that failed with their errors.
 
     Test rows are read, so call it when the winner is chosen. `bench.jobs` of them are trained at once, trees first
-    and each of their forms by itself. When one fails the others continue.
+    and each of their forms by itself. When one fails the others continue. Trees that an earlier run cut short are
+    trained again.
 
     Args:
-        seconds: The time of the search: trees, which try several forms of their own, may take as long.
+        budget: Trees, which try several forms of their own, share its time evenly with the trainings after them. Where
+            the clock ends them, the record says so. Without a limit they end by themselves.
         training: Settings of networks by name, instead of their spaces'.
         go_on: Called before each begins; returns False to begin no other.
     """
@@ -137,14 +162,16 @@ def train_baselines(
         name: recorded(handle, ModelRole.BASELINE, name, None if found is None else found.id, refit=False)
         for name, found in architectures.items()
     }
-    missing = [(name, seed) for name, seed in wanted if seed not in known[name]]
+    cut = cut_baselines(handle)
+    missing = [
+        (name, seed)
+        for name, seed in wanted
+        if seed not in known[name] or (baseline_key(name, seed) in cut and budget.seconds is None)
+    ]
     progress.advance(len(wanted) - len(missing))
     failed: dict[tuple[str, int], Exception] = {}
-    steps = [
-        (key, task)
-        for key in sorted(missing, key=lambda key: _LONGEST.get(key[0], len(_LONGEST)))
-        for task in _tasks(bench, *key, architectures[key[0]], seconds=seconds)
-    ]
+    missing.sort(key=lambda key: _LONGEST.get(key[0], len(_LONGEST)))
+    steps = _steps(handle, bench, missing, architectures, budget)
     grown: dict[tuple[str, int], list[TreeResult]] = {}
     tasks = [task for _, task in steps]
     for number, trained in try_each(bench, tasks, on_evaluation=watch(progress), go_on=go_on):
@@ -161,9 +188,22 @@ def train_baselines(
             if len(forms) < sum(other == key for other, _ in steps):
                 continue
             trained = best_form(forms)
-        _tell(progress, name, seed, _record(handle, bench, name, seed, trained))
+        _tell(progress, name, seed, _record(handle, bench, name, seed, trained, budget))
         progress.advance()
     return failed
+
+
+def cut_baselines(handle: StudyHandle) -> tuple[str, ...]:
+    """Return the keys of the baselines whose training the clock ended."""
+    return tuple((handle.stage(CUT) or {}).get("baselines", ()))
+
+
+def _record_cut(handle: StudyHandle, key: str, *, cut: bool) -> None:
+    """Record that the clock ended a training, or that it has been repeated without."""
+    before = cut_baselines(handle)
+    if cut or key in before:
+        others = [one for one in before if one != key]
+        handle.record_stage(CUT, {"baselines": [*others, *([key] if cut else [])]})
 
 
 def _trained_as(architecture: Architecture, training: Mapping[str, Any]) -> Architecture:
@@ -178,50 +218,80 @@ def _tell(progress: Progress, name: str, seed: int, metrics: Mapping[str, Mappin
 
 @dataclass(frozen=True)
 class _Trees:
-    """The training of a tree baseline in some of its forms, within a time limit in seconds."""
+    """The training of a tree baseline in some of its forms.
+
+    Its share of the time until `ends`, in seconds of the monotonic clock, is that of one of the `behind` trainings that
+    are not done when it begins, `jobs` of them at once.
+    """
 
     name: str
     seed: int
     forms: tuple[Form, ...]
-    seconds: float
+    ends: float | None
+    behind: int
+    jobs: int
     threads: int
     architecture: None = None
 
     def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> TreeResult:
+        left = None if self.ends is None else max(self.ends - time.monotonic(), 0.0)
         return fit_trees(
             self.name,
             bench.dataset,
             seed=self.seed,
-            time_limit=self.seconds,
+            time_limit=None if left is None else left * min(self.jobs / self.behind, 1.0),
             threads=self.threads,
             forms=self.forms,
         )
 
 
-def _tasks(
-    bench: Workbench, name: str, seed: int, architecture: Architecture | None, *, seconds: float
-) -> list[Task[TreeResult | TrainedModel]]:
-    """Return the trainings of a baseline: of trees one for every form where several trainings run at once."""
-    if architecture is not None:
-        return [Retraining(architecture, seed)]
-    forms = distinct_forms(name, bench.dataset)
-    limit = min(max(seconds, TREE_SECONDS[0]), TREE_SECONDS[1])
+def _steps(
+    handle: StudyHandle,
+    bench: Workbench,
+    missing: Sequence[tuple[str, int]],
+    architectures: Mapping[str, Architecture | None],
+    budget: TimeBudget,
+) -> list[tuple[tuple[str, int], Task[TreeResult | TrainedModel]]]:
+    """Return the trainings of baselines by name and seed: one for every form of trees where several run at once."""
+    jobs = at_once(bench)
     # CatBoost's results depend on the number of threads, which therefore does not follow from the cores.
     threads = 1 if has_small_steps(bench.dataset) else TREE_THREADS
-    jobs = at_once(bench)
-    if jobs == 1:
-        return [_Trees(name, seed, forms, limit, threads)]
-    return [_Trees(name, seed, (form,), limit * min(jobs / len(forms), 1), threads) for form in forms]
+    ends = None if budget.seconds is None else time.monotonic() + max(budget.left, 0.0)
+    parts: list[tuple[tuple[str, int], tuple[Form, ...]]] = []
+    for name, seed in missing:
+        forms = distinct_forms(name, bench.dataset) if architectures[name] is None else ()
+        parts += (
+            [((name, seed), (form,)) for form in forms] if forms and jobs > 1 else [((name, seed), forms)]
+        )
+    steps: list[tuple[tuple[str, int], Task[TreeResult | TrainedModel]]] = []
+    for number, ((name, seed), forms) in enumerate(parts):
+        found = architectures[name]
+        if found is None:
+            task: Task[TreeResult | TrainedModel] = _Trees(
+                name, seed, forms, ends, len(parts) - number, jobs, threads
+            )
+        else:
+            task = Retraining(found, seed, weights=kept_network(handle, found.id, seed))
+        steps.append(((name, seed), task))
+    return steps
 
 
 def _record(
-    handle: StudyHandle, bench: Workbench, name: str, seed: int, trained: TreeResult | TrainedModel
+    handle: StudyHandle,
+    bench: Workbench,
+    name: str,
+    seed: int,
+    trained: TreeResult | TrainedModel,
+    budget: TimeBudget,
 ) -> dict[str, dict[str, float]]:
     """Keep a trained baseline and return its metrics."""
     key = baseline_key(name, seed)
     save_predictions(handle, key, trained.predictions)
     measured = part_metrics(bench, trained.predictions)
     if isinstance(trained, TreeResult):
+        if trained.cut:
+            budget.cut_short(name)
+        _record_cut(handle, key, cut=trained.cut)
         handle.record_model(
             role=ModelRole.BASELINE,
             name=name,

@@ -184,14 +184,16 @@ def retrain(
 
 def _report(study: Study, *, storage: str | None, as_json: bool, quiet: bool) -> None:
     """The summary as a table on standard output; under --json the object there and the table beside it."""
-    from autofi.cli.studies import leaderboard_rows
     from autofi.cli.summary_tables import print_summary
 
     summary = study.summary()
     if as_json:
         print_json(summary)
     if not quiet:
-        print_summary(summary, leaderboard_rows(study), storage=storage, stderr=as_json)
+        trials = [
+            {str(key): value for key, value in row.items()} for row in study.leaderboard().to_dict("records")
+        ]
+        print_summary(summary, trials, trials=len(trials), storage=storage, stderr=as_json)
 
 
 def register(app: typer.Typer) -> None:

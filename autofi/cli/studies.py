@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from autofi.cli import options
 from autofi.cli.early_checks import check_report, check_study, check_trial
 from autofi.cli.output import print_json, say, working
-
-if TYPE_CHECKING:
-    from autofi import Study
 
 STUDIES_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi studies\n\nautofi studies --storage postgresql://host/autofi"
@@ -59,21 +56,22 @@ def studies(storage: options.Storage = None, as_json: options.Json = False) -> N
 
 def show(study: options.Study, storage: options.Storage = None, as_json: options.Json = False) -> None:
     """Show a study: the winner against every baseline, the leaderboard, the choices, and the next command."""
-    check_study(study, storage)
-    import autofi
+    # Kept when the search ended; to compute it takes torch, which needs seconds to import, and all predictions.
+    from autofi.store.kept_summary import kept_summary
+    from autofi.store.storage_url import resolve_storage
 
-    opened = autofi.open_study(study, storage=storage)
+    found = kept_summary(study, resolve_storage(storage))
+    if found is None:
+        check_study(study, storage)
+        import autofi
+
+        found = autofi.open_study(study, storage=storage).keep_summary()
     if as_json:
-        print_json(opened.summary())
+        print_json(found.summary)
         return
     from autofi.cli.summary_tables import print_summary
 
-    print_summary(opened.summary(), leaderboard_rows(opened), storage=storage)
-
-
-def leaderboard_rows(study: Study) -> list[dict[str, Any]]:
-    """Return the trials of a study, best first."""
-    return [{str(key): value for key, value in row.items()} for row in study.leaderboard().to_dict("records")]
+    print_summary(found.summary, found.leaders, trials=found.trials, storage=storage)
 
 
 def export(

@@ -14,19 +14,26 @@ from typing import TYPE_CHECKING, Any
 from autofi.cli.output import console
 from autofi.core.units import describe_seconds, short
 from autofi.objectives.objectives import OBJECTIVES, Goals
-from autofi.records.winner_reasons import read_before
+from autofi.store.records import LEADERS
 from autofi.text.architecture import boosted_words, told
 from autofi.text.data_warnings import warning_lines
 from autofi.text.objective_values import FRONT, goals_words, missed_words
-from autofi.text.verdict import alike, course, mean_and_deviation, untested_words, verdict
+from autofi.text.verdict import (
+    alike,
+    course,
+    mean_and_deviation,
+    read_before,
+    untested_words,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-#: The most rows and columns of the leaderboard, and its width.
-SHOWN_TRIALS, SHOWN_COLUMNS, NARROW = 10, 8, 80
+#: The most columns of the leaderboard, and its width.
+SHOWN_COLUMNS, NARROW = 8, 80
 #: The most pairs of a choice, and the most trials of the front, that are named.
 NAMED_PAIRS, NAMED_POINTS = 12, 30
 CHOICES = ("memorize", "factorize", "memorize+factorize", "naive")
@@ -35,13 +42,19 @@ Trials = Sequence[Mapping[str, Any]]
 
 
 def print_summary(
-    summary: Summary, trials: Trials = (), *, storage: str | None = None, stderr: bool = False
+    summary: Summary,
+    leaders: Trials = (),
+    *,
+    trials: int = 0,
+    storage: str | None = None,
+    stderr: bool = False,
 ) -> None:
     """Print the summary; parts that are not known yet (null) are left out.
 
     Args:
         summary: The result of `Study.summary()`.
-        trials: The rows of `Study.leaderboard()`.
+        leaders: The first rows of `Study.leaderboard()`; at most LEADERS of them are shown.
+        trials: The number of all its rows.
         storage: The storage that the command was given.
         stderr: Print to standard error.
     """
@@ -65,7 +78,7 @@ def print_summary(
         _print_line(out, "Kept as: ", kept)
         return
     _print_goals(out, summary)
-    _print_leaderboard(out, summary, trials)
+    _print_leaderboard(out, summary, leaders[:LEADERS], trials)
     if missed:
         _print_line(out, "Kept as: ", kept)
         return
@@ -187,11 +200,10 @@ def _strength(model: Summary) -> float:
     return 0.0 if auc is None else -float(auc)
 
 
-def _print_leaderboard(out: Console, summary: Summary, trials: Trials) -> None:
+def _print_leaderboard(out: Console, summary: Summary, rows: Trials, trials: int) -> None:
     """Print the best trials, those within the limits first, in the order of the objectives."""
-    if not trials:
+    if not rows:
         return
-    rows = trials[:SHOWN_TRIALS]
     goals = Goals.parse(summary.get("objectives"), summary.get("limits"))
     measured = (*goals.names, *(limit.name for limit in goals.limits))
     wanted = dict.fromkeys((*measured, "auc", "logloss", "parameters", "table_bytes", "seconds"))
@@ -206,7 +218,7 @@ def _print_leaderboard(out: Console, summary: Summary, trials: Trials) -> None:
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for place in range(len(rows)):
         table.add_row(*_texts(*(cells[place] for cells in columns.values())))
-    shown = f" (the first {len(rows)} of {len(trials)})" if len(trials) > len(rows) else ""
+    shown = f" (the first {len(rows)} of {trials})" if trials > len(rows) else ""
     _print_line(
         out, "", f"Leaderboard of the trials, best first by {goals.objectives[0].of_validation}{shown}"
     )

@@ -12,7 +12,7 @@ from autofi.dashboard.study_state import WINNER, StudyState, state_of, stopped_b
 from autofi.dashboard.summary_cache import Found, Results, Summary
 from autofi.store import StudyOverview, TrialState
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import GOAL, PROPOSAL, STOPPED
+from autofi.store.stage_keys import GOAL, PROPOSAL, SECONDS, STOPPED
 from autofi.store.winner_record import kept_reason
 from autofi.text.verdict import untested_words, verdict
 
@@ -195,7 +195,7 @@ def _since(study: StudyOverview) -> datetime:
 
 
 def _seconds(study: StudyOverview) -> float | None:
-    stage = study.stages.get("seconds")
+    stage = study.stages.get(SECONDS)
     return None if stage is None or stage.payload is None else float(sum(stage.payload.values()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,6 +102,7 @@ class BoostedTrees:
         together: Numbers | None = None,
         seed: int,
         threads: int | None = None,
+        go_on: Callable[[int], bool] = lambda done: True,
     ) -> BoostedTrees:
         """Grow trees on training rows, which have labels.
 
@@ -118,6 +119,7 @@ class BoostedTrees:
             together: A number per row, `[N]`: rows with the same number are in one fold.
             seed: Seed of folds and trees.
             threads: Threads of LightGBM; by default those of `default_threads`.
+            go_on: Called with the number of folds that have trees; returns False to leave out the others.
 
         Raises:
             MissingDependencyError: LightGBM cannot be loaded.
@@ -131,8 +133,10 @@ class BoostedTrees:
             chosen = np.arange(len(rows))
         labels = np.asarray(rows.labels)[chosen]
         folds = deal_folds(len(chosen), FOLDS, generator, together)
-        models = []
+        models: list[str] = []
         for fold in range(FOLDS):
+            if not go_on(len(models)):
+                break
             seen, unseen = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             if not len(unseen) or len(np.unique(labels[seen])) < 2:
                 continue

@@ -65,13 +65,13 @@ class EncodedDataset:
         schema = self.encoder.schema
         return [schema.names[field] for field in self.apart] or [str(schema.group)]
 
-    def together(self) -> NDArray[np.int64] | None:
-        """Return a number per training row, `[N]`: rows with the same number must share a fold; None for any folds."""
+    def together(self, part: str = "train") -> NDArray[np.int64] | None:
+        """Return a number per row of a part, `[N]`: rows of one number must share a fold; None for any folds."""
         if self.apart is None:
             return None
-        train = self.parts["train"]
-        groups = None if self.groups is None else self.groups[train]
-        return cells_together(self.ids[train], self.encoder.cardinalities, self.apart, groups)
+        rows = self.parts[part]
+        groups = None if self.groups is None else self.groups[rows]
+        return cells_together(self.ids[rows], self.encoder.cardinalities, self.apart, groups)
 
     def rows(self, part: str | slice) -> EncodedRows:
         """Return a view of the rows of "train", "valid" or "test", or of a slice of rows; nothing is copied."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from autofi.core.progress import watch
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.evaluation.parallel import Training, try_each
 from autofi.evaluation.workbench import Measurement, Workbench
+from autofi.records.kept_networks import keep_leader
 from autofi.records.predictions import save_predictions, share_predictions, trial_key
 from autofi.records.trial_metrics import auc_to_beat, rung_history, validation_figures
 from autofi.samplers.successive_halving import FACTOR, first_rung, rungs_of, should_continue
@@ -59,6 +61,7 @@ def measure(
                     (first_model if trial.start else to_beat) if last else None,
                     latency,
                     share,
+                    with_network=last,
                 )
                 for trial in there
             ]
@@ -103,7 +106,7 @@ def _advance_rung(
     share = rungs_of(fidelity)[rung]
     observed.progress.note(
         f"Trial {number} stopped after {share:.0%} of the rows: valid AUC {measured.report.auc:.5f}, "
-        f"{measured.report.seconds:.1f} s, {measured.architecture.describe()}"
+        f"{measured.report.seconds:.1f} s, {measured.delivered.describe()}"
     )
     return False
 
@@ -126,7 +129,9 @@ def _finish(
             **costs,
             # Without this, `table_bytes` is that of an earlier version, which counted only trained tables and trees.
             "fitted_bytes": measured.costs.fitted_bytes,
-            "own_auc": report.own_auc,
+            "describe": measured.delivered.describe(),
+            # None if the architecture has no network.
+            "own_auc": None if math.isnan(report.own_auc) else report.own_auc,
             "boosted_share": report.boosted_share,
             "seconds": report.seconds,
             "evaluations": report.evaluations,
@@ -134,8 +139,10 @@ def _finish(
         },
         violations=violations,
     )
+    # A process that is killed before this has a complete trial without its network, which may be trained again.
+    keep_leader(handle, measured, observed.progress)
     observed.tell(SearchObserver.trial_ended, handle, number)
     observed.progress.note(
-        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.architecture.describe()}"
+        f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.delivered.describe()}"
         + "".join(f"; {missed}" for missed in goals.missed(violations))
     )

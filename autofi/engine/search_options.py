@@ -15,6 +15,7 @@ from autofi.core.option_fields import OptionRow, described, option, option_rows
 from autofi.core.option_names import DEVICES, ENGINES, OPTUNA, Fidelity
 from autofi.core.registered_names import registered_names
 from autofi.data.config import DEFAULT_SPLIT
+from autofi.engine.presets import DEFAULT_PRESET, PRESETS
 from autofi.space.builtin import builtin_spaces
 from autofi.store.search_settings import SearchSettings
 
@@ -78,20 +79,32 @@ class SearchOptions:
         envvar="AUTOFI_STORAGE",
         default_text="sqlite:///studies/autofi.db",
     )
+    preset: str = option(
+        DEFAULT_PRESET,
+        "How much is trained where no other option says so: fast is 3 trials without a supernet, 1 seed and 2 "
+        "baselines; best is 40 trials and 5 seeds.",
+        metavar="NAME",
+        choices=lambda: PRESETS,
+    )
     trials: int | None = option(
         None,
         "Architectures to train from scratch, counted over all sittings of the study.",
         at_least=1,
-        default_text=f"{SearchSettings.trials}; 1 in a space of one architecture",
+        default_text=f"{SearchSettings.trials}, or the preset's; 1 in a space of one architecture",
     )
     timeout: float | None = option(
         None,
-        "Begin no further trial after this time, such as 90s, 10m or 2h (in Python a number of seconds); what is "
-        "finished is kept.",
+        "Time of the whole run, such as 90s, 10m or 2h (in Python a number of seconds): what does not fit is left out, "
+        "and the summary says so. A training that has begun is finished.",
         form="seconds",
         metavar="TIME",
     )
-    seeds: int = option(SearchSettings.seeds, "Times that the winner is retrained.", at_least=1)
+    seeds: int | None = option(
+        None,
+        "Times that the winner is retrained.",
+        at_least=1,
+        default_text=f"{SearchSettings.seeds}, or the preset's",
+    )
     device: str = option("auto", "Device that networks are trained on.", choices=lambda: DEVICES)
     jobs: int | None = option(
         None,
@@ -111,7 +124,7 @@ class SearchOptions:
         group=PLAN,
         metavar="NAME",
         choices=_strategies,
-        default_text=SearchSettings.strategy,
+        default_text=f"{SearchSettings.strategy}, or the preset's",
     )
     sampler: str | None = option(
         None,
@@ -206,7 +219,7 @@ class SearchOptions:
         "leaves them out.",
         form="names",
         metavar="LIST",
-        default_text=f"{', '.join(SearchSettings.baselines)}, if they are installed",
+        default_text=f"{', '.join(SearchSettings.baselines)}, or the preset's, if they are installed",
     )
     refit: bool = option(
         SearchSettings.refit,

@@ -11,9 +11,11 @@ from optuna.distributions import BaseDistribution
 
 from autofi.core.option_names import Fidelity
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
+from autofi.data.boosted_trees import FOLDS
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.run_trial import RunningTrial, measure
-from autofi.engine.stopping import StoppingRule
+from autofi.engine.stopping import TIME_IS_UP, StoppingRule
 from autofi.evaluation.parallel import at_once
 from autofi.evaluation.workbench import Workbench
 from autofi.records.trial_metrics import best_value, last_rung
@@ -23,13 +25,15 @@ from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialRecord, TrialState
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import STAGE, STOPPED
+from autofi.store.stage_keys import STAGE, STOPPED, TREES
 from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import get_strategy
 from autofi.supernet.proposal import Proposal
 
 #: Seconds between checks of other workers when there is nothing left to take.
 POLL_SECONDS = 0.5
+#: Boosted trees begin if this share of a run's time is left, and take at most that share of it.
+TREES_BEGIN, TREES_SHARE = 1 / 2, 1 / 4
 
 
 class Proposer(Protocol):
@@ -46,9 +50,19 @@ class Proposer(Protocol):
 
 
 def prepare(
-    handle: StudyHandle, bench: Workbench, space: SearchSpace, proposal: Proposal, *, progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    space: SearchSpace,
+    proposal: Proposal,
+    *,
+    progress: Progress,
+    budget: TimeBudget = UNLIMITED,
 ) -> Candidates:
-    """Return the candidates that the study's strategy makes of a proposal, with all their features fitted."""
+    """Return the candidates that the study's strategy makes of a proposal, with all their features fitted.
+
+    Boosted trees take a quarter of what is left of the leader's `budget`, and are not begun when half of it is over:
+    then there are trees of fewer folds, or none. The number is recorded for the study; see `use_recorded_trees`.
+    """
     settings = SearchSettings.from_json(handle.record.settings)
     strategy, names = get_strategy(settings.strategy), bench.names
     candidates = strategy.candidates(
@@ -57,22 +71,69 @@ def prepare(
     first = candidates.architecture(candidates.defaults)
     progress.phase("fit crosses and boosted trees" if first.boosting else "fit crosses")
     pairs = [(names.index(left), names.index(right)) for left, right in strategy.pairs(proposal)]
-    bench.prepare(pairs, first)
+    trees = _tree_budget(handle, bench, first, budget)
+    bench.prepare(pairs, first, budget=trees)
+    _record_trees(handle, bench)
     return candidates
 
 
+def use_recorded_trees(handle: StudyHandle, bench: Workbench) -> None:
+    """Let a workbench grow boosted trees for as many folds as the study's trials had."""
+    bench.tree_folds = (handle.stage(TREES) or {}).get("folds", FOLDS)
+
+
+def _tree_budget(
+    handle: StudyHandle, bench: Workbench, architecture: Architecture, budget: TimeBudget
+) -> TimeBudget:
+    """Return the time for boosted trees; without a limit where the study has trees already."""
+    use_recorded_trees(handle, bench)
+    if handle.stage(TREES) is not None or handle.counted(STAGE) or budget.seconds is None:
+        return UNLIMITED
+    if architecture.boosting and not budget.fits(budget.seconds * TREES_BEGIN):
+        budget.leave_out("boosted trees")
+        bench.tree_folds = 0
+    return budget.share(TREES_SHARE)
+
+
+def _record_trees(handle: StudyHandle, bench: Workbench) -> None:
+    if handle.is_claimed() and handle.stage(TREES) is None:
+        handle.record_stage(TREES, {"folds": bench.tree_folds})
+
+
 def measure_first(
-    handle: StudyHandle, bench: Workbench, space: SearchSpace, *, seed: int, observed: Observed
+    handle: StudyHandle,
+    bench: Workbench,
+    space: SearchSpace,
+    *,
+    seed: int,
+    observed: Observed,
+    budget: TimeBudget = UNLIMITED,
 ) -> None:
-    """Measure the trial that needs no proposal, if the study's strategy has one and no trial has begun."""
+    """Measure the trial that needs no proposal, if the study's strategy has one and no trial has begun.
+
+    Boosted trees keep within the budget as in `prepare`.
+    """
     settings = SearchSettings.from_json(handle.record.settings)
     architecture = get_strategy(settings.strategy).first(bench.dataset, space)
     if architecture is None or handle.trials():
         return
     observed.progress.phase("train a first model")
+    trees = _tree_budget(handle, bench, architecture, budget)
+    bench.with_boosted(architecture, *bench.features(architecture), trees)
+    _record_trees(handle, bench)
     opened = _start(handle, architecture, {}, {}, seed=seed, most=None)
     if opened is not None:
         measure(handle, bench, [opened], [], settings.fidelity, observed)
+
+
+def ended_before_proposal(handle: StudyHandle, budget: TimeBudget) -> bool:
+    """Return True, and record the reason, if a first model is trained and no other trial fits in the time."""
+    ended = ended_trials(handle)
+    if StoppingRule.read(handle).reached(handle, ended) != TIME_IS_UP:
+        return False
+    budget.leave_out("the proposal and every trial but the first")
+    handle.record_stage(STOPPED, {"reason": TIME_IS_UP, "trials": len(ended)})
+    return True
 
 
 def measure_trials(

@@ -25,6 +25,7 @@ from autofi.core.memmap import scratch_folder
 from autofi.errors import ConfigError
 from autofi.evaluation.cores import at_most
 from autofi.evaluation.parallel_progress import heard
+from autofi.evaluation.trained_weights import read_weights
 from autofi.evaluation.training_processes import kill_processes, start_processes, submit
 from autofi.evaluation.workbench import Measurement, OnEvaluation, TrainedModel, Workbench
 from autofi.space.architecture import Architecture
@@ -46,36 +47,49 @@ class Task(Protocol[Result]):
 
 @dataclass(frozen=True)
 class Training:
-    """A training that scores validation rows; its costs are kept, its network is not."""
+    """A training that scores validation rows; its costs are returned, its network only with `with_network`."""
 
     architecture: Architecture
     seed: int
     to_beat: float | None = None
     latency: bool = False
     share: float = 1.0
+    with_network: bool = False
 
     def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measurement:
-        return bench.train(
+        trained = bench.train(
             self.architecture,
             seed=self.seed,
             to_beat=self.to_beat,
             latency=self.latency,
             share=self.share,
             on_evaluation=on_evaluation,
-        ).measured()
+        )
+        if not self.with_network:
+            return trained.measured()
+        trained.network.cpu()
+        return trained
 
 
 @dataclass(frozen=True)
 class Retraining:
-    """A call of `Workbench.retrain`: test rows are scored too, and the network is kept."""
+    """A call of `Workbench.retrain`: test rows are scored too, and the network is returned.
+
+    `weights` is the file of its first training, if that has been done already.
+    """
 
     architecture: Architecture
     seed: int
     refit: bool = False
+    weights: Path | None = None
 
     def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> TrainedModel:
         trained = bench.retrain(
-            self.architecture, seed=self.seed, refit=self.refit, on_evaluation=on_evaluation
+            self.architecture,
+            seed=self.seed,
+            refit=self.refit,
+            trained=None if self.weights is None else read_weights(self.weights),
+            on_evaluation=on_evaluation,
         )
         trained.network.cpu()
         return trained

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,17 +12,20 @@ import numpy.typing as npt
 import torch
 
 from autofi.core.memmap import mapped
-from autofi.data.boosted_trees import BoostedTrees, Boosting
+from autofi.core.time_budget import UNLIMITED, TimeBudget
+from autofi.data.boosted_trees import FOLDS, BoostedTrees, Boosting
 from autofi.data.dataset import EncodedDataset
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Features
 from autofi.evaluation.cost import Costs, measure_costs
+from autofi.evaluation.trained_weights import TrainedWeights
 from autofi.model.build import build_network, used_builder, used_columns
 from autofi.model.network import Network
 from autofi.space.architecture import Architecture
 from autofi.training.fit import FitReport, fit
 from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
+from autofi.training.row_source import RowSource
 
 #: A callback after every evaluation, with its number, AUC, logloss and rows per second.
 OnEvaluation = Callable[[int, float, float, float], None]
@@ -29,7 +33,11 @@ OnEvaluation = Callable[[int, float, float, float], None]
 
 @dataclass(frozen=True)
 class Measurement:
-    """The result of a training; predictions are click probabilities by part."""
+    """The result of a training; predictions are click probabilities by part.
+
+    Where boosted trees have a weight, the predictions of validation rows are by weights that were fitted without these
+    rows, and all others by the weights of the network.
+    """
 
     architecture: Architecture
     seed: int
@@ -38,10 +46,15 @@ class Measurement:
     table_rows: int
     costs: Costs
 
+    @property
+    def delivered(self) -> Architecture:
+        """The architecture of what is kept: without the network if boosted trees predict alone."""
+        return self.architecture.without_network() if self.report.trees_alone else self.architecture
+
 
 @dataclass(frozen=True)
 class TrainedModel(Measurement):
-    """A measurement with the trained network."""
+    """A measurement with the trained network, which has the architecture `delivered`."""
 
     network: Network
     builder: FeatureBuilder
@@ -59,6 +72,7 @@ class Workbench:
     Features of another set of pairs replace the kept ones, so train architectures that share pairs one after the other.
     `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows. `proposals`
     trials of a search may be proposed before the results of the others are known; more than one changes the search.
+    Boosted trees are grown for `tree_folds` folds of the training rows.
     """
 
     def __init__(
@@ -72,6 +86,7 @@ class Workbench:
     ) -> None:
         self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
         self.proposals = jobs if proposals is None else proposals
+        self.tree_folds = FOLDS
         self._kept: tuple[FeatureBuilder, Features] | None = None
         #: The trees and their logits, by settings and pairs.
         self._boosted: dict[
@@ -104,18 +119,31 @@ class Workbench:
         return self._kept
 
     def with_boosted(
-        self, architecture: Architecture, builder: FeatureBuilder, features: Features
+        self,
+        architecture: Architecture,
+        builder: FeatureBuilder,
+        features: Features,
+        budget: TimeBudget = UNLIMITED,
     ) -> tuple[FeatureBuilder, Features]:
         """Return builder and features with the architecture's boosted trees and their logits.
 
         They are grown once for all architectures with the same trees. Builder and features are of `features`, and so
-        hold the target encodings that the trees read.
+        hold the target encodings that the trees read. If the trees of all folds do not fit in `budget`, `tree_folds`
+        becomes the number of those that do.
         """
         boosting, key = architecture.boosting, (architecture.boosting, architecture.boosted_pairs)
         if not boosting:
             return builder, features
         if key not in self._boosted:
             train, threads = self.dataset.parts["train"], torch.get_num_threads()
+            begun = time.monotonic()
+
+            def go_on(done: int) -> bool:
+                if 0 < done < self.tree_folds and not budget.fits((time.monotonic() - begun) / done):
+                    budget.cut_short(f"boosted trees, of {done} instead of {self.tree_folds} folds")
+                    self.tree_folds = done
+                return done < self.tree_folds
+
             trees = BoostedTrees.fit(
                 boosting,
                 self.dataset.rows("train"),
@@ -123,6 +151,7 @@ class Workbench:
                 together=self.dataset.together(),
                 seed=self.seed,
                 threads=threads,
+                go_on=go_on,
             )
             logits = np.full(len(self.dataset), np.nan, dtype=np.float32)
             logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)), threads=threads)
@@ -130,7 +159,12 @@ class Workbench:
         trees, logits = self._boosted[key]
         return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
 
-    def prepare(self, pairs: Sequence[tuple[int, int]], *architectures: Architecture) -> None:
+    def prepare(
+        self,
+        pairs: Sequence[tuple[int, int]],
+        *architectures: Architecture,
+        budget: TimeBudget = UNLIMITED,
+    ) -> None:
         """Fit crosses and target encodings of all these pairs at once, and grow the trees of these architectures.
 
         It is for architectures that choose among the pairs.
@@ -145,7 +179,7 @@ class Workbench:
         encoded = list(dict.fromkeys([*pairs, *read]))
         self._kept = build_features(self.dataset, encoded, cross_pairs=pairs, seed=self.seed)
         for architecture in architectures:
-            self.with_boosted(architecture, *self._kept)
+            self.with_boosted(architecture, *self._kept, budget)
 
     def with_validation(self) -> Workbench:
         """Return a workbench that trains on validation rows too, with crosses and target encodings fitted on both."""
@@ -155,7 +189,9 @@ class Workbench:
             slice(parts["valid"].stop, parts["valid"].stop),
         )
         dataset = dataclasses.replace(self.dataset, parts=parts)
-        return Workbench(dataset, device=self.device, seed=self.seed, jobs=self.jobs)
+        found = Workbench(dataset, device=self.device, seed=self.seed, jobs=self.jobs)
+        found.tree_folds = self.tree_folds
+        return found
 
     def train(
         self,
@@ -171,6 +207,8 @@ class Workbench:
     ) -> TrainedModel:
         """Train from fresh weights on the training rows, with early stopping by validation rows, and score `parts`.
 
+        If boosted trees predict alone then, the network is dropped, and costs are those of the trees.
+
         Args:
             repeat: A report to repeat: the training runs like that one, and validation rows are not read.
             to_beat: An AUC; a training that cannot reach it ends early.
@@ -178,10 +216,9 @@ class Workbench:
             share: The share of the training rows to read, at random; it contains every smaller share. Vocabularies and
                 target encodings are of all rows.
         """
-        builder, features = self.with_boosted(architecture, *self.features(architecture))
-        network = build_network(architecture, builder, seed=seed).to(self.device)
-        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
-        pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid", *parts)}
+        built = architecture.without_network() if repeat is not None and repeat.trees_alone else architecture
+        builder, network, rows = self._built(built, seed)
+        pieces = {part: rows.part(self.dataset.parts[part]) for part in ("train", "valid")}
         report = fit(
             network,
             pieces["train"],
@@ -192,9 +229,57 @@ class Workbench:
             repeat=repeat,
             on_evaluation=on_evaluation,
             to_beat=to_beat,
+            together=self.dataset.together("valid") if built.boosting else None,
         )
-        predictions = {part: predict(network, pieces[part]) for part in parts if len(pieces[part])}
-        used = used_builder(architecture, builder, network)
+        if report.trees_alone:
+            network = _without_network(built, builder, network)
+        return self._scored(architecture, builder, network, rows, seed, report, parts, latency=latency)
+
+    def rebuild(
+        self, architecture: Architecture, trained: TrainedWeights, *, seed: int, parts: tuple[str, ...]
+    ) -> TrainedModel | None:
+        """Return the model that `train` returned when it made these weights, and score `parts`.
+
+        It is None if the weights are not those of this network, as after an upgrade.
+        """
+        alone = trained.report.trees_alone
+        builder, network, rows = self._built(architecture.without_network() if alone else architecture, seed)
+        if not trained.fit(network):
+            return None
+        network.load_state_dict(trained.weights)
+        return self._scored(architecture, builder, network, rows, seed, trained.report, parts)
+
+    def _built(self, architecture: Architecture, seed: int) -> tuple[FeatureBuilder, Network, RowSource]:
+        """Return a network with initial weights, with the features and the rows that it reads."""
+        builder, features = self.with_boosted(architecture, *self.features(architecture))
+        network = build_network(architecture, builder, seed=seed).to(self.device)
+        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
+        return builder, network, rows
+
+    def _scored(
+        self,
+        architecture: Architecture,
+        builder: FeatureBuilder,
+        network: Network,
+        rows: RowSource,
+        seed: int,
+        report: FitReport,
+        parts: tuple[str, ...],
+        *,
+        latency: bool = False,
+    ) -> TrainedModel:
+        """Return a trained network with its costs and its predictions for `parts`."""
+        pieces = {part: rows.part(self.dataset.parts[part]) for part in parts}
+        predictions = {
+            part: predict(network, piece)
+            if part != "valid" or report.valid_predictions is None
+            else report.valid_predictions
+            for part, piece in pieces.items()
+            if len(piece)
+        }
+        used = used_builder(
+            architecture.without_network() if report.trees_alone else architecture, builder, network
+        )
         return TrainedModel(
             architecture=architecture,
             seed=seed,
@@ -214,19 +299,36 @@ class Workbench:
         return order[: max(1, round(share * rows))]
 
     def retrain(
-        self, architecture: Architecture, *, seed: int, refit: bool, on_evaluation: OnEvaluation | None = None
+        self,
+        architecture: Architecture,
+        *,
+        seed: int,
+        refit: bool,
+        trained: TrainedWeights | None = None,
+        on_evaluation: OnEvaluation | None = None,
     ) -> TrainedModel:
         """Train from fresh weights and score validation and test rows.
 
         Args:
             refit: True to train once more, on training and validation rows together, for as many evaluation periods as
                 the first training found best; this second network is kept and scores the test rows.
+            trained: The weights of the first training, if it has been done already.
         """
-        parts = ("valid", "test")
-        trained = self.train(architecture, seed=seed, parts=parts, on_evaluation=on_evaluation)
+        parts = ("valid",) if refit else ("valid", "test")
+        first = None if trained is None else self.rebuild(architecture, trained, seed=seed, parts=parts)
+        if first is None:
+            first = self.train(architecture, seed=seed, parts=parts, on_evaluation=on_evaluation)
         if not refit:
-            return trained
+            return first
         again = self.with_validation().train(
-            architecture, seed=seed, parts=("test",), repeat=trained.report, on_evaluation=on_evaluation
+            architecture, seed=seed, parts=("test",), repeat=first.report, on_evaluation=on_evaluation
         )
-        return dataclasses.replace(again, predictions=trained.predictions | again.predictions)
+        return dataclasses.replace(again, predictions=first.predictions | again.predictions)
+
+
+def _without_network(architecture: Architecture, builder: FeatureBuilder, network: Network) -> Network:
+    """Return the boosted trees of a network alone, with their weight and intercept."""
+    trees = build_network(architecture.without_network(), builder, seed=0).to(network.device)
+    assert trees.boosted_weights is not None and network.boosted_weights is not None
+    trees.boosted_weights.copy_(network.boosted_weights)
+    return trees.eval()

@@ -13,9 +13,9 @@ from autofi.bundle.inputs import OUTPUT, GraphInput
 from autofi.evaluation.preprocessing_bytes import fitted_bytes
 from autofi.export.quantize import QUANTIZED
 from autofi.export.random_rows import ROWS
-from autofi.records.winner_reasons import read_before
 from autofi.text.architecture import choices, code
 from autofi.text.markdown import count, escaped, figure, table, two_columns
+from autofi.text.verdict import read_before
 
 CARD = "MODEL_CARD.md"
 _PARTS = {"train": "training", "valid": "validation", "test": "test"}

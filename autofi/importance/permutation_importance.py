@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.encoded_rows import EncodedRows
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.errors import DataError, StoreError, nearest
@@ -110,6 +112,7 @@ def permutation_importance(
     repeats: int = REPEATS,
     seed: int = 0,
     seen: bool = False,
+    budget: TimeBudget = UNLIMITED,
 ) -> PermutationImportance:
     """Return the importance of every field, and of pairs, for a network on labelled rows it was not trained on.
 
@@ -127,6 +130,7 @@ def permutation_importance(
 
     Raises:
         DataError: The rows have no labels or one class, or a pair has a field that the model does not have.
+        OutOfTime: The pairs do not fit in the budget, by the time that the fields took.
     """
     if rows.labels is None:
         raise DataError("The rows have no labels, which importances need; give rows with a target column.")
@@ -136,11 +140,13 @@ def permutation_importance(
     draw = draw_rows(rows, size=max(2, min(size, _counted(rows) // repeats)), repeats=repeats, seed=seed)
     network = network.eval()
     shuffles = Shuffles(draw, builder)
+    begun = time.monotonic()
     singles: list[Group] = [(place,) for place in range(len(names))]
     (alone,) = reliances([network], network, shuffles, singles)
     rise = {place: float(alone[(place,)].mean()) for place in range(len(names))}
     given = _positions(pairs, names)
     measured = _measured(given, rise, most_pairs)
+    budget.check((time.monotonic() - begun) * len(measured) / len(singles))
     (together,) = reliances([network], network, shuffles, measured) if measured else ({},)
     phi: dict[Group, Floats] = alone | together
     still = logits_of(network, network.select(shuffles.features()), len(draw))

@@ -37,8 +37,9 @@ class Network(nn.Module):
     Streams read the vectors of all the operators that give a field's vector.
 
     With `boosted` the output after training is `boosted_weights[0]` times that logit, plus `boosted_weights[1]` times
-    the logit of boosted trees. The two are trained separately, so that their errors differ; `training.predict` sets the
-    weights. If the trees' weight is 0, features need not have their logit.
+    the logit of boosted trees, plus the intercept `boosted_weights[2]`. The two are trained separately, so that their
+    errors differ; `training.join_trees` fits the weights. If the trees' weight is 0, features need not have their
+    logit. A network without slots has trees alone.
 
     With `field_sum` the vectors of a pair operator are summed per field instead of concatenated: `F·D` columns instead
     of `P·D`, ten times fewer at 741 pairs. With `shared` the pair operators that have the same slots and widths are
@@ -59,7 +60,7 @@ class Network(nn.Module):
         bias: float = 0.0,
     ) -> None:
         super().__init__()
-        self.register_buffer("boosted_weights", torch.tensor([1.0, 0.0]) if boosted else None)
+        self.register_buffer("boosted_weights", torch.tensor([1.0, 0.0, 0.0]) if boosted else None)
         self.field_sum = field_sum
         self.num_fields = len(shapes.cardinalities)
         self.operators = nn.ModuleDict()
@@ -74,7 +75,18 @@ class Network(nn.Module):
         self.vector_width = sizes.embedding_dim
         self.streams = nn.ModuleDict(self._built(streams or {}, shapes))
 
+    #: The weights of both logits and the intercept, `[3]`; None without trees.
     boosted_weights: Tensor | None
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **keywords: Any
+    ) -> None:
+        name = f"{prefix}boosted_weights"
+        stored = state_dict.get(name)
+        if isinstance(stored, Tensor) and stored.shape == (2,):
+            # Networks of earlier versions have no intercept.
+            state_dict[name] = torch.cat([stored, stored.new_zeros(1)])
+        super()._load_from_state_dict(state_dict, prefix, *args, **keywords)
 
     @property
     def head(self) -> Head:
@@ -188,12 +200,14 @@ class Network(nn.Module):
         logits = self.own_logits(selected, mask)
         if self.boosted_weights is None or self.training or BOOSTED not in selected:
             return logits
-        own, trees = self.boosted_weights
-        joined: Tensor = own * logits + trees * selected[BOOSTED]
+        own, trees, intercept = self.boosted_weights
+        joined: Tensor = own * logits + trees * selected[BOOSTED] + intercept
         return joined
 
     def own_logits(self, selected: Mapping[str, Tensor], mask: Mask | None = None) -> Tensor:
-        """Return the logits of the network alone, without boosted trees."""
+        """Return the logits of the network alone, without boosted trees; without slots they are its bias."""
+        if not self.operators:
+            return self.head.bias.expand(selected[BOOSTED].shape[0])
         selected = self._drawn(selected)
         parts = self._parts(selected, mask)
         columns = list(parts.values())

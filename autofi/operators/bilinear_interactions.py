@@ -61,6 +61,7 @@ class BilinearInteractions(Stream):
         {"form": "each", "shared": False, "reduction": 1, "hidden": [5], "batch_norm": True},
         {"form": "interaction", "reduction": 2, "hidden": [4], "dropout": 0.5},
     )
+    uncompiled = ("_products",)
 
     left: Tensor
     right: Tensor
@@ -114,8 +115,6 @@ class BilinearInteractions(Stream):
         """Return the importance of every field."""
         return [RowWeights("importance", self.inputs.fields, self.weigh(vectors.mean(2)))]
 
-    # The compiler would unroll every block.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _products(self, vectors: Tensor, both: Tensor, *mapped: Tensor) -> Tensor:
         found: Tensor = _Products.apply(  # type: ignore[no-untyped-call]
             vectors, both, self.places, self.right, products_dtype(vectors), *mapped

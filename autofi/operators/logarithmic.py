@@ -63,6 +63,7 @@ class Logarithmic(Stream):
     source = "https://arxiv.org/abs/1909.03276"
     Settings = LogarithmicSettings
     examples = ({"neurons": 3, "hidden": [5, 4], "dropout": 0.1, "batch_norm": True, "own_vectors": True},)
+    uncompiled = ("_normalised",)
 
     def __init__(self, inputs: StreamInputs, settings: LogarithmicSettings) -> None:
         super().__init__(inputs, settings)
@@ -100,8 +101,6 @@ class Logarithmic(Stream):
         logit: Tensor = self.layers[1:](hidden).squeeze(1)
         return logit
 
-    # The compiler would unroll every block.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _normalised(self, columns: Tensor, products: torch.dtype) -> Tensor:
         """Return the crosses of every column, `[B·D, F] → [B·D, neurons]`, normalized but for gain and bias."""
         norm = self.cross_norm

@@ -68,6 +68,9 @@ class Stream(Candidate):
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     #: True if it gives several logits in training; see `BranchedStream`.
     branched: ClassVar[bool] = False
+    #: Names of methods that are not compiled with the stream, such as those that compute block by block: torch's
+    #: compiler would unroll every block.
+    uncompiled: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, inputs: StreamInputs, settings: Any) -> None:
         super().__init__()

@@ -45,13 +45,10 @@ def plot_architecture(names: Sequence[str], architecture: Architecture) -> go.Fi
 
     Of many fields or pairs the first are drawn, and one box gives the number of the others.
     """
-    fields = [name for name in names if name in architecture.fields] or list(architecture.fields)
+    read = dict.fromkeys(names, ()) if architecture.trees_alone else architecture.fields
+    fields = [name for name in names if name in read] or list(read)
     row_of = {name: min(row, MOST - 1) for row, name in enumerate(fields)}
-    columns = [
-        _folded(
-            [_Box(ellipsize(name), OTHER, " + ".join(architecture.fields[name])) for name in fields], "fields"
-        )
-    ]
+    columns = [_folded([_Box(ellipsize(name), OTHER, " + ".join(read[name])) for name in fields], "fields")]
     pairs = []
     for left, right in architecture.pairs:
         choice, form = architecture.choice(left, right)
@@ -77,8 +74,11 @@ def _readers(architecture: Architecture, of_fields: list[Place], of_all: list[Pl
         _Box(ellipsize(line.split(",")[0]), COLOURS[5], line, of_fields)
         for line in told(architecture.chosen_streams())
     ]
-    trees = _Box("boosted trees", COLOURS[3], "trees predict beside the network", of_fields)
+    beside = "trees predict alone" if architecture.trees_alone else "trees predict beside the network"
+    trees = _Box("boosted trees", COLOURS[3], beside, of_fields)
     found = [_Box(name, COLOURS[2], f"head: {name}{ensemble}", of_all), *streams]
+    if architecture.trees_alone:
+        return [trees]
     return [*found, trees] if architecture.boosting else found
 
 

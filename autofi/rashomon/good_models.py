@@ -112,7 +112,7 @@ class StoredModel:
         loss = logloss(np.asarray(rows.labels), trained.predictions["valid"], rows.weights)
         write_bundle(
             path,
-            architecture=trained.architecture,
+            architecture=trained.delivered,
             builder=trained.builder,
             network=trained.network.cpu(),
             metrics={"valid": {"logloss": loss}},

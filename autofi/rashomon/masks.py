@@ -32,7 +32,7 @@ def masked(network: Network, factors: Factors) -> Forward:
     Codes stay unchanged: a factor acts on what the network has learned of a value, and on streams through the vectors
     they read and through tables of their own. The logit of boosted trees stays unchanged.
     """
-    if not factors:
+    if not factors or not network.operators:
         return network
     names = network_names(network)
     mask = {name: _weights(operator, factors) for name, operator in network.operators.items()

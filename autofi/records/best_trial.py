@@ -14,6 +14,7 @@ from autofi.errors import LimitError, StoreError
 from autofi.metrics.ranking import delong, paired_logloss
 from autofi.objectives.objectives import OBJECTIVES, pareto_front
 from autofi.records.predictions import load_labels, load_predictions, load_weights, trial_key
+from autofi.records.trees_alone import same_model, trees_alone
 from autofi.store import ModelRole, StudyHandle, TrialRecord, TrialState
 
 #: The most trials in the finals: the leaders by AUC and by logloss, and their equals.
@@ -139,20 +140,25 @@ def finals(handle: StudyHandle) -> Finals:
     They are the leaders by AUC and by logloss and, as far as there is room, by rising logloss, the trials that one of
     the two does not beat by more than the standard error of the difference, paired by validation row: DeLong's error
     for the AUC, that of the mean for the logloss. The architecture of a trial makes no difference.
+    Of trials that are one model, because boosted trees of the same settings predict alone, only the first is among
+    them.
 
     If another objective than the AUC comes first, there are no equals, and the best trial by it wins.
     """
-    ranked = feasible_trials(handle)
+    feasible = feasible_trials(handle)
+    same = same_model(feasible)
+    ranked = [trial for trial in feasible if trial.number not in same]
     if handle.goals.objectives[0] != OBJECTIVES["auc"]:
         return Finals((ranked[0],), (ranked[0].number,))
-    by_auc, by_logloss = ranked[0], min(ranked, key=_by_logloss)
+    by_auc, by_logloss = ranked[0], min(ranked, key=logloss_order)
     equals, unknown = _equals(handle, ranked, by_auc, by_logloss)
     leaders = {trial.number: trial for trial in (by_auc, by_logloss)}
     others = sorted(
-        (trial for trial in ranked if trial.number in equals and trial.number not in leaders), key=_by_logloss
+        (trial for trial in ranked if trial.number in equals and trial.number not in leaders),
+        key=logloss_order,
     )
     chosen = [*leaders.values(), *others][:FINALISTS]
-    return Finals(tuple(sorted(chosen, key=_by_logloss)), tuple(sorted({*equals, *leaders})), unknown)
+    return Finals(tuple(sorted(chosen, key=logloss_order)), tuple(sorted({*equals, *leaders})), unknown)
 
 
 def finalists(handle: StudyHandle) -> list[TrialRecord]:
@@ -166,7 +172,8 @@ def decide(handle: StudyHandle) -> Decision:
     A finalist is equal to the best if the difference of their means is at most its standard error over those seeds,
     paired by seed, and so is every one before it. Of equals, those with the fewest bytes are kept, of these those
     trained in the fewest seconds or hardly more (see `slower`), and of these the lowest mean wins. With one seed there
-    is no such error, and only an identical logloss is a tie.
+    is no such error, and only an identical logloss is a tie. Boosted trees that predict alone are not trained with
+    further seeds: they are the same model with every seed.
     """
     found = finals(handle)
     # The trial's own logloss is under -1, that of a further seed under the seed.
@@ -175,8 +182,12 @@ def decide(handle: StudyHandle) -> Decision:
     for model in handle.models(ModelRole.FINALIST):
         if model.architecture_id in numbers:
             losses[numbers[model.architecture_id]][model.seed] = _logloss(model.metrics.get("valid"))
-    seeds = sorted(set.intersection(*map(set, losses.values())))
-    judged = {number: [own[seed] for seed in seeds] for number, own in losses.items()}
+    alone = {trial.number for trial in found.trials if trees_alone(trial) is not None}
+    trained = [set(own) for number, own in losses.items() if number not in alone]
+    seeds = sorted(set.intersection(*trained)) if trained else [-1]
+    judged = {
+        number: [own[-1 if number in alone else seed] for seed in seeds] for number, own in losses.items()
+    }
     order = sorted(found.trials, key=lambda trial: (statistics.fmean(judged[trial.number]), trial.number))
     equal = {order[0].number}
     for trial in order[1:]:
@@ -255,7 +266,8 @@ def _bytes(trial: TrialRecord) -> float:
     return math.inf if trial.table_bytes is None else float(trial.table_bytes)
 
 
-def _by_logloss(trial: TrialRecord) -> tuple[float, int]:
+def logloss_order(trial: TrialRecord) -> tuple[float, int]:
+    """Return the key that sorts trials by rising validation logloss."""
     return _logloss(trial.valid), trial.number
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from autofi.bundle.bundle import load_bundle
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, OutOfTime, TimeBudget
 from autofi.errors import DataError
 from autofi.evaluation.workbench import Workbench
 from autofi.importance.permutation_importance import PermutationImportance, permutation_importance
@@ -17,11 +18,15 @@ IMPORTANCES = "importances"
 
 
 def record_importances(
-    handle: StudyHandle, bench: Workbench, models: Sequence[ModelRecord], progress: Progress
+    handle: StudyHandle,
+    bench: Workbench,
+    models: Sequence[ModelRecord],
+    progress: Progress,
+    budget: TimeBudget = UNLIMITED,
 ) -> None:
     """Measure the first of `models` on validation rows, unless the study has that already; test rows are not read.
 
-    If its bundle is gone, or validation rows tell nothing, there is a note and nothing is kept.
+    If its bundle is gone, validation rows tell nothing or the time is short, there is a note and nothing is kept.
     """
     model = next(iter(models), None)
     if model is None or handle.stage(f"{IMPORTANCES}/{model_key(model)}") is not None:
@@ -39,7 +44,11 @@ def record_importances(
             pairs=bundle.architecture.pairs,
             seed=bench.seed,
             seen=model.refit,
+            budget=budget,
         )
+    except OutOfTime:
+        budget.leave_out("importances of fields")
+        return
     except DataError as error:
         progress.note(f"No importances of fields: {error}")
         return

@@ -1,15 +1,12 @@
-"""Reasons in words why a trial with a better validation metric did not win, for terminals and pages.
-
-They also tell how much had been read of test rows before the winner was chosen.
-"""
+"""Reasons in words why a trial with a better validation metric did not win, for terminals and pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from autofi.objectives.objectives import OBJECTIVES, Goals, Objective
 from autofi.records.best_trial import FINALISTS, Decision, Finalist, slower
+from autofi.records.trees_alone import same_model
 from autofi.store import TrialRecord
 
 #: The most trials that get a sentence.
@@ -38,6 +35,8 @@ def why_not(
         trained: True if the winner is retrained; before that it only leads, and the finals may not be over.
     """
     first = goals.objectives[0]
+    trials = list(trials)
+    same = same_model(trials)
     found: dict[str, str] = {}
     told = set()
     for objective in (first, OBJECTIVES["logloss"]) if first == OBJECTIVES["auc"] else (first,):
@@ -47,7 +46,8 @@ def why_not(
         ahead = [
             (value, trial)
             for trial in trials
-            if (value := _figure(trial, objective)) is not None
+            if trial.number not in same
+            and (value := _figure(trial, objective)) is not None
             and objective.loss(value) < objective.loss(own)
         ]
         for value, trial in sorted(ahead, key=lambda one: (objective.loss(one[0]), one[1].number)):
@@ -61,23 +61,6 @@ def why_not(
             figure = f"{what} {objective.of_validation} ({more} against {against})"
             found[kind] = f"Trial {trial.number} has the {figure}: {reason}."
     return list(found.values())[:TOLD]
-
-
-def read_before(choice: Mapping[str, Any] | None) -> str:
-    """Return a sentence on test rows read before the winner was chosen; empty if none had been read."""
-    read = (choice or {}).get("test_read_before") or 0
-    if choice is None or not read:
-        return ""
-    models = "one trained model" if read == 1 else f"{read} trained models"
-    how = (
-        "was made the winner by hand"
-        if choice.get("by") == "hand"
-        else "was chosen, by validation rows alone"
-    )
-    return (
-        f"The test metrics of {models} had been read before trial {choice['trial']} {how}, so its own test metrics may "
-        "be too good: the choice was not independent of the test rows."
-    )
 
 
 def _reason(

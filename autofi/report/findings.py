@@ -23,12 +23,13 @@ from autofi.records.costs import load_costs
 from autofi.records.data_checks import load_checks
 from autofi.records.importances import load_importances
 from autofi.records.predictions import load_labels, load_predictions, load_weights, model_key
+from autofi.records.trees_alone import delivered
 from autofi.records.trial_metrics import rank
 from autofi.records.value_frequencies import Frequencies, load_frequencies
 from autofi.space.architecture import Architecture
 from autofi.space.renamed_keys import current_key
 from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyRecord, TrialRecord, TrialState
-from autofi.store.stage_keys import GOAL, PROPOSAL
+from autofi.store.stage_keys import FIELDS, GOAL, PROPOSAL
 from autofi.supernet.exploration import Exploration
 
 Floats = npt.NDArray[np.float64]
@@ -126,8 +127,10 @@ class Findings:
 
     @cached_property
     def architecture(self) -> Architecture | None:
-        """The architecture of the leader; None before there is a leader, or where this version cannot read it."""
-        return None if self.leader is None else read_architecture(self.leader)
+        """The architecture that the leader delivers; None before there is a leader, or where it cannot be read."""
+        if self.leader is None or read_architecture(self.leader) is None:
+            return None
+        return delivered(self.leader)
 
     @cached_property
     def exploration(self) -> Exploration:
@@ -164,7 +167,7 @@ def read_findings(handle: StudyHandle, summary: Mapping[str, Any]) -> Findings:
     """Read a study without writing anything and without reading its data."""
     trials, models = handle.trials(), handle.models()
     goal = handle.stage(GOAL) or {}
-    names = (handle.stage("fields") or {}).get("names") or ()
+    names = (handle.stage(FIELDS) or {}).get("names") or ()
     return Findings(
         record=handle.record,
         summary=summary,

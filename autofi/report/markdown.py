@@ -10,12 +10,11 @@ from typing import Any
 import yaml
 
 from autofi.core.option_names import NNI
-from autofi.records.winner_reasons import read_before
 from autofi.store import StudyRecord
 from autofi.text.architecture import boosted_words, told
 from autofi.text.markdown import count, escaped, figure, table
 from autofi.text.objective_values import FRONT, front_table, goals_words, missed_words
-from autofi.text.verdict import alike, course, mean_and_deviation, untested_words, verdict
+from autofi.text.verdict import alike, course, mean_and_deviation, read_before, untested_words, verdict
 
 Summary = Mapping[str, Any]
 #: Trials shown, best first.

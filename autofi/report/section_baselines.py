@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autofi.records.winner_reasons import read_before
 from autofi.report.blocks import Block, Notice, Section, Table, Text, drawing
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
 from autofi.text.markdown import count, figure
-from autofi.text.verdict import alike, mean_and_deviation, untested_words, verdict
+from autofi.text.verdict import alike, mean_and_deviation, read_before, untested_words, verdict
 
 _LEVELS = {"better": "good", "tie": "quiet", "worse": "warning"}
 

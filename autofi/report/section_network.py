@@ -14,7 +14,7 @@ def network_section(findings: Findings, figures: StudyFigures) -> Section:
     architecture = findings.architecture
     if architecture is not None:
         sizes, head = architecture.sizes, architecture.head
-        rows = [
+        network = [
             ["embedding size", str(sizes.embedding_dim)],
             ["head", f"{head.name} {'-'.join(map(str, head.hidden))}".strip()],
             ["ensemble head of", str(head.ensemble)],
@@ -23,7 +23,8 @@ def network_section(findings: Findings, figures: StudyFigures) -> Section:
             ["learning rate", f"{architecture.training.learning_rate:g}"],
             ["batch size", f"{architecture.training.batch_size:,}"],
         ]
-        rows += [["stream", line] for line in told(architecture.chosen_streams())]
+        network += [["stream", line] for line in told(architecture.chosen_streams())]
+        rows = [] if architecture.trees_alone else network
         share = findings.summary.get("boosted_share")
         rows += [["beside the network", boosted_words(share)]] if share is not None else []
         blocks += [Text(f"{architecture.describe()}."), Table(("", ""), rows)]

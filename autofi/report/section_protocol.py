@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from autofi.records.winner_reasons import read_before
 from autofi.report.blocks import Block, Code, Section, Table, Text
 from autofi.report.findings import Findings
 from autofi.report.markdown import study_yaml
 from autofi.report.repeat_command import repeat_search, study_commands
 from autofi.report.study_figures import StudyFigures
+from autofi.text.verdict import read_before
 
 _RULES = (
     "Vocabularies, counts of crosses, target encodings and borders come from training rows only. Validation "

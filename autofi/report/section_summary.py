@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autofi.checks.warning import DataWarning
-from autofi.records.winner_reasons import read_before
 from autofi.report.blocks import Block, Notice, Section, Text
 from autofi.report.findings import Findings
 from autofi.report.section_data import DATA_TITLE
 from autofi.report.study_figures import StudyFigures
 from autofi.report.summary_sentences import NAMED, answer
 from autofi.space.architecture import Architecture
+from autofi.text.verdict import read_before
 
 
 def answer_section(findings: Findings, figures: StudyFigures) -> Section:

@@ -56,6 +56,8 @@ def _made(findings: Findings) -> str:
     architecture = findings.architecture
     if architecture is None:
         return ""
+    if architecture.trees_alone:
+        return f"It is {boosted_words(1.0)}."
     parts = [_pairs(architecture, choice) for choice in ("memorize", "factorize", "memorize+factorize")]
     pairs = len(findings.names) * (len(findings.names) - 1) // 2
     naive = pairs - len(architecture.pairs)

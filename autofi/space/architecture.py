@@ -28,7 +28,8 @@ class Architecture:
     """One model and its training settings, in canonical form.
 
     Pairs that are naive and fields without a form are not listed. Choices that have no effect (such as the width of
-    memorized crosses when no pair is memorized) are set back to their defaults, so they do not change `id`.
+    memorized crosses when no pair is memorized) are set back to their defaults, so they do not change `id`. Without any
+    field and pair it is boosted trees alone.
     """
 
     fields: Mapping[str, Forms]
@@ -50,7 +51,7 @@ class Architecture:
     def __post_init__(self) -> None:
         fields = {name: _registered(forms) for name, forms in sorted(self.fields.items()) if forms}
         pairs = {pair: _registered(forms) for pair, forms in sorted(self.pairs.items()) if forms}
-        if not fields and not pairs:
+        if not fields and not pairs and not self.boosting:
             raise InvalidArchitectureError("The architecture has no field and no pair; give a field a form.")
         used = {
             get_operator(name).name: get_operator(name)
@@ -71,8 +72,13 @@ class Architecture:
         )
         boosted_pairs = tuple(sorted(set(self.boosted_pairs))) if self.boosting else ()
         head = self.head if self.head.name == "mlp" else HeadSizes(name=self.head.name, hidden=())
+        if not used:
+            # Trees alone: there is nothing to train.
+            head = HeadSizes(name="none", hidden=())
+            object.__setattr__(self, "min_count", 2)
         gated = any(issubclass(operator, GatedTable) for operator in used.values())
         training = self.training if gated else without_gates(self.training)
+        training = training if used else TrainingSettings()
         cross_min_count, cross_max_rows = self.cross_min_count, self.cross_max_rows
         if "memorize_embedding" not in used:
             cross_min_count, cross_max_rows = 2, None
@@ -99,6 +105,15 @@ class Architecture:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    @property
+    def trees_alone(self) -> bool:
+        """True if it has boosted trees and no network."""
+        return not self.fields and not self.pairs
+
+    def without_network(self) -> Architecture:
+        """Return its boosted trees alone; architectures with the same settings of trees give the same."""
+        return Architecture(fields={}, boosting=self.boosting, boosted_pairs=self.boosted_pairs)
 
     @property
     def id(self) -> str:
@@ -208,6 +223,8 @@ class Architecture:
 
     def describe(self) -> str:
         """Return a summary of one line for people."""
+        if self.trees_alone:
+            return "boosted trees alone"
         counts: dict[str, int] = {}
         for left, right in self.pairs:
             choice = self.choice(left, right)[0]

@@ -2,6 +2,7 @@ from .delete_rename import Removed as Removed
 from .overview import StageOverview as StageOverview, StudyOverview as StudyOverview
 from .records import (
     ExportRecord as ExportRecord,
+    KeptSummary as KeptSummary,
     ModelRecord as ModelRecord,
     ModelRole as ModelRole,
     StudyRecord as StudyRecord,
@@ -16,9 +17,9 @@ from .storage_url import (
     resolve_storage as resolve_storage,
 )
 from .study_handle import StudyHandle as StudyHandle
+from .study_list import list_studies as list_studies
 from .study_store import (
     StudyStore as StudyStore,
     delete_study as delete_study,
-    list_studies as list_studies,
     rename_study as rename_study,
 )

@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 
 from autofi.errors import StoreError
 from autofi.store import migrations
+from autofi.store.quick_read import VERSION_TABLE
 from autofi.store.storage_url import StorageURL
-from autofi.store.tables import VERSION_TABLE
 
 BUSY_SECONDS = 60
 #: Seconds that a server may be away before work that needs it gives up.

@@ -27,11 +27,10 @@ from autofi.errors import StoreError
 from autofi.store.database import Database, patient
 from autofi.store.optuna_dashboard_attributes import OptunaDashboardAttributes
 from autofi.store.optuna_trial_rows import TrialRows
+from autofi.store.plain_tables import CONSTRAINTS
 from autofi.store.records import Scalar, TrialRecord, TrialState
 from autofi.store.tables import ArchitectureRow
 
-#: Optuna's key of a trial's violations of limits.
-CONSTRAINTS = "constraints"
 # MySQL stores an attribute in a TEXT of 64 kB. The limit is the same for all databases, so that a study can move.
 ATTRIBUTE_BYTES = 60_000
 _ERROR_CHARACTERS = 2_000

@@ -26,7 +26,7 @@ from autofi.store.database import Database
 from autofi.store.database_clock import read_clock
 from autofi.store.lease import is_alive
 from autofi.store.optuna_stages import linked_studies
-from autofi.store.optuna_trials import CONSTRAINTS
+from autofi.store.plain_tables import CONSTRAINTS
 from autofi.store.records import TrialState
 from autofi.store.tables import ClaimRow, ModelRow, StageRow, StudyRow, WorkerRow
 

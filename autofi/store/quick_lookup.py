@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import NullPool, create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import text
 
 from autofi.errors import StoreError, StudyNotFoundError, nearest
+from autofi.store.quick_read import quick_read
 from autofi.store.storage_url import StorageURL
 
 # Our studies that Optuna still has.
@@ -50,11 +50,4 @@ def not_finished(name: str, number: int, known: Collection[int]) -> StoreError:
 
 def _read(url: StorageURL, statement: str, **parameters: Any) -> list[Any] | None:
     """Return the first column of a statement's result, or None if the storage cannot be read."""
-    engine = create_engine(url.url, poolclass=NullPool)
-    try:
-        with engine.connect() as connection:
-            return list(connection.execute(text(statement), parameters).scalars())
-    except SQLAlchemyError:
-        return None
-    finally:
-        engine.dispose()
+    return quick_read(url, lambda connection: list(connection.execute(text(statement), parameters).scalars()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 Scalar = str | int | float | bool | None
+#: The most trials of a leaderboard that are kept with a summary.
+LEADERS = 10
 
 
 class TrialState(StrEnum):
@@ -77,6 +79,21 @@ class StudySummary:
     data_source: str
     space_name: str
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class KeptSummary:
+    """The result of a study, as `autofi show` prints it.
+
+    Attributes:
+        summary: The result of `Study.summary()`.
+        leaders: The first LEADERS rows of `Study.leaderboard()`.
+        trials: Number of all its rows.
+    """
+
+    summary: Mapping[str, Any]
+    leaders: Sequence[Mapping[str, Any]]
+    trials: int
 
 
 @dataclass(frozen=True)

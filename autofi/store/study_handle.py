@@ -21,12 +21,14 @@ from autofi.objectives.objectives import Direction, Goals
 from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
 from autofi.store.database import Database, patient
 from autofi.store.delete_rename import study_folder
+from autofi.store.kept_summary import read_summary, read_version, summary_payload
 from autofi.store.lease import Lease, acquire, is_led, join
 from autofi.store.optuna_dashboard_attributes import OptunaDashboardAttributes
 from autofi.store.optuna_stages import StageTrial, write_stage
 from autofi.store.optuna_trials import LOST, Claimed, TrialLog
 from autofi.store.records import (
     ExportRecord,
+    KeptSummary,
     ModelRecord,
     ModelRole,
     Scalar,
@@ -34,6 +36,7 @@ from autofi.store.records import (
     TrialRecord,
     TrialState,
 )
+from autofi.store.stage_keys import SUMMARY
 from autofi.store.storage_url import artifact_root
 from autofi.store.tables import ExportRow, ModelRow, StageRow, StudyRow
 
@@ -419,6 +422,22 @@ class StudyHandle:
                     StageRow.study_id == self._id, StageRow.key.startswith(prefix, autoescape=True)
                 )
             )
+
+    @patient
+    def summary_version(self) -> list[Any]:
+        """Return a value that changes with everything that the summary of the study tells."""
+        with self._database.session() as session:
+            return read_version(session.connection(), self.name)
+
+    @patient
+    def kept_summary(self) -> KeptSummary | None:
+        """Return the summary that was kept last; None if there is none, or the study has changed since."""
+        with self._database.session() as session:
+            return read_summary(session.connection(), self.name, self._database.url)
+
+    def keep_summary(self, found: KeptSummary, version: list[Any]) -> None:
+        """Keep a summary that was computed after `version` was read by `summary_version`."""
+        self.record_stage(SUMMARY, summary_payload(version, found))
 
     @patient
     def record_model(

@@ -5,48 +5,36 @@ from __future__ import annotations
 import json
 import platform
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from types import TracebackType
 from typing import Any, Self
 
 import optuna
-from sqlalchemy import Integer, String, Text, and_, cast, column, exists, func, select, table
+from sqlalchemy import and_, exists, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from autofi.core.json import to_text
 from autofi.core.optuna_logging import quiet_optuna
 from autofi.errors import StoreError, StudyMismatchError
-from autofi.objectives.objectives import OBJECTIVES, Goals
+from autofi.objectives.objectives import Goals
 from autofi.store import delete_rename as removal
 from autofi.store.database import Database
 from autofi.store.delete_rename import Removed, delete_rows
-from autofi.store.optuna_trials import CONSTRAINTS
 from autofi.store.overview import StudyOverview, read_overview
+from autofi.store.plain_tables import STUDIES
 from autofi.store.quick_lookup import not_found
-from autofi.store.records import ModelRole, StudySummary
+from autofi.store.records import StudySummary
 from autofi.store.storage_url import StorageURL, resolve_storage
 from autofi.store.study_handle import StudyHandle
+from autofi.store.study_list import goals_of, read_list
 from autofi.store.study_name import check_study_name
-from autofi.store.tables import ModelRow, StageRow, StudyRow
-from autofi.store.winner_record import WINNER, kept_reason
+from autofi.store.tables import StudyRow
 
 #: The settings by which a study's trials are proposed; all trials of a study must have them in common.
 PLAN = ("strategy", "sampler", "fidelity")
 _PACKAGES = ("torch", "numpy", "pyarrow", "pandas", "optuna", "sqlalchemy")
-
-# The parts of Optuna's schema that a list of studies needs, as loading thousands of trials takes minutes.
-_STUDIES = table("studies", column("study_id", Integer), column("study_name", String))
-_TRIALS = table("trials", column("trial_id", Integer), column("study_id", Integer), column("state"))
-_VALUES = table("trial_values", column("trial_id", Integer), column("objective", Integer), column("value"))
-_USER_ATTRIBUTES, _SYSTEM_ATTRIBUTES = (
-    table(name, column("trial_id", Integer), column("key", String), column("value_json", Text))
-    for name in ("trial_user_attributes", "trial_system_attributes")
-)
-# The state is an enumeration type on PostgreSQL.
-_COMPLETE = cast(_TRIALS.c.state, String(16)) == optuna.trial.TrialState.COMPLETE.name
 
 
 class StudyStore:
@@ -179,52 +167,8 @@ class StudyStore:
         """Return all studies that AutoFI made, oldest first; none if there is no database yet."""
         if not self._exists():
             return ()
-        measured = (
-            select(
-                _STUDIES.c.study_name,
-                func.count(_TRIALS.c.trial_id).label("trials"),
-                func.max(_VALUES.c.value).label("best"),
-            )
-            .select_from(_STUDIES)
-            .outerjoin(
-                _TRIALS,
-                and_(_TRIALS.c.study_id == _STUDIES.c.study_id, _COMPLETE),
-            )
-            .outerjoin(_VALUES, and_(_VALUES.c.trial_id == _TRIALS.c.trial_id, _VALUES.c.objective == 0))
-            .group_by(_STUDIES.c.study_name)
-            .subquery()
-        )
-        winners = (
-            select(ModelRow.study_id, ModelRow.architecture_id)
-            .where(ModelRow.role == ModelRole.WINNER.value)
-            .order_by(ModelRow.created_at, ModelRow.id)
-        )
-        stages = select(StageRow.study_id, StageRow.payload).where(StageRow.key == WINNER)
-        studies = (
-            select(StudyRow, measured.c.trials, measured.c.best)
-            .join(measured, measured.c.study_name == StudyRow.name)
-            .order_by(StudyRow.created_at, StudyRow.id)
-        )
         with self._database.session() as session:
-            kept = {row.study_id: json.loads(row.payload) for row in session.execute(stages)}
-            winner = {row.study_id: row.architecture_id for row in session.execute(winners)}
-            winner |= {study: stage.get("architecture_id") for study, stage in kept.items()}
-            found = session.execute(studies).all()
-            best_of = _best_aucs(session, [row for row, _, _ in found])
-            best_auc = {row.id: best_of.get(row.name, best) for row, _, best in found}
-            return tuple(
-                StudySummary(
-                    name=row.name,
-                    trials=trials,
-                    best_valid_auc=best_auc[row.id],
-                    winner=winner.get(row.id),
-                    created_at=row.created_at,
-                    data_source=row.data_source,
-                    space_name=row.space_name,
-                    reason=_reason(row, kept.get(row.id), best_auc[row.id]),
-                )
-                for row, trials, _ in found
-            )
+            return read_list(session.connection())
 
     def overview(self, payloads: Collection[str] = ()) -> tuple[StudyOverview, ...]:
         """Return an overview of all studies that AutoFI made, oldest first, with the stages of the keys `payloads`."""
@@ -262,9 +206,7 @@ class StudyStore:
             StoreError: The database does not tell the name from that of another study.
         """
         query = (
-            select(StudyRow)
-            .join(_STUDIES, _STUDIES.c.study_name == StudyRow.name)
-            .where(StudyRow.name == name)
+            select(StudyRow).join(STUDIES, STUDIES.c.study_name == StudyRow.name).where(StudyRow.name == name)
         )
         with self._database.session() as session:
             row: StudyRow | None = session.scalar(query)
@@ -300,14 +242,14 @@ class StudyStore:
     def _forget_deleted(self, name: str) -> None:
         """Delete the rows of a study that was deleted in the dashboard, before another study takes its name."""
         deleted = and_(
-            StudyRow.name == name, ~exists().where(_STUDIES.c.study_name == StudyRow.name).correlate(StudyRow)
+            StudyRow.name == name, ~exists().where(STUDIES.c.study_name == StudyRow.name).correlate(StudyRow)
         )
         with self._database.session() as session:
             delete_rows(session, select(StudyRow.id).where(deleted), deleted)
 
     def _create_in_optuna(self, name: str, row: StudyRow) -> None:
         with quiet_optuna(), self._database.errors():
-            goals = _goals(row)
+            goals = goals_of(row)
             study = optuna.create_study(
                 study_name=name,
                 storage=self._database.optuna,
@@ -332,47 +274,6 @@ class StudyStore:
                 study.set_user_attr(key, value)
 
 
-def _goals(row: StudyRow) -> Goals:
-    return Goals.from_json(json.loads(row.settings))
-
-
-def _reason(row: StudyRow, kept: Mapping[str, Any] | None, best_auc: float | None) -> str | None:
-    goals = _goals(row)
-    # If another objective comes first, its best value is not in the list.
-    best = best_auc if goals.objectives[0] == OBJECTIVES["auc"] else None
-    return None if kept is None else kept_reason(goals, kept, best)
-
-
-def _best_aucs(session: Session, rows: Sequence[StudyRow]) -> dict[str, float | None]:
-    """Return the highest validation AUC within the limits by study, if it is not simply the best first objective."""
-    names = [
-        row.name for row in rows if (goals := _goals(row)).limits or goals.objectives[0] != OBJECTIVES["auc"]
-    ]
-    if not names:
-        return {}
-    measured = (
-        select(_STUDIES.c.study_name, _USER_ATTRIBUTES.c.value_json, _SYSTEM_ATTRIBUTES.c.value_json)
-        .join(_TRIALS, and_(_TRIALS.c.study_id == _STUDIES.c.study_id, _COMPLETE))
-        .join(
-            _USER_ATTRIBUTES,
-            and_(_USER_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _USER_ATTRIBUTES.c.key == "valid"),
-        )
-        .outerjoin(
-            _SYSTEM_ATTRIBUTES,
-            and_(
-                _SYSTEM_ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id, _SYSTEM_ATTRIBUTES.c.key == CONSTRAINTS
-            ),
-        )
-        .where(_STUDIES.c.study_name.in_(names))
-    )
-    best: dict[str, float | None] = dict.fromkeys(names)
-    for name, valid, violations in session.execute(measured):
-        auc = json.loads(valid).get("auc")
-        if auc is not None and all(violation <= 0 for violation in json.loads(violations or "[]")):
-            best[name] = max(auc, best[name] or 0.0)
-    return best
-
-
 def _check_same(
     row: StudyRow,
     *,
@@ -385,8 +286,8 @@ def _check_same(
     """Raise StudyMismatchError if a study differs in goals, plan, space or, with a fingerprint, data."""
     differences = []
     kept, goals = json.loads(row.settings), Goals.from_json(settings)
-    if _goals(row) != goals:
-        differences.append(f"other objectives or limits ({_goals(row)}, now {goals})")
+    if goals_of(row) != goals:
+        differences.append(f"other objectives or limits ({goals_of(row)}, now {goals})")
     for key in PLAN:
         # Versions with only one choice did not store its name.
         if key in settings and kept.get(key, settings[key]) != settings[key]:
@@ -422,16 +323,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def list_studies(storage: str | None = None) -> tuple[StudySummary, ...]:
-    """Return the studies of a storage, in the order of their creation.
-
-    Args:
-        storage: URL or path of the storage; None takes the environment's or the default.
-    """
-    with StudyStore(resolve_storage(storage)) as store:
-        return store.list()
 
 
 def delete_study(name: str, storage: str | None = None) -> Removed:

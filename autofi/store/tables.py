@@ -22,8 +22,6 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 PREFIX = "autofi_"
-# Optuna owns `alembic_version`.
-VERSION_TABLE = "autofi_alembic_version"
 
 # MySQL's TEXT ends at 64 kB, and an architecture of a hundred fields is longer.
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
 from autofi.space.architecture import Architecture
@@ -42,6 +43,7 @@ class Strategy(ABC):
         seed: int,
         progress: Progress,
         device: torch.device,
+        budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
         """Return the proposal before the first trial, from training and validation rows only."""
 

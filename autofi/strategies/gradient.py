@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
+from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.around_proposal import ProposedCandidates
 from autofi.strategies.candidates import Candidates
@@ -28,6 +30,10 @@ class Gradient(Staged):
     summary = "choice weights by gradient as OptInter publishes; trials differ in sizes and training only"
     source = "https://arxiv.org/abs/2105.10484"
 
+    def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
+        """Return None: trials have what the gradient chose."""
+        return None
+
     def propose(
         self,
         dataset: EncodedDataset,
@@ -36,10 +42,11 @@ class Gradient(Staged):
         seed: int,
         progress: Progress,
         device: torch.device,
+        budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
         if space.search.method == "paths":
             space = space.model_copy(update={"search": space.search.model_copy(update={"method": "joint"})})
-        return super().propose(dataset, space, seed=seed, progress=progress, device=device)
+        return super().propose(dataset, space, seed=seed, progress=progress, device=device, budget=budget)
 
     def candidates(
         self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]

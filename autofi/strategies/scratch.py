@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
 from autofi.space.search_space import SearchSpace
@@ -34,8 +35,9 @@ class Scratch(Strategy):
         seed: int,
         progress: Progress,
         device: torch.device,
+        budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
-        return survey(dataset, space, seed=seed, progress=progress, device=device)
+        return survey(dataset, space, seed=seed, progress=progress, device=device, budget=budget)
 
     def candidates(
         self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]

@@ -7,19 +7,18 @@ from collections.abc import Collection, Sequence
 import torch
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
-from autofi.evaluation.single_point import every_form
 from autofi.objectives.objectives import Direction
 from autofi.space.architecture import Architecture
-from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
+from autofi.strategies._unselected import unselected_architecture
 from autofi.strategies.around_proposal import ProposedCandidates
 from autofi.strategies.base import Strategy
 from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import register
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.propose import propose
-from autofi.supernet.variants import MOST_TARGET_ENCODED, TARGET_ENCODED
 
 
 @register
@@ -32,16 +31,7 @@ class Staged(Strategy):
 
     def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
         """Return all forms of all fields with target encodings of all pairs, or no pairs if there are too many."""
-        if not (space.fields.search or space.pairs.searched) or TARGET_ENCODED not in space.pairs.options:
-            return None
-        names = space.pair_names(tuple(dataset.encoder.schema.names))
-        pairs = names if len(names) <= MOST_TARGET_ENCODED else []
-        return resolve(
-            space,
-            fields=every_form(space, dataset),
-            pairs=dict.fromkeys(pairs, TARGET_ENCODED),
-            ranked_pairs=pairs,
-        )
+        return unselected_architecture(dataset, space)
 
     def propose(
         self,
@@ -51,8 +41,9 @@ class Staged(Strategy):
         seed: int,
         progress: Progress,
         device: torch.device,
+        budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
-        return propose(dataset, space, seed=seed, progress=progress, device=device)
+        return propose(dataset, space, seed=seed, progress=progress, device=device, budget=budget)
 
     def candidates(
         self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]

@@ -9,10 +9,12 @@ from autofi.errors import SearchSpaceError
 from autofi.plots.interaction_map import plot_interaction_map
 from autofi.plots.trial_table import plot_trial_table
 from autofi.records.predictions import predictions_file, trial_key
+from autofi.records.trees_alone import delivered
 from autofi.records.trial_metrics import rank
 from autofi.report.trial_note import trial_note
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle, TrialState
+from autofi.store.stage_keys import FIELDS
 
 MAP = "interaction-map"
 TABLE = "trials"
@@ -51,9 +53,9 @@ def draw_study(handle: StudyHandle) -> None:
     handle.shown.save_figure(TABLE, drawn.to_json())
     winner = (handle.stage("winner") or {}).get("trial")
     best = next((trial for trial in ranked if trial.number == winner), ranked[0])
-    names = (handle.stage("fields") or {}).get("names")
+    names = (handle.stage(FIELDS) or {}).get("names")
     try:
-        architecture = Architecture.from_json(best.architecture)
+        architecture = delivered(best)
     except SearchSpaceError:
         # The trial is of a version with other operators.
         return

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import count
 from typing import Any
 
 from autofi.bundle.bundle import write_bundle
 from autofi.core.progress import Progress, watch
-from autofi.evaluation.parallel import Retraining, train_each
+from autofi.core.time_budget import UNLIMITED, TimeBudget
+from autofi.evaluation.parallel import Retraining, try_each
 from autofi.evaluation.part_metrics import measurable_parts, part_metrics
 from autofi.evaluation.workbench import TrainedModel, Workbench
 from autofi.export.count_training_profile import profile_training
 from autofi.metrics.calibration import reliability
+from autofi.records.best_trial import complete_trials
 from autofi.records.costs import record_costs
 from autofi.records.importances import record_importances
+from autofi.records.kept_networks import kept_network
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import Predictions, save_predictions, untested, winner_key
+from autofi.records.time_shares import needed_for_baselines, typical_seconds
+from autofi.records.trees_alone import trees_alone
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRecord, ModelRole, StudyHandle
 from autofi.store.search_settings import SearchSettings
+
+#: The most of what is left of a run's time that importances take.
+IMPORTANCES = 1 / 4
 
 
 def _reliability_tables(
@@ -42,10 +51,13 @@ def retrain_winner(
     refit: bool,
     progress: Progress,
     role: ModelRole = ModelRole.WINNER,
+    budget: TimeBudget = UNLIMITED,
 ) -> None:
     """Train the architecture with the missing ones of `seeds` seeds; each becomes a bundle and a record.
 
-    The importances of the first seed are recorded too, where the study has none.
+    A training that the search has done and kept is not repeated: its network is scored on test rows now. The
+    importances of the first seed are recorded too, where the study has none. If boosted trees predict alone in the
+    architecture's trial, no network is trained, and one seed is enough: every other one would give the same.
 
     Args:
         handle: The study.
@@ -57,15 +69,45 @@ def retrain_winner(
             periods as its first training found best, and keep the second model.
         progress: Shows the progress; silent by default.
         role: The role of the models.
+        budget: Further seeds and the importances are left out if they do not fit, with the baselines that come later.
     """
+    alone = any(
+        trial.architecture_id == architecture.id and trees_alone(trial) is not None
+        for trial in complete_trials(handle)
+    )
+    seeds = 1 if alone else seeds
     progress.phase("retrain winner" if role is ModelRole.WINNER else "retrain", total=seeds)
     known = _kept_in_either(handle, role, architecture.id, refit=refit)
     missing = [number for number in range(seed, seed + seeds) if number not in known]
     progress.advance(seeds - len(missing))
-    tasks = [Retraining(architecture, number, refit=refit) for number in missing]
-    for _, trained in train_each(bench, tasks, on_evaluation=watch(progress)):
-        _keep_bundle(handle, bench, trained, role=role, refit=refit)
+    built = architecture.without_network() if alone else architecture
+    kept = {number: kept_network(handle, architecture.id, number) for number in missing}
+    # The networks that are there come first, as they cost hardly anything.
+    tasks = [
+        Retraining(built, number, refit, kept[number])
+        for number in sorted(missing, key=lambda number: (kept[number] is None, number))
+    ]
+    scored = 0 if refit else sum(path is not None for path in kept.values())
+    sure = max(scored, 0 if known else 1)
+    typical = typical_seconds(handle.trials())
+    needed = needed_for_baselines(handle, typical, budget.seconds or 0.0)
+    begun = count()
+
+    def go_on() -> bool:
+        return next(begun) < sure or budget.fits(typical + needed)
+
+    trained = 0
+    for _, result in try_each(bench, tasks, on_evaluation=watch(progress), go_on=go_on):
+        if isinstance(result, Exception):
+            raise result
+        _keep_bundle(handle, bench, replace(result, architecture=architecture), role=role, refit=refit)
+        trained += 1
         progress.advance()
+    if trained < len(tasks):
+        budget.leave_out(f"{len(tasks) - trained} of {seeds} seeds of the winner")
+    if not budget.fits(typical + needed):
+        budget.leave_out("importances of fields")
+        return
     record_importances(
         handle,
         bench,
@@ -74,6 +116,7 @@ def retrain_winner(
             for _, model in sorted(recorded(handle, role, role.value, architecture.id, refit=refit).items())
         ],
         progress,
+        budget.share(IMPORTANCES),
     )
 
 
@@ -109,7 +152,7 @@ def _keep_bundle(
     path = handle.artifacts / "models" / name
     write_bundle(
         path,
-        architecture=trained.architecture,
+        architecture=trained.delivered,
         builder=trained.builder,
         network=trained.network,
         metrics=metrics | {"reliability": _reliability_tables(bench, trained.predictions)},

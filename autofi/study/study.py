@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autofi.baselines.train import cut_baselines
 from autofi.bundle.files import FORMS, forms_of, quantization_of
 from autofi.core.device import pick_device
 from autofi.core.json import json_text
 from autofi.core.progress import Progress, SilentProgress
+from autofi.data.boosted_trees import FOLDS
 from autofi.data.load import open_again
 from autofi.engine.observer import Observed, SearchObserver
-from autofi.errors import ConfigError, ExportError
+from autofi.engine.trials import use_recorded_trees
+from autofi.errors import ConfigError, ExportError, StoreError
 from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.workbench import Workbench
 from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds
@@ -27,8 +31,10 @@ from autofi.metrics.ranking import NORMAL_95, auc_interval, delong
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
+from autofi.records.kept_networks import drop_networks
 from autofi.records.models import current_baselines
 from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
+from autofi.records.trees_alone import delivered
 from autofi.records.value_frequencies import save_frequencies
 from autofi.records.winner import HAND, RULE, choose, crown, crowned, keep
 from autofi.records.winner_reasons import why_not
@@ -40,10 +46,19 @@ from autofi.report.output_path import report_target, write_whole
 from autofi.report.study_figures import StudyFigures
 from autofi.space.architecture import Architecture
 from autofi.space.renamed_keys import current_parameters
-from autofi.store import ModelRecord, ModelRole, StudyHandle, StudyStore, TrialRecord, resolve_storage
+from autofi.store import (
+    KeptSummary,
+    ModelRecord,
+    ModelRole,
+    StudyHandle,
+    StudyStore,
+    TrialRecord,
+    resolve_storage,
+)
 from autofi.store.quick_lookup import not_finished
+from autofi.store.records import LEADERS
 from autofi.store.search_settings import SearchSettings
-from autofi.store.stage_keys import DATA, PROPOSAL, STOPPED
+from autofi.store.stage_keys import DATA, FIELDS, PROPOSAL, SECONDS, STOPPED, TIME, TREES
 from autofi.store.winner_record import WINNER
 from autofi.study.dashboard_observer import DashboardObserver
 from autofi.study.retrain import retrain_winner
@@ -54,6 +69,8 @@ if TYPE_CHECKING:
 
     from autofi.rashomon.explore import ExploringSettings
     from autofi.rashomon.result import RashomonSet
+
+_logger = logging.getLogger(__name__)
 
 
 class Study:
@@ -91,31 +108,7 @@ class Study:
         """
         import pandas
 
-        goals = self._handle.goals
-        ranked = sorted(
-            complete_trials(self._handle),
-            key=lambda trial: (not trial.feasible, *goals.order(trial.values), trial.number),
-        )
-        rows = [
-            {
-                "trial": trial.number,
-                "feasible": trial.feasible if goals.limits else None,
-                "valid_auc": (trial.valid or {}).get("auc"),
-                "valid_logloss": (trial.valid or {}).get("logloss"),
-                "valid_gauc": (trial.valid or {}).get("gauc"),
-                "parameters": trial.parameters,
-                "table_rows": trial.attrs.get("table_rows"),
-                "table_bytes": trial.table_bytes,
-                "flops": trial.attrs.get("flops"),
-                "latency": trial.attrs.get("latency"),
-                "seconds": trial.seconds,
-                "architecture": trial.attrs.get("describe"),
-                "architecture_id": trial.architecture_id,
-                **current_parameters(trial.params),
-            }
-            for trial in ranked
-        ]
-        return pandas.DataFrame(rows)
+        return pandas.DataFrame(self._leaderboard_rows())
 
     def front(self) -> pandas.DataFrame:
         """Return the Pareto front: the measured architectures within the limits that no other beats in every objective.
@@ -134,7 +127,29 @@ class Study:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Return everything that `autofi search --json` prints; unknown values are None."""
+        """Return everything that `autofi search --json` prints; unknown values are None.
+
+        It was kept when the search ended; otherwise it is computed, from the predictions of many trials.
+        """
+        kept = self._handle.kept_summary()
+        return self._computed_summary() if kept is None else dict(kept.summary)
+
+    def keep_summary(self) -> KeptSummary:
+        """Compute what `autofi show` prints and keep it, so that it need not be computed until the study changes.
+
+        Nothing is kept while the study is searched, or where the database cannot be written.
+        """
+        version, rows = self._handle.summary_version(), self._leaderboard_rows()
+        found = KeptSummary(self._computed_summary(), rows[:LEADERS], len(rows))
+        if not self._handle.is_led():
+            try:
+                self._handle.keep_summary(found, version)
+            except StoreError as error:
+                # Somebody who may only read the studies can look at them all the same.
+                _logger.debug("the summary of study '%s' is not kept: %s", self.name, error)
+        return found
+
+    def _computed_summary(self) -> dict[str, Any]:
         trials, goals = complete_trials(self._handle), self._handle.goals
         feasible = any(trial.feasible for trial in trials)
         won = self._handle.stage(WINNER) or {}
@@ -162,6 +177,7 @@ class Study:
             "counted_earlier": _counted_earlier(trials),
             "explored": self._explored(),
             "stopped": self._stopped(),
+            "time": self._time(),
             "seconds": self._seconds(),
         }
         if not feasible and not won:
@@ -176,7 +192,7 @@ class Study:
         winner = next((trial for trial in trials if trial.architecture_id == won_id), best)
         assert winner is not None
         winners = self._winners(winner.architecture_id, refit=bool(won.get("refit")))
-        architecture = Architecture.from_json(winner.architecture)
+        architecture = delivered(winner)
         return known | {
             "best": best
             and {
@@ -186,7 +202,7 @@ class Study:
             },
             "winner": self._model("winner", winners) if winners else None,
             "comparison": self._comparison(winners, baselines),
-            "apart": (self._handle.stage("fields") or {}).get("apart"),
+            "apart": (self._handle.stage(FIELDS) or {}).get("apart"),
             "pairs": self._pairs(architecture),
             "fields": [
                 {"name": name, "forms": list(architecture.fields[name])}
@@ -210,6 +226,33 @@ class Study:
             # In words; only a trial that was chosen by its number wins beyond the limits.
             "missed": goals.missed(winner.violations),
         }
+
+    def _leaderboard_rows(self) -> list[dict[str, Any]]:
+        """Return the rows of `leaderboard`."""
+        goals = self._handle.goals
+        ranked = sorted(
+            complete_trials(self._handle),
+            key=lambda trial: (not trial.feasible, *goals.order(trial.values), trial.number),
+        )
+        return [
+            {
+                "trial": trial.number,
+                "feasible": trial.feasible if goals.limits else None,
+                "valid_auc": (trial.valid or {}).get("auc"),
+                "valid_logloss": (trial.valid or {}).get("logloss"),
+                "valid_gauc": (trial.valid or {}).get("gauc"),
+                "parameters": trial.parameters,
+                "table_rows": trial.attrs.get("table_rows"),
+                "table_bytes": trial.table_bytes,
+                "flops": trial.attrs.get("flops"),
+                "latency": trial.attrs.get("latency"),
+                "seconds": trial.seconds,
+                "architecture": trial.attrs.get("describe"),
+                "architecture_id": trial.architecture_id,
+                **current_parameters(trial.params),
+            }
+            for trial in ranked
+        ]
 
     def retrain(
         self,
@@ -267,7 +310,9 @@ class Study:
             if wins:
                 assert choice is not None
                 crown(handle, choice, refit=settings.refit)
+                drop_networks(handle)
             Observed(DashboardObserver(), progress).tell(SearchObserver.models_trained, handle)
+        self.keep_summary()
         return self
 
     def retrained(self) -> list[dict[str, Any]]:
@@ -406,7 +451,7 @@ class Study:
             self.rashomon(rashomon, progress=progress)
         findings = self.findings()
         if chosen == "md":
-            write_report(target, findings.record, findings.summary, self._ranked_trials())
+            write_report(target, findings.record, findings.summary, self._leaderboard_rows())
         else:
             written = page_html(findings) if chosen == "html" else f"{json_text(report_document(findings))}\n"
             write_whole(target, written)
@@ -420,11 +465,6 @@ class Study:
     def findings(self) -> Findings:
         """Return the whole content of a report, read once."""
         return read_findings(self._handle, self.summary())
-
-    def _ranked_trials(self) -> list[dict[str, Any]]:
-        return [
-            {str(key): value for key, value in row.items()} for row in self.leaderboard().to_dict("records")
-        ]
 
     def rashomon(
         self,
@@ -506,7 +546,9 @@ class Study:
         progress.phase("encode")
         dataset = open_again(settings, study=self.name, fingerprint=self._handle.record.data_fingerprint)
         device = pick_device("auto")
-        return Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device, dataset))
+        bench = Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device, dataset))
+        use_recorded_trees(self._handle, bench)
+        return bench
 
     def _winners(
         self, architecture_id: str, *, refit: bool, role: ModelRole = ModelRole.WINNER
@@ -561,7 +603,7 @@ class Study:
 
     def _names(self, architecture: Architecture) -> list[str]:
         """Return the fields in the order of the data, which a stored architecture does not keep."""
-        return list((self._handle.stage("fields") or {}).get("names") or architecture.fields)
+        return list((self._handle.stage(FIELDS) or {}).get("names") or architecture.fields)
 
     def _pairs(self, architecture: Architecture) -> list[dict[str, Any]]:
         found = []
@@ -584,8 +626,28 @@ class Study:
         """Return the reason for the end of the search; None before it ended."""
         return (self._handle.stage(STOPPED) or {}).get("reason")
 
+    def _time(self) -> dict[str, Any] | None:
+        """Return how the last search kept to its time, with all that time has cut from the study; None without both."""
+        time = self._handle.stage(TIME) or {}
+        proposal = (self._handle.stage(PROPOSAL) or {}).get("cut")
+        baselines = [key.removeprefix("baseline-") for key in cut_baselines(self._handle)]
+        folds = (self._handle.stage(TREES) or {}).get("folds", FOLDS)
+        if time.get("limit") is None and not proposal and not baselines and folds == FOLDS:
+            return None
+        return {
+            "limit": time.get("limit"),
+            "spent": time.get("spent"),
+            "stages": time.get("stages") or {},
+            "left_out": time.get("left_out") or [],
+            "cut": time.get("cut") or [],
+            # Of earlier sittings too: where the proposal ended early, and what the clock ended.
+            "proposal_without": proposal,
+            "tree_folds": None if folds == FOLDS else folds,
+            "cut_baselines": baselines,
+        }
+
     def _seconds(self) -> dict[str, float | None]:
-        seconds = self._handle.stage("seconds") or {}
+        seconds = self._handle.stage(SECONDS) or {}
         found: dict[str, float | None] = {name: seconds.get(name) for name in ("encode", "search", "retrain")}
         return found | {"total": sum(seconds.values()) if seconds else None}
 

@@ -14,6 +14,7 @@ from itertools import product
 from optuna.distributions import CategoricalDistribution
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.samplers.base import ObservedTrial, SamplerContext
 from autofi.samplers.registry import propose
 from autofi.space.optuna_distributions import forms_label
@@ -40,8 +41,9 @@ def explore(
     sampler: str,
     seed: int,
     progress: Progress,
+    budget: TimeBudget = UNLIMITED,
 ) -> tuple[ScoredArchitecture, ...]:
-    """Propose `count` architectures and return every distinct one, in order.
+    """Propose `count` architectures and return every distinct one, in order; fewer if the time is up.
 
     Args:
         starts: Options that are proposed first.
@@ -51,6 +53,9 @@ def explore(
     known: list[ObservedTrial] = []
     found: dict[tuple[Options, int | None], ScoredArchitecture] = {}
     for step in range(count):
+        if step and not budget.fits(0.0):
+            budget.cut_short(f"exploring, after {step} of {count} architectures")
+            break
         if step < len(starts):
             point = judges.settled(starts[step], streams)
         else:

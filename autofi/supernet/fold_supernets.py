@@ -30,6 +30,9 @@ FOLDS = 3
 MOST_ROWS = 60_000
 JUDGED = 6_000_000
 
+#: The time to train supernets and judge options by them, in those to train them.
+JUDGING = 1.25
+
 Probabilities = npt.NDArray[np.float64]
 
 
@@ -72,7 +75,11 @@ class PathSupernets:
 def train_path_supernets(
     run: ProposalContext, offer: SearchSlots, streams: Sequence[Streams]
 ) -> PathSupernets:
-    """Train supernets as the space's `search` says, one per fold if validation rows are few."""
+    """Train supernets as the space's `search` says, one per fold if validation rows are few.
+
+    Raises:
+        OutOfTime: They do not fit in the time of the proposal.
+    """
     settings, labels = run.space.search, run.dataset.labels
     slots, shapes = offer.slots, offer.shapes
     folds = _folds(run, sum(len(slot.options) for slot in slots))
@@ -80,6 +87,7 @@ def train_path_supernets(
     bias = bias_of(shapes)
     judged = []
     rows: RowSource | None = None
+    on_epoch = run.on_epoch(settings.epochs * len(folds), JUDGING)
     for number, (training, judging) in enumerate(folds):
         supernet = run.fresh(
             lambda: Supernet(slots, shapes, Sizes(), HEAD, streams=streams, bias=bias), number
@@ -97,7 +105,7 @@ def train_path_supernets(
             batch_size=min(settings.batch_size, batch_for(len(index))),
             generator=run.draws(number),
             sampling=settings.sampling,
-            on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
+            on_epoch=on_epoch,
         )
         judged.append(FoldSupernet(supernet, index, torch.from_numpy(judging)))
     assert rows is not None

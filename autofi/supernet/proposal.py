@@ -28,6 +28,9 @@ class Proposal:
         screening_scores: By pair, the screen's scores for memorizing and for factorizing (0 if not asked), in a search
             without a supernet.
         exploration: Whole architectures around these, scored by the supernet's weights.
+        cut: The first step that did not fit in the time of the search, which was left out or ended early with all that
+            comes after it: "screen" (every pair is naive), "supernet" (pairs are as the screen scores them) or
+            "exploration"; None if every step was done.
         ranked_pairs: The pairs by the screen's score for memorizing, best first; in the order of the fields if none
             was screened. Boosted trees read the first of them.
     """
@@ -43,6 +46,7 @@ class Proposal:
     streams: tuple[Streams, ...] = ()
     exploration: Exploration = Exploration()
     screening_scores: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    cut: str | None = None
     ranked_pairs: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -59,6 +63,7 @@ class Proposal:
             "products": [list(names) for names in self.products],
             "exploration": self.exploration.to_json(),
             "screened": [[*pair, *scores] for pair, scores in self.screening_scores.items()],
+            "cut": self.cut,
             "ranked": [list(pair) for pair in self.ranked_pairs],
         }
 
@@ -79,5 +84,6 @@ class Proposal:
             else Exploration(),
             screening_scores={(left, right): (a, b) for left, right, a, b in value.get("screened", ())},
             products=tuple(tuple(names) for names in value.get("products", ())),
+            cut=value.get("cut"),
             ranked_pairs=tuple((left, right) for left, right in value.get("ranked", ())),
         )

@@ -22,14 +22,15 @@ import numpy as np
 import torch
 
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, OutOfTime, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.data.features import Pair
-from autofi.model.build import build_network
+from autofi.model.build import build_network, encoded_shapes
 from autofi.operators.base import Sizes
 from autofi.operators.registry import choices_of
 from autofi.space.architecture import Forms
 from autofi.space.parameters import Choices
-from autofi.space.resolve import resolve
+from autofi.space.resolve import applicable_forms, resolve
 from autofi.space.search_space import SearchSpace
 from autofi.space.training_config import TrainingSettings
 from autofi.supernet.context import HEAD, ProposalContext, bias_of
@@ -41,7 +42,7 @@ from autofi.supernet.greedy_selection import Move, select
 from autofi.supernet.inherited_evaluator import InheritedEvaluator
 from autofi.supernet.pair_screening import PairScore
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.slots import SearchSlots, build_slots, streams_of
+from autofi.supernet.slots import SearchSlots, asked_pairs, build_slots, streams_of
 from autofi.supernet.supernet import Supernet
 from autofi.supernet.variants import MOST_TARGET_ENCODED, TARGET_ENCODED, variant_options
 from autofi.supernet.weight_entanglement import Entangled, learn_widths, width_choices
@@ -57,10 +58,17 @@ def propose(
     seed: int,
     progress: Progress,
     device: torch.device = CPU,
+    budget: TimeBudget = UNLIMITED,
 ) -> Proposal:
-    """Propose the forms of the fields and the options of the pairs from training and validation rows only."""
-    run = ProposalContext(dataset, space, seed, progress, device, np.random.default_rng(seed))
-    offer = build_slots(run)
+    """Propose the forms of the fields and the options of the pairs from training and validation rows only.
+
+    Steps that do not fit in `budget` are left out: see `Proposal.cut`.
+    """
+    run = ProposalContext(dataset, space, seed, progress, device, np.random.default_rng(seed), budget)
+    try:
+        offer = build_slots(run)
+    except OutOfTime:
+        return _unscreened(run)
     names, forms = tuple(dataset.encoder.schema.names), offer.forms
     if all(len(slot.options) == 1 for slot in offer.slots):
         options = space.pairs.options[0]
@@ -68,7 +76,12 @@ def propose(
         proposal = Proposal(forms, forms, fixed, fixed, fixed)
     else:
         by = _by_paths if space.search.method == "paths" else _by_gradient
-        proposal = by(run, offer)
+        try:
+            if not offer.screened.whole:
+                raise OutOfTime
+            proposal = by(run, offer)
+        except OutOfTime:
+            proposal = _by_screen(run, offer)
         pairs = _target_encoded_pairs(space, names, offer.screened.ranked, proposal)
         proposal = dataclasses.replace(proposal, target_encoded_pairs=pairs)
     ranked = _by_memorizing(offer.screened.ranked) or offer.pairs
@@ -78,8 +91,43 @@ def propose(
         ranked_pairs=tuple((names[left], names[right]) for left, right in ranked),
     )
     if space.search.sizes == "entangled":
-        proposal = dataclasses.replace(proposal, learned_sizes=_learned_sizes(run, offer, proposal))
+        try:
+            sizes = _learned_sizes(run, offer, proposal)
+        except OutOfTime:
+            budget.leave_out("learned widths")
+        else:
+            proposal = dataclasses.replace(proposal, learned_sizes=sizes)
     return proposal
+
+
+def _unscreened(run: ProposalContext) -> Proposal:
+    """Return the proposal where not even the screen fits: all forms of all fields, and every pair naive."""
+    run.budget.leave_out("the screen of pairs and the supernet")
+    names = tuple(run.dataset.encoder.schema.names)
+    forms = applicable_forms(run.space, encoded_shapes(run.dataset.encoder, min_count=2))
+    options, asked = run.space.pairs.options[0], asked_pairs(run.dataset, run.space)
+    known = {(names[left], names[right]): options for left, right in asked if options}
+    found = Proposal(forms, forms, known, known, known, cut="screen")
+    ranked = [PairScore(pair, 0.0, 0.0) for pair in asked]
+    pairs = _target_encoded_pairs(run.space, names, ranked, found) if run.space.pairs.searched else known
+    every = tuple((names[left], names[right]) for left, right in asked)
+    return dataclasses.replace(found, target_encoded_pairs=pairs, ranked_pairs=every)
+
+
+def _by_screen(run: ProposalContext, offer: SearchSlots) -> Proposal:
+    """Return the proposal where the supernet does not fit: all forms, and what the screen says of the open pairs.
+
+    A pair that is memorized gets all that the space offers for it, since nothing has compared that with less.
+    """
+    run.budget.leave_out("the supernet")
+    scores = offer.screened.opened
+    options = [
+        len(slot.options) - 1
+        if len(slot.column) == 1 or scores[(slot.column[0], slot.column[1])] is not None
+        else 0
+        for slot in offer.slots
+    ]
+    return dataclasses.replace(_proposal(offer, options, options, []), cut="supernet")
 
 
 def _learned_sizes(run: ProposalContext, offer: SearchSlots, proposal: Proposal) -> dict[str, Any]:
@@ -112,7 +160,7 @@ def _learned_sizes(run: ProposalContext, offer: SearchSlots, proposal: Proposal)
         embedding_l2=settings.embedding_l2,
         batch_size=settings.batch_size,
         generator=run.draws(),
-        on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
+        on_epoch=run.on_epoch(settings.epochs),
     )
 
 
@@ -168,11 +216,14 @@ def _by_paths(run: ProposalContext, offer: SearchSlots) -> Proposal:
         sampler=settings.explorer,
         seed=run.seed,
         progress=run.progress,
+        budget=run.budget,
     )
     named = tuple((tuple(shapes.names[field] for field in slot.column), slot.options) for slot in slots)
     exploration = Exploration(named, tuple(streams), scored)
     # Explored architectures are variants of their own.
     proposal = dataclasses.replace(proposal, exploration=exploration)
+    if not run.budget.fits(0.0):
+        return dataclasses.replace(proposal, cut="exploration")
     run.progress.phase("judge variants")
     made = variant_options(proposal, named, run.space.pairs.options)
     variants = score_variants(judges, made, ranking or [None], scored)
@@ -200,7 +251,7 @@ def _by_gradient(run: ProposalContext, offer: SearchSlots) -> Proposal:
         batch_size=settings.batch_size,
         method="gumbel" if gumbel else "joint",
         generator=run.draws(),
-        on_epoch=lambda epoch: run.progress.advance(epoch=epoch),
+        on_epoch=run.on_epoch(settings.epochs),
     )
     options = list(learned.options)
     return _proposal(offer, options, options, [])

@@ -7,6 +7,7 @@ import torch
 
 from autofi.core.memmap import release
 from autofi.core.progress import Progress
+from autofi.core.time_budget import UNLIMITED, OutOfTime, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.data.features import Pair
 from autofi.model.build import encoded_shapes
@@ -25,10 +26,19 @@ OWN_PARAMETERS = 64
 
 
 def survey(
-    dataset: EncodedDataset, space: SearchSpace, *, seed: int, progress: Progress, device: torch.device
+    dataset: EncodedDataset,
+    space: SearchSpace,
+    *,
+    seed: int,
+    progress: Progress,
+    device: torch.device,
+    budget: TimeBudget = UNLIMITED,
 ) -> Proposal:
-    """Return a neutral proposal: all forms of all fields, every pair naive, and the pairs that may be more."""
-    run = ProposalContext(dataset, space, seed, progress, device, np.random.default_rng(seed))
+    """Return a neutral proposal: all forms of all fields, every pair naive, and the pairs that may be more.
+
+    If the screen that many pairs need does not fit in `budget`, they all stay naive.
+    """
+    run = ProposalContext(dataset, space, seed, progress, device, np.random.default_rng(seed), budget)
     names = tuple(dataset.encoder.schema.names)
     forms = applicable_forms(space, encoded_shapes(dataset.encoder, min_count=2))
     pairs = asked_pairs(dataset, space)
@@ -37,9 +47,15 @@ def survey(
         fixed = {(names[left], names[right]): options for left, right in pairs if options}
         every = tuple((names[left], names[right]) for left, right in pairs)
         return Proposal(forms, forms, fixed, fixed, fixed, ranked_pairs=every)
+    try:
+        asked = _worth_asking(run, pairs)
+    except OutOfTime:
+        budget.leave_out("the screen of pairs")
+        every = tuple((names[left], names[right]) for left, right in pairs)
+        return Proposal(forms, forms, {}, {}, {}, ranked_pairs=every, cut="screen")
     found = {
         (names[left], names[right]): (score.memorize, score.factorize)
-        for score in _worth_asking(run, pairs)
+        for score in asked
         for left, right in [score.pair]
     }
     ranked = sorted(found, key=lambda pair: -found[pair][0])
@@ -51,7 +67,7 @@ def _worth_asking(run: ProposalContext, pairs: list[Pair]) -> list[PairScore]:
     if len(pairs) <= OWN_PARAMETERS:
         return [PairScore(pair, 0.0, 0.0) for pair in pairs]
     run.progress.phase("screen pairs", total=3)
-    scores, _, _ = score_pairs(run, pairs)
+    scores, _ = score_pairs(run, pairs)
     release(run.dataset.ids)
     leading = {
         score.pair

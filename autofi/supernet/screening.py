@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,11 +28,27 @@ from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
 from autofi.training.row_source import RowSource
 
+#: The time to screen products, in those that pairs take with the networks before; measured with eight fields.
+PRODUCTS_COST = 2.0
 #: Epochs of the network whose residuals are explained: enough for the effects of single fields.
 BASE_EPOCHS = 2
 
-Residuals = npt.NDArray[np.float64]
-Folds = npt.NDArray[np.int64]
+
+@dataclass(frozen=True, eq=False)
+class Unexplained:
+    """The training rows that are screened, with what a network without pairs, which did not see them, leaves over.
+
+    Attributes:
+        ids: Codes, int32 `[N, F]`.
+        residuals: Label minus probability, `[N]`.
+        folds: The fold of every row, `[N]`; what is fitted on one is judged on the other.
+        whole: False if they are only half of the training rows, for want of time.
+    """
+
+    ids: npt.NDArray[np.int32]
+    residuals: npt.NDArray[np.float64]
+    folds: npt.NDArray[np.int64]
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -42,11 +59,13 @@ class Screened:
         ranked: Pairs by how much they explain, best first; of a wide table only the space's top.
         opened: The pairs that a supernet is built over; without a score where the screen says nothing of the pair.
         products: Names of the fields of the products that explain what pairs leave over.
+        whole: False if the screen read only half of the training rows, for want of time.
     """
 
     ranked: tuple[PairScore, ...] = ()
     opened: Mapping[Pair, PairScore | None] = field(default_factory=dict)
     products: tuple[tuple[str, ...], ...] = ()
+    whole: bool = True
 
 
 def screen(run: ProposalContext, pairs: Sequence[Pair]) -> Screened:
@@ -57,45 +76,51 @@ def screen(run: ProposalContext, pairs: Sequence[Pair]) -> Screened:
     if not by_pairs and space.products is None:
         return Screened(opened=dict.fromkeys(searched))
     run.progress.phase("screen pairs and products" if space.products else "screen pairs", total=3)
+    begun = time.monotonic()
     # Products explain what pairs leave over, even where the space does not ask about pairs.
-    scores, residuals, folds = score_pairs(run, pairs)
+    scores, unexplained = score_pairs(run, pairs)
+    taken = time.monotonic() - begun
     ranked = sorted(scores, key=lambda score: -score.best)
     sure = [score for score in ranked[: settings.open_pairs] if score.best > settings.screen]
     products: tuple[tuple[str, ...], ...] = ()
-    if space.products is not None:
-        ids = dataset.ids[dataset.parts["train"]]
-        left = without_pairs(ids, dataset.encoder.cardinalities, residuals, folds, sure)
-        products = _products(run, left, folds)
+    if space.products is not None and not run.budget.fits(PRODUCTS_COST * taken):
+        run.budget.leave_out("products of fields")
+    elif space.products is not None:
+        products = _products(run, unexplained, sure)
     release(dataset.ids)
     if not by_pairs:
-        return Screened(tuple(ranked), dict.fromkeys(searched), products)
+        return Screened(tuple(ranked), dict.fromkeys(searched), products, unexplained.whole)
     if isinstance(space.pairs.among, dict):
         ranked = ranked[: space.pairs.among["top"]]
-    return Screened(tuple(ranked), {score.pair: score for score in sure if score in ranked}, products)
+    opened = {score.pair: score for score in sure if score in ranked}
+    return Screened(tuple(ranked), opened, products, unexplained.whole)
 
 
-def score_pairs(run: ProposalContext, pairs: Sequence[Pair]) -> tuple[list[PairScore], Residuals, Folds]:
-    """Return every pair's score on the residuals of a network without pairs, with the residuals and their folds.
+def score_pairs(run: ProposalContext, pairs: Sequence[Pair]) -> tuple[list[PairScore], Unexplained]:
+    """Return every pair's score on the residuals of a network without pairs, with these.
 
     It takes three steps of progress.
     """
-    dataset = run.dataset
-    residuals, folds = cross_fitted_residuals(run)
-    ids = dataset.ids[dataset.parts["train"]]
-    scores = screen_pairs(ids, dataset.encoder.cardinalities, residuals, folds, pairs)
+    found = cross_fitted_residuals(run)
+    scores = screen_pairs(found.ids, run.dataset.encoder.cardinalities, found.residuals, found.folds, pairs)
     run.progress.advance()
-    return scores, residuals, folds
+    return scores, found
 
 
-def _products(run: ProposalContext, residuals: Residuals, folds: Folds) -> tuple[tuple[str, ...], ...]:
+def _products(
+    run: ProposalContext, unexplained: Unexplained, sure: Sequence[PairScore]
+) -> tuple[tuple[str, ...], ...]:
+    """Return the products that explain what the sure pairs leave over."""
     dataset, settings = run.dataset, run.space.products
     assert settings is not None
+    ids, folds = unexplained.ids, unexplained.folds
+    left = without_pairs(ids, dataset.encoder.cardinalities, unexplained.residuals, folds, sure)
     forms = applicable_forms(run.space, encoded_shapes(dataset.encoder, min_count=2))
     fields = [position for position, found in enumerate(forms.values()) if coded_operators() & set(found)]
     scores = screen_products(
-        dataset.ids[dataset.parts["train"]],
+        ids,
         dataset.encoder.cardinalities,
-        residuals,
+        left,
         folds,
         fields,
         settings.orders,
@@ -106,8 +131,16 @@ def _products(run: ProposalContext, residuals: Residuals, folds: Folds) -> tuple
     return tuple(tuple(names[position] for position in score.fields) for score in chosen[: settings.most])
 
 
-def cross_fitted_residuals(run: ProposalContext) -> tuple[Residuals, Folds]:
-    """Return label minus the probability of a network without pairs that did not see the row, and the row's fold."""
+def cross_fitted_residuals(run: ProposalContext) -> Unexplained:
+    """Return what two networks without pairs, each trained on the rows of one fold, leave over of the other fold.
+
+    If the second one does not fit in the time of the proposal, it is only the rows that the first one did not see, in
+    folds of their own.
+
+    Raises:
+        OutOfTime: The time is up already.
+    """
+    run.budget.check(0.0)
     dataset = run.dataset
     builder, features = build_features(dataset, [], seed=run.seed)
     shapes = shapes_of(builder, min_count=2, cross_min_count=2)
@@ -117,9 +150,10 @@ def cross_fitted_residuals(run: ProposalContext) -> tuple[Residuals, Folds]:
             layout.setdefault(form, []).append((position,))
     train = dataset.parts["train"]
     folds = deal_folds(train.stop, 2, run.generator, dataset.together())
-    residuals = np.zeros(train.stop)
+    ids, residuals = dataset.ids[train], np.zeros(train.stop)
     bias = bias_of(shapes)
     rows: RowSource | None = None
+    begun = time.monotonic()
     for fold in (0, 1):
         network = run.fresh(lambda: Network(layout, shapes, Sizes(), HEAD, bias=bias), fold)
         if rows is None:
@@ -134,4 +168,23 @@ def cross_fitted_residuals(run: ProposalContext) -> tuple[Residuals, Folds]:
         fit(network, rows, None, training, generator=run.draws(), index=seen)
         residuals[unseen.numpy()] = dataset.labels[unseen.numpy()] - predict(network, rows, unseen)
         run.progress.advance()
-    return residuals, folds
+        if fold == 0 and not run.budget.fits(time.monotonic() - begun):
+            run.budget.cut_short("the screen of pairs, on half of the training rows")
+            return _of_one_network(run, unseen.numpy(), residuals[unseen.numpy()])
+    return Unexplained(ids, residuals, folds)
+
+
+def _of_one_network(
+    run: ProposalContext, rows: npt.NDArray[np.int64], residuals: npt.NDArray[np.float64]
+) -> Unexplained:
+    """Return the residuals of the rows that one network did not see, in folds of their own.
+
+    What single values explain is taken out: one network errs alike in both folds, and pairs would explain that.
+    """
+    dataset, together = run.dataset, run.dataset.together()
+    ids = dataset.ids[dataset.parts["train"]][rows]
+    folds = deal_folds(len(rows), 2, run.generator, None if together is None else together[rows])
+    # The cells of a field with itself are its values.
+    values = [PairScore((field, field), memorize=1.0, factorize=0.0) for field in range(ids.shape[1])]
+    left = without_pairs(ids, dataset.encoder.cardinalities, residuals, folds, values)
+    return Unexplained(ids, left, folds, whole=False)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autofi.space.architecture import Architecture
 from autofi.text.markdown import escaped
+
+if TYPE_CHECKING:
+    # torch, which the operators of an architecture need, takes seconds to import; a summary is printed without it.
+    from autofi.space.architecture import Architecture
 
 #: The most pairs or fields that are listed for one choice; then the number of the others.
 LISTED = 40
 
 
 def choices(architecture: Architecture, *, listed: int = LISTED) -> list[str]:
-    """Return headings and lists in turn, at most `listed` pairs or fields for every choice; names are escaped."""
+    """Return headings and lists in turn, at most `listed` pairs or fields for every choice; names are escaped.
+
+    Of boosted trees alone there is nothing to list.
+    """
+    if architecture.trees_alone:
+        return []
     by_choice: dict[str, list[str]] = {}
     for left, right in architecture.pairs:
         choice, form = architecture.choice(left, right)
@@ -66,11 +74,11 @@ def told(streams: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def boosted_words(share: float) -> str:
     """Return a phrase with the share of the boosted trees in the logit."""
-    return (
-        f"boosted trees, {share:.0%} of the logit"
-        if share
-        else "boosted trees earned no share and are left out"
-    )
+    if not share:
+        return "boosted trees earned no share and are left out"
+    if share == 1:
+        return "boosted trees alone, as the network adds nothing to them"
+    return f"boosted trees, {share:.0%} of the logit"
 
 
 def _value(value: Any) -> str:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from autofi.core.units import describe_seconds
+
 _SENTENCES = {
     "better": "The winner is better than {}, the best baseline",
     "tie": "A tie: the winner and {}, the best baseline, cannot be told apart",
     "worse": "A baseline won: {} is better than what the search found",
+}
+
+#: By the step of a proposal that did not fit in its time.
+_PROPOSALS = {
+    "screen": "For want of time no pair was screened before the trials",
+    "supernet": "For want of time no supernet was trained; pairs were proposed by the screen alone",
+    "exploration": "For want of time fewer architectures were scored by inherited weights than the space asks for",
 }
 
 
@@ -68,4 +77,52 @@ def course(summary: Mapping[str, Any]) -> list[str]:
         )
     if stopped := summary.get("stopped"):
         found.append(f"The search ended: {stopped}")
+    if kept := summary.get("time"):
+        found += _time(kept)
     return found
+
+
+def _time(kept: Mapping[str, Any]) -> list[str]:
+    """Return how a search kept to its time, and what time has cut."""
+    found = []
+    if kept.get("limit") is not None:
+        stages = ", ".join(f"{name} {describe_seconds(value)}" for name, value in kept["stages"].items())
+        missing = [
+            f"{words} {', '.join(kept[key])}"
+            for key, words in (("left_out", "left out for time:"), ("cut", "cut short:"))
+            if kept[key]
+        ]
+        limit, spent = (describe_seconds(kept[key]) for key in ("limit", "spent"))
+        up = f"The time of {limit} was {'up' if missing else 'enough'}"
+        found.append(f"{up}: the run took {spent} ({stages})" + "".join(f"; {part}" for part in missing))
+    if (without := kept.get("proposal_without")) in _PROPOSALS:
+        found.append(_PROPOSALS[str(without)])
+    if (folds := kept.get("tree_folds")) is not None:
+        grown = (
+            f"boosted trees were grown for {folds} of the folds of the rows"
+            if folds
+            else "there are no boosted trees"
+        )
+        found.append(f"For want of time {grown}")
+    if baselines := kept.get("cut_baselines"):
+        found.append(
+            f"Baselines that the clock ended, which could be better with more time: {', '.join(baselines)}"
+        )
+    return found
+
+
+def read_before(choice: Mapping[str, Any] | None) -> str:
+    """Return a sentence on test rows read before the winner was chosen; empty if none had been read."""
+    read = (choice or {}).get("test_read_before") or 0
+    if choice is None or not read:
+        return ""
+    models = "one trained model" if read == 1 else f"{read} trained models"
+    how = (
+        "was made the winner by hand"
+        if choice.get("by") == "hand"
+        else "was chosen, by validation rows alone"
+    )
+    return (
+        f"The test metrics of {models} had been read before trial {choice['trial']} {how}, so its own test metrics may "
+        "be too good: the choice was not independent of the test rows."
+    )

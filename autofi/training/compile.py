@@ -6,10 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
+import torch
 from torch import nn
 
 from autofi.core.environment import asked
 from autofi.model.network import Network
+from autofi.operators.streams import Stream
 
 #: The environment variable with "auto", "on" or "off".
 VARIABLE = "AUTOFI_COMPILE"
@@ -40,6 +42,9 @@ def compiled_products(
             return train(network, *args, **kwargs)
         parts: list[nn.Module] = [network.head, *network.streams.values()]
         for part in parts:
+            for name in _uncompiled(part):
+                # Only now: `disable` imports torch's compiler, which takes longer than torch itself.
+                setattr(part, name, torch.compiler.disable(getattr(part, name)))
             part.compile(mode="reduce-overhead" if on_gpu else None, dynamic=None if on_gpu else True)
         try:
             return train(network, *args, **kwargs)
@@ -47,8 +52,14 @@ def compiled_products(
             for part in parts:
                 # `compile` sets this, and there is no public way to undo it.
                 part._compiled_call_impl = None
+                for name in _uncompiled(part):
+                    delattr(part, name)
 
     return compiling
+
+
+def _uncompiled(part: nn.Module) -> tuple[str, ...]:
+    return part.uncompiled if isinstance(part, Stream) else ()
 
 
 def _wanted(on_gpu: bool) -> bool:

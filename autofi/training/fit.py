@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 
 from autofi.core.malloc import kept_memory
@@ -18,8 +20,9 @@ from autofi.space.training_config import TrainingSettings
 from autofi.training.best_weights import BestWeights
 from autofi.training.compile import compiled_products
 from autofi.training.gate_pruning import close_gates
+from autofi.training.join_trees import JoinWeights, JudgedRows, adds_to_trees
 from autofi.training.optimizers import TableTrainer, optimizers_of
-from autofi.training.predict import Probabilities, fit_tree_weight, predict
+from autofi.training.predict import Probabilities, judged_rows, own_logits, set_join_weights
 from autofi.training.row_source import Period, RowSource
 from autofi.training.seeding import own_randomness
 from autofi.training.step import train_rows
@@ -27,13 +30,16 @@ from autofi.training.step import train_rows
 #: The evaluations that a candidate's pace is measured over, and the number that this pace is extrapolated for.
 PACE_BEHIND = 3
 PACE_AHEAD = 10
+#: The evaluations after which a network that adds nothing to boosted trees may be given up.
+TREES_ALONE_AFTER = 3
 
 
 @dataclass(frozen=True)
 class FitReport:
     """The result of a training: metrics of the best evaluation on validation rows, and the time it took.
 
-    `history` is of the network alone; `auc` and `logloss` include boosted trees if there are any.
+    `history` is of the network alone; `auc` and `logloss` include boosted trees if there are any, and are those of
+    `valid_predictions`.
     """
 
     auc: float
@@ -44,18 +50,30 @@ class FitReport:
     seconds: float
     history: tuple[tuple[float, float], ...]
     decayed: tuple[int, ...] = ()
-    #: The weights of the network's own logit and of the boosted trees' logit.
-    boosted_weights: tuple[float, float] = (1.0, 0.0)
+    boosted_weights: JoinWeights = JoinWeights()
+    #: Probabilities of the validation rows, joined by weights that were fitted without them (`training.join_trees`);
+    #: None without boosted trees or validation rows.
+    valid_predictions: Probabilities | None = field(default=None, compare=False, repr=False)
 
     @property
     def boosted_share(self) -> float:
-        """The share of both weights that boosted trees have."""
-        return self.boosted_weights[1] / sum(self.boosted_weights)
+        """The share of the weights of both logits that boosted trees have."""
+        return self.boosted_weights.trees / (self.boosted_weights.own + self.boosted_weights.trees)
+
+    @property
+    def trees_alone(self) -> bool:
+        """True if boosted trees predict alone, and the network is not needed."""
+        return self.boosted_weights.trees_alone
 
     @property
     def own_auc(self) -> float:
         """The AUC of the network alone."""
         return self.history[self.best_evaluation - 1][0] if self.history else float("nan")
+
+    def whole(self, settings: TrainingSettings) -> bool:
+        """Return True if the training ended by its own settings, and not because it could not reach `to_beat`."""
+        patient = self.evaluations - self.best_evaluation < settings.patience
+        return not patient or self.evaluations == settings.epochs * settings.evaluations
 
 
 @kept_memory()
@@ -72,17 +90,22 @@ def fit(
     repeat: FitReport | None = None,
     on_evaluation: Callable[[int, float, float, float], None] | None = None,
     to_beat: float | None = None,
+    together: NDArray[np.int64] | None = None,
 ) -> FitReport:
     """Train `network` in place and leave it with the weights of its best evaluation.
 
-    All of that is about the network alone: boosted trees get their weight at the end.
+    All of that is about the network alone: boosted trees get their weight at the end. If there are only trees, nothing
+    is trained.
 
     Args:
         index: The rows of `train` to train on; None for all.
         repeat: A report to repeat, for the refit on more rows: validation rows are not read, the training runs as long
             as that one did until its best evaluation, and its learning rate decays where that one's did.
         on_evaluation: Called with number, AUC, logloss and rows per second after each evaluation.
-        to_beat: An AUC; a training that cannot reach it at its present pace ends early.
+        to_beat: An AUC; a training that cannot reach it at its present pace ends early, and earlier still if the
+            network adds nothing to boosted trees.
+        together: A number per validation row: those with the same number are in one fold where weights of boosted trees
+            are fitted.
     """
     begun = time.monotonic()
     close_gates(network, train, settings, generator, index=index)
@@ -92,6 +115,10 @@ def fit(
     history: list[tuple[float, float]] = []
     steps = 0
     planned = repeat.best_evaluation if repeat is not None else settings.epochs * settings.evaluations
+    planned = planned if network.operators else 0
+    judged = None
+    if network.boosted_weights is not None and valid is not None and repeat is None:
+        judged = judged_rows(network, valid, together)
     decayed: list[int] = []
     for number, period in enumerate(_periods(train, index, settings, planned, generator), start=1):
         started = time.monotonic()
@@ -103,7 +130,8 @@ def fit(
             if repeat is not None and number in repeat.decayed:
                 _decay(optimizers, settings)
             continue
-        history.append(_figures(predict(network, valid), valid))
+        own = own_logits(network, valid)
+        history.append(_figures(expit(own), valid))
         if on_evaluation is not None:
             on_evaluation(number, *history[-1], speed)
         figures = dict(zip(("auc", "logloss"), history[-1], strict=True))
@@ -115,7 +143,10 @@ def fit(
             bad += 1
             decayed.append(number)
             _decay(optimizers, settings)
-        if bad >= settings.patience or (to_beat is not None and _hopeless(history, decayed, to_beat)):
+        if bad >= settings.patience or (
+            to_beat is not None
+            and (_hopeless(history, decayed, to_beat) or _superfluous(history, own, judged, to_beat))
+        ):
             break
     for optimizer in optimizers:
         optimizer.release()
@@ -124,8 +155,10 @@ def fit(
     if weights is not None and repeat is not None:
         weights.copy_(torch.tensor(repeat.boosted_weights))
     reached = history[best_at - 1] if history else (float("nan"), float("nan"))
-    if weights is not None and valid is not None and history:
-        reached = _figures(fit_tree_weight(network, valid), valid)
+    predictions = None
+    if valid is not None and judged is not None:
+        predictions = set_join_weights(network, valid, judged).predictions
+        reached = _figures(predictions, valid)
     seconds = time.monotonic() - begun
     return FitReport(
         *reached,
@@ -135,7 +168,8 @@ def fit(
         seconds=seconds,
         history=tuple(history),
         decayed=tuple(decayed),
-        boosted_weights=(1.0, 0.0) if weights is None else (float(weights[0]), float(weights[1])),
+        boosted_weights=JoinWeights() if weights is None else JoinWeights(*weights.tolist()),
+        valid_predictions=predictions,
     )
 
 
@@ -160,6 +194,20 @@ def _hopeless(history: Sequence[tuple[float, float]], decayed: Sequence[int], to
         return False
     gained = history[-1][0] - history[-1 - PACE_BEHIND][0]
     return history[-1][0] + max(gained, 0.0) / PACE_BEHIND * PACE_AHEAD < to_beat
+
+
+def _superfluous(
+    history: Sequence[tuple[float, float]], own: Probabilities, judged: JudgedRows | None, to_beat: float
+) -> bool:
+    """Return True if the network adds nothing to boosted trees and is far from `to_beat`.
+
+    It is far if gaining once more what it has gained in its last two evaluations would not be enough. Such a network
+    ends with no share or with hardly any, and need not wait for the learning rate to decay as in `_hopeless`.
+    """
+    if judged is None or len(history) < TREES_ALONE_AFTER:
+        return False
+    gained = max(history[-1][0] - history[-3][0], 0.0)
+    return history[-1][0] + gained < to_beat and not adds_to_trees(own, judged)
 
 
 def _periods(

@@ -1,15 +1,16 @@
-"""Predictions of a network for rows, and the weight of boosted trees in them."""
+"""Predictions of a network for rows, and the weights of the network and of boosted trees in them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
 from autofi.model.network import BOOSTED, Network
+from autofi.training.join_trees import Joined, JudgedRows, join
 from autofi.training.prefetch import on_device
 from autofi.training.row_source import Rows, RowSource
 
@@ -18,10 +19,8 @@ from autofi.training.row_source import Rows, RowSource
 SCORING_ROWS = 1024
 #: Rows scored at once on a GPU, where every piece has a launch cost.
 GPU_SCORING_ROWS = 4096
-#: The ridge that keeps the weights of two logits small if one hardly varies; it is negligible next to a mean logloss.
-RIDGE = 1e-3
 
-Probabilities = npt.NDArray[np.float64]
+Probabilities = NDArray[np.float64]
 
 
 def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> Probabilities:
@@ -29,46 +28,24 @@ def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> P
     return _each(network, rows, lambda piece: network(piece.selected), index).sigmoid().cpu().numpy()
 
 
-def fit_tree_weight(network: Network, rows: RowSource) -> Probabilities:
-    """Set the weight of boosted trees by these rows, and return the resulting predictions.
-
-    The two logits are combined by a logistic regression on both. Trees get no weight, and the network's logit stays
-    unchanged, unless the regression is better than one on the network's logit alone by more than the standard error of
-    that gain: the cost of trees must be earned. Without trees it is `predict`.
-    """
-    if network.boosted_weights is None:
-        return predict(network, rows)
-    own = _each(network, rows, lambda piece: network.own_logits(piece.selected)).cpu()
-    trees = _each(network, rows, lambda piece: piece.selected[BOOSTED]).cpu()
-    labels = rows.labels.cpu().double()
-    weights = torch.ones_like(labels) if rows.weights is None else rows.weights.cpu().double()
-    weights = weights / weights.sum()
-    joined = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    found = _regression(torch.stack([own, trees], 1), labels, weights)
-    alone = _regression(own.unsqueeze(1), labels, weights)
-    if found[0] < 0:  # trees predict everything that the network does, and better
-        found = torch.cat([torch.zeros_like(found[:1]), _regression(trees.unsqueeze(1), labels, weights)])
-    if found[1] > 0:
-        gains = _losses(own * alone[0], labels) - _losses(own * found[0] + trees * found[1], labels)
-        gain = weights @ gains
-        if gain > (weights.square() @ (gains - gain).square()).sqrt():
-            joined = found
-    network.boosted_weights.copy_(joined)
-    return (own * joined[0] + trees * joined[1]).sigmoid().numpy()
+def set_join_weights(network: Network, rows: RowSource, judged: JudgedRows) -> Joined:
+    """Set the weights of a network and its boosted trees by rows, which are `judged` too; see `join`."""
+    assert network.boosted_weights is not None
+    joined = join(own_logits(network, rows) if network.operators else None, judged)
+    network.boosted_weights.copy_(torch.tensor(joined.weights))
+    return joined
 
 
-def _regression(columns: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return the weights `[C]` of columns `[N, C]` with the lowest logloss."""
-    # The import takes as long as torch's, and only trees combined with a network need it.
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=1 / RIDGE, fit_intercept=False, tol=1e-8, max_iter=1000)
-    model.fit(columns.numpy(), labels.numpy(), sample_weight=weights.numpy())
-    return torch.from_numpy(model.coef_[0])
+def judged_rows(network: Network, rows: RowSource, together: NDArray[np.int64] | None = None) -> JudgedRows:
+    """Return the trees' logit, labels, weights and folds of rows; those of one number in `together` share a fold."""
+    trees = _each(network, rows, lambda piece: piece.selected[BOOSTED])
+    weights = None if rows.weights is None else rows.weights.cpu().double().numpy()
+    return JudgedRows.of(trees.cpu().numpy(), rows.labels.cpu().double().numpy(), weights, together)
 
 
-def _losses(logits: Tensor, labels: Tensor) -> Tensor:
-    return nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+def own_logits(network: Network, rows: RowSource) -> NDArray[np.float64]:
+    """Return the logits of the network alone, `[N]`."""
+    return _each(network, rows, lambda piece: network.own_logits(piece.selected)).cpu().numpy()
 
 
 @torch.no_grad()

@@ -130,6 +130,8 @@ def test_a_spent_time_limit_leaves_at_least_one_tree(name: str) -> None:
     dataset, _ = draw(4)
     result = fit(name, dataset, time_limit=0.0)
     assert result.iterations == 1
+    assert result.cut
+    assert not fit(name, dataset).cut
     assert len(result.predictions["test"]) == ROWS["test"]
 
 

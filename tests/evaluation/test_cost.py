@@ -149,13 +149,13 @@ def test_bytes_are_what_a_choice_adds_to_the_bundle(tmp_path: Path, changes: dic
     )
     found = {}
     for name, architecture in (("plain", plain), ("more", dataclasses.replace(plain, **changes))):
-        builder, _ = bench.with_boosted(architecture.boosting, *bench.features(architecture))
+        builder, _ = bench.with_boosted(architecture, *bench.features(architecture))
         network = build_network(architecture, builder, seed=0)
         for operator in network.operators.values():
             if isinstance(operator, GatedTable):
                 operator.close(torch.arange(len(operator.table)) % 2 == 0)
         if network.boosted_weights is not None:
-            network.boosted_weights.copy_(torch.tensor([0.5, 0.5]))
+            network.boosted_weights.copy_(torch.tensor([0.5, 0.5, 0.2]))
         write_bundle(
             tmp_path / name,
             architecture=architecture,
@@ -198,13 +198,13 @@ def test_boosted_trees_count_where_they_have_a_weight() -> None:
     bench = Workbench(open_data(frame, SearchSettings(None, "click")), device=torch.device("cpu"), seed=0)
     space = load_space(Path(__file__).parents[1] / "spaces" / "boosted.yaml")
     architecture = resolve(space, fields={"site": ("embedding",), "price": ("embedding",)}, pairs={})
-    builder, _ = bench.with_boosted(architecture.boosting, *bench.features(architecture))
+    builder, _ = bench.with_boosted(architecture, *bench.features(architecture))
     network = build_network(architecture, builder, seed=0)
     assert builder.boosted is not None
     assert network.boosted_weights is not None
     alone = measure_costs(network, used_builder(architecture, builder, network))
     assert alone.table_bytes == network.table_bytes() + alone.fitted_bytes
-    network.boosted_weights.copy_(torch.tensor([0.5, 0.5]))
+    network.boosted_weights.copy_(torch.tensor([0.5, 0.5, 0.2]))
     beside = measure_costs(network, used_builder(architecture, builder, network), latency=True)
     # The trees, and the statistics of every field that they read.
     assert beside.table_bytes == network.table_bytes() + builder.boosted.nbytes + beside.fitted_bytes

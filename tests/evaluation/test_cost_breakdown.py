@@ -131,7 +131,7 @@ def test_trees_with_a_weight_are_of_the_tables_bytes(builder: FeatureBuilder) ->
     network = build_network(architecture, grown, seed=0)
     assert network.boosted_weights is not None
     assert break_down(network, grown).trees_bytes == 0
-    network.boosted_weights.copy_(torch.tensor([0.5, 0.5]))
+    network.boosted_weights.copy_(torch.tensor([0.5, 0.5, 0.2]))
     found = break_down(network, grown)
     assert found.trees_bytes == 400
     assert found.trained_bytes == network.table_bytes() + 400

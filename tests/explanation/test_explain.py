@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections import Counter
@@ -18,6 +19,7 @@ from autofi.bundle.load import load
 from autofi.errors import ConfigError, DataError, ExportError
 from autofi.explanation.explain import Explainer
 from autofi.explanation.explanation import Explanation, FieldPart, PairPart, added
+from autofi.explanation.masking import contributions
 from autofi.export.export import export_bundle
 from autofi.metrics.calibrators import Platt
 from autofi.operators.exponential_neurons import ExponentialNeurons
@@ -210,6 +212,12 @@ def test_every_operator_is_explained_and_trees_are_a_line_of_their_own(
     for explanation in found:
         total = explanation.baseline + sum(map(added, explanation.parts())) + explanation.rest
         assert total + (explanation.trees or 0) == pytest.approx(explanation.logit, abs=1e-5)
+    # The intercept of both is part of the baseline.
+    without = copy.deepcopy(every_operator.network)
+    assert without.boosted_weights is not None
+    without.boosted_weights[2] = 0.0
+    masked = contributions(without, without.select(builder.of_rows(rows))).baseline.numpy() - trees
+    np.testing.assert_allclose([each.baseline for each in found], masked - 0.3, rtol=0, atol=1e-5)
     assert set(found[0].operators) == {"gated_embedding", "gated_field"}
 
 

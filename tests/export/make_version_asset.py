@@ -43,8 +43,8 @@ SMALL_STREAMS = ("linear", "fm")
 ROWS = 400
 KEPT_ROWS = 20
 BOOSTING = Boosting(leaves=3, learning_rate=0.3)
-#: Of the network's own logit, and of the trees'.
-BOOSTED_WEIGHTS = (0.7, 0.4)
+#: Of the network's own logit and of the trees', and the intercept.
+BOOSTED_WEIGHTS = (0.7, 0.4, -0.3)
 ARCHITECTURE = Architecture(
     fields={
         "color": ("embedding",),
@@ -63,6 +63,7 @@ ARCHITECTURE = Architecture(
     min_count=2,
     cross_min_count=2,
 )
+TREES_ALONE = ARCHITECTURE.without_network()
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,11 @@ def kept_rows(table: pa.Table) -> pa.Table:
 
 
 def write_source(
-    folder: Path, table: pa.Table, *, boosted_weights: tuple[float, float] = BOOSTED_WEIGHTS
+    folder: Path,
+    table: pa.Table,
+    *,
+    architecture: Architecture = ARCHITECTURE,
+    boosted_weights: tuple[float, float, float] = BOOSTED_WEIGHTS,
 ) -> None:
     """A bundle as a study keeps it, of weights that are drawn and not trained."""
     opened = open_table(table)
@@ -120,7 +125,7 @@ def write_source(
     builder, _ = build_features(dataset, [(0, 1), (1, 2)])
     fields = builder.statistics.subset([(place,) for place in range(4)])
     builder = replace(builder, boosted=BoostedTrees.fit(BOOSTING, dataset.rows("train"), fields, seed=0))
-    network = build_network(ARCHITECTURE, builder, seed=1)
+    network = build_network(architecture, builder, seed=1)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for value in network.state_dict().values():
@@ -130,7 +135,7 @@ def write_source(
         network.boosted_weights.copy_(torch.tensor(boosted_weights))
     write_bundle(
         folder,
-        architecture=ARCHITECTURE,
+        architecture=architecture,
         builder=builder,
         network=network.eval(),
         metrics={"valid": {"auc": 0.5}},
@@ -156,6 +161,14 @@ def release_every_operator(folder: Path) -> None:
         export_bundle(source, folder, forms=("onnx", "torch"), calibrated=Calibrated())
 
 
+def release_trees_alone(folder: Path) -> None:
+    """A bundle of boosted trees whose network has no share."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "source"
+        write_source(source, make_rows(), architecture=TREES_ALONE, boosted_weights=(0.0, 0.9, -0.2))
+        export_bundle(source, folder)
+
+
 def keep(asset: Path, write: Callable[[Path], None], table: pa.Table) -> None:
     """Write a bundle, rows of the table, and the probabilities of these rows."""
     asset.mkdir(parents=True, exist_ok=True)
@@ -168,6 +181,7 @@ def keep(asset: Path, write: Callable[[Path], None], table: pa.Table) -> None:
 def main() -> None:
     keep(VERSIONS / f"v{VERSION}", release, make_rows())
     keep(VERSIONS / f"v{VERSION}{EVERY_OPERATOR}", release_every_operator, with_times(make_rows()))
+    keep(VERSIONS / f"v{VERSION}_trees_alone", release_trees_alone, make_rows())
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_a_loaded_bundle_is_what_was_written(model: Model, written: Path) -> Non
 def test_boosted_trees_without_a_weight_are_left_out(model: Model, tmp_path: Path) -> None:
     network = copy.deepcopy(model.network)
     assert network.boosted_weights is not None
-    network.boosted_weights.copy_(torch.tensor([1.0, 0.0]))
+    network.boosted_weights.copy_(torch.tensor([1.0, 0.0, 0.0]))
     replace(model, network=network).write(tmp_path / "model")
     assert "preprocessing/boosting.json" not in files(tmp_path / "model")
     table = make_unseen(50)

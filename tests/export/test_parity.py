@@ -123,7 +123,7 @@ def test_any_model_scores_any_rows_alike_in_onnx_runtime_and_torch(data: st.Data
         for value in network.parameters():
             value += 0.3 * torch.randn(value.shape, generator=torch.Generator().manual_seed(2))
         if network.boosted_weights is not None:
-            network.boosted_weights.copy_(torch.tensor([0.6, 0.5]))
+            network.boosted_weights.copy_(torch.tensor([0.6, 0.5, -0.4]))
     rows = draw(st.integers(1, 40))
     unseen = {
         name: pa.array(

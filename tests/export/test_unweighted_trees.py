@@ -13,7 +13,7 @@ from tests.export.make_version_asset import kept_rows, make_rows, write_source
 
 def test_a_model_without_its_trees_is_exported_in_every_form(tmp_path: Path) -> None:
     table = make_rows()
-    write_source(tmp_path / "source", table, boosted_weights=(1.0, 0.0))
+    write_source(tmp_path / "source", table, boosted_weights=(1.0, 0.0, 0.0))
     export_bundle(tmp_path / "source", tmp_path / "model")
     expected = load(tmp_path / "source").predict_proba(kept_rows(table))
     for runtime in ("onnx", "pt2", "torch"):

@@ -21,7 +21,7 @@ def model() -> Model:
     """Every operator, streams with tables of their own; boosted trees, which no mask reaches, weigh nothing."""
     found = make_model()
     assert found.network.boosted_weights is not None
-    found.network.boosted_weights.copy_(torch.tensor([1.0, 0.0]))
+    found.network.boosted_weights.copy_(torch.tensor([1.0, 0.0, 0.0]))
     return replace(found, builder=replace(found.builder, boosted=None))
 
 

@@ -17,8 +17,9 @@ from autofi.dashboard.study_list import listing
 from autofi.dashboard.summary_cache import Results
 from autofi.records.best_trial import FINALISTS, decide
 from autofi.records.winner import HAND, RULE, choose, crown
-from autofi.records.winner_reasons import read_before, why_not
+from autofi.records.winner_reasons import why_not
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
+from autofi.text.verdict import read_before
 from tests.store.examples import CREATED
 from tests.study.test_study import add, judge, logits
 

@@ -125,6 +125,21 @@ def test_layout_names_the_slots_of_each_operator() -> None:
     }
 
 
+def test_boosted_trees_alone_depend_on_their_settings_only() -> None:
+    trees = Boosting(leaves=16)
+    other = Architecture(
+        fields={"ad": ("embedding",)}, min_count=7, training=TrainingSettings(epochs=3), boosting=trees
+    )
+    alone = dataclasses.replace(PLAIN, boosting=trees).without_network()
+    assert alone.trees_alone
+    assert alone == other.without_network() == dataclasses.replace(other, fields={})
+    assert alone != dataclasses.replace(PLAIN, boosting=Boosting(leaves=8)).without_network()
+    assert Architecture.from_json(alone.to_json()) == alone
+    assert alone.layout(("site", "hour", "ad")) == {}
+    assert alone.describe() == "boosted trees alone"
+    assert not other.trees_alone
+
+
 def test_what_cannot_be_built_is_refused() -> None:
     with pytest.raises(InvalidArchitectureError, match="no field and no pair"):
         Architecture(fields={})

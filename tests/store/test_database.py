@@ -15,7 +15,8 @@ from sqlalchemy.schema import CreateTable
 from autofi.errors import StoreError
 from autofi.store import StorageURL, StudyStore, database as database_module, resolve_storage
 from autofi.store.database import Database
-from autofi.store.tables import VERSION_TABLE, Base
+from autofi.store.quick_read import VERSION_TABLE
+from autofi.store.tables import Base
 from tests.store.databases import mysql_database
 from tests.store.examples import CREATED
 

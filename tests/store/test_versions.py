@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from autofi.space.architecture import Architecture
 from autofi.space.load import load_space
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialState
+from autofi.store.records import LEADERS
 from tests.store.make_version_asset import (
     ARCHITECTURES,
     PROBABILITIES,
@@ -90,6 +93,30 @@ def test_it_is_shown_as_it_was(kept: Path) -> None:
     study = autofi.open_study(STUDY, STORAGE)
     check_shown(summary_of(study))
     study.close()
+
+
+def test_once_shown_it_is_shown_and_listed_without_what_only_a_search_needs(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that prints what is known may not wait for torch, and may not read every prediction again."""
+    monkeypatch.setenv("COLUMNS", "120")
+    heavy = ["torch", "optuna", "alembic", "sqlalchemy.orm", "pandas", "numpy", "scipy", "pyarrow", "plotly"]
+    commands = (["show", STUDY], ["show", STUDY, "--json"], ["studies"], ["studies", "--json"])
+    # As computed, and then kept.
+    expected = [run(*command) for command in commands]
+    assert [run(*command) for command in commands] == expected
+    code = (
+        "import json, sys; from typer.testing import CliRunner; from autofi.cli.app import app; "
+        "run = lambda words: CliRunner().invoke(app, words).stdout; commands, heavy = json.loads(sys.argv[1]); "
+        "print(json.dumps([[run(words) for words in commands], [name for name in heavy if name in sys.modules]]))"
+    )
+    words = json.dumps([[[*command, "--storage", STORAGE] for command in commands], heavy])
+    ran = subprocess.run([sys.executable, "-c", code, words], capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == [expected, []]
+    with opened() as study:
+        found = study.kept_summary()
+    assert found is not None
+    assert (len(found.leaders), found.trials) == (min(TRIALS, LEADERS), TRIALS)
 
 
 def test_its_architectures_have_their_ids(kept: Path) -> None:

@@ -26,6 +26,7 @@ from autofi.records.best_trial import (
     front_trials,
 )
 from autofi.records.predictions import LABELS, load_predictions, save_predictions, trial_key
+from autofi.records.trees_alone import same_model
 from autofi.report.markdown import report_markdown
 from autofi.store import ModelRole, StudyHandle, StudyStore, resolve_storage
 from autofi.store.search_settings import SearchSettings
@@ -76,9 +77,13 @@ def add(
     flops: float = 0.0,
     table_bytes: int = 40,
     seconds: float = 1.0,
+    leaves: int = 0,
 ) -> int:
+    """A finished trial; one of boosted trees alone if they have leaves."""
+    alone: dict[str, Any] = {"boosted_share": 1.0} if leaves else {}
     number = start(
         handle,
+        architecture={"place": len(handle.trials()), "boosting": {"leaves": leaves, "learning_rate": 0.05}},
         architecture_id=f"a{len(handle.trials())}",
         params={"pairs": pairs},
         distributions={"pairs": CategoricalDistribution(("selected", "rates"))},
@@ -91,7 +96,7 @@ def add(
         number,
         handle.goals.values(figures),
         violations=handle.goals.violations(figures),
-        attrs={"valid": valid, "parameters": 10, "table_bytes": table_bytes, "seconds": seconds},
+        attrs={"valid": valid, "parameters": 10, "table_bytes": table_bytes, "seconds": seconds} | alone,
     )
     return number
 
@@ -194,6 +199,29 @@ def test_a_difference_that_every_seed_has_is_no_tie(handle: StudyHandle) -> None
     # The third is not told apart from the first, but stands behind one that is: it must not overtake that one.
     assert [(one.trial, one.equal) for one in found.finalists] == [(0, True), (1, False), (2, False)]
     assert found.winner == 0
+
+
+def test_trees_alone_are_one_finalist_with_every_seed(handle: StudyHandle) -> None:
+    labels, scores = logits(0.2)
+    leaves = (0, 16, 16, 8, 16)
+    numbers = [add(handle, scores, labels, leaves=each) for each in leaves]
+    assert same_model(handle.trials()) == {numbers[2]: numbers[1], numbers[4]: numbers[1]}
+    found = finals(handle)
+    assert {trial.number for trial in found.trials} == {numbers[0], numbers[1], numbers[3]}
+    assert found.equals == (numbers[0], numbers[1], numbers[3])
+    loss = logloss(labels, scores)
+    # Only the network has further seeds; over all three it is better than trees, whose logloss stays what it was.
+    judge(handle, {numbers[0]: [loss - 0.01, loss - 0.02]})
+    decision = decide(handle)
+    assert (decision.winner, decision.seeds) == (numbers[0], 3)
+    assert [one.logloss for one in decision.finalists] == pytest.approx([loss - 0.01, loss, loss])
+
+
+def test_trees_alone_are_the_winner_without_further_seeds(handle: StudyHandle) -> None:
+    labels, scores = logits(0.2)
+    numbers = [add(handle, scores, labels, leaves=leaves, table_bytes=50 - leaves) for leaves in (8, 16)]
+    decision = decide(handle)
+    assert (decision.winner, decision.seeds) == (numbers[1], 1)
 
 
 def test_finalists_are_judged_by_the_seeds_that_all_of_them_have(handle: StudyHandle) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from autofi.core.progress import SilentProgress
+from autofi.core.time_budget import TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.data.load import open_data
 from autofi.data.planted import PlantedSpec, generate
@@ -63,6 +64,45 @@ def test_the_same_seed_proposes_the_same(dataset: EncodedDataset, proposal: Prop
 
 def test_a_proposal_survives_json(proposal: Proposal) -> None:
     assert Proposal.from_json(json.loads(json.dumps(proposal.to_json()))) == proposal
+
+
+@dataclasses.dataclass(frozen=True)
+class Questions(TimeBudget):
+    """A budget in which nothing fits after so many questions, whatever the clock says."""
+
+    most: int = 0
+    asked: list[float] = dataclasses.field(default_factory=list)
+
+    def fits(self, seconds: float) -> bool:
+        self.asked.append(seconds)
+        return len(self.asked) <= self.most
+
+
+@pytest.mark.parametrize(
+    ("questions", "cut", "told"),
+    [
+        (0, "screen", "the screen of pairs and the supernet"),
+        (1, "supernet", "the screen of pairs, on half of the training rows"),
+        (2, "supernet", "the supernet"),
+    ],
+)
+def test_a_proposal_without_time_says_where_it_was_cut(
+    dataset: EncodedDataset, questions: int, cut: str, told: str
+) -> None:
+    # After the first network of the screen, after the second, and after the first epoch of the supernet.
+    first, second = Questions(most=questions), Questions(most=questions)
+    found, again = (
+        propose(dataset, load_space("optinter"), seed=0, progress=SilentProgress(), budget=budget)
+        for budget in (first, second)
+    )
+    assert again.to_json() == found.to_json()
+    assert Proposal.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert found.cut == cut
+    assert told in (*first.left_out, *first.cut)
+    assert found.fields == found.all_fields
+    truth = {pair: choice for pair, choice in SPEC.truth.items() if choice != "naive"}
+    # The screen alone tells what is planted, from half of the rows too.
+    assert {pair: kind(forms) for pair, forms in found.pairs.items()} == ({} if cut == "screen" else truth)
 
 
 def test_every_accepted_move_to_a_dearer_option_is_sure(proposal: Proposal) -> None:

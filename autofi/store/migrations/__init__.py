@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine, inspect
 
 from autofi.core.atomic_file import atomic_path
 from autofi.errors import StoreError
-from autofi.store.tables import PREFIX, VERSION_TABLE
+from autofi.store.quick_read import VERSION_TABLE
+from autofi.store.tables import PREFIX
 
 FOLDER = Path(__file__).parent
 

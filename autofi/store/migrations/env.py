@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from autofi.store.tables import PREFIX, VERSION_TABLE, Base
+from autofi.store.quick_read import VERSION_TABLE
+from autofi.store.tables import PREFIX, Base
 
 connection = context.config.attributes["connection"]
 context.configure(
