@@ -22,7 +22,7 @@ from autofi.engine.finalists import SEEDS
 from autofi.errors import ConfigError
 from autofi.evaluation.parallel import Retraining, Training, at_once, train_each, try_each
 from autofi.evaluation.single_point import baseline
-from autofi.evaluation.training_processes import start_processes
+from autofi.evaluation.training_processes import kill_processes, start_processes
 from autofi.evaluation.workbench import Measurement, OnEvaluation, Workbench
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole
@@ -118,7 +118,7 @@ def test_processes_map_large_arrays_and_may_read_them(scratch: Path) -> None:
     aucs = {measured.report.auc for _, measured in train_each(bench, tasks)}
     assert len(aucs) == 2
     assert min(aucs) > 0.7
-    assert not list(scratch.iterdir())
+    assert not list(scratch.glob("autofi-*"))
 
 
 def test_evaluations_are_told_from_other_processes(scratch: Path) -> None:
@@ -165,6 +165,7 @@ def test_none_begins_when_it_is_not_to_go_on(jobs: int) -> None:
 
 @pytest.mark.slow
 def test_processes_are_kept_and_this_one_trains_too() -> None:
+    kill_processes()  # those of other tests
     torch.set_num_threads(2)
     bench = workbench(jobs=2)
     for ready in start_processes(1):
