@@ -29,7 +29,7 @@ from autofi.data.config import DEFAULT_SPLIT
 from autofi.data.load import open_data
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.errors import ConfigError, SearchSpaceError, nearest
-from autofi.evaluation.parallel import default_jobs
+from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.workbench import Workbench
 from autofi.metrics.over_seeds import mean_figures
 from autofi.records.data_checks import check_once
@@ -242,9 +242,11 @@ def _train_table(
         settings=search.to_json(),
     )
     chosen_device = pick_device(device)
-    bench = Workbench(dataset, device=chosen_device, seed=0, jobs=jobs or default_jobs(chosen_device))
+    bench = Workbench(
+        dataset, device=chosen_device, seed=0, jobs=jobs or default_jobs(chosen_device, dataset)
+    )
     models = [model for model in table.models or settings.models if model in wanted]
-    with handle:
+    with handle, threads_for(dataset, chosen_device):
         handle.record_stage(FIELDS, {"names": list(bench.names), "apart": dataset.apart_names})
         check_once(handle, dataset, seed=0)
         save_labels(handle, dataset)

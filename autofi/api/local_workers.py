@@ -49,10 +49,10 @@ class LocalWorkers:
         self._study, self._storage, self._count = study, storage, count
         self._device, self._progress = device, progress
         self._processes: dict[int, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
-        self._threads = torch.get_num_threads()
+        self._threads = self._cores = torch.get_num_threads()
 
     def __enter__(self) -> Self:
-        threads = self._share()
+        self._threads, threads = torch.get_num_threads(), self._share()
         for number in range(1, self._count + 1):
             said = tempfile.TemporaryFile()
             process = subprocess.Popen(
@@ -76,7 +76,7 @@ class LocalWorkers:
 
     def share_cores(self) -> None:
         """Use no more cores here than every other worker does, until the context ends."""
-        torch.set_num_threads(self._share())
+        torch.set_num_threads(min(self._threads, self._share()))
 
     def check(self) -> None:
         """Report workers that failed since the last call."""
@@ -109,7 +109,7 @@ class LocalWorkers:
         self._processes.clear()
 
     def _share(self) -> int:
-        return max(1, self._threads // (self._count + 1))
+        return max(1, self._cores // (self._count + 1))
 
     def _environment(self, number: int, threads: int) -> dict[str, str]:
         # The storage's URL may hold a password, which a command line would show to everybody.

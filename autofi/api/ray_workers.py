@@ -139,6 +139,7 @@ class RayWorkers:
         self._threads = torch.get_num_threads()
 
     def __enter__(self) -> Self:
+        self._threads = torch.get_num_threads()
         self._ray = self._connection.__enter__()
         try:
             self._plan.check_nodes(self._ray.nodes(), self._storage)

@@ -23,7 +23,8 @@ from autofi.engine.search_options import SearchOptions
 from autofi.engine.stopping import TIME_IS_UP, StoppingRule
 from autofi.engine.trials import ended_before_proposal, measure_first, measure_trials, prepare
 from autofi.errors import ConfigError
-from autofi.evaluation.parallel import at_once, default_jobs
+from autofi.evaluation.cores import default_jobs, threads_for
+from autofi.evaluation.training_processes import start_processes
 from autofi.evaluation.workbench import Workbench
 from autofi.nni.candidates import Tuning
 from autofi.nni.engine_choice import check_single, choose_engine
@@ -144,16 +145,27 @@ def search(options: SearchOptions) -> Study:
         data_fingerprint=dataset.fingerprint,
         settings=settings.to_json(),
     )
-    bench = Workbench(
-        dataset, device=chosen_device, seed=seed, jobs=options.jobs or default_jobs(chosen_device)
+    # Trainings beside it would slow a training down whose latency is measured.
+    by_default = (
+        1 if "latency" in goals.measured else default_jobs(chosen_device, dataset, workers=options.workers)
     )
+    bench = Workbench(
+        dataset,
+        device=chosen_device,
+        seed=seed,
+        jobs=options.jobs or by_default,
+        # On a processor a search is the same on any number of cores.
+        proposals=options.jobs or (by_default if chosen_device.type == "cuda" else 1),
+    )
+    if bench.jobs > 1:
+        progress.note(f"Up to {bench.jobs} trainings at once, each in a process of its own (--jobs).")
     crew: WorkerPool
     if ray is None:
         crew = LocalWorkers(name, store.url, options.workers - 1, device=chosen_device, progress=progress)
     else:
         crew = RayWorkers(name, store.url, options.workers - 1, plan=ray, progress=progress)
     observed = Observed(DashboardObserver(), progress)
-    with handle:
+    with handle, threads_for(dataset, chosen_device):
         apart = dataset.apart_names
         handle.record_stage(FIELDS, {"names": list(bench.names), "apart": apart})
         if apart is not None:
@@ -262,7 +274,7 @@ def run_search(
         if tuning is None:
             measure_trials(handle, bench, candidates, seed=seed, observed=observed, check=crew.check)
             return
-        with tuning.around(candidates, handle, seed=seed, jobs=at_once(bench), progress=progress) as tuned:
+        with tuning.around(candidates, handle, seed=seed, jobs=bench.proposals, progress=progress) as tuned:
             measure_trials(handle, bench, tuned, seed=seed, observed=observed)
 
 
@@ -278,6 +290,9 @@ def _proposal(
     kept = handle.stage(PROPOSAL)
     if kept is None:
         started = time.monotonic()
+        if bench.jobs > 1 and not bench.mapped:
+            # They import torch while this process is busy with what cannot be divided.
+            start_processes(bench.jobs - 1)
         strategy = get_strategy(SearchSettings.from_json(handle.record.settings).strategy)
         proposal = strategy.propose(
             bench.dataset, space, seed=seed, progress=progress, device=bench.device, budget=budget

@@ -12,7 +12,7 @@ from autofi.engine.observer import Observed
 from autofi.engine.stopping import StoppingRule
 from autofi.engine.trials import POLL_SECONDS, measure_trials, prepare
 from autofi.errors import ConfigError, StoreError
-from autofi.evaluation.parallel import default_jobs
+from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.workbench import Workbench
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, StudyStore, resolve_storage
@@ -87,16 +87,17 @@ def work(
             header=header,
             delimiter=delimiter,
         )
-        bench = Workbench(
-            dataset, device=chosen_device, seed=settings.seed, jobs=jobs or default_jobs(chosen_device)
-        )
+        # Proposals one at a time: other workers may take the next.
+        jobs = jobs or (default_jobs(chosen_device, dataset) if chosen_device.type == "cuda" else 1)
+        bench = Workbench(dataset, device=chosen_device, seed=settings.seed, jobs=jobs)
         proposal = _await_proposal(handle, progress, trees=rule.until is not None)
         space = SearchSpace.model_validate(handle.record.space)
         candidates = prepare(handle, bench, space, proposal, progress=progress)
         observed = Observed(DashboardObserver(), progress)
-        measured = measure_trials(
-            handle, bench, candidates, seed=settings.seed, observed=observed, limit=trials
-        )
+        with threads_for(dataset, chosen_device):
+            measured = measure_trials(
+                handle, bench, candidates, seed=settings.seed, observed=observed, limit=trials
+            )
         return Worked(study, measured, handle.counted(STAGE), time.monotonic() - begun)
 
 

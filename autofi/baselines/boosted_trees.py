@@ -10,7 +10,7 @@ import importlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -195,6 +195,14 @@ def fit_trees(
         size_bytes=booster.size_bytes(),
         cut=cut,
     )
+
+
+def best_form(results: Sequence[TreeResult]) -> TreeResult:
+    """Return the result with the best validation AUC of one library's forms, with the seconds and cuts of all."""
+    order = FORMS[results[0].name]
+    best = min(results, key=lambda result: (-result.valid_auc, order.index(result.form)))
+    seconds, cut = sum(result.seconds for result in results), any(result.cut for result in results)
+    return replace(best, seconds=seconds, cut=cut)
 
 
 def _check(dataset: EncodedDataset, raw_numbers: Floats | None) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from itertools import takewhile
+from dataclasses import dataclass, replace
 from typing import Any
 
-from autofi.baselines.boosted_trees import fit_trees
+from autofi.baselines.boosted_trees import Form, TreeResult, best_form, distinct_forms, fit_trees
 from autofi.core.memmap import VARIABLE, memory_limit
 from autofi.core.progress import Progress, watch
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.errors import MissingDependencyError, SearchSpaceError, nearest
-from autofi.evaluation.parallel import FAILURES, Retraining, try_each
+from autofi.evaluation.cores import has_small_steps
+from autofi.evaluation.parallel import Retraining, Task, at_once, try_each
 from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.single_point import baseline
-from autofi.evaluation.workbench import Workbench
+from autofi.evaluation.workbench import OnEvaluation, TrainedModel, Workbench
 from autofi.records.best_trial import complete_trials
 from autofi.records.costs import record_costs
 from autofi.records.kept_networks import kept_network
@@ -27,6 +28,11 @@ from autofi.space.builtin import TREES
 from autofi.space.load import load_named_spaces
 from autofi.store import ModelRole, StudyHandle
 from autofi.store.stage_keys import CUT
+
+#: Threads of a tree baseline on a large table.
+TREE_THREADS = 2
+#: The baselines that take longest begin first, so that none is left over at the end.
+_LONGEST = {"catboost": 0, "lightgbm": 1}
 
 
 def installed_baselines(names: Sequence[str], progress: Progress) -> tuple[str, ...]:
@@ -113,10 +119,13 @@ def _train(
 ) -> None:
     """Train baselines by name and seed; an error of one is raised after all others are trained and kept."""
 
+    # The database is read here: where several are trained at once, other threads ask whether to go on.
+    trials = [trial.seconds for trial in complete_trials(handle)]
+    models = [model.seconds for model in handle.models(ModelRole.BASELINE)]
+    shortest = min(filter(None, (*trials, *models)), default=0.0)
+
     def go_on() -> bool:
-        trials = [trial.seconds for trial in complete_trials(handle)]
-        models = [model.seconds for model in handle.models(ModelRole.BASELINE)]
-        return budget.fits(min(filter(None, (*trials, *models)), default=0.0))
+        return budget.fits(shortest)
 
     failed = train_baselines(handle, bench, wanted, progress=progress, budget=budget, go_on=go_on)
     for error in failed.values():
@@ -135,8 +144,9 @@ def train_baselines(
 ) -> dict[tuple[str, int], Exception]:
     """Train baselines that are not recorded yet, by name and seed, and return those that failed with their errors.
 
-    Test rows are read, so call it when the winner is chosen. Trees are trained one by one, then networks, `bench.jobs`
-    of them at once. When one fails the others continue. Trees that an earlier run cut short are trained again.
+    Test rows are read, so call it when the winner is chosen. `bench.jobs` of them are trained at once, trees first
+    and each of their forms by itself. When one fails the others continue. Trees that an earlier run cut short are
+    trained again.
 
     Args:
         budget: Trees, which try several forms of their own, share its time evenly with the trainings after them. Where
@@ -160,33 +170,25 @@ def train_baselines(
     ]
     progress.advance(len(wanted) - len(missing))
     failed: dict[tuple[str, int], Exception] = {}
-    trees = [one for one in missing if one[0] in TREES]
-    for done, (name, seed) in takewhile(lambda _: go_on(), enumerate(trees)):
-        share = None if budget.seconds is None else max(budget.left, 0.0) / (len(missing) - done)
-        try:
-            measured = _train_trees(handle, bench, name, seed=seed, seconds=share, budget=budget)
-        except FAILURES as error:
-            failed[name, seed] = error
-        else:
-            _tell(progress, name, seed, measured)
-        progress.advance()
-    networks = {
-        (name, seed): Retraining(found, seed, weights=kept_network(handle, found.id, seed))
-        for name, seed in missing
-        if (found := architectures[name]) is not None
-    }
-    keys, tasks = list(networks), list(networks.values())
+    missing.sort(key=lambda key: _LONGEST.get(key[0], len(_LONGEST)))
+    steps = _steps(handle, bench, missing, architectures, budget)
+    grown: dict[tuple[str, int], list[TreeResult]] = {}
+    tasks = [task for _, task in steps]
     for number, trained in try_each(bench, tasks, on_evaluation=watch(progress), go_on=go_on):
-        name, seed = keys[number]
+        name, seed = key = steps[number][0]
+        if key in failed:
+            continue
         if isinstance(trained, Exception):
-            failed[name, seed] = trained
-        else:
-            key = baseline_key(name, seed)
-            save_predictions(handle, key, trained.predictions)
-            record_costs(handle, key, trained)
-            measured = part_metrics(bench, trained.predictions)
-            record_training(handle, trained, measured, role=ModelRole.BASELINE, name=name)
-            _tell(progress, name, seed, measured)
+            failed[key] = trained
+            progress.advance()
+            continue
+        if isinstance(trained, TreeResult):
+            forms = grown.setdefault(key, [])
+            forms.append(trained)
+            if len(forms) < sum(other == key for other, _ in steps):
+                continue
+            trained = best_form(forms)
+        _tell(progress, name, seed, _record(handle, bench, name, seed, trained, budget))
         progress.advance()
     return failed
 
@@ -214,27 +216,91 @@ def _tell(progress: Progress, name: str, seed: int, metrics: Mapping[str, Mappin
         progress.note(f"{name}, seed {seed}: AUC {metrics['valid']['auc']:.4f} on validation rows")
 
 
-def _train_trees(
+@dataclass(frozen=True)
+class _Trees:
+    """The training of a tree baseline in some of its forms.
+
+    Its share of the time until `ends`, in seconds of the monotonic clock, is that of one of the `behind` trainings that
+    are not done when it begins, `jobs` of them at once.
+    """
+
+    name: str
+    seed: int
+    forms: tuple[Form, ...]
+    ends: float | None
+    behind: int
+    jobs: int
+    threads: int
+    architecture: None = None
+
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> TreeResult:
+        left = None if self.ends is None else max(self.ends - time.monotonic(), 0.0)
+        return fit_trees(
+            self.name,
+            bench.dataset,
+            seed=self.seed,
+            time_limit=None if left is None else left * min(self.jobs / self.behind, 1.0),
+            threads=self.threads,
+            forms=self.forms,
+        )
+
+
+def _steps(
+    handle: StudyHandle,
+    bench: Workbench,
+    missing: Sequence[tuple[str, int]],
+    architectures: Mapping[str, Architecture | None],
+    budget: TimeBudget,
+) -> list[tuple[tuple[str, int], Task[TreeResult | TrainedModel]]]:
+    """Return the trainings of baselines by name and seed: one for every form of trees where several run at once."""
+    jobs = at_once(bench)
+    # CatBoost's results depend on the number of threads, which therefore does not follow from the cores.
+    threads = 1 if has_small_steps(bench.dataset) else TREE_THREADS
+    ends = None if budget.seconds is None else time.monotonic() + max(budget.left, 0.0)
+    parts: list[tuple[tuple[str, int], tuple[Form, ...]]] = []
+    for name, seed in missing:
+        forms = distinct_forms(name, bench.dataset) if architectures[name] is None else ()
+        parts += (
+            [((name, seed), (form,)) for form in forms] if forms and jobs > 1 else [((name, seed), forms)]
+        )
+    steps: list[tuple[tuple[str, int], Task[TreeResult | TrainedModel]]] = []
+    for number, ((name, seed), forms) in enumerate(parts):
+        found = architectures[name]
+        if found is None:
+            task: Task[TreeResult | TrainedModel] = _Trees(
+                name, seed, forms, ends, len(parts) - number, jobs, threads
+            )
+        else:
+            task = Retraining(found, seed, weights=kept_network(handle, found.id, seed))
+        steps.append(((name, seed), task))
+    return steps
+
+
+def _record(
     handle: StudyHandle,
     bench: Workbench,
     name: str,
-    *,
     seed: int,
-    seconds: float | None,
+    trained: TreeResult | TrainedModel,
     budget: TimeBudget,
 ) -> dict[str, dict[str, float]]:
-    result = fit_trees(name, bench.dataset, seed=seed, time_limit=seconds, threads=2)
-    if result.cut:
-        budget.cut_short(name)
-    _record_cut(handle, baseline_key(name, seed), cut=result.cut)
-    save_predictions(handle, baseline_key(name, seed), result.predictions)
-    measured = part_metrics(bench, result.predictions)
-    handle.record_model(
-        role=ModelRole.BASELINE,
-        name=name,
-        seed=seed,
-        metrics=measured,
-        table_bytes=result.size_bytes,
-        seconds=result.seconds,
-    )
+    """Keep a trained baseline and return its metrics."""
+    key = baseline_key(name, seed)
+    save_predictions(handle, key, trained.predictions)
+    measured = part_metrics(bench, trained.predictions)
+    if isinstance(trained, TreeResult):
+        if trained.cut:
+            budget.cut_short(name)
+        _record_cut(handle, key, cut=trained.cut)
+        handle.record_model(
+            role=ModelRole.BASELINE,
+            name=name,
+            seed=seed,
+            metrics=measured,
+            table_bytes=trained.size_bytes,
+            seconds=trained.seconds,
+        )
+    else:
+        record_costs(handle, key, trained)
+        record_training(handle, trained, measured, role=ModelRole.BASELINE, name=name)
     return measured

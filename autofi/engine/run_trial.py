@@ -22,11 +22,12 @@ from autofi.store.stage_keys import STAGE
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A RUNNING trial of this process."""
+    """A RUNNING trial of this process; a `start` of the space needs no results of other trials."""
 
     number: int
     architecture: Architecture
     seed: int
+    start: bool = False
 
 
 def measure(
@@ -44,6 +45,8 @@ def measure(
     """
     progress = observed.progress
     to_beat, latency = auc_to_beat(handle.goals, measured), "latency" in handle.goals.measured
+    # Starts have to beat the model before the proposal alone: which of them ended before is a matter of the cores.
+    first_model = auc_to_beat(handle.goals, [trial for trial in measured if not trial.params])
     first = {trial.number: first_rung(fidelity, trial.number, study=handle.name) for trial in trials}
     climbing = {trial.number: trial for trial in trials}
     shares = rungs_of(fidelity)
@@ -55,7 +58,7 @@ def measure(
                 Training(
                     trial.architecture,
                     trial.seed,
-                    to_beat if last else None,
+                    (first_model if trial.start else to_beat) if last else None,
                     latency,
                     share,
                     with_network=last,

@@ -110,7 +110,7 @@ class SearchOptions:
         None,
         "Trainings at once, each in a process of its own.",
         at_least=1,
-        default_text="1 on a processor, 4 on a GPU",
+        default_text="one per core on a small table, 1 on a tiny or a large one, 4 on a GPU",
     )
     workers: int = option(
         1,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution
 
+from autofi.core.option_names import Fidelity
 from autofi.core.progress import Progress
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.boosted_trees import FOLDS
@@ -18,6 +20,7 @@ from autofi.evaluation.parallel import at_once
 from autofi.evaluation.workbench import Workbench
 from autofi.records.trial_metrics import best_value, last_rung
 from autofi.samplers.base import ObservedTrial
+from autofi.samplers.successive_halving import rungs_of
 from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.store import StudyHandle, TrialRecord, TrialState
@@ -42,7 +45,7 @@ class Proposer(Protocol):
     def parameters_of(self, architecture_id: str) -> dict[str, Any] | None: ...
 
     def suggest_batch(
-        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]: ...
 
 
@@ -166,7 +169,16 @@ def measure_trials(
         if limit is not None and taken >= limit:
             return taken
         reason = goal.reached(handle, ended)
-        opened = _take(handle, bench, candidates, goal, ended, seed=seed, further=reason is None)
+        opened = _take(
+            handle,
+            bench,
+            candidates,
+            goal,
+            ended,
+            starts=_starts_at_once(bench, goal, settings.fidelity),
+            seed=seed,
+            further=reason is None,
+        )
         if opened:
             taken += len(opened)
             measure(handle, bench, opened, measured, settings.fidelity, observed)
@@ -178,6 +190,13 @@ def measure_trials(
             handle.record_stage(STOPPED, {"reason": reason, "trials": len(ended)})
             progress.note(f"The search ends: {reason}.")
             return taken
+
+
+def _starts_at_once(bench: Workbench, goal: StoppingRule, fidelity: Fidelity) -> int:
+    """Return how many starts are taken at once: all where trainings run at once and nothing depends on their order."""
+    jobs = at_once(bench)
+    ordered = goal.until is not None or goal.plateau is not None or len(rungs_of(fidelity)) > 1
+    return bench.proposals if ordered or jobs == 1 else max(goal.trials, bench.proposals)
 
 
 def ended_trials(handle: StudyHandle) -> list[TrialRecord]:
@@ -196,6 +215,7 @@ def _take(
     goal: StoppingRule,
     ended: Sequence[TrialRecord],
     *,
+    starts: int,
     seed: int,
     further: bool,
 ) -> list[RunningTrial]:
@@ -205,11 +225,16 @@ def _take(
     """
     lost = handle.take_over(STAGE)
     if lost is not None:
-        return [RunningTrial(lost.number, Architecture.from_json(lost.architecture), lost.seed)]
+        architecture = Architecture.from_json(lost.architecture)
+        return [RunningTrial(lost.number, architecture, lost.seed, _is_start(architecture, candidates))]
     known = [seen for trial in ended if (seen := _known(trial, candidates)) is not None]
     while further and (room := goal.trials - handle.counted(STAGE)) > 0:
         found = candidates.suggest_batch(
-            known, set(handle.taken(STAGE)), most=min(at_once(bench), room), seed=seed
+            known,
+            set(handle.taken(STAGE)),
+            most=min(bench.proposals, room),
+            starts=min(starts, room),
+            seed=seed,
         )
         if not found:
             return []
@@ -217,10 +242,18 @@ def _take(
             _start(handle, architecture, parameters, candidates.distributions, seed=seed, most=goal.trials)
             for parameters, architecture in found
         ]
-        opened = [trial for trial in started if trial is not None]
+        opened = [
+            replace(trial, start=_is_start(trial.architecture, candidates))
+            for trial in started
+            if trial is not None
+        ]
         if opened:
             return opened
     return []
+
+
+def _is_start(architecture: Architecture, candidates: Proposer) -> bool:
+    return candidates.parameters_of(architecture.id) is not None
 
 
 def _start(

@@ -70,12 +70,22 @@ class Workbench:
     """The encoded data of a study with the features that its architectures read, fitted once and kept.
 
     Features of another set of pairs replace the kept ones, so train architectures that share pairs one after the other.
-    `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows. Boosted trees
-    are grown for `tree_folds` folds of the training rows.
+    `jobs` trainings may run at once (`train_each`): each takes that share of a GPU's memory for its rows. `proposals`
+    trials of a search may be proposed before the results of the others are known; more than one changes the search.
+    Boosted trees are grown for `tree_folds` folds of the training rows.
     """
 
-    def __init__(self, dataset: EncodedDataset, *, device: torch.device, seed: int, jobs: int = 1) -> None:
+    def __init__(
+        self,
+        dataset: EncodedDataset,
+        *,
+        device: torch.device,
+        seed: int,
+        jobs: int = 1,
+        proposals: int | None = None,
+    ) -> None:
         self.dataset, self.device, self.seed, self.jobs = dataset, device, seed, jobs
+        self.proposals = jobs if proposals is None else proposals
         self.tree_folds = FOLDS
         self._kept: tuple[FeatureBuilder, Features] | None = None
         #: The trees and their logits, by settings and pairs.

@@ -87,7 +87,7 @@ class TunedCandidates:
         return self._candidates.parameters_of(architecture_id)
 
     def suggest_batch(
-        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
         """Return at most `most` different candidates to train at once; none if all are measured.
 
@@ -98,7 +98,9 @@ class TunedCandidates:
         """
         self._settle()
         found: list[tuple[dict[str, Any], Architecture]] = []
-        while len(found) < most and (start := self._candidates.next_initial(seen | _ids(found))) is not None:
+        while (
+            len(found) < starts and (start := self._candidates.next_initial(seen | _ids(found))) is not None
+        ):
             found.append(start)
         if found or not self.distributions:
             return found

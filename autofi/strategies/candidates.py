@@ -84,10 +84,18 @@ class Candidates(ABC):
         return None
 
     def suggest_batch(
-        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, seed: int
+        self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
-        """Return at most `most` different candidates to train at once."""
+        """Return different candidates to train at once: at most `starts` starts, or as far as they go `most` in all.
+
+        Starts need no results of other trials.
+        """
         found: list[tuple[dict[str, Any], Architecture]] = []
+        while len(found) < starts:
+            start = self.next_initial(seen | {architecture.id for _, architecture in found})
+            if start is None:
+                break
+            found.append(start)
         while len(found) < most:
             pending = {architecture.id for _, architecture in found}
             candidate = self.suggest(known, seen | pending, seed=seed)

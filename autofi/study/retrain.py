@@ -111,7 +111,10 @@ def retrain_winner(
     record_importances(
         handle,
         bench,
-        list(recorded(handle, role, role.value, architecture.id, refit=refit).values()),
+        [
+            model
+            for _, model in sorted(recorded(handle, role, role.value, architecture.id, refit=refit).items())
+        ],
         progress,
         budget.share(IMPORTANCES),
     )

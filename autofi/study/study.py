@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from autofi.data.load import open_again
 from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.trials import use_recorded_trees
 from autofi.errors import ConfigError, ExportError, StoreError
-from autofi.evaluation.parallel import default_jobs
+from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.workbench import Workbench
 from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds, paired_over_seeds
 from autofi.metrics.ranking import auc_interval, delong
@@ -294,8 +295,9 @@ class Study:
                 progress.note(f"Trial {record.number} becomes the winner, although {missed}.")
         elif not wins:
             progress.note(f"Trial {record.number} is trained beside the winner (--make-winner replaces it).")
-        with handle:
+        with handle, ExitStack() as threads:
             bench = self._claimed_bench(jobs, progress)
+            threads.enter_context(threads_for(bench.dataset, bench.device))
             if choice is not None and is_winner:
                 keep(handle, choice)
             elif wins:
@@ -542,7 +544,7 @@ class Study:
         progress.phase("encode")
         dataset = open_again(settings, study=self.name, fingerprint=self._handle.record.data_fingerprint)
         device = pick_device("auto")
-        bench = Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device))
+        bench = Workbench(dataset, device=device, seed=settings.seed, jobs=default_jobs(device, dataset))
         use_recorded_trees(self._handle, bench)
         return bench
 

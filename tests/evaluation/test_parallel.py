@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from autofi.core.memmap import scratch_folder
 from autofi.data.load import open_data
 from autofi.engine.finalists import SEEDS
 from autofi.errors import ConfigError
-from autofi.evaluation.parallel import SHARED_BYTES, Retraining, Training, at_once, train_each, try_each
+from autofi.evaluation.parallel import Retraining, Training, at_once, train_each, try_each
 from autofi.evaluation.single_point import baseline
+from autofi.evaluation.training_processes import kill_processes, start_processes
 from autofi.evaluation.workbench import Measurement, OnEvaluation, Workbench
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole
@@ -33,7 +35,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Sums of several threads come to other last digits; the processes have one each on two cores."""
+    """Sums of several threads come to other last digits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -54,16 +56,30 @@ def short(bench: Workbench, name: str) -> Architecture:
 
 @dataclass(frozen=True)
 class Doomed:
-    """A training that finds no memory, and raises or is ended by the system."""
+    """A training that finds no memory, and raises or, in a process of its own, is ended by the system."""
 
     architecture: Architecture
     raises: str = ""
+    here: int = field(default_factory=os.getpid)
 
     def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> Measurement:
         if self.raises:
             raise MemoryError(self.raises)
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
+        if os.getpid() != self.here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(1)
+        raise MemoryError("the other one takes the next")
+
+
+@dataclass(frozen=True)
+class Where:
+    """A task that tells its process and how many threads it has there."""
+
+    architecture: None = None
+
+    def __call__(self, bench: Workbench, on_evaluation: OnEvaluation | None) -> tuple[int, int]:
+        time.sleep(0.2)
+        return os.getpid(), torch.get_num_threads()
 
 
 @pytest.fixture
@@ -78,6 +94,8 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("refit", [False, True])
 def test_side_by_side_comes_to_what_comes_in_turn(refit: bool) -> None:
     together, in_turn = workbench(jobs=3), workbench(jobs=1)
+    for ready in start_processes(2):  # so that this process does not train all
+        ready.result()
     tasks = [Retraining(short(in_turn, "all-memorize"), seed, refit=refit) for seed in range(3)]
     found, expected = dict(train_each(together, tasks)), dict(train_each(in_turn, tasks))
     assert set(found) == set(expected) == {0, 1, 2}
@@ -85,26 +103,28 @@ def test_side_by_side_comes_to_what_comes_in_turn(refit: bool) -> None:
         alone = expected[number]
         assert trained.seed == alone.seed == number
         for part in ("valid", "test"):
-            np.testing.assert_allclose(trained.predictions[part], alone.predictions[part], atol=1e-6)
+            np.testing.assert_array_equal(trained.predictions[part], alone.predictions[part])
         weights = alone.network.state_dict()
         for name, weight in trained.network.state_dict().items():
-            torch.testing.assert_close(weight, weights[name])
+            torch.testing.assert_close(weight, weights[name], rtol=0, atol=0)
     assert not np.allclose(found[0].predictions["test"], found[1].predictions["test"])
 
 
 @pytest.mark.slow
 def test_processes_map_large_arrays_and_may_read_them(scratch: Path) -> None:
     bench = workbench(jobs=2, rows=150_000)  # 1.2 MB of codes
-    assert bench.dataset.ids.nbytes > SHARED_BYTES
+    assert bench.dataset.ids.nbytes > 1 << 20
     tasks = [Training(short(bench, "lr"), seed) for seed in range(2)]
     aucs = {measured.report.auc for _, measured in train_each(bench, tasks)}
     assert len(aucs) == 2
     assert min(aucs) > 0.7
-    assert not list(scratch.glob("joblib_memmapping_folder*"))
+    assert not list(scratch.glob("autofi-*"))
 
 
 def test_evaluations_are_told_from_other_processes(scratch: Path) -> None:
     tasks = [Training(short(workbench(jobs=1), "lr"), seed) for seed in range(3)]
+    for ready in start_processes(1):
+        ready.result()
     together, in_turn = told(workbench(jobs=2), tasks), told(workbench(jobs=1), tasks)
     assert [number for number, *_ in in_turn] == [1, 2] * 3
     np.testing.assert_allclose(sorted(together), sorted(in_turn), atol=1e-6)
@@ -144,13 +164,30 @@ def test_none_begins_when_it_is_not_to_go_on(jobs: int) -> None:
 
 
 @pytest.mark.slow
+def test_processes_are_kept_and_this_one_trains_too() -> None:
+    kill_processes()  # those of other tests
+    torch.set_num_threads(2)
+    bench = workbench(jobs=2)
+    for ready in start_processes(1):
+        ready.result()
+    seen = [set(dict(try_each(bench, [Where()] * 8)).values()) for _ in range(2)]
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 2
+    assert (os.getpid(), 1) in seen[0]
+    assert {threads for _, threads in seen[0]} == {1}
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.slow
 def test_a_process_that_the_system_ends_is_one_line() -> None:
     bench = workbench(jobs=2)
     found = short(bench, "lr")
+    for ready in start_processes(1):
+        ready.result()
     with pytest.raises(
         ConfigError, match=r"^The system ended the process of one of 2 trainings, .* give fewer --jobs\.$"
     ):
-        list(try_each(bench, [Doomed(found), Doomed(found)]))
+        list(try_each(bench, [Doomed(found)] * 20))
     # The next ones get processes of their own.
     assert len(dict(train_each(bench, [Training(found, 0), Training(found, 1)]))) == 2
 
@@ -187,7 +224,7 @@ def test_a_search_side_by_side_is_whole(tmp_path: Path) -> None:
     # The first trial has nothing to beat either way.
     first = {jobs: study._handle.trials()[0] for jobs, study in studies.items()}
     assert first[1].architecture_id == first[2].architecture_id
-    assert first[1].value == pytest.approx(first[2].value, abs=1e-6)
+    assert first[1].value == first[2].value
     assert found.summary()["winner"]["test"]["auc"] > 0.7
     for study in studies.values():
         study.close()
