@@ -71,8 +71,8 @@ def thresholds(rows: int, seed: int) -> Generated:
 def access_log(rows: int, seed: int) -> Generated:
     """Requests of employees for resources, nearly all granted, as in Amazon's employee access challenge.
 
-    Ids only, nearly as many and as wide as there; a role lies in a family and a department. Whether a request is granted
-    hangs on the resource, the manager, the role, and how the resource's group suits the role's family.
+    Ids only, nearly as many and as wide as there; a role lies in a family, a manager in a department. Whether a request
+    is granted hangs on the resource, the manager, the role, and how the resource's group suits the role's family.
     """
     generator = np.random.default_rng((seed, 4))
     sizes = {"resource": 7500, "manager": 4200, "role": 340, "title": 450, "description": 2300}
