@@ -123,6 +123,11 @@ def search(options: SearchOptions) -> Study:
         engine=OPTUNA if tuning is None else options.engine,
         tuner=None if tuning is None else tuning.tuner.name,
     )
+    if settings.strategy != preset.strategy and options.strategy is None:
+        progress.note(
+            f"'{name}' keeps the strategy {settings.strategy} that it began with; for {preset.strategy}, the strategy of "
+            f"the preset {options.preset}, name another --study."
+        )
     store.check_same(
         name,
         settings=settings.to_json(),

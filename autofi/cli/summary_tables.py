@@ -91,7 +91,8 @@ def print_summary(
         )
     for sentence in course(summary):
         _print_line(out, "", f"{sentence}.")
-    _print_line(out, "Seconds: ", _seconds(summary.get("seconds") or {}))
+    if seconds := _seconds(summary.get("seconds") or {}):
+        _print_line(out, "Seconds: ", seconds)
     _print_line(out, "Kept as: ", kept)
     _print_command(out, "Report:  ", report_command(summary, storage))
     _print_command(out, "Next:    ", next_command(summary, storage))

@@ -80,7 +80,7 @@ def mean_figures(seeds: Sequence[Seed], part: str) -> dict[str, float] | None:
 
 
 def paired_over_seeds(
-    mine: Sequence[float], theirs: Sequence[float], *, row_error: float
+    mine: Sequence[float], theirs: Sequence[float], *, row_error: float, most: float = math.inf
 ) -> PairedDifference:
     """Return the difference between the means over seeds of a metric of two models on the same rows.
 
@@ -89,10 +89,13 @@ def paired_over_seeds(
         theirs: That of the other.
         row_error: Standard error over rows of the difference between one seed of each. All seeds are measured on the
             same rows, so that more seeds do not make it smaller; they do that of the seeds.
+        most: The largest difference that the metric can have.
     """
     variance = row_error**2
     variance += sum(statistics.variance(found) / len(found) for found in (mine, theirs) if len(found) > 1)
-    return paired_difference(statistics.fmean(mine) - statistics.fmean(theirs), math.sqrt(variance))
+    return paired_difference(
+        statistics.fmean(mine) - statistics.fmean(theirs), math.sqrt(variance), most=most
+    )
 
 
 def kept_test_error(seed: Seed) -> float | None:

@@ -5,6 +5,7 @@ All metrics are computed over all rows at once (never as a mean over batches), i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -155,7 +156,7 @@ def delong(
     positive_b, negative_b = _placements(truth, checked_scores(b, len(truth)))
     difference = float(positive_a.mean() - positive_b.mean())
     error = _standard_error(positive_a - positive_b, negative_a - negative_b, most=1.0)
-    return paired_difference(difference, error, confidence)
+    return paired_difference(difference, error, confidence, most=1.0)
 
 
 def paired_logloss(
@@ -177,11 +178,14 @@ def paired_logloss(
     return paired_difference(difference, error, confidence)
 
 
-def paired_difference(difference: float, error: float, confidence: float = 0.95) -> PairedDifference:
-    """Return a difference with its normal interval."""
+def paired_difference(
+    difference: float, error: float, confidence: float = 0.95, *, most: float = math.inf
+) -> PairedDifference:
+    """Return a difference with its normal interval, clipped to what a difference can be: at most `most`."""
     reach = NormalDist().inv_cdf(0.5 + confidence / 2.0) * error
     z = difference / error if error > 0.0 else float(np.sign(difference)) * (np.inf if difference else 0.0)
-    return PairedDifference(difference, error, difference - reach, difference + reach, z)
+    low, high = max(-most, difference - reach), min(most, difference + reach)
+    return PairedDifference(difference, error, low, high, z)
 
 
 def auc_interval(labels: npt.ArrayLike, scores: npt.ArrayLike, *, confidence: float = 0.95) -> Interval:

@@ -587,7 +587,7 @@ class Study:
         mine, theirs = (
             [model.metrics["test"]["auc"] for model in models] for models in (winners, rivals[name])
         )
-        found = paired_over_seeds(mine, theirs, row_error=delong(labels, a, b).standard_error)
+        found = paired_over_seeds(mine, theirs, row_error=delong(labels, a, b).standard_error, most=1.0)
         verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "tie"
         return {
             "baseline": name,

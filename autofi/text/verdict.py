@@ -93,7 +93,8 @@ def _time(kept: Mapping[str, Any]) -> list[str]:
             if kept[key]
         ]
         limit, spent = (describe_seconds(kept[key]) for key in ("limit", "spent"))
-        up = f"The time of {limit} was {'up' if missing else 'enough'}"
+        late = kept["spent"] >= kept["limit"]
+        up = f"The time of {limit} was {'up' if late else 'not enough for all' if missing else 'enough'}"
         found.append(f"{up}: the run took {spent} ({stages})" + "".join(f"; {part}" for part in missing))
     if (without := kept.get("proposal_without")) in _PROPOSALS:
         found.append(_PROPOSALS[str(without)])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
@@ -76,6 +78,16 @@ class FitReport:
         return not patient or self.evaluations == settings.epochs * settings.evaluations
 
 
+@cache
+def _import_late() -> None:
+    """Import what optimizers and regressions import when they are first made, once in a process.
+
+    It takes seconds, which no other training takes: they would make the first one look slow.
+    """
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    importlib.import_module("sklearn.linear_model")
+
+
 @kept_memory()
 @own_randomness
 @compiled_products
@@ -107,6 +119,7 @@ def fit(
         together: A number per validation row: those with the same number are in one fold where weights of boosted trees
             are fitted.
     """
+    _import_late()
     begun = time.monotonic()
     close_gates(network, train, settings, generator, index=index)
     optimizers = optimizers_of(network, settings)

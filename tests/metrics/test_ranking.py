@@ -141,6 +141,15 @@ def test_delong_agrees_with_the_bootstrap() -> None:
     assert auc_interval(labels, a).standard_error == pytest.approx(aucs, rel=0.12)
 
 
+def test_no_difference_of_aucs_is_beyond_one() -> None:
+    """Of two positive rows the error is larger than any difference can be."""
+    labels = np.array([1, 1, *[0] * 50])
+    few = delong(labels, np.arange(52.0)[::-1], np.r_[3.0, 60.0, np.arange(50.0)])
+    assert few.standard_error > 0.2
+    assert -1.0 <= few.low < few.difference < few.high <= 1.0
+    assert few.difference + 1.96 * few.standard_error > 1.0
+
+
 def test_delong_of_equal_orders_is_zero_and_swapping_changes_the_sign() -> None:
     labels, a = draw(2)
     b = draw(7)[1]
@@ -162,7 +171,7 @@ def test_one_click_says_nothing_of_how_far_clicks_differ() -> None:
     found = auc_interval(labels, scores)
     assert (found.low, found.high) == (0.0, 1.0)
     paired = delong(labels, scores, -scores)
-    assert paired.low < -1.0 < 1.0 < paired.high
+    assert (paired.low, paired.high) == (-1.0, 1.0)
     two = auc_interval(np.arange(100) < 2, scores)
     assert two.standard_error < found.standard_error
 

@@ -39,6 +39,13 @@ TIME = {
             ],
         ),
         (
+            {"time": TIME | {"limit": 40.0, "left_out": ["catboost"]}},
+            [
+                "The time of 40.0 s was not enough for all: the run took 31.2 s (search 29.0 s, retrain 1.0 s); left "
+                "out for time: catboost"
+            ],
+        ),
+        (
             {"time": TIME | {"limit": 60.0}},
             ["The time of 1 min 00 s was enough: the run took 31.2 s (search 29.0 s, retrain 1.0 s)"],
         ),
