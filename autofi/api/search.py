@@ -125,8 +125,8 @@ def search(options: SearchOptions) -> Study:
     )
     if settings.strategy != preset.strategy and options.strategy is None:
         progress.note(
-            f"'{name}' keeps the strategy {settings.strategy} that it began with; for {preset.strategy}, the strategy of "
-            f"the preset {options.preset}, name another --study."
+            f"'{name}' keeps the strategy {settings.strategy} that it began with; for {preset.strategy}, the strategy "
+            f"of the preset {options.preset}, name another --study."
         )
     store.check_same(
         name,
