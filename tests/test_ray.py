@@ -20,7 +20,7 @@ from autofi.core.process_identity import start_time
 from autofi.core.progress import SilentProgress
 from autofi.errors import ConfigError
 from autofi.store import StorageURL, resolve_storage
-from tests.test_workers import SPACE, TABLE, complete, searched, set_goal, values
+from tests.test_workers import SPACE, TABLE, complete, search, set_goal, values
 
 pytest.importorskip("ray", reason="needs the package ray: pip install 'autofi[ray]'")
 
@@ -72,7 +72,7 @@ def measuring(storage: Path) -> dict[int, int]:
 
 def test_both_nodes_measure_and_what_a_lost_node_was_at_is_taken_over(cluster: Any, tmp_path: Path) -> None:
     storage, progress = tmp_path / "s.db", Notes()
-    searched(storage, trials=1)
+    search(storage, trials=1)
     set_goal(storage, 1000)
     with RayWorkers("s", resolve_storage(str(storage)), 2, plan=PLAN, progress=progress) as crew:
         while len(nodes := set(measuring(storage).values())) < 2:
@@ -98,8 +98,8 @@ def test_both_nodes_measure_and_what_a_lost_node_was_at_is_taken_over(cluster: A
     assert line.startswith("Worker ") and " ended: " in line
     trials = complete(storage)
     assert len({trial.architecture_id for trial in trials}) == len(trials) >= claimed
-    alone = searched(tmp_path / "alone.db", trials=1)
-    assert values(storage).items() >= alone.items()
+    alone = values(complete(search(tmp_path / "alone.db", trials=1)))
+    assert values(complete(storage)).items() >= alone.items()
 
 
 def test_a_search_on_the_cluster_is_a_study_as_any_other(cluster: Any, tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ def cross_rows(ids: Var, crosses: Crosses) -> Var:
     return _found(ids, crosses.pairs, crosses.cardinalities, known, absent=0)
 
 
+def counts_and_clicks(rows: Var, statistics: TargetStatistics) -> Var:
+    """Return counts and clicks, float32 `[N, C, 2]`, of the rows of `cell_rows`; zeros for a cell never seen."""
+    return op.gather(op.const(cell_values(statistics)), rows, axis=0)
+
+
 def cell_rows(ids: Var, statistics: TargetStatistics) -> Var:
     """Return the rows `[N, C]` in `cell_values` of int64 codes `[N, F]`."""
     sizes = [len(cells.codes) for cells in statistics.cells]

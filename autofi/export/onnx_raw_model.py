@@ -16,7 +16,7 @@ from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.quantile_binning import Buckets
 from autofi.data.schema import FieldKind
 from autofi.data.vocabulary import MISSING, Vocabulary
-from autofi.export.onnx_cross_lookup import cell_rows, cell_values, cross_rows
+from autofi.export.onnx_cross_lookup import cell_rows, counts_and_clicks, cross_rows
 from autofi.export.onnx_numeric_codes import bucket_codes, positions
 from autofi.export.onnx_opset import Tensor, Var, argument, beside, build, columns, inline, op, rows_of
 from autofi.export.onnx_string_codes import bag_of, codes_of, joined, numbers_of, tokens_of
@@ -41,7 +41,7 @@ def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -
         features["crosses"] = op.cast(cross_rows(ids, builder.crosses), to=np.int32)
     cells = cell_rows(ids, builder.statistics) if reads.columns else None
     if cells is not None:
-        features["statistics"] = op.gather(op.const(cell_values(builder.statistics)), cells, axis=0)
+        features["statistics"] = counts_and_clicks(cells, builder.statistics)
     if builder.boosted is not None:
         features["boosted"] = boosted_logits(ids, cells, numbers, builder.boosted, builder.statistics)
     small, tables = _without_tables(network)

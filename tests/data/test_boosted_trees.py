@@ -228,7 +228,7 @@ def test_too_few_rows_are_given_the_click_rate(rows: int) -> None:
 
 def test_what_is_not_theirs_is_refused(tmp_path: Path) -> None:
     (tmp_path / BoostedTrees.FILE).write_text(json.dumps({"format": 99}))
-    with pytest.raises(DataError, match="format 99 is not 1"):
+    with pytest.raises(DataError, match="format 99 is not 2"):
         BoostedTrees.load(tmp_path)
 
 

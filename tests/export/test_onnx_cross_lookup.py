@@ -10,7 +10,7 @@ import pytest
 from autofi.data.crosses import Crosses
 from autofi.data.target_encoding import TargetStatistics
 from autofi.errors import ExportError
-from autofi.export.onnx_cross_lookup import counts_and_clicks, cross_rows
+from autofi.export.onnx_cross_lookup import cell_rows, counts_and_clicks, cross_rows
 from tests.export.run_graph import run
 
 GENERATOR = np.random.default_rng(1)
@@ -40,10 +40,10 @@ def test_every_cell_has_its_count_and_clicks_and_another_none(cardinalities: tup
     columns = [(0,), (1,), (2,), *combinations(range(3), 2)]
     labels = GENERATOR.integers(0, 2, 300)
     statistics, _ = TargetStatistics.fit(train, labels, cardinalities, columns)
-    found = run(lambda ids: counts_and_clicks(ids, statistics), rows.astype(np.int64))
+    found = run(lambda ids: counts_and_clicks(cell_rows(ids, statistics), statistics), rows.astype(np.int64))
     np.testing.assert_array_equal(found, statistics.transform(rows))
     single, _ = TargetStatistics.fit(train, labels, cardinalities, columns[:2])
-    found = run(lambda ids: counts_and_clicks(ids, single), rows.astype(np.int64))
+    found = run(lambda ids: counts_and_clicks(cell_rows(ids, single), single), rows.astype(np.int64))
     np.testing.assert_array_equal(found, single.transform(rows))
 
 
@@ -51,4 +51,4 @@ def test_cells_of_three_fields_are_refused_with_a_way_out() -> None:
     train = drawn((7, 5, 6), 50)
     statistics, _ = TargetStatistics.fit(train, GENERATOR.integers(0, 2, 50), (7, 5, 6), [(0, 1, 2)])
     with pytest.raises(ExportError, match=r"at most two fields .* --format torch"):
-        run(lambda ids: counts_and_clicks(ids, statistics), train.astype(np.int64))
+        run(lambda ids: counts_and_clicks(cell_rows(ids, statistics), statistics), train.astype(np.int64))
