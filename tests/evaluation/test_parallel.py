@@ -91,7 +91,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("refit", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_side_by_side_comes_to_what_comes_in_turn(refit: bool) -> None:
     together, in_turn = workbench(jobs=3), workbench(jobs=1)
     for ready in start_processes(2):  # so that this process does not train all
