@@ -22,7 +22,7 @@ import autofi.study.study
 from autofi.cli.app import app
 
 OPERATIONS = ("open", "os.", "shutil.")
-STRIDE = 8
+STRIDE = 12
 
 
 def main(database: str, study: str, folder: Path) -> None:

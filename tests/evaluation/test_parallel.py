@@ -15,17 +15,14 @@ import numpy as np
 import pytest
 import torch
 
-import autofi
 from autofi.core.memmap import scratch_folder
 from autofi.data.load import open_data
-from autofi.engine.finalists import SEEDS
 from autofi.errors import ConfigError
 from autofi.evaluation.parallel import Retraining, Training, at_once, train_each, try_each
 from autofi.evaluation.single_point import baseline
 from autofi.evaluation.training_processes import kill_processes, start_processes
 from autofi.evaluation.workbench import Measurement, OnEvaluation, Workbench
 from autofi.space.architecture import Architecture
-from autofi.store import ModelRole
 from autofi.store.search_settings import SearchSettings
 from tests.visits import visits
 
@@ -197,34 +194,3 @@ def test_rows_in_files_are_trained_on_one_at_a_time(monkeypatch: pytest.MonkeyPa
     assert at_once(workbench(jobs=4)) == 1
     monkeypatch.delenv("AUTOFI_MEMORY")
     assert at_once(workbench(jobs=4)) == 4
-
-
-@pytest.mark.slow
-def test_a_search_side_by_side_is_whole(tmp_path: Path) -> None:
-    studies = {}
-    for jobs in (1, 2):
-        studies[jobs] = autofi.search(
-            visits(3000).drop(columns=["hour", "weight", "visit"]),
-            target="click",
-            space=SEVERAL,
-            study=f"by-{jobs}",
-            storage=str(tmp_path / "a.db"),
-            trials=3,
-            seeds=2,
-            baselines=("lr", "fm"),
-            device="cpu",
-            jobs=jobs,
-        )
-    found = studies[2]
-    assert len(found.leaderboard()) == 3
-    roles = [model.role for model in found._handle.models()]
-    assert (roles.count(ModelRole.WINNER), roles.count(ModelRole.BASELINE)) == (2, 3)
-    finalists = [model for model in found._handle.models() if model.role is ModelRole.FINALIST]
-    assert {model.seed for model in finalists} <= set(range(1, SEEDS))
-    # The first trial has nothing to beat either way.
-    first = {jobs: study._handle.trials()[0] for jobs, study in studies.items()}
-    assert first[1].architecture_id == first[2].architecture_id
-    assert first[1].value == first[2].value
-    assert found.summary()["winner"]["test"]["auc"] > 0.7
-    for study in studies.values():
-        study.close()

@@ -78,14 +78,14 @@ def _ended(workers: Sequence[subprocess.Popen[str]]) -> None:
 
 
 @pytest.mark.slow
-def test_four_share_the_trials_and_none_is_lost_or_done_twice(url: StorageURL) -> None:
+def test_three_share_the_trials_and_none_is_lost_or_done_twice(url: StorageURL) -> None:
     with StudyStore(url) as store, create(store) as study:
-        with working(url, 4, most=40) as workers:
+        with working(url, 3, most=30) as workers:
             _ended(workers)
         trials = study.trials()
-        assert [trial.number for trial in trials] == list(range(40))
+        assert [trial.number for trial in trials] == list(range(30))
         assert {trial.state for trial in trials} == {TrialState.COMPLETE}
-        assert len({trial.architecture_id for trial in trials}) == 40
+        assert len({trial.architecture_id for trial in trials}) == 30
 
 
 @pytest.mark.slow
