@@ -94,13 +94,13 @@ def hurried(folder: Path) -> Iterator[Searched]:
 
 @pytest.fixture(scope="module")
 def summary(hurried: Searched) -> dict[str, Any]:
-    """What the hurried search said, before a later one went on with it."""
+    """The notes of the hurried search, before a later one went on with it."""
     return hurried.study.summary()
 
 
 @pytest.fixture(scope="module")
 def resumed(hurried: Searched, summary: dict[str, Any], folder: Path) -> Iterator[Searched]:
-    """The same search without a limit, later."""
+    """The study after a second run, without a limit."""
     hurried.study.close()
     found = search(folder)
     yield found

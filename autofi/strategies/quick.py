@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 import torch
 
 from autofi.core.progress import Progress
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.evaluation.single_point import every_form
-from autofi.objectives.objectives import Direction
-from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
-from autofi.strategies._unselected import encodable_pairs, unselected_architecture
-from autofi.strategies.around_proposal import ProposedCandidates
-from autofi.strategies.base import Strategy
-from autofi.strategies.candidates import Candidates
+from autofi.strategies._unselected import encodable_pairs
 from autofi.strategies.registry import register
+from autofi.strategies.staged import Staged
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.variants import TARGET_ENCODED
 
 
 @register
-class Quick(Strategy):
+class Quick(Staged):
     """Trials with all pairs target-encoded, or none, and all forms of fields or some; nothing is asked before them."""
 
     name = "quick"
     summary = "no supernet: target encodings of all pairs or of none, then the starting points of the space"
     source = "https://doi.org/10.1145/507533.507538"
-
-    def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
-        """Return all forms of all fields with target encodings of all pairs."""
-        return unselected_architecture(dataset, space)
 
     def propose(
         self,
@@ -53,11 +43,3 @@ class Quick(Strategy):
         pairs = encodable_pairs(dataset, space)
         encoded = dict.fromkeys(pairs, TARGET_ENCODED) if TARGET_ENCODED in space.pairs.options else {}
         return Proposal(forms, forms, {}, {}, encoded, ranked_pairs=tuple(pairs))
-
-    def candidates(
-        self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]
-    ) -> Candidates:
-        return ProposedCandidates(space, proposal, sampler=sampler, directions=directions)
-
-    def pairs(self, proposal: Proposal) -> Collection[tuple[str, str]]:
-        return {**proposal.pairs, **proposal.target_encoded_pairs}

@@ -135,7 +135,7 @@ def scratch_folder() -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a process left: probabilities, its seconds, and its memory.
+    """The result of a process: probabilities, its seconds, and its memory.
 
     `cpu` counts from the first look at the rows to the probabilities of test rows, `process_cpu` all of the process,
     imports included.

@@ -1,4 +1,4 @@
-"""What finished runs come to: metrics of test rows, paired intervals of AutoFI against each peer, and ranks."""
+"""The summary of finished runs: metrics of test rows, paired intervals of AutoFI against each peer, and ranks."""
 
 from __future__ import annotations
 
