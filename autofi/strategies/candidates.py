@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any
@@ -50,18 +51,22 @@ class Candidates(ABC):
 
     def parameters_of(self, architecture_id: str) -> dict[str, Any] | None:
         """Return the start that makes an architecture; None if no start does."""
-        for parameters in self.starts():
-            if self.architecture(parameters).id == architecture_id:
+        for parameters, architecture in self._resolved_starts:
+            if architecture.id == architecture_id:
                 return {**self.defaults, **parameters}
         return None
 
     def next_initial(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
         """Return the first start whose id is not `seen`; None if there is none."""
-        for parameters in self.starts():
-            architecture = self.architecture(parameters)
+        for parameters, architecture in self._resolved_starts:
             if architecture.id not in seen:
                 return dict(parameters), architecture
         return None
+
+    @cached_property
+    def _resolved_starts(self) -> list[tuple[dict[str, Any], Architecture]]:
+        """The starts with their architectures, resolved once: every trial asks for them."""
+        return [(parameters, self.architecture(parameters)) for parameters in self.starts()]
 
     def steps(self) -> list[dict[str, Any]]:
         """Return values of single parameters that are tried once each, after the starts, on the best known point."""

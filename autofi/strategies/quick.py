@@ -37,9 +37,7 @@ class Quick(Staged):
         forms = every_form(space, dataset)
         names = tuple(dataset.encoder.schema.names)
         if not space.pairs.searched:
-            options, every = space.pairs.options[0], space.pair_names(names)
-            fixed = dict.fromkeys(every, options) if options else {}
-            return Proposal(forms, forms, fixed, fixed, fixed, ranked_pairs=tuple(every))
+            return Proposal.of_one_option(forms, space.pair_names(names), space.pairs.options[0])
         pairs = encodable_pairs(dataset, space)
         encoded = dict.fromkeys(pairs, TARGET_ENCODED) if TARGET_ENCODED in space.pairs.options else {}
         return Proposal(forms, forms, {}, {}, encoded, ranked_pairs=tuple(pairs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,14 @@ class Proposal:
     screening_scores: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     cut: str | None = None
     ranked_pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of_one_option(
+        cls, forms: Mapping[str, Forms], pairs: Sequence[tuple[str, str]], options: Forms
+    ) -> Proposal:
+        """Return the proposal where every field has all its forms and every pair the only option there is."""
+        every = dict.fromkeys(pairs, options) if options else {}
+        return cls(forms, forms, every, every, every, ranked_pairs=tuple(pairs))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""

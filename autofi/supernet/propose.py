@@ -72,8 +72,8 @@ def propose(
     names, forms = tuple(dataset.encoder.schema.names), offer.forms
     if all(len(slot.options) == 1 for slot in offer.slots):
         options = space.pairs.options[0]
-        fixed = {(names[left], names[right]): options for left, right in offer.pairs if options}
-        proposal = Proposal(forms, forms, fixed, fixed, fixed)
+        pairs = [(names[left], names[right]) for left, right in offer.pairs]
+        proposal = Proposal.of_one_option(forms, pairs, options)
     else:
         by = _by_paths if space.search.method == "paths" else _by_gradient
         try:
@@ -82,8 +82,8 @@ def propose(
             proposal = by(run, offer)
         except OutOfTime:
             proposal = _by_screen(run, offer)
-        pairs = _target_encoded_pairs(space, names, offer.screened.ranked, proposal)
-        proposal = dataclasses.replace(proposal, target_encoded_pairs=pairs)
+        encoded = _target_encoded_pairs(space, names, offer.screened.ranked, proposal)
+        proposal = dataclasses.replace(proposal, target_encoded_pairs=encoded)
     ranked = _by_memorizing(offer.screened.ranked) or offer.pairs
     proposal = dataclasses.replace(
         proposal,

@@ -42,16 +42,13 @@ def survey(
     names = tuple(dataset.encoder.schema.names)
     forms = applicable_forms(space, encoded_shapes(dataset.encoder, min_count=2))
     pairs = asked_pairs(dataset, space)
+    every = tuple((names[left], names[right]) for left, right in pairs)
     if not space.pairs.searched:
-        options = space.pairs.options[0]
-        fixed = {(names[left], names[right]): options for left, right in pairs if options}
-        every = tuple((names[left], names[right]) for left, right in pairs)
-        return Proposal(forms, forms, fixed, fixed, fixed, ranked_pairs=every)
+        return Proposal.of_one_option(forms, every, space.pairs.options[0])
     try:
         asked = _worth_asking(run, pairs)
     except OutOfTime:
         budget.leave_out("the screen of pairs")
-        every = tuple((names[left], names[right]) for left, right in pairs)
         return Proposal(forms, forms, {}, {}, {}, ranked_pairs=every, cut="screen")
     found = {
         (names[left], names[right]): (score.memorize, score.factorize)
