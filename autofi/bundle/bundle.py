@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from autofi import __version__
+from autofi.bundle.ensemble_file import Member, build_ensemble, members_document, read_members
 from autofi.bundle.files import (
     ARCHITECTURE,
     CALIBRATION,
+    ENSEMBLE,
     METRICS,
     PREPROCESSING,
     WEIGHTS,
@@ -31,7 +33,8 @@ from autofi.data.feature_builder import FeatureBuilder
 from autofi.errors import ExportError
 from autofi.metrics.calibrators import Calibration, read_calibration
 from autofi.model.bounded_build import bounded
-from autofi.model.build import build_network, used_builder
+from autofi.model.build import build_network, shared_builder
+from autofi.model.model import Model
 from autofi.model.network import Network
 from autofi.operators.base import Operator
 from autofi.readers.urls import is_database_url
@@ -48,8 +51,9 @@ class Bundle:
     """A trained model with all that raw rows need to reach it; `network` is in eval mode and on the CPU."""
 
     architecture: Architecture
+    """The architecture of the network, or of the best single network of an ensemble."""
     builder: FeatureBuilder
-    network: Network
+    network: Model
     metrics: Mapping[str, Any]
     """The metrics measured when the bundle was written."""
     origin: Mapping[str, Any]
@@ -57,6 +61,13 @@ class Bundle:
     manifest: Manifest
     calibration: Calibration | None = None
     """The map from the network's logit to a probability; None is the sigmoid."""
+    members: tuple[Member, ...] = ()
+    """The members of an ensemble, in the order of its networks; none of a network alone."""
+
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """The architectures of all networks."""
+        return tuple(member.architecture for member in self.members) or (self.architecture,)
 
 
 def write_bundle(
@@ -64,37 +75,43 @@ def write_bundle(
     *,
     architecture: Architecture,
     builder: FeatureBuilder,
-    network: Network,
+    network: Model,
     metrics: Mapping[str, Any],
     origin: Mapping[str, Any],
     profile: TrainingProfile | None = None,
+    members: Sequence[Member] = (),
 ) -> None:
     """Write everything that scoring raw rows needs as one folder, at once (see `replaced_folder`).
 
-    Of the crosses and target encodings only those that the architecture uses are kept. The new bundle is loaded
+    Of the crosses and target encodings only those that the architectures use are kept. The new bundle is loaded
     once before it takes its place.
 
     Args:
         directory: The folder; a bundle that is there is replaced.
-        architecture: The architecture of `network`.
+        architecture: The architecture of `network`; of an ensemble, that of its best single network.
         builder: The fitted preprocessing.
-        network: The trained network.
+        network: The trained network or ensemble.
         metrics: JSON that may hold numpy numbers; NaN becomes null.
         origin: The same kind of JSON; passwords of database URLs are masked.
         profile: The training profile that scored rows are compared with; None for no comparison.
+        members: The members of an ensemble, in the order of its networks.
 
     Raises:
         ExportError: `directory` holds something other than a bundle, it cannot be written, or the network is
-            not one of this architecture.
+            not one of this architecture, or an ensemble not one of these members.
     """
     names = builder.encoder.schema.names
-    kept = used_builder(architecture, builder, network)
-    _check_layout(architecture, names, network)
+    architectures = [member.architecture for member in members] or [architecture]
+    kept = shared_builder(architectures, builder, network)
+    for one, found in zip(architectures, network.networks().values(), strict=True):
+        _check_layout(one, names, found)
     versions = {"autofi": __version__, "python": platform.python_version()}
     versions |= {package: metadata.version(package) for package in _PACKAGES}
     known = {"versions": versions, **_without_passwords(origin)}
     with replaced_folder(directory, check=check_replaceable) as folder:
         write_json(folder / ARCHITECTURE, architecture.to_json())
+        if members:
+            write_json(folder / ENSEMBLE, members_document(members))
         write_json(folder / METRICS, {"metrics": metrics, "origin": known})
         (folder / PREPROCESSING).mkdir()
         kept.save(folder / PREPROCESSING)
@@ -134,6 +151,8 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
     try:
         path = folder / ARCHITECTURE
         architecture = Architecture.from_json(read_object(path))
+        path = folder / ENSEMBLE
+        members = read_members(read_object(path)) if ENSEMBLE in manifest.files else ()
         path = folder / METRICS
         metrics, origin = measured_of(read_object(path))
         path = folder / CALIBRATION
@@ -145,7 +164,9 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
         weights = load_file(path)
         numbers = sum(tensor.numel() for tensor in weights.values())
         with bounded(numbers, len(weights)):
-            network = build_network(architecture, builder, seed=0)
+            network: Model = (
+                build_ensemble(members, builder) if members else build_network(architecture, builder, seed=0)
+            )
         network.load_state_dict(weights, strict=True)
         _check_finite(weights)
     except Exception as error:  # a foreign file can raise anything in the library that reads it
@@ -156,7 +177,7 @@ def read_bundle(folder: Path, manifest: Manifest) -> Bundle:
         ) from error
     network.eval()
     network.requires_grad_(False)
-    return Bundle(architecture, builder, network, metrics, origin, manifest, calibration)
+    return Bundle(architecture, builder, network, metrics, origin, manifest, calibration, members)
 
 
 def measured_of(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -12,9 +12,11 @@ from autofi.errors import ConfigError, ExportError, nearest
 
 ARCHITECTURE = "architecture.json"
 METRICS = "metrics.json"
+#: Present only in an ensemble: its members.
+ENSEMBLE = "ensemble.json"
 #: Present only where probabilities are calibrated.
 CALIBRATION = "calibration.json"
-#: The form `torch`: the fitted preprocessing, and the weights of the network.
+#: The form `torch`: the fitted preprocessing, and the weights of the networks.
 PREPROCESSING = "preprocessing"
 WEIGHTS = "weights.safetensors"
 #: The form `onnx`: everything from raw columns on. The form `pt2`: the network alone.

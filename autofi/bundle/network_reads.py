@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Column, Features, Pair
-from autofi.model.network import Network
+from autofi.model.model import Model
 from autofi.operators.feature_tensors import FeatureTensors
 
 
@@ -41,7 +41,7 @@ class Reads:
         return cardinality if whole else min(self.codes.get(place, 0), cardinality)
 
 
-def reads_of(network: Network, builder: FeatureBuilder) -> Reads:
+def reads_of(network: Model, builder: FeatureBuilder) -> Reads:
     """Return the features that the network reads; it selects from rows that record each access."""
     reads = Reads(pairs=builder.crosses.pairs, columns=builder.statistics.columns)
     tensors = FeatureTensors.of(example_features(builder))

@@ -15,7 +15,7 @@ from autofi.bundle.torch_exporter_logging import quiet_logger
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Features
 from autofi.metrics.calibrators import Calibration
-from autofi.model.network import Network
+from autofi.model.model import Model
 from autofi.operators.feature_tensors import FeatureTensors
 
 
@@ -33,7 +33,7 @@ class Scoring(nn.Module):
     """
 
     def __init__(
-        self, network: Network, builder: FeatureBuilder, calibration: Calibration | None = None
+        self, network: Model, builder: FeatureBuilder, calibration: Calibration | None = None
     ) -> None:
         super().__init__()
         self.network = network

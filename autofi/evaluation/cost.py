@@ -17,7 +17,7 @@ from autofi.data.encoded_rows import EncodedRows
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Features
 from autofi.evaluation.preprocessing_bytes import fitted_bytes
-from autofi.model.network import BOOSTED, Network
+from autofi.model.model import BOOSTED, Model
 
 #: Seconds of calls before timing starts, seconds of a round, and seconds between two rounds.
 WARM_UP, ROUND, PAUSE = 0.05, 0.05, 0.1
@@ -30,10 +30,10 @@ AGREE = 1.05
 
 @dataclass(frozen=True)
 class Costs:
-    """The costs of one network, including the boosted trees that have a weight in it.
+    """The costs of one network or ensemble, including the boosted trees that have a weight in it.
 
     Attributes:
-        parameters: Parameters of the network.
+        parameters: Parameters of all its networks.
         table_bytes: Bytes that its fields and pairs add to a bundle: lookup tables, vocabularies, crosses, target
             encodings, positions in shared and gated tables, and boosted trees; dense weights count as parameters only.
         fitted_bytes: The part of `table_bytes` that is not trained.
@@ -57,7 +57,7 @@ class Costs:
         return found if self.latency is None else found | {"latency": self.latency}
 
 
-def measure_costs(network: Network, builder: FeatureBuilder, *, latency: bool = False) -> Costs:
+def measure_costs(network: Model, builder: FeatureBuilder, *, latency: bool = False) -> Costs:
     """Return the costs of a trained network and its feature builder, on a row whose values are all missing.
 
     No cost depends on the values: every look-up reads a row of its table whatever the code is. Lists of values are as
@@ -75,7 +75,7 @@ def measure_costs(network: Network, builder: FeatureBuilder, *, latency: bool = 
     )
 
 
-def count_flops(network: Network, features: Features) -> int:
+def count_flops(network: Model, features: Features) -> int:
     """Return the operations of the network's matrix products for one row, counting multiplications and additions.
 
     The count is that of `torch.utils.flop_counter`: linear layers, batched products, convolutions and attention. It
@@ -89,7 +89,7 @@ def count_flops(network: Network, features: Features) -> int:
     return int(counter.get_total_flops()) // len(features)
 
 
-def measure_latency(network: Network, builder: FeatureBuilder, features: Features) -> float:
+def measure_latency(network: Model, builder: FeatureBuilder, features: Features) -> float:
     """Return the microseconds of one call in evaluation mode, for one row, on one thread of the processor.
 
     The row is already encoded as tensors. Boosted trees that have a weight are called too, on columns that were already
@@ -144,12 +144,12 @@ def _missing_row(builder: FeatureBuilder) -> EncodedRows:
     )
 
 
-def _on_device(network: Network, features: Features) -> dict[str, torch.Tensor]:
+def _on_device(network: Model, features: Features) -> dict[str, torch.Tensor]:
     return {name: tensor.to(network.device) for name, tensor in network.select(features).items()}
 
 
 @contextmanager
-def _evaluating(network: Network) -> Iterator[None]:
+def _evaluating(network: Model) -> Iterator[None]:
     training = network.training
     network.eval()
     try:

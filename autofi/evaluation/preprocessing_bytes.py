@@ -10,7 +10,7 @@ import numpy as np
 
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.vocabulary import Vocabulary
-from autofi.model.network import Network
+from autofi.model.model import Model
 from autofi.operators.base import Candidate, Operator
 
 #: Bytes of the mean and the deviation of a target encoding's counts.
@@ -33,12 +33,12 @@ class FittedCost:
     bytes: int
 
 
-def fitted_bytes(network: Network, builder: FeatureBuilder) -> int:
+def fitted_bytes(network: Model, builder: FeatureBuilder) -> int:
     """Return the sum of `fitted_costs`."""
     return sum(cost.bytes for cost in fitted_costs(network, builder))
 
 
-def fitted_costs(network: Network, builder: FeatureBuilder) -> tuple[FittedCost, ...]:
+def fitted_costs(network: Model, builder: FeatureBuilder) -> tuple[FittedCost, ...]:
     """Return the fitted costs of a network and of the builder of exactly the features it reads."""
     return (*_vocabularies(builder), *_cells(builder), *_places(network, builder))
 
@@ -66,9 +66,10 @@ def _cells(builder: FeatureBuilder) -> Iterator[FittedCost]:
         yield FittedCost("statistics", tuple(names[field] for field in column), len(cells.codes), size)
 
 
-def _places(network: Network, builder: FeatureBuilder) -> Iterator[FittedCost]:
+def _places(network: Model, builder: FeatureBuilder) -> Iterator[FittedCost]:
     names = builder.encoder.schema.names
-    for part in (*network.operators.values(), *network.streams.values()):
+    networks = network.networks().values()
+    for part in (part for one in networks for part in (*one.operators.values(), *one.streams.values())):
         assert isinstance(part, Candidate)
         found = part.row_places()
         if found is not None:

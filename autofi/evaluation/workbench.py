@@ -106,9 +106,7 @@ class Workbench:
 
     def features(self, *architectures: Architecture) -> tuple[FeatureBuilder, Features]:
         """Return a builder and features that hold at least the inputs of these architectures."""
-        used = [used_columns(architecture, self.names) for architecture in architectures]
-        crosses = list(dict.fromkeys(pair for pairs, _ in used for pair in pairs))
-        columns = list(dict.fromkeys(column for _, columns in used for column in columns))
+        crosses, columns = used_columns(architectures, self.names)
         pairs = [(column[0], column[1]) for column in columns if len(column) == 2]
         if self._kept is not None:
             builder, _ = self._kept

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autofi.data.features import Column, Pair
 from autofi.data.vocabulary import OUT_OF_VOCABULARY
+from autofi.model.model import Model
 from autofi.model.network import Network
 from autofi.operators.base import Operator
 
@@ -38,8 +39,8 @@ class Contributions:
     streams: Mapping[str, Tensor]
 
 
-def contributions(network: Network, selected: Mapping[str, Tensor]) -> Contributions:
-    """Mask every field, pair and stream of a trained network, one at a time.
+def contributions(network: Model, selected: Mapping[str, Tensor]) -> Contributions:
+    """Mask every field, pair and stream of a trained network or ensemble, one at a time; in all members at once.
 
     "Without" a slot means that its output is zero. Zero has advantages over the slot's mean over reference rows
     and over the row of unseen values: the result is the very network without the slot (`Network.keep`, as the
@@ -54,11 +55,12 @@ def contributions(network: Network, selected: Mapping[str, Tensor]) -> Contribut
     The unit is that of the network's output: where boosted trees have a share, the network's logit is
     multiplied by its own share, and the trees stay unchanged.
     """
-    slots = {slot for operator in _operators(network) for slot in operator.slots}
+    networks = network.networks().values()
+    slots = {slot for one in networks for operator in _operators(one) for slot in operator.slots}
     fields = sorted({field for slot in slots for field in slot})
     alone = sorted(slot for slot in slots if len(slot) == 1)
     pairs = sorted((slot[0], slot[1]) for slot in slots if len(slot) == 2)
-    streams = [stream.name for stream in network.active_streams()]
+    streams = list(dict.fromkeys(stream.name for one in networks for stream in one.active_streams()))
     without = [
         Removal(),
         Removal(frozenset(slots)),
@@ -81,7 +83,7 @@ def contributions(network: Network, selected: Mapping[str, Tensor]) -> Contribut
 
 @dataclass(frozen=True)
 class Removal:
-    """The parts that are masked together: slots in all operators that have them, or a stream."""
+    """The parts that are masked together: slots in all operators that have them, or a stream of this name."""
 
     slots: frozenset[Column] = frozenset()
     stream: str | None = None
@@ -89,23 +91,30 @@ class Removal:
 
 @torch.inference_mode()
 def masked_logits(
-    network: Network, selected: Mapping[str, Tensor], removals: Sequence[Removal], *, rows: int = PASS_ROWS
+    network: Model, selected: Mapping[str, Tensor], removals: Sequence[Removal], *, rows: int = PASS_ROWS
 ) -> Tensor:
     """Return the logit of each row without each of the removals, float64 `[N, R]`.
 
     Args:
-        network: The network.
+        network: The network or ensemble.
         selected: Its inputs.
         removals: The removals.
         rows: Rows times removals of one pass of the network.
     """
     count = len(next(iter(selected.values())))
-    kept = {operator.name: _kept(operator.slots, removals) for operator in _operators(network)}
-    mask = {name: weights.to(network.head.bias) for name, weights in kept.items()}
-    for stream in network.active_streams():
-        weights = torch.tensor([[removal.stream != stream.name] for removal in removals])
-        mask[stream.name] = weights.to(network.head.bias)
-    coded = {operator.name for operator in _operators(network) if operator.coded}
+    kept: dict[str, Tensor] = {}
+    mask: dict[str, Tensor] = {}
+    coded = set()
+    for prefix, one in network.networks().items():
+        for operator in _operators(one):
+            name = prefix + operator.name
+            kept[name] = _kept(operator.slots, removals)
+            mask[name] = kept[name].to(one.head.bias)
+            if operator.coded:
+                coded.add(name)
+        for stream in one.active_streams():
+            weights = torch.tensor([[removal.stream != stream.name] for removal in removals])
+            mask[prefix + stream.name] = weights.to(one.head.bias)
     found = torch.empty(count * len(removals), dtype=torch.float64)
     for start in range(0, len(found), rows):
         each = torch.arange(start, min(start + rows, len(found)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,8 @@ from autofi.explanation.explanation import Explanation, FieldPart, PairPart, Str
 from autofi.explanation.masking import contributions
 from autofi.explanation.training_counts import Forms, Seen, status_of
 from autofi.model.build import encoded_shapes
-from autofi.model.network import BOOSTED, Network
+from autofi.model.model import BOOSTED, Model
+from autofi.model.network import Network
 from autofi.operators.explains import Explains, RowWeights
 
 
@@ -37,7 +38,9 @@ class ExplainedRows:
         selected = network.select(features)
         self._encoder, self._rows = builder.encoder, rows
         self._places = {name: place for place, name in enumerate(builder.encoder.schema.names)}
-        self._kept = encoded_shapes(builder.encoder, min_count=bundle.architecture.min_count).kept
+        # A value has an entry of its own if any member of an ensemble has one for it.
+        min_count = min(architecture.min_count for architecture in bundle.architectures)
+        self._kept = encoded_shapes(builder.encoder, min_count=min_count).kept
         self._values = {field.name: _values(batch.column(field.name), field) for field in fields}
         self._average = math.log(builder.statistics.prior / (1 - builder.statistics.prior))
         self._forms, self._seen = Forms.of(network, selected), Seen(builder, features)
@@ -137,9 +140,26 @@ def _values(column: pa.Array, field: Field) -> list[Value]:
 
 
 def _weights(
+    model: Model, selected: Mapping[str, Tensor]
+) -> tuple[dict[str, list[RowWeights]], dict[str, list[RowWeights]]]:
+    """Return the weights that operators and streams report, by name; in an ensemble they begin with the member."""
+    operators: dict[str, list[RowWeights]] = {}
+    streams: dict[str, list[RowWeights]] = {}
+    for number, (prefix, network) in enumerate(model.networks().items(), start=1):
+        own = {name.removeprefix(prefix): part for name, part in selected.items() if name.startswith(prefix)}
+        member = f"member {number}: " if prefix else ""
+        for found, told in zip((operators, streams), _told_by(network, own), strict=True):
+            for name, weights in told.items():
+                found.setdefault(name, []).extend(
+                    replace(each, name=f"{member}{each.name}") for each in weights
+                )
+    return operators, streams
+
+
+def _told_by(
     network: Network, selected: Mapping[str, Tensor]
 ) -> tuple[dict[str, Sequence[RowWeights]], dict[str, Sequence[RowWeights]]]:
-    """Return the weights that operators and streams report, by name."""
+    """Return the weights that operators and streams of one network report, by name."""
     operators = {
         name: operator.explained(selected[name])
         for name, operator in network.operators.items()
@@ -167,10 +187,10 @@ def _told(found: Iterable[RowWeights], row: int) -> tuple[Weights, ...]:
 
 
 def _trees(bundle: Bundle, features: Features, selected: Mapping[str, Tensor]) -> _Trees | None:
-    builder, weights = bundle.builder, bundle.network.boosted_weights
-    if weights is None or builder.boosted is None:
+    builder, share = bundle.builder, bundle.network.trees_share
+    if builder.boosted is None or BOOSTED not in selected:
         return None
-    share, names = float(weights[1]), builder.encoder.schema.names
+    names = builder.encoder.schema.names
     numbers = [names.index(name) for name in builder.encoder.number_fields]
     by_field, by_pair = builder.boosted.contributions(features, numbers)
     pairs = {pair: share * by_pair[:, place] for place, pair in enumerate(builder.boosted.pairs)}

@@ -16,7 +16,7 @@ from autofi.data.features import Column, Features
 from autofi.data.schema import FieldKind
 from autofi.data.vocabulary import MISSING, OUT_OF_VOCABULARY
 from autofi.explanation.explanation import Form, Status
-from autofi.model.network import Network
+from autofi.model.model import Model
 from autofi.operators.base import Operator
 from autofi.operators.explains import Knows
 
@@ -26,21 +26,23 @@ class Forms:
     """The forms of every slot, and the rows that hit an entry of their own.
 
     Attributes:
-        hits: By slot and form, bool `[N]`; None for a form without a lookup table.
+        hits: By slot and form, bool `[N]`, in any member of an ensemble; None for a form without a lookup table.
     """
 
     hits: Mapping[Column, Mapping[str, NDArray[np.bool_] | None]]
 
     @classmethod
-    def of(cls, network: Network, selected: Mapping[str, Tensor]) -> Forms:
-        """Return the forms of a network, as its operators report them."""
+    def of(cls, network: Model, selected: Mapping[str, Tensor]) -> Forms:
+        """Return the forms of a network or ensemble, as its operators report them."""
         found: dict[Column, dict[str, NDArray[np.bool_] | None]] = {}
-        for operator in network.operators.values():
-            assert isinstance(operator, Operator)
-            known = operator.known(selected[operator.name]) if isinstance(operator, Knows) else None
-            for place, slot in enumerate(operator.slots):
-                hits = None if known is None else known[:, place].numpy()
-                found.setdefault(slot, {})[operator.name] = hits
+        for prefix, one in network.networks().items():
+            for name, operator in one.operators.items():
+                assert isinstance(operator, Operator)
+                known = operator.known(selected[prefix + name]) if isinstance(operator, Knows) else None
+                for place, slot in enumerate(operator.slots):
+                    forms = found.setdefault(slot, {})
+                    hits, before = None if known is None else known[:, place].numpy(), forms.get(name)
+                    forms[name] = hits if hits is None or before is None else hits | before
         return cls(found)
 
     def at(self, slot: Column, row: int) -> tuple[Form, ...]:

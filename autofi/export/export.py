@@ -15,6 +15,7 @@ from autofi.bundle.bundle import Bundle, load_bundle, write_json
 from autofi.bundle.files import (
     ARCHITECTURE,
     CALIBRATION,
+    ENSEMBLE,
     FORMS,
     METRICS,
     ONNX,
@@ -109,7 +110,7 @@ def export_bundle(
         shutil.copyfile(folder / ARCHITECTURE, work / ARCHITECTURE)
         if bundle.calibration is not None:
             write_json(work / CALIBRATION, bundle.calibration.to_json())
-        for name in (TRAINING_PROFILE, TRAINING_VALUES):
+        for name in (ENSEMBLE, TRAINING_PROFILE, TRAINING_VALUES):
             if name in bundle.manifest.files:
                 shutil.copyfile(folder / name, work / name)
         if "torch" in forms or "pt2" in forms:

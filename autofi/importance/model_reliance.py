@@ -12,7 +12,7 @@ from torch import Tensor
 
 from autofi.errors import ConfigError, nearest
 from autofi.importance.permuted_rows import Draw, Shuffles
-from autofi.model.network import Network
+from autofi.model.model import Model
 from autofi.training.predict import SCORING_ROWS
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +36,7 @@ def check_measure(measure: str) -> None:
 
 def reliances(
     models: Sequence[Forward],
-    network: Network,
+    network: Model,
     shuffles: Shuffles,
     groups: Iterable[Group],
     *,

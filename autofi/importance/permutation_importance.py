@@ -18,7 +18,7 @@ from autofi.evaluation.cost import measure_costs
 from autofi.importance.interaction_scores import Estimate, Names, estimate
 from autofi.importance.model_reliance import Floats, Group, interaction, logits_of, losses, reliances
 from autofi.importance.permuted_rows import Shuffles, draw_rows
-from autofi.model.network import Network
+from autofi.model.model import Model
 
 #: The most and the fewest rows of a repeat, and the number of repeats: each has different rows, shuffled separately.
 ROWS, FEWEST_ROWS, REPEATS = 2000, 200, 5
@@ -102,7 +102,7 @@ class PermutationImportance:
 
 
 def permutation_importance(
-    network: Network,
+    network: Model,
     builder: FeatureBuilder,
     rows: EncodedRows,
     *,
@@ -166,7 +166,7 @@ def permutation_importance(
     )
 
 
-def _affordable(network: Network, builder: FeatureBuilder, passes: int) -> int:
+def _affordable(network: Model, builder: FeatureBuilder, passes: int) -> int:
     """Return the rows per pass that BUDGET is enough for."""
     flops = measure_costs(network, builder).flops
     return min(ROWS, max(FEWEST_ROWS, int(BUDGET / (passes * flops)))) if flops else ROWS

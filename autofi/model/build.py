@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from autofi.data.encoder import Encoder
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Column, Pair
 from autofi.data.schema import FieldKind
+from autofi.model.model import Model
 from autofi.model.network import Network
 from autofi.operators.base import Shapes
 from autofi.space.architecture import Architecture
@@ -50,7 +52,7 @@ def shapes_of(builder: FeatureBuilder, *, min_count: int, cross_min_count: int) 
 
 def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: int) -> Network:
     """Return a network with initial weights, which depend on the seed only."""
-    crosses = builder.crosses.subset(used_columns(architecture, tuple(builder.encoder.schema.names))[0])
+    crosses = builder.crosses.subset(used_columns([architecture], tuple(builder.encoder.schema.names))[0])
     shapes = shapes_of(
         builder,
         min_count=architecture.min_count,
@@ -74,14 +76,26 @@ def build_network(architecture: Architecture, builder: FeatureBuilder, *, seed: 
 
 def used_builder(architecture: Architecture, builder: FeatureBuilder, network: Network) -> FeatureBuilder:
     """Return a builder of only the features that the network reads; without boosted trees if they have no weight."""
-    crosses, columns = used_columns(architecture, tuple(builder.encoder.schema.names))
-    return builder.subset(crosses, columns, boosted=network.boosted)
+    return shared_builder([architecture], builder, network)
 
 
-def used_columns(architecture: Architecture, names: tuple[str, ...]) -> tuple[list[Pair], list[Column]]:
-    """Return the crosses and the target encodings that a network of this architecture reads."""
-    layout = architecture.layout(names)
-    crosses = [(slot[0], slot[1]) for slot in layout.get("memorize_embedding", [])]
-    boosted = architecture.boosted_columns(names)
-    statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", []), *boosted]
-    return crosses, list(dict.fromkeys(statistics))
+def shared_builder(
+    architectures: Sequence[Architecture], builder: FeatureBuilder, model: Model
+) -> FeatureBuilder:
+    """Return a builder of only the features that the networks of these architectures read; see `used_builder`."""
+    crosses, columns = used_columns(architectures, tuple(builder.encoder.schema.names))
+    return builder.subset(crosses, columns, boosted=model.boosted)
+
+
+def used_columns(
+    architectures: Sequence[Architecture], names: tuple[str, ...]
+) -> tuple[list[Pair], list[Column]]:
+    """Return the crosses and the target encodings that networks of these architectures read, each once."""
+    crosses: list[Pair] = []
+    statistics: list[Column] = []
+    for architecture in architectures:
+        layout = architecture.layout(names)
+        crosses += [(slot[0], slot[1]) for slot in layout.get("memorize_embedding", [])]
+        boosted = architecture.boosted_columns(names)
+        statistics += [*layout.get("statistics", []), *layout.get("memorize_statistics", []), *boosted]
+    return list(dict.fromkeys(crosses)), list(dict.fromkeys(statistics))

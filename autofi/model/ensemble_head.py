@@ -38,10 +38,15 @@ class EnsembleHead(nn.Module):
         return hidden.squeeze(-1).t()
 
 
-def mean_logit(logits: Tensor) -> Tensor:
-    """Return the logit of the members' mean probability, `[B, K] → [B]`; exact for large logits of either sign."""
+def mean_logit(logits: Tensor, log_weights: Tensor | None = None) -> Tensor:
+    """Return the logit of the members' mean probability, `[B, K] → [B]`; exact for large logits of either sign.
+
+    Weights, whose sum is 1, are given by their logarithms, `[K]`; without them every member has the same weight.
+    """
     # The logarithm of a sigmoid is explicit, because ONNX Runtime would take it of a sigmoid that ends at 1e-8.
     tail = (-logits.abs()).exp().log1p()
+    if log_weights is not None:
+        tail = tail - log_weights
     clicked = torch.logsumexp(logits.clamp(max=0) - tail, 1)
     passed = torch.logsumexp((-logits).clamp(max=0) - tail, 1)
     return clicked - passed

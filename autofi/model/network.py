@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autofi.data.features import Column, Features
+from autofi.data.features import Column
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.model.head import Head
+from autofi.model.model import BOOSTED, Mask, Model
 from autofi.model.shared_pair_mixture import mix
 from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Candidate, Operator, Shapes, Sizes
@@ -24,14 +25,9 @@ from autofi.space.head_config import HeadSizes
 Layout = Mapping[str, Sequence[Column]]
 #: The settings of every stream, by name.
 Streams = Mapping[str, Mapping[str, Any]]
-#: By operator, a weight per slot, `[S]` or `[B, S]`: 0 leaves the slot out. By stream, if its name is there, the weight
-#: of its logit, `[1]` or `[B, 1]`.
-Mask = Mapping[str, Tensor]
-#: The key of the boosted trees' logit in a selection, next to the operators' inputs.
-BOOSTED = "boosted"
 
 
-class Network(nn.Module):
+class Network(Model):
     """Logits from selected features: `head(cat(operator(selected) for every operator)) + sum of streams`.
 
     Streams read the vectors of all the operators that give a field's vector.
@@ -158,10 +154,8 @@ class Network(nn.Module):
         widths = operator.widths()
         return self.num_fields * widths[0] if self._sums(operator) else sum(widths)
 
-    @property
-    def device(self) -> torch.device:
-        """The device of its weights."""
-        return self.head.bias.device
+    def networks(self) -> dict[str, Network]:
+        return {"": self}
 
     @property
     def branched(self) -> bool:
@@ -173,24 +167,14 @@ class Network(nn.Module):
         return len(branched) == 1 and self.head.sizes.ensemble == 1
 
     @property
-    def boosted(self) -> bool:
-        """True if boosted trees have a weight in its output."""
-        return self.boosted_weights is not None and float(self.boosted_weights[1]) > 0
+    def trees_share(self) -> float:
+        return 0.0 if self.boosted_weights is None else float(self.boosted_weights[1])
 
     def active_streams(self) -> list[Stream]:
         """Return the streams whose logits are summed."""
         return [stream for stream in self.streams.values() if isinstance(stream, Stream)]
 
-    def select(self, features: Features) -> dict[str, Tensor]:
-        """Return the input of every operator, `[N, ...]` each; a batch is the same rows of all of them."""
-        if features.boosted is None and self.boosted:
-            raise InvalidArchitectureError(
-                "The features have no logit of boosted trees, which the network needs; build them with its own builder."
-            )
-        return self.read(FeatureTensors.of(features))
-
     def read(self, features: FeatureTensors) -> dict[str, Tensor]:
-        """Return the inputs of `select` by torch operations only, so that an exported graph can compute them."""
         selected = {name: operator.read(features) for name, operator in self._operators()}
         if self.boosted_weights is not None and features.boosted is not None:
             selected[BOOSTED] = features.boosted
@@ -369,18 +353,6 @@ class Network(nn.Module):
         for candidate in (*self.operators.values(), *self.streams.values()):
             assert isinstance(candidate, Candidate)
             yield candidate
-
-    def table_bytes(self) -> int:
-        """Return the bytes of the lookup tables."""
-        return sum(table.numel() * table.element_size() for table in self.tables())
-
-    def table_rows(self) -> int:
-        """Return the number of rows of the lookup tables."""
-        return sum(len(table) for table in self.tables())
-
-    def num_parameters(self) -> int:
-        """Return the number of parameters."""
-        return sum(parameter.numel() for parameter in self.parameters())
 
 
 def _weighed(logits: Tensor, weight: Tensor | None) -> Tensor:

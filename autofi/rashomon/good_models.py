@@ -102,9 +102,8 @@ class StoredModel:
                 self._train(kept)
             bundle = load_bundle(kept)
             loss = bundle.metrics["valid"]["logloss"]
-        return OpenedModel(
-            model.name, model.kind, self.architecture_id, bundle.network, bundle.builder, float(loss)
-        )
+        (network,) = bundle.network.networks().values()
+        return OpenedModel(model.name, model.kind, self.architecture_id, network, bundle.builder, float(loss))
 
     def _train(self, path: Path) -> None:
         trained = self.bench.train(self.model.architecture, seed=self.model.seed)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from autofi.importance.model_reliance import Floats, Forward, logits_of, losses
 from autofi.importance.permuted_rows import Shuffles
-from autofi.model.network import Mask, Network
+from autofi.model.model import Mask
+from autofi.model.network import Network
 from autofi.operators.base import Operator
 from autofi.operators.streams import Stream
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from autofi.data.features import Column
-from autofi.model.network import Layout, Mask, Network, Streams
+from autofi.model.model import Mask
+from autofi.model.network import Layout, Network, Streams
 from autofi.operators.base import Shapes, Sizes
 from autofi.operators.registry import get_stream
 from autofi.operators.streams import Stream

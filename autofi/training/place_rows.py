@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from autofi.core.memmap import memory_limit
 from autofi.data.features import Features
-from autofi.model.network import Network
+from autofi.model.model import Model
 from autofi.training.row_source import Rows, RowSource
 from autofi.training.windowed_rows import WindowedRows
 
@@ -19,7 +19,7 @@ GPU_SHARE = 1 / 2
 
 
 def rows_for(
-    network: Network,
+    network: Model,
     features: Features,
     labels: NDArray[np.float32],
     weights: NDArray[np.float32] | None = None,
@@ -42,7 +42,7 @@ def rows_for(
     return rows.to(network.device) if _fits(each * len(features) * sharers, network.device) else rows
 
 
-def bytes_per_row(network: Network, features: Features) -> int:
+def bytes_per_row(network: Model, features: Features) -> int:
     """Return the bytes that `network` reads of one row."""
     selected = network.select(features.rows(slice(0, 1)))
     return sum(tensor.numel() * tensor.element_size() for tensor in selected.values())

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autofi.model.network import BOOSTED, Network
+from autofi.model.model import BOOSTED, Model
+from autofi.model.network import Network
 from autofi.training.join_trees import Joined, JudgedRows, join
 from autofi.training.prefetch import on_device
 from autofi.training.row_source import Rows, RowSource
@@ -23,7 +24,7 @@ GPU_SCORING_ROWS = 4096
 Probabilities = NDArray[np.float64]
 
 
-def predict(network: Network, rows: RowSource, index: Tensor | None = None) -> Probabilities:
+def predict(network: Model, rows: RowSource, index: Tensor | None = None) -> Probabilities:
     """Return the click probabilities of all rows, or those of `index`, float64 `[N]`."""
     return _each(network, rows, lambda piece: network(piece.selected), index).sigmoid().cpu().numpy()
 
@@ -50,12 +51,12 @@ def own_logits(network: Network, rows: RowSource) -> NDArray[np.float64]:
 
 @torch.no_grad()
 def _each(
-    network: Network, rows: RowSource, read: Callable[[Rows], Tensor], index: Tensor | None = None
+    network: Model, rows: RowSource, read: Callable[[Rows], Tensor], index: Tensor | None = None
 ) -> Tensor:
     """Return the results of `read` for pieces of the rows, concatenated, float64 `[N]`."""
     network.eval()
     count = len(rows) if index is None else len(index)
-    found = torch.empty(count, dtype=network.head.bias.dtype, device=network.device)
+    found = torch.empty(count, dtype=network.dtype, device=network.device)
     done = 0
     size = SCORING_ROWS if network.device.type == "cpu" else GPU_SCORING_ROWS
     for piece in on_device(rows.pieces(size, index), network.device):

@@ -11,7 +11,8 @@ import torch
 from autofi.data.features import Features
 from autofi.errors import InvalidArchitectureError
 from autofi.metrics.ranking import auc, logloss
-from autofi.model.network import BOOSTED, Network
+from autofi.model.model import BOOSTED
+from autofi.model.network import Network
 from autofi.operators.base import Sizes
 from autofi.space.head_config import HeadSizes
 from autofi.space.training_config import TrainingSettings
