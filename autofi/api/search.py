@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from autofi.api.local_workers import LocalWorkers, WorkerPool
 from autofi.api.ray_workers import RayPlan, RayWorkers
@@ -48,6 +50,7 @@ from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import FIELDS, PROPOSAL, SECONDS, TIME
 from autofi.strategies.registry import get_strategy
 from autofi.study.dashboard_observer import DashboardObserver
+from autofi.study.ensemble import build_ensemble, check_ensemble
 from autofi.study.retrain import retrain_winner
 from autofi.study.study import Study
 from autofi.supernet.proposal import Proposal
@@ -115,6 +118,7 @@ def search(options: SearchOptions) -> Study:
         if options.baselines is None
         else check_baselines(options.baselines),
         refit=options.refit,
+        ensemble=check_ensemble(options.ensemble or _kept_ensemble(kept)),
         objectives=goals.names,
         limits=tuple(map(str, goals.limits)),
         sampler=get_sampler(options.sampler or kept.get("sampler", SearchSettings.sampler)).name,
@@ -208,6 +212,16 @@ def search(options: SearchOptions) -> Study:
             progress=progress,
             budget=budget,
         )
+        build_ensemble(
+            handle,
+            bench,
+            choice,
+            setting=settings.ensemble,
+            seed=seed,
+            refit=settings.refit,
+            progress=progress,
+            budget=budget,
+        )
         retrained = time.monotonic()
         run_baselines(
             handle,
@@ -234,6 +248,11 @@ def search(options: SearchOptions) -> Study:
     study = Study(store, handle, bench)
     study.keep_summary()
     return study
+
+
+def _kept_ensemble(kept: Mapping[str, Any]) -> str:
+    """Return the option `ensemble` of a study's settings; its default for a new study."""
+    return SearchSettings.from_json(kept).ensemble if kept else SearchSettings.ensemble
 
 
 def choose_winner(handle: StudyHandle, progress: Progress) -> Choice:

@@ -19,6 +19,7 @@ SHOW_EXAMPLES = (
 )
 EXPORT_EXAMPLES = (
     "[bold]Examples[/bold]\n\nautofi export mine -o model\n\n"
+    "autofi export mine --single -o small   [dim]the winner without the rest of an ensemble[/dim]\n\n"
     "autofi export mine --trial 12 -o small   [dim]another point of the front[/dim]\n\n"
     "autofi export mine -o model --format onnx   [dim]only what ONNX Runtime needs[/dim]\n\n"
     "autofi export mine -o model --calibrate platt   [dim]calibrated on the validation rows[/dim]\n\n"
@@ -55,7 +56,7 @@ def studies(storage: options.Storage = None, as_json: options.Json = False) -> N
 
 
 def show(study: options.Study, storage: options.Storage = None, as_json: options.Json = False) -> None:
-    """Show a study: the winner against every baseline, the leaderboard, the choices, and the next command."""
+    """Show a study: what it delivers against every baseline, the leaderboard, the choices, and the next command."""
     # Kept when the search ended; to compute it takes torch, which needs seconds to import, and all predictions.
     from autofi.store.kept_summary import kept_summary
     from autofi.store.storage_url import resolve_storage
@@ -83,7 +84,7 @@ def export(
         int | None,
         typer.Option(
             help="Number of another trial, such as one of the front; it is retrained first if needed. "
-            "[dim]default: the winner[/dim]",
+            "[dim]default: what the study delivers[/dim]",
             min=0,
             show_default=False,
         ),
@@ -113,10 +114,13 @@ def export(
             show_default=False,
         ),
     ] = None,
+    single: Annotated[
+        bool, typer.Option("--single", help="Write the winner alone, where the study has an ensemble.")
+    ] = False,
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write the retrained winner, or any trial, as one folder that scores raw rows."""
+    """Write the ensemble or the retrained winner, or any trial, as one folder that scores raw rows."""
     check_study(study, storage)
     check_trial(study, storage, trial)
     import autofi
@@ -130,6 +134,7 @@ def export(
             forms=options.parse_list(form),
             calibrate=calibrate,
             quantize=quantize,
+            single=single,
             progress=progress,
         )
     if not quiet:

@@ -17,6 +17,7 @@ from autofi.objectives.objectives import OBJECTIVES, Goals
 from autofi.store.records import LEADERS
 from autofi.text.architecture import boosted_words, told
 from autofi.text.data_warnings import warning_lines
+from autofi.text.ensemble import ensemble_row, ensemble_words
 from autofi.text.objective_values import FRONT, goals_words, missed_words
 from autofi.text.verdict import (
     alike,
@@ -73,6 +74,7 @@ def print_summary(
     if not missed:
         out.print(_models_table(summary))
         _print_line(out, "", alike(_models(summary)))
+        _print_line(out, "", ensemble_words(summary))
     if not searched:
         # A comparison: nothing was searched.
         _print_line(out, "Kept as: ", kept)
@@ -117,7 +119,11 @@ def sentences(summary: Summary) -> list[str]:
 
 def _gaucs(summary: Summary) -> list[str]:
     """Return one line with every model's GAUC on test rows, where the table has groups."""
-    models = [model for model in (summary.get("winner"), *(summary.get("baselines") or [])) if model]
+    models = [
+        model
+        for model in (*ensemble_row(summary), summary.get("winner"), *(summary.get("baselines") or []))
+        if model
+    ]
     told = [
         f"{model['name']} {model['test']['gauc']:.4f}"
         for model in models
@@ -153,9 +159,9 @@ def command(*words: str) -> str:
 
 
 def _models(summary: Summary) -> list[Summary]:
-    """Return the winner, or else the best trial, then baselines and other retrained trials, best first."""
+    """Return the ensemble and the winner, or else the best trial, then baselines and retrained trials, best first."""
     winner, best = summary.get("winner"), summary.get("best")
-    first: list[Summary] = [winner] if winner else []
+    first: list[Summary] = [*ensemble_row(summary), winner] if winner else []
     if best and not winner:
         first = [{"name": f"trial {best['trial']}", "valid": best.get("valid")}]
     others = [*(summary.get("baselines") or []), *(summary.get("retrained") or [])]

@@ -12,4 +12,6 @@ ENGINES = (OPTUNA, NNI, RAY)
 DEFAULT_SAMPLER = "tpe"
 #: `full`: every trial is trained on all rows at once.
 Fidelity = Literal["full", "halving", "hyperband"]
+#: How many members an ensemble may have, where no number says so.
+AUTO, OFF = "auto", "off"
 DEVICES = ("auto", "cpu", "cuda")

@@ -40,7 +40,7 @@ class Best(BaseModel, frozen=True):
 
 
 class Result(BaseModel, frozen=True):
-    """The retrained winner on test rows, and its comparison with the best baseline.
+    """What the study delivers on test rows, and its comparison with the best baseline.
 
     `verdict` is better, tie or worse. Where there is no AUC, `told` says why.
     """
@@ -175,7 +175,7 @@ def _best(study: StudyOverview) -> Best | None:
 
 def _result(found: Found | None) -> Result | None:
     summary: Summary = (found and found.summary) or {}
-    test = (summary.get("winner") or {}).get("test")
+    test = (summary.get("ensemble") or summary.get("winner") or {}).get("test")
     if test is None:
         told = untested_words(summary) if summary.get("winner") else ""
         return Result(auc=None, interval=None, baseline=None, verdict=None, told=told) if told else None

@@ -225,6 +225,14 @@ class SearchOptions:
         SearchSettings.refit,
         "Retrain on training and validation rows together, for the number of steps found on training rows.",
     )
+    ensemble: str | int | None = option(
+        None,
+        "Average the winner's seeds with the best other networks of the search, as one model within the limits: auto "
+        "takes at most 8, off delivers the winner alone, and a number is the most members. The ensemble is delivered "
+        "if its logloss is below the winner's on validation rows that did not select its members.",
+        metavar="auto|off|N",
+        default_text=f"{SearchSettings.ensemble}, or that of the study that is resumed",
+    )
     split: str = option(
         DEFAULT_SPLIT,
         "Rule that splits the rows: random:TRAIN,VALID,TEST as shares, time:COLUMN or group:COLUMN.",

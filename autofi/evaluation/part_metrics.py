@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
 
 from autofi.data.encoded_rows import EncodedRows
 from autofi.evaluation.workbench import Workbench
-from autofi.metrics.calibration import ece
+from autofi.metrics.calibration import ece, reliability
 from autofi.metrics.ranking import auc, auc_interval, gauc, has_both_classes, has_mixed_group, logloss
 
 
@@ -33,6 +34,16 @@ def part_metrics(
         if rows.groups is not None and has_mixed_group(labels, rows.groups):
             found[part]["gauc"] = gauc(labels, scores, rows.groups)
     return found
+
+
+def reliability_tables(
+    bench: Workbench, predictions: Mapping[str, npt.NDArray[np.floating]]
+) -> dict[str, list[dict[str, float]]]:
+    """Return the bins of the calibration error (`ece`), by part."""
+    return {
+        part: [asdict(found) for found in reliability(labels, predictions[part], rows.weights)]
+        for part, rows, labels in measurable_parts(bench, predictions)
+    }
 
 
 def measurable_parts(

@@ -41,11 +41,12 @@ def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Seque
     origin, target = bundle.origin, bundle.builder.encoder.schema.target
     sections = [
         f"# {escaped(origin.get('study', 'A model'))}",
-        f"{escaped(bundle.architecture.describe())}. It gives the probability of {code(target)}"
+        f"{_described(bundle)}. It gives the probability of {code(target)}"
         f" (output `{OUTPUT}`) for raw rows, in the forms {', '.join(forms)}.",
         *_section("Reads", _inputs(inputs)),
         *_section("Measured", _measured(bundle.metrics)),
         *_section("Protocol", _protocol(origin)),
+        *_section("Members", _members(bundle)),
         *choices(bundle.architecture, listed=sys.maxsize),
         *_section("Size", _size(bundle)),
         *_section("Quantized", _quantized(bundle.metrics)),
@@ -54,6 +55,31 @@ def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Seque
         *_section("Made with", _versions(origin)),
     ]
     (folder / CARD).write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def _described(bundle: Bundle) -> str:
+    described = escaped(bundle.architecture.describe())
+    if not bundle.members:
+        return described
+    return f"An ensemble of {len(bundle.members)} networks; the best single architecture is {described}"
+
+
+def _members(bundle: Bundle) -> str:
+    """Return the members of an ensemble with their weights."""
+    rows = [
+        (
+            f"{member.weight:.1%}",
+            member.trial,
+            member.seed,
+            escaped(member.architecture.describe()),
+            count(network.num_parameters()),
+        )
+        for member, network in zip(bundle.members, bundle.network.networks().values(), strict=False)
+    ]
+    if not rows:
+        return ""
+    listed = table(("weight", "trial", "seed", "architecture", "trained numbers"), rows)
+    return f"The probability is the weighted mean of theirs. The choices below are those of the best one.\n\n{listed}"
 
 
 def _limits(origin: Mapping[str, Any]) -> list[str]:

@@ -117,6 +117,10 @@ OBJECTIVES: Mapping[str, Objective] = {
 }
 
 
+#: The objectives that are costs of a model; the others are metrics.
+COSTS = tuple(name for name, objective in OBJECTIVES.items() if objective.unit)
+
+
 @dataclass(frozen=True)
 class Limit:
     """A bound on an objective, in its own unit, that a winner keeps."""

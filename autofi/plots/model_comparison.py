@@ -1,4 +1,4 @@
-"""The winner and the baselines, each with its interval."""
+"""The ensemble, the winner and the baselines, each with its interval."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from autofi.plots.style import MAIN, OTHER, escape_plotly, interval_bars, laid_o
 
 
 def plot_model_comparison(
-    winner: Mapping[str, Any] | None, baselines: Sequence[Mapping[str, Any]]
+    winner: Mapping[str, Any] | None,
+    baselines: Sequence[Mapping[str, Any]],
+    *,
+    ensemble: Mapping[str, Any] | None = None,
 ) -> go.Figure:
     """Return the test AUC of every model, best on top; the arguments are entries of `Study.summary()`."""
-    models = [(model, MAIN) for model in ([winner] if winner else [])]
+    models = [(model, MAIN) for model in (ensemble, winner) if model]
     models += [(model, OTHER) for model in baselines]
     measured = [
         (model, colour) for model, colour in models if (model.get("test") or {}).get("auc") is not None
@@ -36,7 +39,7 @@ def plot_model_comparison(
                 (low, value, high) for (low, high), value in zip(intervals, values, strict=True)
             ),
             customdata=[
-                [f"{low:.4f} to {high:.4f}", _seeds(model["seeds"])]
+                [f"{low:.4f} to {high:.4f}", _trained(model)]
                 for (low, high), (model, _) in zip(intervals, measured, strict=True)
             ],
             hovertemplate="%{y}: %{x:.4f}<br>95 %: %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
@@ -48,5 +51,8 @@ def plot_model_comparison(
     return laid_out(drawn, "Test AUC with its 95 % interval", height=120 + 32 * len(measured))
 
 
-def _seeds(number: int) -> str:
-    return f"{number} seed{'' if number == 1 else 's'}"
+def _trained(model: Mapping[str, Any]) -> str:
+    """Return how many trainings a model stands for."""
+    if "members" in model:
+        return f"{len(model['members'])} networks"
+    return f"{model['seeds']} seed{'' if model['seeds'] == 1 else 's'}"

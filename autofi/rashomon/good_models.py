@@ -135,7 +135,9 @@ def _measured(handle: StudyHandle, bench: Workbench) -> tuple[list[StudyModel], 
     known = {trial.architecture_id: trial.architecture for trial in trials}
     found: dict[tuple[str, int], StudyModel] = {}
     left_out = []
-    for record in sorted(handle.models(), key=lambda record: _path(record) is None):
+    # An ensemble is no architecture, and its members are among the others.
+    networks = [record for record in handle.models() if record.role is not ModelRole.ENSEMBLE]
+    for record in sorted(networks, key=lambda record: _path(record) is None):
         loss = _logloss(record.metrics.get("valid"))
         role = record.role
         if winner is not None and role in (ModelRole.WINNER, ModelRole.RETRAINED):

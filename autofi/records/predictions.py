@@ -34,6 +34,11 @@ def winner_key(architecture_id: str, seed: int, *, refit: bool) -> str:
     return f"winner-{architecture_id}-{seed}{'-refit' if refit else ''}"
 
 
+def ensemble_key(members_id: str) -> str:
+    """Return the key of an ensemble, by the id of its members, and of its bundle."""
+    return f"ensemble-{members_id}"
+
+
 def baseline_key(name: str, seed: int) -> str:
     """Return the key of a baseline."""
     return f"baseline-{name}-{seed}"
@@ -43,6 +48,8 @@ def model_key(model: ModelRecord) -> str:
     """Return the key of a recorded model."""
     if model.role in (ModelRole.WINNER, ModelRole.RETRAINED):
         return winner_key(model.architecture_id, model.seed, refit=model.refit)
+    if model.role is ModelRole.ENSEMBLE:
+        return ensemble_key(model.architecture_id)
     return baseline_key(model.name, model.seed)
 
 

@@ -12,6 +12,7 @@ import yaml
 from autofi.core.option_names import NNI
 from autofi.store import StudyRecord
 from autofi.text.architecture import boosted_words, told
+from autofi.text.ensemble import ensemble_row, ensemble_words
 from autofi.text.markdown import count, escaped, figure, table
 from autofi.text.objective_values import FRONT, front_table, goals_words, missed_words
 from autofi.text.verdict import alike, course, mean_and_deviation, read_before, untested_words, verdict
@@ -67,6 +68,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         "seconds are those of one training.",
         _models(summary),
         alike(_all_models(summary)),
+        ensemble_words(summary),
         " ".join(summary.get("reasons") or []),
         read_before(summary.get("choice")),
         "## Pairs",
@@ -129,8 +131,8 @@ def _apart(names: Sequence[str] | None) -> str:
 
 
 def _all_models(summary: Summary) -> list[Summary]:
-    """Return the winner, then the baselines by falling test AUC."""
-    models = [summary["winner"]] if summary.get("winner") else []
+    """Return the ensemble, the winner, then the baselines by falling test AUC."""
+    models = [*ensemble_row(summary), *([summary["winner"]] if summary.get("winner") else [])]
     return models + sorted(
         summary.get("baselines") or [], key=lambda model: -((model.get("test") or {}).get("auc") or 0.0)
     )

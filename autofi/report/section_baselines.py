@@ -8,6 +8,7 @@ from typing import Any
 from autofi.report.blocks import Block, Notice, Section, Table, Text, drawing
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
+from autofi.text.ensemble import ensemble_row, ensemble_words
 from autofi.text.markdown import count, figure
 from autofi.text.verdict import alike, mean_and_deviation, read_before, untested_words, verdict
 
@@ -22,6 +23,10 @@ def models_section(findings: Findings, figures: StudyFigures) -> Section:
     if comparison:
         said, measured = verdict(comparison)
         blocks.append(Notice(f"{said} ({measured}).", _LEVELS[comparison["verdict"]]))
+    if words := ensemble_words(summary):
+        blocks.append(
+            Text(f"{words} The other figures of this page are of the winner, the best single architecture.")
+        )
     blocks += [Text(reason) for reason in summary.get("reasons") or ()]
     blocks.append(
         drawing(
@@ -31,7 +36,8 @@ def models_section(findings: Findings, figures: StudyFigures) -> Section:
             "can tell apart models whose intervals overlap.",
         )
     )
-    models = [model for model in (summary.get("winner"), *(summary.get("baselines") or ())) if model]
+    found = (*ensemble_row(summary), summary.get("winner"), *(summary.get("baselines") or ()))
+    models = [model for model in found if model]
     if models:
         models.sort(key=lambda model: -((model.get("test") or {}).get("auc") or 0.0))
         heading = (

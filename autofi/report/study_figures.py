@@ -65,14 +65,15 @@ class StudyFigures:
         self._kept_curves: dict[str, dict[str, RankingCurve]] = {}
 
     def models(self) -> go.Figure:
-        """Return the test AUC of the winner and of every baseline with its 95 % interval."""
-        winner, baselines = self._findings.summary["winner"], self._findings.summary["baselines"]
+        """Return the test AUC of the ensemble, the winner and every baseline with its 95 % interval."""
+        summary = self._findings.summary
+        winner, baselines = summary["winner"], summary["baselines"]
         if not any((model or {}).get("test") for model in (winner, *baselines)):
             raise NothingToShowError(
                 untested_words(self._findings.summary)
                 or "Nothing was measured on test rows yet; this follows when the winner is retrained."
             )
-        return plot_model_comparison(winner, baselines)
+        return plot_model_comparison(winner, baselines, ensemble=summary.get("ensemble"))
 
     def interaction_map(self) -> go.Figure:
         """Return a map of fields × fields: memorize, factorize or naive, in the winner or else in the leading trial.

@@ -27,11 +27,12 @@ def answer(findings: Findings) -> list[str]:
 def _won(findings: Findings) -> str:
     summary = findings.summary
     winner = summary.get("winner")
-    test = (winner or {}).get("test")
-    if winner and test:
+    delivered = summary.get("ensemble") or winner
+    test = (delivered or {}).get("test")
+    if delivered and test:
         interval = test.get("auc_interval")
         reach = f" (95 % interval {interval[0]:.4f} to {interval[1]:.4f})" if interval else ""
-        reached = f"The winner has a test AUC of {test['auc']:.4f}{reach}"
+        reached = f"The {delivered['name']} has a test AUC of {test['auc']:.4f}{reach}"
         missed = missed_words(summary)
         if summary.get("comparison"):
             said, figures = verdict(summary["comparison"])
@@ -57,19 +58,24 @@ def _made(findings: Findings) -> str:
     if architecture is None:
         return ""
     if architecture.trees_alone:
-        return f"It is {boosted_words(1.0)}."
+        return f"{_subject(findings)} is {boosted_words(1.0)}."
     parts = [_pairs(architecture, choice) for choice in ("memorize", "factorize", "memorize+factorize")]
     pairs = len(findings.names) * (len(findings.names) - 1) // 2
     naive = pairs - len(architecture.pairs)
     found = [part for part in parts if part]
     said = (
-        f"It {' and '.join(found)}, and leaves {naive} of {pairs} pairs out"
+        f"{_subject(findings)} {' and '.join(found)}, and leaves {naive} of {pairs} pairs out"
         if found
-        else "It uses no pair of fields"
+        else f"{_subject(findings)} uses no pair of fields"
     )
     share = findings.summary.get("boosted_share")
     beside = [*told(architecture.chosen_streams()), *([boosted_words(share)] if share else [])]
     return f"{said}. Beside that: {'; '.join(beside)}." if beside else f"{said}."
+
+
+def _subject(findings: Findings) -> str:
+    """Return the winner as the subject of a sentence that follows one on what is delivered."""
+    return "The winner, its best single architecture," if findings.summary.get("ensemble") else "It"
 
 
 def _pairs(architecture: Architecture, choice: str) -> str:
@@ -90,7 +96,13 @@ def _costs(findings: Findings) -> str:
         return ""
     seconds = (findings.summary.get("seconds") or {}).get("total")
     took = f", after {describe_seconds(seconds)} of searching and retraining" if seconds else ""
-    holds = f"It holds {short(parameters)} trained numbers and {short(table_bytes or 0, unit='B')} of tables{took}"
+    ensemble = findings.summary.get("ensemble")
+    subject, size = "The winner" if ensemble else "It", short(table_bytes or 0, unit="B")
+    holds = f"{subject} holds {short(parameters)} trained numbers and {size} of tables{took}"
+    if ensemble:
+        holds += (
+            f"; the ensemble {short(ensemble['parameters'])} and {short(ensemble['table_bytes'], unit='B')}"
+        )
     cheaper = cheaper_trial(findings)
     if cheaper is None or leader is None:
         return f"{holds}."

@@ -14,14 +14,25 @@ from autofi import __version__
 from autofi.store.plain_tables import MODELS, OUR_STUDIES, STAGES, STATE, STUDIES, TRIALS
 from autofi.store.quick_read import has_known_tables, quick_read
 from autofi.store.records import KeptSummary
-from autofi.store.stage_keys import CUT, DATA, FIELDS, PROPOSAL, SECONDS, STOPPED, SUMMARY, TIME, TREES
+from autofi.store.stage_keys import (
+    CUT,
+    DATA,
+    ENSEMBLE,
+    FIELDS,
+    PROPOSAL,
+    SECONDS,
+    STOPPED,
+    SUMMARY,
+    TIME,
+    TREES,
+)
 from autofi.store.storage_url import StorageURL
 from autofi.store.winner_record import WINNER
 
 #: The form of a kept summary; raise it with every change of the entries of `Study.summary` or of the leaderboard.
-FORM = 1
+FORM = 2
 #: The records besides trials and models that a summary tells of.
-_TOLD = (CUT, DATA, FIELDS, PROPOSAL, SECONDS, STOPPED, TIME, TREES, WINNER)
+_TOLD = (CUT, DATA, ENSEMBLE, FIELDS, PROPOSAL, SECONDS, STOPPED, TIME, TREES, WINNER)
 
 
 def kept_summary(name: str, url: StorageURL) -> KeptSummary | None:

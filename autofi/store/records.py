@@ -33,6 +33,8 @@ class ModelRole(StrEnum):
     RETRAINED = "retrained"
     BASELINE = "baseline"
     FINALIST = "finalist"
+    #: Several networks of the study as one model.
+    ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)

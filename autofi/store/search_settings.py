@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autofi.core.option_names import DEFAULT_SAMPLER, OPTUNA, Fidelity
+from autofi.core.option_names import AUTO, DEFAULT_SAMPLER, OFF, OPTUNA, Fidelity
 from autofi.data.config import DataConfig
 from autofi.space.builtin import DEFAULT_BASELINES
 
@@ -33,6 +33,8 @@ class SearchSettings(DataConfig):
     fidelity: Fidelity = "full"
     engine: str = OPTUNA
     tuner: str | None = None
+    #: `auto`, `off` or the most members.
+    ensemble: str = AUTO
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -47,4 +49,6 @@ class SearchSettings(DataConfig):
         kept: dict[str, Any] = {
             name: tuple(one) if isinstance(one, list) else one for name, one in value.items()
         }
-        return cls(**{"reading": 1} | kept)
+        # What studies of earlier versions did is not among their settings.
+        earlier: dict[str, Any] = {"reading": 1, "ensemble": OFF}
+        return cls(**earlier | kept)

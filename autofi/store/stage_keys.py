@@ -25,5 +25,8 @@ FIELDS = "fields"
 #: The seconds of the phases of all runs.
 SECONDS = "seconds"
 
+#: The delivered ensemble, or the reason why there is none.
+ENSEMBLE = "ensemble"
+
 #: The summary as it was when the search ended.
 SUMMARY = "summary"

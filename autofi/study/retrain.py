@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -11,16 +10,15 @@ from autofi.bundle.bundle import write_bundle
 from autofi.core.progress import Progress, watch
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.evaluation.parallel import Retraining, try_each
-from autofi.evaluation.part_metrics import measurable_parts, part_metrics
+from autofi.evaluation.part_metrics import part_metrics, reliability_tables
 from autofi.evaluation.workbench import TrainedModel, Workbench
 from autofi.export.count_training_profile import profile_training
-from autofi.metrics.calibration import reliability
 from autofi.records.best_trial import complete_trials
 from autofi.records.costs import record_costs
 from autofi.records.importances import record_importances
 from autofi.records.kept_networks import kept_network
 from autofi.records.models import record_training, recorded
-from autofi.records.predictions import Predictions, save_predictions, untested, winner_key
+from autofi.records.predictions import save_predictions, untested, winner_key
 from autofi.records.time_shares import needed_for_baselines, typical_seconds
 from autofi.records.trees_alone import trees_alone
 from autofi.space.architecture import Architecture
@@ -29,16 +27,6 @@ from autofi.store.search_settings import SearchSettings
 
 #: The most of what is left of a run's time that importances take.
 IMPORTANCES = 1 / 4
-
-
-def _reliability_tables(
-    bench: Workbench, predictions: Mapping[str, Predictions]
-) -> dict[str, list[dict[str, float]]]:
-    """Return the bins of the calibration error (`ece`), by part."""
-    return {
-        part: [asdict(found) for found in reliability(labels, predictions[part], rows.weights)]
-        for part, rows, labels in measurable_parts(bench, predictions)
-    }
 
 
 def retrain_winner(
@@ -155,7 +143,7 @@ def _keep_bundle(
         architecture=trained.delivered,
         builder=trained.builder,
         network=trained.network,
-        metrics=metrics | {"reliability": _reliability_tables(bench, trained.predictions)},
+        metrics=metrics | {"reliability": reliability_tables(bench, trained.predictions)},
         origin=origin(handle, bench, trained.seed, refit=refit),
         profile=profile_training(bench.dataset),
     )

@@ -29,6 +29,7 @@ from autofi.metrics.ranking import auc_interval, delong
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
+from autofi.records.ensembles import delivered_ensemble
 from autofi.records.kept_networks import drop_networks
 from autofi.records.models import current_baselines
 from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
@@ -59,6 +60,7 @@ from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import DATA, FIELDS, PROPOSAL, SECONDS, STOPPED, TIME, TREES
 from autofi.store.winner_record import WINNER
 from autofi.study.dashboard_observer import DashboardObserver
+from autofi.study.ensemble import build_ensemble
 from autofi.study.retrain import retrain_winner
 from autofi.supernet.exploration import Exploration
 
@@ -157,6 +159,7 @@ class Study:
             "storage": self.storage,
             "best": None,
             "winner": None,
+            "ensemble": None,
             "baselines": [self._model(name, models) for name, models in baselines.items()],
             "comparison": None,
             "untested": load_untested(self._handle),
@@ -191,6 +194,7 @@ class Study:
         assert winner is not None
         winners = self._winners(winner.architecture_id, refit=bool(won.get("refit")))
         architecture = delivered(winner)
+        ensemble = delivered_ensemble(self._handle) if winners else None
         return known | {
             "best": best
             and {
@@ -199,7 +203,11 @@ class Study:
                 "valid": dict(best.valid or {}),
             },
             "winner": self._model("winner", winners) if winners else None,
-            "comparison": self._comparison(winners, baselines),
+            # What is delivered in the place of the winner's best seed; None where that is delivered.
+            "ensemble": ensemble and self._model("ensemble", [ensemble.model]) | ensemble.told(),
+            "comparison": self._comparison(winners, baselines)
+            if ensemble is None
+            else self._comparison([ensemble.model], baselines),
             "apart": (self._handle.stage(FIELDS) or {}).get("apart"),
             "pairs": self._pairs(architecture),
             "fields": [
@@ -307,6 +315,15 @@ class Study:
             self._train(bench, record, role, seeds=seeds or settings.seeds, progress=progress)
             if wins:
                 assert choice is not None
+                build_ensemble(
+                    handle,
+                    bench,
+                    choice,
+                    setting=settings.ensemble,
+                    seed=settings.seed,
+                    refit=settings.refit,
+                    progress=progress,
+                )
                 crown(handle, choice, refit=settings.refit)
                 drop_networks(handle)
             Observed(DashboardObserver(), progress).tell(SearchObserver.models_trained, handle)
@@ -371,21 +388,24 @@ class Study:
         forms: Sequence[str] = FORMS,
         calibrate: str | None = None,
         quantize: str | None = None,
+        single: bool = False,
         progress: Progress | None = None,
     ) -> Path:
-        """Write the bundle of the winner, or of a trial, to a folder.
+        """Write the bundle of what the study delivers, or of a trial, to a folder.
 
-        An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does. The recorded winner
-        stays the winner.
+        Without a trial it is the ensemble where the study has one, else the best of the winner's seeds on validation
+        rows. An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does. The recorded
+        winner stays the winner.
 
         Args:
             path: Folder to write: new, empty, or a bundle to replace.
-            trial: Number of a trial; by default the winner, the best of its seeds on validation rows.
+            trial: Number of a trial, whose best seed on validation rows is written.
             forms: Forms of the model: `onnx`, `pt2`, `torch`.
             calibrate: `platt` or `isotonic`: calibrate the probabilities on the validation rows.
             quantize: `fp16` (half of the bytes) or `int8` (down to a quarter): how tables and weights of the form
                 `onnx` are stored; `pt2` and `torch` stay float32. Refused where probabilities change by more than 0.02
                 on average.
+            single: Write the winner where the study has an ensemble.
             progress: Receiver of progress.
         """
         # torch's exporter to ONNX takes seconds to import.
@@ -398,6 +418,9 @@ class Study:
             check_calibration(self._handle, calibrate, refit=trial is not None and self._settings.refit)
         models = self._won() if trial is None else self._of_trial(self._trial(trial), progress)
         model = max(models, key=lambda model: model.metrics.get("valid", {}).get("auc", 0.0))
+        architecture_id = model.architecture_id
+        if trial is None and not single and (ensemble := delivered_ensemble(self._handle)) is not None:
+            model = ensemble.model
         assert model.path is not None
         found = None if calibrate is None else fitted_calibration(self._handle, model, calibrate)
         target = Path(path)
@@ -407,15 +430,15 @@ class Study:
             forms=chosen,
             calibrated=found,
             quantize=smaller,
-            origin=self._origin(model),
+            origin=self._origin(architecture_id),
             progress=progress,
         )
         if found is not None:
             progress.note(found.describe())
-        self._handle.record_export(target.absolute(), architecture_id=model.architecture_id)
+        self._handle.record_export(target.absolute(), architecture_id=architecture_id)
         return target
 
-    def _origin(self, model: ModelRecord) -> dict[str, Any]:
+    def _origin(self, architecture_id: str) -> dict[str, Any]:
         """Return the facts that a bundle needs beside its own origin.
 
         They are the study's current name, and for a winner the models that had been measured on test rows before it
@@ -423,7 +446,7 @@ class Study:
         """
         choice = crowned(self._handle)
         found: dict[str, Any] = {"study": self.name}
-        if choice is not None and choice.read and choice.architecture_id == model.architecture_id:
+        if choice is not None and choice.read and choice.architecture_id == architecture_id:
             found["choice"] = choice.told()
         return found
 
@@ -572,24 +595,23 @@ class Study:
         return auc_interval(labels, scores).standard_error
 
     def _comparison(
-        self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
+        self, models: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
     ) -> dict[str, Any] | None:
-        """Return the winner compared with the baseline of the best test AUC, paired over test rows and seeds."""
+        """Return what is delivered compared with the baseline of the best test AUC, paired over test rows and seeds."""
         rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
         labels = load_labels(self._handle, "test")
-        if not rivals or not winners or not mean_figures(winners, "test") or labels is None:
+        if not rivals or not models or not mean_figures(models, "test") or labels is None:
             return None
         name = max(rivals, key=lambda name: mean_figures(rivals[name], "test")["auc"])  # type: ignore[index]
-        a = self._predictions(winners[0], "test")
+        a = self._predictions(models[0], "test")
         b = self._predictions(rivals[name][0], "test")
         if a is None or b is None:
             return None
-        mine, theirs = (
-            [model.metrics["test"]["auc"] for model in models] for models in (winners, rivals[name])
-        )
+        mine, theirs = ([model.metrics["test"]["auc"] for model in one] for one in (models, rivals[name]))
         found = paired_over_seeds(mine, theirs, row_error=delong(labels, a, b).standard_error, most=1.0)
         verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "tie"
         return {
+            "model": models[0].role.value,
             "baseline": name,
             "difference": found.difference,
             "interval": [found.low, found.high],

@@ -1,4 +1,4 @@
-"""The comparison of the winner with the best baseline in words, the same for terminal and report."""
+"""The comparison of what a search delivers with the best baseline in words, the same for terminal and report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from autofi.core.units import describe_seconds
 
 _SENTENCES = {
-    "better": "The winner is better than {}, the best baseline",
-    "tie": "A tie: the winner and {}, the best baseline, cannot be told apart",
-    "worse": "A baseline won: {} is better than what the search found",
+    "better": "The {model} is better than {baseline}, the best baseline",
+    "tie": "A tie: the {model} and {baseline}, the best baseline, cannot be told apart",
+    "worse": "A baseline won: {baseline} is better than what the search found",
 }
 
 #: By the step of a proposal that did not fit in its time.
@@ -29,7 +29,11 @@ def verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
     """
     low, high = comparison["interval"]
     return (
-        _SENTENCES[comparison["verdict"]].format(comparison["baseline"]),
+        _SENTENCES[comparison["verdict"]].format(
+            # An earlier version compared the winner only.
+            model=comparison.get("model", "winner"),
+            baseline=comparison["baseline"],
+        ),
         f"{comparison['difference']:+.4f} test AUC, 95 % interval {low:+.4f} to {high:+.4f}",
     )
 

@@ -72,14 +72,24 @@ class JudgedRows:
         cls, trees: Floats, labels: Floats, weights: Floats | None, together: NDArray[np.int64] | None
     ) -> JudgedRows:
         """Deal the folds; rows with the same number in `together`, `[N]`, are in one."""
-        folds = deal_folds(len(labels), JOIN_FOLDS, np.random.default_rng(_SEED), together)
+        folds = judging_folds(len(labels), together)
         return cls(trees, labels, np.ones(len(labels)) if weights is None else weights, folds)
 
     @property
     def too_few(self) -> bool:
         """True if there are too few rows of a class in the rows without some fold."""
-        rest = [self.labels[self.folds != fold] for fold in range(JOIN_FOLDS)]
-        return any(min(labels.sum(), (1 - labels).sum()) < FEWEST_OF_A_CLASS for labels in rest)
+        return too_few_to_fit(self.labels, self.folds)
+
+
+def too_few_to_fit(labels: Floats, folds: NDArray[np.int64]) -> bool:
+    """Return True if there are too few rows of a class in the rows without some fold."""
+    rest = [labels[folds != fold] for fold in range(JOIN_FOLDS)]
+    return any(min(found.sum(), (1 - found).sum()) < FEWEST_OF_A_CLASS for found in rest)
+
+
+def judging_folds(rows: int, together: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return the fold of every row by which weights are fitted and judged, `[N]`, the same for all of a study."""
+    return deal_folds(rows, JOIN_FOLDS, np.random.default_rng(_SEED), together)
 
 
 def join(own: Floats | None, rows: JudgedRows) -> Joined:
