@@ -26,7 +26,7 @@ class Ensemble(Model):
     """
 
     def __init__(self, networks: Sequence[Network], weights: Sequence[float]) -> None:
-        """Join trained networks.
+        """Join trained networks, which are in eval mode from then on.
 
         Raises:
             InvalidArchitectureError: The weights are not one positive number per network with the sum 1.
@@ -46,6 +46,7 @@ class Ensemble(Model):
         self.register_buffer(
             "log_weights", torch.tensor(weights, dtype=torch.float64).log().float(), persistent=False
         )
+        self.eval()
 
     log_weights: Tensor
 
