@@ -40,7 +40,8 @@ STORED: tuple[tuple[SearchSettings, str], ...] = (
         '{"source": null, "target": null, "query": null, "split": "random:0.8,0.1,0.1", "valid": null, "test": null, '
         '"overrides": {}, "trials": 12, "seeds": 3, "seed": 0, "baselines": ["lr", "fm", "dnn", "all-memorize", '
         '"all-factorize", "lightgbm", "catboost"], "refit": false, "objectives": ["auc"], "limits": [], '
-        '"sampler": "tpe", "strategy": "staged", "fidelity": "full", "engine": "optuna", "tuner": null, "reading": 2}',
+        '"sampler": "tpe", "strategy": "staged", "fidelity": "full", "engine": "optuna", "tuner": null, "reading": 2, '
+        '"ensemble": "auto"}',
     ),
     (
         SearchSettings(
@@ -63,12 +64,13 @@ STORED: tuple[tuple[SearchSettings, str], ...] = (
             fidelity="halving",
             engine="nni",
             tuner="TPE",
+            ensemble="4",
         ),
         '{"source": "clicks.csv", "target": "click", "query": "SELECT 1", "split": "time:day", "valid": "v.csv", '
         '"test": "t.csv", "overrides": {"ignore": ["a"], "multi_valued": {"g": "|"}}, "trials": 5, "seeds": 2, '
         '"seed": 7, "baselines": ["lr", "dnn"], "refit": true, "objectives": ["auc", "latency"], '
         '"limits": ["auc>=0.7"], "sampler": "gp", "strategy": "scratch", "fidelity": "halving", "engine": "nni", '
-        '"tuner": "TPE", "reading": 2}',
+        '"tuner": "TPE", "reading": 2, "ensemble": "4"}',
     ),
 )
 
