@@ -40,7 +40,7 @@ class Best(BaseModel, frozen=True):
 
 
 class Result(BaseModel, frozen=True):
-    """What the study delivers on test rows, and its comparison with the best baseline.
+    """The test metrics of the model that the study delivers, and its comparison with the best baseline.
 
     `verdict` is better, tie or worse. Where there is no AUC, `told` says why.
     """
