@@ -23,6 +23,7 @@ from autofi.api.compare_results import (
 from autofi.baselines.train import check_baselines, train_baselines
 from autofi.core.bounded_yaml import read_yaml
 from autofi.core.device import pick_device
+from autofi.core.option_names import OFF
 from autofi.core.progress import Progress, SilentProgress
 from autofi.core.validated import Count, CountOrNone, Strict, first_fault, read_settings
 from autofi.data.config import DEFAULT_SPLIT
@@ -229,6 +230,7 @@ def _train_table(
         overrides=table.columns.to_json(),
         seeds=settings.seeds,
         baselines=(),
+        ensemble=OFF,
     )
     dataset = open_data(search.source, search)
     canonical = json.dumps({"space": SPACE})

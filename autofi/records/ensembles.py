@@ -23,6 +23,11 @@ class Delivered:
     model: ModelRecord
     selection: Mapping[str, Any]
 
+    @property
+    def exists(self) -> bool:
+        """True if its bundle is where it was written."""
+        return self.model.path is not None and self.model.path.exists()
+
     def told(self) -> dict[str, Any]:
         """Return what a summary tells of it beside its metrics."""
         return {
@@ -34,7 +39,7 @@ class Delivered:
 
 
 def recorded_ensemble(handle: StudyHandle, architecture_id: str, *, refit: bool) -> Delivered | None:
-    """Return the ensemble around a retrained architecture; None where it has none, or its bundle is gone."""
+    """Return the ensemble around a retrained architecture; None where it has none."""
     selection = handle.stage(ENSEMBLE)
     if not selection or not selection["members"]:
         return None
@@ -42,11 +47,7 @@ def recorded_ensemble(handle: StudyHandle, architecture_id: str, *, refit: bool)
     if asked["architecture_id"] != architecture_id or asked["refit"] != refit:
         return None
     for model in handle.models(ModelRole.ENSEMBLE):
-        if (
-            model.architecture_id == selection["members_id"]
-            and model.path is not None
-            and model.path.exists()
-        ):
+        if model.architecture_id == selection["members_id"]:
             return Delivered(model, selection)
     return None
 

@@ -12,7 +12,7 @@ import yaml
 from autofi.core.option_names import NNI
 from autofi.store import StudyRecord
 from autofi.text.architecture import boosted_words, told
-from autofi.text.ensemble import ensemble_row, ensemble_words
+from autofi.text.ensemble import MEMBER_HEADING, ensemble_row, ensemble_words, member_rows
 from autofi.text.markdown import count, escaped, figure, table
 from autofi.text.objective_values import FRONT, front_table, goals_words, missed_words
 from autofi.text.verdict import alike, course, mean_and_deviation, read_before, untested_words, verdict
@@ -68,7 +68,7 @@ def report_markdown(record: StudyRecord, summary: Summary, trials: Sequence[Mapp
         "seconds are those of one training.",
         _models(summary),
         alike(_all_models(summary)),
-        ensemble_words(summary),
+        *_ensemble(summary),
         " ".join(summary.get("reasons") or []),
         read_before(summary.get("choice")),
         "## Pairs",
@@ -172,6 +172,11 @@ def _models(summary: Summary) -> str:
         return table(heading, rows)
     gaucs = [figure((model.get("test") or {}).get("gauc")) for model in models]
     return table((*heading, "test GAUC"), [(*row, gauc) for row, gauc in zip(rows, gaucs, strict=True)])
+
+
+def _ensemble(summary: Summary) -> list[str]:
+    rows = [(*others, escaped(described)) for *others, described in member_rows(summary)]
+    return [ensemble_words(summary), table(MEMBER_HEADING, rows)] if rows else []
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]]) -> str:

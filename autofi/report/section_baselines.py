@@ -8,7 +8,7 @@ from typing import Any
 from autofi.report.blocks import Block, Notice, Section, Table, Text, drawing
 from autofi.report.findings import Findings
 from autofi.report.study_figures import StudyFigures
-from autofi.text.ensemble import ensemble_row, ensemble_words
+from autofi.text.ensemble import MEMBER_HEADING, ensemble_row, ensemble_words, member_rows
 from autofi.text.markdown import count, figure
 from autofi.text.verdict import alike, mean_and_deviation, read_before, untested_words, verdict
 
@@ -60,6 +60,8 @@ def models_section(findings: Findings, figures: StudyFigures) -> Section:
                 "expected calibration error; seconds are those of one training."
             )
         )
+    if members := member_rows(summary):
+        blocks += [Text("The members of the ensemble:"), Table(MEMBER_HEADING, members)]
     return Section("models", "Winner against baselines", blocks)
 
 

@@ -40,7 +40,7 @@ def show_proposal(handle: StudyHandle, proposal: Proposal) -> None:
 
 
 def show_trained(handle: StudyHandle) -> None:
-    """Write the models trained beside the trials: finalists, the winner and the baselines, a trial per seed."""
+    """Write the models beside the trials: finalists, the winner, the ensemble and the baselines, a trial per seed."""
     trials = [_trained(model) for model in handle.models() if "valid" in model.metrics]
     if trials:
         handle.write_stage(RETRAIN, trials, measured="valid AUC", direction="maximize", about={})

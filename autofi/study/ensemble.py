@@ -106,6 +106,8 @@ def build_ensemble(
         "trials": max(trial.number for trial in complete_trials(handle)),
     }
     earlier = recorded_ensemble(handle, choice.architecture_id, refit=refit)
+    if earlier is not None and not earlier.exists:
+        earlier = None
     if before is not None and before["asked"] == asked and (earlier is not None or not before["members"]):
         return
     if not budget.fits(0):
@@ -171,7 +173,7 @@ def _kept(
         builder=builder,
         network=ensemble,
         metrics=metrics | {"reliability": reliability_tables(bench, predictions)},
-        origin=origin(handle, bench, seed, refit=refit),
+        origin=origin(handle, bench, seed, refit=refit) | {"seed": None},
         profile=profile_training(bench.dataset),
         members=tuple(members.values()),
     )
@@ -190,7 +192,12 @@ def _kept(
     )
     return {
         "members": [
-            {**member.origin(), "architecture_id": member.architecture.id} for member in members.values()
+            {
+                **member.origin(),
+                "architecture_id": member.architecture.id,
+                "architecture": member.architecture.describe(),
+            }
+            for member in members.values()
         ],
         "members_id": members_id,
         "logloss": selection.logloss,

@@ -17,6 +17,19 @@ def ensemble_row(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**ensemble, "name": f"ensemble of {len(ensemble['members'])}", "seeds": ""}]
 
 
+#: The columns of `member_rows`.
+MEMBER_HEADING = ("weight", "trial", "seed", "architecture")
+
+
+def member_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the members of the ensemble as rows of a table; none where there is none."""
+    ensemble = summary.get("ensemble")
+    return [
+        (f"{member['weight']:.1%}", str(member["trial"]), str(member["seed"]), str(member["architecture"]))
+        for member in (ensemble["members"] if ensemble else ())
+    ]
+
+
 def ensemble_words(summary: Mapping[str, Any]) -> str:
     """Return sentences on the members of the ensemble and its gain; "" where there is none."""
     ensemble = summary.get("ensemble")
