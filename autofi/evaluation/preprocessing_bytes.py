@@ -64,6 +64,13 @@ def _cells(builder: FeatureBuilder) -> Iterator[FittedCost]:
     for column, cells in zip(builder.statistics.columns, builder.statistics.cells, strict=True):
         size = _bytes(cells.codes, cells.counts, cells.clicks) + _LOG_COUNTS
         yield FittedCost("statistics", tuple(names[field] for field in column), len(cells.codes), size)
+    if builder.boosted is not None:
+        # A bin of a number counts for its field.
+        places = [*names, *builder.encoder.number_fields]
+        read = builder.boosted.statistics
+        for column, cells in zip(read.columns, read.cells, strict=True):
+            size = _bytes(cells.codes, cells.counts, cells.clicks)
+            yield FittedCost("statistics", tuple(places[place] for place in column), len(cells.codes), size)
 
 
 def _places(network: Network, builder: FeatureBuilder) -> Iterator[FittedCost]:

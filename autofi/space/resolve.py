@@ -46,7 +46,6 @@ def resolve(
         cross_min_count=int(space.value("cross_min_count", chosen)),
         cross_max_rows=space.cross_max_rows,
         boosting=boosting,
-        boosted_pairs=tuple(ranked_pairs[: boosting.pairs]),
         training=TrainingSettings(**section("training", space.training)),
     )
 
