@@ -47,8 +47,8 @@ def choose_crosses(
     First trees over all fields and pairs tell the pairs with the largest gain of splits, then trees over these and the
     triples that extend the best of them tell the triples. Pairs are left out if the trees without them have a lower
     logloss on rows that they have not seen, by more than the standard error of the difference; triples, which are many
-    more, are taken only if the trees with them have. So a group of crosses is judged together: one by one they may each
-    say too little.
+    more, are taken only if the trees with them have, by more than twice that error. So a group of crosses is judged
+    together: one by one they may each say too little.
 
     The cost is seconds, whatever the number of rows: MOST_ROWS of them are read.
 
@@ -110,7 +110,7 @@ def choose_crosses(
             for order, most in ((2, pairs), (3, triples))
             for cross in [cross for cross in best if len(cross) == order][:most]
         ]
-        if judges.judge([*singles, *kept]).better_than(with_pairs if found else without, errors=1.0):
+        if judges.judge([*singles, *kept]).better_than(with_pairs if found else without, errors=2.0):
             found = kept
     return sorted(found, key=lambda cross: (len(cross), cross))
 

@@ -21,7 +21,7 @@ from autofi.data.boosted_columns import boosted_columns, columns_of_parts
 from autofi.data.boosted_crosses import choose_crosses
 from autofi.data.cross_codes import default_threads
 from autofi.data.encoded_rows import EncodedRows
-from autofi.data.features import Column, Pair
+from autofi.data.features import Column
 from autofi.data.folds import deal_folds
 from autofi.data.lightgbm_library import LIGHTGBM, lightgbm_library
 from autofi.data.lightgbm_text import checked_trees
@@ -96,7 +96,7 @@ class BoostedTrees:
         *,
         number_places: Sequence[int] = (),
         number_bins: Sequence[int] = (),
-        pairs: Sequence[Pair] | None = None,
+        crosses: Sequence[Column] | None = None,
         together: Numbers | None = None,
         seed: int,
         threads: int | None = None,
@@ -116,7 +116,7 @@ class BoostedTrees:
             cardinalities: Number of codes of each field.
             number_places: Field behind each column of numbers.
             number_bins: Number of bins of each column of numbers.
-            pairs: The pairs to read, instead of crosses chosen by `boosted_crosses.choose_crosses`.
+            crosses: The crosses to read, instead of those that `boosted_crosses.choose_crosses` chooses.
             together: A number per row, `[N]`: rows with the same number are in one fold.
             seed: Seed of folds and trees.
             threads: Threads of LightGBM; by default those of `default_threads`.
@@ -129,14 +129,17 @@ class BoostedTrees:
         generator = np.random.default_rng(seed)
         cards = with_bin_cardinalities(cardinalities, number_bins)
         fields: list[Column] = [(field,) for field in range(len(cardinalities))]
-        crosses: Sequence[Column] = (
-            choose_crosses(
-                rows, cards, number_places, pairs=settings.pairs, triples=settings.triples, together=together,
-                seed=seed, threads=threads,
+        if crosses is None:
+            crosses = choose_crosses(
+                rows,
+                cards,
+                number_places,
+                pairs=settings.pairs,
+                triples=settings.triples,
+                together=together,
+                seed=seed,
+                threads=threads,
             )
-            if pairs is None
-            else sorted(set(pairs))
-        )  # fmt: skip
         statistics, _ = TargetStatistics.fit(
             with_bins(rows.ids, rows.numbers, cards), np.asarray(rows.labels), cards, [*fields, *crosses],
             threads=threads,

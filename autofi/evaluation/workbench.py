@@ -150,7 +150,7 @@ class Workbench:
                 encoder.cardinalities,
                 number_places=[self.names.index(name) for name in encoder.number_fields],
                 number_bins=encoder.number_bins,
-                pairs=architecture.named_boosted_pairs(self.names),
+                crosses=architecture.named_boosted_pairs(self.names),
                 together=self.dataset.together(),
                 seed=self.seed,
                 threads=threads,
