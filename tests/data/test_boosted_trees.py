@@ -197,7 +197,7 @@ def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
     expected = trees.transform(train.ids, train.numbers)
     copied = pickle.loads(pickle.dumps(trees))
     np.testing.assert_array_equal(copied.transform(train.ids, train.numbers), expected)
-    assert trees.nbytes == sum(len(model) for model in trees.models)
+    assert 0 <= (tmp_path / BoostedTrees.FILE).stat().st_size - trees.nbytes < 200
 
 
 def test_weights_count_as_rows() -> None:
