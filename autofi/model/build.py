@@ -96,6 +96,5 @@ def used_columns(
     for architecture in architectures:
         layout = architecture.layout(names)
         crosses += [(slot[0], slot[1]) for slot in layout.get("memorize_embedding", [])]
-        boosted = architecture.boosted_columns(names)
-        statistics += [*layout.get("statistics", []), *layout.get("memorize_statistics", []), *boosted]
+        statistics += [*layout.get("statistics", []), *layout.get("memorize_statistics", [])]
     return list(dict.fromkeys(crosses)), list(dict.fromkeys(statistics))

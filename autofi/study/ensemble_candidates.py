@@ -207,4 +207,7 @@ def _rebuilt(bench: Workbench, kept: Sequence[_KeptTraining]) -> Iterator[Candid
 
 
 def _alike(trees: BoostedTrees, others: BoostedTrees | None) -> bool:
-    return others is not None and (trees.models, trees.pairs) == (others.models, others.pairs)
+    return others is not None and (trees.models, trees.statistics.columns) == (
+        others.models,
+        others.statistics.columns,
+    )

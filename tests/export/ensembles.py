@@ -14,7 +14,7 @@ import torch
 
 from autofi.bundle.bundle import write_bundle
 from autofi.bundle.ensemble_file import Member
-from autofi.data.boosted_trees import BoostedTrees, Boosting
+from autofi.data.boosted_trees import Boosting
 from autofi.data.encode import encode
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.schema_inference import infer_schema
@@ -26,7 +26,7 @@ from autofi.operators.base import Sizes
 from autofi.readers import open_table
 from autofi.space.architecture import Architecture
 from autofi.space.head_config import HeadSizes
-from tests.export.models import METRICS, ORIGIN, make_table
+from tests.export.models import METRICS, ORIGIN, crosses_of, grown_trees, make_table
 
 BOOSTING = Boosting(leaves=4, learning_rate=0.3)
 ARCHITECTURES = (
@@ -92,8 +92,7 @@ def make_ensemble() -> EnsembleModel:
     names = schema.names
     pairs = [(left, right) for right in range(len(names)) for left in range(right)]
     builder, _ = build_features(dataset, pairs)
-    read = builder.statistics.subset(ARCHITECTURES[0].boosted_columns(names))
-    trees = BoostedTrees.fit(BOOSTING, dataset.rows("train"), read, seed=0)
+    trees = grown_trees(dataset, BOOSTING, crosses_of(dataset), threads=1)
     builder = dataclasses.replace(builder, boosted=trees)
     networks = tuple(_drawn(one, builder, seed) for seed, one in enumerate(ARCHITECTURES))
     members = tuple(
