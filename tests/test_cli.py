@@ -421,6 +421,7 @@ def test_retrain_and_export_ask_the_study(runner: CliRunner, api: Any) -> None:
         "forms": ("onnx", "pt2", "torch"),
         "calibrate": None,
         "quantize": None,
+        "single": False,
     }
     assert export == ("export", plain)
     asked = ["export", "mine", "--trial", "4", "-o", "small", "--calibrate", "isotonic"]

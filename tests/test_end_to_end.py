@@ -21,7 +21,7 @@ from autofi.core.json import to_json_value
 from autofi.data.planted import PlantedSpec, PlantedTable, generate
 from autofi.errors import ExportError, StudyMismatchError
 from autofi.metrics.ranking import auc, logloss
-from autofi.records.predictions import load_predictions
+from autofi.records.predictions import load_predictions, model_key
 from autofi.store import ModelRole, StudyStore, TrialState, resolve_storage
 from autofi.store.kept_summary import kept_summary
 from autofi.store.records import LEADERS
@@ -100,6 +100,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "storage",
             "best",
             "winner",
+            "ensemble",
             "baselines",
             "comparison",
             "untested",
@@ -129,6 +130,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
         Path(searched.storage),
     )
     best, winner, (baseline,) = summary["best"], summary["winner"], summary["baselines"]
+    ensemble = summary["ensemble"]
     assert best["trial"] in range(TRIALS)
     assert best["architecture_id"] == searched.study.best.id
     assert set(best["valid"]) == {"auc", "logloss"}
@@ -150,8 +152,9 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
     # Logistic regression cannot see a planted pair: the difference is large, and told as such.
     assert summary["comparison"]["verdict"] == "better"
     assert summary["comparison"]["difference"] == pytest.approx(
-        winner["test"]["auc"] - baseline["test"]["auc"]
+        ensemble["test"]["auc"] - baseline["test"]["auc"]
     )
+    assert ensemble["gain"] > 0
     assert winner["test"]["auc"] < searched.planted.bayes_auc
 
 
@@ -164,12 +167,18 @@ def test_the_leaderboard_has_every_trial_best_first(searched: Searched) -> None:
     assert searched.study.best.id in set(board["architecture_id"])
 
 
-def test_the_bundle_predicts_what_the_network_in_memory_did(searched: Searched, tmp_path: Path) -> None:
-    bundle = searched.study.export(tmp_path / "model")
+@pytest.mark.parametrize(
+    "role",
+    [ModelRole.ENSEMBLE, pytest.param(ModelRole.WINNER, marks=pytest.mark.slow)],
+)
+def test_the_bundle_predicts_what_the_model_in_memory_did(
+    role: ModelRole, searched: Searched, tmp_path: Path
+) -> None:
+    bundle = searched.study.export(tmp_path / "model", single=role is ModelRole.WINNER)
     with StudyStore(resolve_storage(searched.storage)) as store:
         study = store.open("mine")
-        model = max(study.models(ModelRole.WINNER), key=lambda model: model.metrics["valid"]["auc"])
-        in_memory = load_predictions(study, f"winner-{model.architecture_id}-{model.seed}")["test"]
+        model = max(study.models(role), key=lambda model: model.metrics["valid"]["auc"])
+        in_memory = load_predictions(study, model_key(model))["test"]
         assert study.exports()[-1].path == bundle
     rows = searched.test_rows
     assert len(rows) == len(in_memory)
@@ -201,7 +210,7 @@ def test_show_prints_the_same_object(searched: Searched) -> None:
     assert table.exit_code == 0, table.output
     for part in (
         "Leaderboard",
-        "The winner is better than lr",
+        "The ensemble is better than lr",
         "95 % interval",
         " memorize, ",
         "autofi export mine",
