@@ -237,20 +237,31 @@ class Workbench:
     ) -> TrainedModel | None:
         """Return the model that `train` returned when it made these weights, and score `parts`.
 
-        It is None if the weights are not those of this network, as after an upgrade.
+        Training rows are not read. It is None if the weights are not those of this network, as after an upgrade.
         """
+        begin = self.dataset.parts["train"].stop
         alone = trained.report.trees_alone
-        builder, network, rows = self._built(architecture.without_network() if alone else architecture, seed)
+        built = architecture.without_network() if alone else architecture
+        builder, network, rows = self._built(built, seed, begin=begin)
         if not trained.fit(network):
             return None
         network.load_state_dict(trained.weights)
-        return self._scored(architecture, builder, network, rows, seed, trained.report, parts)
+        return self._scored(architecture, builder, network, rows, seed, trained.report, parts, begin=begin)
 
-    def _built(self, architecture: Architecture, seed: int) -> tuple[FeatureBuilder, Network, RowSource]:
-        """Return a network with initial weights, with the features and the rows that it reads."""
+    def _built(
+        self, architecture: Architecture, seed: int, *, begin: int = 0
+    ) -> tuple[FeatureBuilder, Network, RowSource]:
+        """Return a network with initial weights, its features, and the rows from `begin` on that it reads."""
         builder, features = self.with_boosted(architecture, *self.features(architecture))
         network = build_network(architecture, builder, seed=seed).to(self.device)
-        rows = rows_for(network, features, self.dataset.labels, self.dataset.weights, sharers=self.jobs)
+        read, labels, weights = slice(begin, None), self.dataset.labels, self.dataset.weights
+        rows = rows_for(
+            network,
+            features.rows(read),
+            labels[read],
+            None if weights is None else weights[read],
+            sharers=self.jobs,
+        )
         return builder, network, rows
 
     def _scored(
@@ -264,9 +275,13 @@ class Workbench:
         parts: tuple[str, ...],
         *,
         latency: bool = False,
+        begin: int = 0,
     ) -> TrainedModel:
-        """Return a trained network with its costs and its predictions for `parts`."""
-        pieces = {part: rows.part(self.dataset.parts[part]) for part in parts}
+        """Return a trained network with its costs and its predictions for `parts`; `rows` are those from `begin` on."""
+        bounds = {part: self.dataset.parts[part] for part in parts}
+        pieces = {
+            part: rows.part(slice(found.start - begin, found.stop - begin)) for part, found in bounds.items()
+        }
         predictions = {
             part: predict(network, piece)
             if part != "valid" or report.valid_predictions is None

@@ -228,7 +228,6 @@ def test_off_delivers_the_winner_alone(folder: Path, tmp_path: Path) -> None:
     again.close()
 
 
-@pytest.mark.slow
 def test_limits_hold_for_the_whole_ensemble(folder: Path) -> None:
     plain = delivered_ensemble(autofi.open_study("mine", str(folder / "a.db"))._handle)
     assert plain is not None and plain.model.table_bytes is not None
@@ -239,6 +238,57 @@ def test_limits_hold_for_the_whole_ensemble(folder: Path) -> None:
     assert winner["table_bytes"] <= bound
     assert found is None or found["table_bytes"] <= bound
     study.close()
+
+
+def test_a_refitted_winner_is_averaged_over_its_seeds_alone(folder: Path) -> None:
+    study = search(folder, "refitted", refit=True, baselines=())
+    handle = study._handle
+    found, winners = delivered_ensemble(handle), handle.models(ModelRole.WINNER)
+    selection = handle.stage(ENSEMBLE)
+    assert selection is not None and len(winners) == SEEDS
+    assert (found is None) == (selection["gain"] <= 0)
+    if found is not None:
+        assert [member["seed"] for member in found.selection["members"]] == [0, 1]
+        parts = [load_predictions(handle, model_key(model))["test"] for model in winners]
+        kept = load_predictions(handle, model_key(found.model))["test"]
+        np.testing.assert_allclose(kept, np.mean(parts, 0), atol=1e-6)
+    study.close()
+
+
+def test_a_winner_chosen_by_hand_is_joined_by_no_other_architecture(folder: Path) -> None:
+    study = search(folder, "by-hand", baselines=())
+    choice = crowned(study._handle)
+    assert choice is not None
+    other = next(number for number in range(TRIALS) if number != choice.trial)
+    study.retrain(other, make_winner=True)
+    asked = study._handle.stage(ENSEMBLE)
+    assert asked is not None and asked["asked"]["architecture_id"] != choice.architecture_id
+    assert {member["trial"] for member in asked["members"]} <= {other}
+    study.close()
+
+
+def test_a_killed_search_selects_the_same_ensemble_when_it_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks are kept until the end, so that nothing is lost before the ensemble is recorded."""
+
+    def killed(*given: Any, **named: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("autofi.study.ensemble.write_bundle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(folder, "killed")
+    again = search(folder, "killed")
+    wanted = autofi.open_study("mine", str(folder / "a.db"))
+    found = again.summary()["ensemble"]
+    assert found is not None
+    # Another test retrains the winner of the first study with one more seed.
+    assert [(one["trial"], one["seed"]) for one in found["members"]] == [
+        (one["trial"], one["seed"]) for one in wanted.summary()["ensemble"]["members"]
+    ]
+    again.close()
+    wanted.close()
 
 
 def test_no_time_leaves_it_out(searched: autofi.Study) -> None:
