@@ -611,7 +611,8 @@ class Study:
         found = paired_over_seeds(mine, theirs, row_error=delong(labels, a, b).standard_error, most=1.0)
         verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "tie"
         return {
-            "model": models[0].role.value,
+            # Where it is missing, as in a summary of an earlier version, the winner is compared.
+            **({"model": models[0].name} if models[0].role is ModelRole.ENSEMBLE else {}),
             "baseline": name,
             "difference": found.difference,
             "interval": [found.low, found.high],

@@ -30,7 +30,6 @@ def verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
     low, high = comparison["interval"]
     return (
         _SENTENCES[comparison["verdict"]].format(
-            # An earlier version compared the winner only.
             model=comparison.get("model", "winner"),
             baseline=comparison["baseline"],
         ),
