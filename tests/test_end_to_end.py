@@ -99,6 +99,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "study",
             "storage",
             "best",
+            "best_so_far",
             "winner",
             "baselines",
             "comparison",

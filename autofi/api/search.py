@@ -30,6 +30,7 @@ from autofi.nni.candidates import Tuning
 from autofi.nni.engine_choice import check_single, choose_engine
 from autofi.objectives.objectives import Goals
 from autofi.readers.urls import is_database_url
+from autofi.records.best_so_far import drop_best_so_far
 from autofi.records.best_trial import decide
 from autofi.records.data_checks import check_once
 from autofi.records.kept_networks import drop_networks
@@ -230,6 +231,7 @@ def search(options: SearchOptions) -> Study:
         )
         crown(handle, choice, refit=settings.refit)
         drop_networks(handle)
+        drop_best_so_far(handle)
         observed.tell(SearchObserver.models_trained, handle)
     study = Study(store, handle, bench)
     study.keep_summary()

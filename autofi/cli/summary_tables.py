@@ -16,6 +16,7 @@ from autofi.core.units import describe_seconds, short
 from autofi.objectives.objectives import OBJECTIVES, Goals
 from autofi.store.records import LEADERS
 from autofi.text.architecture import boosted_words, told
+from autofi.text.best_so_far import exportable_words
 from autofi.text.data_warnings import warning_lines
 from autofi.text.objective_values import FRONT, goals_words, missed_words
 from autofi.text.verdict import (
@@ -94,6 +95,8 @@ def print_summary(
     if seconds := _seconds(summary.get("seconds") or {}):
         _print_line(out, "Seconds: ", seconds)
     _print_line(out, "Kept as: ", kept)
+    if early := summary.get("best_so_far"):
+        _print_command(out, f"{exportable_words(early)} ", export_command(summary, storage))
     _print_command(out, "Report:  ", report_command(summary, storage))
     _print_command(out, "Next:    ", next_command(summary, storage))
 
@@ -145,7 +148,13 @@ def next_command(summary: Summary, storage: str | None) -> str:
     study, place = str(summary["study"]), _place(summary, storage)
     if not summary.get("winner"):
         return command("retrain", study, *place)
-    return command("export", study, "-o", f"{study.replace('/', '-')}-model", *place)
+    return export_command(summary, storage)
+
+
+def export_command(summary: Summary, storage: str | None) -> str:
+    """Return the command that exports the winner, or the best trial so far."""
+    study = str(summary["study"])
+    return command("export", study, "-o", f"{study.replace('/', '-')}-model", *_place(summary, storage))
 
 
 def command(*words: str) -> str:

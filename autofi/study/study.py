@@ -26,6 +26,7 @@ from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.workbench import Workbench
 from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds, paired_over_seeds
 from autofi.metrics.ranking import auc_interval, delong
+from autofi.records.best_so_far import best_so_far, drop_best_so_far
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
@@ -148,7 +149,7 @@ class Study:
         return found
 
     def _computed_summary(self) -> dict[str, Any]:
-        trials, goals = complete_trials(self._handle), self._handle.goals
+        trials, goals, early = complete_trials(self._handle), self._handle.goals, best_so_far(self._handle)
         feasible = any(trial.feasible for trial in trials)
         won = self._handle.stage(WINNER) or {}
         baselines = current_baselines(self._handle)
@@ -156,6 +157,8 @@ class Study:
             "study": self.name,
             "storage": self.storage,
             "best": None,
+            # The trial whose bundle can be exported before there is a winner.
+            "best_so_far": early and early.told(),
             "winner": None,
             "baselines": [self._model(name, models) for name, models in baselines.items()],
             "comparison": None,
@@ -309,6 +312,7 @@ class Study:
                 assert choice is not None
                 crown(handle, choice, refit=settings.refit)
                 drop_networks(handle)
+                drop_best_so_far(handle)
             Observed(DashboardObserver(), progress).tell(SearchObserver.models_trained, handle)
         self.keep_summary()
         return self
@@ -375,14 +379,18 @@ class Study:
     ) -> Path:
         """Write the bundle of the winner, or of a trial, to a folder.
 
-        An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does. The recorded winner
-        stays the winner.
+        Before there is a winner, while the search runs or after it was interrupted, the best trial so far is written:
+        the first of `leaderboard`. It was measured on validation rows only, and has not been through the finals.
+
+        The architecture of a trial that has no bundle yet is retrained first, with one seed, as `retrain` does. The
+        recorded winner stays the winner.
 
         Args:
             path: Folder to write: new, empty, or a bundle to replace.
-            trial: Number of a trial; by default the winner, the best of its seeds on validation rows.
+            trial: Number of a trial; by default the winner, the best of its seeds on validation rows, or else the best
+                trial so far.
             forms: Forms of the model: `onnx`, `pt2`, `torch`.
-            calibrate: `platt` or `isotonic`: calibrate the probabilities on the validation rows.
+            calibrate: `platt` or `isotonic`: calibrate the probabilities on the validation rows; needs a winner.
             quantize: `fp16` (half of the bytes) or `int8` (down to a quarter): how tables and weights of the form
                 `onnx` are stored; `pt2` and `torch` stay float32. Refused where probabilities change by more than 0.02
                 on average.
@@ -390,10 +398,15 @@ class Study:
         """
         # torch's exporter to ONNX takes seconds to import.
         from autofi.export.export import export_bundle
+        from autofi.study.export_best_so_far import export_best_so_far
 
         progress = progress or SilentProgress()
         chosen = forms_of(forms)
         smaller = quantization_of(quantize, chosen)
+        if trial is None and export_best_so_far(
+            self._handle, path, forms=chosen, calibrate=calibrate, quantize=smaller, progress=progress
+        ):
+            return Path(path)
         if calibrate is not None:
             check_calibration(self._handle, calibrate, refit=trial is not None and self._settings.refit)
         models = self._won() if trial is None else self._of_trial(self._trial(trial), progress)
@@ -502,7 +515,8 @@ class Study:
         models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
         if not models:
             raise ExportError(
-                f"'{self.name}' has no retrained winner to export; run autofi retrain {self.name}."
+                f"'{self.name}' has no model to export: no winner is retrained, and no bundle of a trial is on this "
+                f"machine; export one with --trial N, or run autofi retrain {self.name}."
             )
         return models
 
