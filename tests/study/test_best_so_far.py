@@ -15,18 +15,21 @@ import torch
 from typer.testing import CliRunner
 
 import autofi
-from autofi.bundle.bundle import load_bundle
+from autofi.bundle.bundle import load_bundle, write_bundle
 from autofi.cli.app import app
 from autofi.core.progress import SilentProgress
 from autofi.data.planted import PlantedSpec, generate
 from autofi.errors import ExportError
 from autofi.evaluation.trained_weights import read_weights
-from autofi.records.best_so_far import FOLDER, best_so_far
+from autofi.export.export import export_bundle
+from autofi.records.best_so_far import FOLDER, keep_best_so_far
 from autofi.records.best_trial import complete_trials
 from autofi.records.kept_networks import kept_network
 from autofi.records.predictions import load_predictions, trial_key
 from autofi.report.html_page import page_html
+from autofi.space.architecture import Architecture
 from autofi.store import TrialRecord
+from tests.store.examples import start
 
 SPACES = Path(__file__).parents[1] / "spaces"
 TRIALS = 4
@@ -45,9 +48,11 @@ def search(
     written.write_text(
         (SPACES / f"{space}.yaml").read_text().replace("epochs: 24, patience: 24", "epochs: 3, patience: 3")
     )
-    given = {"trials": TRIALS, "seeds": 1, "baselines": (), "device": "cpu"}
+    source = storage.parent / "clicks.parquet"
+    table().to_parquet(source)
+    given = {"trials": TRIALS + 1, "seeds": 1, "baselines": (), "device": "cpu"}
     return autofi.search(
-        table(),
+        source,
         target="click",
         study="mine",
         storage=str(storage),
@@ -59,7 +64,7 @@ def search(
 
 
 class Exporting(SilentProgress):
-    """A user that opens the study anew after every trial, and exports and describes what is there."""
+    """A user that opens the study anew after every trial, exports and describes what is there, and ends the search."""
 
     def __init__(self, storage: Path) -> None:
         self.storage = storage
@@ -76,6 +81,8 @@ class Exporting(SilentProgress):
             }
             self.found.append((complete_trials(study._handle), target, study.summary(), predictions))
             study.close()
+            if len(self.found) == TRIALS:
+                raise KeyboardInterrupt
 
 
 class Interrupting(SilentProgress):
@@ -103,7 +110,9 @@ def folders(study: autofi.Study) -> list[str]:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[autofi.Study, Exporting]]:
     user = Exporting(tmp_path_factory.mktemp("running") / "a.db")
-    study = search(user.storage, user)
+    with pytest.raises(KeyboardInterrupt):
+        search(user.storage, user)
+    study = autofi.open_study("mine", storage=str(user.storage))
     yield study, user
     study.close()
 
@@ -139,6 +148,8 @@ def test_the_model_card_says_that_it_is_not_the_winner(exported: tuple[autofi.St
 
 def test_the_winner_takes_its_place(exported: tuple[autofi.Study, Exporting], tmp_path: Path) -> None:
     study, _ = exported
+    assert study.summary()["best_so_far"] is not None
+    study.retrain()
     assert study.summary()["best_so_far"] is None
     assert not (study._handle.artifacts / FOLDER).exists()
     written = json.loads((study.export(tmp_path / "model", forms=["torch"]) / "metrics.json").read_text())
@@ -171,15 +182,49 @@ def test_an_interrupted_search_is_exported_and_tells_how(tmp_path: Path) -> None
     study.close()
 
 
-def test_a_worse_trial_that_ends_late_does_not_replace_a_better_one(tmp_path: Path) -> None:
+def test_a_worse_trial_that_is_written_late_does_not_replace_a_better_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = interrupted(tmp_path, 1)
+    handle, (first,) = study._handle, complete_trials(study._handle)
+    bench = study._open_bench(study._settings, SilentProgress())
+    measured = bench.train(Architecture.from_json(first.architecture), seed=first.seed)
+    shutil.rmtree(handle.artifacts / FOLDER)
+    better: list[int] = []
+
+    def written_meanwhile(folder: Path, **given: Any) -> None:
+        better.append(start(handle, architecture_id="better"))
+        handle.finish_trial(better[0], (0.99,), attrs={"valid": {"auc": 0.99, "logloss": 0.1}})
+        write_bundle(folder.with_name(trial_key(better[0])), **given)
+        write_bundle(folder, **given)
+
+    monkeypatch.setattr("autofi.records.best_so_far.write_bundle", written_meanwhile)
+    keep_best_so_far(handle, bench, first.number, measured, SilentProgress())
+    assert folders(study) == [trial_key(better[0])]
+    # Now it is worse from the start.
+    keep_best_so_far(handle, bench, first.number, measured, SilentProgress())
+    assert len(better) == 1 and folders(study) == [trial_key(better[0])]
+    study.close()
+
+
+def test_a_bundle_that_is_replaced_while_it_is_exported_gives_way_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = interrupted(tmp_path)
-    handle, (best,) = study._handle, folders(study)
-    trials = complete_trials(handle)
-    worse = next(trial for trial in trials if trial_key(trial.number) != best)
-    # A worker that began to write its bundle before the better trial was complete.
-    shutil.copytree(handle.artifacts / FOLDER / best, handle.artifacts / FOLDER / trial_key(worse.number))
-    found = best_so_far(handle)
-    assert found is not None and trial_key(found.trial) == best
+    best = study.summary()["best_so_far"]["trial"]
+    kept = study._handle.artifacts / FOLDER
+    sources = []
+
+    def replaced_meanwhile(source: Path, target: Path, **given: Any) -> None:
+        sources.append(source.name)
+        if len(sources) == 1:
+            source.rename(kept / trial_key(1 - best))
+        export_bundle(source, target, **given)
+
+    monkeypatch.setattr("autofi.study.export_best_so_far.export_bundle", replaced_meanwhile)
+    study.export(tmp_path / "model", forms=["torch"])
+    assert sources == [trial_key(best), trial_key(1 - best)]
+    assert load_bundle(tmp_path / "model").origin["best_so_far"]["trial"] == 1 - best
     study.close()
 
 
