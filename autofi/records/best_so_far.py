@@ -82,10 +82,12 @@ def keep_best_so_far(
             architecture=measured.delivered,
             builder=measured.builder,
             network=measured.network,
-            metrics=part_metrics(bench, {"valid": measured.predictions["valid"]}),
+            metrics=part_metrics(bench, measured.predictions),
             origin=origin(handle, bench, measured.seed, refit=False, tested=False)
             | {"best_so_far": found.told()},
             profile=_profile(handle, bench),
+            # The export loads it, and a training waits here.
+            check=False,
         )
     except ExportError as error:
         progress.note(f"Trial {number} is the best so far, but cannot be exported yet: {error}")
