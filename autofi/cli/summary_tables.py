@@ -6,6 +6,7 @@ The rest is in `--json` and in the report.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from autofi.text.best_so_far import exportable_words
 from autofi.text.data_warnings import warning_lines
 from autofi.text.objective_values import FRONT, goals_words, missed_words
 from autofi.text.verdict import (
+    advice,
     alike,
     course,
     mean_and_deviation,
@@ -92,7 +94,7 @@ def print_summary(
         )
     for sentence in course(summary):
         _print_line(out, "", f"{sentence}.")
-    if seconds := _seconds(summary.get("seconds") or {}):
+    if seconds := _seconds(summary):
         _print_line(out, "Seconds: ", seconds)
     _print_line(out, "Kept as: ", kept)
     if early := summary.get("best_so_far"):
@@ -111,11 +113,8 @@ def sentences(summary: Summary) -> list[str]:
     if not comparison:
         return ["No baseline was trained, so there is nothing to compare the winner with."]
     said, figures = verdict(comparison)
-    way_out = (
-        f"Take {comparison['baseline']} for this table, or search longer (--trials, --timeout) "
-        "or in another --space."
-    )
-    return [f"{said} ({figures}).", *([way_out] if comparison["verdict"] == "worse" else [])]
+    way_out = advice(comparison)
+    return [f"{said} ({figures}).", *([way_out] if way_out else [])]
 
 
 def _gaucs(summary: Summary) -> list[str]:
@@ -353,10 +352,16 @@ def _is_piped(out: Console) -> bool:
     return not out.is_terminal and "COLUMNS" not in os.environ
 
 
-def _seconds(seconds: Summary) -> str:
-    return ", ".join(
-        f"{name} {describe_seconds(value)}" for name, value in seconds.items() if value is not None
-    )
+def _seconds(summary: Summary) -> str:
+    """Return the seconds of all runs by stage; "" where `course` tells those of the only run."""
+    seconds, last = summary.get("seconds") or {}, summary.get("time") or {}
+    runs = ""
+    if last.get("limit") is not None:
+        if math.isclose(seconds.get("total") or 0.0, last["spent"]):
+            return ""
+        runs = " (all runs)"
+    told = [f"{name} {describe_seconds(value)}" for name, value in seconds.items() if value is not None]
+    return f"{', '.join(told)}{runs}" if told else ""
 
 
 def _number(value: float | None) -> str:

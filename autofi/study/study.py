@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import combinations
@@ -25,14 +26,20 @@ from autofi.errors import ConfigError, ExportError, StoreError
 from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.workbench import Workbench
 from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds, paired_over_seeds
-from autofi.metrics.ranking import auc_interval, delong
+from autofi.metrics.ranking import PairedDifference, auc_interval, delong, paired_logloss
 from autofi.records.best_so_far import best_so_far, drop_best_so_far
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
 from autofi.records.kept_networks import drop_networks
 from autofi.records.models import current_baselines
-from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
+from autofi.records.predictions import (
+    load_labels,
+    load_predictions,
+    load_untested,
+    load_weights,
+    model_key,
+)
 from autofi.records.trees_alone import delivered
 from autofi.records.value_frequencies import save_frequencies
 from autofi.records.winner import HAND, RULE, choose, crown, crowned, keep
@@ -588,7 +595,9 @@ class Study:
     def _comparison(
         self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
     ) -> dict[str, Any] | None:
-        """Return the winner compared with the baseline of the best test AUC, paired over test rows and seeds."""
+        """Return the winner compared with the baseline of the best test AUC, by AUC and logloss, paired over test rows
+        and seeds.
+        """
         rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
         labels = load_labels(self._handle, "test")
         if not rivals or not winners or not mean_figures(winners, "test") or labels is None:
@@ -598,17 +607,19 @@ class Study:
         b = self._predictions(rivals[name][0], "test")
         if a is None or b is None:
             return None
-        mine, theirs = (
-            [model.metrics["test"]["auc"] for model in models] for models in (winners, rivals[name])
+        rows = paired_logloss(labels, a, b, load_weights(self._handle, "test")).standard_error
+        by_auc, by_logloss = (
+            paired_over_seeds(
+                *([model.metrics["test"][metric] for model in models] for models in (winners, rivals[name])),
+                row_error=row_error,
+                most=most,
+            )
+            for metric, row_error, most in (
+                ("auc", delong(labels, a, b).standard_error, 1.0),
+                ("logloss", rows, math.inf),
+            )
         )
-        found = paired_over_seeds(mine, theirs, row_error=delong(labels, a, b).standard_error, most=1.0)
-        verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "tie"
-        return {
-            "baseline": name,
-            "difference": found.difference,
-            "interval": [found.low, found.high],
-            "verdict": verdict,
-        }
+        return {"baseline": name, **_compared(by_auc, sign=1), "logloss": _compared(by_logloss, sign=-1)}
 
     def _predictions(self, model: ModelRecord, part: str) -> np.ndarray[Any, Any] | None:
         return load_predictions(self._handle, model_key(model)).get(part)
@@ -660,8 +671,17 @@ class Study:
 
     def _seconds(self) -> dict[str, float | None]:
         seconds = self._handle.stage(SECONDS) or {}
-        found: dict[str, float | None] = {name: seconds.get(name) for name in ("encode", "search", "retrain")}
+        found: dict[str, float | None] = {
+            name: seconds.get(name) for name in ("encode", "search", "retrain", "baselines")
+        }
         return found | {"total": sum(seconds.values()) if seconds else None}
+
+
+def _compared(found: PairedDifference, *, sign: int) -> dict[str, Any]:
+    """Return a difference with its verdict; a positive one times `sign` is better."""
+    low, high = sorted((sign * found.low, sign * found.high))
+    verdict = "better" if low > 0 else "worse" if high < 0 else "tie"
+    return {"difference": found.difference, "interval": [found.low, found.high], "verdict": verdict}
 
 
 def _counted_earlier(trials: Sequence[TrialRecord]) -> int:
