@@ -148,7 +148,8 @@ class Explanation:
     @property
     def trees_alone(self) -> bool:
         """True where boosted trees predict without a network: no part has a contribution besides its share of them."""
-        return self.trees is not None and not any(map(added, (*self.fields, *self.pairs)))
+        parts: tuple[Part, ...] = (*self.fields, *self.pairs)
+        return self.trees is not None and not any(map(added, parts))
 
     def parts(self) -> list[Part]:
         """Return fields and pairs, largest `shown` first."""
