@@ -54,10 +54,10 @@ class FieldPart:
 
 @dataclass(frozen=True)
 class PairPart:
-    """The contribution of a pair to the logit, all its forms together.
+    """The contribution of a pair, or of a cross of three fields that boosted trees read, all its forms together.
 
     Attributes:
-        fields: The two fields.
+        fields: The fields.
         hit: True where a memorizing form has an entry for the cross; None where no form memorizes.
         seen: Training rows with the cross; None where it is unknown, because the model keeps no counts of rare
             crosses.
@@ -67,7 +67,7 @@ class PairPart:
         trees: The pair's share of the contribution of boosted trees, by TreeSHAP; None if they do not read it.
     """
 
-    fields: tuple[str, str]
+    fields: tuple[str, ...]
     hit: bool | None
     seen: int | None
     rate: float | None
@@ -77,7 +77,7 @@ class PairPart:
 
     @property
     def name(self) -> str:
-        """The names of both fields."""
+        """The names of the fields."""
         return " × ".join(self.fields)
 
     @property

@@ -22,7 +22,6 @@ def unselected_architecture(dataset: EncodedDataset, space: SearchSpace) -> Arch
         space,
         fields=every_form(space, dataset),
         pairs=dict.fromkeys(pairs, TARGET_ENCODED),
-        ranked_pairs=pairs,
     )
 
 
