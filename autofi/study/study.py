@@ -670,10 +670,10 @@ class Study:
         }
 
     def _seconds(self) -> dict[str, float | None]:
+        """Return the seconds of all sittings; earlier versions counted those of the baselines as of the retraining."""
         seconds = self._handle.stage(SECONDS) or {}
-        found: dict[str, float | None] = {
-            name: seconds.get(name) for name in ("encode", "search", "retrain", "baselines")
-        }
+        names = ["encode", "search", "retrain", *(name for name in ("baselines",) if name in seconds)]
+        found: dict[str, float | None] = {name: seconds.get(name) for name in names}
         return found | {"total": sum(seconds.values()) if seconds else None}
 
 
