@@ -80,6 +80,7 @@ def write_bundle(
     origin: Mapping[str, Any],
     profile: TrainingProfile | None = None,
     members: Sequence[Member] = (),
+    check: bool = True,
 ) -> None:
     """Write everything that scoring raw rows needs as one folder, at once (see `replaced_folder`).
 
@@ -95,6 +96,7 @@ def write_bundle(
         origin: The same kind of JSON; passwords of database URLs are masked.
         profile: The training profile that scored rows are compared with; None for no comparison.
         members: The members of an ensemble, in the order of its networks.
+        check: False to leave out the loading, which takes most of the time where there are boosted trees.
 
     Raises:
         ExportError: `directory` holds something other than a bundle, it cannot be written, or the network is
@@ -120,7 +122,8 @@ def write_bundle(
         if profile is not None:
             profile.write(folder)
         manifest = describe(folder, autofi=__version__)
-        read_bundle(folder, manifest)
+        if check:
+            read_bundle(folder, manifest)
         (folder / MANIFEST).write_bytes(manifest.render())
 
 

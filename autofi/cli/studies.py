@@ -84,7 +84,7 @@ def export(
         int | None,
         typer.Option(
             help="Number of another trial, such as one of the front; it is retrained first if needed. "
-            "[dim]default: what the study delivers[/dim]",
+            "[dim]default: what the study delivers, or before there is a winner the best trial so far[/dim]",
             min=0,
             show_default=False,
         ),
@@ -120,7 +120,7 @@ def export(
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write the ensemble or the retrained winner, or any trial, as one folder that scores raw rows."""
+    """Write the ensemble or winner, the best trial of a running search, or any trial, as a folder that scores rows."""
     check_study(study, storage)
     check_trial(study, storage, trial)
     import autofi

@@ -16,8 +16,9 @@ from autofi.data.folds import deal_folds
 from autofi.data.lightgbm_library import LIGHTGBM, lightgbm_library
 from autofi.data.target_encoding import Column
 
-#: Training rows that are read, and one in how many of them the trees do not see, by which crosses are judged.
-MOST_ROWS, UNSEEN = 30_000, 4
+#: Training rows that are read, one in how many of them the trees do not see, and the number of these parts that judge
+#: whether crosses are taken.
+MOST_ROWS, UNSEEN, TURNS = 30_000, 4, 2
 #: Most fields and bins that are crossed: with more of them those that matter most by themselves.
 MOST_CROSSED = 24
 #: The best pairs that are extended to triples, and the most triples that are compared.
@@ -45,10 +46,9 @@ def choose_crosses(
     """Return at most so many pairs and triples of fields, or of bins of numbers, that improve small trees together.
 
     First trees over all fields and pairs tell the pairs with the largest gain of splits, then trees over these and the
-    triples that extend the best of them tell the triples. Pairs are left out if the trees without them have a lower
-    logloss on rows that they have not seen, by more than the standard error of the difference; triples, which are many
-    more, are taken only if the trees with them have, by more than twice that error. So a group of crosses is judged
-    together: one by one they may each say too little.
+    triples that extend the best of them tell the triples. Pairs are taken if the trees with them have a lower
+    logloss on rows that they have not seen; triples, which are many more, only if it is lower by more than twice the
+    standard error of the difference. So a group of crosses is judged together: one by one they may each say too little.
 
     The cost is seconds, whatever the number of rows: MOST_ROWS of them are read.
 
@@ -91,11 +91,11 @@ def choose_crosses(
     possible = [(left, right) for left, right in combinations(crossed, 2) if crosses((left, right))]
     if not possible:
         return []
-    without = judges.judge(singles)
+    without = judges.judge(singles, turns=TURNS)
     ranked = judges.judge([*singles, *possible]).best(after=fields)
     found: list[Column]
-    with_pairs = judges.judge([*singles, *ranked[:pairs]])
-    found = [] if without.better_than(with_pairs, errors=1.0) else ranked[:pairs]
+    with_pairs = judges.judge([*singles, *ranked[:pairs]], turns=TURNS)
+    found = ranked[:pairs] if with_pairs.better_than(without, errors=0.0) else []
     if triples:
         extended: dict[Column, None] = dict.fromkeys(
             tuple(sorted((*pair, place)))
@@ -110,7 +110,8 @@ def choose_crosses(
             for order, most in ((2, pairs), (3, triples))
             for cross in [cross for cross in best if len(cross) == order][:most]
         ]
-        if judges.judge([*singles, *kept]).better_than(with_pairs if found else without, errors=2.0):
+        with_triples = judges.judge([*singles, *kept], turns=TURNS)
+        if with_triples.better_than(with_pairs if found else without, errors=2.0):
             found = kept
     return sorted(found, key=lambda cross: (len(cross), cross))
 
@@ -137,7 +138,7 @@ class _Judged:
 
 
 class _Judges:
-    """Rows that small trees are grown on, and rows that judge them."""
+    """Rows that small trees are grown on, and rows that judge them, each part in its turn."""
 
     def __init__(
         self,
@@ -148,32 +149,40 @@ class _Judges:
         threads: int,
     ) -> None:
         self._rows, self._cardinalities, self._seed, self._threads = rows, cardinalities, seed, threads
-        self._labels = np.asarray(rows.labels, dtype=np.float64)
-        folds = deal_folds(len(rows), UNSEEN, np.random.default_rng(seed), together)
-        self._seen, self._unseen = np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
-        self._together = None if together is None else together[self._seen]
+        self._labels, self._together = np.asarray(rows.labels, dtype=np.float64), together
+        self._folds = deal_folds(len(rows), UNSEEN, np.random.default_rng(seed), together)
 
     @property
     def able(self) -> bool:
-        """True if both parts have both classes."""
-        return all(len(np.unique(self._labels[part])) == 2 for part in (self._seen, self._unseen))
+        """True if every part has both classes."""
+        return all(len(np.unique(self._labels[self._folds == fold])) == 2 for fold in range(UNSEEN))
 
-    def judge(self, columns: Sequence[Column]) -> _Judged:
-        """Grow trees over numbers and these columns."""
+    def judge(self, columns: Sequence[Column], *, turns: int = 1) -> _Judged:
+        """Grow trees over numbers, log-odds of these columns and counts of the fields among them, which come first.
+
+        With more `turns` as many parts of the rows are judged, each by trees that have not seen it.
+        """
+        gains, losses = zip(*(self._turn(columns, fold) for fold in range(turns)), strict=True)
+        return _Judged(columns, np.sum(gains, axis=0), np.concatenate(losses))
+
+    def _turn(self, columns: Sequence[Column], fold: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the gains of columns in trees that have not seen a fold, and the losses of its rows."""
         lightgbm = lightgbm_library()
+        seen, unseen = np.flatnonzero(self._folds != fold), np.flatnonzero(self._folds == fold)
         known, judged = columns_of_parts(
             self._rows,
-            self._seen,
-            self._unseen,
+            seen,
+            unseen,
             self._cardinalities,
             tuple(columns),
             prior=float(self._labels.mean()),
             counted=len(self._rows),
-            together=self._together,
+            together=None if self._together is None else self._together[seen],
             generator=np.random.default_rng(self._seed),
             threads=self._threads,
         )
-        numbers = self._rows.numbers.shape[1]
+        numbers, fields = self._rows.numbers.shape[1], sum(len(column) == 1 for column in columns)
+        known, judged = (part[:, : numbers + len(columns) + fields] for part in (known, judged))
         weights = self._rows.weights
         training, validation = (
             lightgbm.Dataset(
@@ -182,7 +191,7 @@ class _Judges:
                 weight=None if weights is None else weights[index],
                 params={"verbosity": -1, "max_bin": SMALL["max_bin"]},
             )
-            for values, index in ((known, self._seen), (judged, self._unseen))
+            for values, index in ((known, seen), (judged, unseen))
         )
         trees = lightgbm.train(
             {
@@ -198,8 +207,10 @@ class _Judges:
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
         gains = trees.feature_importance("gain", iteration=trees.best_iteration)[numbers:]
+        of_column = gains[: len(columns)].copy()
+        of_column[:fields] += gains[len(columns) :]
         logits = trees.predict(judged, raw_score=True, num_threads=self._threads)
-        labels = self._labels[self._unseen]
+        labels = self._labels[unseen]
         losses = np.logaddexp(0.0, logits) - labels * logits
-        share = 1.0 if weights is None else weights[self._unseen] / weights[self._unseen].mean()
-        return _Judged(columns, gains.reshape(2, -1).sum(0), losses * share)
+        share = 1.0 if weights is None else weights[unseen] / weights[unseen].mean()
+        return of_column, losses * share

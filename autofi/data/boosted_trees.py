@@ -37,6 +37,10 @@ FOLDS = 5
 #: Most trees, and the number of trees without a gain on unseen rows after which growing stops.
 ROUNDS = 1000
 PATIENCE = 50
+#: Bins of the histograms of a number and of a target encoding, which is a noisy estimate: fewer are as good.
+BINS, STATISTICS_BINS = 255, 63
+#: Columns that a tree reads, within shares of all of them.
+COLUMNS_OF_A_TREE, LEAST_SHARE, LARGEST_SHARE = 40, 0.4, 0.8
 #: Most training rows that are read; more of them take longer and change little.
 MOST_ROWS = 250_000
 _ROWS_AT_ONCE = 1 << 16
@@ -349,18 +353,21 @@ def _grow(
         threads=threads,
     )
     weights = None if rows.weights is None else np.asarray(rows.weights)
+    numbers, width = rows.numbers.shape[1], known.shape[1]
+    bins = [BINS] * numbers + [STATISTICS_BINS] * (width - numbers)
     training, validation = (
         lightgbm.Dataset(
             values,
             label=labels[index],
             weight=None if weights is None else weights[index],
-            params={"verbosity": -1},
+            params={"verbosity": -1, "max_bin_by_feature": bins},
         )
         for values, index in ((known, seen), (judged, unseen))
     )
     booster = lightgbm.train(
         {
             **LIGHTGBM,
+            "feature_fraction": float(np.clip(COLUMNS_OF_A_TREE / width, LEAST_SHARE, LARGEST_SHARE)),
             "metric": "binary_logloss",
             "num_leaves": max(2, settings.leaves),
             "learning_rate": settings.learning_rate,

@@ -10,6 +10,7 @@ import numpy as np
 import xxhash
 
 from autofi.bundle.bundle import write_bundle
+from autofi.bundle.count_training_profile import profile_training
 from autofi.bundle.ensemble_file import MOST_MEMBERS, Member
 from autofi.core.json import json_text
 from autofi.core.option_names import AUTO, OFF
@@ -21,10 +22,10 @@ from autofi.evaluation.cost import measure_costs
 from autofi.evaluation.ensemble_selection import Selection, select_members
 from autofi.evaluation.part_metrics import part_metrics, reliability_tables
 from autofi.evaluation.workbench import Workbench
-from autofi.export.count_training_profile import profile_training
 from autofi.model.ensemble import Ensemble
 from autofi.objectives.objectives import COSTS, Goals
 from autofi.records.best_trial import complete_trials
+from autofi.records.bundle_origin import origin
 from autofi.records.ensembles import recorded_ensemble
 from autofi.records.models import recorded
 from autofi.records.predictions import Predictions, ensemble_key, save_predictions
@@ -32,7 +33,6 @@ from autofi.records.winner import HAND, Choice
 from autofi.store import ModelRole, StudyHandle
 from autofi.store.stage_keys import ENSEMBLE
 from autofi.study.ensemble_candidates import Candidates, SetCosts, gather_candidates
-from autofi.study.retrain import origin
 from autofi.training.place_rows import rows_for
 from autofi.training.predict import predict
 

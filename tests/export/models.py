@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from autofi.bundle.bundle import write_bundle
+from autofi.bundle.count_training_profile import profile_training
 from autofi.bundle.training_profile import TrainingProfile
 from autofi.data.boosted_trees import BoostedTrees, Boosting
 from autofi.data.dataset import EncodedDataset
@@ -22,7 +23,6 @@ from autofi.data.features import Column
 from autofi.data.planted import PlantedSpec, generate
 from autofi.data.schema_inference import infer_schema
 from autofi.data.schema_overrides import SchemaOverrides
-from autofi.export.count_training_profile import profile_training
 from autofi.model.build import build_network, shapes_of
 from autofi.model.network import Network
 from autofi.operators.base import Sizes
