@@ -30,7 +30,7 @@ from autofi.store.storage_url import StorageURL
 from autofi.store.winner_record import WINNER
 
 #: The form of a kept summary; raise it with every change of the entries of `Study.summary` or of the leaderboard.
-FORM = 3
+FORM = 2
 #: The records besides trials and models that a summary tells of.
 _TOLD = (CUT, DATA, ENSEMBLE, FIELDS, PROPOSAL, SECONDS, STOPPED, TIME, TREES, WINNER)
 
