@@ -119,7 +119,7 @@ def search(options: SearchOptions) -> Study:
         if options.baselines is None
         else check_baselines(options.baselines),
         refit=options.refit,
-        ensemble=check_ensemble(options.ensemble or _kept_ensemble(kept)),
+        ensemble=check_ensemble(_kept_ensemble(kept) if options.ensemble is None else options.ensemble),
         objectives=goals.names,
         limits=tuple(map(str, goals.limits)),
         sampler=get_sampler(options.sampler or kept.get("sampler", SearchSettings.sampler)).name,

@@ -13,7 +13,7 @@ from autofi.training.join_trees import judging_folds, too_few_to_fit
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-#: The additions that are tried after the start; the best number of them counts.
+#: The most additions after the start.
 ROUNDS = 20
 
 #: Returns True if candidates may be members together.
@@ -46,7 +46,7 @@ class Selection:
         predictions: Probabilities of the judged rows, `[N]`, each by weights that were selected without its fold.
         logloss: Their logloss.
         single: The logloss of the single model that the ensemble replaces.
-        greedy: True if members were selected by these rows; False for an even mean of the start.
+        greedy: True if members were added to the start, and so selected by these rows.
     """
 
     shares: Floats
@@ -67,11 +67,12 @@ class Selection:
 
 
 def select_members(judged: Judged, start: Sequence[int], affordable: Affordable) -> Selection:
-    """Return the ensemble of the lowest cross-fitted logloss: the even mean of the start, or a greedy selection.
+    """Return the even mean of the start, or that after as many greedy additions as cross-fitting says.
 
     Members that are selected and judged by the same rows look better than they are, so the predictions of each fold of
-    the rows are by members that were selected on the other folds; the delivered members are selected on all rows. Rows
-    of too few clicks select nothing: then the start is averaged.
+    the rows are by members that were selected on the other folds. By their logloss the number of additions is chosen,
+    0 for the start: more of them fit the rows ever better, but soon only these. The delivered members are that many
+    additions on all rows. Rows of too few clicks select nothing: then the start is averaged.
 
     Args:
         judged: The rows.
@@ -79,7 +80,7 @@ def select_members(judged: Judged, start: Sequence[int], affordable: Affordable)
             affordable together.
         affordable: The limits on the ensemble, which a greedy selection keeps after every addition.
     """
-    likelihoods = _likelihoods(judged)
+    likelihoods = _own_likelihoods(judged.predictions, judged.labels)
     taken: list[int] = []
     for candidate in start:
         if affordable(frozenset({*taken, candidate})):
@@ -87,78 +88,68 @@ def select_members(judged: Judged, start: Sequence[int], affordable: Affordable)
     begun = np.zeros(len(judged.predictions), dtype=np.int64)
     begun[taken or start[:1]] = 1
     single = _logloss(likelihoods[start[0]], judged.weights)
-    even = _selection(
-        judged, begun / begun.sum(), begun / begun.sum() @ judged.predictions, single, greedy=False
-    )
     folds = judging_folds(len(judged.labels), judged.together)
     weighed = slice(None) if judged.weights is None else judged.weights > 0
     if not taken or len(judged.predictions) < 2 or too_few_to_fit(judged.labels[weighed], folds[weighed]):
-        return even
-    crossed = np.empty(len(judged.labels))
+        shares = begun / begun.sum()
+        predictions = shares @ judged.predictions
+        loss = _logloss(shares @ likelihoods, judged.weights)
+        return Selection(shares, predictions, loss, single, greedy=False)
+    crossed = np.empty((ROUNDS + 1, len(judged.labels)))
     for fold in np.unique(folds):
         rest, own = folds != fold, folds == fold
         weights = None if judged.weights is None else judged.weights[rest]
-        counts = greedy_counts(likelihoods[:, rest], weights, begun, affordable)
-        crossed[own] = counts / counts.sum() @ judged.predictions[:, own]
-    counts = greedy_counts(likelihoods, judged.weights, begun, affordable)
-    greedy = _selection(judged, counts / counts.sum(), crossed, single, greedy=True)
-    return min((even, greedy), key=lambda found: found.logloss)
+        crossed[:, own] = (
+            greedy_shares(likelihoods[:, rest], weights, begun, affordable) @ judged.predictions[:, own]
+        )
+    losses = [_logloss(_own_likelihoods(one, judged.labels), judged.weights) for one in crossed]
+    additions = int(np.argmin(losses))
+    shares = greedy_shares(likelihoods, judged.weights, begun, affordable, rounds=additions)[-1]
+    return Selection(shares, crossed[additions], losses[additions], single, greedy=additions > 0)
 
 
-def greedy_counts(
+def greedy_shares(
     likelihoods: Floats,
     weights: Floats | None,
     start: Counts,
     affordable: Affordable,
     *,
     rounds: int = ROUNDS,
-) -> Counts:
-    """Return how often each candidate counts in the mean of the lowest logloss, `[C]`, by greedy additions.
+) -> Floats:
+    """Return the shares of candidates in the mean after each number of greedy additions, `[rounds + 1, C]`.
 
-    In every round the candidate whose addition gives the lowest logloss is added, also one that is a member already,
-    and of the means after all rounds, and that of the start, the best is returned. An early round that does not help
-    may be followed by one that does, because later additions change the mean less.
+    In every round the candidate whose addition gives the lowest logloss is added, also one that is a member already.
 
     Source: Caruana et al. 2004, doi:10.1145/1015330.1015432. The cost is `rounds · C · N` logarithms.
 
     Args:
         likelihoods: The probability that each candidate gives to each row's own label, `[C, N]`.
         weights: Weights of the rows, `[N]`; None for equal ones.
-        start: The counts before the first round, `[C]`.
+        start: How often each candidate counts before the first round, `[C]`.
         affordable: The limits on the members.
         rounds: The number of additions.
     """
-    counts = start.copy()
-    total = counts @ likelihoods
-    best, least = counts.copy(), _logloss(total / counts.sum(), weights)
+    counts, total = start.copy(), start @ likelihoods
+    shares = [counts / counts.sum()]
     for _ in range(rounds):
         members = frozenset(np.flatnonzero(counts).tolist())
-        size = counts.sum() + 1
         found = {
-            candidate: _logloss((total + likelihoods[candidate]) / size, weights)
+            candidate: _logloss((total + likelihoods[candidate]) / (counts.sum() + 1), weights)
             for candidate in range(len(likelihoods))
             if candidate in members or affordable(members | {candidate})
         }
         added = min(found, key=lambda candidate: (found[candidate], candidate))
         counts[added] += 1
-        total += likelihoods[added]
-        if found[added] < least:
-            best, least = counts.copy(), found[added]
-    return best
+        total = total + likelihoods[added]
+        shares.append(counts / counts.sum())
+    return np.stack(shares)
 
 
-def _likelihoods(judged: Judged) -> Floats:
-    clipped = np.clip(judged.predictions, PROBABILITY_CLIP, 1 - PROBABILITY_CLIP)
-    return np.where(judged.labels > 0, clipped, 1 - clipped)
+def _own_likelihoods(predictions: Floats, labels: Floats) -> Floats:
+    """Return the probabilities of the rows' own labels, of the same shape as the predictions `[..., N]`."""
+    clipped = np.clip(predictions, PROBABILITY_CLIP, 1 - PROBABILITY_CLIP)
+    return np.where(labels > 0, clipped, 1 - clipped)
 
 
 def _logloss(likelihoods: Floats, weights: Floats | None) -> float:
     return float(-np.average(np.log(likelihoods), weights=weights))
-
-
-def _selection(
-    judged: Judged, shares: Floats, predictions: Floats, single: float, *, greedy: bool
-) -> Selection:
-    own = np.clip(predictions, PROBABILITY_CLIP, 1 - PROBABILITY_CLIP)
-    likelihoods = np.where(judged.labels > 0, own, 1 - own)
-    return Selection(shares, predictions, _logloss(likelihoods, judged.weights), single, greedy)

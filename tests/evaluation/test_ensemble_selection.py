@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from autofi.evaluation.ensemble_selection import Judged, greedy_counts, select_members
+from autofi.evaluation.ensemble_selection import ROUNDS, Judged, greedy_shares, select_members
 from autofi.metrics.ranking import logloss
 from autofi.training.join_trees import judging_folds
 
@@ -28,8 +28,8 @@ def drawn(rows: int = 600, candidates: int = 6, *, noise: float = 1.0, seed: int
     return Judged(1 / (1 + np.exp(-logits)), labels, generator.uniform(0.5, 2, rows))
 
 
-def plain_greedy(judged: Judged, start: list[int], rounds: int, most: int) -> list[int]:
-    """Return the counts by trying every mean anew."""
+def plain_greedy(judged: Judged, start: list[int], rounds: int, most: int) -> list[list[int]]:
+    """Return the counts after every round, by trying every mean anew."""
     counts = [int(place in start) for place in range(len(judged.predictions))]
 
     def loss(tried: list[int]) -> float:
@@ -48,7 +48,7 @@ def plain_greedy(judged: Judged, start: list[int], rounds: int, most: int) -> li
                 options.append(tried)
         counts = min(options, key=loss)
         path.append(counts)
-    return min(path, key=loss)
+    return path
 
 
 def likelihoods(judged: Judged) -> Floats:
@@ -57,14 +57,15 @@ def likelihoods(judged: Judged) -> Floats:
 
 @pytest.mark.parametrize("most", [2, 3, 6])
 @pytest.mark.parametrize("seed", range(4))
-def test_counts_are_those_of_the_plain_algorithm(seed: int, most: int) -> None:
+def test_shares_are_those_of_the_plain_algorithm(seed: int, most: int) -> None:
     judged = drawn(seed=seed)
     start = np.array([1, 1, 0, 0, 0, 0])
-    found = greedy_counts(
+    found = greedy_shares(
         likelihoods(judged), judged.weights, start, lambda members: len(members) <= most, rounds=8
     )
-    assert found.tolist() == plain_greedy(judged, [0, 1], 8, most)
-    assert (found > 0).sum() <= most
+    wanted = plain_greedy(judged, [0, 1], 8, most)
+    np.testing.assert_allclose(found, [np.array(counts) / sum(counts) for counts in wanted])
+    assert ((found > 0).sum(1) <= most).all()
 
 
 def test_members_are_limited_together() -> None:
@@ -98,15 +99,21 @@ def test_each_fold_is_predicted_by_members_selected_on_the_others() -> None:
     judged = drawn(rows=400)
     found = select_members(judged, [0], anything)
     assert found.greedy
-    folds = judging_folds(400, None)
+    folds, start = judging_folds(400, None), np.array([1, 0, 0, 0, 0, 0])
     assert judged.weights is not None
+    crossed = np.empty((ROUNDS + 1, 400))
     for fold in range(5):
         rest, own = folds != fold, folds == fold
-        counts = greedy_counts(
-            likelihoods(judged)[:, rest], judged.weights[rest], np.array([1, 0, 0, 0, 0, 0]), anything
-        )
-        wanted = counts / counts.sum() @ judged.predictions[:, own]
-        np.testing.assert_allclose(found.predictions[own], wanted)
+        shares = greedy_shares(likelihoods(judged)[:, rest], judged.weights[rest], start, anything)
+        for additions in range(ROUNDS + 1):
+            crossed[additions, own] = shares[additions] @ judged.predictions[:, own]
+    losses = [logloss(judged.labels, predictions, judged.weights) for predictions in crossed]
+    best = losses.index(min(losses))
+    np.testing.assert_allclose(found.predictions, crossed[best])
+    # As many additions, on all rows.
+    np.testing.assert_allclose(
+        found.shares, greedy_shares(likelihoods(judged), judged.weights, start, anything)[best]
+    )
 
 
 def test_rows_of_a_group_share_a_fold() -> None:
@@ -123,8 +130,7 @@ def test_candidates_that_know_nothing_earn_nothing_although_some_of_them_fit_the
     noise = 1 / (1 + np.exp(-generator.normal(scale=1.5, size=(40, 300))))
     judged = Judged(np.vstack([good.predictions, noise]), good.labels)
     start = np.array([1, *[0] * 40])
-    counts = greedy_counts(likelihoods(judged), None, start, anything)
-    mean = counts / counts.sum() @ judged.predictions
+    mean = greedy_shares(likelihoods(judged), None, start, anything)[-1] @ judged.predictions
     assert logloss(judged.labels, mean) < logloss(judged.labels, judged.predictions[0])
     assert not select_members(judged, [0], anything).earned
 

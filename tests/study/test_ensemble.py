@@ -317,11 +317,13 @@ def test_the_option_is_the_most_members(setting: str, objectives: list[str], mos
     assert most_members(check_ensemble(setting), Goals.parse(objectives)) == most
 
 
-@pytest.mark.parametrize("given", ["1", "0", "65", "-3", "on", "2.5", 1])
+@pytest.mark.parametrize("given", ["1", "0", "65", "-3", "on", "2.5", 0])
 def test_other_values_are_refused_in_one_line(given: str | int, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"^The ensemble is '{given}'; write auto, off, or"):
         check_ensemble(given)
     storage = f"sqlite:///{tmp_path}/a.db"
+    with pytest.raises(ConfigError, match=f"^The ensemble is '{given}'"):
+        autofi.search("planted", ensemble=given, storage=storage)
     ran = CliRunner().invoke(app, ["search", "planted", f"--ensemble={given}", "--storage", storage])
     assert ran.exit_code == 2 and len(ran.stderr.splitlines()) == 1
     assert not (tmp_path / "a.db").exists()
