@@ -228,7 +228,7 @@ def _words(found: Mapping[str, Any]) -> str:
         return f"No ensemble: {' and '.join(found['missed'])}."
     if not found["members"]:
         return (
-            "No ensemble: no mean of networks has a lower logloss on validation rows than the winner alone."
+            "No ensemble: on validation rows no mean that was tried has a lower logloss than the winner alone."
         )
     judged = "validation rows that did not select them" if found["greedy"] else "validation rows"
     return (
