@@ -45,7 +45,7 @@ class Selection:
         shares: The weight of every candidate in the mean, `[C]`, with the sum 1; 0 for one that is no member.
         predictions: Probabilities of the judged rows, `[N]`, each by weights that were selected without its fold.
         logloss: Their logloss.
-        single: The logloss of the single model that the ensemble replaces.
+        single: The mean logloss of the winner's seeds, one of which the ensemble replaces.
         greedy: True if members were added to the start, and so selected by these rows.
     """
 
@@ -87,7 +87,8 @@ def select_members(judged: Judged, start: Sequence[int], affordable: Affordable)
             taken.append(candidate)
     begun = np.zeros(len(judged.predictions), dtype=np.int64)
     begun[taken or start[:1]] = 1
-    single = _logloss(likelihoods[start[0]], judged.weights)
+    # Of the seed that looks best on these rows, the logloss would be too good.
+    single = float(np.mean([_logloss(likelihoods[seed], judged.weights) for seed in start]))
     folds = judging_folds(len(judged.labels), judged.together)
     weighed = slice(None) if judged.weights is None else judged.weights > 0
     if not taken or len(judged.predictions) < 2 or too_few_to_fit(judged.labels[weighed], folds[weighed]):

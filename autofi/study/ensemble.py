@@ -227,9 +227,7 @@ def _words(found: Mapping[str, Any]) -> str:
     if found.get("missed"):
         return f"No ensemble: {' and '.join(found['missed'])}."
     if not found["members"]:
-        return (
-            "No ensemble: on validation rows no mean that was tried has a lower logloss than the winner alone."
-        )
+        return "No ensemble: on validation rows no mean that was tried has a lower logloss than the winner alone."
     judged = "validation rows that did not select them" if found["greedy"] else "validation rows"
     return (
         f"An ensemble of {len(found['members'])} networks is delivered: its logloss on {judged} is "

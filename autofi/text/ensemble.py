@@ -51,6 +51,6 @@ def ensemble_words(summary: Mapping[str, Any]) -> str:
         told.append(f"{sum(shares[trial] for trial in rest):.0%} {len(rest)} more trials")
     judged = " that did not select them" if ensemble["greedy"] else ""
     return (
-        f"The study delivers the mean of {len(ensemble['members'])} networks: {', '.join(told)}. Their logloss on "
-        f"validation rows{judged} is {ensemble['gain']:.5f} below that of the winner alone."
+        f"The study delivers the mean of {len(ensemble['members'])} networks: {', '.join(told)}. Its logloss on "
+        f"validation rows{judged} is {ensemble['gain']:.5f} below the winner's mean over its seeds."
     )
