@@ -49,6 +49,10 @@ class Candidates(ABC):
         """Return the points that are tried before the sampler proposes."""
         return [dict(self.defaults)]
 
+    def named(self, start: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the point of a start by the names of its variants; None if points have no such names."""
+        return None
+
     def parameters_of(self, architecture_id: str) -> dict[str, Any] | None:
         """Return the start that makes an architecture; None if no start does."""
         for parameters, architecture in self._resolved_starts:

@@ -21,8 +21,9 @@ def test_what_was_selected_is_multiplied_and_its_fields_have_codes() -> None:
     candidates = ProposedCandidates(load_space("default"), found)
     assert list(candidates.products) == ["none", "selected"]
     assert candidates.defaults["products"] == "none"
-    assert candidates.starts()[1] == {**candidates.defaults, "products": "selected"}
-    first = candidates.architecture(candidates.starts()[1])
+    (start,) = (one for one in candidates.starts() if one["products"] == "selected")
+    assert start == {**candidates.defaults, "products": "selected"}
+    first = candidates.architecture(start)
     assert first.streams["selected_products"]["crosses"] == products
     assert dict(first.fields) == {
         "ad": ("embedding", "statistics"),
@@ -87,7 +88,7 @@ def test_after_the_starts_every_variant_is_tried_once_on_the_best_so_far() -> No
         return sum(worth.get(str(parameters.get(key)), 0.0) for key in ("pairs", "fields", "streams"))
 
     starts = candidates.starts()
-    assert starts[1] == {**candidates.defaults, "fields": "all", "pairs": "naive"}
+    assert starts == [{**candidates.defaults, "fields": "all", "pairs": "naive"}, candidates.defaults]
     steps = [step for step in candidates.steps() if not any(step.items() <= one.items() for one in starts)]
     known = walk(candidates, value, len(starts) + len(steps))
     rates, codes, fm, cross, *others = [one.parameters for one in known[len(starts) :]]
