@@ -23,6 +23,7 @@ from autofi.engine.presets import get_preset
 from autofi.engine.search_options import SearchOptions
 from autofi.engine.stopping import TIME_IS_UP, StoppingRule
 from autofi.engine.trials import (
+    PROPOSAL_SHARE,
     ended_before_proposal,
     measure_trials,
     measure_unselected,
@@ -59,9 +60,6 @@ from autofi.study.retrain import retrain_winner
 from autofi.study.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.text.data_warnings import warning_lines
-
-#: The most of what is left of a run's time that a proposal takes.
-PROPOSAL_SHARE = 1 / 2
 
 
 @called_with(SearchOptions)

@@ -35,8 +35,8 @@ from autofi.supernet.proposal import Proposal
 
 #: Seconds between checks of other workers when there is nothing left to take.
 POLL_SECONDS = 0.5
-#: The trials that a proposal has to leave time for.
-TRIALS_AFTER_PROPOSAL = 2
+#: The trials that a proposal has to leave time for, and the most of what is left of a run's time that it takes.
+TRIALS_AFTER_PROPOSAL, PROPOSAL_SHARE = 2, 1 / 2
 #: Boosted trees begin if this share of a run's time is left, and take at most that share of it.
 TREES_BEGIN, TREES_SHARE = 1 / 2, 1 / 4
 
@@ -128,12 +128,12 @@ def measure_unselected(
     # The first one sets the bar for the others, which may then be trained at once, unless time may end before.
     at_once = 1 if goal.until is not None else most
     rest = [starts[place : place + at_once] for place in range(1, min(most, len(starts)), at_once)]
-    for chosen in (starts[:1], *rest):
+    for number, chosen in enumerate((starts[:1], *rest)):
         ended = ended_trials(handle)
         if not chosen or handle.counted(STAGE) >= most or goal.reached(handle, ended):
             return
         observed.progress.phase("train first models")
-        if not ended:
+        if number == 0:
             architecture = chosen[0][1]
             trees = _tree_budget(handle, bench, architecture, budget)
             bench.with_boosted(architecture, *bench.features(architecture), trees)
@@ -156,8 +156,9 @@ def worth_a_proposal(handle: StudyHandle, bench: Workbench, space: SearchSpace, 
         return True
     typical = typical_seconds(ended)
     epoch = statistics.median((trial.seconds or 0.0) / trial.attrs["evaluations"] for trial in ended)
-    needed = strategy.seconds(bench.dataset, space, epoch=epoch) + TRIALS_AFTER_PROPOSAL * typical
-    return budget.fits(needed + needed_after_trials(handle, typical, budget.seconds))
+    needed = strategy.seconds(bench.dataset, space, epoch=epoch)
+    after = TRIALS_AFTER_PROPOSAL * typical + needed_after_trials(handle, typical, budget.seconds)
+    return budget.fits(max(needed + after, needed / PROPOSAL_SHARE))
 
 
 def ended_before_proposal(handle: StudyHandle, budget: TimeBudget) -> bool:

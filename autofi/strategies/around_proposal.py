@@ -16,7 +16,7 @@ from autofi.space.parameters import label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.candidates import Candidates
-from autofi.strategies.unselected import BEFORE_PROPOSAL, divide_starts
+from autofi.strategies.unselected import BEFORE_PROPOSAL, USUAL, divide_starts
 from autofi.supernet.proposal import Proposal
 from autofi.supernet.variants import field_variants, named_fields, named_pairs, pair_variants
 
@@ -107,15 +107,19 @@ class ProposedCandidates(Candidates):
         """
         products = [{"products": "selected"}] if "selected" in self.products else []
         free, around = divide_starts(self.space)
-        free = [start for start in free if all(start[key] in names for key, names in self._aliases.items())]
+        free, usual = ([start for start in starts if self._has(start)] for starts in (free, USUAL))
         first = free[:BEFORE_PROPOSAL] if self._selects else free
-        others = (*self._explored[:1], *products, self.learned_sizes, *around, *free)
+        others = (*self._explored[:1], *products, self.learned_sizes, *around, *free, *usual)
         found: list[dict[str, Any]] = []
         for start in (*first, {}, *others):
             chosen = self.named(start)
             if chosen not in found:
                 found.append(chosen)
         return found
+
+    def _has(self, start: Mapping[str, Any]) -> bool:
+        """Return True if this data has the variants that a start names."""
+        return all(start[key] in names for key, names in self._aliases.items())
 
     def named(self, start: Mapping[str, Any]) -> dict[str, Any]:
         """Return the point of a start: what it does not set, and what this data does not offer, is at its default."""

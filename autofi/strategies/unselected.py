@@ -28,7 +28,7 @@ ROWS_PER_CELL = 5
 
 #: The most starts that are trained before the proposal.
 BEFORE_PROPOSAL = 3
-#: The starts of a space that names none: with target encodings of all pairs, and without pairs.
+#: The usual starts: with target encodings of all pairs, and without pairs.
 USUAL: tuple[Mapping[str, Any], ...] = (
     {"fields": "all", "pairs": ALL_TARGET_ENCODED},
     {"fields": "all", "pairs": "naive"},
@@ -62,30 +62,32 @@ def with_dense_pairs(proposal: Proposal, dataset: EncodedDataset, space: SearchS
 
 
 def divide_starts(space: SearchSpace) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Return the starts of a space that name variants which need no selection, and all others, in their order."""
+    """Return the starts of a space that name variants which need no selection, and all others, in their order.
+
+    A space that has none of the former, but target encodings of pairs, has the usual ones.
+    """
     free: list[Mapping[str, Any]] = [
         start
         for start in space.starts
         if "products" not in start and all(start.get(key) in names for key, names in UNSELECTED.items())
     ]
-    return free or list(USUAL), [start for start in space.starts if start not in free]
+    around = [start for start in space.starts if start not in free]
+    return free or (list(USUAL) if TARGET_ENCODED in space.pairs.options else []), around
 
 
 def unselected_starts(space: SearchSpace, proposal: Proposal) -> list[Start]:
     """Return the starts of a space that need no selection, in their order.
 
     A start with a variant that the data does not have is left out, and so is one whose architecture another has. There
-    are none where the space has nothing to select, or names no start and offers no target encodings of pairs.
+    are none where the space has nothing to select.
 
     Args:
         proposal: The result of `unselected_proposal`.
     """
     fields, pairs = unselected_fields(proposal), unselected_pairs(proposal, space.pairs.options)
-    free, _ = divide_starts(space)
     if not (space.fields.search or space.pairs.searched):
         return []
-    if free == list(USUAL) and TARGET_ENCODED not in space.pairs.options:
-        return []
+    free, _ = divide_starts(space)
     found: dict[str, Start] = {}
     for start in free:
         named = {key: label(value) for key, value in start.items()}
