@@ -213,42 +213,61 @@ class Results:
             stream.write(json.dumps(line) + "\n")
 
     def tables(self) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]], dict[str, str]]:
-        """Return logloss and CPU seconds by table and start, and the kind of every table."""
+        """Return logloss and CPU seconds by table and start, and the kind of every table that is finished.
+
+        A start that the data has no variants for is left out.
+        """
+        every = {(line["table"], line["start"]): line for line in self.lines() if is_current(line)}
+        finished = {table for table, _ in every if all((table, name) in every for name in POOL)}
         losses: dict[str, dict[str, float]] = {}
         seconds: dict[str, dict[str, float]] = {}
         kinds: dict[str, str] = {}
-        for line in self.lines():
-            if line["start"] == TREES_ALONE or line["start"] in POOL:
+        for line in every.values():
+            if line["table"] in finished and line["logloss"] is not None:
                 losses.setdefault(line["table"], {})[line["start"]] = line["logloss"]
                 seconds.setdefault(line["table"], {})[line["start"]] = line["seconds"]
                 kinds[line["table"]] = line["kind"]
         return losses, seconds, kinds
 
 
+def is_current(line: Mapping[str, Any]) -> bool:
+    """Return True if a result is of a start as the pool has it."""
+    return bool(line["settings"] == POOL.get(line["start"], {}))
+
+
 def fill(results: Results, data: Path, until: float) -> None:
     """Train every start of the pool that has no result, table after table."""
-    done = {(line["table"], line["start"]) for line in results.lines()}
+    done = {(line["table"], line["start"]) for line in results.lines() if is_current(line)}
     for table, (kind, open_parts) in sources(data).items():
         missing = [name for name in (TREES_ALONE, *POOL) if (table, name) not in done]
         if not missing or time.monotonic() > until:
             continue
         dataset = open_parts()
-        space = load_space("default").model_copy(update={"boosting": load_space("default").boosting})
+        space = load_space("default")
         bench = Workbench(dataset, device=torch.device("cpu"), seed=0)
         starts = {name: _start(dataset, space, name) for name in POOL}
         trees = next(start.without_network() for start in starts.values() if start is not None)
         for name in missing:
             architecture = trees if name == TREES_ALONE else starts[name]
-            if architecture is None or time.monotonic() > until:
+            line = {"table": table, "kind": kind, "start": name, "settings": POOL.get(name, {})}
+            if architecture is None:
+                results.add(line | {"logloss": None})
                 continue
+            if time.monotonic() > until:
+                return
             begun = time.process_time()
             report = bench.train(architecture, seed=0, most_seconds=SECONDS).report
             taken = time.process_time() - begun
             typer.echo(f"{table}: {name}: {report.auc:.4f}, {report.logloss:.4f}, {taken:.1f} s")
             results.add(
-                {"table": table, "kind": kind, "start": name, "logloss": report.logloss, "auc": report.auc,
-                 "seconds": taken, "evaluations": report.evaluations, "trees": report.boosted_share}
-            )  # fmt: skip
+                line
+                | {
+                    "logloss": report.logloss,
+                    "auc": report.auc,
+                    "seconds": taken,
+                    "trees": report.boosted_share,
+                }
+            )
 
 
 def sources(data: Path) -> dict[str, tuple[str, Callable[[], EncodedDataset]]]:
