@@ -185,6 +185,9 @@ def main(
                     "order": [{"name": name, "start": POOL[name]} for name in order],
                     "left_out": [name for name in POOL if name not in order],
                     "shares_of_tables_left_out": shares,
+                    "mean_shares": [
+                        round(float(share), 3) for share in np.mean(list(shares.values()), axis=0)
+                    ],
                 },
                 indent=1,
             )
@@ -341,7 +344,9 @@ def held_out_shares(
     """Return the mean share of the attainable gain on some tables after 1, 2, 3 starts of an order learned without."""
     rest = {table: found for table, found in losses.items() if table not in tables}
     order = ordered(rest, {table: seconds[table] for table in rest})
-    return [float(np.mean([_attained(losses[table], order, most) for table in tables])) for most in TOLD]
+    return [
+        round(float(np.mean([_attained(losses[table], order, most) for table in tables])), 3) for most in TOLD
+    ]
 
 
 def _attained(losses: Mapping[str, float], order: Sequence[str], most: int) -> float:
