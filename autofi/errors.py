@@ -86,9 +86,18 @@ class MissingDependencyError(AutoFIError, ImportError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the nearest known name, and the list of those that fit."""
     known = sorted(known)
-    close = difflib.get_close_matches(name[:MOST_SHOWN], known, n=1)
+    close = _close(name, known)
     hint = f"did you mean '{short(close[0])}'? " if close else ""
     return f"{hint}Known: {listed(known) or 'none'}."
+
+
+def is_near(name: str, known: Iterable[str]) -> bool:
+    """Return True if an unknown name is probably a slip of a known one."""
+    return bool(_close(name, sorted(known)))
+
+
+def _close(name: str, known: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(name[:MOST_SHOWN], known, n=1)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -342,7 +342,7 @@ def test_predicting_without_a_column_is_refused(work: Path) -> None:
     ("arguments", "facts"),
     [
         (("predict", "model", "clicks.csv", "-o", "scores.txt"), ("'.txt'", ".csv, .parquet")),
-        (("predict", "model", "clicks.csv", "-o", "no/scores.csv"), ("'no', does not exist",)),
+        (("predict", "model", "clicks.csv", "-o", "clicks.csv/scores.csv"), ("cannot be written",)),
         (("predict", "model", "clicks.csv", "-o", "clicks.csv"), ("clicks.csv'", "another name")),
         (("predict", "model", "none.csv", "-o", "scores.csv"), ("no file 'none.csv'",)),
         (("predict", "modle", "clicks.csv", "-o", "scores.csv"), ("'modle'", "did you mean 'model'")),

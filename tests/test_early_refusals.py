@@ -64,8 +64,8 @@ FILES = {
         "'modle' does not exist; did you mean 'model'",
     ),
     "predict an output": (
-        ["predict", "model", "rows.parquet", "-o", "no/s.csv"],
-        "'no', does not exist; create it",
+        ["predict", "model", "rows.parquet", "-o", "s.txt"],
+        "'s.txt' ends in '.txt'",
     ),
     "evaluate": (["evaluate", "model", "rws.parquet"], "no file 'rws.parquet'"),
     "evaluate a bundle": (["evaluate", "modle", "rows.parquet"], "'modle' does not exist"),

@@ -99,6 +99,7 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
             "study",
             "storage",
             "best",
+            "best_so_far",
             "winner",
             "baselines",
             "comparison",
@@ -144,14 +145,15 @@ def test_the_summary_holds_what_is_promised(searched: Searched) -> None:
     assert {"left", "right", "choice", "form"} == set(summary["pairs"][0])
     assert [field["name"] for field in summary["fields"]] == list(searched.planted.spec.names)
     seconds = summary["seconds"]
-    parts = [seconds[name] for name in ("encode", "search", "retrain")]
+    parts = [seconds[name] for name in ("encode", "search", "retrain", "baselines")]
     assert seconds["total"] == pytest.approx(sum(parts))
     assert min(parts) > 0
     # Logistic regression cannot see a planted pair: the difference is large, and told as such.
-    assert summary["comparison"]["verdict"] == "better"
-    assert summary["comparison"]["difference"] == pytest.approx(
-        winner["test"]["auc"] - baseline["test"]["auc"]
-    )
+    for found, metric in ((summary["comparison"], "auc"), (summary["comparison"]["logloss"], "logloss")):
+        assert found["verdict"] == "better"
+        assert found["difference"] == pytest.approx(winner["test"][metric] - baseline["test"][metric])
+        low, high = found["interval"]
+        assert low < found["difference"] < high
     assert winner["test"]["auc"] < searched.planted.bayes_auc
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import autofi
+from autofi.bundle.bundle import load_bundle
 from autofi.errors import ExportError
 from autofi.store import (
     ModelRecord,
@@ -157,6 +158,14 @@ def test_killed_while_searching(tmp_path: Path, undisturbed: Path) -> None:
     with opened(tmp_path) as study:
         (kept,) = complete(study)
         assert len(study.trials()) == 2
+    # Its model can be exported without the search, and without the data.
+    (tmp_path / "clicks.csv").rename(tmp_path / "away.csv")
+    killed = autofi.open_study("s", storage=str(tmp_path / "a.db"))
+    exported = load_bundle(killed.export(tmp_path / "early", forms=["torch"]))
+    killed.close()
+    assert exported.architecture.id == kept.architecture_id
+    assert exported.origin["best_so_far"] | {"trial": 0, "running": False} == exported.origin["best_so_far"]
+    (tmp_path / "away.csv").rename(tmp_path / "clicks.csv")
     search(tmp_path).close()
     with opened(tmp_path) as study:
         trials = study.trials()

@@ -120,11 +120,13 @@ def test_without_time_one_network_is_trained_and_becomes_the_winner(
 def test_what_was_left_out_is_said_and_recorded(hurried: Searched, summary: dict[str, Any]) -> None:
     left_out = ["1 of 2 seeds of the winner", "importances of fields", *BASELINES]
     assert [note for note in hurried.notes if "for time" in note] == [
-        f"Left out for time: {name}." for name in left_out
+        f"Left out for time: {', '.join(left_out)}."
     ]
     time = summary["time"]
     assert (time["limit"], time["left_out"], time["cut"]) == (1e-3, left_out, [])
-    assert time["spent"] > sum(time["stages"].values()) > 0
+    assert time["spent"] == pytest.approx(sum(time["stages"].values()))
+    # The seconds of the study are of the same clock.
+    assert summary["seconds"] == pytest.approx(time["stages"] | {"total": time["spent"]})
     assert set(time["stages"]) == {"encode", "search", "retrain", "baselines"}
 
 

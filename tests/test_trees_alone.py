@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 import autofi
 from autofi.bundle.bundle import load_bundle
 from autofi.bundle.files import WEIGHTS
+from autofi.cli.app import app
 from autofi.export.export import TOLERANCE
 from autofi.metrics.ranking import auc
 from autofi.records.best_trial import complete_trials, decide, finals
@@ -133,7 +135,23 @@ def test_all_forms_of_the_bundle_score_by_trees_alone(
         assert explanation.rest == pytest.approx(0.0, abs=1e-5)
         probability = 1 / (1 + np.exp(-explanation.logit))
         assert explanation.probability == pytest.approx(probability, abs=1e-6)
+        shares = [(part.name, part.trees or 0.0) for part in (*explanation.fields, *explanation.pairs)]
+        assert [explanation.shown(part) for part in explanation.parts()] == sorted(
+            (share for _, share in shares), key=lambda share: -abs(share)
+        )
+        others = sum(summand for _, summand in explanation.other_summands())
+        total = explanation.baseline + sum(share for _, share in shares) + others
+        assert total == pytest.approx(explanation.logit, abs=1e-5)
     assert "boosted trees alone" in (exported / "MODEL_CARD.md").read_text()
+    # The table shows the shares, and the largest first.
+    rows.head(1).to_csv(tmp_path / "row.csv", index=False)
+    shown = CliRunner().invoke(app, ["explain", str(exported), str(tmp_path / "row.csv"), "--quiet"])
+    first = autofi.explain(exported, rows, rows=1)[0]
+    assert first.parts()[0].trees
+    for part in first.parts():
+        assert any(
+            part.name in line and f"{part.trees or 0.0:+.3f}" in line for line in shown.stdout.splitlines()
+        )
 
 
 def test_every_page_says_it(study: autofi.Study, tmp_path: Path) -> None:

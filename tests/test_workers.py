@@ -16,11 +16,13 @@ import pytest
 import torch
 
 import autofi
-from autofi.api.local_workers import LocalWorkers
+from autofi.api.local_workers import PATIENCE, LocalWorkers
+from autofi.core.progress import SilentProgress
 from autofi.engine.stopping import StoppingRule
 from autofi.errors import ConfigError, DataError, StoreError, StudyNotFoundError
 from autofi.store import StudyHandle, StudyStore, TrialRecord, TrialState, resolve_storage
 from autofi.store.stage_keys import STAGE
+from tests.store.examples import CREATED, start
 
 ROOT = Path(autofi.__file__).parents[1]
 SPACE = ROOT / "tests" / "spaces" / "several.yaml"
@@ -170,3 +172,18 @@ def test_a_worker_that_ends_early_is_told_of(tmp_path: Path, capsys: pytest.Capt
                 time.sleep(0.01)
     (line,) = told
     assert line.startswith("Worker 1 ended: autofi: error: no study 's'")
+
+
+def test_nobody_waits_for_a_worker_that_has_not_begun_a_trial(tmp_path: Path) -> None:
+    url = resolve_storage(str(tmp_path / "s.db"))
+    with StudyStore(url) as store, store.create_or_resume("s", **CREATED) as handle:
+        assert handle.joined() == set()
+        start(handle)
+        assert handle.joined() == {os.getpid()}
+        crew = LocalWorkers("s", url, 1, device=torch.device("cpu"), progress=SilentProgress())
+        begun = time.monotonic()
+        # It would wait for a proposal, as the study is led.
+        with crew:
+            ((process, _),) = crew._processes.values()
+        assert process.returncode == -signal.SIGTERM
+        assert time.monotonic() - begun < PATIENCE

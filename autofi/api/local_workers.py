@@ -12,7 +12,8 @@ from typing import IO, Protocol, Self
 import torch
 
 from autofi.core.progress import Progress
-from autofi.store import StorageURL
+from autofi.errors import StoreError
+from autofi.store import StorageURL, StudyStore
 from autofi.store.storage_url import STORAGE_VARIABLE
 
 #: The seconds that a worker has to give up its trial when the search ends.
@@ -95,10 +96,12 @@ class LocalWorkers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         torch.set_num_threads(self._threads)
-        if error is not None:
-            for process, _ in self._processes.values():
+        # A worker that has measured a trial ends by itself, as soon as it sees that the goal is reached. One that still
+        # starts or prepares would come too late.
+        staying = self._joined() if error is None and self._processes else set()
+        for process, _ in self._processes.values():
+            if process.pid not in staying:
                 process.terminate()
-        # A worker ends by itself, as soon as it sees that the goal is reached.
         for process, said in self._processes.values():
             try:
                 process.wait(PATIENCE)
@@ -107,6 +110,14 @@ class LocalWorkers:
                 process.wait()
             said.close()
         self._processes.clear()
+
+    def _joined(self) -> set[int]:
+        try:
+            with StudyStore(self._storage) as store:
+                return store.open(self._study).joined()
+        except StoreError:
+            # Nobody knows, so each of them gets its time.
+            return {process.pid for process, _ in self._processes.values()}
 
     def _share(self) -> int:
         return max(1, self._cores // (self._count + 1))

@@ -19,7 +19,7 @@ from autofi.data.load import open_data, source_name
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.engine.finalists import run_finals
 from autofi.engine.observer import Observed, SearchObserver
-from autofi.engine.presets import get_preset
+from autofi.engine.presets import DEFAULT_PRESET, get_preset
 from autofi.engine.search_options import SearchOptions
 from autofi.engine.stopping import TIME_IS_UP, StoppingRule
 from autofi.engine.trials import (
@@ -38,6 +38,7 @@ from autofi.nni.candidates import Tuning
 from autofi.nni.engine_choice import check_single, choose_engine
 from autofi.objectives.objectives import Goals
 from autofi.readers.urls import is_database_url
+from autofi.records.best_so_far import drop_best_so_far
 from autofi.records.best_trial import decide
 from autofi.records.data_checks import check_once
 from autofi.records.kept_networks import drop_networks
@@ -75,7 +76,7 @@ def search(options: SearchOptions) -> Study:
         LimitError: Nothing that was measured keeps the limits.
     """
     table, progress = options.table, options.progress or SilentProgress()
-    preset = get_preset(options.preset)
+    preset = get_preset(options.preset or DEFAULT_PRESET)
     budget = TimeBudget(options.timeout, progress)
     found_space = load_space(options.space)
     chosen_device = pick_device(options.device)
@@ -128,7 +129,7 @@ def search(options: SearchOptions) -> Study:
         engine=OPTUNA if tuning is None else options.engine,
         tuner=None if tuning is None else tuning.tuner.name,
     )
-    if settings.strategy != preset.strategy and options.strategy is None:
+    if settings.strategy != preset.strategy and options.strategy is None and options.preset is not None:
         progress.note(
             f"'{name}' keeps the strategy {settings.strategy} that it began with; for {preset.strategy}, the strategy "
             f"of the preset {options.preset}, name another --study."
@@ -142,7 +143,6 @@ def search(options: SearchOptions) -> Study:
     if ray is not None:
         ray.check(store.url)
     progress.phase("encode")
-    opened = time.monotonic()
     dataset = open_data(table, settings, valid=options.valid, test=options.test, note=progress.note)
     check_measurable(goals, dataset)
     encoded = time.monotonic()
@@ -224,17 +224,17 @@ def search(options: SearchOptions) -> Study:
             progress=progress,
         )
         ended = time.monotonic()
-        add_seconds(handle, encode=encoded - opened, search=searched - encoded, retrain=ended - searched)
-        record_time(
-            handle,
-            budget,
-            encode=encoded - opened,
-            search=searched - encoded,
-            retrain=retrained - searched,
-            baselines=ended - retrained,
-        )
+        seconds = {
+            "encode": encoded - budget.begun,
+            "search": searched - encoded,
+            "retrain": retrained - searched,
+            "baselines": ended - retrained,
+        }
+        add_seconds(handle, **seconds)
+        record_time(handle, budget, **seconds)
         crown(handle, choice, refit=settings.refit)
         drop_networks(handle)
+        drop_best_so_far(handle)
         observed.tell(SearchObserver.models_trained, handle)
     study = Study(store, handle, bench)
     study.keep_summary()
@@ -331,14 +331,17 @@ def add_seconds(handle: StudyHandle, **seconds: float) -> None:
 
 
 def record_time(handle: StudyHandle, budget: TimeBudget, **seconds: float) -> None:
-    """Record how this sitting kept to its time: the seconds of its stages, and what was left out or cut short."""
+    """Record how this sitting kept to its time: its seconds by stage, and what was left out, which is noted, or cut."""
+    left_out = list(dict.fromkeys(budget.left_out))
+    if left_out:
+        budget.progress.note(f"Left out for time: {', '.join(left_out)}.")
     handle.record_stage(
         TIME,
         {
             "limit": budget.seconds,
-            "spent": budget.spent,
+            "spent": sum(seconds.values()),
             "stages": seconds,
-            "left_out": list(dict.fromkeys(budget.left_out)),
+            "left_out": left_out,
             "cut": list(dict.fromkeys(budget.cut)),
         },
     )

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autofi.data.boosted_trees import LIGHTGBM
+from autofi.data.lightgbm_library import LIGHTGBM
 from autofi.errors import ConfigError, DataError, MissingDependencyError, nearest
 from autofi.metrics.ranking import auc, logloss
 

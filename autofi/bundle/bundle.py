@@ -68,6 +68,7 @@ def write_bundle(
     metrics: Mapping[str, Any],
     origin: Mapping[str, Any],
     profile: TrainingProfile | None = None,
+    check: bool = True,
 ) -> None:
     """Write everything that scoring raw rows needs as one folder, at once (see `replaced_folder`).
 
@@ -82,6 +83,7 @@ def write_bundle(
         metrics: JSON that may hold numpy numbers; NaN becomes null.
         origin: The same kind of JSON; passwords of database URLs are masked.
         profile: The training profile that scored rows are compared with; None for no comparison.
+        check: False to leave out the loading, which takes most of the time where there are boosted trees.
 
     Raises:
         ExportError: `directory` holds something other than a bundle, it cannot be written, or the network is
@@ -103,7 +105,8 @@ def write_bundle(
         if profile is not None:
             profile.write(folder)
         manifest = describe(folder, autofi=__version__)
-        read_bundle(folder, manifest)
+        if check:
+            read_bundle(folder, manifest)
         (folder / MANIFEST).write_bytes(manifest.render())
 
 

@@ -24,6 +24,7 @@ class Reads:
         bags: Names of multi-valued fields.
         pairs: Pairs whose crosses are built.
         columns: Columns of target encodings.
+        boosted: Columns of the target encodings of boosted trees.
     """
 
     codes: dict[int, int] = field(default_factory=dict)
@@ -31,13 +32,14 @@ class Reads:
     bags: set[str] = field(default_factory=set)
     pairs: tuple[Pair, ...] = ()
     columns: tuple[Column, ...] = ()
+    boosted: tuple[Column, ...] = ()
 
     def code_limit(self, place: int, cardinality: int) -> int:
         """Return the number of codes of a field that must be distinguished.
 
         All of them where crosses are built from them, 0 where the field is not read.
         """
-        whole = any(place in cells for cells in (*self.pairs, *self.columns))
+        whole = any(place in cells for cells in (*self.pairs, *self.columns, *self.boosted))
         return cardinality if whole else min(self.codes.get(place, 0), cardinality)
 
 
@@ -48,6 +50,7 @@ def reads_of(network: Network, builder: FeatureBuilder) -> Reads:
     network.read(_Noted(**vars(tensors), reads=reads))
     if builder.boosted is not None:
         reads.numbers.update(range(len(builder.encoder.number_fields)))
+        reads.boosted = builder.boosted.statistics.columns
     return reads
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -28,8 +28,10 @@ _PARQUET = (".parquet", ".pq")
 class WholeFile(ABC):
     """A context manager whose file appears under its name when the block ends (see `atomic_path`).
 
+    Missing folders are created, and deleted again if the block ends with an error.
+
     Raises:
-        DataError: The ending is unknown or the folder is missing; raised before anything is written.
+        DataError: The ending is unknown, or the output is a folder; raised before anything is written.
     """
 
     endings: ClassVar[tuple[str, ...]] = (*_CSV, *_PARQUET)
@@ -41,10 +43,6 @@ class WholeFile(ABC):
                 f"The output '{output}' ends in '{output.suffix}', which is not a known format; use one of "
                 f"{', '.join(self.endings)}."
             )
-        if not output.parent.is_dir():
-            raise DataError(
-                f"The folder of the output, '{output.parent}', does not exist; create it or choose another."
-            )
         if output.is_dir():
             raise DataError(f"The output '{output}' is a folder; name a file in it.")
         self.output = Path(os.path.realpath(output))
@@ -55,6 +53,7 @@ class WholeFile(ABC):
 
     def __enter__(self) -> Self:
         with self._refused(), ExitStack() as opened:
+            opened.enter_context(_created(self.output.parent))
             self._writer = self.writer(opened.enter_context(atomic_path(self.output)))
             opened.callback(self._writer.close)
             self._opened = opened.pop_all()
@@ -75,6 +74,20 @@ class WholeFile(ABC):
             raise DataError(
                 f"The output '{self.output}' cannot be written: {reason}; mend that or choose another place."
             ) from error
+
+
+@contextmanager
+def _created(folder: Path) -> Iterator[None]:
+    """Create a folder for the block; if that ends with an error, delete what was created and is empty."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 class ScoreFile(WholeFile):

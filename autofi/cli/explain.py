@@ -134,35 +134,29 @@ def _table(explanation: Explanation, top: int) -> Table:
             min_width=12 if name == "part" else None,
         )
     others = [("baseline", explanation.baseline)]
-    others += [] if explanation.trees is None else [("boosted trees", explanation.trees)]
-    others += [("together", explanation.rest)]
-    longest = max(abs(_added(part)) for part in parts[:top]) if parts else 0.0
+    others += explanation.other_summands()
+    longest = max(abs(explanation.shown(part)) for part in parts[:top]) if parts else 0.0
     most = BAR if console().width >= WIDE else NARROW_BAR
     for part in parts[:top]:
-        table.add_row(*(Text(cell) for cell in _cells(part, longest, most)))
+        table.add_row(*(Text(cell) for cell in _cells(explanation, part, longest, most)))
     if len(parts) > top:
-        left = sum(_added(part) for part in parts[top:])
+        left = sum(map(explanation.shown, parts[top:]))
         table.add_row(f"and {len(parts) - top:,} more", f"{left:+.3f}")
     for name, logit in others:
         table.add_row(Text(name, style="dim"), f"{logit:+.3f}")
     return table
 
 
-def _added(part: Part) -> float:
-    from autofi.explanation.explanation import added
-
-    return added(part)
-
-
-def _cells(part: Part, longest: float, most: int) -> tuple[str, ...]:
+def _cells(explanation: Explanation, part: Part, longest: float, most: int) -> tuple[str, ...]:
     from autofi.explanation.explanation import FieldPart
 
-    logit = _added(part)
+    logit = explanation.shown(part)
     counted = "" if part.seen is None else f"{part.seen:,}"
     clicked = "" if part.rate is None else f"{part.rate:.1%}"
     first = (part.name, f"{logit:+.3f}", bar(logit, longest, most))
     if isinstance(part, FieldPart):
-        return (*first, f"{part.contribution:+.3f}", _value(part.value), part.status, counted, clicked)
+        with_pairs = "" if explanation.trees_alone else f"{part.contribution:+.3f}"
+        return (*first, with_pairs, _value(part.value), part.status, counted, clicked)
     hits = ", ".join(form.name for form in part.forms if form.hit)
     known = f"hit: {hits}" if part.status == "partly" else part.status or ""
     return (*first, "", "", known, counted, clicked)

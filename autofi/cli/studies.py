@@ -83,7 +83,7 @@ def export(
         int | None,
         typer.Option(
             help="Number of another trial, such as one of the front; it is retrained first if needed. "
-            "[dim]default: the winner[/dim]",
+            "[dim]default: the winner, or before there is one the best trial so far[/dim]",
             min=0,
             show_default=False,
         ),
@@ -116,7 +116,7 @@ def export(
     storage: options.Storage = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write the retrained winner, or any trial, as one folder that scores raw rows."""
+    """Write the winner, the best trial of a running search, or any trial, as one folder that scores raw rows."""
     check_study(study, storage)
     check_trial(study, storage, trial)
     import autofi

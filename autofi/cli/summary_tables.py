@@ -6,6 +6,7 @@ The rest is in `--json` and in the report.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,11 @@ from autofi.core.units import describe_seconds, short
 from autofi.objectives.objectives import OBJECTIVES, Goals
 from autofi.store.records import LEADERS
 from autofi.text.architecture import boosted_words, told
+from autofi.text.best_so_far import exportable_words
 from autofi.text.data_warnings import warning_lines
 from autofi.text.objective_values import FRONT, goals_words, missed_words
 from autofi.text.verdict import (
+    advice,
     alike,
     course,
     mean_and_deviation,
@@ -91,9 +94,11 @@ def print_summary(
         )
     for sentence in course(summary):
         _print_line(out, "", f"{sentence}.")
-    if seconds := _seconds(summary.get("seconds") or {}):
+    if seconds := _seconds(summary):
         _print_line(out, "Seconds: ", seconds)
     _print_line(out, "Kept as: ", kept)
+    if early := summary.get("best_so_far"):
+        _print_command(out, f"{exportable_words(early)} ", export_command(summary, storage))
     _print_command(out, "Report:  ", report_command(summary, storage))
     _print_command(out, "Next:    ", next_command(summary, storage))
 
@@ -108,11 +113,8 @@ def sentences(summary: Summary) -> list[str]:
     if not comparison:
         return ["No baseline was trained, so there is nothing to compare the winner with."]
     said, figures = verdict(comparison)
-    way_out = (
-        f"Take {comparison['baseline']} for this table, or search longer (--trials, --timeout) "
-        "or in another --space."
-    )
-    return [f"{said} ({figures}).", *([way_out] if comparison["verdict"] == "worse" else [])]
+    way_out = advice(comparison)
+    return [f"{said} ({figures}).", *([way_out] if way_out else [])]
 
 
 def _gaucs(summary: Summary) -> list[str]:
@@ -145,7 +147,13 @@ def next_command(summary: Summary, storage: str | None) -> str:
     study, place = str(summary["study"]), _place(summary, storage)
     if not summary.get("winner"):
         return command("retrain", study, *place)
-    return command("export", study, "-o", f"{study.replace('/', '-')}-model", *place)
+    return export_command(summary, storage)
+
+
+def export_command(summary: Summary, storage: str | None) -> str:
+    """Return the command that exports the winner, or the best trial so far."""
+    study = str(summary["study"])
+    return command("export", study, "-o", f"{study.replace('/', '-')}-model", *_place(summary, storage))
 
 
 def command(*words: str) -> str:
@@ -344,10 +352,16 @@ def _is_piped(out: Console) -> bool:
     return not out.is_terminal and "COLUMNS" not in os.environ
 
 
-def _seconds(seconds: Summary) -> str:
-    return ", ".join(
-        f"{name} {describe_seconds(value)}" for name, value in seconds.items() if value is not None
-    )
+def _seconds(summary: Summary) -> str:
+    """Return the seconds of all runs by stage; "" where `course` tells those of the only run."""
+    seconds, last = summary.get("seconds") or {}, summary.get("time") or {}
+    runs = ""
+    if last.get("limit") is not None:
+        if math.isclose(seconds.get("total") or 0.0, last["spent"]):
+            return ""
+        runs = " (all runs)"
+    told = [f"{name} {describe_seconds(value)}" for name, value in seconds.items() if value is not None]
+    return f"{', '.join(told)}{runs}" if told else ""
 
 
 def _number(value: float | None) -> str:

@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -76,6 +76,12 @@ def leftover_of(target: Path) -> Path | None:
         ),
         None,
     )
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a folder, as a whole for others; nothing happens if another process deletes it."""
+    with suppress(FileNotFoundError):
+        _delete(folder, folder)
 
 
 @dataclass(frozen=True)

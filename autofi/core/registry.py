@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from autofi.errors import AutoFIError, nearest
+from autofi.errors import AutoFIError, is_near, nearest
 
 Base = TypeVar("Base")
 Found = TypeVar("Found")
@@ -94,7 +94,11 @@ class Registry(Generic[Base]):
         found = among.get(self.registered_name(name))
         if found is None:
             aliases = [alias for alias, registered in self._aliases.items() if registered in among]
-            raise self._error(f"No {what} named '{name}': {nearest(name, [*among, *aliases])}")
+            known = [*among, *aliases]
+            said = f"No {what} named '{name}': {nearest(name, known)}"
+            if not is_near(name, known):
+                said += " One of another package is known when that package is installed."
+            raise self._error(said)
         return found
 
     def _load(self, entry_point: EntryPoint) -> None:

@@ -22,7 +22,7 @@ class TimeBudget:
 
     Attributes:
         seconds: The limit; None for none.
-        progress: Shows what is left out.
+        progress: Shows what the clock ended.
         begun: The start, in seconds of the monotonic clock.
         left_out: Names of the work that did not fit.
         cut: Names of the work that the clock ended.
@@ -59,9 +59,8 @@ class TimeBudget:
         return TimeBudget(seconds, self.progress, left_out=self.left_out, cut=self.cut)
 
     def leave_out(self, name: str) -> None:
-        """Say that a piece of work does not fit."""
+        """Record that a piece of work does not fit; the run says all of it in one line at its end."""
         self.left_out.append(name)
-        self.progress.note(f"Left out for time: {name}.")
 
     def cut_short(self, name: str) -> None:
         """Say that the clock ended a piece of work, whose result is kept."""

@@ -66,6 +66,13 @@ def _reader(kind: type[T]) -> TypeAdapter[T]:
     return TypeAdapter(kind)
 
 
+#: Own words by pydantic's type of an error, where its words are of another trade.
+_RULES = {
+    "extra_forbidden": "there is no such key; correct or remove it",
+    "missing": "it is missing; add it",
+}
+
+
 @dataclass(frozen=True)
 class Fault:
     """The first thing that is wrong with a document of settings.
@@ -87,7 +94,7 @@ def first_fault(error: ValidationError, document: Any) -> Fault:
     missing = first["type"] == "missing"
     return Fault(
         key=".".join(_keys(first["loc"], document, missing=missing)),
-        rule=first["msg"].removeprefix("Value error, "),
+        rule=_RULES.get(first["type"]) or first["msg"].removeprefix("Value error, "),
         found=f"{first['input']!r:.80}",
     )
 

@@ -1,12 +1,11 @@
-"""Boosted trees over numbers and target encodings of fields and pairs, fitted by cross-validation."""
+"""Boosted trees over numbers and target encodings of fields and crosses, fitted by cross-validation."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields as dataclass_fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,42 +13,36 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from autofi.core.memmap import release
 from autofi.core.strict_json import read_object
 from autofi.core.validated import CountOrNone, Positive
+from autofi.core.versioned_fields import added_setting
+from autofi.data.boosted_columns import boosted_columns, columns_of_parts
+from autofi.data.boosted_crosses import choose_crosses
 from autofi.data.cross_codes import default_threads
 from autofi.data.encoded_rows import EncodedRows
-from autofi.data.features import Column, Features, Pair
+from autofi.data.features import Column
 from autofi.data.folds import deal_folds
+from autofi.data.lightgbm_library import LIGHTGBM, lightgbm_library
 from autofi.data.lightgbm_text import checked_trees
+from autofi.data.number_bins import with_bin_cardinalities, with_bins
 from autofi.data.target_encoding import TargetStatistics
-from autofi.errors import DataError, MissingDependencyError
+from autofi.errors import DataError
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
-#: Rows at the overall click rate that are added to the rows of a cell, so that the log-odds of rare cells are small.
-SMOOTHING = 10.0
 #: Folds of the training rows, each with trees that have not seen it.
-#: Inside the rows that such trees have seen, target encodings are computed out of fold by the second number.
 FOLDS = 5
-STATISTICS_FOLDS = 3
 #: Most trees, and the number of trees without a gain on unseen rows after which growing stops.
 ROUNDS = 1000
 PATIENCE = 50
+#: Bins of the histograms of a number and of a target encoding, which is a noisy estimate: fewer are as good.
+BINS, STATISTICS_BINS = 255, 63
+#: Columns that a tree reads, within shares of all of them.
+COLUMNS_OF_A_TREE, LEAST_SHARE, LARGEST_SHARE = 40, 0.4, 0.8
 #: Most training rows that are read; more of them take longer and change little.
 MOST_ROWS = 250_000
-#: Parameters of LightGBM wherever it grows trees.
-LIGHTGBM: Mapping[str, Any] = {
-    "objective": "binary",
-    # Sampled rows and columns are a little better than all of them, and make seeds differ.
-    "feature_fraction": 0.8,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    # Without both, histograms are summed in an order that depends on timing, and results differ from run to run.
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbosity": -1,
-}
 _ROWS_AT_ONCE = 1 << 16
 
 
@@ -61,11 +54,13 @@ class Boosting:
         leaves: Leaves of a tree.
         learning_rate: The factor of every tree.
         pairs: The most pairs whose target encodings the trees read beside those of the fields.
+        triples: The most crosses of three fields whose target encodings they read.
     """
 
     leaves: CountOrNone = 0
     learning_rate: Positive = 0.05
     pairs: CountOrNone = 0
+    triples: CountOrNone = added_setting(0)
 
     def __bool__(self) -> bool:
         return self.leaves > 0
@@ -73,38 +68,45 @@ class Boosting:
 
 @dataclass(frozen=True, eq=False)
 class BoostedTrees:
-    """Trees for every fold of the training rows, in LightGBM's text format.
+    """Trees for every fold of the training rows, in LightGBM's text format, with the target encodings they read.
 
     Attributes:
         settings: Settings by which the trees were grown.
-        prior: Click rate of the training rows.
+        statistics: Target encodings over the training rows, of every field and of crosses. Their places from `fields`
+            on are bins of numbers (`data.number_bins`).
+        fields: Number of fields F.
         models: The trees that have not seen a fold, by fold.
-        pairs: The pairs whose target encodings they read beside those of all fields.
     """
 
     FILE: ClassVar[str] = "boosting.json"
-    #: The format that is written, and those that are read: in the first, trees read no pairs.
-    FORMAT: ClassVar[int] = 2
-    FORMATS: ClassVar[frozenset[int]] = frozenset({1, 2})
+    #: The folder of the target encodings.
+    STATISTICS: ClassVar[str] = "boosting"
+    #: The format that is written, and those that are read. In the first two the target encodings were those that
+    #: networks read; in the first there were none of pairs.
+    FORMAT: ClassVar[int] = 3
+    FORMATS: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
 
     settings: Boosting
-    prior: float
+    statistics: TargetStatistics
+    fields: int
     models: tuple[str, ...]
-    pairs: tuple[Pair, ...] = ()
 
     @classmethod
     def fit(
         cls,
         settings: Boosting,
         rows: EncodedRows,
-        statistics: TargetStatistics,
+        cardinalities: Sequence[int],
         *,
+        number_places: Sequence[int] = (),
+        number_bins: Sequence[int] = (),
+        crosses: Sequence[Column] | None = None,
         together: Numbers | None = None,
         seed: int,
         threads: int | None = None,
         go_on: Callable[[int], bool] = lambda done: True,
     ) -> BoostedTrees:
-        """Grow trees on training rows, which have labels.
+        """Choose crosses and grow trees on training rows, which have labels.
 
         The rows are divided into folds. The trees of a fold are grown on the other folds until the logloss of the fold
         itself no longer falls, so that only training rows are read. Lists of tokens are not read.
@@ -115,7 +117,10 @@ class BoostedTrees:
         Args:
             settings: Settings of the trees.
             rows: Training rows.
-            statistics: Target encodings over these rows: of all fields, then of the pairs that the trees read.
+            cardinalities: Number of codes of each field.
+            number_places: Field behind each column of numbers.
+            number_bins: Number of bins of each column of numbers.
+            crosses: The crosses to read, instead of those that `boosted_crosses.choose_crosses` chooses.
             together: A number per row, `[N]`: rows with the same number are in one fold.
             seed: Seed of folds and trees.
             threads: Threads of LightGBM; by default those of `default_threads`.
@@ -126,6 +131,23 @@ class BoostedTrees:
         """
         threads = threads or default_threads()
         generator = np.random.default_rng(seed)
+        cards = with_bin_cardinalities(cardinalities, number_bins)
+        fields: list[Column] = [(field,) for field in range(len(cardinalities))]
+        if crosses is None:
+            crosses = choose_crosses(
+                rows,
+                cards,
+                number_places,
+                pairs=settings.pairs,
+                triples=settings.triples,
+                together=together,
+                seed=seed,
+                threads=threads,
+            )
+        statistics, _ = TargetStatistics.fit(
+            with_bins(rows.ids, rows.numbers, cards), np.asarray(rows.labels), cards, [*fields, *crosses],
+            threads=threads,
+        )  # fmt: skip
         if len(rows) > MOST_ROWS:
             chosen = np.sort(generator.choice(len(rows), MOST_ROWS, replace=False))
             together = None if together is None else together[chosen]
@@ -144,109 +166,119 @@ class BoostedTrees:
             models.append(
                 _grow(settings, rows, statistics, chosen[seen], chosen[unseen], inner, generator, threads)
             )
-        pairs = tuple((column[0], column[1]) for column in statistics.columns if len(column) == 2)
-        return cls(settings, statistics.prior, tuple(models), pairs)
+        return cls(settings, statistics, len(cardinalities), tuple(models))
 
-    def transform(self, features: Features, *, threads: int | None = None) -> Floats:
-        """Return the mean logit of all trees, float32 `[N]`, for rows that are not training rows."""
+    @property
+    def prior(self) -> float:
+        """The click rate of the training rows."""
+        return self.statistics.prior
+
+    @property
+    def crosses(self) -> tuple[Column, ...]:
+        """The crosses that the trees read; places from `fields` on are bins of numbers."""
+        return self.statistics.columns[self.fields :]
+
+    def transform(self, ids: NDArray[np.int32], numbers: Floats, *, threads: int | None = None) -> Floats:
+        """Return the mean logit of all trees, float32 `[N]`, from codes `[N, F]` and numbers `[N, Q]`.
+
+        Use it only for rows that are not training rows.
+        """
         threads = threads or default_threads()
-        assert features.statistics is not None
-        read = self._places(features)
-        logits = np.full(len(features), math.log(self.prior / (1 - self.prior)), dtype=np.float32)
-        for start in range(0, len(features) if self.models else 0, _ROWS_AT_ONCE):
+        logits = np.full(len(ids), math.log(self.prior / (1 - self.prior)), dtype=np.float32)
+        for start in range(0, len(ids) if self.models else 0, _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
-            columns = _columns(features.numbers[rows], features.statistics[rows][:, read], self.prior)
+            columns = self._columns(ids[rows], numbers[rows], threads)
             logits[rows] = np.mean([_logits(booster, columns, threads) for booster in self._boosters], axis=0)
-            features.release()
+            release(ids, numbers)
         return logits
 
     def contributions(
-        self, features: Features, number_fields: Sequence[int], *, threads: int | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the contributions of the fields and of the pairs to `transform` by TreeSHAP.
+        self,
+        ids: NDArray[np.int32],
+        numbers: Floats,
+        number_places: Sequence[int],
+        *,
+        threads: int | None = None,
+    ) -> dict[Column, NDArray[np.float64]]:
+        """Return the contributions of fields and crosses to `transform` by TreeSHAP, `[N]` each.
 
-        The base value, which is the same for all rows, is in neither.
+        A bin counts for its field. The base value, which is the same for all rows, is in none of them.
 
         Args:
-            features: Features of the rows.
-            number_fields: Positions of the fields behind the columns of `numbers`.
+            ids: Codes of the rows.
+            numbers: Numbers of the rows.
+            number_places: Field behind each column of `numbers`.
             threads: Threads of LightGBM.
-
-        Returns:
-            Contributions of the fields, `[N, F]`, and of the pairs that the trees read, `[N, P]`.
         """
-        assert features.statistics is not None
-        count, every = features.ids.shape[1], features.ids.shape[1] + len(self.pairs)
-        found = np.zeros((len(features), every))
+        read = [self._of_fields(column, number_places) for column in self.statistics.columns]
+        found = {column: np.zeros(len(ids)) for column in read}
         if self.models:
-            columns = _columns(features.numbers, features.statistics[:, self._places(features)], self.prior)
             used = threads or default_threads()
+            columns = self._columns(ids, numbers, used)
             shares = np.mean(
                 [booster.predict(columns, pred_contrib=True, num_threads=used) for booster in self._boosters],
                 axis=0,
             )
             # The columns in the order of `_columns`; the base value comes after them.
-            for place, column in enumerate((*number_fields, *range(every), *range(every))):
-                found[:, column] += shares[:, place]
-        return found[:, :count], found[:, count:]
+            for place, column in enumerate((*((place,) for place in number_places), *read, *read)):
+                found[column] += shares[:, place]
+        return found
 
-    def columns(self, fields: int) -> tuple[Column, ...]:
-        """Return the target encodings that the trees read, of a table with so many fields."""
-        return (*((field,) for field in range(fields)), *self.pairs)
+    def _of_fields(self, column: Column, number_places: Sequence[int]) -> Column:
+        """Return the fields of a column, rising."""
+        return tuple(
+            sorted(place if place < self.fields else number_places[place - self.fields] for place in column)
+        )
 
-    def _places(self, features: Features) -> list[int]:
-        """Return the places of the trees' target encodings among those of the features."""
-        return [features.columns.index(column) for column in self.columns(features.ids.shape[1])]
+    def _columns(self, ids: NDArray[np.int32], numbers: Floats, threads: int) -> Floats:
+        cells = with_bins(ids, numbers, self.statistics.cardinalities)
+        return boosted_columns(numbers, self.statistics.transform(cells, threads=threads), self.prior)
 
     @cached_property
     def _boosters(self) -> list[Any]:
-        lightgbm = _library()
+        lightgbm = lightgbm_library()
         return [lightgbm.Booster(model_str=checked_trees(model, None)) for model in self.models]
 
     def __getstate__(self) -> dict[str, Any]:
         # LightGBM's own objects are not pickled.
-        return {
-            "settings": self.settings,
-            "prior": self.prior,
-            "models": self.models,
-            "pairs": self.pairs,
-        }
+        return {field.name: getattr(self, field.name) for field in dataclass_fields(self)}
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the trees as they are saved."""
-        return sum(map(len, self.models))
+        """Bytes of the trees as they are saved, without their target encodings."""
+        # A line end is two characters in JSON.
+        return sum(len(model) + model.count("\n") for model in self.models)
 
     def save(self, directory: Path) -> None:
-        """Write `boosting.json`."""
+        """Write `boosting.json`, and the target encodings to a folder beside it."""
         description = {
             "format": self.FORMAT,
             "settings": asdict(self.settings),
-            "prior": self.prior,
+            "fields": self.fields,
             "models": self.models,
-            "pairs": self.pairs,
         }
         (directory / self.FILE).write_text(json.dumps(description), encoding="utf-8")
+        self.statistics.save(directory / self.STATISTICS)
 
     @classmethod
     def load(
         cls,
         directory: Path,
         *,
-        fields: int | None = None,
-        numbers: int = 0,
-        statistics: Sequence[Column] = (),
+        cardinalities: Sequence[int] | None = None,
+        number_bins: Sequence[int] = (),
+        statistics: TargetStatistics | None = None,
     ) -> BoostedTrees | None:
         """Return the trees that `save` wrote, or None if there are none.
 
         Args:
             directory: The folder that was saved to.
-            fields: Number of fields; None skips the check of what the trees read.
-            numbers: Number of columns of numbers, which the trees must read.
-            statistics: Target encodings that are there.
+            cardinalities: Number of codes of each field, which the trees must read; None skips the check.
+            number_bins: Number of bins of each column of numbers.
+            statistics: Target encodings beside the trees, which those of the first two formats read.
 
         Raises:
-            DataError: The file is not as `save` writes it.
+            DataError: The files are not as `save` writes them.
         """
         path = directory / cls.FILE
         if not path.exists():
@@ -256,22 +288,40 @@ class BoostedTrees:
             if description["format"] not in cls.FORMATS:
                 raise ValueError(f"format {description['format']} is not {cls.FORMAT}")
             settings = Boosting(**description["settings"])
-            prior = float(description["prior"])
-            if not 0 < prior < 1:
-                raise ValueError(f"the click rate lies between 0 and 1, not at {prior}")
             models = tuple(map(str, description["models"]))
-            pairs = tuple((int(left), int(right)) for left, right in description.get("pairs", ()))
-            found = cls(settings, prior, models, pairs)
-            read = None if fields is None else found.columns(fields)
-            if read is not None and (absent := sorted({*read} - {*statistics})):
-                raise ValueError(f"there is no target encoding of {absent[0]}")
+            if description["format"] < cls.FORMAT:
+                read = _read_by_old_format(description, cardinalities, statistics)
+            else:
+                read = TargetStatistics.load(directory / cls.STATISTICS)
+            fields = int(description.get("fields", len(read.cardinalities)))
+            if cardinalities is not None:
+                wanted = with_bin_cardinalities(cardinalities, number_bins)
+                if fields != len(cardinalities) or read.cardinalities not in (wanted, wanted[:fields]):
+                    raise ValueError("the trees read other codes than the encoder gives")
+            if read.columns[:fields] != tuple((field,) for field in range(fields)):
+                raise ValueError("the trees do not read every field")
             for model in models:
-                checked_trees(model, None if read is None else numbers + 2 * len(read))
-            return found
+                width = None if cardinalities is None else len(number_bins) + 2 * len(read.columns)
+                checked_trees(model, width)
+            return cls(settings, read, fields, models)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"'{path}' does not hold boosted trees as AutoFI writes them ({error}); export the model again."
             ) from error
+
+
+def _read_by_old_format(
+    description: Mapping[str, Any], cardinalities: Sequence[int] | None, statistics: TargetStatistics | None
+) -> TargetStatistics:
+    """Return the target encodings that trees of the first two formats read: of all fields, then of their pairs."""
+    if statistics is None:
+        raise ValueError("they are of an earlier version, and need the target encodings beside them")
+    pairs = [(int(left), int(right)) for left, right in description.get("pairs", ())]
+    prior = float(description["prior"])
+    if not 0 < prior < 1:
+        raise ValueError(f"the click rate lies between 0 and 1, not at {prior}")
+    read = statistics.subset([*((field,) for field in range(len(statistics.cardinalities))), *pairs])
+    return replace(read, prior=prior)
 
 
 def _grow(
@@ -286,36 +336,38 @@ def _grow(
 ) -> str:
     """Return trees grown on the rows `seen` with early stopping on the rows `unseen`, as text.
 
-    Target encodings are computed from the seen rows only, and out of fold for the seen rows themselves. The folds are
-    few on purpose: an encoding without a row's own fold reveals the click rate of that fold, and the fewer rows a fold
-    has, the more of that is the row's own label, which trees would learn.
+    Target encodings are those of `columns_of_parts`.
     """
-    lightgbm = _library()
+    lightgbm = lightgbm_library()
     labels = np.asarray(rows.labels)
-    inner = deal_folds(len(seen), STATISTICS_FOLDS, generator, together)
-    known, out_of_fold = TargetStatistics.fit(
-        rows.ids[seen], labels[seen], statistics.cardinalities, statistics.columns, folds=inner
+    known, judged = columns_of_parts(
+        rows,
+        seen,
+        unseen,
+        statistics.cardinalities,
+        statistics.columns,
+        prior=statistics.prior,
+        counted=len(rows),
+        together=together,
+        generator=generator,
+        threads=threads,
     )
-    # Scaled to counts over all training rows, which the trees get later.
-    others = np.maximum(len(seen) - np.bincount(inner, minlength=STATISTICS_FOLDS), 1)
-    out_of_fold *= (len(rows) / others)[inner, None, None].astype(np.float32)
-    judged = known.transform(rows.ids[unseen]) * np.float32(len(rows) / len(seen))
     weights = None if rows.weights is None else np.asarray(rows.weights)
+    numbers, width = rows.numbers.shape[1], known.shape[1]
+    bins = [BINS] * numbers + [STATISTICS_BINS] * (width - numbers)
     training, validation = (
         lightgbm.Dataset(
             values,
             label=labels[index],
             weight=None if weights is None else weights[index],
-            params={"verbosity": -1},
+            params={"verbosity": -1, "max_bin_by_feature": bins},
         )
-        for values, index in (
-            (_columns(rows.numbers[seen], out_of_fold, statistics.prior), seen),
-            (_columns(rows.numbers[unseen], judged, statistics.prior), unseen),
-        )
+        for values, index in ((known, seen), (judged, unseen))
     )
     booster = lightgbm.train(
         {
             **LIGHTGBM,
+            "feature_fraction": float(np.clip(COLUMNS_OF_A_TREE / width, LEAST_SHARE, LARGEST_SHARE)),
             "metric": "binary_logloss",
             "num_leaves": max(2, settings.leaves),
             "learning_rate": settings.learning_rate,
@@ -331,30 +383,6 @@ def _grow(
     return text
 
 
-def _columns(numbers: Floats, statistics: Floats, prior: float) -> Floats:
-    """Return the inputs of trees, `[N, Q + 2C]`: numbers, then log-odds of a click and log(1 + n) of every column."""
-    values = value_columns(statistics, prior)
-    return np.concatenate([numbers, values[..., 0], values[..., 1]], axis=1, dtype=np.float32)
-
-
-def value_columns(statistics: Floats, prior: float) -> Floats:
-    """Return the smoothed log-odds of a click and log(1 + n) of counts and clicks, `[..., 2]`."""
-    count, clicks = statistics[..., 0], statistics[..., 1]
-    rate = np.log((clicks + SMOOTHING * prior) / (count - clicks + SMOOTHING * (1 - prior)))
-    return np.stack([rate, np.log1p(count)], axis=-1, dtype=np.float32)
-
-
 def _logits(booster: Any, columns: Floats, threads: int) -> NDArray[np.float64]:
     found: NDArray[np.float64] = booster.predict(columns, raw_score=True, num_threads=threads)
     return found
-
-
-def _library() -> Any:
-    try:
-        return importlib.import_module("lightgbm")
-    except (ImportError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise MissingDependencyError(
-            f"LightGBM, which grows the boosted trees, cannot be loaded ({reason}); install lightgbm, and on Linux "
-            "libgomp, or leave 'boosting' out of the search space."
-        ) from error

@@ -38,7 +38,7 @@ class FeatureBuilder:
         crosses: Fitted crosses.
         statistics: Fitted target encodings.
         log_counts: Mean and deviation of log(1 + count) over the training rows, by column of the target encodings.
-        boosted: Boosted trees, which read the target encodings of all fields and of some pairs.
+        boosted: Boosted trees, with the target encodings that they read.
     """
 
     encoder: Encoder
@@ -58,9 +58,9 @@ class FeatureBuilder:
             columns=self.statistics.columns,
             statistics=self.statistics.transform(rows.ids),
         )
-        return (
-            features if self.boosted is None else replace(features, boosted=self.boosted.transform(features))
-        )
+        if self.boosted is None:
+            return features
+        return replace(features, boosted=self.boosted.transform(features.ids, features.numbers))
 
     def subset(self, pairs: Sequence[Pair], columns: Sequence[Column], *, boosted: bool) -> FeatureBuilder:
         """Return the builder of one network, with its crosses (`pairs`), target encodings (`columns`) and trees."""
@@ -110,9 +110,9 @@ class FeatureBuilder:
             log_counts,
             BoostedTrees.load(
                 directory,
-                fields=len(encoder.fields),
-                numbers=len(encoder.number_fields),
-                statistics=statistics.columns,
+                cardinalities=encoder.cardinalities,
+                number_bins=encoder.number_bins,
+                statistics=statistics,
             ),
         )
 

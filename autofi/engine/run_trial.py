@@ -13,12 +13,13 @@ from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.stopping import StoppingRule
 from autofi.evaluation.parallel import Training, try_each
 from autofi.evaluation.workbench import Measurement, Workbench
+from autofi.records.best_so_far import keep_best_so_far
 from autofi.records.kept_networks import keep_leader
 from autofi.records.predictions import save_predictions, share_predictions, trial_key
 from autofi.records.trial_metrics import auc_to_beat, rung_history, validation_figures
 from autofi.samplers.successive_halving import FACTOR, first_rung, rungs_of, should_continue
 from autofi.space.architecture import Architecture
-from autofi.store import StudyHandle, TrialRecord
+from autofi.store import StudyHandle, TrialRecord, TrialState
 from autofi.store.stage_keys import STAGE
 
 #: With a limit of time, a training that is behind ends after so many times the seconds of the best one, or after this
@@ -86,7 +87,9 @@ def measure(
                     continue
                 del climbing[number]
     except BaseException as error:
-        for number in climbing:
+        # A trial may have been recorded already, and be interrupted while its network is kept.
+        running = {trial.number for trial in handle.trials() if trial.state is TrialState.RUNNING}
+        for number in sorted(climbing.keys() & running):
             handle.give_up_trial(number, error)
         raise
 
@@ -164,6 +167,7 @@ def _finish(
     )
     # A process that is killed before this has a complete trial without its network, which may be trained again.
     keep_leader(handle, measured, observed.progress)
+    keep_best_so_far(handle, bench, number, measured, observed.progress)
     observed.tell(SearchObserver.trial_ended, handle, number)
     observed.progress.note(
         f"Trial {number}: valid AUC {report.auc:.5f}, {report.seconds:.1f} s, {measured.delivered.describe()}"

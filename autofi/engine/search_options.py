@@ -79,12 +79,13 @@ class SearchOptions:
         envvar="AUTOFI_STORAGE",
         default_text="sqlite:///studies/autofi.db",
     )
-    preset: str = option(
-        DEFAULT_PRESET,
+    preset: str | None = option(
+        None,
         "How much is trained where no other option says so: fast is 3 trials without a supernet, 1 seed and 2 "
         "baselines; best is 40 trials and 5 seeds.",
         metavar="NAME",
         choices=lambda: PRESETS,
+        default_text=DEFAULT_PRESET,
     )
     trials: int | None = option(
         None,

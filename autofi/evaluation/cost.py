@@ -92,8 +92,8 @@ def count_flops(network: Network, features: Features) -> int:
 def measure_latency(network: Network, builder: FeatureBuilder, features: Features) -> float:
     """Return the microseconds of one call in evaluation mode, for one row, on one thread of the processor.
 
-    The row is already encoded as tensors. Boosted trees that have a weight are called too, on columns that were already
-    looked up. A network on a GPU is measured through a copy on the processor.
+    The row is already encoded as tensors. Boosted trees that have a weight are called too, with the look-ups of their
+    target encodings. A network on a GPU is measured through a copy on the processor.
 
     After WARM_UP seconds of calls come rounds of ROUND seconds with a PAUSE between them, where blocks of BLOCK calls
     are timed call by call; the result is the least median of all blocks. Other processes may delay some calls, which a
@@ -108,7 +108,8 @@ def measure_latency(network: Network, builder: FeatureBuilder, features: Feature
 
     def call() -> None:
         if trees is not None:
-            selected[BOOSTED] = torch.from_numpy(trees.transform(features, threads=1))
+            logits = trees.transform(features.ids, features.numbers, threads=1)
+            selected[BOOSTED] = torch.from_numpy(logits)
         network(selected)
 
     with _one_thread(), _evaluating(network), torch.inference_mode():

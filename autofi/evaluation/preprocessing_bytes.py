@@ -40,7 +40,7 @@ def fitted_bytes(network: Network, builder: FeatureBuilder) -> int:
 
 def fitted_costs(network: Network, builder: FeatureBuilder) -> tuple[FittedCost, ...]:
     """Return the fitted costs of a network and of the builder of exactly the features it reads."""
-    return (*_vocabularies(builder), *_cells(builder), *_places(network, builder))
+    return (*_vocabularies(builder), *_cells(builder, network.boosted), *_places(network, builder))
 
 
 def _vocabularies(builder: FeatureBuilder) -> Iterator[FittedCost]:
@@ -56,7 +56,7 @@ def _vocabularies(builder: FeatureBuilder) -> Iterator[FittedCost]:
         yield FittedCost("vocabulary", (name,), len(values.values), int(size))
 
 
-def _cells(builder: FeatureBuilder) -> Iterator[FittedCost]:
+def _cells(builder: FeatureBuilder, boosted: bool) -> Iterator[FittedCost]:
     names = builder.encoder.schema.names
     for pair, cross in zip(builder.crosses.pairs, builder.crosses.cells, strict=True):
         size = _bytes(cross.codes, cross.local_rows, cross.counts)
@@ -64,6 +64,13 @@ def _cells(builder: FeatureBuilder) -> Iterator[FittedCost]:
     for column, cells in zip(builder.statistics.columns, builder.statistics.cells, strict=True):
         size = _bytes(cells.codes, cells.counts, cells.clicks) + _LOG_COUNTS
         yield FittedCost("statistics", tuple(names[field] for field in column), len(cells.codes), size)
+    if boosted and builder.boosted is not None:
+        # A bin of a number counts for its field.
+        places = [*names, *builder.encoder.number_fields]
+        read = builder.boosted.statistics
+        for column, cells in zip(read.columns, read.cells, strict=True):
+            size = _bytes(cells.codes, cells.counts, cells.clicks)
+            yield FittedCost("statistics", tuple(places[place] for place in column), len(cells.codes), size)
 
 
 def _places(network: Network, builder: FeatureBuilder) -> Iterator[FittedCost]:

@@ -23,7 +23,6 @@ def baseline(name: str, bench: Workbench) -> Architecture:
         space,
         fields=every_form(space, bench.dataset),
         pairs=dict.fromkeys(pairs, options) if options else {},
-        ranked_pairs=pairs,
     )
 
 

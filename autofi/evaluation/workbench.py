@@ -128,14 +128,14 @@ class Workbench:
     ) -> tuple[FeatureBuilder, Features]:
         """Return builder and features with the architecture's boosted trees and their logits.
 
-        They are grown once for all architectures with the same trees. Builder and features are of `features`, and so
-        hold the target encodings that the trees read. If the trees of all folds do not fit in `budget`, `tree_folds`
-        becomes the number of those that do.
+        They are grown once for all architectures with the same trees. If the trees of all folds do not fit in `budget`,
+        `tree_folds` becomes the number of those that do.
         """
         boosting, key = architecture.boosting, (architecture.boosting, architecture.boosted_pairs)
         if not boosting:
             return builder, features
         if key not in self._boosted:
+            encoder = self.dataset.encoder
             train, threads = self.dataset.parts["train"], torch.get_num_threads()
             begun = time.monotonic()
 
@@ -148,14 +148,20 @@ class Workbench:
             trees = BoostedTrees.fit(
                 boosting,
                 self.dataset.rows("train"),
-                builder.statistics.subset(architecture.boosted_columns(self.names)),
+                encoder.cardinalities,
+                number_places=[self.names.index(name) for name in encoder.number_fields],
+                number_bins=encoder.number_bins,
+                crosses=architecture.named_boosted_pairs(self.names),
                 together=self.dataset.together(),
                 seed=self.seed,
                 threads=threads,
                 go_on=go_on,
             )
             logits = np.full(len(self.dataset), np.nan, dtype=np.float32)
-            logits[train.stop :] = trees.transform(features.rows(slice(train.stop, None)), threads=threads)
+            others = slice(train.stop, None)
+            logits[others] = trees.transform(
+                self.dataset.ids[others], self.dataset.numbers[others], threads=threads
+            )
             self._boosted[key] = trees, logits
         trees, logits = self._boosted[key]
         return dataclasses.replace(builder, boosted=trees), dataclasses.replace(features, boosted=logits)
@@ -171,14 +177,7 @@ class Workbench:
         It is for architectures that choose among the pairs.
         """
         self._kept = None
-        read = [
-            (found[0], found[1])
-            for one in architectures
-            for found in one.boosted_columns(self.names)
-            if found[1:]
-        ]
-        encoded = list(dict.fromkeys([*pairs, *read]))
-        self._kept = build_features(self.dataset, encoded, cross_pairs=pairs, seed=self.seed)
+        self._kept = build_features(self.dataset, list(dict.fromkeys(pairs)), seed=self.seed)
         for architecture in architectures:
             self.with_boosted(architecture, *self._kept, budget)
 

@@ -54,10 +54,10 @@ class FieldPart:
 
 @dataclass(frozen=True)
 class PairPart:
-    """The contribution of a pair to the logit, all its forms together.
+    """The contribution of a pair, or of a cross of three fields that boosted trees read, all its forms together.
 
     Attributes:
-        fields: The two fields.
+        fields: The fields.
         hit: True where a memorizing form has an entry for the cross; None where no form memorizes.
         seen: Training rows with the cross; None where it is unknown, because the model keeps no counts of rare
             crosses.
@@ -67,7 +67,7 @@ class PairPart:
         trees: The pair's share of the contribution of boosted trees, by TreeSHAP; None if they do not read it.
     """
 
-    fields: tuple[str, str]
+    fields: tuple[str, ...]
     hit: bool | None
     seen: int | None
     rate: float | None
@@ -77,7 +77,7 @@ class PairPart:
 
     @property
     def name(self) -> str:
-        """The names of both fields."""
+        """The names of the fields."""
         return " × ".join(self.fields)
 
     @property
@@ -145,10 +145,29 @@ class Explanation:
     streams: tuple[StreamPart, ...]
     operators: Mapping[str, tuple[Weights, ...]]
 
-    def parts(self) -> list[Part]:
-        """Return fields and pairs, largest share of the sum first."""
+    @property
+    def trees_alone(self) -> bool:
+        """True where boosted trees predict without a network: no part has a contribution besides its share of them."""
         parts: tuple[Part, ...] = (*self.fields, *self.pairs)
-        return sorted(parts, key=lambda part: -abs(added(part)))
+        return self.trees is not None and not any(map(added, parts))
+
+    def parts(self) -> list[Part]:
+        """Return fields and pairs, largest `shown` first."""
+        parts: tuple[Part, ...] = (*self.fields, *self.pairs)
+        return sorted(parts, key=lambda part: -abs(self.shown(part)))
+
+    def shown(self, part: Part) -> float:
+        """Return the summand of a part, or where trees predict alone its share of their contribution."""
+        return (part.trees or 0.0) if self.trees_alone else added(part)
+
+    def other_summands(self) -> list[tuple[str, float]]:
+        """Return what adds up to the logit with the baseline and what is `shown` of all parts, by name."""
+        found = [("together", self.rest)]
+        if self.trees is None:
+            return found
+        if not self.trees_alone:
+            return [("boosted trees", self.trees), *found]
+        return [("trees on average", self.trees - sum(map(self.shown, self.parts()))), *found]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""

@@ -17,8 +17,8 @@ from autofi.explanation.explain import explanations
 from autofi.explanation.explanation import Explanation, FieldPart, PairPart, Part, added
 from autofi.readers import Source
 
-#: A line per row and part of its sum. `part` is baseline, field, pair, trees or rest, `contribution` its share of the
-#: logit, and `all` the share of a field with its pairs.
+#: A line per row and part of its sum. `part` is baseline, field, pair, cross (of three fields), trees or rest,
+#: `contribution` its share of the logit, and `all` the share of a field with its pairs.
 SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
@@ -139,7 +139,7 @@ def lines(explanation: Explanation) -> Iterator[dict[str, Any]]:
     parts: tuple[Part, ...] = (*explanation.fields, *explanation.pairs)
     for part in parts:
         yield row | {
-            "part": "field" if isinstance(part, FieldPart) else "pair",
+            "part": "field" if isinstance(part, FieldPart) else "pair" if len(part.fields) == 2 else "cross",
             "name": part.name,
             "contribution": added(part),
             "seen": part.seen,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from autofi.bundle.bundle import Bundle
 from autofi.data.encoded_rows import EncodedRows
-from autofi.data.features import Features, Pair
+from autofi.data.features import Column, Features
 from autofi.data.raw_field import FieldValues
 from autofi.data.schema import Field, FieldKind
 from autofi.explanation.explanation import Explanation, FieldPart, PairPart, StreamPart, Value, Weights
@@ -53,7 +53,7 @@ class ExplainedRows:
         """Return the explanation of one row, whose number in its table is `number`."""
         found, trees = self._found, self._trees
         fields = tuple(self._field(name, row) for name in self._values)
-        read = () if trees is None else trees.by_pair
+        read = () if trees is None else trees.by_cross
         pairs = tuple(self._pair(pair, row) for pair in sorted({*found.pairs, *read}))
         streams = tuple(
             StreamPart(name, float(added[row]), _told(self._streams.get(name, ()), row))
@@ -88,33 +88,33 @@ class ExplainedRows:
             forms=self._forms.at(slot, row),
             own=_at(self._found.own.get(place), row),
             contribution=_at(self._found.fields.get(place), row),
-            trees=None if trees is None else float(trees.by_field[row, place]),
+            trees=None if trees is None else float(trees.by_field[place][row]),
         )
 
-    def _pair(self, pair: Pair, row: int) -> PairPart:
+    def _pair(self, pair: Column, row: int) -> PairPart:
         names = tuple(self._places)
         forms = self._forms.at(pair, row)
         hits = [form.hit for form in forms if form.hit is not None]
         return PairPart(
-            fields=(names[pair[0]], names[pair[1]]),
+            fields=tuple(names[place] for place in pair),
             hit=any(hits) if hits else None,
             seen=self._seen.count(pair, row),
             rate=self._seen.rate(pair, row),
             forms=forms,
-            contribution=_at(self._found.pairs.get(pair), row),
+            contribution=_at(self._found.pairs.get((pair[0], pair[1])) if len(pair) == 2 else None, row),
             trees=None
-            if self._trees is None or pair not in self._trees.by_pair
-            else float(self._trees.by_pair[pair][row]),
+            if self._trees is None or pair not in self._trees.by_cross
+            else float(self._trees.by_cross[pair][row]),
         )
 
 
 @dataclass(frozen=True)
 class _Trees:
-    """The logit that boosted trees add, `[N]`, and the parts of it by field, `[N, F]`, and by pair, `[N]` each."""
+    """The logit that boosted trees add, `[N]`, and the parts of it by field and by cross, `[N]` each."""
 
     logit: NDArray[np.float64]
-    by_field: NDArray[np.float64]
-    by_pair: Mapping[Pair, NDArray[np.float64]]
+    by_field: Mapping[int, NDArray[np.float64]]
+    by_cross: Mapping[Column, NDArray[np.float64]]
 
 
 def _at(column: Tensor | None, row: int) -> float:
@@ -172,6 +172,10 @@ def _trees(bundle: Bundle, features: Features, selected: Mapping[str, Tensor]) -
         return None
     share, names = float(weights[1]), builder.encoder.schema.names
     numbers = [names.index(name) for name in builder.encoder.number_fields]
-    by_field, by_pair = builder.boosted.contributions(features, numbers)
-    pairs = {pair: share * by_pair[:, place] for place, pair in enumerate(builder.boosted.pairs)}
-    return _Trees(share * selected[BOOSTED].double().numpy(), share * by_field, pairs)
+    found = builder.boosted.contributions(features.ids, features.numbers, numbers)
+    parts = {column: share * logit for column, logit in found.items()}
+    return _Trees(
+        share * selected[BOOSTED].double().numpy(),
+        {column[0]: logit for column, logit in parts.items() if len(column) == 1},
+        {column: logit for column, logit in parts.items() if len(column) > 1},
+    )

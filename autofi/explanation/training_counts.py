@@ -13,6 +13,7 @@ from autofi.data.encoded_rows import EncodedRows
 from autofi.data.encoder import FieldEncoder
 from autofi.data.feature_builder import FeatureBuilder
 from autofi.data.features import Column, Features
+from autofi.data.number_bins import with_bins
 from autofi.data.schema import FieldKind
 from autofi.data.vocabulary import MISSING, OUT_OF_VOCABULARY
 from autofi.explanation.explanation import Form, Status
@@ -61,7 +62,18 @@ class Seen:
                 zip(builder.crosses.pairs, builder.crosses.cells, strict=True)
             )
         }
-        self._columns = {column: place for place, column in enumerate(features.columns)}
+        self._columns: dict[Column, NDArray[np.float32]] = {}
+        trees = builder.boosted
+        if trees is not None:
+            ids = with_bins(features.ids, features.numbers, trees.statistics.cardinalities)
+            values = trees.statistics.transform(ids)
+            self._columns |= {
+                column: values[:, place] for place, column in enumerate(trees.statistics.columns)
+            }
+        if features.statistics is not None:
+            self._columns |= {
+                column: features.statistics[:, place] for place, column in enumerate(features.columns)
+            }
         self._features = features
         self._counts = builder.encoder.counts
 
@@ -69,8 +81,10 @@ class Seen:
         """Return the training rows with the row's value or cross; None for a cross that was too rare to be kept."""
         if len(slot) == 1:
             return int(self._counts[slot[0]][self._features.ids[row, slot[0]]])
-        if slot in self._columns and self._features.statistics is not None:
-            return int(self._features.statistics[row, self._columns[slot], 0])
+        if slot in self._columns:
+            return int(self._columns[slot][row, 0])
+        if len(slot) > 2:
+            return None
         pair = (slot[0], slot[1])
         if pair not in self._crosses or self._features.crosses is None:
             return None
@@ -80,9 +94,9 @@ class Seen:
 
     def rate(self, slot: Column, row: int) -> float | None:
         """Return the click rate of these rows; None where the model keeps no clicks of the slot, or there is no row."""
-        if slot not in self._columns or self._features.statistics is None:
+        if slot not in self._columns:
             return None
-        count, clicks = self._features.statistics[row, self._columns[slot]]
+        count, clicks = self._columns[slot][row]
         return float(clicks) / float(count) if count else None
 
 

@@ -14,6 +14,7 @@ from autofi.evaluation.preprocessing_bytes import fitted_bytes
 from autofi.export.quantize import QUANTIZED
 from autofi.export.random_rows import ROWS
 from autofi.text.architecture import choices, code
+from autofi.text.best_so_far import best_so_far_words
 from autofi.text.markdown import count, escaped, figure, table, two_columns
 from autofi.text.verdict import read_before
 
@@ -43,6 +44,7 @@ def write_card(folder: Path, bundle: Bundle, forms: Sequence[str], inputs: Seque
         f"# {escaped(origin.get('study', 'A model'))}",
         f"{escaped(bundle.architecture.describe())}. It gives the probability of {code(target)}"
         f" (output `{OUTPUT}`) for raw rows, in the forms {', '.join(forms)}.",
+        *([best_so_far_words(origin["best_so_far"])] if origin.get("best_so_far") else []),
         *_section("Reads", _inputs(inputs)),
         *_section("Measured", _measured(bundle.metrics)),
         *_section("Protocol", _protocol(origin)),

@@ -70,14 +70,18 @@ def _found(
 
 
 def _codes(ids: Var, cells: Sequence[Column], cardinalities: Sequence[int]) -> Var:
-    """Return the codes of crosses of one or two fields, as `autofi.data.cross_codes.cell_codes` makes them."""
-    left = columns(ids, [cell[0] for cell in cells])
-    if all(len(cell) == 1 for cell in cells):
-        return left
-    width = [1 if len(cell) == 1 else cardinalities[cell[1]] for cell in cells]
-    right = columns(ids, [cell[-1] for cell in cells])
-    second = op.mul(right, op.const(np.array([len(cell) - 1 for cell in cells], dtype=np.int64)))
-    return op.add(op.mul(left, op.const(np.array(width, dtype=np.int64))), second)
+    """Return the codes of crosses, as `autofi.data.cross_codes.cell_codes` makes them."""
+    codes = columns(ids, [cell[0] for cell in cells])
+    for place in range(1, max(map(len, cells))):
+        # A cross that has no field at this place keeps its code.
+        has = [len(cell) > place for cell in cells]
+        widths = [cardinalities[cell[place]] if more else 1 for cell, more in zip(cells, has, strict=True)]
+        read = columns(ids, [cell[place] if more else cell[0] for cell, more in zip(cells, has, strict=True)])
+        codes = op.add(
+            op.mul(codes, op.const(np.array(widths, dtype=np.int64))),
+            op.mul(read, op.const(np.array(has, dtype=np.int64))),
+        )
+    return codes
 
 
 def _groups(cells: Sequence[Column], cardinalities: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
@@ -87,11 +91,10 @@ def _groups(cells: Sequence[Column], cardinalities: Sequence[int]) -> Iterator[t
     top = 0
     for number, cell in enumerate(cells):
         space = cell_space([cardinalities[field] for field in cell])
-        if space is None or len(cell) > 2:
+        if space is None:
             raise ExportError(
-                f"A cross of {len(cell)} fields cannot be looked up in an ONNX graph, which takes at most two "
-                "fields and "
-                "codes of 63 bits; export it with --format torch."
+                f"A cross of {len(cell)} fields has more cells than 63 bits can number, so that it cannot be looked up "
+                "in an ONNX graph; export it with --format torch."
             )
         if group and top + space >= _SPACE:
             yield group, bases

@@ -39,11 +39,10 @@ def raw_model(builder: FeatureBuilder, reads: Reads, network: onnx.ModelProto) -
     features |= {f"bag_{name}": op.cast(bag, to=np.int32) for name, bag in bags.items()}
     if reads.pairs:
         features["crosses"] = op.cast(cross_rows(ids, builder.crosses), to=np.int32)
-    cells = cell_rows(ids, builder.statistics) if reads.columns else None
-    if cells is not None:
-        features["statistics"] = counts_and_clicks(cells, builder.statistics)
+    if reads.columns:
+        features["statistics"] = counts_and_clicks(cell_rows(ids, builder.statistics), builder.statistics)
     if builder.boosted is not None:
-        features["boosted"] = boosted_logits(ids, cells, numbers, builder.boosted, builder.statistics)
+        features["boosted"] = boosted_logits(ids, numbers, builder.boosted)
     small, tables = _without_tables(network)
     held = {
         name: argument(Tensor(onnx.helper.tensor_dtype_to_np_dtype(table.data_type), tuple(table.dims)))

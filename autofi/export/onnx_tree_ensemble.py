@@ -10,50 +10,59 @@ from typing import Any
 
 import numpy as np
 
-from autofi.data.boosted_trees import BoostedTrees, value_columns
+from autofi.data.boosted_columns import value_columns
+from autofi.data.boosted_trees import BoostedTrees
 from autofi.data.lightgbm_text import checked_trees
-from autofi.data.target_encoding import TargetStatistics
+from autofi.data.number_bins import OFFSET
+from autofi.data.vocabulary import MISSING
 from autofi.errors import ExportError
-from autofi.export.onnx_cross_lookup import cell_values
-from autofi.export.onnx_opset import Var, columns, ml, op, rows_of
+from autofi.export.onnx_cross_lookup import cell_rows, cell_values
+from autofi.export.onnx_opset import Var, ml, op, rows_of
 
 
-def boosted_logits(
-    ids: Var, cells: Var | None, numbers: Var | None, trees: BoostedTrees, statistics: TargetStatistics
-) -> Var:
+def boosted_logits(ids: Var, numbers: Var | None, trees: BoostedTrees) -> Var:
     """Return the mean logit of all trees, float32 `[N]`.
 
     Target encodings are looked up, not computed: a rate that differs in its last bit could pass a threshold.
 
     Args:
         ids: Codes, int64 `[N, F]`.
-        cells: The rows of `cell_rows`, `[N, C]`, which only trees over pairs need.
         numbers: Float32 `[N, Q]`; None without any.
         trees: The trees.
-        statistics: Target encodings, with those that the trees read.
     """
     if not trees.models:
         prior = math.log(trees.prior / (1 - trees.prior))
         return op.expand(op.const(np.float32(prior)), rows_of(ids))
-    found = _of_fields(ids, trees, statistics)
-    if trees.pairs and cells is not None:
-        values = value_columns(cell_values(statistics), trees.prior)
-        places = [statistics.columns.index(pair) for pair in trees.pairs]
-        found = op.concat([found, op.gather(op.const(values), columns(cells, places), axis=0)], axis=1)
+    found = _of_fields(ids, trees)
+    if trees.crosses:
+        crossed = trees.statistics.subset(trees.crosses)
+        values = value_columns(cell_values(crossed), trees.prior)
+        cells = cell_rows(_with_bins(ids, numbers, trees), crossed)
+        found = op.concat([found, op.gather(op.const(values), cells, axis=0)], axis=1)
     halves = [op.squeeze(_of_last(found, half), op.const(np.array([2], dtype=np.int64))) for half in (0, 1)]
     read = op.concat([*([] if numbers is None else [numbers]), *halves], axis=1)
     return op.squeeze(_ensemble(op.cast(read, to=np.float64), trees), op.const(np.array([1], dtype=np.int64)))
 
 
-def _of_fields(ids: Var, trees: BoostedTrees, statistics: TargetStatistics) -> Var:
+def _with_bins(ids: Var, numbers: Var | None, trees: BoostedTrees) -> Var:
+    """Return the codes with the bins of numbers, as `data.number_bins.with_bins` makes them, int64 `[N, F + Q]`."""
+    if numbers is None or len(trees.statistics.cardinalities) == trees.fields:
+        return ids
+    missing = op.isnan(numbers)
+    known = op.where(missing, op.const(np.float32(0)), op.add(numbers, op.const(np.float32(OFFSET))))
+    bins = op.add(op.cast(op.floor(known), to=np.int64), op.const(np.int64(1)))
+    return op.concat([ids, op.where(missing, op.const(np.int64(MISSING)), bins)], axis=1)
+
+
+def _of_fields(ids: Var, trees: BoostedTrees) -> Var:
     """Return the target encodings of all fields as trees read them, float32 `[N, F, 2]`, by a table of all codes."""
-    fields = range(len(statistics.cardinalities))
-    starts = np.cumsum([0, *statistics.cardinalities])
+    fields, cardinalities = range(trees.fields), trees.statistics.cardinalities[: trees.fields]
+    starts = np.cumsum([0, *cardinalities])
     values = np.zeros((starts[-1], 2), dtype=np.float32)
-    for start, cardinality, place in zip(starts[:-1], statistics.cardinalities, fields, strict=True):
-        every = np.zeros((cardinality, len(fields)), dtype=np.int32)
+    for start, cardinality, place in zip(starts[:-1], cardinalities, fields, strict=True):
+        every = np.zeros((cardinality, len(trees.statistics.cardinalities)), dtype=np.int32)
         every[:, place] = np.arange(cardinality)
-        known = statistics.subset([(place,)]).transform(every)
+        known = trees.statistics.subset([(place,)]).transform(every)
         values[start : start + cardinality] = value_columns(known, trees.prior)[:, 0]
     return op.gather(op.const(values), op.add(ids, op.const(starts[:-1].astype(np.int64))), axis=0)
 

@@ -59,9 +59,9 @@ class Draw:
 
     def boosted(self, trees: BoostedTrees, features: Features, chosen: tuple[int, ...]) -> Floats:
         """Return the trees' logit of these rows with the fields `chosen` shuffled, for all models with these trees."""
-        key = (trees.settings, trees.pairs, hash(trees.models), chosen)
+        key = (trees.settings, trees.crosses, hash(trees.models), chosen)
         if key not in self._logits:
-            self._logits[key] = trees.transform(features)
+            self._logits[key] = trees.transform(features.ids, features.numbers)
         return self._logits[key]
 
 

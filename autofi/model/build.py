@@ -82,6 +82,5 @@ def used_columns(architecture: Architecture, names: tuple[str, ...]) -> tuple[li
     """Return the crosses and the target encodings that a network of this architecture reads."""
     layout = architecture.layout(names)
     crosses = [(slot[0], slot[1]) for slot in layout.get("memorize_embedding", [])]
-    boosted = architecture.boosted_columns(names)
-    statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", []), *boosted]
+    statistics = [*layout.get("statistics", []), *layout.get("memorize_statistics", [])]
     return crosses, list(dict.fromkeys(statistics))

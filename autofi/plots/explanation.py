@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from autofi.explanation.explanation import Explanation, Part, added
+from autofi.explanation.explanation import Explanation, Part
 from autofi.plots.style import escape_plotly
 
 #: The most fields and pairs with a bar of their own.
@@ -22,15 +22,18 @@ def plot_explanation(explanation: Explanation, *, shown: int = SHOWN_PARTS, heig
     """
     parts = explanation.parts()
     bars = [("baseline", explanation.baseline, "everything masked")]
-    bars += [(part.name, added(part), _told(part)) for part in parts[:shown]]
+    bars += [(part.name, explanation.shown(part), _told(part)) for part in parts[:shown]]
     if len(parts) > shown:
         others = parts[shown:]
         bars.append(
-            (f"{len(others)} more", sum(map(added, others)), "fields and pairs with smaller contributions")
+            (
+                f"{len(others)} more",
+                sum(map(explanation.shown, others)),
+                "fields and pairs with smaller contributions",
+            )
         )
-    if explanation.trees is not None:
-        bars.append(("boosted trees", explanation.trees, ""))
-    bars.append(("together", explanation.rest, "the joint effect of several parts"))
+    hints = {"together": "the joint effect of several parts"}
+    bars += [(name, step, hints.get(name, "")) for name, step in explanation.other_summands()]
     names, steps, texts = zip(*bars, strict=True)
     # Bars stand by place, not by name: a field may have the name of another bar.
     places = list(range(len(bars) + 1))

@@ -103,7 +103,7 @@ def feasible_trials(handle: StudyHandle) -> list[TrialRecord]:
         raise StoreError(
             f"Study '{handle.name}' has no finished trial yet; run autofi search again to resume it."
         )
-    feasible = [trial for trial in trials if trial.feasible]
+    feasible = within_limits(handle)
     if not feasible:
         closest = nearest_miss(handle, trials)
         raise LimitError(
@@ -111,6 +111,12 @@ def feasible_trials(handle: StudyHandle) -> list[TrialRecord]:
             f"closest is trial {closest.number}, where {' and '.join(handle.goals.missed(closest.violations))}. "
             "Search longer (--trials), or with other limits as another --study."
         )
+    return feasible
+
+
+def within_limits(handle: StudyHandle) -> list[TrialRecord]:
+    """Return what `feasible_trials` returns, or nothing where that raises."""
+    feasible = [trial for trial in complete_trials(handle) if trial.feasible]
     return sorted(feasible, key=lambda trial: (*handle.goals.order(trial.values), trial.number))
 
 

@@ -91,10 +91,18 @@ def study_commands(findings: Findings) -> str:
     query = ["--query", settings.query] if settings and settings.query else []
     lines = [
         ["autofi", "show", *_positional(findings.record.name), "--storage", storage],
-        ["autofi", "export", *_positional(findings.record.name), "-o", "model", "--storage", storage],
         ["autofi", "explain", "model", rows, "--rows", "3", *query],
     ]
-    return "\n".join(shlex.join(line) for line in lines)
+    first, *others = [shlex.join(line) for line in lines]
+    return "\n".join((first, export_command(findings), *others))
+
+
+def export_command(findings: Findings) -> str:
+    """Return the command that exports the study's winner, or its best trial so far, with its storage."""
+    storage = str(findings.summary["storage"])
+    return shlex.join(
+        ("autofi", "export", *_positional(findings.record.name), "-o", "model", "--storage", storage)
+    )
 
 
 def _settings(findings: Findings) -> SearchSettings | None:

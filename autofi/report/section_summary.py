@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from autofi.checks.warning import DataWarning
 from autofi.report.blocks import Block, Notice, Section, Text
 from autofi.report.findings import Findings
+from autofi.report.repeat_command import export_command
 from autofi.report.section_data import DATA_TITLE
 from autofi.report.study_figures import StudyFigures
 from autofi.report.summary_sentences import NAMED, answer
 from autofi.space.architecture import Architecture
+from autofi.text.best_so_far import exportable_words
 from autofi.text.verdict import read_before
 
 
@@ -27,6 +29,8 @@ def answer_section(findings: Findings, figures: StudyFigures) -> Section:
         blocks.append(
             Notice("The search is still running: this page shows its state when the page was made.")
         )
+    if early := findings.summary.get("best_so_far"):
+        blocks.append(Notice(f"{exportable_words(early)} {export_command(findings)}"))
     return Section("answer", "The answer", blocks)
 
 

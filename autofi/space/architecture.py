@@ -9,7 +9,7 @@ from typing import Any
 
 from autofi.core.versioned_fields import without_defaults
 from autofi.data.boosted_trees import Boosting
-from autofi.data.features import Column
+from autofi.data.features import Column, Pair
 from autofi.errors import InvalidArchitectureError, nearest
 from autofi.operators._gated_table import GatedTable
 from autofi.operators.base import Sizes
@@ -44,7 +44,8 @@ class Architecture:
     cross_max_rows: int | None = None
     #: Boosted trees that predict together with the network; none by default.
     boosting: Boosting = Boosting()
-    #: The pairs whose target encodings the trees read; `boosting.pairs` is their number.
+    #: The pairs whose target encodings the trees read in an architecture of an earlier version, which named them. If
+    #: there are none, the trees choose crosses themselves (`data.boosted_crosses`).
     boosted_pairs: tuple[tuple[str, str], ...] = ()
     training: TrainingSettings = TrainingSettings()
 
@@ -87,10 +88,16 @@ class Architecture:
             ("streams", _with_all_settings(self.streams) if any(operator.vector for operator in used.values()) else {}),
             ("cross_min_count", cross_min_count), ("cross_max_rows", cross_max_rows),
             ("boosted_pairs", boosted_pairs),
-            ("boosting", replace(self.boosting, pairs=len(boosted_pairs)) if self.boosting else Boosting()),
+            ("boosting", self._canonical_boosting(len(boosted_pairs))),
             ("field_sum", self.field_sum and bool(pairs)), ("training", training),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
+
+    def _canonical_boosting(self, named: int) -> Boosting:
+        """Return the settings of the trees, with the number of the pairs that the architecture names, if any."""
+        if not self.boosting:
+            return Boosting()
+        return replace(self.boosting, pairs=named) if named else self.boosting
 
     def _check_branches(self) -> None:
         if self.training.loss == "bce":
@@ -146,11 +153,12 @@ class Architecture:
         }
 
     def _boosting(self) -> dict[str, Any]:
-        """Return the settings of the trees, with their pairs if they read some."""
-        settings = dataclasses.asdict(self.boosting)
-        del settings["pairs"]
-        return settings | (
-            {"pairs": [list(pair) for pair in self.boosted_pairs]} if self.boosted_pairs else {}
+        """Return the settings of the trees, with their pairs where an earlier version named them."""
+        settings = without_defaults(Boosting, dataclasses.asdict(self.boosting))
+        # Without pairs the number is left out, as it was before there was one.
+        pairs = [list(pair) for pair in self.boosted_pairs] or settings["pairs"]
+        return {key: value for key, value in settings.items() if key != "pairs"} | (
+            {"pairs": pairs} if pairs else {}
         )
 
     @classmethod
@@ -162,7 +170,8 @@ class Architecture:
         """
         try:
             boosting = value.get("boosting", {})
-            boosted_pairs = tuple((left, right) for left, right in boosting.get("pairs", ()))
+            pairs = boosting.get("pairs", 0)
+            boosted_pairs = () if isinstance(pairs, int) else tuple((left, right) for left, right in pairs)
             return cls(
                 fields={name: tuple(forms) for name, forms in value["fields"].items()},
                 pairs={(pair["left"], pair["right"]): tuple(pair["forms"]) for pair in value["pairs"]},
@@ -173,7 +182,7 @@ class Architecture:
                 min_count=int(value["min_count"]),
                 cross_min_count=int(value["cross_min_count"]),
                 cross_max_rows=value.get("cross_max_rows"),
-                boosting=Boosting(**{**boosting, "pairs": len(boosted_pairs)}),
+                boosting=Boosting(**{**boosting, "pairs": len(boosted_pairs) or pairs or 0}),
                 boosted_pairs=boosted_pairs,
                 training=TrainingSettings(**value["training"]),
             )
@@ -216,10 +225,10 @@ class Architecture:
                 layout.setdefault(operator, []).append(column)
         return {operator: sorted(slots) for operator, slots in sorted(layout.items())}
 
-    def boosted_columns(self, names: Sequence[str]) -> list[Column]:
-        """Return the target encodings that boosted trees read, as positions in `names`: all fields, then pairs."""
-        fields: list[Column] = [(field,) for field in range(len(names))]
-        return [*fields, *sorted(_columns(self.boosted_pairs, names))] if self.boosting else []
+    def named_boosted_pairs(self, names: Sequence[str]) -> list[Pair] | None:
+        """Return the pairs of the boosted trees as positions in `names`; None if the trees choose crosses."""
+        found = sorted(_columns(self.boosted_pairs, names))
+        return [(left, right) for left, right in found] or None
 
     def describe(self) -> str:
         """Return a summary of one line for people."""

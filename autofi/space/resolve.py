@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autofi.data.boosted_trees import Boosting
@@ -21,13 +21,11 @@ def resolve(
     pairs: Mapping[tuple[str, str], Forms],
     parameters: Mapping[str, Any] | None = None,
     streams: Mapping[str, Mapping[str, Any]] | None = None,
-    ranked_pairs: Sequence[tuple[str, str]] = (),
 ) -> Architecture:
     """Return the architecture with these forms and options; parameters not given take their defaults.
 
     Args:
         streams: Streams in addition to those of the parameters.
-        ranked_pairs: The pairs whose target encodings boosted trees may read, the most predictive first.
     """
     chosen = parameters or {}
 
@@ -46,7 +44,6 @@ def resolve(
         cross_min_count=int(space.value("cross_min_count", chosen)),
         cross_max_rows=space.cross_max_rows,
         boosting=boosting,
-        boosted_pairs=tuple(ranked_pairs[: boosting.pairs]),
         training=TrainingSettings(**section("training", space.training)),
     )
 

@@ -124,6 +124,16 @@ def join(database: Database, study_id: int) -> Lease:
     return Lease(database, WorkerRow, row.id, token=str(owner["owner_token"]))
 
 
+def joined(database: Database, study_id: int) -> set[int]:
+    """Return the process ids of a study's workers on this machine that have begun a trial and not left."""
+    place = current_process().place
+    query = select(WorkerRow.owner_pid).where(
+        WorkerRow.study_id == study_id, WorkerRow.owner_token.is_not(None), WorkerRow.owner_place == place
+    )
+    with database.session() as session:
+        return {pid for pid in session.scalars(query) if pid is not None}
+
+
 def is_led(database: Database, study_id: int) -> bool:
     """Return True if a living process searches a study."""
     with database.session() as session:

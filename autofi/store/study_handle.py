@@ -22,7 +22,7 @@ from autofi.store.claims import MOST_ATTEMPTS, Claim, Claims, ClaimState
 from autofi.store.database import Database, patient
 from autofi.store.delete_rename import study_folder
 from autofi.store.kept_summary import read_summary, read_version, summary_payload
-from autofi.store.lease import Lease, acquire, is_led, join
+from autofi.store.lease import Lease, acquire, is_led, join, joined
 from autofi.store.optuna_dashboard_attributes import OptunaDashboardAttributes
 from autofi.store.optuna_stages import StageTrial, write_stage
 from autofi.store.optuna_trials import LOST, Claimed, TrialLog
@@ -319,6 +319,10 @@ class StudyHandle:
     def is_led(self) -> bool:
         """Return True if a living process leads the search of this study."""
         return self._database.patiently(lambda: is_led(self._database, self._id))
+
+    def joined(self) -> set[int]:
+        """Return the process ids of the workers on this machine that have begun a trial and not left."""
+        return self._database.patiently(lambda: joined(self._database, self._id))
 
     def _join(self) -> int:
         if self._worker is None:

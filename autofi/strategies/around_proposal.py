@@ -62,7 +62,6 @@ class ProposedCandidates(Candidates):
             "pairs": tuple(self.pairs),
             "products": tuple(self.products),
         }
-        self._ranked_pairs = proposal.ranked_pairs
         self.learned_sizes = proposal.learned_sizes
         self.streams = proposal.streams
         self._explored = explored_starts(proposal, self.fields, self.pairs)
@@ -84,7 +83,6 @@ class ProposedCandidates(Candidates):
             pairs=self.pairs[parameters.get("pairs", "selected")],
             parameters=decode(self.space, parameters),
             streams={SelectedProducts.name: {"crosses": products, "dim": self._dim}} if products else {},
-            ranked_pairs=self._ranked_pairs,
         )
 
     def _with_codes(self, fields: Mapping[str, Forms], products: Products) -> dict[str, Forms]:

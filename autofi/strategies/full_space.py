@@ -50,7 +50,6 @@ class FreeCandidates(Candidates):
         }
         self._asked = tuple(proposal.screening_scores)
         self._fixed = dict(proposal.pairs)
-        self._ranked_pairs = proposal.ranked_pairs
         self._options = {forms_label(forms): forms for forms in space.pairs.options}
         #: By kind, its operators for a pair, and the pairs from the best of that kind on.
         self._ways = {
@@ -88,7 +87,6 @@ class FreeCandidates(Candidates):
             },
             pairs=self._by_share(chosen) if self._wide else self._by_pair(chosen),
             parameters=decode(self.space, chosen),
-            ranked_pairs=self._ranked_pairs,
         )
 
     @property

@@ -99,7 +99,6 @@ def unselected_starts(space: SearchSpace, proposal: Proposal) -> list[Start]:
             fields=fields[named["fields"]],
             pairs=pairs[named["pairs"]],
             parameters=decode(space, parameters),
-            ranked_pairs=proposal.ranked_pairs,
         )
         found.setdefault(architecture.id, (parameters, architecture))
     return list(found.values())

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from itertools import count
-from typing import Any
 
 from autofi.bundle.bundle import write_bundle
+from autofi.bundle.count_training_profile import profile_training
 from autofi.core.progress import Progress, watch
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.evaluation.parallel import Retraining, try_each
 from autofi.evaluation.part_metrics import measurable_parts, part_metrics
 from autofi.evaluation.workbench import TrainedModel, Workbench
-from autofi.export.count_training_profile import profile_training
 from autofi.metrics.calibration import reliability
 from autofi.records.best_trial import complete_trials
+from autofi.records.bundle_origin import origin
 from autofi.records.costs import record_costs
 from autofi.records.importances import record_importances
 from autofi.records.kept_networks import kept_network
 from autofi.records.models import record_training, recorded
-from autofi.records.predictions import Predictions, save_predictions, untested, winner_key
+from autofi.records.predictions import Predictions, save_predictions, winner_key
 from autofi.records.time_shares import needed_for_baselines, typical_seconds
 from autofi.records.trees_alone import trees_alone
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRecord, ModelRole, StudyHandle
-from autofi.store.search_settings import SearchSettings
 
 #: The most of what is left of a run's time that importances take.
 IMPORTANCES = 1 / 4
@@ -162,33 +161,3 @@ def _keep_bundle(
     save_predictions(handle, name, trained.predictions)
     record_costs(handle, name, trained)
     record_training(handle, trained, metrics, role=role, name=role.value, refit=refit, path=path)
-
-
-def origin(handle: StudyHandle, bench: Workbench, seed: int, *, refit: bool) -> dict[str, Any]:
-    """Return the origin of a bundle: study, data, protocol, versions, seed."""
-    record, dataset = handle.record, bench.dataset
-    settings = SearchSettings.from_json(record.settings)
-    column = settings.schema_overrides().split_column
-    split = "files of their own" if settings.valid or settings.test else settings.split
-    rows = {part: f"{bounds.stop - bounds.start:,}" for part, bounds in dataset.parts.items()}
-    test = dataset.rows("test")
-    reason = untested(test.labels, test.weights)
-    trained_on = f"{rows['train']} training" + (f" and {rows['valid']} validation" if refit else "")
-    return {
-        "study": record.name,
-        "space": record.space_name,
-        "space_fingerprint": record.space_fingerprint,
-        "data_source": record.data_source,
-        "data_fingerprint": record.data_fingerprint,
-        "protocol": {
-            "split": f"column {column}" if column else split,
-            "rows apart by": ", ".join(dataset.apart_names or []) or None,
-            "trained on": f"{trained_on} rows",
-            "chosen on": f"{rows['valid']} validation rows",
-            "measured once on": None if reason else f"{rows['test']} test rows",
-            "test AUC": reason and f"not available: {reason}",
-            "trials": settings.trials,
-        },
-        "versions": dict(record.versions),
-        "seed": seed,
-    }

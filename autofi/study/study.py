@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import combinations
@@ -25,13 +26,20 @@ from autofi.errors import ConfigError, ExportError, StoreError
 from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.workbench import Workbench
 from autofi.metrics.over_seeds import kept_test_error, mean_figures, over_seeds, paired_over_seeds
-from autofi.metrics.ranking import auc_interval, delong
+from autofi.metrics.ranking import PairedDifference, auc_interval, delong, paired_logloss
+from autofi.records.best_so_far import best_so_far, drop_best_so_far
 from autofi.records.best_trial import best_trial, complete_trials, decide, front_trials, nearest_miss
 from autofi.records.calibrate import calibrate as fitted_calibration, check_calibration
 from autofi.records.data_checks import check_once
 from autofi.records.kept_networks import drop_networks
 from autofi.records.models import current_baselines
-from autofi.records.predictions import load_labels, load_predictions, load_untested, model_key
+from autofi.records.predictions import (
+    load_labels,
+    load_predictions,
+    load_untested,
+    load_weights,
+    model_key,
+)
 from autofi.records.trees_alone import delivered
 from autofi.records.value_frequencies import save_frequencies
 from autofi.records.winner import HAND, RULE, choose, crown, crowned, keep
@@ -148,7 +156,7 @@ class Study:
         return found
 
     def _computed_summary(self) -> dict[str, Any]:
-        trials, goals = complete_trials(self._handle), self._handle.goals
+        trials, goals, early = complete_trials(self._handle), self._handle.goals, best_so_far(self._handle)
         feasible = any(trial.feasible for trial in trials)
         won = self._handle.stage(WINNER) or {}
         baselines = current_baselines(self._handle)
@@ -156,6 +164,8 @@ class Study:
             "study": self.name,
             "storage": self.storage,
             "best": None,
+            # The trial whose bundle can be exported before there is a winner.
+            "best_so_far": early and early.told(),
             "winner": None,
             "baselines": [self._model(name, models) for name, models in baselines.items()],
             "comparison": None,
@@ -309,6 +319,7 @@ class Study:
                 assert choice is not None
                 crown(handle, choice, refit=settings.refit)
                 drop_networks(handle)
+                drop_best_so_far(handle)
             Observed(DashboardObserver(), progress).tell(SearchObserver.models_trained, handle)
         self.keep_summary()
         return self
@@ -375,14 +386,18 @@ class Study:
     ) -> Path:
         """Write the bundle of the winner, or of a trial, to a folder.
 
-        An architecture that has no bundle yet is retrained first, with one seed, as `retrain` does. The recorded winner
-        stays the winner.
+        Before there is a winner, while the search runs or after it was interrupted, the best trial so far is written:
+        the first of `leaderboard`. It was measured on validation rows only, and has not been through the finals.
+
+        The architecture of a trial that has no bundle yet is retrained first, with one seed, as `retrain` does. The
+        recorded winner stays the winner.
 
         Args:
             path: Folder to write: new, empty, or a bundle to replace.
-            trial: Number of a trial; by default the winner, the best of its seeds on validation rows.
+            trial: Number of a trial; by default the winner, the best of its seeds on validation rows, or else the best
+                trial so far.
             forms: Forms of the model: `onnx`, `pt2`, `torch`.
-            calibrate: `platt` or `isotonic`: calibrate the probabilities on the validation rows.
+            calibrate: `platt` or `isotonic`: calibrate the probabilities on the validation rows; needs a winner.
             quantize: `fp16` (half of the bytes) or `int8` (down to a quarter): how tables and weights of the form
                 `onnx` are stored; `pt2` and `torch` stay float32. Refused where probabilities change by more than 0.02
                 on average.
@@ -390,10 +405,15 @@ class Study:
         """
         # torch's exporter to ONNX takes seconds to import.
         from autofi.export.export import export_bundle
+        from autofi.study.export_best_so_far import export_best_so_far
 
         progress = progress or SilentProgress()
         chosen = forms_of(forms)
         smaller = quantization_of(quantize, chosen)
+        if trial is None and export_best_so_far(
+            self._handle, path, forms=chosen, calibrate=calibrate, quantize=smaller, progress=progress
+        ):
+            return Path(path)
         if calibrate is not None:
             check_calibration(self._handle, calibrate, refit=trial is not None and self._settings.refit)
         models = self._won() if trial is None else self._of_trial(self._trial(trial), progress)
@@ -502,7 +522,8 @@ class Study:
         models = self._winners(won["architecture_id"], refit=bool(won.get("refit"))) if won else []
         if not models:
             raise ExportError(
-                f"'{self.name}' has no retrained winner to export; run autofi retrain {self.name}."
+                f"'{self.name}' has no model to export: no winner is retrained, and no bundle of a trial is on this "
+                f"machine; export one with --trial N, or run autofi retrain {self.name}."
             )
         return models
 
@@ -574,7 +595,9 @@ class Study:
     def _comparison(
         self, winners: Sequence[ModelRecord], baselines: Mapping[str, list[ModelRecord]]
     ) -> dict[str, Any] | None:
-        """Return the winner compared with the baseline of the best test AUC, paired over test rows and seeds."""
+        """Return the winner compared with the baseline of the best test AUC, by AUC and logloss, paired over test rows
+        and seeds.
+        """
         rivals = {name: models for name, models in baselines.items() if mean_figures(models, "test")}
         labels = load_labels(self._handle, "test")
         if not rivals or not winners or not mean_figures(winners, "test") or labels is None:
@@ -584,17 +607,19 @@ class Study:
         b = self._predictions(rivals[name][0], "test")
         if a is None or b is None:
             return None
-        mine, theirs = (
-            [model.metrics["test"]["auc"] for model in models] for models in (winners, rivals[name])
+        rows = paired_logloss(labels, a, b, load_weights(self._handle, "test")).standard_error
+        by_auc, by_logloss = (
+            paired_over_seeds(
+                *([model.metrics["test"][metric] for model in models] for models in (winners, rivals[name])),
+                row_error=row_error,
+                most=most,
+            )
+            for metric, row_error, most in (
+                ("auc", delong(labels, a, b).standard_error, 1.0),
+                ("logloss", rows, math.inf),
+            )
         )
-        found = paired_over_seeds(mine, theirs, row_error=delong(labels, a, b).standard_error, most=1.0)
-        verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "tie"
-        return {
-            "baseline": name,
-            "difference": found.difference,
-            "interval": [found.low, found.high],
-            "verdict": verdict,
-        }
+        return {"baseline": name, **_compared(by_auc, sign=1), "logloss": _compared(by_logloss, sign=-1)}
 
     def _predictions(self, model: ModelRecord, part: str) -> np.ndarray[Any, Any] | None:
         return load_predictions(self._handle, model_key(model)).get(part)
@@ -645,9 +670,18 @@ class Study:
         }
 
     def _seconds(self) -> dict[str, float | None]:
+        """Return the seconds of all sittings; earlier versions counted those of the baselines as of the retraining."""
         seconds = self._handle.stage(SECONDS) or {}
-        found: dict[str, float | None] = {name: seconds.get(name) for name in ("encode", "search", "retrain")}
+        names = ["encode", "search", "retrain", *(name for name in ("baselines",) if name in seconds)]
+        found: dict[str, float | None] = {name: seconds.get(name) for name in names}
         return found | {"total": sum(seconds.values()) if seconds else None}
+
+
+def _compared(found: PairedDifference, *, sign: int) -> dict[str, Any]:
+    """Return a difference with its verdict; a positive one times `sign` is better."""
+    low, high = sorted((sign * found.low, sign * found.high))
+    verdict = "better" if low > 0 else "worse" if high < 0 else "tie"
+    return {"difference": found.difference, "interval": [found.low, found.high], "verdict": verdict}
 
 
 def _counted_earlier(trials: Sequence[TrialRecord]) -> int:

@@ -7,10 +7,21 @@ from typing import Any
 
 from autofi.core.units import describe_seconds
 
+#: By the verdict on the AUC and that on the logloss, where it says otherwise; None stands for every other.
 _SENTENCES = {
-    "better": "The winner is better than {}, the best baseline",
-    "tie": "A tie: the winner and {}, the best baseline, cannot be told apart",
-    "worse": "A baseline won: {} is better than what the search found",
+    ("better", None): "The winner is better than {}, the best baseline",
+    ("better", "worse"): "The winner ranks rows better than {}, the best baseline, and has the worse logloss",
+    ("tie", None): "A tie: the winner and {}, the best baseline, cannot be told apart",
+    (
+        "tie",
+        "better",
+    ): "A tie by AUC: the winner and {}, the best baseline; the winner has the better logloss",
+    (
+        "tie",
+        "worse",
+    ): "A tie by AUC: the winner and {}, the best baseline; the baseline has the better logloss",
+    ("worse", None): "A baseline won: {} is better than what the search found",
+    ("worse", "better"): "A baseline ranks rows better: {}; the winner has the better logloss",
 }
 
 #: By the step of a proposal that did not fit in its time.
@@ -27,11 +38,30 @@ def verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
     Args:
         comparison: The entry `comparison` of `Study.summary()`.
     """
-    low, high = comparison["interval"]
-    return (
-        _SENTENCES[comparison["verdict"]].format(comparison["baseline"]),
-        f"{comparison['difference']:+.4f} test AUC, 95 % interval {low:+.4f} to {high:+.4f}",
+    by_auc, by_logloss = comparison["verdict"], (comparison.get("logloss") or {}).get("verdict")
+    said = _SENTENCES.get((by_auc, by_logloss)) or _SENTENCES[by_auc, None]
+    figures = [_difference(comparison, "AUC")]
+    if by_logloss:
+        figures.append(_difference(comparison["logloss"], "logloss"))
+    return said.format(comparison["baseline"]), "; ".join(figures)
+
+
+def _difference(found: Mapping[str, Any], metric: str) -> str:
+    low, high = found["interval"]
+    return f"{found['difference']:+.4f} test {metric}, 95 % interval {low:+.4f} to {high:+.4f}"
+
+
+def advice(comparison: Mapping[str, Any]) -> str:
+    """Return a sentence on what to do where a baseline ranks rows better; "" elsewhere."""
+    if comparison["verdict"] != "worse":
+        return ""
+    baseline, logloss = comparison["baseline"], comparison.get("logloss") or {}
+    take = (
+        f"Take {baseline} where only the order of rows counts and the winner where probabilities do"
+        if logloss.get("verdict") == "better"
+        else f"Take {baseline} for this table"
     )
+    return f"{take}, or search longer (--trials, --timeout) or in another --space."
 
 
 def untested_words(summary: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ class Outer(BaseModel):
     ("document", "key", "rule", "found"),
     [
         ({"inner": {"count": "x"}}, "inner.count", "valid integer", "'x'"),
-        ({"inner": {}}, "inner.count", "Field required", "{}"),
+        ({"inner": {}}, "inner.count", "it is missing; add it", "{}"),
         ({"parts": [{"count": 1}, {"count": "x"}]}, "parts.1.count", "valid integer", "'x'"),
         ([], "", "valid dictionary", "[]"),
         ({"parts": "x" * 200}, "parts", "valid list", "'" + "x" * 79),

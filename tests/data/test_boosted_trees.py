@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import pickle
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightgbm
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from autofi.data.boosted_trees import FOLDS, SMOOTHING, BoostedTrees, Boosting
+from autofi.data.boosted_columns import SMOOTHING
+from autofi.data.boosted_trees import FOLDS, BoostedTrees, Boosting
 from autofi.data.encoded_rows import EncodedRows
-from autofi.data.features import Column, Features
-from autofi.data.target_encoding import TargetStatistics
+from autofi.data.features import Column
 from autofi.errors import DataError, MissingDependencyError
 from autofi.metrics.ranking import auc
 
@@ -35,15 +35,8 @@ def draw(rows: int, *, seed: int = 0, effect: float = 2.0) -> EncodedRows:
     return EncodedRows(ids, numbers, labels=labels)
 
 
-def statistics_of(rows: EncodedRows, columns: Sequence[Column] = FIELDS) -> TargetStatistics:
-    assert rows.labels is not None
-    return TargetStatistics.fit(rows.ids, rows.labels, CARDINALITIES, columns)[0]
-
-
-def features_of(rows: EncodedRows, statistics: TargetStatistics) -> Features:
-    return Features(
-        rows.ids, rows.numbers, columns=statistics.columns, statistics=statistics.transform(rows.ids)
-    )
+def logits_of(trees: BoostedTrees, rows: EncodedRows) -> NDArray[np.float32]:
+    return trees.transform(rows.ids, rows.numbers)
 
 
 @dataclass(frozen=True)
@@ -51,33 +44,29 @@ class Fitted:
     """Trees, and what they were fitted on."""
 
     train: EncodedRows
-    statistics: TargetStatistics
     trees: BoostedTrees
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
     train = draw(3000)
-    statistics = statistics_of(train)
-    return Fitted(train, statistics, BoostedTrees.fit(TREES, train, statistics, seed=0))
+    return Fitted(train, BoostedTrees.fit(TREES, train, CARDINALITIES, seed=0))
 
 
 def test_they_find_what_is_there() -> None:
     train, other = draw(6000), draw(4000, seed=1)
-    statistics = statistics_of(train)
-    trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
+    trees = BoostedTrees.fit(TREES, train, CARDINALITIES, seed=0)
     assert len(trees.models) == FOLDS
     assert other.labels is not None
     truth = np.where(other.ids[:, 0] % 2, 1, -0.5) * np.where(other.numbers[:, 0] > 0.5, 1, -0.5)
-    found = auc(other.labels, trees.transform(features_of(other, statistics)))
+    found = auc(other.labels, trees.transform(other.ids, other.numbers))
     assert found > auc(other.labels, truth) - 0.01
 
 
 def test_chance_teaches_them_nothing() -> None:
     # Values of three rows each, whose own label is in their rate unless it is left out of it.
     train, other = draw(4000, effect=0.0), draw(4000, seed=1, effect=0.0)
-    statistics = statistics_of(train)
-    logits = BoostedTrees.fit(TREES, train, statistics, seed=0).transform(features_of(other, statistics))
+    logits = BoostedTrees.fit(TREES, train, CARDINALITIES, seed=0).transform(other.ids, other.numbers)
     assert logits.std() < 0.1
 
 
@@ -89,18 +78,17 @@ def test_rows_that_belong_together_do_not_tell_of_each_other() -> None:
     rows.ids[:, 1] = group
     labels = (generator.random(6000) < rate[group]).astype(np.float32)
     rows = EncodedRows(rows.ids, rows.numbers, labels=labels)
-    statistics = statistics_of(rows)
 
     def spread(together: np.ndarray | None) -> float:
-        trees = BoostedTrees.fit(TREES, rows, statistics, together=together, seed=0)
-        return float(trees.transform(features_of(rows, statistics)).std())
+        trees = BoostedTrees.fit(TREES, rows, CARDINALITIES, together=together, seed=0)
+        return float(trees.transform(rows.ids, rows.numbers).std())
 
     assert spread(None) > 0.4
     assert spread(group) < 0.1
 
 
 def test_the_logit_is_the_mean_of_all_folds_on_columns_looked_up_one_by_one(fitted: Fitted) -> None:
-    train, statistics, trees = fitted.train, fitted.statistics, fitted.trees
+    train, trees = fitted.train, fitted.trees
     other = draw(40, seed=1)
     assert train.labels is not None
     prior = float(train.labels.mean(dtype=np.float64))
@@ -121,34 +109,31 @@ def test_the_logit_is_the_mean_of_all_folds_on_columns_looked_up_one_by_one(fitt
         ],
         axis=0,
     )
-    np.testing.assert_allclose(trees.transform(features_of(other, statistics)), expected, atol=1e-5)
+    np.testing.assert_allclose(trees.transform(other.ids, other.numbers), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("grown", [True, False])
 def test_contributions_of_the_fields_and_what_is_given_of_none_are_the_logit(
     fitted: Fitted, grown: bool
 ) -> None:
-    trees = fitted.trees if grown else BoostedTrees(TREES, fitted.trees.prior, ())
-    features = features_of(draw(40, seed=1), fitted.statistics)
-    found, of_pairs = trees.contributions(features, number_fields=[0])
-    assert (found.shape, of_pairs.shape) == ((40, 2), (40, 0))
-    base = trees.transform(features) - found.sum(1)
+    trees = fitted.trees if grown else replace(fitted.trees, models=())
+    rows = draw(40, seed=1)
+    found = trees.contributions(rows.ids, rows.numbers, [0])
+    assert list(found) == FIELDS
+    base = logits_of(trees, rows) - found[0,] - found[1,]
     np.testing.assert_allclose(base, base[0], atol=1e-5)
     # The number is the first field's, which decides with it.
-    assert (np.abs(found[:, 0]).mean() > 5 * np.abs(found[:, 1]).mean()) == grown
+    assert (np.abs(found[0,]).mean() > 5 * np.abs(found[1,]).mean()) == grown
 
 
 def test_trees_read_a_pair_as_it_is_counted_row_by_row() -> None:
     """Cells of the pair decide, and neither field alone; only trees that read the pair can know."""
     train, other = draw_cells(6000), draw_cells(2000, seed=1)
-    statistics = statistics_of(train, [*FIELDS, (0, 1)])
     settings = Boosting(leaves=8, learning_rate=0.1, pairs=1)
-    trees = BoostedTrees.fit(settings, train, statistics, seed=0)
-    assert trees.pairs == ((0, 1),)
-    features = features_of(other, statistics)
-    logits = trees.transform(features)
-    alone = statistics.subset(FIELDS)
-    fields = BoostedTrees.fit(TREES, train, alone, seed=0).transform(features_of(other, alone))
+    trees = BoostedTrees.fit(settings, train, CARDINALITIES, seed=0)
+    assert trees.crosses == ((0, 1),)
+    logits = logits_of(trees, other)
+    fields = logits_of(BoostedTrees.fit(TREES, train, CARDINALITIES, seed=0), other)
     assert other.labels is not None and train.labels is not None
     assert auc(other.labels, logits) > 0.8 > 0.65 > auc(other.labels, fields)
     # The columns of the first row, counted: numbers, log-odds of the fields and of the pair, then log-counts.
@@ -162,10 +147,30 @@ def test_trees_read_a_pair_as_it_is_counted_row_by_row() -> None:
     row = np.array([[*other.numbers[0], *odds, *counts]], dtype=np.float32)
     expected = [lightgbm.Booster(model_str=model).predict(row, raw_score=True)[0] for model in trees.models]
     assert logits[0] == pytest.approx(np.mean(expected), abs=1e-5)
-    of_fields, of_pairs = trees.contributions(features, number_fields=[0])
-    base = logits - of_fields.sum(1) - of_pairs.sum(1)
+    found = trees.contributions(other.ids, other.numbers, [0])
+    base = logits - sum(found.values())
     np.testing.assert_allclose(base, base[0], atol=1e-4)
-    assert np.abs(of_pairs[:, 0]).mean() > 2 * np.abs(of_fields).mean()
+    assert np.abs(found[0, 1]).mean() > 2 * max(np.abs(found[0,]).mean(), np.abs(found[1,]).mean())
+
+
+def test_trees_read_a_cell_of_a_value_and_a_part_of_a_number() -> None:
+    """The second field is decided by the half of the number that a row lies in; its codes alone say nothing."""
+    train, other = draw_halves(6000), draw_halves(2000, seed=1)
+    bins = {"number_places": [0], "number_bins": [4]}
+    trees = BoostedTrees.fit(TREES, train, CARDINALITIES, **bins, crosses=[(1, 2)], seed=0)
+    assert other.labels is not None
+    assert auc(other.labels, logits_of(trees, other)) > 0.8
+    # A part of a number counts for its field.
+    assert list(trees.contributions(other.ids, other.numbers, [0])) == [(0,), (1,), (0, 1)]
+
+
+def draw_halves(rows: int, *, seed: int = 0) -> EncodedRows:
+    generator = np.random.default_rng(seed)
+    ids = generator.integers(2, 20, (rows, 2)).astype(np.int32)
+    numbers = 4 * generator.random((rows, 1), dtype=np.float32)
+    high = np.random.default_rng(7).random(20) < 0.5
+    rate = np.where(high[ids[:, 1]] == (numbers[:, 0] < 1.62), 0.85, 0.15)
+    return EncodedRows(ids, numbers, labels=(generator.random(rows) < rate).astype(np.float32))
 
 
 def draw_cells(rows: int, *, seed: int = 0) -> EncodedRows:
@@ -180,20 +185,19 @@ def draw_cells(rows: int, *, seed: int = 0) -> EncodedRows:
 
 def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
     train = draw(2000)
-    statistics = statistics_of(train)
-    trees = BoostedTrees.fit(TREES, train, statistics, seed=4)
-    assert BoostedTrees.fit(TREES, train, statistics, seed=4).models == trees.models
-    assert BoostedTrees.fit(TREES, train, statistics, seed=5).models != trees.models
+    trees = BoostedTrees.fit(TREES, train, CARDINALITIES, seed=4)
+    assert BoostedTrees.fit(TREES, train, CARDINALITIES, seed=4).models == trees.models
+    assert BoostedTrees.fit(TREES, train, CARDINALITIES, seed=5).models != trees.models
     assert BoostedTrees.load(tmp_path) is None
     trees.save(tmp_path)
     again = BoostedTrees.load(tmp_path)
     assert again is not None
     assert (again.settings, again.prior, again.models) == (trees.settings, trees.prior, trees.models)
     # Once they have predicted they hold what LightGBM made of the text, which stays behind.
-    expected = trees.transform(features_of(train, statistics))
+    expected = trees.transform(train.ids, train.numbers)
     copied = pickle.loads(pickle.dumps(trees))
-    np.testing.assert_array_equal(copied.transform(features_of(train, statistics)), expected)
-    assert trees.nbytes == sum(len(model) for model in trees.models)
+    np.testing.assert_array_equal(copied.transform(train.ids, train.numbers), expected)
+    assert 0 <= (tmp_path / BoostedTrees.FILE).stat().st_size - trees.nbytes < 200
 
 
 def test_weights_count_as_rows() -> None:
@@ -203,9 +207,8 @@ def test_weights_count_as_rows() -> None:
     high = train.numbers[:, 0] > 0.5
     weights = np.where(high, 1.0, 1e-6).astype(np.float32)
     weighed = EncodedRows(train.ids, train.numbers, labels=train.labels, weights=weights)
-    statistics = statistics_of(train)
-    trees = BoostedTrees.fit(TREES, weighed, statistics, seed=0)
-    logits = trees.transform(features_of(train, statistics))
+    trees = BoostedTrees.fit(TREES, weighed, CARDINALITIES, seed=0)
+    logits = trees.transform(train.ids, train.numbers)
     assert auc(train.labels[high], logits[high]) > 0.8
     assert auc(train.labels[~high], logits[~high]) < 0.5
 
@@ -216,19 +219,19 @@ def test_too_few_rows_are_given_the_click_rate(rows: int) -> None:
     labels = np.zeros(rows, dtype=np.float32)
     labels[0] = rows > 1
     train = EncodedRows(train.ids, train.numbers, labels=labels)
-    statistics = TargetStatistics(CARDINALITIES, ((0,), (1,)), 0.25, statistics_of(train).cells)
     if rows == 1:
-        trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
+        trees = BoostedTrees.fit(TREES, train, CARDINALITIES, seed=0)
         assert not trees.models
-        np.testing.assert_allclose(trees.transform(features_of(train, statistics)), np.log(1 / 3), rtol=1e-6)
+        some = replace(trees, statistics=replace(trees.statistics, prior=0.25))
+        np.testing.assert_allclose(logits_of(some, train), np.log(1 / 3), rtol=1e-6)
     else:
-        trees = BoostedTrees.fit(TREES, train, statistics, seed=0)
-        assert np.isfinite(trees.transform(features_of(train, statistics))).all()
+        trees = BoostedTrees.fit(TREES, train, CARDINALITIES, seed=0)
+        assert np.isfinite(trees.transform(train.ids, train.numbers)).all()
 
 
 def test_what_is_not_theirs_is_refused(tmp_path: Path) -> None:
     (tmp_path / BoostedTrees.FILE).write_text(json.dumps({"format": 99}))
-    with pytest.raises(DataError, match="format 99 is not 2"):
+    with pytest.raises(DataError, match="format 99 is not 3"):
         BoostedTrees.load(tmp_path)
 
 
@@ -236,4 +239,4 @@ def test_without_lightgbm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     train = draw(100)
     with pytest.raises(MissingDependencyError, match="install lightgbm"):
-        BoostedTrees.fit(TREES, train, statistics_of(train), seed=0)
+        BoostedTrees.fit(TREES, train, CARDINALITIES, seed=0)

@@ -21,6 +21,7 @@ from autofi.engine.finalists import SEEDS
 from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.trained_weights import read_weights, write_weights
 from autofi.evaluation.workbench import Workbench
+from autofi.records import best_so_far
 from autofi.records.best_trial import FINALISTS, complete_trials
 from autofi.records.kept_networks import FOLDER, keep_network, kept_network
 from autofi.records.predictions import load_predictions, model_key
@@ -152,6 +153,7 @@ def test_few_networks_are_kept_and_none_after_the_end(searched: Searched) -> Non
     assert max(kept[:TRIALS]) <= FINALISTS + 1
     assert max(kept) > 1
     assert not (searched.study._handle.artifacts / FOLDER).exists()
+    assert not (searched.study._handle.artifacts / best_so_far.FOLDER).exists()
 
 
 def test_a_refit_repeats_only_its_second_training(tmp_path: Path) -> None:

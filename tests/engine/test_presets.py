@@ -8,11 +8,26 @@ from pathlib import Path
 import pytest
 
 import autofi
+from autofi.core.progress import SilentProgress
 from autofi.engine.presets import DEFAULT_PRESET, PRESETS, Preset, get_preset
 from autofi.errors import ConfigError
 from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import PROPOSAL
 from tests.visits import visits
+
+
+class Noting(SilentProgress):
+    """A user that reads the notes and ends the search before the data is encoded."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        if name == "encode":
+            raise KeyboardInterrupt
 
 
 def test_fast_trains_few_models_and_no_supernet(tmp_path: Path) -> None:
@@ -35,6 +50,21 @@ def test_fast_trains_few_models_and_no_supernet(tmp_path: Path) -> None:
         assert made is not None
         assert (made["evidence"], made["exploration"]["scored"]) == ([], [])
         assert len(study._handle.trials()) == 2
+    # Only a preset that the user names can promise another strategy.
+    for preset, notes in ((None, 0), ("fast", 0), ("good", 1)):
+        resumed = Noting()
+        with pytest.raises(KeyboardInterrupt):
+            autofi.search(
+                table,
+                target="click",
+                study="mine",
+                storage=str(tmp_path / "a.db"),
+                preset=preset,
+                baselines=(),
+                progress=resumed,
+            )
+        assert len(resumed.notes) == notes
+        assert all("keeps the strategy quick" in note for note in resumed.notes)
 
 
 def test_the_default_preset_is_the_default_of_every_option() -> None:

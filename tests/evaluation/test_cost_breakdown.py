@@ -126,7 +126,11 @@ def test_kept_and_full_rows_of_every_field_behind_gates(builder: FeatureBuilder,
 
 
 def test_trees_with_a_weight_are_of_the_tables_bytes(builder: FeatureBuilder) -> None:
-    grown = replace(builder, boosted=BoostedTrees(Boosting(leaves=4), 0.5, ("tree" * 100,)))
+    fields = range(len(builder.encoder.fields))
+    read = builder.statistics.subset([(place,) for place in fields])
+    grown = replace(
+        builder, boosted=BoostedTrees(Boosting(leaves=4), read, len(read.cardinalities), ("tree" * 100,))
+    )
     architecture = Architecture(fields={"user": ("embedding",)}, boosting=Boosting(leaves=4))
     network = build_network(architecture, grown, seed=0)
     assert network.boosted_weights is not None

@@ -202,7 +202,7 @@ def test_every_operator_is_explained_and_trees_are_a_line_of_their_own(
     builder, weights = every_operator.builder, every_operator.network.boosted_weights
     assert builder.boosted is not None and weights is not None
     (rows,) = builder.encoder.transform(open_table(unseen))
-    trees = builder.boosted.transform(builder.of_rows(rows)) * float(weights[1])
+    trees = builder.boosted.transform(rows.ids, rows.numbers) * float(weights[1])
     np.testing.assert_allclose([each.trees or 0 for each in found], trees, rtol=0, atol=1e-5)
     assert any(part.trees for part in found[0].pairs)
     nothing = [

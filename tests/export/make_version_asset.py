@@ -123,8 +123,8 @@ def write_source(
     overrides = SchemaOverrides(categorical=("id",), numeric=("price",), multi_valued={"tags": "|"})
     dataset = encode(opened, infer_schema(opened, target="click", overrides=overrides).schema)
     builder, _ = build_features(dataset, [(0, 1), (1, 2)])
-    fields = builder.statistics.subset([(place,) for place in range(4)])
-    builder = replace(builder, boosted=BoostedTrees.fit(BOOSTING, dataset.rows("train"), fields, seed=0))
+    trees = BoostedTrees.fit(BOOSTING, dataset.rows("train"), dataset.encoder.cardinalities, seed=0)
+    builder = replace(builder, boosted=trees)
     network = build_network(architecture, builder, seed=1)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

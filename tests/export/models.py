@@ -13,15 +13,16 @@ import pyarrow as pa
 import torch
 
 from autofi.bundle.bundle import write_bundle
+from autofi.bundle.count_training_profile import profile_training
 from autofi.bundle.training_profile import TrainingProfile
 from autofi.data.boosted_trees import BoostedTrees, Boosting
+from autofi.data.dataset import EncodedDataset
 from autofi.data.encode import encode
 from autofi.data.feature_builder import FeatureBuilder, build_features
 from autofi.data.features import Column
 from autofi.data.planted import PlantedSpec, generate
 from autofi.data.schema_inference import infer_schema
 from autofi.data.schema_overrides import SchemaOverrides
-from autofi.export.count_training_profile import profile_training
 from autofi.model.build import build_network, shapes_of
 from autofi.model.network import Network
 from autofi.operators.base import Sizes
@@ -94,9 +95,7 @@ def model_of(
     pairs = [(left, right) for right in range(len(names)) for left in range(right)]
     builder, _ = build_features(dataset, pairs)
     architecture = _every_operator(builder, names, pairs[:most_pairs], streams)
-    read = builder.statistics.subset(architecture.boosted_columns(names))
-    trees = BoostedTrees.fit(architecture.boosting, dataset.rows("train"), read, seed=5)
-    builder = replace(builder, boosted=trees)
+    builder = replace(builder, boosted=grown_trees(dataset, architecture.boosting, crosses_of(dataset)))
     network = build_network(architecture, builder, seed=3)
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
@@ -109,6 +108,36 @@ def model_of(
         assert network.boosted_weights is not None
         network.boosted_weights.copy_(torch.tensor([0.7, 0.4, -0.3]))
     return Model(architecture, builder, network.eval(), profile_training(dataset))
+
+
+def crosses_of(dataset: EncodedDataset) -> list[Column]:
+    """Pairs, triples and bins of numbers, as trees may choose them."""
+    fields, numbers = len(dataset.encoder.fields), len(dataset.encoder.number_fields)
+    bins = list(range(fields, fields + numbers))
+    return [
+        (1, 2),
+        (0, 3),
+        (0, 1, 2),
+        *((0, place) for place in bins),
+        *((1, 2, place) for place in bins[:1]),
+    ]
+
+
+def grown_trees(
+    dataset: EncodedDataset, boosting: Boosting, crosses: Sequence[Column], *, threads: int | None = None
+) -> BoostedTrees:
+    """Trees over the training rows of a dataset that read these crosses."""
+    encoder = dataset.encoder
+    return BoostedTrees.fit(
+        boosting,
+        dataset.rows("train"),
+        encoder.cardinalities,
+        number_places=[encoder.schema.names.index(name) for name in encoder.number_fields],
+        number_bins=encoder.number_bins,
+        crosses=crosses,
+        seed=5,
+        threads=threads,
+    )
 
 
 def make_unseen(rows: int) -> pa.Table:
@@ -166,7 +195,6 @@ def _every_operator(
         },
         sizes=Sizes(embedding_dim=6, cross_dim=3, factor_dim=5),
         boosting=BOOSTING,
-        boosted_pairs=tuple((names[left], names[right]) for left, right in pairs[1:4]),
         head=HeadSizes(hidden=(16, 8), batch_norm=True),
         streams={name: {} for name in streams},
         min_count=3,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import autofi
 from autofi.bundle.bundle import write_bundle
-from autofi.data.boosted_trees import BoostedTrees, Boosting
+from autofi.data.boosted_trees import Boosting
 from autofi.data.encode import encode
 from autofi.data.feature_builder import build_features
 from autofi.data.schema_inference import infer_schema
@@ -26,6 +28,7 @@ from autofi.operators.registry import operators
 from autofi.readers import open_table
 from autofi.space.architecture import Architecture
 from autofi.space.head_config import HeadSizes
+from tests.export.models import grown_trees
 
 ROWS = 300
 TEXTS = st.text(min_size=1, max_size=6)
@@ -87,14 +90,11 @@ def test_any_model_scores_any_rows_alike_in_onnx_runtime_and_torch(data: st.Data
     pairs = [(left, right) for right in range(len(fields)) for left in range(right)]
     builder, _ = build_features(dataset, pairs, min_count=1)
     boosting = Boosting(leaves=draw(st.sampled_from([0, 4])))
-    boosted_pairs = [pair for pair in pairs if draw(st.booleans())] if boosting else []
     if boosting:
-        read = [*((field,) for field in range(len(fields))), *boosted_pairs]
-        statistics = builder.statistics.subset(read)
-        trees = BoostedTrees.fit(boosting, dataset.rows("train"), statistics, seed=0, threads=1)
-        builder = type(builder)(
-            builder.encoder, builder.crosses, builder.statistics, builder.log_counts, trees
-        )
+        places = len(fields) + len(dataset.encoder.number_fields)
+        triples = list(combinations(range(places), 3))[:3]
+        crosses = [cross for cross in (*combinations(range(places), 2), *triples) if draw(st.booleans())]
+        builder = replace(builder, boosted=grown_trees(dataset, boosting, crosses, threads=1))
     min_count, cross_min_count = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     shapes = shapes_of(builder, min_count=min_count, cross_min_count=cross_min_count)
 
@@ -112,7 +112,6 @@ def test_any_model_scores_any_rows_alike_in_onnx_runtime_and_torch(data: st.Data
         pairs={pair: chosen for pair, chosen in of_pairs.items() if chosen},
         sizes=Sizes(embedding_dim=4, cross_dim=2, factor_dim=2),
         boosting=boosting,
-        boosted_pairs=tuple((fields[left], fields[right]) for left, right in boosted_pairs),
         head=HeadSizes(hidden=(8,), ensemble=draw(st.sampled_from([1, 3]))),
         streams=draw(st.sampled_from(STREAMS)),
         min_count=min_count,

@@ -130,8 +130,11 @@ def test_an_impossible_output_is_refused_before_any_row_is_read(predictor: Predi
     before = rows.read_bytes()
     with pytest.raises(DataError, match=r"ends in '\.json', .* use one of \.csv, \.parquet, \.pq"):
         predictor.predict_file("no such source", tmp_path / "scores.json")
-    with pytest.raises(DataError, match="does not exist; create it"):
-        predictor.predict_file("no such source", tmp_path / "no" / "scores.csv")
+    with pytest.raises(DataError, match="no such source"):
+        predictor.predict_file("no such source", tmp_path / "new" / "folder" / "scores.csv")
+    assert not (tmp_path / "new").exists()
+    predictor.predict_file(rows, tmp_path / "new" / "folder" / "scores.csv")
+    assert (tmp_path / "new" / "folder" / "scores.csv").exists()
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match="is a folder"):
         predictor.predict_file("no such source", tmp_path / "folder.csv")

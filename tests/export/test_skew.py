@@ -20,6 +20,7 @@ from hypothesis import given, strategies as st
 from typer.testing import CliRunner
 
 import autofi
+from autofi.bundle.count_training_profile import profile_training
 from autofi.bundle.load import load
 from autofi.bundle.manifest import describe, read_manifest
 from autofi.bundle.predictor import Predictor
@@ -49,7 +50,6 @@ from autofi.data.encode import encode
 from autofi.data.schema_inference import infer_schema
 from autofi.data.schema_overrides import SchemaOverrides
 from autofi.errors import ExportError
-from autofi.export.count_training_profile import profile_training
 from autofi.export.export import export_bundle
 from autofi.readers import open_table
 from autofi.values.value_types import Reading, ValueType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autofi.text.verdict import course
+from autofi.text.verdict import advice, course, verdict
 
 TIME = {
     "limit": None,
@@ -68,3 +68,48 @@ TIME = {
 )
 def test_what_is_known_is_said(summary: dict[str, object], said: list[str]) -> None:
     assert course(summary) == said
+
+
+def compared(by_auc: str, by_logloss: str | None) -> dict[str, object]:
+    """A comparison with lightgbm; one of an earlier version has no logloss."""
+    logloss = {"difference": -0.003, "interval": [-0.005, -0.001], "verdict": by_logloss}
+    found = {"baseline": "lightgbm", "difference": -0.02, "interval": [-0.03, -0.01], "verdict": by_auc}
+    return found | ({"logloss": logloss} if by_logloss else {})
+
+
+@pytest.mark.parametrize(
+    ("by_auc", "by_logloss", "said"),
+    [
+        ("worse", None, "A baseline won: lightgbm is better than what the search found"),
+        ("worse", "worse", "A baseline won: lightgbm is better than what the search found"),
+        ("worse", "tie", "A baseline won: lightgbm is better than what the search found"),
+        ("worse", "better", "A baseline ranks rows better: lightgbm; the winner has the better logloss"),
+        ("better", "better", "The winner is better than lightgbm, the best baseline"),
+        (
+            "better",
+            "worse",
+            "The winner ranks rows better than lightgbm, the best baseline, and has the worse logloss",
+        ),
+        ("tie", "tie", "A tie: the winner and lightgbm, the best baseline, cannot be told apart"),
+        (
+            "tie",
+            "worse",
+            "A tie by AUC: the winner and lightgbm, the best baseline; the baseline has the better logloss",
+        ),
+    ],
+)
+def test_both_metrics_are_weighed_and_told(by_auc: str, by_logloss: str | None, said: str) -> None:
+    found, figures = verdict(compared(by_auc, by_logloss))
+    assert found == said
+    by_logloss_too = "; -0.0030 test logloss, 95 % interval -0.0050 to -0.0010" if by_logloss else ""
+    assert figures == f"-0.0200 test AUC, 95 % interval -0.0300 to -0.0100{by_logloss_too}"
+
+
+def test_a_baseline_is_advised_for_what_it_is_better_at() -> None:
+    more = "or search longer (--trials, --timeout) or in another --space."
+    for by_logloss in (None, "tie", "worse"):
+        assert advice(compared("worse", by_logloss)) == f"Take lightgbm for this table, {more}"
+    assert advice(compared("worse", "better")) == (
+        f"Take lightgbm where only the order of rows counts and the winner where probabilities do, {more}"
+    )
+    assert advice(compared("tie", "worse")) == ""
