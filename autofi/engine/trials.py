@@ -262,7 +262,9 @@ def _take(
     if lost is not None:
         architecture = Architecture.from_json(lost.architecture)
         return [RunningTrial(lost.number, architecture, lost.seed, _is_start(architecture, candidates))]
-    known = [seen for trial in ended if (seen := _known(trial, candidates)) is not None]
+    # Passing over starts depends on their order, and so on the number of cores: it is for searches that depend on time.
+    hurried = goal.until is not None
+    known = [seen for trial in ended if (seen := _known(trial, candidates, hurried=hurried)) is not None]
     while further and (room := goal.trials - handle.counted(STAGE)) > 0:
         found = candidates.suggest_batch(
             known,
@@ -323,7 +325,7 @@ def _start(
     return None if number is None else RunningTrial(number, architecture, seed)
 
 
-def _known(trial: TrialRecord, candidates: Proposer) -> ObservedTrial | None:
+def _known(trial: TrialRecord, candidates: Proposer, *, hurried: bool = False) -> ObservedTrial | None:
     """Return a trial for samplers: for one that was stopped, its result on its last rung.
 
     A trial before the proposal has no parameters of its own, but those of its start; None if it has none, as those of
@@ -335,4 +337,5 @@ def _known(trial: TrialRecord, candidates: Proposer) -> ObservedTrial | None:
     if parameters is None:
         return None
     values = tuple(trial.values.values()) or last_rung(trial)
-    return ObservedTrial(parameters, values, tuple(trial.violations.values()))
+    superfluous = hurried and trial.attrs.get("boosted_share") == 1
+    return ObservedTrial(parameters, values, tuple(trial.violations.values()), superfluous)

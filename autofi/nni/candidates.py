@@ -103,7 +103,8 @@ class TunedCandidates:
         self._settle()
         found: list[tuple[dict[str, Any], Architecture]] = []
         while (
-            len(found) < starts and (start := self._candidates.next_initial(seen | _ids(found))) is not None
+            len(found) < starts
+            and (start := self._candidates.next_initial(seen | _ids(found), known)) is not None
         ):
             found.append(start)
         if found or not self.distributions:

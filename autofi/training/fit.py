@@ -34,9 +34,11 @@ from autofi.training.step import train_rows
 PACE_BEHIND = 3
 PACE_AHEAD = 10
 #: The evaluations after which a network that adds nothing to boosted trees may be given up, and the share of the most
-#: seconds of a training after which that is so even if there were fewer.
-TREES_ALONE_AFTER = 3
+#: seconds of a training after which that is so even if there was one.
+TREES_ALONE_AFTER = 2
 TREES_ALONE_SHARE = 1 / 3
+#: The gains that a network may still make, in that of its second evaluation: the useful ones go on like that.
+FIRST_GAINS = 3.0
 
 
 @dataclass(frozen=True)
@@ -237,13 +239,14 @@ def _superfluous(
 ) -> bool:
     """Return True if the network adds nothing to boosted trees and is far from `to_beat`.
 
-    It is far if gaining once more what it has gained in its last two evaluations would not be enough. Such a network
-    ends with no share or with hardly any, and need not wait for the learning rate to decay as in `_hopeless`. Where
-    evaluations are slow, fewer of them have to do.
+    It is far if gaining once more what it has gained in its last two evaluations would not be enough, or after two of
+    them FIRST_GAINS times what the second gained. Such a network ends with no share or with hardly any, and need not
+    wait for the learning rate to decay as in `_hopeless`. Where evaluations are slow, one of them has to do.
     """
     if judged is None or (len(history) < TREES_ALONE_AFTER and used < TREES_ALONE_SHARE):
         return False
-    gained = max(history[-1][0] - history[-min(len(history), TREES_ALONE_AFTER)][0], 0.0)
+    gained = max(history[-1][0] - history[-min(len(history), 3)][0], 0.0)
+    gained *= FIRST_GAINS if len(history) == 2 else 1.0
     return history[-1][0] + gained < to_beat and not adds_to_trees(own, judged)
 
 
