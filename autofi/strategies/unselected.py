@@ -71,7 +71,7 @@ def divide_starts(space: SearchSpace) -> tuple[list[Mapping[str, Any]], list[Map
         for start in space.starts
         if "products" not in start and all(start.get(key) in names for key, names in UNSELECTED.items())
     ]
-    around = [start for start in space.starts if start not in free]
+    around: list[Mapping[str, Any]] = [start for start in space.starts if start not in free]
     return free or (list(USUAL) if TARGET_ENCODED in space.pairs.options else []), around
 
 
