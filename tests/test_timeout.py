@@ -264,7 +264,7 @@ def test_without_time_for_a_second_trial_there_is_no_proposal_until_there_is(tmp
     assert len(ended_trials(handle)) == 1
     assert handle.stage(PROPOSAL) is None
     time = hurried.summary()["time"]
-    assert time["left_out"][:2] == ["boosted trees", "the proposal and every trial but the first"]
+    assert time["left_out"][:2] == ["boosted trees", "the proposal and all trials after it"]
     assert handle.stage(TREES) == {"folds": 0}
     hurried.close()
     later = again(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from collections.abc import Mapping
@@ -23,7 +24,14 @@ from autofi.engine.observer import Observed, SearchObserver
 from autofi.engine.presets import DEFAULT_PRESET, get_preset
 from autofi.engine.search_options import SearchOptions
 from autofi.engine.stopping import TIME_IS_UP, StoppingRule
-from autofi.engine.trials import ended_before_proposal, measure_first, measure_trials, prepare
+from autofi.engine.trials import (
+    PROPOSAL_SHARE,
+    ended_before_proposal,
+    measure_trials,
+    measure_unselected,
+    prepare,
+    worth_a_proposal,
+)
 from autofi.errors import ConfigError
 from autofi.evaluation.cores import default_jobs, threads_for
 from autofi.evaluation.training_processes import start_processes
@@ -56,9 +64,6 @@ from autofi.study.retrain import retrain_winner
 from autofi.study.study import Study
 from autofi.supernet.proposal import Proposal
 from autofi.text.data_warnings import warning_lines
-
-#: The most of what is left of a run's time that a proposal takes.
-PROPOSAL_SHARE = 1 / 2
 
 
 @called_with(SearchOptions)
@@ -282,15 +287,18 @@ def run_search(
     progress = observed.progress
     StoppingRule.within(trials, budget, plateau, shared=tuning is None).keep(handle)
     if trials > 1 and tuning is None and handle.stage(PROPOSAL) is None:
-        measure_first(handle, bench, space, seed=seed, observed=observed, budget=budget)
+        measure_unselected(handle, bench, space, seed=seed, observed=observed, budget=budget)
         if ended_before_proposal(handle, budget):
             progress.note(f"The search ends: {TIME_IS_UP}.")
             return
     with crew:
-        # A proposal is of no use without the time for a trial after it.
+        # A proposal is of no use without the time for trials after it.
+        worth = worth_a_proposal(handle, bench, space, budget)
         trial = typical_seconds(handle.trials()) / max(budget.left, 1e-9)
         share = max(0.0, min(PROPOSAL_SHARE, 1.0 - trial))
-        proposal = _proposal(handle, bench, space, seed=seed, progress=progress, budget=budget.share(share))
+        proposal = _proposal(
+            handle, bench, space, seed=seed, progress=progress, budget=budget.share(share), worth=worth
+        )
         observed.tell(SearchObserver.proposal_made, handle, proposal)
         # Workers fit the preprocessing of candidates at the same time.
         crew.share_cores()
@@ -310,14 +318,21 @@ def _proposal(
     seed: int,
     progress: Progress,
     budget: TimeBudget,
+    worth: bool,
 ) -> Proposal:
     kept = handle.stage(PROPOSAL)
+    strategy = get_strategy(SearchSettings.from_json(handle.record.settings).strategy)
+    if kept is None and not worth:
+        budget.leave_out("the screen of pairs and the supernet")
+        found = strategy.unselected(bench.dataset, space)
+        assert found is not None
+        handle.record_stage(PROPOSAL, dataclasses.replace(found, cut="screen").to_json() | {"seconds": 0.0})
+        kept = handle.stage(PROPOSAL)
     if kept is None:
         started = time.monotonic()
         if bench.jobs > 1 and not bench.mapped:
             # They import torch while this process is busy with what cannot be divided.
             start_processes(bench.jobs - 1)
-        strategy = get_strategy(SearchSettings.from_json(handle.record.settings).strategy)
         proposal = strategy.propose(
             bench.dataset, space, seed=seed, progress=progress, device=bench.device, budget=budget
         )

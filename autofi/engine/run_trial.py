@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from autofi.core.option_names import Fidelity
 from autofi.core.progress import watch
 from autofi.engine.observer import Observed, SearchObserver
+from autofi.engine.stopping import StoppingRule
 from autofi.evaluation.parallel import Training, try_each
 from autofi.evaluation.workbench import Measurement, Workbench
 from autofi.records.best_so_far import keep_best_so_far
@@ -19,6 +21,10 @@ from autofi.samplers.successive_halving import FACTOR, first_rung, rungs_of, sho
 from autofi.space.architecture import Architecture
 from autofi.store import StudyHandle, TrialRecord, TrialState
 from autofi.store.stage_keys import STAGE
+
+#: With a limit of time, a training that is behind ends after so many times the seconds of the best one, or after this
+#: share of the time that is left if that is more.
+BEHIND_SECONDS, BEHIND_SHARE = 3.0, 1 / 8
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ def measure(
     """
     progress = observed.progress
     to_beat, latency = auc_to_beat(handle.goals, measured), "latency" in handle.goals.measured
+    most_seconds = math.inf if to_beat is None else _most_seconds(handle, measured)
     # Starts have to beat the model before the proposal alone: which of them ended before is a matter of the cores.
     first_model = auc_to_beat(handle.goals, [trial for trial in measured if not trial.params])
     first = {trial.number: first_rung(fidelity, trial.number, study=handle.name) for trial in trials}
@@ -60,8 +67,9 @@ def measure(
                     trial.architecture,
                     trial.seed,
                     (first_model if trial.start else to_beat) if last else None,
-                    latency,
-                    share,
+                    most_seconds=most_seconds if last else math.inf,
+                    latency=latency,
+                    share=share,
                     with_network=last,
                 )
                 for trial in there
@@ -84,6 +92,21 @@ def measure(
         for number in sorted(climbing.keys() & running):
             handle.give_up_trial(number, error)
         raise
+
+
+def _most_seconds(handle: StudyHandle, measured: Sequence[TrialRecord]) -> float:
+    """Return the most seconds of a training that is behind: a multiple of those of the best, or much of the time left.
+
+    Without a limit of time there is none, and results do not depend on the speed of the machine.
+    """
+    rule = StoppingRule.read(handle)
+    best = max(
+        (trial for trial in measured if trial.feasible), key=lambda trial: trial.value or 0.0, default=None
+    )
+    if rule.until is None or best is None or not best.seconds:
+        return math.inf
+    left = (rule.until - datetime.now(UTC)).total_seconds()
+    return max(BEHIND_SECONDS * best.seconds, BEHIND_SHARE * left)
 
 
 def _advance_rung(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from autofi.engine.run_trial import RunningTrial, measure
 from autofi.engine.stopping import TIME_IS_UP, StoppingRule
 from autofi.evaluation.parallel import at_once
 from autofi.evaluation.workbench import Workbench
+from autofi.records.time_shares import needed_after_trials, typical_seconds
 from autofi.records.trial_metrics import best_value, last_rung
 from autofi.samplers.base import ObservedTrial
 from autofi.samplers.successive_halving import rungs_of
@@ -28,10 +30,13 @@ from autofi.store.search_settings import SearchSettings
 from autofi.store.stage_keys import STAGE, STOPPED, TREES
 from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import get_strategy
+from autofi.strategies.unselected import BEFORE_PROPOSAL, unselected_starts
 from autofi.supernet.proposal import Proposal
 
 #: Seconds between checks of other workers when there is nothing left to take.
 POLL_SECONDS = 0.5
+#: The trials that a proposal has to leave time for, and the most of what is left of a run's time that it takes.
+TRIALS_AFTER_PROPOSAL, PROPOSAL_SHARE = 2, 1 / 2
 #: Boosted trees begin if this share of a run's time is left, and take at most that share of it.
 TREES_BEGIN, TREES_SHARE = 1 / 2, 1 / 4
 
@@ -43,6 +48,8 @@ class Proposer(Protocol):
     def distributions(self) -> Mapping[str, BaseDistribution]: ...
 
     def parameters_of(self, architecture_id: str) -> dict[str, Any] | None: ...
+
+    def named(self, start: Mapping[str, Any]) -> dict[str, Any] | None: ...
 
     def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
@@ -100,7 +107,7 @@ def _record_trees(handle: StudyHandle, bench: Workbench) -> None:
         handle.record_stage(TREES, {"folds": bench.tree_folds})
 
 
-def measure_first(
+def measure_unselected(
     handle: StudyHandle,
     bench: Workbench,
     space: SearchSpace,
@@ -109,29 +116,57 @@ def measure_first(
     observed: Observed,
     budget: TimeBudget = UNLIMITED,
 ) -> None:
-    """Measure the trial that needs no proposal, if the study's strategy has one and no trial has begun.
+    """Measure the first starts that need no proposal, if the study's strategy has any.
 
-    Boosted trees keep within the budget as in `prepare`.
+    They are BEFORE_PROPOSAL at most, and leave two trials to the proposal. Boosted trees keep within the budget as in
+    `prepare`.
     """
-    settings = SearchSettings.from_json(handle.record.settings)
-    architecture = get_strategy(settings.strategy).first(bench.dataset, space)
-    if architecture is None or handle.trials():
-        return
-    observed.progress.phase("train a first model")
-    trees = _tree_budget(handle, bench, architecture, budget)
-    bench.with_boosted(architecture, *bench.features(architecture), trees)
-    _record_trees(handle, bench)
-    opened = _start(handle, architecture, {}, {}, seed=seed, most=None)
-    if opened is not None:
-        measure(handle, bench, [opened], [], settings.fidelity, observed)
+    settings, goal = SearchSettings.from_json(handle.record.settings), StoppingRule.read(handle)
+    proposal = get_strategy(settings.strategy).unselected(bench.dataset, space)
+    starts = [] if proposal is None else unselected_starts(space, proposal)
+    most = max(1, min(BEFORE_PROPOSAL, goal.trials - TRIALS_AFTER_PROPOSAL))
+    # The first one sets the bar for the others, which may then be trained at once, unless time may end before.
+    at_once = 1 if goal.until is not None else most
+    rest = [starts[place : place + at_once] for place in range(1, min(most, len(starts)), at_once)]
+    for number, chosen in enumerate((starts[:1], *rest)):
+        ended = ended_trials(handle)
+        if not chosen or handle.counted(STAGE) >= most or goal.reached(handle, ended):
+            return
+        observed.progress.phase("train first models")
+        if number == 0:
+            architecture = chosen[0][1]
+            trees = _tree_budget(handle, bench, architecture, budget)
+            bench.with_boosted(architecture, *bench.features(architecture), trees)
+            _record_trees(handle, bench)
+        opened = [
+            replace(trial, start=True)
+            for parameters, architecture in chosen
+            for trial in [_start(handle, architecture, {}, {}, seed=seed, most=most, named=parameters)]
+            if trial is not None
+        ]
+        measured = [trial for trial in ended if trial.state is TrialState.COMPLETE]
+        measure(handle, bench, opened, measured, settings.fidelity, observed)
+
+
+def worth_a_proposal(handle: StudyHandle, bench: Workbench, space: SearchSpace, budget: TimeBudget) -> bool:
+    """Return True if a proposal and two trials after it fit in the time, or nothing can stand in for it."""
+    strategy = get_strategy(SearchSettings.from_json(handle.record.settings).strategy)
+    ended = [trial for trial in ended_trials(handle) if trial.seconds and trial.attrs.get("evaluations")]
+    if budget.seconds is None or not ended or strategy.unselected(bench.dataset, space) is None:
+        return True
+    typical = typical_seconds(ended)
+    epoch = statistics.median((trial.seconds or 0.0) / trial.attrs["evaluations"] for trial in ended)
+    needed = strategy.seconds(bench.dataset, space, epoch=epoch)
+    after = TRIALS_AFTER_PROPOSAL * typical + needed_after_trials(handle, typical, budget.seconds)
+    return budget.fits(max(needed + after, needed / PROPOSAL_SHARE))
 
 
 def ended_before_proposal(handle: StudyHandle, budget: TimeBudget) -> bool:
-    """Return True, and record the reason, if a first model is trained and no other trial fits in the time."""
+    """Return True, and record the reason, if first models are trained and no other trial fits in the time."""
     ended = ended_trials(handle)
     if StoppingRule.read(handle).reached(handle, ended) != TIME_IS_UP:
         return False
-    budget.leave_out("the proposal and every trial but the first")
+    budget.leave_out("the proposal and all trials after it")
     handle.record_stage(STOPPED, {"reason": TIME_IS_UP, "trials": len(ended)})
     return True
 
@@ -227,7 +262,9 @@ def _take(
     if lost is not None:
         architecture = Architecture.from_json(lost.architecture)
         return [RunningTrial(lost.number, architecture, lost.seed, _is_start(architecture, candidates))]
-    known = [seen for trial in ended if (seen := _known(trial, candidates)) is not None]
+    # Passing over starts depends on their order, and so on the number of cores: it is for searches that depend on time.
+    hurried = goal.until is not None
+    known = [seen for trial in ended if (seen := _known(trial, candidates, hurried=hurried)) is not None]
     while further and (room := goal.trials - handle.counted(STAGE)) > 0:
         found = candidates.suggest_batch(
             known,
@@ -264,8 +301,12 @@ def _start(
     *,
     seed: int,
     most: int | None,
+    named: Mapping[str, Any] | None = None,
 ) -> RunningTrial | None:
-    """Record a running trial; None if another process has the architecture, or there are `most` trials."""
+    """Record a running trial; None if another process has the architecture, or there are `most` trials.
+
+    Before a proposal there are no distributions; the point is then kept by the `named` variants of a start.
+    """
     number = handle.start_trial(
         stage=STAGE,
         architecture_id=architecture.id,
@@ -277,19 +318,24 @@ def _start(
             "describe": architecture.describe(),
             "data_fingerprint": handle.record.data_fingerprint,
             "versions": dict(handle.record.versions),
-        },
+        }
+        | ({} if named is None else {"start": dict(named)}),
         most=most,
     )
     return None if number is None else RunningTrial(number, architecture, seed)
 
 
-def _known(trial: TrialRecord, candidates: Proposer) -> ObservedTrial | None:
+def _known(trial: TrialRecord, candidates: Proposer, *, hurried: bool = False) -> ObservedTrial | None:
     """Return a trial for samplers: for one that was stopped, its result on its last rung.
 
-    The trial before the proposal has no parameters of its own; None if no start has its architecture.
+    A trial before the proposal has no parameters of its own, but those of its start; None if it has none, as those of
+    earlier versions, and no start has its architecture.
     """
     parameters = trial.params or candidates.parameters_of(trial.architecture_id)
+    if parameters is None and "start" in trial.attrs:
+        parameters = candidates.named(trial.attrs["start"])
     if parameters is None:
         return None
     values = tuple(trial.values.values()) or last_rung(trial)
-    return ObservedTrial(parameters, values, tuple(trial.violations.values()))
+    superfluous = hurried and trial.attrs.get("boosted_share") == 1
+    return ObservedTrial(parameters, values, tuple(trial.violations.values()), superfluous)

@@ -6,6 +6,7 @@ while it launches another's operations. This process trains too, and begins befo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -52,6 +53,7 @@ class Training:
     architecture: Architecture
     seed: int
     to_beat: float | None = None
+    most_seconds: float = math.inf
     latency: bool = False
     share: float = 1.0
     with_network: bool = False
@@ -61,6 +63,7 @@ class Training:
             self.architecture,
             seed=self.seed,
             to_beat=self.to_beat,
+            most_seconds=self.most_seconds,
             latency=self.latency,
             share=self.share,
             on_evaluation=on_evaluation,

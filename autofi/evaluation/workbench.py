@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -198,6 +199,7 @@ class Workbench:
         parts: tuple[str, ...] = ("valid",),
         repeat: FitReport | None = None,
         to_beat: float | None = None,
+        most_seconds: float = math.inf,
         latency: bool = False,
         share: float = 1.0,
         on_evaluation: OnEvaluation | None = None,
@@ -209,6 +211,7 @@ class Workbench:
         Args:
             repeat: A report to repeat: the training runs like that one, and validation rows are not read.
             to_beat: An AUC; a training that cannot reach it ends early.
+            most_seconds: The most seconds of a training that is not ahead of `to_beat`.
             latency: True to measure the latency among the costs.
             share: The share of the training rows to read, at random; it contains every smaller share. Vocabularies and
                 target encodings are of all rows.
@@ -226,6 +229,7 @@ class Workbench:
             repeat=repeat,
             on_evaluation=on_evaluation,
             to_beat=to_beat,
+            most_seconds=most_seconds,
             together=self.dataset.together("valid") if built.boosting else None,
         )
         if report.trees_alone:

@@ -86,6 +86,10 @@ class TunedCandidates:
         """Return the start that makes an architecture; None if no start does."""
         return self._candidates.parameters_of(architecture_id)
 
+    def named(self, start: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the point of a start by the names of its variants."""
+        return self._candidates.named(start)
+
     def suggest_batch(
         self, known: Sequence[ObservedTrial], seen: set[str], *, most: int, starts: int, seed: int
     ) -> list[tuple[dict[str, Any], Architecture]]:
@@ -99,7 +103,8 @@ class TunedCandidates:
         self._settle()
         found: list[tuple[dict[str, Any], Architecture]] = []
         while (
-            len(found) < starts and (start := self._candidates.next_initial(seen | _ids(found))) is not None
+            len(found) < starts
+            and (start := self._candidates.next_initial(seen | _ids(found), known)) is not None
         ):
             found.append(start)
         if found or not self.distributions:

@@ -217,7 +217,9 @@ def _importances(handle: StudyHandle, trials: Sequence[TrialRecord]) -> dict[str
 
     The result is empty where too few parameters or values differ.
     """
-    done = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
+    measured = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.value is not None]
+    # Those before the proposal have no parameters.
+    done = [trial for trial in measured if trial.params]
     if len(done) < 4 or len({trial.value for trial in done}) < 2:
         return {}
     names = set.intersection(*(set(trial.params) for trial in done))

@@ -16,11 +16,15 @@ Distributions = Mapping[str, BaseDistribution]
 
 @dataclass(frozen=True)
 class ObservedTrial:
-    """A measured proposal: its parameters, the values of the objectives, and the violation of every limit."""
+    """A measured proposal: its parameters, the values of the objectives, and the violation of every limit.
+
+    Where time is limited, `superfluous` tells that its network added nothing to boosted trees.
+    """
 
     parameters: Mapping[str, Any]
     values: tuple[float, ...]
     violations: tuple[float, ...] = ()
+    superfluous: bool = False
 
     @property
     def beyond(self) -> float:

@@ -11,10 +11,15 @@ from autofi.space.renamed_keys import current_key, current_variant
 
 #: Names of the variants that exploring ranked best (`supernet.variants`).
 EXPLORED = ("explored-1", "explored-2")
+#: Names of the variants that need no selection, by parameter.
+UNSELECTED = {
+    "fields": ("all", "embeddings", "codes"),
+    "pairs": ("naive", "all_target_encoded", "all_factorized", "all_memorized"),
+}
 #: Parameters with named variants, and the variants' names; a table may have fewer of them.
 VARIANTS = {
-    "fields": ("selected", "all", "embeddings", "codes", *EXPLORED),
-    "pairs": ("selected", "embeddings", "likely", "rates", "naive", *EXPLORED),
+    "fields": ("selected", *UNSELECTED["fields"], *EXPLORED),
+    "pairs": ("selected", "embeddings", "likely", "rates", *UNSELECTED["pairs"], *EXPLORED),
     "products": ("none", "selected"),
 }
 

@@ -16,15 +16,14 @@ from autofi.space.parameters import label
 from autofi.space.resolve import resolve
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.candidates import Candidates
+from autofi.strategies.unselected import BEFORE_PROPOSAL, USUAL, divide_starts
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.variants import MOST_TARGET_ENCODED, TARGET_ENCODED, field_variants, pair_variants
+from autofi.supernet.variants import field_variants, named_fields, named_pairs, pair_variants
 
 #: Sets of names of the fields that are multiplied.
 Products = tuple[tuple[str, ...], ...]
 #: The number of sets of streams that are tried because the supernet ranks them best.
 BEST_STREAMS = 2
-#: The start of a search without a supernet; selected variants have to do better than it.
-UNSELECTED = {"fields": "all", "pairs": "naive"}
 #: Variants that a supernet ranks too low on sparse tables, where no path is trained for long.
 SPARSE = ({"pairs": "rates"}, {"fields": "codes"})
 
@@ -66,7 +65,11 @@ class ProposedCandidates(Candidates):
         self.learned_sizes = proposal.learned_sizes
         self.streams = proposal.streams
         self._explored = explored_starts(proposal, self.fields, self.pairs)
-        self._first = unselected_start(proposal, self.fields, self.pairs)
+        self._selects = proposal.selects
+        self._aliases = {
+            "fields": _aliases(named_fields(proposal), self.fields),
+            "pairs": _aliases(named_pairs(proposal, space.pairs.options), self.pairs),
+        }
         super().__init__(
             distributions(space, named), defaults(space, named), sampler=sampler, directions=directions
         )
@@ -95,18 +98,30 @@ class ProposedCandidates(Candidates):
     def starts(self) -> list[dict[str, Any]]:
         """Return the trials before the sampler proposes.
 
-        They are all fields with target encodings of all pairs, the defaults, the best explored ones, selected products,
-        the start without a supernet, learned widths, then the space's own starts. A variant that this data does not
-        have (no pair is likely, say) is left out of its start.
+        They are the first starts that need no selection, which are trained before the proposal, then the defaults, the
+        best explored ones, selected products, learned widths, the space's starts around what is selected, and its other
+        starts. Where nothing is selected, all that need no selection come first. A variant that this data does not have
+        (no pair is likely, say) is left out of its start; a start that needs no selection is left out with it.
         """
-        found: list[dict[str, Any]] = []
         products = [{"products": "selected"}] if "selected" in self.products else []
-        others = (*self._explored[:1], *products, UNSELECTED, self.learned_sizes, *self.space.starts)
-        for start in (*self._first, {}, *others):
-            chosen = {**self.defaults, **self._offered(start)}
+        free, around = divide_starts(self.space)
+        free, usual = ([start for start in starts if self._has(start)] for starts in (free, USUAL))
+        first = free[:BEFORE_PROPOSAL] if self._selects else free
+        others = (*self._explored[:1], *products, self.learned_sizes, *around, *free, *usual)
+        found: list[dict[str, Any]] = []
+        for start in (*first, {}, *others):
+            chosen = self.named(start)
             if chosen not in found:
                 found.append(chosen)
         return found
+
+    def _has(self, start: Mapping[str, Any]) -> bool:
+        """Return True if this data has the variants that a start names."""
+        return all(start[key] in names for key, names in self._aliases.items())
+
+    def named(self, start: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the point of a start: what it does not set, and what this data does not offer, is at its default."""
+        return {**self.defaults, **self._offered(start)}
 
     def steps(self) -> list[dict[str, Any]]:
         """Return steps: variants for sparse data, the streams that the supernet ranks best, then every other variant.
@@ -128,24 +143,17 @@ class ProposedCandidates(Candidates):
             "pairs": self.pairs,
             "products": self.products,
         }
-        named = {key: label(value) for key, value in start.items() if key in self.defaults}
+        named = {
+            key: self._aliases.get(key, {}).get(value, label(value))
+            for key, value in ((key, label(value)) for key, value in start.items())
+            if key in self.defaults
+        }
         return {key: value for key, value in named.items() if value in offered.get(key, [value])}
 
 
 def product_variants(proposal: Proposal) -> dict[str, Products]:
     """Return the variants of products: none, and the selected ones if there are any."""
     return {"none": (), "selected": proposal.products} if proposal.products else {"none": ()}
-
-
-def unselected_start(
-    proposal: Proposal,
-    fields: Mapping[str, Mapping[str, Forms]],
-    pairs: Mapping[str, Mapping[tuple[str, str], Forms]],
-) -> list[dict[str, Any]]:
-    """Return the start that needs no selection, if there is one: see `Staged.first`."""
-    wanted = dict.fromkeys(proposal.ranked_pairs[:MOST_TARGET_ENCODED], TARGET_ENCODED)
-    found = {"fields": _name_of(proposal.all_fields, fields), "pairs": _name_of(wanted, pairs)}
-    return [found] if wanted and None not in found.values() else []
 
 
 def explored_starts(
@@ -167,3 +175,11 @@ def explored_starts(
 
 def _name_of(wanted: Mapping[Any, Forms], variants: Mapping[str, Mapping[Any, Forms]]) -> str | None:
     return next((name for name, variant in variants.items() if dict(variant) == dict(wanted)), None)
+
+
+def _aliases(
+    named: Mapping[str, Mapping[Any, Forms]], offered: Mapping[str, Mapping[Any, Forms]]
+) -> dict[str, str]:
+    """Return, by the name of every variant, the name of the equal one that is offered."""
+    found = {name: _name_of(variant, offered) for name, variant in named.items()}
+    return {name: other for name, other in found.items() if other is not None}

@@ -12,7 +12,6 @@ from autofi.core.progress import Progress
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
-from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.candidates import Candidates
 from autofi.supernet.proposal import Proposal
@@ -27,12 +26,20 @@ class Strategy(ABC):
     summary: ClassVar[str]
     source: ClassVar[str]
 
-    def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
-        """Return an architecture to train before the proposal is made; None for none.
+    def unselected(self, dataset: EncodedDataset, space: SearchSpace) -> Proposal | None:
+        """Return the proposal that selects nothing and takes no time; None if there is none.
 
-        It costs nothing to name, so that a search has a model after one training, whatever the proposal takes.
+        Its starts come before the proposal, and it stands in for that where there is no time for it.
         """
         return None
+
+    def seconds(self, dataset: EncodedDataset, space: SearchSpace, *, epoch: float) -> float:
+        """Return about how long the proposal takes.
+
+        Args:
+            epoch: The seconds of a trial's network for the training rows, once.
+        """
+        return 0.0
 
     @abstractmethod
     def propose(

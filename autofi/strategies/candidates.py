@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -20,6 +21,8 @@ from autofi.space.architecture import Architecture
 
 #: Draws of a new point before a small space is enumerated, and a large one is considered exhausted.
 DRAWS = 20
+#: The superfluous trials of the same variants of fields and pairs after which starts with these are passed over.
+ENOUGH_SUPERFLUOUS = 2
 #: The sampler that needs no earlier results.
 BLIND = "random"
 #: The most points of a space that is enumerated.
@@ -49,6 +52,10 @@ class Candidates(ABC):
         """Return the points that are tried before the sampler proposes."""
         return [dict(self.defaults)]
 
+    def named(self, start: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the point of a start by the names of its variants; None if points have no such names."""
+        return None
+
     def parameters_of(self, architecture_id: str) -> dict[str, Any] | None:
         """Return the start that makes an architecture; None if no start does."""
         for parameters, architecture in self._resolved_starts:
@@ -56,10 +63,17 @@ class Candidates(ABC):
                 return {**self.defaults, **parameters}
         return None
 
-    def next_initial(self, seen: Collection[str]) -> tuple[dict[str, Any], Architecture] | None:
-        """Return the first start whose id is not `seen`; None if there is none."""
+    def next_initial(
+        self, seen: Collection[str], known: Sequence[ObservedTrial] = ()
+    ) -> tuple[dict[str, Any], Architecture] | None:
+        """Return the first start whose id is not `seen`; None if there is none.
+
+        A start is passed over if ENOUGH_SUPERFLUOUS of the `known` trials with its variants were superfluous.
+        """
+        superfluous = Counter(_variants(one.parameters) for one in known if one.superfluous)
         for parameters, architecture in self._resolved_starts:
-            if architecture.id not in seen:
+            variants = _variants({**self.defaults, **parameters})
+            if architecture.id not in seen and (not variants or superfluous[variants] < ENOUGH_SUPERFLUOUS):
                 return dict(parameters), architecture
         return None
 
@@ -97,7 +111,7 @@ class Candidates(ABC):
         """
         found: list[tuple[dict[str, Any], Architecture]] = []
         while len(found) < starts:
-            start = self.next_initial(seen | {architecture.id for _, architecture in found})
+            start = self.next_initial(seen | {architecture.id for _, architecture in found}, known)
             if start is None:
                 break
             found.append(start)
@@ -113,7 +127,7 @@ class Candidates(ABC):
         self, known: Sequence[ObservedTrial], seen: set[str], *, seed: int
     ) -> tuple[dict[str, Any], Architecture] | None:
         """Return parameters and architecture of the next candidate whose id is not `seen`; None if there is none."""
-        begun = self.next_initial(seen) or self.next_variation(known, seen)
+        begun = self.next_initial(seen, known) or self.next_variation(known, seen)
         if begun is not None:
             return begun
         # Nothing is known yet while other workers train the starts, so there is nothing to learn from.
@@ -144,3 +158,8 @@ class Candidates(ABC):
 
     def _question(self, known: Sequence[ObservedTrial], seed: int) -> SamplerContext:
         return SamplerContext(self.distributions, self.defaults, known, self._directions, seed)
+
+
+def _variants(parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the variants of fields and pairs of a point; none where every field and pair has its own parameter."""
+    return tuple(parameters[key] for key in ("fields", "pairs") if key in parameters)

@@ -10,7 +10,6 @@ from autofi.core.progress import Progress
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
-from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
 from autofi.strategies.around_proposal import ProposedCandidates
 from autofi.strategies.candidates import Candidates
@@ -30,7 +29,7 @@ class Gradient(Staged):
     summary = "choice weights by gradient as OptInter publishes; trials differ in sizes and training only"
     source = "https://arxiv.org/abs/2105.10484"
 
-    def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
+    def unselected(self, dataset: EncodedDataset, space: SearchSpace) -> Proposal | None:
         """Return None: trials have what the gradient chose."""
         return None
 

@@ -7,13 +7,11 @@ import torch
 from autofi.core.progress import Progress
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
-from autofi.evaluation.single_point import every_form
 from autofi.space.search_space import SearchSpace
-from autofi.strategies._unselected import encodable_pairs
 from autofi.strategies.registry import register
 from autofi.strategies.staged import Staged
+from autofi.strategies.unselected import unselected_proposal
 from autofi.supernet.proposal import Proposal
-from autofi.supernet.variants import TARGET_ENCODED
 
 
 @register
@@ -34,10 +32,7 @@ class Quick(Staged):
         device: torch.device,
         budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
-        forms = every_form(space, dataset)
-        names = tuple(dataset.encoder.schema.names)
-        if not space.pairs.searched:
-            return Proposal.of_one_option(forms, space.pair_names(names), space.pairs.options[0])
-        pairs = encodable_pairs(dataset, space)
-        encoded = dict.fromkeys(pairs, TARGET_ENCODED) if TARGET_ENCODED in space.pairs.options else {}
-        return Proposal(forms, forms, {}, {}, encoded, ranked_pairs=tuple(pairs))
+        return unselected_proposal(dataset, space)
+
+    def seconds(self, dataset: EncodedDataset, space: SearchSpace, *, epoch: float) -> float:
+        return 0.0

@@ -10,14 +10,14 @@ from autofi.core.progress import Progress
 from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.data.dataset import EncodedDataset
 from autofi.objectives.objectives import Direction
-from autofi.space.architecture import Architecture
 from autofi.space.search_space import SearchSpace
-from autofi.strategies._unselected import unselected_architecture
 from autofi.strategies.around_proposal import ProposedCandidates
 from autofi.strategies.base import Strategy
 from autofi.strategies.candidates import Candidates
 from autofi.strategies.registry import register
+from autofi.strategies.unselected import unselected_proposal, with_dense_pairs
 from autofi.supernet.proposal import Proposal
+from autofi.supernet.proposal_seconds import proposal_seconds
 from autofi.supernet.propose import propose
 
 
@@ -29,9 +29,12 @@ class Staged(Strategy):
     summary = "a supernet, architectures explored by its weights, trials around the best, seeds for finalists"
     source = "https://arxiv.org/abs/1904.00420"
 
-    def first(self, dataset: EncodedDataset, space: SearchSpace) -> Architecture | None:
-        """Return all forms of all fields with target encodings of all pairs, or no pairs if there are too many."""
-        return unselected_architecture(dataset, space)
+    def unselected(self, dataset: EncodedDataset, space: SearchSpace) -> Proposal | None:
+        """Return the proposal with all forms of all fields, and all pairs alike or none."""
+        return unselected_proposal(dataset, space)
+
+    def seconds(self, dataset: EncodedDataset, space: SearchSpace, *, epoch: float) -> float:
+        return proposal_seconds(dataset, space, epoch=epoch)
 
     def propose(
         self,
@@ -43,7 +46,8 @@ class Staged(Strategy):
         device: torch.device,
         budget: TimeBudget = UNLIMITED,
     ) -> Proposal:
-        return propose(dataset, space, seed=seed, progress=progress, device=device, budget=budget)
+        found = propose(dataset, space, seed=seed, progress=progress, device=device, budget=budget)
+        return with_dense_pairs(found, dataset, space)
 
     def candidates(
         self, space: SearchSpace, proposal: Proposal, *, sampler: str, directions: Sequence[Direction]
@@ -56,5 +60,6 @@ class Staged(Strategy):
             **proposal.probable_pairs,
             **proposal.pairs,
             **proposal.target_encoded_pairs,
+            **dict.fromkeys(proposal.dense_pairs or (), ()),
             **{pair: () for found in explored for pair in found},
         }

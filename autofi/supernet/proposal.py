@@ -33,6 +33,8 @@ class Proposal:
             "exploration"; None if every step was done.
         ranked_pairs: The pairs by the screen's score for memorizing, best first; in the order of the fields if none
             was screened. Boosted trees read the first of them.
+        dense_pairs: The pairs with enough training rows for an embedding of every cell, whatever a screen says; empty
+            if there are many pairs, None in a proposal of an earlier version.
     """
 
     fields: Mapping[str, Forms]
@@ -48,6 +50,14 @@ class Proposal:
     screening_scores: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     cut: str | None = None
     ranked_pairs: tuple[tuple[str, str], ...] = ()
+    dense_pairs: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def selects(self) -> bool:
+        """True if fields or pairs were chosen, rather than all of them or none."""
+        return bool(self.pairs or self.probable_pairs or self.exploration.best) or (
+            dict(self.fields) != dict(self.all_fields)
+        )
 
     @classmethod
     def of_one_option(
@@ -73,6 +83,7 @@ class Proposal:
             "screened": [[*pair, *scores] for pair, scores in self.screening_scores.items()],
             "cut": self.cut,
             "ranked": [list(pair) for pair in self.ranked_pairs],
+            "dense": None if self.dense_pairs is None else [list(pair) for pair in self.dense_pairs],
         }
 
     @classmethod
@@ -94,4 +105,7 @@ class Proposal:
             products=tuple(tuple(names) for names in value.get("products", ())),
             cut=value.get("cut"),
             ranked_pairs=tuple((left, right) for left, right in value.get("ranked", ())),
+            dense_pairs=None
+            if value.get("dense") is None
+            else tuple((left, right) for left, right in value["dense"]),
         )

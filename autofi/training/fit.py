@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,8 +33,12 @@ from autofi.training.step import train_rows
 #: The evaluations that a candidate's pace is measured over, and the number that this pace is extrapolated for.
 PACE_BEHIND = 3
 PACE_AHEAD = 10
-#: The evaluations after which a network that adds nothing to boosted trees may be given up.
-TREES_ALONE_AFTER = 3
+#: The evaluations after which a network that adds nothing to boosted trees may be given up, and the share of the most
+#: seconds of a training after which that is so even if there was one.
+TREES_ALONE_AFTER = 2
+TREES_ALONE_SHARE = 1 / 3
+#: The gains that a network may still make, in that of its second evaluation: the useful ones go on like that.
+FIRST_GAINS = 3.0
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ def fit(
     repeat: FitReport | None = None,
     on_evaluation: Callable[[int, float, float, float], None] | None = None,
     to_beat: float | None = None,
+    most_seconds: float = math.inf,
     together: NDArray[np.int64] | None = None,
 ) -> FitReport:
     """Train `network` in place and leave it with the weights of its best evaluation.
@@ -116,6 +122,7 @@ def fit(
         on_evaluation: Called with number, AUC, logloss and rows per second after each evaluation.
         to_beat: An AUC; a training that cannot reach it at its present pace ends early, and earlier still if the
             network adds nothing to boosted trees.
+        most_seconds: A training that takes longer ends after its evaluation, unless it is ahead of `to_beat`.
         together: A number per validation row: those with the same number are in one fold where weights of boosted trees
             are fitted.
     """
@@ -156,10 +163,8 @@ def fit(
             bad += 1
             decayed.append(number)
             _decay(optimizers, settings)
-        if bad >= settings.patience or (
-            to_beat is not None
-            and (_hopeless(history, decayed, to_beat) or _superfluous(history, own, judged, to_beat))
-        ):
+        used = (time.monotonic() - begun) / most_seconds
+        if bad >= settings.patience or _behind(history, decayed, own, judged, to_beat, used):
             break
     for optimizer in optimizers:
         optimizer.release()
@@ -198,6 +203,22 @@ def _decay(optimizers: Sequence[TableTrainer], settings: TrainingSettings) -> No
         optimizer.scale_learning_rate(settings.decay)
 
 
+def _behind(
+    history: Sequence[tuple[float, float]],
+    decayed: Sequence[int],
+    own: Probabilities,
+    judged: JudgedRows | None,
+    to_beat: float | None,
+    used: float,
+) -> bool:
+    """Return True if a training that is not ahead of `to_beat` will hardly be, or has `used` its seconds up."""
+    if to_beat is not None and max(reached for reached, _ in history) > to_beat:
+        return False
+    if to_beat is None or used >= 1:
+        return used >= 1
+    return _hopeless(history, decayed, to_beat) or _superfluous(history, own, judged, to_beat, used)
+
+
 def _hopeless(history: Sequence[tuple[float, float]], decayed: Sequence[int], to_beat: float) -> bool:
     """Return True if PACE_AHEAD more evaluations at the pace of the last PACE_BEHIND would not reach `to_beat`.
 
@@ -210,16 +231,22 @@ def _hopeless(history: Sequence[tuple[float, float]], decayed: Sequence[int], to
 
 
 def _superfluous(
-    history: Sequence[tuple[float, float]], own: Probabilities, judged: JudgedRows | None, to_beat: float
+    history: Sequence[tuple[float, float]],
+    own: Probabilities,
+    judged: JudgedRows | None,
+    to_beat: float,
+    used: float,
 ) -> bool:
     """Return True if the network adds nothing to boosted trees and is far from `to_beat`.
 
-    It is far if gaining once more what it has gained in its last two evaluations would not be enough. Such a network
-    ends with no share or with hardly any, and need not wait for the learning rate to decay as in `_hopeless`.
+    It is far if gaining once more what it has gained in its last two evaluations would not be enough, or after two of
+    them FIRST_GAINS times what the second gained. Such a network ends with no share or with hardly any, and need not
+    wait for the learning rate to decay as in `_hopeless`. Where evaluations are slow, one of them has to do.
     """
-    if judged is None or len(history) < TREES_ALONE_AFTER:
+    if judged is None or (len(history) < TREES_ALONE_AFTER and used < TREES_ALONE_SHARE):
         return False
-    gained = max(history[-1][0] - history[-3][0], 0.0)
+    gained = max(history[-1][0] - history[-min(len(history), 3)][0], 0.0)
+    gained *= FIRST_GAINS if len(history) == 2 else 1.0
     return history[-1][0] + gained < to_beat and not adds_to_trees(own, judged)
 
 

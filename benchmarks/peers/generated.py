@@ -28,7 +28,7 @@ class Generated:
 
 def planted_pairs(rows: int, seed: int) -> Generated:
     """Ids of thousands of values; two pairs of smaller fields have a free effect in every cell."""
-    return _planted(
+    return planted(
         PlantedSpec(
             rows=rows, seed=seed, cardinalities=(4000, 2500, 40, 50, 900, 25, 60, 12),
             memorize_pairs=((2, 3), (5, 6)), factorize_pairs=(), memorize=1.1, main=0.4, skew=0.8,
@@ -39,7 +39,7 @@ def planted_pairs(rows: int, seed: int) -> Generated:
 
 def low_rank(rows: int, seed: int) -> Generated:
     """Tastes of users in items and shops: products of short vectors, few rows in every cell."""
-    return _planted(
+    return planted(
         PlantedSpec(
             rows=rows, seed=seed, cardinalities=(800, 500, 300, 20, 10, 6),
             memorize_pairs=(), factorize_pairs=((0, 1), (0, 2)), rank=3, factorize=1.2, skew=0.5,
@@ -140,7 +140,7 @@ GENERATED: Mapping[str, tuple[Callable[[int, int], Generated], int]] = {
 }
 
 
-def _planted(spec: PlantedSpec) -> Generated:
+def planted(spec: PlantedSpec) -> Generated:
     made = generate(spec)
     frame = made.table.to_pandas().rename(columns={TARGET: LABEL})
     frame[SPLIT] = _parts(len(frame), np.random.default_rng((spec.seed, 1)))

@@ -1,4 +1,4 @@
-"""A search trains a first model before its proposal, once, and its sampler learns from it."""
+"""A search trains its first models before the proposal, once, and its sampler learns from them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import pytest
 import yaml
 
 import autofi
+from autofi.core.time_budget import UNLIMITED, TimeBudget
 from autofi.engine.observer import Observed
-from autofi.engine.trials import measure_first
+from autofi.engine.trials import _known, measure_unselected, worth_a_proposal
 from autofi.space.search_space import SearchSpace
 from autofi.store.stage_keys import PROPOSAL
+from autofi.strategies.registry import get_strategy
 from autofi.study.dashboard_observer import DashboardObserver
+from autofi.supernet.proposal import Proposal
 from tests.visits import visits
 
 SPACE = {
@@ -34,29 +37,42 @@ def space(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_is_trained_first_and_the_proposal_is_never_its_cost(space: Path, tmp_path: Path) -> None:
+def test_starts_are_trained_before_the_proposal_and_are_never_its_cost(space: Path, tmp_path: Path) -> None:
     found = autofi.search(
         visits(2000).drop(columns=["hour", "weight", "visit"]),
         target="click",
         space=space,
         study="mine",
         storage=str(tmp_path / "a.db"),
-        trials=4,
+        trials=5,
         seeds=1,
         baselines=(),
         device="cpu",
     )
     with closing(found) as study:
         handle, bench = study._handle, study._bench
-        first, *others = handle.trials()
-        assert first.params == {}
-        assert all(len(one["forms"]) == 1 for one in first.architecture["pairs"])
-        assert all("pairs" in trial.params for trial in others)
-        assert len({trial.architecture_id for trial in (first, *others)}) == 4
+        first, second, *others = handle.trials()
+        # Two trials are left to the proposal, and the space has two starts.
+        assert (first.params, second.params) == ({}, {})
+        assert first.attrs["start"]["pairs"] == "all_target_encoded"
+        assert second.attrs["start"]["pairs"] == "naive"
+        assert {one["forms"][0] for one in first.architecture["pairs"]} == {"memorize_statistics"}
+        assert all("start" not in trial.attrs and "pairs" in trial.params for trial in others)
+        assert len({trial.architecture_id for trial in handle.trials()}) == 5
         made = handle.stage(PROPOSAL)
-        assert made is not None and made["ranked"]
-        # A study that has trials has had its first one.
+        assert made is not None and made["ranked"] and made["cut"] is None
+        # A study that has trials has had its first ones.
         assert bench is not None
         observed = Observed(DashboardObserver(), autofi.RichProgress())
-        measure_first(handle, bench, SearchSpace.model_validate(SPACE), seed=0, observed=observed)
-        assert len(handle.trials()) == 4
+        parsed = SearchSpace.model_validate(SPACE)
+        measure_unselected(handle, bench, parsed, seed=0, observed=observed)
+        assert len(handle.trials()) == 5
+        # All trials are known to the sampler, whether they came before or after the proposal.
+        candidates = get_strategy("staged").candidates(
+            parsed, Proposal.from_json(made), sampler="random", directions=["maximize"]
+        )
+        assert all(_known(trial, candidates) is not None for trial in handle.trials())
+        # With hardly any time left a proposal is not worth it; without a limit it always is.
+        assert worth_a_proposal(handle, bench, parsed, UNLIMITED)
+        assert worth_a_proposal(handle, bench, parsed, TimeBudget(3600.0))
+        assert not worth_a_proposal(handle, bench, parsed, TimeBudget(1e-3))

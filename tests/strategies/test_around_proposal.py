@@ -9,6 +9,7 @@ from typing import Any
 from autofi.samplers.base import ObservedTrial
 from autofi.space.load import load_space
 from autofi.strategies.around_proposal import ProposedCandidates
+from autofi.strategies.candidates import ENOUGH_SUPERFLUOUS
 from autofi.supernet.proposal import Proposal
 from tests.supernet.proposals import PAIR, PROPOSAL
 
@@ -21,8 +22,9 @@ def test_what_was_selected_is_multiplied_and_its_fields_have_codes() -> None:
     candidates = ProposedCandidates(load_space("default"), found)
     assert list(candidates.products) == ["none", "selected"]
     assert candidates.defaults["products"] == "none"
-    assert candidates.starts()[1] == {**candidates.defaults, "products": "selected"}
-    first = candidates.architecture(candidates.starts()[1])
+    (start,) = (one for one in candidates.starts() if one["products"] == "selected")
+    assert start == {**candidates.defaults, "products": "selected"}
+    first = candidates.architecture(start)
     assert first.streams["selected_products"]["crosses"] == products
     assert dict(first.fields) == {
         "ad": ("embedding", "statistics"),
@@ -87,7 +89,7 @@ def test_after_the_starts_every_variant_is_tried_once_on_the_best_so_far() -> No
         return sum(worth.get(str(parameters.get(key)), 0.0) for key in ("pairs", "fields", "streams"))
 
     starts = candidates.starts()
-    assert starts[1] == {**candidates.defaults, "fields": "all", "pairs": "naive"}
+    assert starts == [{**candidates.defaults, "fields": "all", "pairs": "naive"}, candidates.defaults]
     steps = [step for step in candidates.steps() if not any(step.items() <= one.items() for one in starts)]
     known = walk(candidates, value, len(starts) + len(steps))
     rates, codes, fm, cross, *others = [one.parameters for one in known[len(starts) :]]
@@ -99,6 +101,26 @@ def test_after_the_starts_every_variant_is_tried_once_on_the_best_so_far() -> No
     assert others == [{**fm, **step} for step in steps[4:]]
     for key, variants in (("pairs", candidates.pairs), ("fields", candidates.fields)):
         assert {one.parameters[key] for one in known} == set(variants)
+
+
+def test_starts_are_passed_over_when_others_with_their_variants_were_superfluous() -> None:
+    candidates = ProposedCandidates(load_space("default"), PROPOSAL)
+    starts = candidates.starts()
+
+    def tried(superfluous: bool) -> list[str]:
+        known: list[ObservedTrial] = []
+        seen: set[str] = set()
+        while (found := candidates.next_initial(seen, known)) is not None:
+            seen.add(found[1].id)
+            known.append(ObservedTrial(found[0], (0.5,), superfluous=superfluous))
+        return [f"{one.parameters['fields']} {one.parameters['pairs']}" for one in known]
+
+    named = [f"{start['fields']} {start['pairs']}" for start in starts]
+    assert tried(superfluous=False) == named
+    assert sorted(tried(superfluous=True)) == sorted(
+        name for name in set(named) for _ in range(min(named.count(name), ENOUGH_SUPERFLUOUS))
+    )
+    assert len(tried(superfluous=True)) < len(named)
 
 
 def test_a_start_without_its_variant_falls_back_to_the_proposal() -> None:

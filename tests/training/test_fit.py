@@ -136,6 +136,15 @@ def test_a_training_that_cannot_catch_up_ends_early() -> None:
     assert run(make(), long, to_beat=whole.auc - 0.05).evaluations == 14
 
 
+def test_a_training_that_takes_too_long_ends_unless_it_is_ahead() -> None:
+    long = replace(SETTINGS, epochs=6, patience=6)
+    ended = run(make(), long, to_beat=0.999, most_seconds=1e-9)
+    assert ended.evaluations == 1 and not ended.whole(long)
+    assert run(make(), long, most_seconds=1e-9).evaluations == 1
+    assert run(make(), long, to_beat=0.01, most_seconds=1e-9).evaluations == 6
+    assert run(make(), long, to_beat=0.999, most_seconds=1e9).evaluations == 6
+
+
 def test_several_evaluations_an_epoch_cut_it_evenly() -> None:
     report = run(make(), replace(SETTINGS, epochs=1, evaluations=4))
     assert report.evaluations == 4

@@ -196,3 +196,9 @@ def test_a_network_that_adds_nothing_to_trees_and_is_far_behind_ends_early() -> 
     assert adding.evaluations > TREES_ALONE_AFTER
     assert adding.evaluations == min(10, adding.decayed[0] + PACE_BEHIND)
     assert run_beside(truth, to_beat=0.95) == replace(ended, seconds=pytest.approx(ended.seconds, abs=60))
+
+
+def test_where_evaluations_are_slow_one_is_enough_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autofi.training.fit.TREES_ALONE_SHARE", 0.0)
+    assert run_beside(torch.from_numpy(TABLE.logits), to_beat=0.95).evaluations == 1
+    assert run_beside(knowing(1.5), to_beat=0.95).evaluations > 1
