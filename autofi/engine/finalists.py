@@ -15,7 +15,7 @@ from autofi.evaluation.workbench import Workbench
 from autofi.records.best_trial import finalists
 from autofi.records.kept_networks import keep_network
 from autofi.records.models import record_training, recorded
-from autofi.records.time_shares import needed_for_baselines, typical_seconds
+from autofi.records.time_shares import needed_after_winner, typical_seconds
 from autofi.records.trees_alone import trees_alone
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRole, StudyHandle
@@ -59,7 +59,7 @@ def run_finals(
     for number, tasks in wanted.items():
         rounds = math.ceil(len(tasks) / at_once(bench))
         if budget.seconds is not None and not budget.fits(
-            rounds * typical + needed_for_baselines(handle, typical, budget.seconds)
+            rounds * typical + needed_after_winner(handle, typical, budget.seconds)
         ):
             budget.leave_out(f"seed {number} of {len(found)} finalists")
             return

@@ -13,6 +13,8 @@ from autofi.store import StudyHandle, TrialRecord
 
 #: The folder among the files of a study.
 FOLDER = "networks"
+#: The trials of the lowest logloss whose networks are kept: those that may be finalists, or members of an ensemble.
+KEPT = 2 * FINALISTS
 
 
 def keep_network(handle: StudyHandle, measured: Measurement, progress: Progress) -> None:
@@ -28,7 +30,7 @@ def keep_network(handle: StudyHandle, measured: Measurement, progress: Progress)
 
 
 def keep_leader(handle: StudyHandle, measured: Measurement, progress: Progress) -> None:
-    """Keep the network of a complete trial if the trial may become a finalist, and drop those that no longer may."""
+    """Keep the network of a complete trial that may become a finalist or a member; drop those that no longer may."""
     trials = complete_trials(handle)
     leading = {(trial.architecture_id, trial.seed) for trial in _leading(handle, trials)}
     if (measured.architecture.id, measured.seed) in leading:
@@ -51,15 +53,16 @@ def drop_networks(handle: StudyHandle) -> None:
 
 
 def _leading(handle: StudyHandle, trials: list[TrialRecord]) -> list[TrialRecord]:
-    """Return the best trial by the objectives and the FINALISTS of the lowest logloss, all within the limits.
+    """Return the best trial by the objectives and the KEPT of the lowest logloss, all within the limits.
 
-    They are the finalists, or nearly always so: see `autofi.records.best_trial.finals`, which also reads predictions.
+    The finalists are among them, or nearly always so: see `autofi.records.best_trial.finals`, which also reads
+    predictions.
     """
     feasible = [trial for trial in trials if trial.feasible]
     first = min(feasible, key=lambda trial: (*handle.goals.order(trial.values), trial.number), default=None)
     if first is None:
         return []
-    return [first, *sorted(feasible, key=logloss_order)[:FINALISTS]]
+    return [first, *sorted(feasible, key=logloss_order)[:KEPT]]
 
 
 def _file(handle: StudyHandle, architecture_id: str, seed: int) -> Path:

@@ -19,7 +19,7 @@ from autofi.records.importances import record_importances
 from autofi.records.kept_networks import kept_network
 from autofi.records.models import record_training, recorded
 from autofi.records.predictions import save_predictions, winner_key
-from autofi.records.time_shares import needed_for_baselines, typical_seconds
+from autofi.records.time_shares import needed_after_winner, typical_seconds
 from autofi.records.trees_alone import trees_alone
 from autofi.space.architecture import Architecture
 from autofi.store import ModelRecord, ModelRole, StudyHandle
@@ -77,7 +77,7 @@ def retrain_winner(
     scored = 0 if refit else sum(path is not None for path in kept.values())
     sure = max(scored, 0 if known else 1)
     typical = typical_seconds(handle.trials())
-    needed = needed_for_baselines(handle, typical, budget.seconds or 0.0)
+    needed = needed_after_winner(handle, typical, budget.seconds or 0.0)
     begun = count()
 
     def go_on() -> bool:

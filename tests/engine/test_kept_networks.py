@@ -22,8 +22,8 @@ from autofi.evaluation.part_metrics import part_metrics
 from autofi.evaluation.trained_weights import read_weights, write_weights
 from autofi.evaluation.workbench import Workbench
 from autofi.records import best_so_far
-from autofi.records.best_trial import FINALISTS, complete_trials
-from autofi.records.kept_networks import FOLDER, keep_network, kept_network
+from autofi.records.best_trial import complete_trials
+from autofi.records.kept_networks import FOLDER, KEPT, keep_network, kept_network
 from autofi.records.predictions import load_predictions, model_key
 from autofi.records.winner import chosen
 from autofi.space.architecture import Architecture
@@ -150,7 +150,7 @@ def test_no_test_rows_are_read_before_the_winner_is_chosen(searched: Searched, t
 
 def test_few_networks_are_kept_and_none_after_the_end(searched: Searched) -> None:
     kept = [count for kind, count in searched.events if kind == "kept"]
-    assert max(kept[:TRIALS]) <= FINALISTS + 1
+    assert max(kept[:TRIALS]) <= KEPT + 1
     assert max(kept) > 1
     assert not (searched.study._handle.artifacts / FOLDER).exists()
     assert not (searched.study._handle.artifacts / best_so_far.FOLDER).exists()
