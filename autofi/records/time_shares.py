@@ -38,7 +38,7 @@ def needed_after_trials(handle: StudyHandle, typical: float, limit: float) -> fl
 
 
 def needed_after_winner(handle: StudyHandle, typical: float, limit: float) -> float:
-    """Return the seconds to set aside for the ensemble and a training of every baseline, in a run of `limit` seconds."""
+    """Return the seconds to set aside for the ensemble and a training of each baseline, in a run of `limit` seconds."""
     settings = SearchSettings.from_json(handle.record.settings)
     return min(_trainings_after_winner(settings) * typical, AFTER_WINNER * limit)
 
