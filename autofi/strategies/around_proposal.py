@@ -98,18 +98,19 @@ class ProposedCandidates(Candidates):
     def starts(self) -> list[dict[str, Any]]:
         """Return the trials before the sampler proposes.
 
-        They are the first starts that need no selection, which are trained before the proposal, then the defaults, the
-        best explored ones, selected products, learned widths, the space's starts around what is selected, and its other
-        starts. Where nothing is selected, all that need no selection come first. A variant that this data does not have
+        They are the defaults, so that what was selected is tried even in a search of two trials, the first starts that
+        need no selection, most of which are trained before the proposal, then the best explored ones, selected
+        products, learned widths, the space's starts around what is selected, and its other starts. Where nothing is
+        selected, all that need no selection come first. A variant that this data does not have
         (no pair is likely, say) is left out of its start; a start that needs no selection is left out with it.
         """
         products = [{"products": "selected"}] if "selected" in self.products else []
         free, around = divide_starts(self.space)
         free, usual = ([start for start in starts if self._has(start)] for starts in (free, USUAL))
-        first = free[:BEFORE_PROPOSAL] if self._selects else free
+        first = [{}, *free[:BEFORE_PROPOSAL]] if self._selects else [*free, {}]
         others = (*self._explored[:1], *products, self.learned_sizes, *around, *free, *usual)
         found: list[dict[str, Any]] = []
-        for start in (*first, {}, *others):
+        for start in (*first, *others):
             chosen = self.named(start)
             if chosen not in found:
                 found.append(chosen)

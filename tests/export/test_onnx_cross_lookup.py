@@ -47,8 +47,17 @@ def test_every_cell_has_its_count_and_clicks_and_another_none(cardinalities: tup
     np.testing.assert_array_equal(found, single.transform(rows))
 
 
-def test_cells_of_three_fields_are_refused_with_a_way_out() -> None:
+def test_cells_of_one_to_three_fields_are_looked_up_together() -> None:
+    cardinalities, columns = (7, 5, 6), [(0, 1, 2), (1,), (0, 2)]
+    train, other = drawn(cardinalities, 50), drawn(cardinalities, 80)
+    statistics, _ = TargetStatistics.fit(train, GENERATOR.integers(0, 2, 50), cardinalities, columns)
+    found = run(lambda ids: counts_and_clicks(cell_rows(ids, statistics), statistics), other.astype(np.int64))
+    np.testing.assert_array_equal(found, statistics.transform(other))
+
+
+def test_more_cells_than_can_be_numbered_are_refused_with_a_way_out() -> None:
+    cardinalities = (2**22, 2**22, 2**22)
     train = drawn((7, 5, 6), 50)
-    statistics, _ = TargetStatistics.fit(train, GENERATOR.integers(0, 2, 50), (7, 5, 6), [(0, 1, 2)])
-    with pytest.raises(ExportError, match=r"at most two fields .* --format torch"):
+    statistics, _ = TargetStatistics.fit(train, GENERATOR.integers(0, 2, 50), cardinalities, [(0, 1, 2)])
+    with pytest.raises(ExportError, match=r"more cells than 63 bits can number.* --format torch"):
         run(lambda ids: counts_and_clicks(cell_rows(ids, statistics), statistics), train.astype(np.int64))

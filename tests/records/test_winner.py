@@ -95,11 +95,11 @@ def test_a_trial_is_retrained_beside_the_winner_and_takes_its_place_only_by_name
 
     made = run(study, "retrain", "mine", "--trial", str(other), "--make-winner", "--seeds", "1")
     assert made.exit_code == 0, made.output
-    # Two seeds of the winner, two of the baseline, one of the trial itself: test rows had been read by five.
+    # Two seeds of the winner and their ensemble, two of the baseline, one of the trial itself.
     found = study.summary()["choice"]
-    assert found == {"trial": other, "by": "hand", "test_read_before": 5}
+    assert found == {"trial": other, "by": "hand", "test_read_before": 6}
     told = (
-        f"The test metrics of 5 trained models had been read before trial {other} was made the winner by hand"
+        f"The test metrics of 6 trained models had been read before trial {other} was made the winner by hand"
     )
     changed = shown(study, tmp_path / "changed")
     assert told in changed["card"]

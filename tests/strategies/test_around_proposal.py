@@ -89,7 +89,7 @@ def test_after_the_starts_every_variant_is_tried_once_on_the_best_so_far() -> No
         return sum(worth.get(str(parameters.get(key)), 0.0) for key in ("pairs", "fields", "streams"))
 
     starts = candidates.starts()
-    assert starts == [{**candidates.defaults, "fields": "all", "pairs": "naive"}, candidates.defaults]
+    assert starts == [candidates.defaults, {**candidates.defaults, "fields": "all", "pairs": "naive"}]
     steps = [step for step in candidates.steps() if not any(step.items() <= one.items() for one in starts)]
     known = walk(candidates, value, len(starts) + len(steps))
     rates, codes, fm, cross, *others = [one.parameters for one in known[len(starts) :]]
