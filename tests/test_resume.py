@@ -140,9 +140,11 @@ def check_same_as_undisturbed(folder: Path, undisturbed: Path) -> None:
             assert mine.metrics["test"]["auc"] == pytest.approx(theirs.metrics["test"]["auc"], abs=1e-9)
             assert mine.path is not None
             autofi.load(mine.path)
+        (mine,), (theirs,) = (found.models(ModelRole.ENSEMBLE) for found in (study, expected))
+        assert mine.metrics["test"]["auc"] == pytest.approx(theirs.metrics["test"]["auc"], abs=1e-9)
         # Of killed writings nothing is left beside the whole bundles.
         assert {path.name for path in (study.artifacts / "models").iterdir()} == {
-            model.path.name for model in winners(study) if model.path is not None
+            model.path.name for model in (*winners(study), mine) if model.path is not None
         }
         assert [m.seed for m in study.models(ModelRole.BASELINE)] == list(range(SEEDS))
 
