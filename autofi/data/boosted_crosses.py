@@ -60,9 +60,10 @@ def choose_crosses(
         seed: Seed of rows, folds and trees.
         threads: Threads of LightGBM.
     """
-    generator = np.random.default_rng(seed)
+    if not (pairs or triples):
+        return []
     fields = len(cardinalities) - len(number_places)
-    chosen = np.sort(generator.permutation(len(rows))[:MOST_ROWS])
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS])
     taken = EncodedRows(
         np.asarray(rows.ids[chosen]),
         np.asarray(rows.numbers[chosen]),
@@ -70,7 +71,7 @@ def choose_crosses(
         weights=None if rows.weights is None else np.asarray(rows.weights)[chosen],
     )
     judges = _Judges(taken, cardinalities, None if together is None else together[chosen], seed, threads)
-    if not (pairs or triples) or not judges.able:
+    if not judges.able:
         return []
     singles = [(field,) for field in range(fields)]
     of_field = [*range(fields), *number_places]
@@ -93,7 +94,6 @@ def choose_crosses(
         return []
     without = judges.judge(singles, turns=TURNS)
     ranked = judges.judge([*singles, *possible]).best(after=fields)
-    found: list[Column]
     with_pairs = judges.judge([*singles, *ranked[:pairs]], turns=TURNS)
     found = ranked[:pairs] if with_pairs.better_than(without, errors=0.0) else []
     if triples:

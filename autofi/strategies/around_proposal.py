@@ -101,8 +101,8 @@ class ProposedCandidates(Candidates):
         They are the defaults, so that what was selected is tried even in a search of two trials, the first starts that
         need no selection, most of which are trained before the proposal, then the best explored ones, selected
         products, learned widths, the space's starts around what is selected, and its other starts. Where nothing is
-        selected, all that need no selection come first. A variant that this data does not have
-        (no pair is likely, say) is left out of its start; a start that needs no selection is left out with it.
+        selected, all that need no selection come first. A variant that this data does not have (no pair is likely, say)
+        is left out of its start; a start that needs no selection is left out with it.
         """
         products = [{"products": "selected"}] if "selected" in self.products else []
         free, around = divide_starts(self.space)

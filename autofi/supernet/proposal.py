@@ -32,7 +32,7 @@ class Proposal:
             comes after it: "screen" (every pair is naive), "supernet" (pairs are as the screen scores them) or
             "exploration"; None if every step was done.
         ranked_pairs: The pairs by the screen's score for memorizing, best first; in the order of the fields if none
-            was screened. Boosted trees read the first of them.
+            was screened.
         dense_pairs: The pairs with enough training rows for an embedding of every cell, whatever a screen says; empty
             if there are many pairs, None in a proposal of an earlier version.
     """
